@@ -1,0 +1,118 @@
+"""From statistics to the parts of an evidence file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from crosslayer import stats
+from crosslayer.claims.evidence import Evidence, Interval, Part
+from crosslayer.config import Profile
+from crosslayer.errors import ResultsError
+from crosslayer.predictions import Run
+from crosslayer.stats import Floats
+
+Facts = dict[str, float | int | str | bool]
+METRICS = {
+    "C01": "sentence_retrieval_v1",
+    "C02": "excess_complementarity_v1",
+    "C03": "fusion_layer_slope_v1",
+    "C05": "dev_selected_gain_v1",
+    "C06": "cross_fitted_gain_v1",
+    "C07": "task_by_layer_interaction_v1",
+    "C08": "layer_correlation_v1",
+    "C09": "language_similarity_v1",
+    "C13": "weight_distance_v1",
+    "Q01": "ece10_equal_mass_debiased_v1",
+}
+"""The main metric of each measured claim; those of structural claims are all the same."""
+STRUCTURAL = "structural_checks_v1"
+
+
+def make_evidence(
+    claim: str,
+    run: Run,
+    profile: Profile,
+    parts: Sequence[Part],
+    missing: Iterable[str] = (),
+    trials: Iterable[str] = (),
+    facts: Facts | None = None,
+) -> Evidence:
+    """Evidence of a measured claim; its headline is the first judged part that has a value.
+
+    Without any judged value its status is ``missing``, with the notes of the judged parts as reasons.
+    """
+    valued = [i for i, part in enumerate(parts) if part.judged and part.estimate is not None]
+    notes = [part.note for part in parts if part.judged and part.estimate is None and part.note]
+    return Evidence(
+        claim=claim,
+        profile=profile.profile,
+        run=run.name,
+        metric=METRICS[claim],
+        status="measured" if valued else "missing",
+        headline=valued[0] if valued else None,
+        parts=tuple(parts),
+        facts=facts or {},
+        missing=tuple(dict.fromkeys([*missing, *notes])),
+        trials=tuple(sorted(set(trials))),
+    )
+
+
+def gain_part(measure: str, found: stats.Gain, *, unit: str = "points", **about: Any) -> Part:
+    """A part from a gain.
+
+    Args:
+        measure, unit: of the part.
+        found: the estimate, its interval and what can be detected.
+        about: the other fields of `Part`.
+    """
+    return Part(
+        measure=measure,
+        estimate=found.estimate,
+        interval=interval(found.interval),
+        minimum_detectable=found.minimum_detectable,
+        unit=unit,
+        n_seeds=found.n_seeds,
+        **{"p_value": found.p_value, **about},
+    )
+
+
+def part_or_none(measure: str, make: Callable[[], Part], *, unit: str = "points", **about: Any) -> Part:
+    """What ``make`` gives, or a part without a value whose note says why there is none."""
+    try:
+        return make()
+    except ResultsError as error:
+        return Part(measure=measure, estimate=None, unit=unit, note=str(error), **about)
+
+
+def interval(found: stats.Interval | None) -> Interval | None:
+    """The interval of a statistic as one of evidence."""
+    if found is None:
+        return None
+    return Interval(low=found.low, high=found.high, level=found.level, method=found.method)
+
+
+def seed_gain(values: Floats, item_variance: float = 0.0) -> stats.Gain:
+    """Mean of one value a seed (S,) with a t interval that adds the variance due to the test items.
+
+    As a gain over a model that scores 0: the paired t test where ``item_variance`` is 0.
+    """
+    scores = np.stack([np.asarray(values, dtype=np.float64), np.zeros(len(values))])
+    items = np.array([[0.0, item_variance], [item_variance, 0.0]])
+    table = stats.ScoreTable(("value", "zero"), tuple(range(len(values))), scores, items)
+    return stats.gain(table, "value", "zero")
+
+
+def normal_interval(estimate: float, variance: float) -> Interval:
+    """95 % interval of an estimate whose variance a bootstrap of items has given."""
+    half = 1.959963984540054 * float(np.sqrt(variance))
+    return Interval(low=estimate - half, high=estimate + half, method="normal, cluster bootstrap of items")
+
+
+def generator(*names: str) -> np.random.Generator:
+    """Random numbers that depend on the names only."""
+    digest = hashlib.sha256(":".join(names).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

@@ -1,0 +1,151 @@
+"""All runs that have claims: the present one of a profile (``fresh``) and the recorded ones of the ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from crosslayer.claims.evidence import Evidence, read_evidence
+from crosslayer.claims.registry import Registry, read_text
+from crosslayer.claims.verdict import Verdict, decide
+from crosslayer.claims.wording import key_number
+from crosslayer.config import Profile, load_profile
+from crosslayer.errors import ClaimError
+
+FRESH = "fresh"
+RESULTS = Path("results")
+LEDGER = Path("claims/ledger")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run lies.
+
+    Attributes:
+        name: ``fresh`` or the name of the recorded run.
+        folder: holds ``claims/ID/evidence.json``; of a fresh run also ``trials/``.
+    """
+
+    name: str
+    profile: Profile
+    folder: Path
+
+    @property
+    def run(self) -> str | None:
+        """The ``run`` of its pins: ``None`` for a fresh run."""
+        return None if self.name == FRESH else self.name
+
+    def evidence_path(self, claim: str) -> Path:
+        """Where the evidence of a claim lies."""
+        return self.folder / "claims" / claim / "evidence.json"
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """A run with what it measured and what follows from it.
+
+    Attributes:
+        name, profile, folder: as in `Place`.
+        title: for readers.
+        evidence: by claim id, as far as there is some.
+        verdicts: of every claim of the registry, in its order.
+        info: ``run.json`` (revision, hardware, versions, seconds); empty if absent.
+    """
+
+    name: str
+    title: str
+    profile: Profile
+    folder: Path
+    evidence: dict[str, Evidence]
+    verdicts: dict[str, Verdict]
+    info: dict[str, Any]
+
+
+def load_all(
+    profile: Profile, registry: Registry, results: Path = RESULTS, ledger: Path = LEDGER
+) -> list[RunResults]:
+    """The fresh run of the profile, then the recorded ones by name."""
+    fresh = load_fresh(profile, registry, results)
+    return [fresh, *(load_recorded(folder, registry) for folder in _entries(ledger))]
+
+
+def load_fresh(profile: Profile, registry: Registry, results: Path = RESULTS) -> RunResults:
+    """The present results of a profile; all verdicts are `not run` where there are none.
+
+    Raises:
+        ClaimError: an evidence file is damaged.
+    """
+    return load(fresh_place(profile, results), registry)
+
+
+def load_recorded(folder: Path, registry: Registry) -> RunResults:
+    """A recorded run of the ledger.
+
+    Raises:
+        ClaimError, ConfigError: a file of it is absent or damaged.
+    """
+    return load(recorded_place(folder), registry)
+
+
+def load(place: Place, registry: Registry) -> RunResults:
+    """Read the evidence of a run and decide on every claim."""
+    paths = {claim: place.evidence_path(claim) for claim in registry.entries if claim in place.profile.claims}
+    evidence = {claim: read_evidence(path) for claim, path in paths.items() if path.exists()}
+    verdicts = {
+        claim: decide(entry, evidence.get(claim), place.profile, place.name)
+        for claim, entry in registry.entries.items()
+    }
+    info = _read_info(place.folder / "run.json")
+    title = f"present run of {place.profile.profile}" if place.run is None else str(info.get("title", place.name))
+    return RunResults(place.name, title, place.profile, place.folder, evidence, verdicts, info)
+
+
+def places(profile: Profile, results: Path = RESULTS, ledger: Path = LEDGER) -> list[Place]:
+    """The fresh run if it has claims, then the recorded runs by name."""
+    fresh = fresh_place(profile, results)
+    recorded = [recorded_place(folder) for folder in _entries(ledger)]
+    return [fresh, *recorded] if (fresh.folder / "claims").is_dir() else recorded
+
+
+def fresh_place(profile: Profile, results: Path = RESULTS) -> Place:
+    """Where the present run of a profile lies, or will."""
+    return Place(FRESH, profile, results / profile.profile)
+
+
+def recorded_place(folder: Path) -> Place:
+    """Where a recorded run lies; a `ConfigError` where it has no profile."""
+    return Place(folder.name, load_profile(folder / "profile.yaml"), folder)
+
+
+def table(results: RunResults) -> list[str]:
+    """The verdicts of a run as lines of text: a header, then claim, verdict, bears on paper, key numbers."""
+    rows = [("claim", "verdict", "bears on paper", "key numbers")]
+    for claim, verdict in results.verdicts.items():
+        number = key_number(results.evidence.get(claim))
+        rows.append((claim, verdict.verdict, verdict.bears_on_paper, number))
+    return list(_aligned(rows))
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _entries(ledger: Path) -> list[Path]:
+    return sorted(path for path in ledger.glob("*") if path.is_dir() and not path.name.startswith("."))
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(read_text(path))
+    except json.JSONDecodeError as error:
+        raise ClaimError(f"{path}, line {error.lineno} is not JSON: {error.msg}") from None
+    if not isinstance(content, dict):
+        raise ClaimError(f"{path} holds no JSON object")
+    return content

@@ -1,0 +1,286 @@
+"""Verdicts: computed from evidence by a table of short rules, never typed by hand.
+
+Common to all rules: they read judged parts by measure; a part without an estimate is missing, not failed; a
+judged part with fewer than 3 seeds makes the claim `inconclusive`. ``not reproduced`` needs intervals wholly
+below the smallest effect of interest (0.5 points) or wholly outside the claimed range, in so many tasks that
+the missing ones could not change it. Anything else that is not `reproduced` is `inconclusive`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from typing import get_args
+
+from crosslayer.claims.bears import bears_on_paper
+from crosslayer.claims.evidence import Evidence, Part, Strict
+from crosslayer.claims.registry import BearsValue, Entry, RuleName, Sign, VerdictName
+from crosslayer.claims.wording import name, sentence
+from crosslayer.config import Profile
+from crosslayer.tasks import TASKS
+
+SMALLEST_EFFECT = 0.5
+"""Points; a gain below it is of no interest."""
+MIN_SEEDS = 3
+VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
+N_TASKS = len(TASKS)
+
+Judgement = tuple[VerdictName, str]
+Judge = Callable[[Entry, Evidence], Judgement]
+
+
+class Verdict(Strict):
+    """What one run says about one claim.
+
+    Attributes:
+        run: ``fresh`` or the name of a recorded run.
+        because: one sentence computed from the numbers.
+        bears_on_paper, bears_reason: whether it tells anything about the paper, and why.
+        n_seeds: fewest seeds behind a judged part.
+    """
+
+    claim: str
+    profile: str
+    run: str
+    verdict: VerdictName
+    because: str
+    bears_on_paper: BearsValue
+    bears_reason: str
+    n_seeds: int
+
+
+def decide(entry: Entry, evidence: Evidence | None, profile: Profile, run: str = "fresh") -> Verdict:
+    """The verdict on a claim in one run; ``evidence`` is ``None`` where the run has none."""
+    verdict, because = _judge(entry, evidence, profile)
+    value, reason = bears_on_paper(entry, profile)
+    return Verdict(
+        claim=entry.id, profile=profile.profile, run=run, verdict=verdict, because=because,
+        bears_on_paper=value, bears_reason=reason, n_seeds=evidence.n_seeds if evidence else 0,
+    )  # fmt: skip
+
+
+def _judge(entry: Entry, evidence: Evidence | None, profile: Profile) -> Judgement:
+    if entry.id not in profile.claims:
+        return "not run", f"The profile {profile.profile} does not measure this claim."
+    if evidence is None:
+        return "not run", "There is no evidence in this run."
+    rule = RULES[entry.rule]
+    parts = [part for measure in rule.measures for part in _measured(evidence, measure)]
+    if evidence.status == "missing" or not (parts or (evidence.checks and not rule.measures)):
+        return "not run", "Nothing to measure it from: " + ("; ".join(evidence.missing) or "no part") + "."
+    few = [part for part in parts if _too_few_seeds(part, rule)]
+    if few:
+        found = ", ".join(f"{name(part)} {part.n_seeds}" for part in few)
+        return "inconclusive", f"At least {MIN_SEEDS} seeds are needed; there are fewer: {found}."
+    return rule.judge(entry, evidence)
+
+
+def _too_few_seeds(part: Part, rule: Rule) -> bool:
+    return part.n_seeds < MIN_SEEDS and not (rule.seedless and part.n_seeds == 0)
+
+
+def _layer_contrast(entry: Entry, evidence: Evidence) -> Judgement:
+    """C01: both contrasts above 0; one of them: partly."""
+    contrasts = [_measured(evidence, m) for m in RULES["layer_contrast"].measures]
+    shown = sum(bool(parts) and all(map(_above, parts)) for parts in contrasts)
+    refuted = all(parts and all(map(_below_smallest, parts)) for parts in contrasts)
+    because = f"{sentence(chain(*contrasts))}; {shown} of 2 above 0."
+    if shown:
+        return "reproduced" if shown == 2 else "partly reproduced", because
+    return "not reproduced" if refuted else "inconclusive", because
+
+
+def _complementarity(entry: Entry, evidence: Evidence) -> Judgement:
+    """C02: both measures above 0 in at least 3 of 4 tasks; refuted by one that is small in every task."""
+    measures = [_by_task(evidence, m) for m in RULES["complementarity"].measures]
+    gains, excess = measures
+    shown = [task for task in gains if _above(gains[task]) and task in excess and _above(excess[task])]
+    because = f"{sentence([*gains.values(), *excess.values()])}; both above 0 in {len(shown)} of {N_TASKS} tasks."
+    if len(shown) >= N_TASKS - 1:
+        return "reproduced", because
+    refuted = any(_in_all(parts, _below_smallest, at_least=2) for parts in measures)
+    return "not reproduced" if refuted else "inconclusive", because
+
+
+def _slopes(entry: Entry, evidence: Evidence) -> Judgement:
+    """C03: both slopes of the claimed sign in both tasks; refuted by one of the wrong sign in both."""
+    slopes = {m: _by_task(evidence, m) for m in RULES["slopes"].measures}
+    signs = entry.claimed.signs
+    right = {m: [t for t, part in parts.items() if _has_sign(part, signs[m])] for m, parts in slopes.items()}
+    wrong = {m: [t for t, part in parts.items() if _lacks_sign(part, signs[m])] for m, parts in slopes.items()}
+    n_right = sum(map(len, right.values()))
+    shown = sentence(chain(*(parts.values() for parts in slopes.values())))
+    because = f"{shown}; of the claimed sign in {n_right} of 4."
+    if all(len(tasks) == 2 for tasks in right.values()):
+        return "reproduced", because
+    return "not reproduced" if any(len(tasks) == 2 for tasks in wrong.values()) else "inconclusive", because
+
+
+def _gain_above_zero(entry: Entry, evidence: Evidence) -> Judgement:
+    """C05: above 0 in all four tasks; in three: partly."""
+    gains = _by_task(evidence, "dev_selected_gain")
+    shown = sum(map(_above, gains.values()))
+    because = f"{sentence(gains.values())}; above 0 in {shown} of {N_TASKS} tasks."
+    if shown >= N_TASKS - 1:
+        return "reproduced" if shown == N_TASKS else "partly reproduced", because
+    refuted = _in_all(gains, _below_smallest, at_least=2)
+    return "not reproduced" if refuted else "inconclusive", because
+
+
+def _gain_in_range(entry: Entry, evidence: Evidence) -> Judgement:
+    """C06: above 0 and overlapping the claimed range in all four; in some: partly; outside in all: not."""
+    low, high = entry.claimed.bounds
+    gains = _by_task(evidence, "cross_fitted_gain")
+    shown = sum(_above(part) and _overlaps(part, low, high) for part in gains.values())
+    because = (
+        f"{sentence(gains.values())}; above 0 and overlapping [{low:g}, {high:g}] in {shown} of {N_TASKS} tasks."
+    )
+    if shown:
+        return "reproduced" if shown == N_TASKS else "partly reproduced", because
+    outside = _in_all(gains, lambda part: _outside(part, low, high), at_least=N_TASKS)
+    return "not reproduced" if outside else "inconclusive", because
+
+
+def _different_layers(entry: Entry, evidence: Evidence) -> Judgement:
+    """C07: (a) interaction and (b) points won by own layers, p < 0.05; (a) alone: partly."""
+    a, b = (_measured(evidence, m) for m in RULES["different_layers"].measures)
+    differ, pays = _significant(a, 0.05), _significant(b, 0.05) and _positive(b)
+    because = f"{sentence([*a, *b])}."
+    if differ:
+        return "reproduced" if pays else "partly reproduced", because
+    small = bool(a and b) and all(part.interval is not None and part.interval.high < 0.3 for part in b)
+    return "not reproduced" if small and _has_p(a) else "inconclusive", because
+
+
+def _correlations(entry: Entry, evidence: Evidence) -> Judgement:
+    """C08: both correlations positive, p < 0.05, in every target measured: at most partly."""
+    both = [_measured(evidence, m) for m in RULES["correlations"].measures]
+    because = f"{sentence(chain(*both))}; correlation over neighbouring layers shows no cause."
+    if all(_significant(parts, 0.05) and _positive(parts) for parts in both):
+        return "partly reproduced", because
+    refuted = any(parts and all(_lacks_sign(part, "+") for part in parts) for parts in both)
+    return "not reproduced" if refuted else "inconclusive", because
+
+
+def _families(entry: Entry, evidence: Evidence) -> Judgement:
+    """C09: difference positive for one genus and for one family, permutation p < 0.01."""
+    both = [_measured(evidence, m) for m in RULES["families"].measures]
+    because = f"{sentence(chain(*both))}."
+    if all(_significant(parts, 0.01) and _positive(parts) for parts in both):
+        return "reproduced", because
+    refuted = any(parts and all(_lacks_sign(part, "+") for part in parts) for parts in both)
+    return "not reproduced" if refuted else "inconclusive", because
+
+
+def _task_distance(entry: Entry, evidence: Evidence) -> Judgement:
+    """C13: the distance between tasks exceeds that within a task, permutation p < 0.05."""
+    parts = _measured(evidence, "between_minus_within")
+    because = f"{sentence(parts)}."
+    if _significant(parts, 0.05) and _positive(parts):
+        return "reproduced", because
+    refuted = all(_lacks_sign(part, "+") for part in parts)
+    return "not reproduced" if refuted else "inconclusive", because
+
+
+def _calibration_sign(entry: Entry, evidence: Evidence) -> Judgement:
+    """Q01: the sign of the ECE difference over all targets; a negative one is an improvement."""
+    part = _measured(evidence, "ece_multilingual_minus_english")[0]
+    because = f"{sentence([part])}; below 0 is better calibrated."
+    if _has_sign(part, "-"):
+        return "improves", because
+    return "worsens" if _has_sign(part, "+") else "no difference shown", because
+
+
+def _all_checks(entry: Entry, evidence: Evidence) -> Judgement:
+    """Structural claims: every check passes."""
+    failed = [check for check in evidence.checks if not check.passed]
+    n = len(evidence.checks)
+    if not failed:
+        return "reproduced", f"{n} of {n} checks pass."
+    first = failed[0]
+    found = f"{first.name}: expected {first.expected}, found {first.found}"
+    return "not reproduced", f"{n - len(failed)} of {n} checks pass; {found}."
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a verdict is reached.
+
+    Attributes:
+        judge: the rule itself.
+        measures: the measures it reads.
+        seedless: whether no seed need enter (the encoder before fine-tuning); ``n_seeds`` 0 is then fine.
+    """
+
+    judge: Judge
+    measures: tuple[str, ...] = ()
+    seedless: bool = False
+
+
+RULES: dict[RuleName, Rule] = {
+    "layer_contrast": Rule(
+        _layer_contrast, ("retrieval_lower_minus_upper", "upos_probe_upper_minus_lower"), seedless=True
+    ),
+    "complementarity": Rule(_complementarity, ("dev_selected_minus_self", "excess_complementarity")),
+    "slopes": Rule(_slopes, ("slope_accuracy_gap", "slope_similarity")),
+    "gain_above_zero": Rule(_gain_above_zero, ("dev_selected_gain",)),
+    "gain_in_range": Rule(_gain_in_range, ("cross_fitted_gain",)),
+    "different_layers": Rule(_different_layers, ("task_by_layer_interaction", "own_over_common")),
+    "correlations": Rule(_correlations, ("correlation_semantic", "correlation_structural"), seedless=True),
+    "families": Rule(_families, ("genus_similarity_difference", "family_similarity_difference"), seedless=True),
+    "task_distance": Rule(_task_distance, ("between_minus_within",)),
+    "calibration_sign": Rule(_calibration_sign, ("ece_multilingual_minus_english",)),
+    "all_checks": Rule(_all_checks),
+}
+
+
+def _measured(evidence: Evidence, measure: str) -> list[Part]:
+    return [part for part in evidence.judged(measure) if part.estimate is not None]
+
+
+def _by_task(evidence: Evidence, measure: str) -> dict[str, Part]:
+    return {part.task: part for part in _measured(evidence, measure) if part.task is not None}
+
+
+def _in_all(parts: Mapping[str, Part], holds: Callable[[Part], bool], at_least: int) -> bool:
+    return len(parts) >= at_least and all(map(holds, parts.values()))
+
+
+def _above(part: Part) -> bool:
+    return _has_sign(part, "+")
+
+
+def _below_smallest(part: Part) -> bool:
+    return part.interval is not None and part.interval.high < SMALLEST_EFFECT and not _above(part)
+
+
+def _has_sign(part: Part, sign: Sign) -> bool:
+    """Whether the interval lies wholly on that side of 0."""
+    if part.interval is None:
+        return False
+    return part.interval.low > 0 if sign == "+" else part.interval.high < 0
+
+
+def _lacks_sign(part: Part, sign: Sign) -> bool:
+    return _has_sign(part, "-" if sign == "+" else "+")
+
+
+def _overlaps(part: Part, low: float, high: float) -> bool:
+    return part.interval is not None and part.interval.low <= high and part.interval.high >= low
+
+
+def _outside(part: Part, low: float, high: float) -> bool:
+    return part.interval is not None and not _overlaps(part, low, high)
+
+
+def _has_p(parts: list[Part]) -> bool:
+    return bool(parts) and all(part.p_value is not None for part in parts)
+
+
+def _significant(parts: list[Part], level: float) -> bool:
+    return bool(parts) and all(part.p_value is not None and part.p_value < level for part in parts)
+
+
+def _positive(parts: list[Part]) -> bool:
+    return all(part.estimate is not None and part.estimate > 0 for part in parts)

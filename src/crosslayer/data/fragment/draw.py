@@ -1,0 +1,217 @@
+"""Random meanings from one half of the inventory: phrases, events, states and the sentence patterns."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from crosslayer.data.fragment.meanings import Clause, Half, Phrase
+
+SLOTS = ("time", "manner", "place")
+NO_MANNER = ("time", "place")
+"""Adjuncts of a negated event with an indefinite object: a manner there reads badly in German and Spanish."""
+PEOPLE = ("person", "organisation")
+
+
+class Draw:
+    """A source of random meanings.
+
+    Args:
+        half: what is drawn from.
+        rng: the only source of chance.
+    """
+
+    def __init__(self, half: Half, rng: random.Random) -> None:
+        self.half = half
+        self.rng = rng
+
+    def chance(self, probability: float) -> bool:
+        """True with this probability."""
+        return self.rng.random() < probability
+
+    def named_person(self) -> Phrase:
+        """A given name, mostly with a surname."""
+        given = self.rng.choice(self.half.given[self.rng.choice(("f", "m"))])
+        full = f"{given} {self.rng.choice(self.half.surnames)}" if self.chance(0.7) else given
+        return Phrase(full, "person", human=True)
+
+    def worker(self, adjective: float = 0.4) -> Phrase:
+        """A person by occupation, with an attribute at this probability."""
+        attribute = self.rng.choice(self.half.attributes["person"]) if self.chance(adjective) else None
+        return Phrase(self.rng.choice(self.half.people), human=True, adjective=attribute)
+
+    def person(self) -> Phrase:
+        """A person by name or occupation."""
+        return self.named_person() if self.chance(0.5) else self.worker()
+
+    def organisation(self) -> Phrase:
+        """An organisation by name."""
+        return Phrase(self.rng.choice(self.half.organisations).replace("_", " "), "organisation")
+
+    def place(self) -> Phrase:
+        """A city or country by name."""
+        return Phrase(self.rng.choice(self.half.places), "place")
+
+    def site(self, adjective: float = 0.4) -> Phrase:
+        """A building or the like."""
+        attribute = self.rng.choice(self.half.attributes["site"]) if self.chance(adjective) else None
+        return Phrase(self.rng.choice(self.half.sites), adjective=attribute)
+
+    def specimen(self, kind: str) -> Phrase:
+        """One thing of a kind, not mentioned before."""
+        return Phrase(self.rng.choice(self.half.kinds[kind]), definite=False)
+
+    def thing(self, sort: str) -> Phrase:
+        """Something that belongs to a class of objects."""
+        if sort in self.half.kinds:
+            return self.specimen(sort)
+        makers: dict[str, Callable[[], Phrase]] = {
+            "site": self.site, "place": self.place, "person": self.person, "organisation": self.organisation,
+        }  # fmt: skip
+        return makers[sort]()
+
+    def event(self, sorts: Sequence[str], adjuncts: Sequence[str] = ()) -> Clause:
+        """Someone does something to an object of one of these classes, with these adjuncts."""
+        verb, sort = self.rng.choice(self.half.verbs_for(*sorts))
+        takes_organisations = "organisation" in self.half.verbs[verb]
+        object_ = self.thing(sort)
+        subject = self.organisation() if takes_organisations and self.chance(0.4) else self.person()
+        while subject.head.split()[0] == object_.head.split()[0]:
+            subject = self.person()
+        return self.adjoin(Clause(verb, subject, object_), adjuncts)
+
+    def two_events(self, sorts: Sequence[str], adjuncts: Sequence[str]) -> tuple[Clause, Clause]:
+        """Two different events of different people, the first with these adjuncts."""
+        one, two = self.event(sorts, adjuncts), self.event(sorts)
+        while two.predicate == one.predicate or two.subject.head.split()[0] == one.subject.head.split()[0]:
+            two = self.event(sorts)
+        return one, two
+
+    def adjoin(self, clause: Clause, slots: Sequence[str]) -> Clause:
+        """``clause`` with an adjunct in each of these slots, where it can have one."""
+        return replace(
+            clause,
+            time=self.rng.choice(self.half.times) if "time" in slots else clause.time,
+            manner=self.rng.choice(self.half.manners) if "manner" in slots else clause.manner,
+            place=self._place_of(clause) if "place" in slots else clause.place,
+        )
+
+    def _place_of(self, clause: Clause) -> Phrase | None:
+        """Where it may happen: with buildings and organisations in a city, with cities nowhere else."""
+        object_ = clause.object
+        if object_ is not None and object_.sort == "place":
+            return None
+        fixed = object_ is not None and (object_.sort == "organisation" or object_.head in self.half.sites)
+        if fixed or clause.subject.sort == "organisation" or self.chance(0.4):
+            return self.place()
+        return Phrase(self.rng.choice(self.half.spots))
+
+    def slots(self, count: int, among: Sequence[str] = SLOTS) -> list[str]:
+        """Which adjuncts, ``count`` of them."""
+        return self.rng.sample(list(among), count)
+
+    def bearer(self) -> tuple[Phrase, str]:
+        """Whose state is described, and the class of states that fit."""
+        if self.chance(0.5):
+            return self.person(), "person"
+        site = self.site()
+        if self.chance(0.4):
+            site = replace(site, relative=self.past_of(site))
+        return site, "site"
+
+    def past_of(self, site: Phrase) -> Clause:
+        """What someone did to ``site``, as a relative clause."""
+        verb, _ = self.rng.choice(self.half.verbs_for("site"))
+        return Clause(verb, self.named_person(), site)
+
+    def surface(self, clause: Clause) -> Clause:
+        """The same meaning in a random order and voice."""
+        passive = can_be_passive(clause) and self.chance(0.4)
+        return replace(clause, front=clause.time is not None and self.chance(0.3), passive=passive)
+
+    def state(self) -> Clause:
+        """Someone or something was such and such."""
+        subject, sort = self.bearer()
+        adjective = self.rng.choice(self.rng.choice(self.half.states[sort]))
+        slots = ["time"] if self.chance(0.6) else []
+        return self.adjoin(Clause(adjective, subject, state=True), slots)
+
+
+def can_be_passive(clause: Clause) -> bool:
+    """Whether a passive of it is natural: the object is definite or counted."""
+    return clause.object is not None and (clause.object.definite or clause.object.count > 1)
+
+
+def transitive(draw: Draw) -> Clause:
+    """*The doctor secretly bought an apple at the market.*"""
+    kinds = [*draw.half.kinds, "site", *PEOPLE]
+    clause = draw.event(kinds, draw.slots(draw.rng.choice((1, 2))))
+    negated = draw.chance(0.25) and (clause.manner is None or can_be_passive(clause))
+    return replace(clause, negated=negated, front=clause.time is not None and draw.chance(0.3))
+
+
+def intransitive(draw: Draw) -> Clause:
+    """*Anna Weber worked in Berlin on Monday.*"""
+    clause = Clause(draw.rng.choice(draw.half.intransitive), draw.person(), negated=draw.chance(0.25))
+    clause = draw.adjoin(clause, ("place", *draw.slots(1, ("time",))))
+    return replace(clause, front=draw.chance(0.4))
+
+
+def copula(draw: Draw) -> Clause:
+    """*The old school was closed in summer.*"""
+    clause = replace(draw.state(), negated=draw.chance(0.3))
+    return replace(clause, front=clause.time is not None and draw.chance(0.3))
+
+
+def passive(draw: Draw) -> Clause:
+    """*The bridge was painted by the engineer.*"""
+    clause = draw.event(["site", *PEOPLE], draw.slots(draw.rng.choice((1, 2))))
+    front = clause.time is not None and draw.chance(0.3)
+    return replace(clause, passive=True, negated=draw.chance(0.25), front=front)
+
+
+def relative(draw: Draw) -> Clause:
+    """*The teacher who criticised Nokia worked in Madrid.*"""
+    if draw.chance(0.4):
+        site = draw.site()
+        state = draw.rng.choice(draw.rng.choice(draw.half.states["site"]))
+        return Clause(state, replace(site, relative=draw.past_of(site)), state=True, negated=draw.chance(0.2))
+    who = draw.worker()
+    inner = draw.event(["place", *PEOPLE])
+    while inner.object is not None and inner.object.head == who.head:
+        inner = draw.event(["place", *PEOPLE])
+    subject = replace(who, relative=replace(inner, subject=who))
+    outer = Clause(draw.rng.choice(draw.half.intransitive), subject)
+    return draw.adjoin(outer, draw.slots(1, ("place", "time")))
+
+
+def subordinate(draw: Draw) -> Clause:
+    """*Clara said that David found a hammer*; *Paul sang because the shop was closed.*"""
+    if draw.chance(0.5):
+        inner = draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.slots(1))
+        return Clause(draw.rng.choice(draw.half.speech), draw.person(), link=("that", inner))
+    reason = replace(draw.state(), negated=draw.chance(0.2))
+    outer = draw.event([*draw.half.kinds, *PEOPLE], draw.slots(1, ("time",)))
+    return replace(outer, link=("because", replace(reason, time=None)))
+
+
+def coordination(draw: Draw) -> Clause:
+    """*Laura visited Rome and Hugo drew three horses.*"""
+    sorts = [*draw.half.kinds, "site", "place", *PEOPLE]
+    one, two = draw.two_events(sorts, draw.slots(1, NO_MANNER))
+    return replace(one, link=("and", two))
+
+
+def quantity(draw: Draw) -> Clause:
+    """*Four students bought five lemons on Tuesday.*"""
+    clause = draw.event(list(draw.half.kinds), draw.slots(draw.rng.choice((1, 2))))
+    assert clause.object is not None
+    subject = replace(draw.worker(), count=draw.rng.randint(2, 5)) if draw.chance(0.5) else clause.subject
+    clause = replace(clause, subject=subject, object=replace(clause.object, count=draw.rng.randint(2, 5)))
+    return replace(clause, front=clause.time is not None and draw.chance(0.3))
+
+
+PATTERNS: tuple[Callable[[Draw], Clause], ...] = (
+    transitive, intransitive, copula, passive, relative, subordinate, coordination, quantity,
+)  # fmt: skip

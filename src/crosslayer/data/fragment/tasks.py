@@ -1,0 +1,161 @@
+"""The four tasks on drawn meanings: examples by split and language."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import NamedTuple, Protocol
+
+from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample
+from crosslayer.data.fragment.draw import PATTERNS, Draw
+from crosslayer.data.fragment.english import English
+from crosslayer.data.fragment.german import German
+from crosslayer.data.fragment.meanings import Clause, inventory
+from crosslayer.data.fragment.pairs import RECIPES, inference, paraphrase
+from crosslayer.data.fragment.realise import Realiser
+from crosslayer.data.fragment.spanish import Spanish
+from crosslayer.errors import ConfigError
+from crosslayer.tasks import TaskName
+
+REALISERS: dict[str, type[Realiser]] = {"en": English, "de": German, "es": Spanish}
+LANGUAGES: tuple[str, ...] = tuple(REALISERS)
+LIMIT = 10_000
+"""Items of one split: about as many as can be drawn without many repetitions."""
+
+
+class Sizes(Protocol):
+    """How many items of each split; ``None`` takes `LIMIT`."""
+
+    @property
+    def train(self) -> int | None: ...
+    @property
+    def dev(self) -> int | None: ...
+    @property
+    def test(self) -> int | None: ...
+
+
+class Item(NamedTuple):
+    """A meaning of the task: one clause for tags, two with their label for pairs."""
+
+    key: str
+    clauses: tuple[Clause, ...]
+    label: str
+
+
+def fragment_corpus(task: TaskName, sizes: Sizes, languages: Sequence[str], seed: int) -> Corpus:
+    """Examples of ``task``, drawn anew for each seed and equal for equal arguments.
+
+    English has train, dev and test; every other language has test and, for multilingual training, train, both
+    parallel to English by item. Test shares no noun, verb, adjective or name with the rest, and no sentence
+    stands in two splits.
+
+    Raises:
+        ConfigError: a language that the fragment does not have, or more items than it can give.
+    """
+    _check_languages(languages)
+    items = _draw_splits(task, sizes, seed)
+    return {
+        (split, language): [_example(task, item, realiser(language)) for item in items[split]]
+        for language in languages
+        for split in SPLITS
+        if language == "en" or split != "dev"
+    }
+
+
+def fragment_parallel(languages: Sequence[str], n: int, seed: int) -> Parallel:
+    """The same ``n`` test sentences in each language, with their English, for retrieval.
+
+    Raises:
+        ConfigError: as for `fragment_corpus`.
+    """
+    _check_languages(languages)
+    items = _draw("pos", "test", n, f"parallel-{seed}", set())
+    english = realiser("en")
+    return {
+        language: [
+            (item.key, realiser(language).text(item.clauses[0]), english.text(item.clauses[0])) for item in items
+        ]
+        for language in languages
+    }
+
+
+@cache
+def realiser(language: str) -> Realiser:
+    """The realiser of a language, its lexicon read once."""
+    return REALISERS[language](language)
+
+
+def _check_languages(languages: Sequence[str]) -> None:
+    for language in languages:
+        if language not in REALISERS:
+            raise ConfigError(
+                f"data.languages: the fragment has no {language!r}; use some of {', '.join(LANGUAGES)}"
+            )
+
+
+def _draw_splits(task: TaskName, sizes: Sizes, seed: int) -> dict[Split, list[Item]]:
+    taken: set[str] = set()
+    items: dict[Split, list[Item]] = {}
+    for split in SPLITS:
+        size = getattr(sizes, split)
+        items[split] = _draw(task, split, LIMIT if size is None else size, f"{task}-{split}-{seed}", taken)
+        taken |= {realiser("en").text(clause) for item in items[split] for clause in item.clauses}
+    return items
+
+
+def _draw(task: TaskName, split: Split, size: int, seed: str, taken: set[str]) -> list[Item]:
+    """Distinct items, none with an English sentence in ``taken``."""
+    if size > LIMIT:
+        raise ConfigError(f"tasks.{task}.sizes.{split} is {size}; the fragment gives {LIMIT} at most")
+    rng = random.Random(seed)
+    draw = Draw(inventory()["test" if split == "test" else "train"], rng)
+    english = realiser("en")
+    items: list[Item] = []
+    seen: set[tuple[str, ...]] = set()
+    for label, candidates in _sources(task, draw, size):
+        for clauses in candidates:
+            texts = tuple(english.text(clause) for clause in clauses)
+            if texts not in seen and taken.isdisjoint(texts):
+                break
+        else:
+            raise ConfigError(f"tasks.{task}.sizes.{split}: the fragment gives no {size} items; ask for fewer")
+        seen.add(texts)
+        items.append(Item(f"{split}-{len(items)}", clauses, label))
+    return items
+
+
+def _sources(task: TaskName, draw: Draw, size: int) -> Iterator[tuple[str, Iterator[tuple[Clause, ...]]]]:
+    """For each item its label and candidates for it; labels and patterns in equal numbers, in random order."""
+    order = list(range(size))
+    draw.rng.shuffle(order)
+    for number in order:
+        yield _label(task, number), _candidates(task, draw, number)
+
+
+def _label(task: TaskName, number: int) -> str:
+    if task == "xnli":
+        return tuple(RECIPES)[number % 3]
+    return str(number % 2) if task == "pawsx" else ""
+
+
+def _candidates(task: TaskName, draw: Draw, number: int) -> Iterator[tuple[Clause, ...]]:
+    """A hundred tries at the item of this number."""
+    label = _label(task, number)
+    for _ in range(100):
+        if task == "xnli":
+            recipes = RECIPES[label]
+            yield inference(draw, recipes[number // 3 % len(recipes)])
+        elif task == "pawsx":
+            yield paraphrase(draw, same=label == "1")
+        else:
+            yield (PATTERNS[number % len(PATTERNS)](draw),)
+
+
+def _example(task: TaskName, item: Item, words: Realiser) -> Example:
+    if task in ("xnli", "pawsx"):
+        first, second = (words.text(clause) for clause in item.clauses)
+        return PairExample(item.key, first, second, item.label)
+    tokens = words.sentence(item.clauses[0])
+    tags = tuple(token.upos if task == "pos" else token.entity for token in tokens)
+    return TagExample(item.key, tuple(token.form for token in tokens), tags)

@@ -1,0 +1,209 @@
+"""Reader of the hub data sets: ``google/xtreme`` for the four tasks and Tatoeba, MultiNLI for training XNLI.
+
+Read are English train, dev and test, every language's test split, and what intermediate training takes besides:
+NER train and XNLI dev. ``data.revisions`` pins each data set; no code of a data set is ever run.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from crosslayer.config import DataSpec
+from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample
+from crosslayer.data.xtreme import TATOEBA_CODES
+from crosslayer.errors import DataError
+from crosslayer.tasks import LANGUAGES, TASKS, Task, TaskName
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the hub client is first imported
+
+XTREME = "google/xtreme"
+MULTI_NLI = "nyu-mll/multi_nli"
+HUB_SPLIT: dict[Split, str] = {"train": "train", "dev": "validation", "test": "test"}
+COLUMNS: dict[TaskName, tuple[str, ...]] = {
+    "xnli": ("language", "sentence1", "sentence2", "gold_label"),
+    "pawsx": ("sentence1", "sentence2", "label"),
+    "ner": ("tokens", "ner_tags"),
+    "pos": ("tokens", "pos_tags"),
+}
+FOREIGN: dict[TaskName, tuple[Split, ...]] = {
+    "xnli": ("dev", "test"), "pawsx": ("test",), "ner": ("train", "test"), "pos": ("test",),
+}  # fmt: skip
+"""The splits that are read in other languages than English."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """One split of a hub data set.
+
+    Attributes:
+        where: its name in errors.
+        ids: its ``id`` column, where it has one.
+        rows: the columns that were asked for, class labels by name.
+    """
+
+    where: str
+    ids: list[Any] | None
+    rows: list[tuple[Any, ...]]
+
+
+def read_corpus(name: TaskName, spec: DataSpec) -> Corpus:
+    """The examples of a task; an item has one name in all languages of a parallel test set.
+
+    Raises:
+        DataError: no revision is pinned, the hub does not answer, or a row is not what it should be.
+    """
+    known = TASKS[name].languages
+    absent = [code for code in spec.languages or () if code not in known]
+    if absent:
+        raise DataError(f"{XTREME} has no {name} in {absent[0]}; drop {absent[0]} from data.languages")
+    foreign = [code for code in known if code != "en" and (spec.languages is None or code in spec.languages)]
+    languages = ["en", *foreign]
+    corpus = _read_xnli(languages, spec) if name == "xnli" else _read_by_language(name, languages, spec)
+    for (split, language), examples in corpus.items():
+        if not examples:
+            raise DataError(f"{XTREME} {name} {split} of {language} has no row; check data.revisions")
+        if len({example.item for example in examples}) < len(examples):
+            raise DataError(f"{XTREME} {name} {split} of {language} has an id twice; check data.revisions")
+    return corpus
+
+
+def read_parallel(spec: DataSpec) -> Parallel:
+    """Sentence pairs with English from the ``tatoeba`` configurations.
+
+    Raises:
+        DataError: as `read_corpus`.
+    """
+    pairs: dict[str, list[tuple[str, str, str]]] = {}
+    for code, language in TATOEBA_CODES.items():
+        if spec.languages is None or language in spec.languages:
+            table = _load(spec, XTREME, f"tatoeba.{code}", "dev", ("source_sentence", "target_sentence"))
+            pairs[language] = [(str(i), text.strip(), en.strip()) for i, (text, en) in enumerate(table.rows)]
+    return pairs
+
+
+def _read_by_language(
+    name: TaskName, languages: list[str], spec: DataSpec
+) -> dict[tuple[Split, str], list[Example]]:
+    task = TASKS[name]
+    corpus: dict[tuple[Split, str], list[Example]] = {}
+    for split in SPLITS:
+        for language in languages if split in FOREIGN[name] else ["en"]:
+            table = _load(spec, XTREME, _config(name, language), split, COLUMNS[name])
+            if task.kind == "tags":
+                corpus[split, language] = list(_tagged(table, task))
+            else:
+                pairs = list(_pairs(table, task))
+                corpus[split, language] = [*pairs] if table.ids else _align(pairs, corpus, split, table.where)
+    return corpus
+
+
+def _config(name: TaskName, language: str) -> str:
+    prefix = {"pawsx": "PAWS-X", "ner": "PAN-X", "pos": "udpos"}[name]
+    return f"{prefix}.{LANGUAGES[language].name if name == 'pos' else language}"
+
+
+def _read_xnli(languages: list[str], spec: DataSpec) -> dict[tuple[Split, str], list[Example]]:
+    """Dev and test, each one table with all languages, and MultiNLI without its pairs that lack a gold label."""
+    task = TASKS["xnli"]
+    train = _load(spec, MULTI_NLI, None, "train", ("premise", "hypothesis", "label"))
+    corpus: dict[tuple[Split, str], list[Example]] = {("train", "en"): list(_pairs(train, task, unlabelled="-1"))}
+    for split in FOREIGN["xnli"]:
+        table = _load(spec, XTREME, "XNLI", split, COLUMNS["xnli"])
+        found: dict[str, list[PairExample]] = {language: [] for language in languages}
+        for row, (language, first, second, label) in enumerate(table.rows):
+            if language in found:
+                item = str(len(found[language]))
+                found[language].append(PairExample(item, first, second, _known(label, task, table, row)))
+        for language in languages:
+            corpus[split, language] = _align(found[language], corpus, split, f"{table.where} {language}")
+    return corpus
+
+
+def _load(spec: DataSpec, name: str, config: str | None, split: Split, columns: Sequence[str]) -> Table:
+    """One split as rows.
+
+    Raises:
+        DataError: not pinned, not loaded, or without one of ``columns``.
+    """
+    revision = spec.revisions.get(name)
+    where = " ".join(filter(None, (name, config, HUB_SPLIT[split])))
+    if revision is None:
+        raise DataError(f"data.revisions has no {name}; pin the commit of the data set to read there")
+    from datasets import load_dataset
+
+    try:
+        dataset = load_dataset(name, config, split=HUB_SPLIT[split], revision=revision)
+    except Exception as error:  # the hub client raises errors of several libraries without a common base
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(
+            f"cannot load {where} at {revision}: {reason}; check the network, set HF_HUB_OFFLINE=1 to read the "
+            "local cache, or read files with data.source xtreme and data.root"
+        ) from None
+    missing = [column for column in columns if column not in dataset.column_names]
+    if missing:
+        raise DataError(f"{where} has no column {missing[0]}, only {', '.join(dataset.column_names)}")
+    decoded = [_decoded(dataset[column][:], dataset.features[column]) for column in columns]
+    ids = dataset["id"][:] if "id" in dataset.column_names else None
+    return Table(where, ids, list(zip(*decoded, strict=True)))
+
+
+def _decoded(values: list[Any], feature: Any) -> list[Any]:
+    """Class labels, alone or in lists, by their names; an id without a name becomes its digits."""
+    names = getattr(getattr(feature, "feature", feature), "names", None)
+    if names is None:
+        return values
+    name_of = dict(enumerate(names))
+    if hasattr(feature, "feature"):
+        return [[name_of.get(value, str(value)) for value in row] for row in values]
+    return [name_of.get(value, str(value)) for value in values]
+
+
+def _pairs(table: Table, task: Task, unlabelled: str | None = None) -> Iterator[PairExample]:
+    for row, (first, second, label) in enumerate(table.rows):
+        if label != unlabelled:
+            item = str(row if table.ids is None else table.ids[row])
+            yield PairExample(item, first, second, _known(label, task, table, row))
+
+
+def _tagged(table: Table, task: Task) -> Iterator[TagExample]:
+    for row, (words, tags) in enumerate(table.rows):
+        if len(words) != len(tags):
+            raise DataError(f"{table.where} row {row}: {len(words)} words but {len(tags)} tags")
+        yield TagExample(str(row), tuple(words), tuple(_known(tag, task, table, row) for tag in tags))
+
+
+def _known(label: Any, task: Task, table: Table, row: int) -> str:
+    if str(label) not in task.labels:
+        kind = "tag" if task.kind == "tags" else "label"
+        raise DataError(f"{table.where} row {row}: unknown {kind} {label!r}; known: {', '.join(task.labels)}")
+    return str(label)
+
+
+def _align(pairs: list[PairExample], corpus: Corpus, split: Split, where: str) -> list[Example]:
+    """Number the rows as English does, which tells whether they are parallel: translations share their label.
+
+    A language may lack rows in one place (PAWS-X test in Korean has 1,999 of 2,000). Rows before and after it
+    keep the English numbers; those next to it whose labels leave it open on which side they are, are left out.
+
+    Raises:
+        DataError: the labels do not follow the English ones.
+    """
+    english = [row.label for row in corpus.get((split, "en"), pairs) if isinstance(row, PairExample)]
+    labels = [row.label for row in pairs]
+    n, lacking = len(labels), len(english) - len(labels)
+    front, back = _agreement(labels, english), _agreement(labels[::-1], english[::-1])
+    if lacking < 0 or front + back < n:
+        raise DataError(f"{where} row {front}: not parallel to English; leave its language out or use data.root")
+    if not lacking:
+        return [*pairs]
+    after = [replace(row, item=str(i + lacking)) for i, row in enumerate(pairs) if i >= front]
+    return [*pairs[: n - back], *after]
+
+
+def _agreement(labels: Sequence[str], english: Sequence[str]) -> int:
+    """How many labels agree before the first that does not."""
+    agrees = (own == other for own, other in zip(labels, english, strict=False))
+    return next((i for i, same in enumerate(agrees) if not same), min(len(labels), len(english)))

@@ -1,0 +1,125 @@
+"""Three sources, one shape out; and the drawing of smaller samples."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+from crosslayer.config import DataSpec, Profile, SplitSizes
+from crosslayer.data.examples import Corpus, Example, Parallel, Split
+from crosslayer.errors import DataError
+from crosslayer.tasks import TASKS, TaskName
+
+Row = TypeVar("Row")
+
+
+def load_corpus(name: TaskName, profile: Profile) -> Corpus:
+    """The examples that the trials of a task use, cut to the profile's sizes: English train, dev, test.
+
+    Raises:
+        DataError: a source is missing, malformed or empty.
+    """
+    sizes = profile.tasks[name].sizes
+    corpus = read_all(name, profile.data, sizes)
+    used = {key: rows for key, rows in corpus.items() if key[0] != "train" or key[1] == "en"}
+    return cut(used, sizes, profile.data.draw_seed, joint=TASKS[name].kind == "pair")
+
+
+def read_all(name: TaskName, spec: DataSpec, sizes: SplitSizes) -> Corpus:
+    """All that a source has of a task; the fragment makes as much as ``sizes`` asks for."""
+    if spec.source == "fragment":
+        from crosslayer.data.fragment import fragment_corpus
+
+        return fragment_corpus(name, sizes, ["en", *_foreign_fragment_languages(spec)], spec.draw_seed)
+    if spec.source == "hub":
+        from crosslayer.data.hub import read_corpus as read_hub
+
+        return read_hub(name, spec)
+    from crosslayer.data.xtreme import read_corpus
+
+    return read_corpus(name, spec)
+
+
+def load_parallel(profile: Profile) -> Parallel:
+    """Sentences with their English counterparts for retrieval, ``probe.pairs`` a language at most."""
+    n = profile.probe.pairs
+    if profile.data.source == "fragment":
+        from crosslayer.data.fragment import fragment_parallel
+
+        return fragment_parallel(_foreign_fragment_languages(profile.data), n, profile.data.draw_seed)
+    if profile.data.source == "hub":
+        from crosslayer.data.hub import read_parallel as read_hub
+
+        pairs = read_hub(profile.data)
+    else:
+        from crosslayer.data.xtreme import read_parallel
+
+        pairs = read_parallel(profile.data)
+    return {language: draw(rows, n, profile.data.draw_seed, language) for language, rows in pairs.items()}
+
+
+def _foreign_fragment_languages(spec: DataSpec) -> list[str]:
+    from crosslayer.data.fragment import LANGUAGES
+
+    return [code for code in (LANGUAGES if spec.languages is None else spec.languages) if code != "en"]
+
+
+def cut(corpus: Corpus, sizes: SplitSizes, seed: int, *, joint: bool) -> Corpus:
+    """Draw smaller splits, the same items whatever the file order.
+
+    Args:
+        corpus: all examples.
+        sizes: how many of each split; ``None`` keeps all.
+        seed: which ones.
+        joint: draw the same items in all languages (parallel test sets): only items that every language has
+            are drawn from.
+
+    Raises:
+        DataError: a split of a language has no item, or none that all languages share.
+    """
+    wanted: dict[Split, int | None] = {"train": sizes.train, "dev": sizes.dev, "test": sizes.test}
+    drawn: dict[tuple[Split, str], list[Example]] = {}
+    for split in wanted:
+        languages = [language for part, language in corpus if part == split]
+        shared = _shared_items(corpus, split, languages) if joint and split != "train" else None
+        for language in languages:
+            examples = corpus[split, language]
+            if shared is not None:
+                examples = [example for example in examples if example.item in shared]
+            if not examples:
+                raise DataError(f"the {split} split of {language} is empty; check the source or the languages")
+            salt = split if shared is not None else f"{split}:{language}"
+            drawn[split, language] = draw(examples, wanted[split], seed, salt)
+    return drawn
+
+
+def _shared_items(corpus: Corpus, split: Split, languages: Sequence[str]) -> set[str]:
+    return set.intersection(*({example.item for example in corpus[split, code]} for code in languages))
+
+
+def draw(rows: Sequence[Row], n: int | None, seed: int, salt: str, *, shuffle: bool = False) -> list[Row]:
+    """The ``n`` rows whose item has the smallest hash: nested in ``n`` and free of the file order.
+
+    Args:
+        rows: examples, or tuples that begin with the item.
+        n: how many; ``None`` or more than there are keeps all.
+        seed, salt: which draw.
+        shuffle: return them in drawn order instead of theirs.
+    """
+
+    def rank(index: int) -> bytes:
+        row: Any = rows[index]
+        item = row.item if hasattr(row, "item") else row[0]
+        return hashlib.sha256(f"{seed}:{salt}:{item}".encode()).digest()
+
+    if (n is None or n >= len(rows)) and not shuffle:
+        return list(rows)
+    chosen = sorted(range(len(rows)), key=rank)[:n]
+    return [rows[index] for index in (chosen if shuffle else sorted(chosen))]
+
+
+def languages_of(corpus: Corpus, split: Split) -> list[str]:
+    """The languages of a split, English first, then sorted."""
+    codes: Iterable[str] = (language for part, language in corpus if part == split)
+    return sorted(codes, key=lambda code: (code != "en", code))

@@ -1,0 +1,34 @@
+"""Encoders: one from a package, any BERT from the hub or a directory, and a random one for tests."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from crosslayer.encoders.base import Encoder, Tokenizer
+
+if TYPE_CHECKING:
+    from crosslayer.config import EncoderSpec
+
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the hub client is first imported
+
+__all__ = ["Encoder", "Tokenizer", "load_encoder"]
+
+
+def load_encoder(spec: EncoderSpec) -> Encoder:
+    """The encoder that a profile names, with its full vocabulary.
+
+    Raises:
+        EncoderError: the files are missing, damaged, not pinned or of another architecture.
+    """
+    if spec.source == "packaged":
+        from crosslayer.encoders.packaged import load_packaged
+
+        return load_packaged()
+    if spec.source == "hub":
+        from crosslayer.encoders.hub import load_hub
+
+        return load_hub(spec.name, spec.revision)
+    from crosslayer.encoders.synthetic import make_random
+
+    return make_random(seed=spec.seed, layers=spec.layers, width=spec.width, heads=spec.heads)

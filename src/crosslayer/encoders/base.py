@@ -1,0 +1,132 @@
+"""What every encoder offers: a BERT trunk, a tokeniser and a digest that names both."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from crosslayer.errors import EncoderError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import BertConfig, BertModel
+
+
+class Tokenizer(Protocol):
+    """Text to sub-word ids.
+
+    Attributes:
+        pad_id: id of the padding sub-word.
+        n_special_single, n_special_pair: how many special sub-words ``wrap`` adds to one text, to two.
+        prefix_length: how many special sub-words precede the first sub-word of a wrapped text.
+        vocabulary_size: every id is below it.
+    """
+
+    @property
+    def pad_id(self) -> int: ...
+    @property
+    def n_special_single(self) -> int: ...
+    @property
+    def n_special_pair(self) -> int: ...
+    @property
+    def prefix_length(self) -> int: ...
+    @property
+    def vocabulary_size(self) -> int: ...
+
+    def encode_text(self, text: str) -> list[int]:
+        """Sub-words of running text, without special ones."""
+        ...
+
+    def encode_word(self, word: str) -> list[int]:
+        """Sub-words of one word of a pre-split sentence; never empty."""
+        ...
+
+    def wrap(self, first: list[int], second: list[int] | None) -> tuple[list[int], list[int]]:
+        """Add the special sub-words; returns (ids, token type ids) of equal length."""
+        ...
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A pre-trained encoder.
+
+    Attributes:
+        name: for tables and reports.
+        digest: SHA-256 (hex) of what determines weights and tokeniser.
+        model: BERT without pooler, float32, in evaluation mode.
+        tokenizer: its tokeniser, always over the full vocabulary.
+    """
+
+    name: str
+    digest: str
+    model: BertModel
+    tokenizer: Tokenizer
+
+    @property
+    def n_layers(self) -> int:
+        """Number of Transformer layers; hidden states number one more."""
+        return int(self.model.config.num_hidden_layers)
+
+    @property
+    def width(self) -> int:
+        """Size E of a hidden state."""
+        return int(self.model.config.hidden_size)
+
+
+def assemble(config: BertConfig, state: Mapping[str, Tensor]) -> BertModel:
+    """A BERT in evaluation mode over the tensors of ``state`` (shared, not copied).
+
+    Raises:
+        EncoderError: a tensor is missing or has another shape than ``config`` says.
+    """
+    return load_weights(None, config=config, state_dict=dict(state))
+
+
+def load_weights(source: str | None, **options: Any) -> BertModel:
+    """``BertModel.from_pretrained`` without pooler, float32, silent, strict about missing tensors and shapes."""
+    import torch
+    from safetensors import SafetensorError
+    from transformers import BertModel
+
+    strict = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # reported below, by name
+    where = source or "the encoder"
+    try:
+        with quiet():
+            loaded: Any = BertModel.from_pretrained(
+                source, add_pooling_layer=False, dtype=torch.float32, **strict, **options
+            )
+    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+        raise EncoderError(f"cannot load the weights of {where}: {one_line(error)}") from error
+    model: BertModel = loaded[0]
+    misfits = sorted({*loaded[1]["missing_keys"], *(entry[0] for entry in loaded[1]["mismatched_keys"])})
+    if misfits:
+        raise EncoderError(
+            f"the weights of {where} do not fit its config.json: {len(misfits)} tensors are missing or of another "
+            f"shape, the first is {misfits[0]}"
+        )
+    return model
+
+
+def one_line(error: Exception) -> str:
+    """The first line of an exception's text that says anything, or the name of its type."""
+    lines = (line.strip() for line in str(error).splitlines())
+    return next((line for line in lines if line), type(error).__name__)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Silence the warnings and progress bars of transformers and the hub client, and restore them after."""
+    import transformers
+
+    logging: Any = transformers.utils.logging  # untyped
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

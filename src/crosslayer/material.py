@@ -1,0 +1,119 @@
+"""Reads what the encoder stage wrote and puts together what trials of a task share."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from crosslayer.config import ComputeSpec, Profile
+from crosslayer.data.encoded import read_encoded
+from crosslayer.data.intermediate import SOURCE
+from crosslayer.encoders.vocabulary import load_trimmed
+from crosslayer.errors import ConfigError
+from crosslayer.predictions import Stage
+from crosslayer.tasks import TaskName
+from crosslayer.trainee import Material
+from crosslayer.trials import TrialSpec, variants
+
+
+def load_material(folder: Path, task: TaskName, arms: list[str], device: torch.device) -> Material:
+    """What trials of a task share.
+
+    Args:
+        folder: the output of the encoder stage.
+        task: the target task.
+        arms: the intermediate arms whose windows are needed.
+        device: where trials run.
+    """
+    return Material(
+        encoder=load_trimmed(folder),
+        encoded=read_encoded(folder / f"{task}.parquet"),
+        intermediate={arm: read_encoded(folder / intermediate_file(task, arm)) for arm in arms if arm != "none"},
+        device=device,
+    )
+
+
+def intermediate_file(target: TaskName, arm: str) -> str:
+    """Name of the table of windows of an intermediate arm."""
+    return f"intermediate-{SOURCE[target]}-{arm}.parquet"
+
+
+def choose_device(spec: ComputeSpec) -> torch.device:
+    """The device that the profile asks for.
+
+    Raises:
+        ConfigError: a GPU is asked for and there is none.
+    """
+    available = torch.cuda.is_available()
+    if spec.device == "cuda" and not available:
+        raise ConfigError("compute.device is cuda, but torch sees no GPU; use auto or cpu")
+    return torch.device("cuda" if available and spec.device != "cpu" else "cpu")
+
+
+def choose_precision(spec: ComputeSpec, device: torch.device) -> str:
+    """``bfloat16`` where the device computes it natively, else ``float32``, unless the profile fixes it.
+
+    Without native support, a bfloat16 matrix product on a CPU is emulated and two orders of magnitude slower.
+    """
+    if spec.precision != "auto":
+        return spec.precision
+    native = (
+        torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    )
+    return "bfloat16" if native else "float32"
+
+
+def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) -> list[TrialSpec]:
+    """The trials of a stage and task, seeds in the outer loop so that an interrupted sweep is balanced."""
+    device = choose_device(profile.compute)
+    training = profile.tasks[task].model_copy(update={"sizes": profile.tasks[task].sizes.__class__()})
+    digests: dict[str, str] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["digests"]
+    shared: dict[str, Any] = {
+        "stage": stage,
+        "task": task,
+        "precision": choose_precision(profile.compute, device),
+        "device_kind": device.type,
+        "threads": profile.compute.threads,
+    }
+    own = {name: digests[name] for name in ("encoder", task)}
+    if stage == "intermediate":
+        return _intermediate_specs(profile, task, shared, training, own, digests)
+    return [
+        TrialSpec(
+            model=model, seed=seed, kind=kind, fusion=fusion, layer=layer, half=half, training=training,
+            digests=own, **shared,
+        )
+        for seed in profile.sweep.seeds
+        for model, kind, fusion, layer, half in variants(profile)
+    ]  # fmt: skip
+
+
+def _intermediate_specs(
+    profile: Profile,
+    task: TaskName,
+    shared: dict[str, Any],
+    training: Any,
+    own: dict[str, str],
+    digests: dict[str, str],
+) -> list[TrialSpec]:
+    """Baselines after each arm; always fine-tuned, since a frozen trunk would keep nothing of the arm."""
+    settings = profile.intermediate
+    training = training.model_copy(update={"mode": "finetuned"})
+    specs = []
+    for seed in settings.seeds:
+        for arm in settings.arms:
+            phase: dict[str, Any] = {}
+            used = dict(own)
+            if arm != "none":
+                phase = {"epochs": settings.epochs, "learning_rate": settings.learning_rate}
+                used[intermediate_file(task, arm)] = digests[intermediate_file(task, arm)]
+            specs.append(
+                TrialSpec(
+                    model="baseline", seed=seed, arm=arm, kind="none", fusion=profile.fusion, training=training,
+                    intermediate=phase, digests=used, **shared,
+                )
+            )  # fmt: skip
+    return specs

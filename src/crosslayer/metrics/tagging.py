@@ -1,0 +1,186 @@
+"""Scores of tasks with one label a word.
+
+Three rules, each under its own name: share of right words, span F1 as seqeval 1.2.2 counts BIO tags, and
+the span F1 on bare part-of-speech tags that XTREME reports (PAPER: seqeval 0.0.12 on tags without prefix).
+
+Notation: N words in reading order, S sentences.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from crosslayer.errors import ResultsError
+from crosslayer.metrics.classification import Ids, f1_from_counts, require_same_length, share_from_counts
+
+Bools = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
+Tags = Sequence[Sequence[str]]
+
+
+def token_accuracy_v1(gold: Ids, predicted: Ids, sentence: Ids) -> float:
+    """Share of right words over all sentences together, in points; arguments as in `token_counts_v1`."""
+    return float(share_from_counts(token_counts_v1(gold, predicted, sentence).sum(axis=0).astype(float)))
+
+
+def token_counts_v1(gold: Ids, predicted: Ids, sentence: Ids) -> Counts:
+    """Right words and all words of each sentence, (S, 2).
+
+    Args:
+        gold, predicted: label ids, both (N,).
+        sentence: index of each word's sentence, (N,), from 0, never falling; S is the last one plus 1.
+
+    Raises:
+        ResultsError: the lengths differ, a sentence index falls, or there is no word.
+    """
+    gold, predicted, sentence = _checked(gold, predicted, sentence)
+    return _by_sentence(sentence, gold == predicted, np.ones(len(gold), dtype=bool))
+
+
+def span_f1_v1(gold_tags: Tags, predicted: Tags) -> float:
+    """Micro span F1 in points by seqeval 1.2.2 in its default (conlleval) mode; 0 where there is no span.
+
+    Raises:
+        ResultsError: the sentences or their words differ in number.
+    """
+    _flat_tags(gold_tags, predicted)
+    from seqeval.metrics import f1_score
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        score = f1_score([list(tags) for tags in gold_tags], [list(tags) for tags in predicted], zero_division=0)
+    return float(100 * score)
+
+
+def span_counts_v1(gold_ids: Ids, predicted_ids: Ids, sentence_index: Ids, labels: Sequence[str]) -> Counts:
+    """Spans found, predicted and gold in each sentence, (S, 3), by the rule of `span_f1_v1`.
+
+    A span starts at B-X, and at I-X that stands at the start of a sentence or after O or another type; it
+    goes on over I-X. A span is found when start, end and type agree (seqeval 1.2.2, ``get_entities``).
+
+    Args:
+        gold_ids, predicted_ids: indices into `labels`, both (N,).
+        sentence_index: index of each word's sentence, (N,), from 0, never falling.
+        labels: "O", "B-X" and "I-X".
+
+    Raises:
+        ResultsError: lengths, order, an id outside `labels`, or a label that is not BIO.
+    """
+    gold_ids, predicted_ids, sentence = _checked(gold_ids, predicted_ids, sentence_index, labels)
+    kinds, begins = _read_bio(labels)
+    first = _sentence_starts(sentence)
+    spans = [_bio_spans(kinds[ids], begins[ids], first) for ids in (gold_ids, predicted_ids)]
+    return _span_counts(spans[0], spans[1], sentence)
+
+
+def xtreme_pos_span_f1_v1(gold_tags: Tags, predicted: Tags) -> float:
+    """XTREME's part-of-speech "F1" in points: micro span F1 of bare tags; 0 where there is no word.
+
+    The rule is `xtreme_pos_span_counts_v1`'s. Two habits of seqeval 1.2.2 are absent from it: cutting off a
+    tag's first letter (so that CCONJ and SCONJ collide) and losing an X at the end of a sentence.
+
+    Raises:
+        ResultsError: the sentences or their words differ in number.
+    """
+    gold, guess, sentence = _flat_tags(gold_tags, predicted)
+    if not len(sentence):
+        return 0.0
+    labels, ids = np.unique(np.concatenate([gold, guess]), return_inverse=True)
+    counts = xtreme_pos_span_counts_v1(ids[: len(gold)], ids[len(gold) :], sentence, labels.tolist())
+    return float(f1_from_counts(counts.sum(axis=0).astype(float)))
+
+
+def xtreme_pos_span_counts_v1(
+    gold_ids: Ids, predicted_ids: Ids, sentence_index: Ids, labels: Sequence[str]
+) -> Counts:
+    """Spans found, predicted and gold in each sentence, (S, 3), by seqeval 0.0.12's rule for bare tags.
+
+    Neighbouring equal tags of a sentence are one span and every word is in one. A tag whose first letter is
+    S (SCONJ, SYM) is read as a one-word span, as in BIOES: those words never merge.
+
+    Args and errors as in `span_counts_v1`, but `labels` are bare tags.
+    """
+    gold_ids, predicted_ids, sentence = _checked(gold_ids, predicted_ids, sentence_index, labels)
+    single = np.array([label.startswith("S") for label in labels])
+    first = _sentence_starts(sentence)
+    spans = [_run_spans(ids, single[ids], first) for ids in (gold_ids, predicted_ids)]
+    return _span_counts(spans[0], spans[1], sentence)
+
+
+@dataclass(frozen=True)
+class _Spans:
+    """Spans of N words: type of each word, and where a span starts the index of its last word, else -1."""
+
+    kind: Ids
+    end: Ids
+
+
+def _bio_spans(kind: Ids, begins: Bools, first: Bools) -> _Spans:
+    inside = kind >= 0
+    start = inside & (begins | first | (kind != np.roll(kind, 1)))
+    return _Spans(kind, _ends(start, inside))
+
+
+def _run_spans(kind: Ids, single: Bools, first: Bools) -> _Spans:
+    start = first | single | (kind != np.roll(kind, 1))
+    return _Spans(kind, _ends(start, np.ones(len(kind), dtype=bool)))
+
+
+def _ends(start: Bools, inside: Bools) -> Ids:
+    last = inside & np.append(start[1:] | ~inside[1:], True)
+    end = np.full(len(start), -1)
+    end[start] = np.flatnonzero(last)
+    return end
+
+
+def _span_counts(gold: _Spans, predicted: _Spans, sentence: Ids) -> Counts:
+    starts = gold.end >= 0
+    found = starts & (gold.end == predicted.end) & (gold.kind == predicted.kind)
+    return _by_sentence(sentence, found, predicted.end >= 0, starts)
+
+
+def _by_sentence(sentence: Ids, *masks: Bools) -> Counts:
+    size = int(sentence[-1]) + 1
+    return np.stack([np.bincount(sentence[mask], minlength=size) for mask in masks], axis=1).astype(np.int64)
+
+
+def _sentence_starts(sentence: Ids) -> Bools:
+    return np.append(True, sentence[1:] != sentence[:-1])
+
+
+def _read_bio(labels: Sequence[str]) -> tuple[Ids, Bools]:
+    """Type number of each label (-1 for O) and whether it begins a span."""
+    wrong = [label for label in labels if label != "O" and label[:2] not in ("B-", "I-")]
+    if wrong:
+        raise ResultsError(f"{wrong[0]!r} is no BIO label: use O, B-X and I-X")
+    types = sorted({label[2:] for label in labels if label != "O"})
+    kinds = np.array([-1 if label == "O" else types.index(label[2:]) for label in labels])
+    return kinds, np.array([label.startswith("B-") for label in labels])
+
+
+def _checked(
+    gold: Ids, predicted: Ids, sentence: Ids, labels: Sequence[str] | None = None
+) -> tuple[Ids, Ids, Ids]:
+    gold, predicted, sentence = np.asarray(gold), np.asarray(predicted), np.asarray(sentence)
+    require_same_length(gold=gold, predicted=predicted, sentence=sentence)
+    if sentence[0] < 0 or np.any(np.diff(sentence) < 0):
+        raise ResultsError("sentence indices fall: sort the words by sentence, then by position")
+    if labels is not None:
+        for name, ids in (("gold", gold), ("predicted", predicted)):
+            if ids.min() < 0 or ids.max() >= len(labels):
+                raise ResultsError(f"{name} ids run from {ids.min()} to {ids.max()}, labels: {len(labels)}")
+    return gold, predicted, sentence
+
+
+def _flat_tags(gold: Tags, predicted: Tags) -> tuple[list[str], list[str], npt.NDArray[Any]]:
+    lengths = [[len(tags) for tags in side] for side in (gold, predicted)]
+    if lengths[0] != lengths[1]:
+        raise ResultsError("gold and predicted tags differ in sentences or words: give one tag per word")
+    sentence = np.repeat(np.arange(len(gold)), lengths[0])
+    return [t for tags in gold for t in tags], [t for tags in predicted for t in tags], sentence

@@ -1,0 +1,316 @@
+"""The border: tables that trials leave and everything after reads. Nothing from here on imports torch.
+
+Notation: N predictions, K labels, R trials, E width, T tokens.
+
+A results folder holds ``trials/STAGE/TASK/manifest.json`` (the keys that count) and
+``trials/STAGE/TASK/KEY/{trial.json, predictions.parquet, diagnostics.npz}``. A recorded run holds the same
+facts in compact form (`crosslayer.claims.ledger`); both open as a `Run`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from crosslayer.config import Arm
+from crosslayer.data.examples import Split
+from crosslayer.errors import ResultsError
+from crosslayer.tasks import TaskName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Stage = Literal["sweep", "intermediate"]
+Outcome = Literal["ok", "collapsed", "nan_loss", "out_of_memory", "failed"]
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+class TrialRecord(BaseModel):
+    """``trial.json``: what was trained, and how it ended. Free of seconds and hardware names.
+
+    Attributes:
+        key: the content key, also the folder's name.
+        model: ``baseline``, ``layer_8``, ``self``, ``shuffled``, ``gate`` and so on.
+        layer: the lower layer x, where the model has one.
+        arm: of intermediate training; ``none`` in the sweep.
+        outcome: ``ok``, or the name of what went wrong; only ``ok`` has scores that count.
+        dev_score, test_score: points; English dev, and the plain mean over languages.
+        dev_history: English dev score after each epoch.
+        best_epoch: the epoch (from 1) that the predictions come from.
+        fusion_parameters, trained_parameters: counts.
+        precision, device_kind, threads: what results depend on.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    key: str
+    stage: Stage
+    task: TaskName
+    model: str
+    layer: int | None
+    arm: Arm
+    seed: int
+    mode: Literal["finetuned", "frozen"]
+    outcome: Outcome
+    detail: str = ""
+    dev_score: float | None = None
+    test_score: float | None = None
+    dev_history: tuple[float, ...] = ()
+    best_epoch: int | None = None
+    fusion_parameters: int = 0
+    trained_parameters: int = 0
+    precision: str
+    device_kind: str
+    threads: int
+    specification: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """Predictions of several trials of one task and split, on the same items in the same order.
+
+    Attributes:
+        languages: names, English first, then sorted.
+        language: (N,) index into ``languages``.
+        item: (N,) item names; the same name in two languages is the same content where data are parallel.
+        position: (N,) word index in a sentence; 0 for pairs.
+        gold: (N,) label ids.
+        records: the R trials.
+        predicted: (R, N) label ids.
+    """
+
+    languages: tuple[str, ...]
+    language: Array
+    item: Array
+    position: Array
+    gold: Array
+    records: tuple[TrialRecord, ...]
+    predicted: Array
+
+
+class Run(Protocol):
+    """What analysis reads: the present results of a profile, or a recorded run."""
+
+    name: str
+
+    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
+        """The trials that count, failed ones included; empty if the stage has not run."""
+        ...
+
+    def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
+        """Predicted ids of trials of one task."""
+        ...
+
+    def scores(self, record: TrialRecord, split: Split) -> Array | None:
+        """(N, K) max-centred logits in the order of `table`, or ``None`` where they were not kept."""
+        ...
+
+    def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
+        """Arrays by name (`crosslayer.training` says which)."""
+        ...
+
+    def probe(self, name: str) -> pd.DataFrame | None:
+        """A probe table by name, or ``None`` if probes have not run."""
+        ...
+
+    def structure(self) -> dict[str, Any] | None:
+        """The structural measurements, or ``None`` if they have not run."""
+        ...
+
+
+def schema(n_labels: int) -> pa.Schema:
+    """The columns of ``predictions.parquet``: every column is required and free of nulls."""
+    fields = [
+        pa.field("split", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("language", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("item", pa.dictionary(pa.int32(), pa.string()), nullable=False),
+        pa.field("position", pa.int32(), nullable=False),
+        pa.field("gold", pa.int8(), nullable=False),
+        pa.field("predicted", pa.int8(), nullable=False),
+    ]
+    fields += [pa.field(f"score_{label}", pa.float16(), nullable=False) for label in range(n_labels)]
+    return pa.schema(fields)
+
+
+def write_predictions(frame: pd.DataFrame, path: Path, n_labels: int) -> None:
+    """Check and write one trial's predictions.
+
+    Raises:
+        ResultsError: a column is missing, a label id out of range, or a row there twice.
+    """
+    check_predictions(frame, n_labels, str(path))
+    table = pa.Table.from_pandas(frame, schema=schema(n_labels), preserve_index=False)
+    pq.write_table(table, path, compression="zstd")
+
+
+def check_predictions(frame: pd.DataFrame, n_labels: int, where: str) -> None:
+    """Check the values of a prediction table (pandera), naming the first wrong one."""
+    import pandera.pandas as pandera
+
+    label = pandera.Check.in_range(0, n_labels - 1)
+    text = pandera.Check(lambda s: s.astype(str).str.len() > 0, error="is empty")
+    scores = [f"score_{k}" for k in range(n_labels)]
+    finite = pandera.Check(lambda s: np.isfinite(s), error="is not finite")
+    table = pandera.DataFrameSchema(
+        {
+            "split": pandera.Column(checks=pandera.Check.isin(["dev", "test"])),
+            "language": pandera.Column(checks=text),
+            "item": pandera.Column(checks=text),
+            "position": pandera.Column(int, pandera.Check.ge(0), coerce=True),
+            "gold": pandera.Column(int, label, coerce=True),
+            "predicted": pandera.Column(int, label, coerce=True),
+            **{name: pandera.Column(checks=finite) for name in scores},
+        },
+        strict=True,
+        unique=["split", "language", "item", "position"],
+    )
+    try:
+        table.validate(frame.astype(dict.fromkeys(scores, np.float32)))  # pandas cannot index float16
+    except pandera.errors.SchemaError as error:
+        raise ResultsError(f"{where}: {' '.join(str(error).split())[:300]}; delete that trial and rerun") from None
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """Read one trial's predictions; the file's own columns are checked, not every value again.
+
+    Raises:
+        ResultsError: absent, damaged, or of other columns.
+    """
+    try:
+        table = pq.read_table(path)
+    except FileNotFoundError:
+        raise ResultsError(f"{path} is missing; run `dvc repro` to train that trial again") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise ResultsError(f"{path} is damaged ({error}); delete its folder and run `dvc repro`") from None
+    n_labels = sum(name.startswith("score_") for name in table.column_names)
+    if not table.schema.equals(schema(n_labels)):
+        raise ResultsError(f"{path} has other columns than this version writes; delete its folder and rerun")
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+@dataclass(frozen=True)
+class ResultsRun:
+    """The present results of a profile.
+
+    Args:
+        folder: ``results/PROFILE``.
+        name: how the run is called in evidence.
+    """
+
+    folder: Path
+    name: str = "fresh"
+
+    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
+        """See `Run.records`; only keys of the manifest count."""
+        home = self.folder / "trials" / stage / task
+        if not (home / "manifest.json").exists():
+            return ()
+        keys = read_manifest(home / "manifest.json")
+        return tuple(read_record(home / key / "trial.json") for key in keys)
+
+    def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
+        """See `Run.table`."""
+        records = tuple(records)
+        frames = [self._frame(record, split) for record in records]
+        if not frames:
+            raise ResultsError(f"no finished trial of that kind in {self.folder}")
+        return make_table(records, frames)
+
+    def scores(self, record: TrialRecord, split: Split) -> Array | None:
+        """See `Run.scores`."""
+        frame = self._frame(record, split)
+        columns = [name for name in frame.columns if name.startswith("score_")]
+        return frame[columns].to_numpy(np.float32)
+
+    def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
+        """See `Run.diagnostics`."""
+        path = self.trial_folder(record) / "diagnostics.npz"
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return {name: arrays[name] for name in arrays.files}
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{path} is damaged ({error}); delete its folder and run `dvc repro`") from None
+
+    def probe(self, name: str) -> pd.DataFrame | None:
+        """See `Run.probe`."""
+        path = self.folder / "probes" / f"{name}.parquet"
+        return pq.read_table(path).to_pandas() if path.exists() else None
+
+    def structure(self) -> dict[str, Any] | None:
+        """See `Run.structure`."""
+        path = self.folder / "probes" / "structure.json"
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+    def trial_folder(self, record: TrialRecord) -> Path:
+        """Where that trial lies."""
+        return self.folder / "trials" / record.stage / record.task / record.key
+
+    def _frame(self, record: TrialRecord, split: Split) -> pd.DataFrame:
+        frame = read_predictions(self.trial_folder(record) / "predictions.parquet")
+        return frame[frame["split"] == split].reset_index(drop=True)
+
+
+def make_table(records: tuple[TrialRecord, ...], frames: list[pd.DataFrame]) -> TaskTable:
+    """Put prediction tables of the same items side by side.
+
+    Raises:
+        ResultsError: two trials were predicted on different items or gold labels.
+    """
+    first = frames[0]
+    identity = ["language", "item", "position", "gold"]
+    for record, frame in zip(records, frames, strict=True):
+        same = len(frame) == len(first) and all(
+            np.array_equal(frame[name].to_numpy(), first[name].to_numpy()) for name in identity
+        )
+        if not same:
+            raise ResultsError(f"trials {records[0].key} and {record.key} were predicted on different items")
+    names = first["language"].astype(str).to_numpy()
+    languages = tuple(sorted(set(names), key=lambda code: (code != "en", code)))
+    index = {code: i for i, code in enumerate(languages)}
+    return TaskTable(
+        languages=languages,
+        language=np.array([index[code] for code in names], dtype=np.int16),
+        item=first["item"].astype(str).to_numpy(),
+        position=first["position"].to_numpy(),
+        gold=first["gold"].to_numpy(),
+        records=records,
+        predicted=np.stack([frame["predicted"].to_numpy() for frame in frames]),
+    )
+
+
+def read_manifest(path: Path) -> list[str]:
+    """The trial keys that count.
+
+    Raises:
+        ResultsError: the manifest is damaged.
+    """
+    try:
+        keys = json.loads(path.read_text(encoding="utf-8"))["keys"]
+    except (ValueError, KeyError, TypeError):
+        raise ResultsError(f"{path} is damaged; run `dvc repro` to write it anew") from None
+    return [str(key) for key in keys]
+
+
+def read_record(path: Path) -> TrialRecord:
+    """One trial's record.
+
+    Raises:
+        ResultsError: absent or damaged.
+    """
+    try:
+        return TrialRecord.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ResultsError(f"{path} is missing though the manifest names it; run `dvc repro`") from None
+    except ValidationError as error:
+        raise ResultsError(
+            f"{path} is damaged ({error.error_count()} errors); delete its folder and rerun"
+        ) from None

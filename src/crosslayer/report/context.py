@@ -1,0 +1,315 @@
+"""Everything that the report says, gathered once; HTML and LaTeX only set it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from crosslayer.claims.evidence import Evidence, Part
+from crosslayer.claims.registry import Claimed, Entry, Expected, Registry, Source, VerdictName
+from crosslayer.claims.wording import task_title
+from crosslayer.errors import ClaimError
+from crosslayer.report import numbers
+from crosslayer.report.bibliography import Reference, load_references
+from crosslayer.report.paper import (
+    Deviation,
+    Prose,
+    check_citations,
+    load_deviations,
+    load_prose,
+    setting,
+)
+from crosslayer.report.runs import RunView, view_run
+
+if TYPE_CHECKING:
+    from crosslayer.claims.results import RunResults
+    from crosslayer.claims.verdict import Verdict
+
+HEADLINES = ("C02", "C06", "C07", "Q01")
+MARKS: dict[VerdictName, str] = {
+    "reproduced": "●", "partly reproduced": "◐", "not reproduced": "✕", "inconclusive": "?", "not run": "–",
+    "improves": "▲", "worsens": "▼", "no difference shown": "=",
+}  # fmt: skip
+"""A shape beside each verdict, so that nothing hangs on colour."""
+_BEARING = ("yes", "partly", "no")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A verdict as shown: its name, the sentence behind it, and whether it bears on the paper."""
+
+    verdict: VerdictName
+    because: str
+    bears: str
+    bears_reason: str
+
+    @property
+    def mark(self) -> str:
+        """The shape of the verdict."""
+        return MARKS[self.verdict]
+
+    @property
+    def slug(self) -> str:
+        """The verdict as a class name."""
+        return self.verdict.replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class PartRow:
+    """A `Part` as text; ``detail`` marks rows by language or layer, ``judged`` those that the verdict reads."""
+
+    measure: str
+    subject: str
+    estimate: str
+    interval: str
+    detectable: str
+    p_value: str
+    seeds: int
+    items: int
+    note: str
+    judged: bool
+    detail: bool
+
+
+@dataclass(frozen=True)
+class PlotRow:
+    """An estimate to draw, in the unit of its panel; ``reported`` is the paper's value."""
+
+    run: str
+    subject: str
+    estimate: float
+    interval: tuple[float, float] | None
+    expected: tuple[float, float] | None
+    reported: float | None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The rows of one measure, with the claimed range, which may be infinite on one side."""
+
+    measure: str
+    unit: str
+    claimed: tuple[float, float] | None
+    rows: tuple[PlotRow, ...]
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A notebook's figure: its name and its SVG, ``None`` where the file is not there."""
+
+    name: str
+    svg: bytes | None
+
+
+@dataclass(frozen=True)
+class ClaimInRun:
+    """What one run says about one claim; ``evidence`` is ``None`` where it was not run."""
+
+    run: RunView
+    outcome: Outcome
+    evidence: Evidence | None
+    parts: tuple[PartRow, ...]
+    expected: tuple[Expected, ...]
+    drawings: tuple[Drawing, ...]
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """One claim over all runs; ``lead`` is the run that bears most on the paper."""
+
+    entry: Entry
+    runs: tuple[ClaimInRun, ...]
+    panels: tuple[Panel, ...]
+
+    @property
+    def lead(self) -> ClaimInRun | None:
+        """Of the runs with a verdict, the one that bears most on the paper, then the first one."""
+        ran = [item for item in self.runs if item.outcome.verdict != "not run"]
+        return min(ran or self.runs, key=lambda item: _BEARING.index(item.outcome.bears), default=None)
+
+    @property
+    def literature(self) -> str:
+        """What the source report and the primary source say, never the verdict."""
+        marks = {True: "verified (✓)", False: "not verified (×)", None: "a question, not marked"}
+        supports = {
+            True: "supported",
+            False: "not supported",
+            None: "neither supported nor refuted, as far as read,",
+        }
+        found = supports[self.entry.primary_source.supports]
+        return f"{marks[self.entry.verified]} in the source report; {found} by the primary source"
+
+
+@dataclass(frozen=True)
+class DeviationView:
+    """A deviation with the values that its settings have: key, then value and the runs that have it."""
+
+    deviation: Deviation
+    settings: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+
+
+@dataclass(frozen=True)
+class ReportContext:
+    """The whole report; ``paper`` is the folder of templates and bibliography."""
+
+    source: Source
+    prose: Prose
+    claims: tuple[ClaimView, ...]
+    runs: tuple[RunView, ...]
+    deviations: tuple[DeviationView, ...]
+    references: tuple[Reference, ...]
+    paper: Path
+
+    @property
+    def headlines(self) -> tuple[ClaimView, ...]:
+        """The claims of the first screen, those of them that the registry has."""
+        return tuple(claim for claim in self.claims if claim.entry.id in HEADLINES)
+
+    def counts(self, run: RunView) -> tuple[tuple[str, int], ...]:
+        """How many claims have each verdict in a run, in the order of `MARKS`."""
+        found = Counter(item.outcome.verdict for claim in self.claims for item in claim.runs if item.run == run)
+        return tuple((verdict, found[verdict]) for verdict in MARKS if found[verdict])
+
+
+def build(registry: Registry, runs: Sequence[RunResults], *, paper: Path) -> ReportContext:
+    """Gather the report from the registry, the runs and the texts in ``paper``.
+
+    Raises:
+        ClaimError: two runs of one name, or a text in ``paper`` that is absent or wrong.
+    """
+    _check_names(run.name for run in runs)
+    views = tuple(map(view_run, runs))
+    prose, deviations = load_prose(paper / "prose.yaml"), load_deviations(paper / "deviations.yaml")
+    references = load_references(paper / "references.bib")
+    known = {reference.key: reference for reference in references}
+    check_citations([prose.question, *prose.limits, *(p.text for p in prose.method)], known, paper / "prose.yaml")
+    check_citations(
+        [t for d in deviations for t in (d.source, d.ours, d.effect)], known, paper / "deviations.yaml"
+    )
+    return ReportContext(
+        source=registry.source,
+        prose=prose,
+        claims=tuple(_claim(entry, runs, views) for entry in registry.entries.values()),
+        runs=views,
+        deviations=tuple(DeviationView(d, tuple(_settings(d, runs))) for d in deviations),
+        references=references,
+        paper=paper,
+    )
+
+
+def part_row(part: Part) -> PartRow:
+    """A part as text."""
+    return PartRow(
+        measure=part.measure.replace("_", " "),
+        subject=subject(part) or "all",
+        estimate=numbers.estimate(part),
+        interval=numbers.interval(part),
+        detectable=numbers.detectable(part),
+        p_value=numbers.p_value(part.p_value),
+        seeds=part.n_seeds,
+        items=part.n_items,
+        note=part.note,
+        judged=part.judged,
+        detail=part.language is not None or part.layer is not None,
+    )
+
+
+def subject(part: Part) -> str:
+    """What a part is about: ``XNLI, layer 8, sw``."""
+    layer = None if part.layer is None else f"layer {part.layer}"
+    return ", ".join(filter(None, (task_title(part.task), part.model, layer, part.language)))
+
+
+def _claim(entry: Entry, runs: Sequence[RunResults], views: Sequence[RunView]) -> ClaimView:
+    found = tuple(_claim_in_run(entry, run, view) for run, view in zip(runs, views, strict=True))
+    return ClaimView(entry, found, tuple(_panels(entry, found)))
+
+
+def _claim_in_run(entry: Entry, run: RunResults, view: RunView) -> ClaimInRun:
+    evidence = run.evidence.get(entry.id)
+    recorded = None if run.name == "fresh" else run.name
+    return ClaimInRun(
+        run=view,
+        outcome=_outcome(run.verdicts.get(entry.id)),
+        evidence=evidence,
+        parts=tuple(map(part_row, evidence.parts)) if evidence else (),
+        expected=tuple(entry.expectations(run.profile.profile, recorded)),
+        drawings=tuple(_drawing(run.folder / "claims" / entry.id, name) for name in evidence.figures)
+        if evidence
+        else (),
+    )
+
+
+def _outcome(verdict: Verdict | None) -> Outcome:
+    if verdict is None:
+        return Outcome("not run", "There is no evidence in this run.", "no", "Nothing was measured.")
+    return Outcome(verdict.verdict, verdict.because, verdict.bears_on_paper, verdict.bears_reason)
+
+
+def _drawing(folder: Path, name: str) -> Drawing:
+    """A figure of the evidence; only SVG files in the claim's own folder are read."""
+    path = folder / name
+    inside = path.name == name and path.suffix == ".svg" and path.is_file() and not path.is_symlink()
+    return Drawing(name, path.read_bytes() if inside else None)
+
+
+def _panels(entry: Entry, runs: Iterable[ClaimInRun]) -> Iterable[Panel]:
+    """The judged parts and the headline of each run, by measure and unit."""
+    rows: dict[tuple[str, str], list[PlotRow]] = {}
+    for item in runs:
+        for part in _drawn(item.evidence):
+            rows.setdefault((part.measure, part.unit), []).append(_plot_row(entry.claimed, item, part))
+    for (measure, unit), found in rows.items():
+        yield Panel(measure.replace("_", " "), unit, _range(entry.claimed, measure, unit), tuple(found))
+
+
+def _drawn(evidence: Evidence | None) -> list[Part]:
+    if evidence is None:
+        return []
+    return [
+        part
+        for index, part in enumerate(evidence.parts)
+        if (part.judged or index == evidence.headline) and part.estimate is not None
+    ]
+
+
+def _plot_row(claimed: Claimed, item: ClaimInRun, part: Part) -> PlotRow:
+    expected = [e for e in item.expected if (e.measure, e.task) == (part.measure, part.task)]
+    by_task = {str(task): value for task, value in claimed.by_task.items()}
+    assert part.estimate is not None
+    return PlotRow(
+        run=f"{item.run.name} (fragment)" if "fragment" in item.run.labels else item.run.name,
+        subject=subject(part),
+        estimate=part.estimate,
+        interval=(part.interval.low, part.interval.high) if part.interval else None,
+        expected=(expected[0].low, expected[0].high) if expected else None,
+        reported=by_task.get(part.task or "") if part.unit == claimed.unit else None,
+    )
+
+
+def _range(claimed: Claimed, measure: str, unit: str) -> tuple[float, float] | None:
+    """The claimed range of a measure: its sign, or the bounds where they are in its unit."""
+    if sign := claimed.signs.get(measure):
+        return (0.0, float("inf")) if sign == "+" else (float("-inf"), 0.0)
+    bounded = claimed.low is not None or claimed.high is not None
+    return claimed.bounds if bounded and claimed.unit == unit else None
+
+
+def _settings(
+    deviation: Deviation, runs: Sequence[RunResults]
+) -> Iterable[tuple[str, tuple[tuple[str, str], ...]]]:
+    for key in deviation.settings:
+        by_value: dict[str, list[str]] = {}
+        for run in runs:
+            by_value.setdefault(setting(run.profile, key), []).append(run.name)
+        if by_value:
+            yield key, tuple((value, ", ".join(names)) for value, names in by_value.items())
+
+
+def _check_names(names: Iterable[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ClaimError(f"two runs are called {twice[0]}; rename one of their folders in claims/ledger")

@@ -1,0 +1,127 @@
+"""A run as the report presents it: what was run, on what, at what cost, and what its numbers cannot show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crosslayer.claims.bears import CONDITIONS
+from crosslayer.claims.registry import Condition
+from crosslayer.config import Profile
+from crosslayer.report import numbers
+
+if TYPE_CHECKING:
+    from crosslayer.claims.results import RunResults
+
+CAUTIONS: tuple[tuple[Condition, str, str], ...] = (
+    (
+        "fragment",
+        "fragment data",
+        "The data are the built-in hand-written fragment: these numbers show that the machinery works end to end "
+        "and are no evidence about the paper.",
+    ),
+    (
+        "random_encoder",
+        "random encoder",
+        "The encoder has random weights: these numbers test the pipeline and mean nothing else.",
+    ),
+    (
+        "similarity_encoder",
+        "not mBERT",
+        "The encoder is multilingual-e5-small, not mBERT. It was trained contrastively to be cross-lingual at its "
+        "last layer: C01, the similarity part of C03, C08 and C09 measured on it say nothing about mBERT, and the "
+        "rest bears on the paper only partly.",
+    ),
+    ("other_encoder", "not mBERT", "The encoder is not mBERT: what is measured bears on the paper only partly."),
+    (
+        "frozen_trunk",
+        "frozen encoder",
+        "The encoder stays frozen in at least one task: fusing any lower layer then gains far more than after "
+        "fine-tuning.",
+    ),
+)
+"""Condition, label and banner; of two with one label the first counts."""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One run.
+
+    Attributes:
+        name, title, profile: as recorded.
+        cautions: label and banner of each thing that its numbers cannot show; empty for the paper's own setting.
+        setting, cost, facts: rows of name and value; ``cost`` is seconds by stage as time.
+        revision: of the code, or ``unknown``.
+    """
+
+    name: str
+    title: str
+    profile: str
+    cautions: tuple[tuple[str, str], ...]
+    setting: tuple[tuple[str, str], ...]
+    revision: str
+    cost: tuple[tuple[str, str], ...]
+    facts: tuple[tuple[str, str], ...]
+
+    @property
+    def labels(self) -> str:
+        """``fragment data, not mBERT``; empty without cautions."""
+        return ", ".join(label for label, _ in self.cautions)
+
+
+def view_run(run: RunResults) -> RunView:
+    """Gather what the report says of a run."""
+    info = dict(run.info)
+    revision = str(info.pop("revision", None) or "unknown")
+    spent = dict(_leaves(info.pop("seconds", {})))
+    return RunView(
+        name=run.name,
+        title=run.title,
+        profile=run.profile.profile,
+        cautions=cautions(run.profile),
+        setting=tuple(_setting(run.profile)),
+        revision=revision,
+        cost=tuple(_cost(spent)),
+        facts=tuple((name, str(value)) for name, value in _leaves(info)),
+    )
+
+
+def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:
+    """Labels and banners that hold for a profile."""
+    found: dict[str, str] = {}
+    for condition, label, banner in CAUTIONS:
+        if CONDITIONS[condition](profile):
+            found.setdefault(label, banner)
+    if "random encoder" in found:
+        found.pop("not mBERT", None)
+    return tuple(found.items())
+
+
+def _setting(profile: Profile) -> Iterator[tuple[str, str]]:
+    encoder, sweep = profile.encoder, profile.sweep
+    source = {"packaged": "multilingual-e5-small, packaged", "random": "random weights"}.get(encoder.source)
+    yield "encoder", source or f"{encoder.name} {encoder.revision or ''}".strip()
+    yield "data", profile.data.source
+    yield "tasks", ", ".join(f"{name} ({task.mode})" for name, task in profile.tasks.items())
+    yield "fusion layers", " ".join(map(str, sweep.layers)) or "none"
+    yield "controls", ", ".join(sweep.controls) or "none"
+    yield "seeds", " ".join(map(str, sweep.seeds))
+    yield "precision, threads", f"{profile.compute.precision}, {profile.compute.threads}"
+
+
+def _cost(spent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    known = {name: float(value) for name, value in spent.items() if isinstance(value, int | float)}
+    yield from ((name, numbers.seconds(value)) for name, value in known.items())
+    if known:
+        yield "all stages", numbers.seconds(sum(known.values()))
+
+
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of nested mappings under dotted names."""
+    if not isinstance(value, Mapping):
+        if value not in (None, "", [], ()):
+            yield name, ", ".join(map(str, value)) if isinstance(value, list) else value
+        return
+    for key, inner in value.items():
+        yield from _leaves(inner, f"{name}.{key}" if name else str(key))

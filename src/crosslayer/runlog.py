@@ -1,0 +1,90 @@
+"""``run.json``: seconds, hardware, versions and revision of a run. No stage depends on it, and no key."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from crosslayer import __version__
+
+PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "dvc", "papermill")
+
+
+@contextmanager
+def timed(folder: Path, stage: str) -> Iterator[dict[str, Any]]:
+    """Record the seconds of a stage, and whatever the caller puts into the dictionary it is given.
+
+    Args:
+        folder: ``results/PROFILE``.
+        stage: the stage's name.
+    """
+    extra: dict[str, Any] = {}
+    start = time.monotonic()
+    yield extra
+    entry = {"seconds": round(time.monotonic() - start, 2), **extra}
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "run.json"
+    with (folder / ".run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        content = read_run(path)
+        content |= {"revision": revision(), "version": __version__, "machine": machine(), "packages": packages()}
+        content.setdefault("stages", {})[stage] = entry
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        os.replace(temporary, path)
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The content of a ``run.json``; empty if there is none or it is damaged, since nothing rests on it."""
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content
+
+
+def revision() -> str:
+    """The git revision of the working directory, with ``+`` if it has changes; empty outside a repository."""
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory (GiB) and system, without names of the host or its user."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that results may depend on."""
+    return {name: version(name) for name in PACKAGES}

@@ -1,0 +1,1 @@
+"""Entry points of the DVC stages, one module each: ``python -m crosslayer.stages.NAME``."""

@@ -1,0 +1,53 @@
+"""What all stages share: arguments, one-line errors, timing, and ending with the command that started them."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from crosslayer.config import Profile, load_profile
+from crosslayer.errors import CrosslayerError
+from crosslayer.runlog import timed
+from crosslayer.supervision import die_with_supervisors
+
+RESULTS = Path("results")
+Body = Callable[[Profile, Path, argparse.Namespace], None]
+
+
+def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequence[str] | None = None) -> None:
+    """Run the body of a stage as a program.
+
+    Args:
+        name: of the stage, for the run log.
+        body: called with the profile, its results folder and the arguments.
+        arguments: names of positional arguments.
+        argv: the command line; that of the process by default.
+
+    Exits with 2 and one line on an error of the user's, with 130 on an interrupt.
+    """
+    parser = argparse.ArgumentParser(prog=f"crosslayer.stages.{name}")
+    parser.add_argument("profile", help="the active profile's name, as a check against params.yaml")
+    for argument in arguments:
+        parser.add_argument(argument)
+    options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    die_with_supervisors()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    label = "-".join([name, *(getattr(options, argument) for argument in arguments)])
+    try:
+        profile = load_profile()
+        folder = RESULTS / options.profile
+        with timed(folder, label):
+            body(profile, folder, options)
+    except CrosslayerError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on where it stopped\n")
+        sys.stderr.flush()
+        os._exit(130)

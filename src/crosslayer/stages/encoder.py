@@ -1,0 +1,80 @@
+"""Tokenises everything with the full tokeniser, then keeps only the embedding rows in use."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from crosslayer.config import Profile
+from crosslayer.data.encoded import Encoded, concatenate, encode, encode_texts, write_encoded
+from crosslayer.data.examples import Corpus, PairExample
+from crosslayer.data.prepared import read_corpus, read_parallel
+from crosslayer.encoders import Encoder, load_encoder
+from crosslayer.encoders.vocabulary import remap, save_encoder, trim, vocabulary_in_use
+from crosslayer.fusion import check_layer
+from crosslayer.stages.command import run_stage
+
+COMMON_SENTENCES = 64
+"""English sentences of the text on which attention weights are compared between tasks."""
+
+
+def encode_all(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+    """Write the trimmed encoder and every table of windows to ``encoder/``."""
+    encoder = load_encoder(profile.encoder)
+    for layer in (*profile.sweep.layers, profile.sweep.control_layer):
+        if layer is not None:
+            check_layer(layer, encoder.n_layers)
+    tables = dict(_tables(profile, folder / "data", encoder))
+    pad_id = encoder.tokenizer.pad_id
+    used = vocabulary_in_use((np.concatenate(table.ids) for table in tables.values()), [pad_id])
+    trimmed = {name: replace(table, ids=_remap_rows(table.ids, used)) for name, table in tables.items()}
+    home = folder / "encoder"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    for name, table in trimmed.items():
+        write_encoded(table, home / f"{name}.parquet")
+    digests = {"encoder": encoder.digest}
+    digests |= {name if name in profile.tasks else f"{name}.parquet": t.digest() for name, t in trimmed.items()}
+    meta = {"name": encoder.name, "digests": digests, "vocabulary": len(used), "n_layers": encoder.n_layers}
+    save_encoder(trim(encoder.model, used), home, meta)
+
+
+def _tables(profile: Profile, data: Path, encoder: Encoder) -> Iterator[tuple[str, Encoded]]:
+    tokenizer, length = encoder.tokenizer, profile.data.max_length
+    corpora = {task: read_corpus(data / f"{task}.parquet") for task in profile.tasks}
+    common = encode_texts(common_text(next(iter(corpora.values()))), tokenizer, length, "common")
+    for task, corpus in corpora.items():
+        yield task, concatenate([encode(task, corpus, tokenizer, length), common])
+    for path in sorted(data.glob("intermediate-*.parquet")):
+        source = path.stem.split("-")[1]
+        yield path.stem, encode(source, read_corpus(path), tokenizer, length)
+    parallel = read_parallel(data / "parallel.parquet")
+    sides = [
+        encode_texts([(code, item, text[side]) for code, rows in parallel.items() for item, *text in rows],
+                     tokenizer, length, split)
+        for side, split in enumerate(("foreign", "english"))
+    ]  # fmt: skip
+    yield "parallel", concatenate(sides)
+
+
+def common_text(corpus: Corpus) -> list[tuple[str, str, str]]:
+    """The first English dev texts of the profile's first task."""
+    examples = corpus["dev", "en"][:COMMON_SENTENCES]
+    texts = [e.first if isinstance(e, PairExample) else " ".join(e.words) for e in examples]
+    return [("en", str(i), text) for i, text in enumerate(texts)]
+
+
+def _remap_rows(rows: np.ndarray, used: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+    lengths = np.cumsum([len(row) for row in rows])
+    out = np.empty(len(rows), dtype=object)
+    out[:] = np.split(remap(np.concatenate(rows), used).astype(np.int32), lengths[:-1])
+    return out
+
+
+if __name__ == "__main__":
+    run_stage("encoder", encode_all)

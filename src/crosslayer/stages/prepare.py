@@ -1,0 +1,35 @@
+"""Reads the data source and writes the examples that the profile asks for."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+from crosslayer.config import Profile
+from crosslayer.data.intermediate import SOURCE, intermediate_corpus
+from crosslayer.data.prepared import write_corpus, write_parallel
+from crosslayer.data.sources import load_corpus, load_parallel
+from crosslayer.stages.command import run_stage
+
+
+def prepare(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+    """Write ``data/TASK.parquet``, the intermediate arms and the parallel sentences."""
+    corpora = {task: load_corpus(task, profile) for task in profile.tasks}
+    parallel = load_parallel(profile)
+    arms = {
+        f"intermediate-{SOURCE[target]}-{arm}": intermediate_corpus(target, arm, profile)
+        for target in profile.intermediate.targets
+        for arm in profile.intermediate.arms
+        if arm != "none"
+    }
+    home = folder / "data"
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    for name, corpus in (corpora | arms).items():
+        write_corpus(corpus, home / f"{name}.parquet")
+    write_parallel(parallel, home / "parallel.parquet")
+
+
+if __name__ == "__main__":
+    run_stage("prepare", prepare)

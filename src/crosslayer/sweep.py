@@ -1,0 +1,175 @@
+"""Many trials: what is finished is kept, the rest is trained, and a manifest says which ones count."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from crosslayer.config import Profile
+from crosslayer.errors import TrialFailure
+from crosslayer.frozen import HiddenStates, cache_states, run_frozen
+from crosslayer.material import choose_device, load_material, trial_specs
+from crosslayer.metrics import task_score
+from crosslayer.predictions import Stage, TrialRecord, write_predictions
+from crosslayer.progress import Progress
+from crosslayer.supervision import die_with_supervisors, exclusive
+from crosslayer.tasks import TASKS, TaskName
+from crosslayer.trainee import Material
+from crosslayer.training import Finished, run_finetuned
+from crosslayer.trials import TrialSpec, finished, sweep_leftovers, write_manifest, write_trial
+
+log = logging.getLogger(__name__)
+
+
+def run_sweep(profile: Profile, stage: Stage, task: TaskName, encoder: Path, home: Path) -> list[TrialRecord]:
+    """Train every trial of a stage and task that is not finished yet.
+
+    Args:
+        profile: what to train.
+        stage, task: which part of it.
+        encoder: the output folder of the encoder stage.
+        home: the folder of the trials; one folder a key, and ``manifest.json``.
+
+    Returns:
+        The records in the order of the manifest.
+
+    Raises:
+        ResultsError: another process works in ``home``.
+    """
+    with exclusive(home):
+        sweep_leftovers(home)
+        specs = trial_specs(profile, stage, task, encoder)
+        done = {spec.key: record for spec in specs if (record := finished(home, spec))}
+        todo = [spec for spec in specs if spec.key not in done]
+        title = f"{stage} {task}"
+        if done:
+            log.info("%s: %d of %d trials are finished already", title, len(done), len(specs))
+        with Progress(title, len(todo)) as progress:
+            for record in _execute(todo, profile.compute.workers, encoder, home, choose_device(profile.compute)):
+                done[record.key] = record
+                progress.advance(_summary(record))
+        write_manifest(home, specs)
+        (home / ".lock").unlink()
+        return [done[spec.key] for spec in specs]
+
+
+def _summary(record: TrialRecord) -> str:
+    score = "" if record.test_score is None else f" {record.test_score:.2f}"
+    arm = "" if record.stage == "sweep" else f" after {record.arm}"
+    return f"{record.model} seed {record.seed}{arm}: {record.outcome}{score}"
+
+
+def _execute(
+    specs: list[TrialSpec], workers: int, encoder: Path, home: Path, device: torch.device
+) -> Iterator[TrialRecord]:
+    """Run trials in this process, or in ``workers`` of them."""
+    if not specs:
+        return
+    if workers == 1:
+        run = prepare_runner(specs, encoder, device)
+        for spec in specs:
+            yield run_and_keep(spec, run, home)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=_start_worker, initargs=(specs, encoder, str(device), home)
+    ) as pool:
+        futures = {pool.submit(_run_in_worker, spec): spec for spec in specs}
+        for future in as_completed(futures):
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                record = futures[future].record(outcome="failed", detail="the worker process died")
+                write_trial(home, record, lambda folder: None)
+                yield record
+
+
+Runner = Callable[[TrialSpec], Finished]
+_worker: dict[str, object] = {}
+
+
+def _start_worker(specs: list[TrialSpec], encoder: Path, device: str, home: Path) -> None:
+    die_with_supervisors()
+    _worker["run"] = prepare_runner(specs, encoder, torch.device(device))
+    _worker["home"] = home
+
+
+def _run_in_worker(spec: TrialSpec) -> TrialRecord:
+    return run_and_keep(spec, _worker["run"], _worker["home"])  # type: ignore[arg-type]
+
+
+def prepare_runner(specs: list[TrialSpec], encoder: Path, device: torch.device) -> Runner:
+    """Load what the trials share, and compute hidden states once if any of them keeps the trunk frozen."""
+    torch.set_num_threads(specs[0].threads)
+    arms: list[str] = sorted({spec.arm for spec in specs})
+    material = load_material(encoder, specs[0].task, arms, device)
+    states = _states(specs, material)
+
+    def run(spec: TrialSpec) -> Finished:
+        if spec.training.mode == "frozen":
+            assert states is not None
+            return run_frozen(spec, material, states)
+        return run_finetuned(spec, material)
+
+    return run
+
+
+def _states(specs: list[TrialSpec], material: Material) -> HiddenStates | None:
+    frozen = [spec for spec in specs if spec.training.mode == "frozen"]
+    if not frozen:
+        return None
+    last = int(material.encoder.config.num_hidden_layers)
+    return cache_states(material, material.encoded, {last, *(s.layer for s in frozen if s.layer is not None)})
+
+
+def run_and_keep(spec: TrialSpec, run: Runner, home: Path) -> TrialRecord:
+    """Run one trial and write its folder; a failure is written too, under its name."""
+    start = time.monotonic()
+    try:
+        result = run(spec)
+    except TrialFailure as failure:
+        record = spec.record(outcome=failure.outcome, detail=failure.detail)
+        write_trial(home, record, lambda folder: None)
+        return record
+    except torch.OutOfMemoryError as error:
+        record = spec.record(outcome="out_of_memory", detail=str(error).splitlines()[0])
+        write_trial(home, record, lambda folder: None)
+        return record
+    record = _record(spec, result)
+    n_labels = len(TASKS[spec.task].labels)
+
+    def fill(folder: Path) -> None:
+        write_predictions(result.predictions, folder / "predictions.parquet", n_labels)
+        np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **result.diagnostics)
+
+    write_trial(home, record, fill)
+    log.debug("%s took %.1f s", spec.key, time.monotonic() - start)
+    return record
+
+
+def _record(spec: TrialSpec, result: Finished) -> TrialRecord:
+    test = result.predictions[result.predictions["split"] == "test"]
+    scores = [
+        task_score(
+            spec.task, part["gold"].to_numpy(), part["predicted"].to_numpy(), part["item"].to_numpy().astype(str)
+        )
+        for _, part in test.groupby("language", observed=True)
+    ]
+    fitted = result.fitted
+    return spec.record(
+        outcome=result.outcome,
+        dev_score=max(fitted.dev_history),
+        test_score=float(np.mean(scores)),
+        dev_history=fitted.dev_history,
+        best_epoch=fitted.best_epoch,
+        fusion_parameters=result.fusion_parameters,
+        trained_parameters=result.trained_parameters,
+    )

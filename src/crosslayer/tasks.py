@@ -1,0 +1,128 @@
+"""The four tasks of the paper as data (XTREME protocol, arXiv 2003.11080)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+TaskName = Literal["xnli", "pawsx", "ner", "pos"]
+Kind = Literal["pair", "tags"]
+TASK_NAMES: tuple[TaskName, ...] = ("xnli", "pawsx", "ner", "pos")
+
+UPOS = (
+    "ADJ", "ADP", "ADV", "AUX", "CCONJ", "DET", "INTJ", "NOUN", "NUM",
+    "PART", "PRON", "PROPN", "PUNCT", "SCONJ", "SYM", "VERB", "X",
+)  # fmt: skip
+"""The 17 universal part-of-speech tags (universaldependencies.org/u/pos)."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task.
+
+    Attributes:
+        name: the short name used in paths and tables.
+        title: the name used in prose.
+        kind: ``pair`` (one label for two texts) or ``tags`` (one label for each word).
+        labels: label names; a label id is an index into this tuple.
+        languages: the XTREME languages of the task, ISO 639-1, English included.
+        metric: the name and version of the metric that scores it.
+        chance: the score of guessing, in points.
+    """
+
+    name: TaskName
+    title: str
+    kind: Kind
+    labels: tuple[str, ...]
+    languages: tuple[str, ...]
+    metric: str
+    chance: float
+
+
+TASKS: dict[TaskName, Task] = {
+    "xnli": Task(
+        "xnli", "XNLI", "pair", ("entailment", "neutral", "contradiction"),
+        tuple("ar bg de el en es fr hi ru sw th tr ur vi zh".split()), "accuracy_v1", 100 / 3,
+    ),
+    "pawsx": Task(
+        "pawsx", "PAWS-X", "pair", ("0", "1"),
+        tuple("de en es fr ja ko zh".split()), "accuracy_v1", 50.0,
+    ),
+    "ner": Task(
+        "ner", "NER", "tags", ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"),
+        tuple(
+            "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru "
+            "sw ta te th tl tr ur vi yo zh".split()
+        ),
+        "span_f1_v1", 0.0,
+    ),
+    "pos": Task(
+        "pos", "POS", "tags", UPOS,
+        tuple(
+            "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur "
+            "vi yo zh".split()
+        ),
+        "token_accuracy_v1", 0.0,
+    ),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language: family after Glottolog, genus after WALS, script after ISO 15924."""
+
+    code: str
+    name: str
+    family: str
+    genus: str
+    script: str
+
+
+LANGUAGES: dict[str, Language] = {
+    code: Language(code, name, family, genus, script)
+    for code, name, family, genus, script in (
+        row.split("|")
+        for row in """\
+af|Afrikaans|Indo-European|Germanic|Latn
+ar|Arabic|Afro-Asiatic|Semitic|Arab
+bg|Bulgarian|Indo-European|Slavic|Cyrl
+bn|Bengali|Indo-European|Indic|Beng
+de|German|Indo-European|Germanic|Latn
+el|Greek|Indo-European|Greek|Grek
+en|English|Indo-European|Germanic|Latn
+es|Spanish|Indo-European|Romance|Latn
+et|Estonian|Uralic|Finnic|Latn
+eu|Basque|Basque|Basque|Latn
+fa|Persian|Indo-European|Iranian|Arab
+fi|Finnish|Uralic|Finnic|Latn
+fr|French|Indo-European|Romance|Latn
+he|Hebrew|Afro-Asiatic|Semitic|Hebr
+hi|Hindi|Indo-European|Indic|Deva
+hu|Hungarian|Uralic|Ugric|Latn
+id|Indonesian|Austronesian|Malayo-Sumbawan|Latn
+it|Italian|Indo-European|Romance|Latn
+ja|Japanese|Japonic|Japanese|Jpan
+jv|Javanese|Austronesian|Javanese|Latn
+ka|Georgian|Kartvelian|Kartvelian|Geor
+kk|Kazakh|Turkic|Turkic|Cyrl
+ko|Korean|Koreanic|Korean|Kore
+ml|Malayalam|Dravidian|Southern Dravidian|Mlym
+mr|Marathi|Indo-European|Indic|Deva
+ms|Malay|Austronesian|Malayo-Sumbawan|Latn
+my|Burmese|Sino-Tibetan|Burmese-Lolo|Mymr
+nl|Dutch|Indo-European|Germanic|Latn
+pl|Polish|Indo-European|Slavic|Latn
+pt|Portuguese|Indo-European|Romance|Latn
+ru|Russian|Indo-European|Slavic|Cyrl
+sw|Swahili|Atlantic-Congo|Bantoid|Latn
+ta|Tamil|Dravidian|Southern Dravidian|Taml
+te|Telugu|Dravidian|South-Central Dravidian|Telu
+th|Thai|Tai-Kadai|Kam-Tai|Thai
+tl|Tagalog|Austronesian|Greater Central Philippine|Latn
+tr|Turkish|Turkic|Turkic|Latn
+ur|Urdu|Indo-European|Indic|Arab
+vi|Vietnamese|Austroasiatic|Vietic|Latn
+yo|Yoruba|Atlantic-Congo|Defoid|Latn
+zh|Chinese|Sino-Tibetan|Chinese|Hani""".splitlines()
+    )
+}

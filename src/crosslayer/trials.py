@@ -1,0 +1,156 @@
+"""A trial: what is trained, under which content key, and where it is kept.
+
+One trial is one model of one task with one seed. Its folder is complete or absent: it is written under a
+temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from crosslayer.config import Arm, Control, FusionKind, FusionSpec, Profile, TaskSpec
+from crosslayer.errors import ConfigError, ResultsError
+from crosslayer.predictions import Stage, TrialRecord, read_record
+from crosslayer.tasks import TaskName
+
+TRIAL_VERSION = 1
+"""Part of every key. Raise it when a change of the sources changes what a trial computes."""
+
+
+class TrialSpec(BaseModel):
+    """Everything that decides a trial's predictions.
+
+    Attributes:
+        stage, task, model, arm, seed: which trial.
+        kind, fusion, layer: the fusion module and its lower layer.
+        half: 1 or 2 trains on that half of the training items only.
+        training: hyper-parameters, sizes left out (the data digest covers them).
+        intermediate: items, epochs and learning rate of the intermediate phase of an arm.
+        digests: of the encoder and of every table of windows that the trial reads.
+        precision, device_kind, threads: what the arithmetic depends on.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int = TRIAL_VERSION
+    stage: Stage
+    task: TaskName
+    model: str
+    arm: Arm = "none"
+    seed: int
+    kind: FusionKind
+    fusion: FusionSpec
+    layer: int | None = None
+    half: int | None = None
+    training: TaskSpec
+    intermediate: dict[str, float | int | str] = {}
+    digests: dict[str, str]
+    precision: str
+    device_kind: str
+    threads: int
+
+    @property
+    def key(self) -> str:
+        """The content key: 16 hexadecimal digits of a SHA-256."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def record(self, **result: Any) -> TrialRecord:
+        """The record of this trial with its result."""
+        shared = {name: getattr(self, name) for name in ("stage", "task", "model", "layer", "arm", "seed")}
+        arithmetic = {name: getattr(self, name) for name in ("precision", "device_kind", "threads")}
+        return TrialRecord(
+            key=self.key,
+            mode=self.training.mode,
+            specification=self.model_dump(mode="json"),
+            **shared,
+            **arithmetic,
+            **result,
+        )
+
+
+Variant = tuple[str, FusionKind, FusionSpec, int | None, int | None]
+"""Model name, fusion kind, fusion settings, lower layer, half."""
+
+
+def variants(profile: Profile) -> Iterator[Variant]:
+    """The models that a sweep compares, the baseline first."""
+    fusion, sweep = profile.fusion, profile.sweep
+    yield "baseline", "none", fusion, None, None
+    for layer in sweep.layers:
+        yield f"layer_{layer}", "dlfa", fusion, layer, None
+    for control in sweep.controls:
+        yield control, *_control(control, fusion, sweep.control_layer), None
+    if sweep.halves:
+        for half in (1, 2):
+            yield f"half_{half}", "dlfa", fusion, sweep.control_layer, half
+
+
+def _control(control: Control, fusion: FusionSpec, layer: int | None) -> tuple[FusionKind, FusionSpec, int | None]:
+    if control == "self":
+        return "self", fusion, None
+    if control == "gate":
+        return "dlfa", fusion.model_copy(update={"form": "gate"}), layer
+    return control, fusion, layer
+
+
+def check_layers(profile: Profile, n_layers: int) -> None:
+    """Check every lower layer of a sweep against the encoder.
+
+    Raises:
+        ConfigError: a layer outside 1..n_layers-1.
+    """
+    named = [("sweep.layers", layer) for layer in profile.sweep.layers]
+    if profile.sweep.control_layer is not None:
+        named.append(("sweep.control_layer", profile.sweep.control_layer))
+    for key, layer in named:
+        if not 1 <= layer < n_layers:
+            raise ConfigError(
+                f"{key}: layer {layer} is no lower layer of an encoder with {n_layers} layers; "
+                f"use 1..{n_layers - 1}"
+            )
+
+
+def finished(home: Path, spec: TrialSpec) -> TrialRecord | None:
+    """The record of that trial if its folder is there and usable."""
+    try:
+        record = read_record(home / spec.key / "trial.json")
+    except ResultsError:
+        return None
+    return record if record.outcome in ("ok", "collapsed", "nan_loss") else None
+
+
+def write_trial(home: Path, record: TrialRecord, fill: Callable[[Path], None]) -> None:
+    """Write a trial's folder in one step; a former one of the same key is replaced."""
+    temporary = home / f".{record.key}-{uuid.uuid4().hex[:8]}"
+    temporary.mkdir(parents=True)
+    fill(temporary)
+    (temporary / "trial.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    final = home / record.key
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(temporary, final)
+
+
+def sweep_leftovers(home: Path) -> None:
+    """Remove the temporary folders of an interrupted run."""
+    for path in home.glob(".*-*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+
+
+def write_manifest(home: Path, specs: Iterable[TrialSpec]) -> None:
+    """Name the keys that count; everything after the sweep reads only those."""
+    keys = [spec.key for spec in specs]
+    temporary = home / ".manifest.json"
+    temporary.write_text(json.dumps({"keys": keys}, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, home / "manifest.json")

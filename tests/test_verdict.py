@@ -1,0 +1,360 @@
+"""Verdict rules on hand-made evidence, and whether a verdict bears on the paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crosslayer.claims.evidence import Check, Evidence, Interval, Part
+from crosslayer.claims.registry import Registry, load_registry
+from crosslayer.claims.verdict import RULES, VERDICTS, Verdict, decide
+from crosslayer.claims.wording import key_number
+from crosslayer.config import Profile
+
+ROOT = Path(__file__).parent.parent
+REGISTRY: Registry = load_registry(ROOT / "claims" / "registry.yaml")
+TASKS = ("xnli", "pawsx", "ner", "pos")
+TASK: dict[str, Any] = {"epochs": 1, "learning_rate": 1e-4}
+MBERT = {"source": "hub", "name": "google-bert/bert-base-multilingual-cased"}
+
+Span = tuple[float, float] | None
+
+
+def profile(encoder: dict[str, Any] = MBERT, data: str = "hub", **task: Any) -> Profile:
+    return Profile.model_validate(
+        {
+            "profile": "test",
+            "encoder": encoder,
+            "data": {"source": data, "root": "somewhere"},
+            "tasks": {name: {**TASK, **task} for name in TASKS},
+            "sweep": {"layers": [1], "seeds": [0]},
+            "claims": list(REGISTRY.entries),
+        }
+    )
+
+
+def part(measure: str, task: str | None = None, span: Span = None, **more: Any) -> Part:
+    """A judged part with 3 seeds; the estimate is the middle of ``span``."""
+    interval = None if span is None else Interval(low=span[0], high=span[1], method="test")
+    middle = 0.0 if span is None else sum(span) / 2
+    values = {"estimate": middle, "unit": "points", "n_seeds": 3, "judged": True, **more}
+    return Part(measure=measure, task=task, interval=interval, **values)
+
+
+def judge(claim: str, *parts: Part, checks: tuple[Check, ...] = (), **more: Any) -> Verdict:
+    evidence = Evidence(
+        claim=claim, profile="test", metric="m_v1", parts=parts, checks=checks,
+        **{"status": "measured", **more},
+    )  # fmt: skip
+    return decide(REGISTRY.entry(claim), evidence, profile())
+
+
+def per_task(measure: str, *spans: Span) -> list[Part]:
+    return [part(measure, task, span) for task, span in zip(TASKS, spans, strict=False)]
+
+
+UP, WIDE, SMALL, DOWN = (0.2, 1.4), (-0.4, 0.9), (-0.3, 0.4), (-2.0, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("spans", "verdict"),
+    [
+        ([UP, UP, UP, UP], "reproduced"),
+        ([UP, UP, UP, SMALL], "partly reproduced"),
+        ([UP, UP, UP], "partly reproduced"),
+        ([UP, UP, SMALL, SMALL], "inconclusive"),
+        ([UP, UP], "inconclusive"),
+        ([SMALL, SMALL, DOWN, SMALL], "not reproduced"),
+        ([SMALL, SMALL, DOWN, WIDE], "inconclusive"),
+        ([SMALL, SMALL], "not reproduced"),
+        ([SMALL], "inconclusive"),
+        ([(0.1, 0.4)] * 4, "reproduced"),
+        ([(0.0, 0.4)] * 4, "not reproduced"),
+        ([(0.0, 0.5)] * 4, "inconclusive"),
+        ([None, None, None, None], "inconclusive"),
+    ],
+)
+def test_c05_gain_above_zero(spans: list[Span], verdict: str) -> None:
+    assert judge("C05", *per_task("dev_selected_gain", *spans)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("spans", "verdict"),
+    [
+        ([(0.2, 1.0)] * 4, "reproduced"),
+        ([(2.9, 4.0)] * 4, "reproduced"),
+        ([(0.2, 0.99)] * 4, "not reproduced"),
+        ([(3.01, 4.0)] * 4, "not reproduced"),
+        ([(0.2, 0.99)] * 3, "inconclusive"),
+        ([(0.2, 0.99)] * 3 + [(-0.1, 1.2)], "inconclusive"),
+        ([(0.2, 0.99)] * 3 + [(0.1, 1.2)], "partly reproduced"),
+        ([(-2, 2)] * 4, "inconclusive"),
+    ],
+)
+def test_c06_gain_in_range(spans: list[Span], verdict: str) -> None:
+    shown_only = part("best_on_test_gain", "xnli", (2.0, 2.1), judged=False)
+    assert judge("C06", *per_task("cross_fitted_gain", *spans), shown_only).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("retrieval", "probe", "verdict"),
+    [
+        (UP, UP, "reproduced"),
+        (DOWN, UP, "partly reproduced"),
+        (UP, WIDE, "partly reproduced"),
+        (UP, None, "partly reproduced"),
+        (SMALL, DOWN, "not reproduced"),
+        (SMALL, WIDE, "inconclusive"),
+        (SMALL, None, "inconclusive"),
+    ],
+)
+def test_c01_layer_contrast(retrieval: Span, probe: Span, verdict: str) -> None:
+    parts = [part("retrieval_lower_minus_upper", span=retrieval, n_seeds=0)]
+    if probe:
+        parts.append(part("upos_probe_upper_minus_lower", span=probe, n_seeds=0))
+    assert judge("C01", *parts).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("gains", "excess", "verdict"),
+    [
+        ([UP] * 4, [UP] * 4, "reproduced"),
+        ([UP] * 3 + [DOWN], [UP] * 4, "reproduced"),
+        ([UP] * 3, [UP] * 3, "reproduced"),
+        ([UP, UP, UP, WIDE], [WIDE, UP, UP, UP], "inconclusive"),
+        ([SMALL] * 4, [UP] * 4, "not reproduced"),
+        ([UP] * 4, [SMALL] * 4, "not reproduced"),
+        ([SMALL] * 3 + [WIDE], [UP] * 4, "inconclusive"),
+        ([UP] * 4, [], "inconclusive"),
+        ([SMALL], [UP], "inconclusive"),
+        ([(0.1, 0.4)] * 4, [WIDE] * 4, "inconclusive"),
+    ],
+)
+def test_c02_complementarity(gains: list[Span], excess: list[Span], verdict: str) -> None:
+    parts = per_task("dev_selected_minus_self", *gains) + per_task("excess_complementarity", *excess)
+    assert judge("C02", *parts).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("gap", "similarity", "verdict"),
+    [
+        ([UP, UP], [DOWN, DOWN], "reproduced"),
+        ([UP, UP], [DOWN, WIDE], "inconclusive"),
+        ([UP], [DOWN], "inconclusive"),
+        ([UP, UP], [UP, UP], "not reproduced"),
+        ([DOWN, DOWN], [DOWN, DOWN], "not reproduced"),
+        ([DOWN, UP], [DOWN, UP], "inconclusive"),
+        ([SMALL, SMALL], [SMALL, SMALL], "inconclusive"),
+    ],
+)
+def test_c03_slopes(gap: list[Span], similarity: list[Span], verdict: str) -> None:
+    parts = per_task("slope_accuracy_gap", *gap) + per_task("slope_similarity", *similarity)
+    assert judge("C03", *parts).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("p_a", "p_b", "b", "verdict"),
+    [
+        (0.01, 0.01, (0.2, 0.8), "reproduced"),
+        (0.01, 0.01, (-0.8, -0.2), "partly reproduced"),
+        (0.01, 0.2, (-0.2, 0.8), "partly reproduced"),
+        (0.01, 0.05, (0.2, 0.8), "partly reproduced"),
+        (0.05, 0.01, (0.2, 0.8), "inconclusive"),
+        (0.2, 0.2, (-0.2, 0.29), "not reproduced"),
+        (0.2, 0.2, (-0.2, 0.3), "inconclusive"),
+        (None, 0.2, (-0.2, 0.2), "inconclusive"),
+    ],
+)
+def test_c07_different_layers(p_a: float | None, p_b: float, b: Span, verdict: str) -> None:
+    parts = [
+        part("task_by_layer_interaction", unit="F", estimate=1.2, p_value=p_a),
+        part("own_over_common", span=b, p_value=p_b),
+    ]
+    assert judge("C07", *parts).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("claim", "measures", "level", "best"),
+    [
+        ("C08", ("correlation_semantic", "correlation_structural"), 0.05, "partly reproduced"),
+        ("C09", ("genus_similarity_difference", "family_similarity_difference"), 0.01, "reproduced"),
+        ("C13", ("between_minus_within",), 0.05, "reproduced"),
+    ],
+)
+def test_claims_with_a_permutation_test(claim: str, measures: tuple[str, ...], level: float, best: str) -> None:
+    def verdict(sign: float, p: float, span: Span = None) -> str:
+        parts = [part(m, estimate=sign * 0.3, span=span, p_value=p, unit="r") for m in measures]
+        return judge(claim, *parts).verdict
+
+    assert verdict(+1, level * 0.9) == best
+    assert verdict(+1, level) == "inconclusive"
+    assert verdict(-1, level * 0.9) == "inconclusive"
+    assert verdict(-1, 0.9, (-0.5, -0.1)) == "not reproduced"
+    assert verdict(-1, 0.9, (-0.5, 0.1)) == "inconclusive"
+    if len(measures) == 2:
+        alone = part(measures[1], estimate=0.3, p_value=0.0, unit="r")
+        assert judge(claim, alone).verdict == "inconclusive"
+        against = part(measures[0], span=(-0.5, -0.1), p_value=0.9, unit="r")
+        assert judge(claim, against, alone).verdict == "not reproduced"
+
+
+def test_c08_needs_every_target() -> None:
+    parts = [
+        part(f"correlation_{kind}", task, estimate=0.9, p_value=0.01, unit="r")
+        for kind in ("semantic", "structural")
+        for task in ("ner", "xnli", "pawsx")
+    ]
+    assert judge("C08", *parts).verdict == "partly reproduced"
+    weak = parts[0].model_copy(update={"p_value": 0.2})
+    assert judge("C08", weak, *parts[1:]).verdict == "inconclusive"
+
+
+@pytest.mark.parametrize(
+    ("span", "verdict"),
+    [((-2, -0.1), "improves"), ((0.1, 2), "worsens"), ((-1, 1), "no difference shown")],
+)
+def test_q01_sign(span: Span, verdict: str) -> None:
+    target = part("ece_multilingual_minus_english", "xnli", (-9, -8), judged=False)
+    assert judge("Q01", target, part("ece_multilingual_minus_english", span=span)).verdict == verdict
+    assert judge("Q01", target).verdict == "not run"
+
+
+def test_structural_claims_need_every_check() -> None:
+    good = Check(name="branches", passed=True, expected="2", found="2")
+    bad = Check(name="widths", passed=False, expected="768", found="767")
+    assert judge("C17", checks=(good, good)).because == "2 of 2 checks pass."
+    failed = judge("C17", checks=(good, bad))
+    assert (failed.verdict, failed.because) == (
+        "not reproduced",
+        "1 of 2 checks pass; widths: expected 768, found 767.",
+    )
+
+
+@pytest.mark.parametrize("n_seeds", [0, 1, 2])
+def test_fewer_than_three_seeds_in_one_judged_part_are_inconclusive(n_seeds: int) -> None:
+    gains = per_task("dev_selected_gain", UP, UP, UP)
+    few = part("dev_selected_gain", "pos", UP, n_seeds=n_seeds)
+    verdict = judge("C05", *gains, few)
+    assert (verdict.verdict, verdict.n_seeds) == ("inconclusive", n_seeds)
+    assert f"dev_selected_gain POS {n_seeds}" in verdict.because
+
+
+def test_an_encoder_before_fine_tuning_needs_no_seeds_but_three_where_there_are_any() -> None:
+    def verdict(n_seeds: int) -> str:
+        measures = RULES["layer_contrast"].measures
+        return judge("C01", *(part(m, span=UP, n_seeds=n_seeds) for m in measures)).verdict
+
+    assert [verdict(n) for n in range(4)] == ["reproduced", "inconclusive", "inconclusive", "reproduced"]
+
+
+def test_a_missing_task_is_missing_and_not_failed() -> None:
+    collapsed = part("dev_selected_gain", "pos", estimate=None, n_seeds=0)
+    gains = per_task("dev_selected_gain", UP, UP, UP)
+    assert judge("C05", *gains, collapsed).verdict == "partly reproduced"
+    assert judge("C05", collapsed).verdict == "not run"
+    verdict = judge("C05", collapsed, missing=("pos: 3 trials collapsed",))
+    assert verdict.because == "Nothing to measure it from: pos: 3 trials collapsed."
+
+
+def test_without_evidence_it_was_not_run() -> None:
+    verdicts = [decide(entry, None, profile(), "first") for entry in REGISTRY.entries.values()]
+    assert {verdict.verdict for verdict in verdicts} == {"not run"}
+    assert {verdict.run for verdict in verdicts} == {"first"}
+    assert judge("C05", status="missing", missing=("no trials",)).verdict == "not run"
+
+
+def test_claims_that_a_profile_leaves_out_are_not_run_whatever_lies_there() -> None:
+    small = profile().model_copy(update={"claims": ["C06"]})
+    evidence = Evidence(
+        claim="C05",
+        profile="test",
+        metric="m_v1",
+        status="measured",
+        parts=tuple(per_task("dev_selected_gain", UP)),
+    )
+    assert decide(REGISTRY.entry("C05"), evidence, small).verdict == "not run"
+
+
+def test_because_is_computed_from_the_numbers() -> None:
+    verdict = judge("C05", part("dev_selected_gain", "xnli", (0.126, 1.4)))
+    assert verdict.because == "Dev selected gain (points): XNLI +0.76 [+0.13, +1.40]; above 0 in 1 of 4 tasks."
+    slope = part("slope_similarity", "pawsx", (-0.0021, -0.0011), unit="cosine a layer", p_value=0.0123)
+    assert judge("C03", slope).because.startswith(
+        "Slope similarity (cosine a layer): PAWS-X -0.0016 [-0.0021, -0.0011] p = 0.0123; "
+    )
+
+
+def test_key_number_is_the_headline_or_the_checks() -> None:
+    parts = (part("a", span=UP), part("b", "ner", (1.0, 2.0)))
+    common = {"claim": "C05", "profile": "p", "metric": "m_v1", "status": "measured"}
+    assert key_number(Evidence(**common, parts=parts, headline=1)) == "b NER +1.50 [+1.00, +2.00] points"
+    check = Check(name="x", passed=True, expected="1", found="1")
+    assert key_number(Evidence(**common, checks=(check, check))) == "2 of 2 checks"
+    assert key_number(None) == "-"
+
+
+span_strategy = st.tuples(st.floats(-5, 5), st.floats(-5, 5)).map(lambda pair: (min(pair), max(pair)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(span_strategy, min_size=4, max_size=4))
+def test_not_reproduced_never_has_a_gain_of_interest_in_reach(spans: list[tuple[float, float]]) -> None:
+    c05 = judge("C05", *per_task("dev_selected_gain", *spans)).verdict
+    c06 = judge("C06", *per_task("cross_fitted_gain", *spans)).verdict
+    assert {c05, c06} <= set(VERDICTS)
+    if c05 == "not reproduced":
+        assert max(high for _, high in spans) < 0.5
+    if c06 == "not reproduced":
+        assert all(high < 1 or low > 3 for low, high in spans)
+    if c05 == "reproduced":
+        assert min(low for low, _ in spans) > 0
+
+
+E5 = {"source": "packaged"}
+E5_HUB = {"source": "hub", "name": "intfloat/multilingual-e5-small"}
+XLMR = {"source": "hub", "name": "FacebookAI/xlm-roberta-base"}
+MBERT_FOLDER = {"source": "hub", "name": "models/bert-base-multilingual-cased/"}
+TRAINED = "C02 C05 C06 C07 C13 Q01".split()
+ENCODER = "C01 C08 C09".split()
+MODULE = "C04 C10 C12 C14 C15 C16 C17".split()
+
+
+def bears(profile: Profile, claims: list[str]) -> set[str]:
+    verdicts = [decide(REGISTRY.entry(claim), None, profile) for claim in claims]
+    assert all(verdict.bears_reason for verdict in verdicts)
+    return {verdict.bears_on_paper for verdict in verdicts}
+
+
+@pytest.mark.parametrize(
+    ("profile", "trained", "c03", "encoder", "hidden_states"),
+    [
+        (profile(), "yes", "yes", "yes", "yes"),
+        (profile(MBERT_FOLDER, "xtreme"), "yes", "yes", "yes", "yes"),
+        (profile(sizes={"train": 100}), "partly", "partly", "partly", "yes"),
+        (profile(trainable_layers=4), "partly", "partly", "partly", "yes"),
+        (profile(mode="frozen"), "no", "no", "yes", "yes"),
+        (profile(trainable_layers=0), "no", "no", "partly", "yes"),
+        (profile(XLMR), "partly", "partly", "partly", "partly"),
+        (profile(E5, "xtreme"), "partly", "partly", "no", "partly"),
+        (profile(E5_HUB), "partly", "partly", "no", "partly"),
+        (profile(E5, "xtreme", mode="frozen"), "no", "no", "no", "partly"),
+        (profile(E5, "fragment"), "no", "no", "no", "partly"),
+        (profile(MBERT, "fragment"), "no", "no", "no", "yes"),
+        (profile({"source": "random"}, "xtreme"), "no", "no", "no", "no"),
+    ],
+)  # fmt: skip
+def test_bears_on_the_paper(profile: Profile, trained: str, c03: str, encoder: str, hidden_states: str) -> None:
+    assert bears(profile, TRAINED) == {trained}
+    assert bears(profile, ["C03"]) == {c03}
+    assert bears(profile, ENCODER) == {encoder}
+    assert bears(profile, ["C11"]) == {hidden_states}
+    assert bears(profile, MODULE) == {"yes"}
+
+
+def test_the_similarity_half_of_c03_is_named_where_the_encoder_was_trained_for_it() -> None:
+    verdict = decide(REGISTRY.entry("C03"), None, profile(E5, "xtreme"))
+    assert "similarity slopes do not bear on it at all" in verdict.bears_reason
