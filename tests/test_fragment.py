@@ -541,6 +541,18 @@ GRAMMAR = [
         "Sony fue elogiada a regañadientes por Ines Keller.",
     ),
     (
+        Clause("visit", DOCTOR, Phrase("Spain", "place"), time="yesterday", manner="secretly"),
+        "The young doctor secretly visited Spain yesterday.",
+        "Der junge Arzt besuchte gestern heimlich Spanien.",
+        "El médico joven visitó secretamente España ayer.",
+    ),
+    (
+        Clause("visit", DOCTOR, Phrase("Spain", "place"), time="yesterday", negated=True),
+        "The young doctor did not visit Spain yesterday.",
+        "Der junge Arzt besuchte Spanien gestern nicht.",
+        "El médico joven no visitó España ayer.",
+    ),
+    (
         Clause("renovate", DOCTOR, Phrase("hotel", adjective="expensive"), time="noon", manner="hastily"),
         "The young doctor hastily renovated the expensive hotel at noon.",
         "Der junge Arzt renovierte das teure Hotel am Mittag hastig.",

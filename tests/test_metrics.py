@@ -264,6 +264,13 @@ def test_order_and_ties_do_not_matter(ece):
     assert ece(confidence[mixed], correct[mixed]) == pytest.approx(ece(confidence, correct))
 
 
+def test_equal_mass_splits_what_ten_does_not_divide():
+    """Seven items: each is its own bin."""
+    confidence, correct = np.linspace(0.4, 0.95, 7), np.array([1.0, 0, 1, 0, 1, 1, 0])
+    expected = 100 * np.abs(confidence - correct).mean()
+    assert calibration.ece10_equal_mass_v1(confidence, correct) == pytest.approx(expected)
+
+
 def test_over_and_underconfidence_in_different_bins_do_not_cancel():
     confidence, correct = np.repeat([0.65, 0.95], 100), np.repeat([1.0, 0.0, 1.0], [95, 5 + 35, 65])
     assert confidence.mean() == pytest.approx(correct.mean())
@@ -320,8 +327,8 @@ def test_debiased_gap_is_the_mean_over_random_halvings(gap):
     gaps += gap * gaps.std() / 20 - gaps.mean()
     halvings = np.argsort(rng.random((8000, 400)), axis=1)
     first, second = (gaps[part].mean(axis=1) for part in np.split(halvings, 2, axis=1))
-    columns = np.zeros((10, 4))
-    columns[0] = len(gaps), gaps.sum(), (gaps**2).sum(), 0
+    columns = np.zeros((10, 3))
+    columns[0] = len(gaps), gaps.sum(), (gaps**2).sum()
     closed = calibration.ece10_equal_mass_debiased_from_counts_v1(columns.ravel()) / 100
     assert closed == pytest.approx(np.mean(np.sign(first) * second), abs=0.003)
 

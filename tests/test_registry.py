@@ -114,7 +114,7 @@ entries:
     bears:
       - {when: any, value: 'yes', reason: Because.}
     expected:
-      - {profile: small, basis: pilot, reason: R, ranges: {gain: {xnli: [-1, 2.5], pos: [0, 1]}, other: [3, 4], one: 5}}
+      - {profile: small, basis: pilot, reason: R, ranges: {gain: {xnli: [-1, 2.5], pos: [0, 1]}, b: [3, 4], c: 5}}
     pins:
       - {profile: offline, verdict: inconclusive, reason: R}
       - {profile: offline, run: first, verdict: not run, reason: R}
@@ -134,8 +134,8 @@ def test_ranges_pins_and_hostile_text_are_read_as_they_stand(tmp_path: Path) -> 
     assert ranges == [
         ("gain", "xnli", -1, 2.5),
         ("gain", "pos", 0, 1),
-        ("other", None, 3, 4),
-        ("one", None, 5, 5),
+        ("b", None, 3, 4),
+        ("c", None, 5, 5),
     ]
     assert entry.expectations("offline", "first") == []
     pins = [entry.pin("offline", None), entry.pin("offline", "first"), entry.pin("paper", None)]

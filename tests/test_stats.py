@@ -100,6 +100,8 @@ def test_a_missing_cell_drops_its_own_pair_only():
     assert stats.residual_variance(holed)[1] == 3 * 3 - 1
     assert stats.gain(holed, "layer_1").n_seeds == 4
     assert stats.gain(holed, "layer_2").n_seeds == 3
+    expected = math.sqrt(2 * stats.residual_variance(holed)[0] / 3)
+    assert stats.gain(holed, "layer_2").standard_error == pytest.approx(expected)
     assert stats.gain(holed, "layer_2").estimate == pytest.approx(np.mean((scores[2] - scores[0])[[0, 2, 3]]))
 
 
@@ -330,6 +332,13 @@ def test_interaction_is_the_classical_f_where_noise_is_equal():
     assert found.p == pytest.approx(scipy.stats.f.sf(f, 12, 32))
 
 
+def test_interaction_takes_its_degrees_of_freedom_from_the_noisy_tasks():
+    """All noise in one of three tasks: one task contrast of two is noisy, and one residual is all there is."""
+    rng = np.random.default_rng(29)
+    found = stats.task_by_layer_interaction(task_tables(rng, (1, 1e-4, 1e-4)), LAYERS)
+    assert (found.df1, found.df2) == pytest.approx((10, 22), rel=1e-3)
+
+
 @pytest.mark.parametrize(("sds", "items"), [((1, 1, 1, 1), 0.0), ((0.3, 0.5, 0.8, 1.2), 0.0), ((1, 1, 1, 1), 0.4)])
 def test_interaction_is_found_by_chance_in_5_percent(sds, items):
     """Layer effects common to the tasks, noise unequal between tasks, item noise of the stated variance."""
@@ -395,13 +404,13 @@ def test_own_against_common_counts_item_noise():
 
 
 def test_probability_best_of_two_is_a_t_probability():
-    scores = noise(np.random.default_rng(18), models=3, seeds=4)
-    scores[2] += 0.5
+    scores = 60 + np.array([[0.0, 0.2], [1.0, 0.0], [1.3, 2.2]])
     found = stats.probability_best(table(scores), LAYERS[:2], np.random.default_rng(0), n=100_000)
     one = stats.gain(table(scores), "layer_2", baseline="layer_1")
     assert found["layer_2"] == pytest.approx(
         scipy.stats.t.cdf(one.estimate / one.standard_error, one.df), abs=0.01
     )
+    assert one.df == 2
     assert sum(found.values()) == pytest.approx(1)
 
 

@@ -14,6 +14,7 @@ from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
 from crosslayer.predictions import Run
 from crosslayer.stats import Floats
+from crosslayer.tasks import TASK_NAMES, TaskName
 
 Facts = dict[str, float | int | str | bool]
 METRICS = {
@@ -59,6 +60,21 @@ def make_evidence(
         missing=tuple(dict.fromkeys([*missing, *notes])),
         trials=tuple(sorted(set(trials))),
     )
+
+
+def has_values(evidence: Evidence) -> bool:
+    """Whether any part has a value, so that there is something to draw."""
+    return any(part.estimate is not None for part in evidence.parts)
+
+
+def select(evidence: Evidence, measure: str, task: str | None = None) -> list[Part]:
+    """The parts of a measure, of one task or of all."""
+    return [part for part in evidence.parts if part.measure == measure and task in (None, part.task)]
+
+
+def tasks_in(evidence: Evidence) -> list[TaskName]:
+    """The tasks that an evidence has parts of, in the usual order."""
+    return [task for task in TASK_NAMES if any(part.task == task for part in evidence.parts)]
 
 
 def gain_part(measure: str, found: stats.Gain, *, unit: str = "points", **about: Any) -> Part:

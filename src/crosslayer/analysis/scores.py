@@ -17,7 +17,6 @@ import numpy.typing as npt
 from crosslayer import stats
 from crosslayer.analysis.parts import generator
 from crosslayer.config import Profile
-from crosslayer.data.examples import Split
 from crosslayer.metrics.classification import f1_from_counts, share_from_counts
 from crosslayer.metrics.tagging import span_counts_v1
 from crosslayer.predictions import Outcome, Run, TaskTable, TrialRecord
@@ -51,9 +50,29 @@ class Units:
     language: Indices
     cluster: Indices
 
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Units:
+        """Some of the units."""
+        return Units(self.start[chosen], self.language[chosen], self.cluster[chosen])
+
     def sums(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.int32]:
         """Sums (..., U) of values (..., N)."""
         return np.asarray(np.add.reduceat(values, self.start, axis=-1, dtype=np.int32))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where each trial stands in tables of models and seeds; ``row`` is (model, seed) -> row of R."""
+
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    row: dict[tuple[str, int], int]
+
+    def spread(self, values: npt.NDArray[np.generic]) -> Floats:
+        """Values (R, ...) as cells (M, S, ...), NaN where there is no trial."""
+        cells = np.full((len(self.models), len(self.seeds), *values.shape[1:]), np.nan)
+        for (model, seed), row in self.row.items():
+            cells[self.models.index(model), self.seeds.index(seed)] = values[row]
+        return cells
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +83,9 @@ class TaskScores:
         task: which one.
         dev, test: scores of baseline, layers and controls; dev is English, and has no item variance.
         table: the test predictions of the R trials.
-        row: (model, seed) -> row of `table`.
+        grid: of the tables.
         units: of `table`.
-        counts: (R, U, K) what each unit adds to the metric, as `statistic` reads it.
+        counts: (R, U, K) what each unit adds to the metric.
         by_language: (M, S, L) test scores, NaN as in `test`.
     """
 
@@ -74,7 +93,7 @@ class TaskScores:
     dev: ScoreTable
     test: ScoreTable
     table: TaskTable
-    row: dict[tuple[str, int], int]
+    grid: Grid
     units: Units
     counts: Counts
     by_language: Floats
@@ -82,7 +101,7 @@ class TaskScores:
     @property
     def layers(self) -> tuple[str, ...]:
         """The D_x with a score, by x."""
-        return tuple(model for model in self.test.models if model.startswith("layer_"))
+        return tuple(model for model in self.grid.models if model.startswith("layer_"))
 
     @property
     def n_items(self) -> int:
@@ -93,8 +112,8 @@ class TaskScores:
         """The test scores in one language."""
         place = self.table.languages.index(code)
         here = self.units.language == place
-        variance = _item_variance(self, here, generator("items", self.task, code))
-        return ScoreTable(self.test.models, self.test.seeds, self.by_language[:, :, place], variance)
+        variance = item_variance(self.task, self.grid, self.counts[:, here], self.units.only(here), code)
+        return ScoreTable(self.grid.models, self.grid.seeds, self.by_language[:, :, place], variance)
 
 
 @dataclass(frozen=True)
@@ -132,26 +151,38 @@ def score_task(run: Run, task: TaskName, records: list[TrialRecord], parallel: b
         records: trials that ended well, a baseline among them.
         parallel: whether equal item names mean equal content in all languages; always so for pairs.
     """
-    models = ordered_models(records)
-    seeds = tuple(sorted({record.seed for record in records}))
-    row = {(record.model, record.seed): i for i, record in enumerate(records)}
-    dev, _, _, _ = _scored(run, task, records, "dev", parallel)
-    test, table, units, counts = _scored(run, task, records, "test", parallel)
-    by_language = _cells(test, models, seeds, row)
-    variance = np.zeros((len(models), len(models)))
-    scores = TaskScores(
+    grid = make_grid(records)
+    parallel = parallel or TASKS[task].kind == "pair"
+    dev = run.table(records, "dev")
+    dev_units = find_units(dev, parallel)
+    dev_scores = language_scores(task, count(task, dev, dev_units), dev_units.language)
+    table = run.table(records, "test")
+    units = find_units(table, parallel)
+    counts = count(task, table, units)
+    by_language = grid.spread(language_scores(task, counts, units.language))
+    models, seeds = grid.models, grid.seeds
+    variance = item_variance(task, grid, counts, units, "all languages")
+    return TaskScores(
         task=task,
-        dev=ScoreTable(models, seeds, _cells(dev, models, seeds, row).mean(axis=-1), zeros),
-        test=ScoreTable(models, seeds, by_language.mean(axis=-1), zeros),
+        dev=ScoreTable(models, seeds, grid.spread(dev_scores).mean(axis=-1), np.zeros_like(variance)),
+        test=ScoreTable(models, seeds, by_language.mean(axis=-1), variance),
         table=table,
-        row=row,
+        grid=grid,
         units=units,
         counts=counts,
         by_language=by_language,
     )
-    zeros += _item_variance(scores, np.ones(len(units.start), dtype=bool), generator("items", task))
-    scores.dev.item_variance[:] = 0
-    return scores
+
+
+def make_grid(records: Iterable[TrialRecord]) -> Grid:
+    """Models in order (the baseline, the layers by x, the controls) and seeds; R is the order of records."""
+    records = list(records)
+    layers = {record.layer or 0: record.model for record in records if record.model.startswith("layer_")}
+    names = {record.model for record in records}
+    ordered = (BASELINE, *(layers[x] for x in sorted(layers)), *CONTROLS)
+    seeds = sorted({record.seed for record in records})
+    row = {(record.model, record.seed): i for i, record in enumerate(records)}
+    return Grid(tuple(model for model in ordered if model in names), tuple(seeds), row)
 
 
 def find_units(table: TaskTable, parallel: bool) -> Units:
@@ -181,6 +212,19 @@ def count(task: TaskName, table: TaskTable, units: Units) -> Counts:
     return np.stack([right, np.broadcast_to(size, right.shape)], axis=-1).astype(np.int16)
 
 
+def item_variance(task: TaskName, grid: Grid, counts: Counts, units: Units, about: str) -> Floats:
+    """Item variance (M, M) of all differences of models; ``about`` names the random stream.
+
+    A share is linear in what the seeds count: their mean is resampled instead of each of them.
+    """
+    statistic = statistic_of(task)
+    cells = grid.spread(counts)
+    if statistic is share_from_counts:
+        cells = np.nanmean(cells, axis=1, keepdims=True)
+    random = generator("items", task, about)
+    return stats.item_variance(cells, units.language, units.cluster, statistic, N_RESAMPLES, random)
+
+
 def unit_of_row(units: Units, n_rows: int) -> Indices:
     """(N,) the unit that each row belongs to."""
     return np.repeat(np.arange(len(units.start)), np.diff(np.append(units.start, n_rows)))
@@ -195,13 +239,6 @@ def language_scores(task: TaskName, counts: Counts, language: Indices) -> Floats
 def is_compared(model: str) -> bool:
     """Whether a model belongs into the tables of gains: modules trained on half of the items do not."""
     return model == BASELINE or model.startswith("layer_") or model in CONTROLS
-
-
-def ordered_models(records: Iterable[TrialRecord]) -> tuple[str, ...]:
-    """Names of models: the baseline, the layers by x, then the controls."""
-    layers = {record.layer or 0: record.model for record in records if record.model.startswith("layer_")}
-    names = {record.model for record in records}
-    return tuple(m for m in (BASELINE, *(layers[x] for x in sorted(layers)), *CONTROLS) if m in names)
 
 
 def describe_missing(task: TaskName, records: Iterable[TrialRecord], profile: Profile) -> list[str]:
@@ -227,40 +264,3 @@ def describe_failure(record: TrialRecord) -> str:
     detail = f" ({record.detail})" if record.detail else ""
     arm = "" if record.stage == "sweep" else f" after {record.arm} intermediate training"
     return f"{TASKS[record.task].title}: {record.model}{arm}, seed {record.seed}, {ENDED[record.outcome]}{detail}"
-
-
-def _scored(
-    run: Run, task: TaskName, records: list[TrialRecord], split: Split, parallel: bool
-) -> tuple[Floats, TaskTable, Units, Counts]:
-    table = run.table(records, split)
-    units = find_units(table, parallel or TASKS[task].kind == "pair")
-    counts = count(task, table, units)
-    return language_scores(task, counts, units.language), table, units, counts
-
-
-def _cells(
-    values: Floats, models: tuple[str, ...], seeds: tuple[int, ...], row: dict[tuple[str, int], int]
-) -> Floats:
-    """Values (R, L) put into cells (M, S, L), NaN where there is no trial."""
-    cells = np.full((len(models), len(seeds), values.shape[1]), np.nan)
-    for (model, seed), i in row.items():
-        cells[models.index(model), seeds.index(seed)] = values[i]
-    return cells
-
-
-def _item_variance(scores: TaskScores, chosen: npt.NDArray[np.bool_], rng: np.random.Generator) -> Floats:
-    """Item variance of all differences of models on the chosen units.
-
-    A share is linear in what seeds count, so that their mean is resampled instead of each of them.
-    """
-    models, seeds = scores.test.models, scores.test.seeds
-    counts = np.full((len(models), len(seeds), int(chosen.sum()), scores.counts.shape[-1]), np.nan, np.float32)
-    for (model, seed), i in scores.row.items():
-        counts[models.index(model), seeds.index(seed)] = scores.counts[i, chosen]
-    statistic = statistic_of(scores.task)
-    if statistic is share_from_counts:
-        counts = np.nanmean(counts, axis=1, keepdims=True)
-    units = scores.units
-    return stats.item_variance(
-        counts.astype(np.float64), units.language[chosen], units.cluster[chosen], statistic, N_RESAMPLES, rng
-    )

@@ -90,12 +90,12 @@ def load_weights(source: str | None, **options: Any) -> BertModel:
     from safetensors import SafetensorError
     from transformers import BertModel
 
-    strict = {"output_loading_info": True, "ignore_mismatched_sizes": True}  # reported below, by name
+    options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # reported below, by name
     where = source or "the encoder"
     try:
         with quiet():
             loaded: Any = BertModel.from_pretrained(
-                source, add_pooling_layer=False, dtype=torch.float32, **strict, **options
+                source, add_pooling_layer=False, dtype=torch.float32, **options
             )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise EncoderError(f"cannot load the weights of {where}: {one_line(error)}") from error

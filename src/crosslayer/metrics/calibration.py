@@ -21,7 +21,7 @@ from crosslayer.errors import ResultsError
 from crosslayer.metrics.classification import Floats, Ids, require_same_length
 
 N_BINS = 10
-_COLUMNS = 4
+_COLUMNS = 3
 TEMPERATURES = (0.01, 100.0)
 """Where `fit_temperature` looks."""
 
@@ -74,8 +74,8 @@ def ece10_equal_mass_debiased_v1(confidence: Floats, correct: Floats) -> float:
     gaps below the noise are shrunk (by at most 0.5 s), never invented. Tried and left: plug-in minus the
     bias seen under normal resampling (as Kumar, Liang and Ma, NeurIPS 2019, arXiv 1909.10155, debias l1)
     keeps 2 - sqrt 2 = 59 % of the bias on a calibrated model; the unbiased squared gap (Broecker 2012; Ferro
-    and Fricker 2012) is no l1 error. s^2 is the larger of the sample variance of the gaps and their variance
-    under calibration, over n_b: the first alone is near 0 in a bin without errors.
+    and Fricker 2012) is no l1 error. s^2 is the sample variance of the bin's gaps over n_b; in a bin where
+    that is 0 the gap stands as it is.
 
     Args and errors as in `ece10_equal_width_v1`.
     """
@@ -84,27 +84,26 @@ def ece10_equal_mass_debiased_v1(confidence: Floats, correct: Floats) -> float:
 
 
 def ece10_equal_mass_debiased_counts_v1(confidence: Floats, correct: Floats) -> Floats:
-    """What each item adds to `ece10_equal_mass_debiased_v1`, (N, 40), so that items can be resampled.
+    """What each item adds to `ece10_equal_mass_debiased_v1`, (N, 30), so that items can be resampled.
 
-    Four columns for each of the 10 bins: 1, gap, squared gap, confidence (1 - confidence). Bin edges stay as
-    they are in the whole sample.
+    Three columns for each of the 10 bins: 1, gap, squared gap. Bin edges stay as they are in the whole sample.
     """
     confidence, correct = _checked(confidence, correct)
     gap = confidence - correct
-    columns = np.stack([np.ones_like(gap), gap, gap**2, confidence * (1 - confidence)], axis=1)
+    columns = np.stack([np.ones_like(gap), gap, gap**2], axis=1)
     counts = np.zeros((len(gap), N_BINS, _COLUMNS))
     counts[np.arange(len(gap)), _bins(confidence, _mass_edges(confidence))] = columns
     return counts.reshape(len(gap), -1)
 
 
 def ece10_equal_mass_debiased_from_counts_v1(counts: Floats) -> Floats:
-    """Debiased ECE in points, (...,), from sums (..., 40) of `ece10_equal_mass_debiased_counts_v1`."""
+    """Debiased ECE in points, (...,), from sums (..., 30) of `ece10_equal_mass_debiased_counts_v1`."""
     table = counts.reshape(*counts.shape[:-1], N_BINS, _COLUMNS)
-    n, gaps, squares, spread = (table[..., column] for column in range(_COLUMNS))
+    n, gaps, squares = (table[..., column] for column in range(_COLUMNS))
     size = np.maximum(n, 1)
     gap = gaps / size
-    sample = (squares - gaps * gap) / np.maximum(n - 1, 1)
-    error = np.sqrt(np.maximum(sample, spread / size) / size)
+    variance = np.maximum(squares - gaps * gap, 0) / np.maximum(n - 1, 1)
+    error = np.sqrt(variance / size)
     z = np.divide(gap, error, out=np.zeros_like(gap), where=error > 0)
     fair = gap * erf(z / np.sqrt(2)) - 2 * error * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     shares = n / n.sum(axis=-1, keepdims=True)

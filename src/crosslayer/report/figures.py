@@ -25,8 +25,8 @@ MAX_LABEL = 30
 INK, BAND, EXPECTED, REPORTED = "#1b1b1b", "#cfe3f5", "#8a8a8a", "#b3480a"
 STYLE: Any = {
     "font.size": 8.5, "axes.titlesize": 8.5, "axes.labelsize": 8, "svg.fonttype": "none",
-    "svg.hashsalt": "crosslayer", "pdf.fonttype": 3, "text.usetex": False, "text.parse_math": False, "font.family": "sans-serif",
-    "axes.unicode_minus": True,
+    "svg.hashsalt": "crosslayer", "pdf.fonttype": 3, "text.usetex": False, "text.parse_math": False,
+    "font.family": "sans-serif", "axes.unicode_minus": True,
 }  # fmt: skip
 CAPTION = (
     "Points with intervals, one row a run and task. Blue band: claimed range. Diamond: value that the paper "

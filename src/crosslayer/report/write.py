@@ -13,7 +13,9 @@ from crosslayer.report.context import ClaimView, ReportContext
 
 PACKAGES = "latexmk texlive-latex-extra texlive-fonts-recommended lmodern"
 LATEXMK = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error")
-PDF_SECONDS = 300
+TEX_ENVIRONMENT = {"openin_any": "p", "openout_any": "p", "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"}
+"""TeX reads and writes below its folder only, and writes no time of day."""
+PDF_SECONDS, FIGURE_SECONDS = 300, 60
 
 
 @dataclass(frozen=True)
@@ -58,25 +60,18 @@ def write_figures(context: ReportContext, out: Path) -> tuple[str, ...]:
 
 
 def compile_pdf(source: Path) -> tuple[Path | None, tuple[str, ...]]:
-    """Run latexmk without shell escape; the PDF, or what to do to get it."""
+    """Run latexmk without shell escape; the PDF, or what to do to get it. An older PDF never stays."""
+    pdf = source.with_suffix(".pdf")
+    pdf.unlink(missing_ok=True)
     if shutil.which("latexmk") is None:
         return None, (f"no PDF: latexmk is absent; on Debian: apt install {PACKAGES}",)
-    run = subprocess.run(
-        [*LATEXMK, "-pdflatex=pdflatex -no-shell-escape %O %S", source.name],
-        cwd=source.parent,
-        env={
-            **os.environ,
-            "openin_any": "p",
-            "openout_any": "p",
-            "SOURCE_DATE_EPOCH": "0",
-            "FORCE_SOURCE_DATE": "1",
-        },
-        capture_output=True,
-        timeout=PDF_SECONDS,
-        check=False,
-    )
-    pdf = source.with_suffix(".pdf")
-    if run.returncode or not pdf.is_file():
+    command = [*LATEXMK, "-pdflatex=pdflatex -no-shell-escape %O %S", source.name]
+    environment = {**os.environ, **TEX_ENVIRONMENT}
+    try:
+        subprocess.run(
+            command, cwd=source.parent, env=environment, capture_output=True, timeout=PDF_SECONDS, check=True
+        )
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return None, (f"no PDF: latexmk failed; {source.with_suffix('.log')} says why",)
     return pdf, ()
 
@@ -90,9 +85,10 @@ def _write_picture(claim: ClaimView, out: Path) -> None:
 
 def _convert(svg: bytes, target: Path) -> bool:
     """SVG to PDF; without a file name librsvg loads nothing that the SVG refers to."""
-    run = subprocess.run(
-        ["rsvg-convert", "--format", "pdf"], input=svg, capture_output=True, timeout=60, check=False
-    )
-    if run.returncode == 0:
-        target.write_bytes(run.stdout)
-    return run.returncode == 0
+    command = ("rsvg-convert", "--format", "pdf")
+    try:
+        run = subprocess.run(command, input=svg, capture_output=True, timeout=FIGURE_SECONDS, check=True)
+    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+        return False
+    target.write_bytes(run.stdout)
+    return True

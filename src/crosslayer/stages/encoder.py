@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from crosslayer.encoders.vocabulary import remap, save_encoder, trim, vocabulary
 from crosslayer.fusion import check_layer
 from crosslayer.stages.command import run_stage
 
+Array = np.ndarray[Any, np.dtype[Any]]
 COMMON_SENTENCES = 64
 """English sentences of the text on which attention weights are compared between tasks."""
 
@@ -51,7 +53,7 @@ def _tables(profile: Profile, data: Path, encoder: Encoder) -> Iterator[tuple[st
     for task, corpus in corpora.items():
         yield task, concatenate([encode(task, corpus, tokenizer, length), common])
     for path in sorted(data.glob("intermediate-*.parquet")):
-        source = path.stem.split("-")[1]
+        source: Any = path.stem.split("-")[1]
         yield path.stem, encode(source, read_corpus(path), tokenizer, length)
     parallel = read_parallel(data / "parallel.parquet")
     sides = [
@@ -69,7 +71,7 @@ def common_text(corpus: Corpus) -> list[tuple[str, str, str]]:
     return [("en", str(i), text) for i, text in enumerate(texts)]
 
 
-def _remap_rows(rows: np.ndarray, used: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _remap_rows(rows: Array, used: Array) -> Array:
     lengths = np.cumsum([len(row) for row in rows])
     out = np.empty(len(rows), dtype=object)
     out[:] = np.split(remap(np.concatenate(rows), used).astype(np.int32), lengths[:-1])

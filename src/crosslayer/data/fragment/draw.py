@@ -30,10 +30,10 @@ class Draw:
         """True with this probability."""
         return self.rng.random() < probability
 
-    def named_person(self) -> Phrase:
-        """A given name, mostly with a surname."""
+    def named_person(self, surname: float = 0.7) -> Phrase:
+        """A given name, at this probability with a surname."""
         given = self.rng.choice(self.half.given[self.rng.choice(("f", "m"))])
-        full = f"{given} {self.rng.choice(self.half.surnames)}" if self.chance(0.7) else given
+        full = f"{given} {self.rng.choice(self.half.surnames)}" if self.chance(surname) else given
         return Phrase(full, "person", human=True)
 
     def worker(self, adjective: float = 0.4) -> Phrase:
@@ -128,7 +128,8 @@ class Draw:
     def surface(self, clause: Clause) -> Clause:
         """The same meaning in a random order and voice."""
         passive = can_be_passive(clause) and self.chance(0.4)
-        return replace(clause, front=clause.time is not None and self.chance(0.3), passive=passive)
+        front = clause.time is not None and self.chance(0.3) and (passive or not names_meet(clause))
+        return replace(clause, front=front, passive=passive)
 
     def state(self) -> Clause:
         """Someone or something was such and such."""
@@ -143,12 +144,18 @@ def can_be_passive(clause: Clause) -> bool:
     return clause.object is not None and (clause.object.definite or clause.object.count > 1)
 
 
+def names_meet(clause: Clause) -> bool:
+    """Whether a verb-final clause or one with the time first would join two names as if they were one."""
+    return clause.subject.sort != "noun" and clause.object is not None and clause.object.sort != "noun"
+
+
 def transitive(draw: Draw) -> Clause:
     """*The doctor secretly bought an apple at the market.*"""
     kinds = [*draw.half.kinds, "site", *PEOPLE]
     clause = draw.event(kinds, draw.slots(draw.rng.choice((1, 2))))
     negated = draw.chance(0.25) and (clause.manner is None or can_be_passive(clause))
-    return replace(clause, negated=negated, front=clause.time is not None and draw.chance(0.3))
+    front = clause.time is not None and not names_meet(clause) and draw.chance(0.3)
+    return replace(clause, negated=negated, front=front)
 
 
 def intransitive(draw: Draw) -> Clause:
@@ -190,6 +197,8 @@ def subordinate(draw: Draw) -> Clause:
     """*Clara said that David found a hammer*; *Paul sang because the shop was closed.*"""
     if draw.chance(0.5):
         inner = draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.slots(1))
+        while names_meet(inner):
+            inner = draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.slots(1))
         return Clause(draw.rng.choice(draw.half.speech), draw.person(), link=("that", inner))
     reason = replace(draw.state(), negated=draw.chance(0.2))
     outer = draw.event([*draw.half.kinds, *PEOPLE], draw.slots(1, ("time",)))

@@ -19,7 +19,7 @@ CONNECTIVES = {"and": "und", "because": "weil", "that": "dass"}
 
 
 class German(Realiser):
-    """German words and order. Middle field: definite object, time, negation, agent, manner, place, indefinite."""
+    """German words and order. Middle field: known object, time, agent, negation, manner, place, new object."""
 
     numerals = ("zwei", "drei", "vier", "fünf")
 
@@ -96,7 +96,7 @@ class German(Realiser):
 
     def _middle(self, clause: Clause, with_object: bool = True) -> Tokens:
         what = clause.object if with_object and not clause.passive else None
-        late = what is not None and (what.count > 1 or not what.definite)
+        late = what is not None and _stands_late(what, clause.negated)
         object_ = self.phrase(what, "acc", clause.negated) if what else []
         negation = [NOT] if clause.negated and not late else []
         time = [] if clause.front else self.adjunct(clause.time)
@@ -127,3 +127,8 @@ class German(Realiser):
         time_first = self.adjunct(second.time) if second.front else []
         body = [*time_first, *self._subject(second), *self._middle(second), *self._verb_final(second)]
         return [COMMA, Token(CONNECTIVES[word], "SCONJ"), *body]
+
+
+def _stands_late(what: Phrase, negated: bool) -> bool:
+    """Whether an object follows the adjuncts: what is new does, and so does a place unless *nicht* follows."""
+    return what.count > 1 or not what.definite or (what.sort == "place" and not negated)

@@ -175,10 +175,9 @@ def _two_workers(draw: Draw) -> tuple[Phrase, Phrase]:
 def _two_names(draw: Draw, event: Clause) -> tuple[Phrase, Phrase]:
     """Two organisations where the object of ``event`` is one, else two people."""
     organisations = event.object is not None and event.object.sort == "organisation"
-    make = draw.organisation if organisations else draw.named_person
-    one, two = make(), make()
+    one, two = (draw.organisation() if organisations else draw.named_person(surname=1) for _ in range(2))
     while two.head.split()[0] == one.head.split()[0]:
-        two = make()
+        two = draw.organisation() if organisations else draw.named_person(surname=1)
     return one, two
 
 

@@ -48,10 +48,12 @@ class Spanish(Realiser):
         form = masculine[:-1] + "a" if feminine else masculine
         if phrase.count == 1:
             return form
-        return form + ("s" if form[-1] in "aeo" else "es")
+        return form + "s"
 
     def _adjective(self, adjective: str, phrase: Phrase) -> Token:
-        return Token(self._agree(self.adjectives[adjective][0], phrase), "ADJ")
+        masculine, _, *plural = self.adjectives[adjective]
+        form = plural[0] if plural and phrase.count > 1 else self._agree(masculine, phrase)
+        return Token(form, "ADJ")
 
     def _relative(self, phrase: Phrase) -> Tokens:
         clause = phrase.relative

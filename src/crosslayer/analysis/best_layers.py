@@ -1,0 +1,133 @@
+"""Whether the tasks have different best fusion layers (C07)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from crosslayer import stats
+from crosslayer.analysis import paper
+from crosslayer.analysis.parts import (
+    Facts,
+    gain_part,
+    generator,
+    make_evidence,
+    part_or_none,
+    select,
+    tasks_in,
+)  # fmt: skip
+from crosslayer.analysis.scores import Sweep, TaskScores, load_sweep
+from crosslayer.claims.evidence import Evidence, Part
+from crosslayer.config import Profile
+from crosslayer.errors import ResultsError
+from crosslayer.predictions import Run
+from crosslayer.stats import Floats
+from crosslayer.tasks import TASKS
+
+LARGEST_F = 1e12
+"""Stands for an F without noise in its denominator, which JSON cannot hold."""
+
+
+def measure(claim: str, run: Run, profile: Profile) -> Evidence:
+    """The interaction of task and layer, and the points won by layers of one's own."""
+    sweep = load_sweep(run, profile)
+    parts = [_interaction(sweep), _own_over_common(sweep)]
+    parts += [part for scores in sweep.tasks.values() for part in _probabilities(scores)]
+    facts: Facts = {f"best_layer_{task}": name for task, name in _best(sweep).items()}
+    n_layers = max((len(scores.layers) for scores in sweep.tasks.values()), default=0)
+    if n_layers:
+        facts["chance_that_all_best_layers_differ"] = stats.chance_all_distinct(n_layers, len(sweep.tasks))
+    return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys, facts)
+
+
+def figures(evidence: Evidence, folder: Path) -> tuple[str, ...]:
+    """How probable each layer is to be the best, task by task."""
+    if not select(evidence, "probability_best"):
+        return ()
+    return (_draw_probabilities(evidence, folder),)
+
+
+def _common_layers(sweep: Sweep) -> list[str]:
+    """The layers that every task has."""
+    tasks = list(sweep.tasks.values())
+    return [name for name in (tasks[0].layers if tasks else ()) if all(name in other.layers for other in tasks)]
+
+
+def _interaction(sweep: Sweep) -> Part:
+    def make() -> Part:
+        tables = {task: scores.test for task, scores in sweep.tasks.items()}
+        layers = _common_layers(sweep)
+        found = stats.task_by_layer_interaction(tables, layers)
+        return Part(
+            measure="task_by_layer_interaction", estimate=min(found.f, LARGEST_F), unit="F", p_value=found.p,
+            n_seeds=stats.own_against_common(tables, layers).gain.n_seeds, n_items=_n_items(sweep), judged=True,
+            note=f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom.",
+        )  # fmt: skip
+
+    return part_or_none("task_by_layer_interaction", make, unit="F", judged=True)
+
+
+def _own_over_common(sweep: Sweep) -> Part:
+    def make() -> Part:
+        tables = {task: scores.test for task, scores in sweep.tasks.items()}
+        found = stats.own_against_common(tables, _common_layers(sweep))
+        note = f"Over one layer for all tasks ({found.overall}), both chosen by the other seeds."
+        return gain_part("own_over_common", found.gain, n_items=_n_items(sweep), judged=True, note=note)
+
+    return part_or_none("own_over_common", make, judged=True)
+
+
+def _n_items(sweep: Sweep) -> int:
+    return sum(scores.n_items for scores in sweep.tasks.values())
+
+
+def _best(sweep: Sweep) -> dict[str, str]:
+    """The layer with the best mean test score of each task, over its complete seeds."""
+    best = {}
+    for task, scores in sweep.tasks.items():
+        try:
+            best[str(task)] = stats.best_on_test_gain(scores.test, scores.layers).overall
+        except ResultsError:
+            continue
+    return best
+
+
+def _probabilities(scores: TaskScores) -> list[Part]:
+    try:
+        found = stats.probability_best(scores.test, scores.layers, generator("probability best", scores.task))
+    except ResultsError:
+        return []
+    n_seeds = len(scores.test.seeds)
+    return [
+        Part(
+            measure="probability_best", task=scores.task, layer=int(model.removeprefix("layer_")), model=model,
+            estimate=value, unit="probability", n_seeds=n_seeds, n_items=scores.n_items,
+        )
+        for model, value in found.items()
+    ]  # fmt: skip
+
+
+def _draw_probabilities(evidence: Evidence, folder: Path) -> str:
+    """A shaded table; the paper's best layers are marked."""
+    from crosslayer.analysis import plots
+
+    tasks = tasks_in(evidence)
+    layers = sorted({part.layer for part in select(evidence, "probability_best") if part.layer is not None})
+    title = "Probability of each fusion layer to be the best of its task; the paper's best layers are framed"
+    with plots.picture(folder, "probability_best.svg", title, height=0.9 + 0.4 * len(tasks)) as (axes,):
+        plots.heat(axes, _grid(evidence, layers), [TASKS[task].title for task in tasks], [str(x) for x in layers])
+        for row, task in enumerate(tasks):
+            if paper.best_layer(task) in layers:
+                plots.frame(axes, row, layers.index(paper.best_layer(task)))
+        axes.set_xlabel("fusion layer x of D_x (framed: best in the paper)")
+    return "probability_best.svg"
+
+
+def _grid(evidence: Evidence, layers: list[int]) -> Floats:
+    tasks = tasks_in(evidence)
+    values = np.full((len(tasks), len(layers)), np.nan)
+    for part in select(evidence, "probability_best"):
+        place = [task for task in tasks if task == part.task]
+        values[tasks.index(place[0]), layers.index(part.layer or 0)] = part.estimate
+    return values

@@ -1,0 +1,179 @@
+"""Whether earlier layers supplement the last one (C02): against equal parameters, and against another seed.
+
+Excess complementarity asks whether D_x mends errors that a mere change of seed would not. For the errors of the
+baseline with seed s it takes the trials of every other seed t, of D_x and of the baseline alike, so that neither
+shares data order, head or dropout with the trial whose errors are to be mended:
+
+    mean over t != s of (share of errors that D_x, seed t, has right - share that the baseline, seed t, has right)
+
+An error is a wrong label of a pair or a word; shares are taken within a language, then averaged over languages.
+
+Notation: S seeds, N rows, U units, L languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from crosslayer import stats
+from crosslayer.analysis.parts import (
+    gain_part,
+    generator,
+    has_values,
+    make_evidence,
+    part_or_none,
+    seed_gain,
+    select,
+    tasks_in,
+)  # fmt: skip
+from crosslayer.analysis.scores import BASELINE, N_RESAMPLES, TaskScores, load_sweep
+from crosslayer.claims.evidence import Evidence, Part
+from crosslayer.config import Profile
+from crosslayer.errors import ResultsError
+from crosslayer.predictions import Run
+from crosslayer.stats import Floats
+from crosslayer.tasks import TASKS
+
+LABELS = {
+    "dev_selected_minus_self": "D_x minus self",
+    "excess_complementarity": "excess complementarity",
+    "excess_complementarity_of_self": "the same of self",
+}
+BY_LAYER, BY_SEED = slice(0, 1), slice(1, 2)
+
+
+def measure(claim: str, run: Run, profile: Profile) -> Evidence:
+    """Both measures of every task, then the shares that the second is made of."""
+    sweep = load_sweep(run, profile)
+    scored = list(sweep.tasks.values())
+    parts = [_minus_self(scores) for scores in scored] + [_excess_of_layers(scores) for scores in scored]
+    parts += [part for scores in scored for part in _shown(scores)]
+    return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys)
+
+
+def figures(evidence: Evidence, folder: Path) -> tuple[str, ...]:
+    """All measures with their intervals."""
+    return (_draw(evidence, folder),) if has_values(evidence) else ()
+
+
+@dataclass(frozen=True, eq=False)
+class Mended:
+    """Errors of each baseline trial, and what other trials make of them.
+
+    Attributes:
+        counts: (S, U, 3) mean number of errors that the model's trials of other seeds mend, the same for the
+            baseline's, and errors.
+        by_seed: (S, 2) points, mean over languages: mended by the model, mended by the baseline.
+    """
+
+    counts: Floats
+    by_seed: Floats
+
+    @property
+    def excess(self) -> Floats:
+        """(S,) points."""
+        return np.asarray(self.by_seed[:, 0] - self.by_seed[:, 1])
+
+
+def mended(scores: TaskScores, chosen: Mapping[int, str]) -> Mended:
+    """Errors of the baseline that another seed's model mends.
+
+    Args:
+        chosen: the model of each seed; all of them, and the baseline, have a trial.
+
+    Raises:
+        ResultsError: fewer than two seeds.
+    """
+    if len(chosen) < 2:
+        raise ResultsError(
+            "excess complementarity compares with another seed of the baseline: run 2 seeds or more"
+        )
+    rows = [[scores.grid.row[chosen[seed], seed], scores.grid.row[BASELINE, seed]] for seed in chosen]
+    right = scores.table.predicted[np.array(rows)] == scores.table.gold
+    by_all = right.sum(axis=0, dtype=np.int16)
+    counts = np.empty((len(chosen), scores.n_items, 3))
+    for place, own in enumerate(right):
+        wrong = ~own[1]
+        others = (by_all - own) * wrong
+        counts[place, :, :2] = scores.units.sums(others).T / (len(chosen) - 1)
+        counts[place, :, 2] = scores.units.sums(wrong)
+    languages = range(len(scores.table.languages))
+    sums = np.stack([counts[:, scores.units.language == code].sum(axis=1) for code in languages], axis=1)
+    return Mended(counts, np.stack([_share(sums, k) for k in (0, 1)], axis=-1).mean(axis=1))
+
+
+def _share(sums: Floats, column: int) -> Floats:
+    """Points (...,) of the errors that are mended, 0 where there is no error."""
+    errors = sums[..., 2]
+    return np.divide(100 * sums[..., column], errors, out=np.zeros_like(errors), where=errors > 0)
+
+
+def _minus_self(scores: TaskScores) -> Part:
+    def make() -> Part:
+        if "self" not in scores.test.models:
+            raise ResultsError(
+                f"{TASKS[scores.task].title}: no control `self` ended well; add it to sweep.controls"
+            )
+        found = stats.dev_selected_gain(scores.dev, scores.test, scores.layers, baseline="self")
+        note = f"Over the control of equal parameters; chosen on dev: {found.overall}."
+        return gain_part(
+            "dev_selected_minus_self", found.gain, task=scores.task, judged=True, n_items=scores.n_items, note=note
+        )
+
+    return part_or_none("dev_selected_minus_self", make, task=scores.task, judged=True)
+
+
+def _excess_of_layers(scores: TaskScores) -> Part:
+    def make() -> Part:
+        chosen = stats.dev_selected_gain(scores.dev, scores.test, scores.layers).chosen
+        return _excess("excess_complementarity", scores, chosen, judged=True)
+
+    return part_or_none(
+        "excess_complementarity", make, task=scores.task, judged=True, n_seeds=len(scores.test.seeds)
+    )
+
+
+def _excess(measure: str, scores: TaskScores, chosen: Mapping[int, str], judged: bool = False) -> Part:
+    found = mended(scores, chosen)
+    rng = generator("mended", scores.task)
+    resampled = stats.bootstrap_scores(
+        found.counts, scores.units.language, scores.units.cluster,
+        lambda sums: _share(sums, 0) - _share(sums, 1), N_RESAMPLES, rng,
+    )  # fmt: skip
+    gain = seed_gain(found.excess, float(resampled.mean(axis=0).var(ddof=1)))
+    return gain_part(measure, gain, task=scores.task, judged=judged, n_items=scores.n_items)
+
+
+def _shown(scores: TaskScores) -> list[Part]:
+    """The shares of errors mended, and the excess of the control `self`: what capacity alone does."""
+    try:
+        chosen = stats.dev_selected_gain(scores.dev, scores.test, scores.layers).chosen
+        shares = mended(scores, chosen).by_seed
+    except ResultsError:
+        return []
+    parts = []
+    for measure, values in (("errors_mended_by_layer", shares[:, 0]), ("errors_mended_by_seed", shares[:, 1])):
+        parts.append(gain_part(measure, seed_gain(values), task=scores.task, n_items=scores.n_items, p_value=None))
+    seeds = [seed for seed in chosen if ("self", seed) in scores.grid.row]
+    if len(seeds) > 1:
+        parts.append(_excess("excess_complementarity_of_self", scores, dict.fromkeys(seeds, "self")))
+    return parts
+
+
+def _draw(evidence: Evidence, folder: Path) -> str:
+    from crosslayer.analysis import plots
+
+    rows = [
+        plots.Row(f"{TASKS[task].title}, {label}", part)
+        for measure, label in LABELS.items()
+        for task in tasks_in(evidence)
+        for part in select(evidence, measure, task)
+    ]
+    title = "Gain over the control of equal parameters, and excess complementarity, with 95 % intervals"
+    with plots.picture(folder, "complementarity.svg", title, height=plots.forest_height(len(rows))) as (axes,):
+        plots.forest(axes, rows, "points")
+    return "complementarity.svg"

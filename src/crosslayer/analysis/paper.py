@@ -1,0 +1,37 @@
+"""The paper's own numbers, to stand beside ours (`paper.yaml` says where each is from)."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from crosslayer.config import read_yaml
+from crosslayer.tasks import TaskName
+
+
+def layer_gains(task: TaskName) -> dict[int, float]:
+    """Gain of each D_x over the baseline, in points."""
+    tables = _tables()
+    return {int(x): round(row[task] - tables["baseline"][task], 2) for x, row in sorted(tables["layers"].items())}
+
+
+def best_layer(task: TaskName) -> int:
+    """The x of the best D_x."""
+    gains = layer_gains(task)
+    return max(gains, key=gains.__getitem__)
+
+
+def accuracy_gap(task: TaskName) -> dict[int, float]:
+    """Accuracy on English and German minus that on the rest, in points, for the layers reported."""
+    return {int(x): round(near - rest, 2) for x, (near, rest) in _tables()["en_de_and_rest"][task].items()}
+
+
+def similarity(task: TaskName) -> dict[int, float]:
+    """Mean cosine similarity between languages, for the layers reported."""
+    return {int(x): float(value) for x, value in _tables()["similarity"][task].items()}
+
+
+@lru_cache(maxsize=1)
+def _tables() -> Any:
+    return read_yaml(Path(__file__).with_name("paper.yaml"))

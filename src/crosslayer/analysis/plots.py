@@ -1,0 +1,164 @@
+"""Drawing for all notebooks: matplotlib's object interface, SVG, equal bytes for equal numbers.
+
+Colours are Okabe and Ito's, told apart in every form of colour blindness; shapes differ too. Matplotlib is slow to
+load, so that callers import this module late.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
+
+from crosslayer.claims.evidence import Part
+from crosslayer.stats import Floats
+
+WIDTH = 7.0
+"""Inches; at 700 pixels the 9-point letters are 12 pixels high."""
+INK, QUIET, BAND, PAPER = "#1b1b1b", "#767676", "#cfe3f5", "#D55E00"
+SERIES = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "v"))
+STYLE: dict[Any, Any] = {
+    "font.family": "sans-serif", "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
+    "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "svg.fonttype": "none",
+    "svg.hashsalt": "crosslayer", "text.usetex": False, "text.parse_math": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a forest: a measured part, and the paper's value where there is one."""
+
+    label: str
+    part: Part
+    reported: float | None = None
+
+
+@contextmanager
+def picture(
+    folder: Path, name: str, title: str, *, height: float, rows: int = 1, columns: int = 1, share_y: bool = False
+) -> Iterator[list[Axes]]:
+    """Axes to draw on, row by row; the file is written at the end.
+
+    Args:
+        folder, name: where to.
+        title: the picture in words, for those who do not see it.
+        height: inches.
+        rows, columns: of the grid of axes.
+        share_y: whether all axes have the same vertical scale.
+    """
+    with mpl.rc_context(STYLE):
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=share_y)
+        yield list(grid.flat)
+        metadata = {"Title": title, "Date": None, "Creator": None}
+        figure.savefig(folder / name, format="svg", metadata=metadata)
+
+
+def by_layer(axes: Axes, parts: Iterable[Part], series: int = 0, label: str | None = None) -> None:
+    """Estimates with intervals over layers; parts without a value are left out."""
+    shown = sorted((p for p in parts if p.estimate is not None), key=lambda part: part.layer or 0)
+    layers = np.array([part.layer for part in shown], dtype=np.float64)
+    colour, marker = SERIES[series]
+    axes.plot(layers, _estimates(shown), color=colour, marker=marker, markersize=4, linewidth=1, label=label)
+    _intervals(axes, layers, shown, colour)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def by_name(axes: Axes, parts: Iterable[Part]) -> None:
+    """Estimates with intervals, one language a place, highest first."""
+    shown = sorted((p for p in parts if p.estimate is not None), key=lambda part: -(part.estimate or 0.0))
+    colour, marker = SERIES[0]
+    axes.plot(_estimates(shown), color=colour, marker=marker, markersize=4, linestyle="none")
+    _intervals(axes, np.arange(len(shown), dtype=np.float64), shown, colour)
+    axes.set_xticks(range(len(shown)), [part.language or "" for part in shown], fontsize=7)
+
+
+def paper_points(axes: Axes, values: Mapping[int, float]) -> None:
+    """The paper's values over layers."""
+    axes.plot(
+        list(values), list(values.values()),
+        color=PAPER, marker="D", markersize=4, fillstyle="none", linestyle="none", label="paper (mBERT)",
+    )  # fmt: skip
+
+
+def forest(axes: Axes, rows: Sequence[Row], unit: str, band: tuple[float, float] | None = None) -> None:
+    """One row a part: estimate, interval, the paper's value; ``band`` is the claimed range."""
+    if band is not None:
+        axes.axvspan(*band, color=BAND, linewidth=0, zorder=0)
+    axes.axvline(0, color=INK, linewidth=0.6, linestyle=(0, (2, 2)))
+    for place, row in enumerate(rows):
+        _forest_row(axes, place, row)
+    axes.set_yticks(range(len(rows)), [row.label for row in rows])
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.set_xlabel(unit)
+
+
+def heat(
+    axes: Axes,
+    values: np.ndarray[tuple[int, int], np.dtype[np.float64]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+) -> None:
+    """A table of numbers in shades; empty where NaN."""
+    axes.imshow(values, cmap="Blues", aspect="auto", vmin=0)
+    dark = 0.6 * np.nanmax(values, initial=1e-12)
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            ink = "white" if value > dark else INK
+            axes.text(column, row, f"{value:.2g}", ha="center", va="center", color=ink, fontsize=8)
+    axes.set_yticks(range(len(rows)), rows)
+    axes.set_xticks(range(len(columns)), columns)
+    axes.tick_params(length=0)
+
+
+def frame(axes: Axes, row: int, column: int) -> None:
+    """Mark a cell of `heat`."""
+    axes.add_patch(Rectangle((column - 0.47, row - 0.47), 0.94, 0.94, fill=False, edgecolor=PAPER, linewidth=1.6))
+
+
+def zero_line(axes: Axes) -> None:
+    """A line at no effect."""
+    axes.axhline(0, color=INK, linewidth=0.6, linestyle=(0, (2, 2)))
+
+
+def hide_rest(panels: Sequence[Axes], used: int) -> None:
+    """Leave the panels empty that have nothing to show."""
+    for axes in panels[used:]:
+        axes.set_axis_off()
+
+
+def forest_height(n_rows: int) -> float:
+    """Inches that a forest of so many rows needs."""
+    return 0.8 + 0.26 * n_rows
+
+
+def _estimates(parts: Sequence[Part]) -> Floats:
+    return np.array([part.estimate for part in parts], dtype=np.float64)
+
+
+def _intervals(axes: Axes, places: Floats, parts: Sequence[Part], colour: str) -> None:
+    for place, part in zip(places, parts, strict=True):
+        if part.interval is not None:
+            axes.plot([place] * 2, [part.interval.low, part.interval.high], color=colour, linewidth=1)
+
+
+def _forest_row(axes: Axes, place: int, row: Row) -> None:
+    part, colour = row.part, SERIES[0][0] if row.part.judged else QUIET
+    if part.interval is not None:
+        axes.plot([part.interval.low, part.interval.high], [place, place], color=colour, marker="|", markersize=6)
+    if part.estimate is None:
+        axes.text(0, place, " not measured", va="center", color=QUIET, fontsize=8)
+    else:
+        axes.plot([part.estimate], [place], color=colour, marker="o", markersize=5)
+    if row.reported is not None:
+        axes.plot([row.reported], [place], color=PAPER, marker="D", markersize=5, fillstyle="none")

@@ -1,0 +1,183 @@
+"""What each layer of the encoder carries: retrieval, a UPOS probe, zero-shot transfer, similarity of languages.
+
+Notation: L layers with the embeddings as layer 0, W windows, P words, E width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crosslayer.data.batching import Batch, prediction_batches
+from crosslayer.data.encoded import Encoded
+from crosslayer.inference import MAX_TOKENS
+from crosslayer.metrics import task_score
+from crosslayer.model import pool
+from crosslayer.tasks import TASKS, TaskName
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from transformers import BertModel
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+def hidden_states(encoder: BertModel, encoded: Encoded, rows: Array) -> Iterator[tuple[Batch, tuple[Tensor, ...]]]:
+    """Batches with the hidden states of all layers, (B, T, E) each."""
+    model: Any = encoder
+    pad_id = int(encoder.config.pad_token_id)
+    with torch.inference_mode():
+        for batch in prediction_batches(encoded, rows, MAX_TOKENS, pad_id):
+            output = model(
+                input_ids=batch.ids,
+                token_type_ids=batch.types,
+                attention_mask=batch.mask.long(),
+                output_hidden_states=True,
+            )
+            yield batch, output.hidden_states
+
+
+def sentence_vectors(encoder: BertModel, encoded: Encoded, rows: Array) -> Array:
+    """Mean-pooled vectors of windows, (L, len(rows), E)."""
+    n_layers = int(encoder.config.num_hidden_layers) + 1
+    vectors = np.zeros((n_layers, len(rows), int(encoder.config.hidden_size)), np.float32)
+    place = {row: i for i, row in enumerate(rows.tolist())}
+    for batch, states in hidden_states(encoder, encoded, rows):
+        where = [place[window] for window in batch.windows.tolist()]
+        for layer, state in enumerate(states):
+            vectors[layer, where] = pool(state, batch.mask).numpy()
+    return vectors
+
+
+def word_vectors(encoder: BertModel, encoded: Encoded, rows: Array) -> Array:
+    """States of the words' first sub-words, (L, P, E), in the order of ``rows``."""
+    counts = np.array([len(encoded.labels[row]) for row in rows])
+    offset = dict(zip(rows.tolist(), (np.cumsum(counts) - counts).tolist(), strict=True))
+    n_layers = int(encoder.config.num_hidden_layers) + 1
+    vectors = np.zeros((n_layers, counts.sum(), int(encoder.config.hidden_size)), np.float32)
+    for batch, states in hidden_states(encoder, encoded, rows):
+        spans = [offset[w] + np.arange(len(encoded.labels[w])) for w in batch.windows.tolist()]
+        where = np.concatenate(spans)
+        for layer, state in enumerate(states):
+            vectors[layer, where] = state[batch.row, batch.position].numpy()
+    return vectors
+
+
+def retrieval(encoder: BertModel, parallel: Encoded) -> pd.DataFrame:
+    """Whether each sentence finds its translation as nearest neighbour by cosine, at each layer.
+
+    Both directions, plain and after centring each side of each language (Libovicky et al. 2020).
+    """
+    import pandas as pd
+
+    frames = []
+    for language in parallel.languages("foreign"):
+        sides = [parallel.rows(split, language) for split in ("foreign", "english")]
+        foreign, english = (sentence_vectors(encoder, parallel, rows) for rows in sides)
+        for centred in (False, True):
+            pairs = [_unit(v - v.mean(axis=1, keepdims=True) if centred else v) for v in (foreign, english)]
+            similarity = pairs[0] @ pairs[1].transpose(0, 2, 1)
+            for direction, scores in (("to_english", similarity), ("from_english", similarity.transpose(0, 2, 1))):
+                hits = scores.argmax(axis=2) == np.arange(scores.shape[1])
+                frame = pd.DataFrame({f"layer_{layer}": row for layer, row in enumerate(hits)})
+                frame.insert(0, "language", language)
+                frame.insert(1, "item", parallel.item[sides[0]])
+                frame.insert(2, "direction", direction)
+                frame.insert(3, "centred", centred)
+                frames.append(frame)
+    return pd.concat(frames, ignore_index=True)
+
+
+def tagging(encoder: BertModel, encoded: Encoded, n_sentences: int) -> pd.DataFrame:
+    """A linear UPOS probe on each layer: trained on English train windows, right or wrong on English dev words."""
+    import pandas as pd
+
+    train, dev = (encoded.rows(split, "en")[:n_sentences] for split in ("train", "dev"))
+    gold = labels_of(encoded, dev)
+    right = [
+        _predict(x, labels_of(encoded, train), y) == gold
+        for x, y in zip(word_vectors(encoder, encoded, train), word_vectors(encoder, encoded, dev), strict=True)
+    ]
+    sentence = np.repeat(np.arange(len(dev)), [len(encoded.labels[row]) for row in dev])
+    return pd.DataFrame({"sentence": sentence, **{f"layer_{i}": row for i, row in enumerate(right)}})
+
+
+def transfer(encoder: BertModel, encoded: Encoded, n_windows: int) -> pd.DataFrame:
+    """Zero-shot scores of a linear head trained in English on one frozen layer, by language and layer.
+
+    A tag task reads the words' first sub-words; a sentence task the mean over the pair's sub-words.
+    """
+    import pandas as pd
+
+    task: TaskName = encoded.task  # type: ignore[assignment]
+    vectors = sentence_vectors if TASKS[task].kind == "pair" else word_vectors
+    train = encoded.rows("train", "en")[:n_windows]
+    x, y = vectors(encoder, encoded, train), labels_of(encoded, train)
+    heads = [_fit(layer, y) for layer in x]
+    rows = []
+    for language in encoded.languages("test"):
+        test = encoded.rows("test", language)
+        gold, states = labels_of(encoded, test), vectors(encoder, encoded, test)
+        item = np.repeat(encoded.item[test], [len(encoded.labels[row]) for row in test])
+        for layer, head in enumerate(heads):
+            score = task_score(task, gold, head.predict(states[layer]), item)
+            rows.append((task, language, layer, score, len(gold)))
+    return pd.DataFrame(rows, columns=["task", "language", "layer", "score", "n_items"])
+
+
+def similarity(encoder: BertModel, encoded: Encoded, split: str, n_items: int) -> pd.DataFrame:
+    """Similarity of languages at each layer on parallel windows.
+
+    ``cosine`` is between the languages' mean vectors after the mean over languages is taken off; ``cka`` is
+    linear CKA over items (Kornblith et al. 2019, arXiv 1905.00414, Eq. 5).
+    """
+    import pandas as pd
+
+    languages = encoded.languages(split)
+    vectors = np.stack([
+        sentence_vectors(encoder, encoded, encoded.rows(split, code)[:n_items]) for code in languages
+    ])  # fmt: skip
+    means = vectors.mean(axis=2)
+    centred = _unit(means - means.mean(axis=0))
+    rows = [
+        (layer, languages[i], languages[j], float(centred[i, layer] @ centred[j, layer]),
+         linear_cka(vectors[i, layer], vectors[j, layer]))
+        for layer in range(vectors.shape[1])
+        for i in range(len(languages))
+        for j in range(i + 1, len(languages))
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["layer", "first", "second", "cosine", "cka"])
+
+
+def linear_cka(x: Array, y: Array) -> float:
+    """Linear centred kernel alignment of two (n, E) matrices: between 0 and 1."""
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    cross = np.linalg.norm(x.T @ y) ** 2
+    return float(cross / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y)))
+
+
+def labels_of(encoded: Encoded, rows: Array) -> Array:
+    """Gold label ids of the predicted positions of some windows, (P,)."""
+    return np.concatenate([encoded.labels[row] for row in rows])
+
+
+def _unit(vectors: Array) -> Array:
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def _fit(x: Array, y: Array) -> Any:
+    """A ridge classifier on standardised features: linear, deterministic, in closed form."""
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), RidgeClassifier(alpha=1.0)).fit(x, y)
+
+
+def _predict(x: Array, y: Array, new: Array) -> Array:
+    predicted: Array = _fit(x, y).predict(new)
+    return predicted

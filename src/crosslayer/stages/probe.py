@@ -1,0 +1,61 @@
+"""Measures the encoder layer by layer before fine-tuning, and the fusion module as built."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import torch
+
+from crosslayer.config import Profile
+from crosslayer.data.encoded import Encoded, read_encoded
+from crosslayer.encoders.vocabulary import load_trimmed
+from crosslayer.probes.layers import retrieval, similarity, tagging, transfer
+from crosslayer.probes.structure import measure_structure
+from crosslayer.stages.command import run_stage
+from crosslayer.tasks import TaskName
+
+PAIR_TASKS: tuple[TaskName, ...] = ("xnli", "pawsx")
+SPLITS = ("dev", "test")
+
+
+def probe(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+    """Write ``probes/*.parquet`` and ``probes/structure.json``."""
+    torch.set_num_threads(profile.compute.threads)
+    home, source = folder / "probes", folder / "encoder"
+    encoder = load_trimmed(source)
+    tasks = {task: read_encoded(source / f"{task}.parquet") for task in profile.tasks}
+    n = profile.probe.sentences
+    tables = {"retrieval": retrieval(encoder, read_encoded(source / "parallel.parquet"))}
+    if "pos" in tasks:
+        tables["tagging"] = tagging(encoder, tasks["pos"], n)
+    tables["transfer"] = pd.concat([transfer(encoder, encoded, n) for encoded in tasks.values()])
+    parallel = parallel_task(tasks)
+    if parallel is not None:
+        tables["similarity"] = similarity(encoder, *parallel, profile.probe.pairs)
+    checks = measure_structure(encoder, next(iter(tasks.values())), profile.fusion)
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    for name, table in tables.items():
+        table.to_parquet(home / f"{name}.parquet", index=False)
+    (home / "structure.json").write_text(json.dumps(checks, indent=1) + "\n", encoding="utf-8")
+
+
+def parallel_task(tasks: Mapping[TaskName, Encoded]) -> tuple[Encoded, str] | None:
+    """A sentence task and the split of it that is parallel in most languages: XNLI dev where there is one."""
+    candidates = [
+        (len(tasks[task].languages(split)), tasks[task], split)
+        for task in PAIR_TASKS
+        if task in tasks
+        for split in SPLITS
+    ]
+    several = [candidate for candidate in candidates if candidate[0] > 2]
+    return several[0][1:] if several else None
+
+
+if __name__ == "__main__":
+    run_stage("probe", probe)
