@@ -265,9 +265,11 @@ def test_order_and_ties_do_not_matter(ece):
 
 
 def test_equal_mass_splits_what_ten_does_not_divide():
-    """Seven items: each is its own bin."""
-    confidence, correct = np.linspace(0.4, 0.95, 7), np.array([1.0, 0, 1, 0, 1, 1, 0])
-    expected = 100 * np.abs(confidence - correct).mean()
+    """25 items: the ranks ceil(2.5 k) make bins of 3, 2, 3, 2 ..."""
+    rng = np.random.default_rng(6)
+    confidence, correct = np.linspace(0.4, 0.95, 25), rng.integers(0, 2, 25).astype(float)
+    bins = np.split(confidence - correct, np.cumsum([3, 2] * 5)[:-1])
+    expected = 100 * sum(abs(gaps.sum()) for gaps in bins) / 25
     assert calibration.ece10_equal_mass_v1(confidence, correct) == pytest.approx(expected)
 
 

@@ -10,11 +10,10 @@ import torch
 
 from crosslayer.config import ComputeSpec, Profile
 from crosslayer.data.encoded import read_encoded
-from crosslayer.data.intermediate import SOURCE
 from crosslayer.encoders.vocabulary import load_trimmed
 from crosslayer.errors import ConfigError
 from crosslayer.predictions import Stage
-from crosslayer.tasks import TaskName
+from crosslayer.tasks import INTERMEDIATE, TaskName
 from crosslayer.trainee import Material
 from crosslayer.trials import TrialSpec, variants
 
@@ -38,7 +37,7 @@ def load_material(folder: Path, task: TaskName, arms: list[str], device: torch.d
 
 def intermediate_file(target: TaskName, arm: str) -> str:
     """Name of the table of windows of an intermediate arm."""
-    return f"intermediate-{SOURCE[target]}-{arm}.parquet"
+    return f"intermediate-{INTERMEDIATE[target]}-{arm}.parquet"
 
 
 def choose_device(spec: ComputeSpec) -> torch.device:

@@ -66,6 +66,9 @@ TASKS: dict[TaskName, Task] = {
     ),
 }  # fmt: skip
 
+INTERMEDIATE: dict[TaskName, TaskName] = {"xnli": "ner", "pawsx": "ner", "ner": "xnli", "pos": "xnli"}
+"""Target task -> the task of its intermediate training: tags before sentences, sentences before tags."""
+
 
 @dataclass(frozen=True)
 class Language:

@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from crosslayer.data.batching import Batch, training_batches
 from crosslayer.data.encoded import Encoded
-from crosslayer.data.intermediate import SOURCE
 from crosslayer.errors import ConfigError, TrialFailure
 from crosslayer.inference import collapsed, dev_score, diagnose, predict
 from crosslayer.model import TrainedEncoder
+from crosslayer.tasks import INTERMEDIATE
 from crosslayer.trainee import Material, Source, Trainee, build_classifier, stream
 from crosslayer.trials import TrialSpec
 
@@ -92,7 +92,7 @@ def _train_intermediate(spec: TrialSpec, encoder: BertModel, material: Material)
     )
     source = TrainedEncoder(encoder, None, training.trainable_layers, training.train_embeddings)
     phase = spec.model_copy(update={"kind": "none", "layer": None, "training": training})
-    task = SOURCE[spec.task]
+    task = INTERMEDIATE[spec.task]
     classifier = build_classifier(phase, task, material).to(material.device)
     module = Trainee(phase, classifier, source.to(material.device), source)
     for _ in epochs(module, material, encoded, encoded.rows("train"), training, "intermediate "):

@@ -41,11 +41,15 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys, facts)
 
 
-def figures(evidence: Evidence, folder: Path) -> tuple[str, ...]:
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """How probable each layer is to be the best, task by task."""
     if not select(evidence, "probability_best"):
         return ()
     return (_draw_probabilities(evidence, folder),)
+
+
+def _tables(sweep: Sweep) -> dict[str, stats.ScoreTable]:
+    return {task: scores.test for task, scores in sweep.tasks.items()}
 
 
 def _common_layers(sweep: Sweep) -> list[str]:
@@ -56,8 +60,7 @@ def _common_layers(sweep: Sweep) -> list[str]:
 
 def _interaction(sweep: Sweep) -> Part:
     def make() -> Part:
-        tables = {task: scores.test for task, scores in sweep.tasks.items()}
-        layers = _common_layers(sweep)
+        tables, layers = _tables(sweep), _common_layers(sweep)
         found = stats.task_by_layer_interaction(tables, layers)
         return Part(
             measure="task_by_layer_interaction", estimate=min(found.f, LARGEST_F), unit="F", p_value=found.p,
@@ -70,8 +73,7 @@ def _interaction(sweep: Sweep) -> Part:
 
 def _own_over_common(sweep: Sweep) -> Part:
     def make() -> Part:
-        tables = {task: scores.test for task, scores in sweep.tasks.items()}
-        found = stats.own_against_common(tables, _common_layers(sweep))
+        found = stats.own_against_common(_tables(sweep), _common_layers(sweep))
         note = f"Over one layer for all tasks ({found.overall}), both chosen by the other seeds."
         return gain_part("own_over_common", found.gain, n_items=_n_items(sweep), judged=True, note=note)
 

@@ -55,7 +55,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys)
 
 
-def figures(evidence: Evidence, folder: Path) -> tuple[str, ...]:
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """All measures with their intervals."""
     return (_draw(evidence, folder),) if has_values(evidence) else ()
 

@@ -32,7 +32,7 @@ from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
 from crosslayer.metrics.classification import share_from_counts
-from crosslayer.predictions import Run, TrialRecord
+from crosslayer.predictions import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
 
@@ -54,7 +54,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys)
 
 
-def figures(evidence: Evidence, folder: Path) -> tuple[str, ...]:
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """Gap and similarity by fusion layer, with the paper's."""
     return (_draw(evidence, folder),) if has_values(evidence) else ()
 
@@ -82,8 +82,8 @@ def complete_layers(scores: TaskScores) -> tuple[list[int], list[int]]:
     layers = [int(model.removeprefix("layer_")) for model in scores.layers]
     if len(layers) < 2 or not seeds:
         raise ResultsError(
-            f"{TASKS[scores.task].title}: a slope needs a seed with two or more layers, found {len(layers)} layers "
-            f"and {len(seeds)} seeds with all of them"
+            f"{TASKS[scores.task].title}: a slope needs a seed with two or more layers, "
+            f"found {len(layers)} layers and {len(seeds)} seeds with all of them"
         )
     return layers, seeds
 
@@ -97,7 +97,7 @@ def gap_weights(languages: tuple[str, ...]) -> Floats:
     near = np.isin(languages, NEAR)
     if near.all() or not near.any():
         raise ResultsError(f"languages {', '.join(languages)}: English or German, and others, are needed")
-    return np.where(near, 1 / near.sum(), -1 / (~near).sum())
+    return np.asarray(np.where(near, 1 / near.sum(), -1 / (~near).sum()))
 
 
 def _slope_of_gap(scores: TaskScores) -> Part:
@@ -160,14 +160,10 @@ def _similarities(
     if len(scores.table.languages) < 2:
         raise ResultsError(f"{TASKS[scores.task].title}: one language has no similarity to others")
     records = [[scores.table.records[scores.grid.row[f"layer_{x}", seed]] for seed in seeds] for x in layers]
-    return np.array([[similarity(_diagnostics(run, record)) for record in row] for row in records])
-
-
-def _diagnostics(run: Run, record: TrialRecord) -> dict[str, Array]:
-    found = run.diagnostics(record)
-    if not {"fused_mean", "pair_similarity"} <= found.keys():
-        raise ResultsError(f"trial {record.key} has no fused vectors by language; delete its folder and rerun")
-    return found
+    try:
+        return np.array([[similarity(run.diagnostics(record)) for record in row] for row in records])
+    except KeyError as error:
+        raise ResultsError(f"{TASKS[scores.task].title}: no {error} among the diagnostics of its trials") from None
 
 
 def _by_layer(scores: TaskScores, run: Run) -> list[Part]:

@@ -69,7 +69,7 @@ def cross_fitted(scores: TaskScores) -> Part:
     )
 
 
-def figures(evidence: Evidence, folder: Path) -> tuple[str, ...]:
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """Gains of each layer and of each language, or the three estimands side by side."""
     if not has_values(evidence):
         return ()
@@ -168,7 +168,8 @@ def _score(measure: str, scores: TaskScores, values: stats.Floats, metric: str) 
     found = stats.mean_interval(values.tolist())
     return Part(
         measure=measure, task=scores.task, model=BASELINE, estimate=found.estimate, unit="points",
-        interval=interval(found.interval), n_seeds=len(found.by_seed), n_items=scores.n_items, note=f"{metric}, mean over languages.",
+        interval=interval(found.interval), n_seeds=len(found.by_seed), n_items=scores.n_items,
+        note=f"{metric}, mean over languages.",
     )  # fmt: skip
 
 

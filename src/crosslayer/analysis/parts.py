@@ -30,6 +30,8 @@ METRICS = {
     "Q01": "ece10_equal_mass_debiased_v1",
 }
 """The main metric of each measured claim; those of structural claims are all the same."""
+NORMAL = 1.959963984540054
+"""Half-width of a 95 % interval in standard errors."""
 STRUCTURAL = "structural_checks_v1"
 
 
@@ -124,7 +126,7 @@ def seed_gain(values: Floats, item_variance: float = 0.0) -> stats.Gain:
 
 def normal_interval(estimate: float, variance: float) -> Interval:
     """95 % interval of an estimate whose variance a bootstrap of items has given."""
-    half = 1.959963984540054 * float(np.sqrt(variance))
+    half = NORMAL * float(np.sqrt(variance))
     return Interval(low=estimate - half, high=estimate + half, method="normal, cluster bootstrap of items")
 
 

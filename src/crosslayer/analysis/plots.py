@@ -82,6 +82,18 @@ def by_name(axes: Axes, parts: Iterable[Part]) -> None:
     axes.set_xticks(range(len(shown)), [part.language or "" for part in shown], fontsize=7)
 
 
+def layer_scatter(axes: Axes, across: Iterable[Part], up: Iterable[Part]) -> None:
+    """One point a layer, joined in order, the layer written beside it."""
+    x = {part.layer: part.estimate for part in across if part.estimate is not None}
+    y = {part.layer: part.estimate for part in up if part.estimate is not None}
+    layers = [layer for layer in x if layer in y]
+    colour, marker = SERIES[0]
+    points = np.array([(x[n], y[n]) for n in layers], dtype=np.float64).reshape(-1, 2)
+    axes.plot(*points.T, color=colour, marker=marker, markersize=4, linewidth=0.5)
+    for layer in layers:
+        axes.annotate(str(layer), (x[layer], y[layer]), xytext=(3, 3), textcoords="offset points", fontsize=7)
+
+
 def paper_points(axes: Axes, values: Mapping[int, float]) -> None:
     """The paper's values over layers."""
     axes.plot(

@@ -28,6 +28,6 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     )
 
 
-def figures(evidence: Evidence, folder: Path) -> tuple[str, ...]:
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """None: a table of checks says it all."""
     return ()

@@ -10,10 +10,7 @@ from crosslayer.config import Arm, Profile, SplitSizes
 from crosslayer.data.examples import Corpus, Example, Split
 from crosslayer.data.sources import draw, languages_of, read_all
 from crosslayer.errors import DataError
-from crosslayer.tasks import TaskName
-
-SOURCE: dict[TaskName, TaskName] = {"xnli": "ner", "pawsx": "ner", "ner": "xnli", "pos": "xnli"}
-"""Target task -> its intermediate task."""
+from crosslayer.tasks import INTERMEDIATE, TaskName
 
 
 def intermediate_corpus(target: TaskName, arm: Arm, profile: Profile) -> Corpus:
@@ -22,7 +19,7 @@ def intermediate_corpus(target: TaskName, arm: Arm, profile: Profile) -> Corpus:
     Raises:
         DataError: the source has too few items, or no second language.
     """
-    source, n = SOURCE[target], profile.intermediate.items
+    source, n = INTERMEDIATE[target], profile.intermediate.items
     pool = _pool(source, profile)
     if arm == "english":
         return {("train", "en"): _first(pool["en"], n, source)}

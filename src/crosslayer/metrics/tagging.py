@@ -1,7 +1,7 @@
 """Scores of tasks with one label a word.
 
 Three rules, each under its own name: share of right words, span F1 as seqeval 1.2.2 counts BIO tags, and
-the span F1 on bare part-of-speech tags that XTREME reports (PAPER: seqeval 0.0.12 on tags without prefix).
+the span F1 on bare part-of-speech tags that XTREME reports (seqeval 0.0.12 on tags without prefix).
 
 Notation: N words in reading order, S sentences.
 """

@@ -7,10 +7,11 @@ import shutil
 from pathlib import Path
 
 from crosslayer.config import Profile
-from crosslayer.data.intermediate import SOURCE, intermediate_corpus
+from crosslayer.data.intermediate import intermediate_corpus
 from crosslayer.data.prepared import write_corpus, write_parallel
 from crosslayer.data.sources import load_corpus, load_parallel
 from crosslayer.stages.command import run_stage
+from crosslayer.tasks import INTERMEDIATE
 
 
 def prepare(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
@@ -18,7 +19,7 @@ def prepare(profile: Profile, folder: Path, options: argparse.Namespace) -> None
     corpora = {task: load_corpus(task, profile) for task in profile.tasks}
     parallel = load_parallel(profile)
     arms = {
-        f"intermediate-{SOURCE[target]}-{arm}": intermediate_corpus(target, arm, profile)
+        f"intermediate-{INTERMEDIATE[target]}-{arm}": intermediate_corpus(target, arm, profile)
         for target in profile.intermediate.targets
         for arm in profile.intermediate.arms
         if arm != "none"

@@ -1,0 +1,181 @@
+"""Whether AIF adapts to the task (C13): learnt weights sigmoid(G + L) on one common text.
+
+Two modules are as far apart as the root mean square, over channels, of the difference of their mean weights.
+Within a task stand the modules trained on two halves of its items, between tasks the same halves of different
+tasks, all at one layer. Only pairs with different seeds are compared: modules of one task and seed start from the
+same weights, modules of different tasks do not, and that alone would set tasks apart.
+
+Notation: T tasks, S seeds, E width, P permutations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from crosslayer import stats
+from crosslayer.analysis.parts import (
+    gain_part, generator, has_values, make_evidence, part_or_none, seed_gain, select, tasks_in,
+)  # fmt: skip
+from crosslayer.analysis.scores import describe_failure
+from crosslayer.claims.evidence import Evidence, Part
+from crosslayer.config import Profile
+from crosslayer.errors import ResultsError
+from crosslayer.predictions import Run, TrialRecord
+from crosslayer.stats import Floats
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
+
+HALVES = ("half_1", "half_2")
+N_PERMUTATIONS = 9999
+UNIT = "weight"
+
+
+@dataclass(frozen=True, eq=False)
+class Modules:
+    """The modules trained on halves.
+
+    Attributes:
+        tasks, seeds: that have both halves everywhere.
+        weights: (2, T, S, E) mean over the common text's sub-words.
+        variance: (T,) mean over channels, halves and seeds of the variance over sub-words.
+        keys: of the trials.
+    """
+
+    tasks: tuple[TaskName, ...]
+    seeds: tuple[int, ...]
+    weights: Floats
+    variance: Floats
+    keys: tuple[str, ...]
+
+    @property
+    def distances(self) -> Floats:
+        """(T, S, T, S) between first halves and second halves."""
+        first, second = self.weights
+        gap = first[:, :, None, None] - second[None, None]
+        return np.asarray(np.sqrt((gap**2).mean(axis=-1)))
+
+
+def measure(claim: str, run: Run, profile: Profile) -> Evidence:
+    """The distance between tasks minus that within one, and what it is made of."""
+    records = [r for task in TASK_NAMES for r in run.records("sweep", task) if r.model in HALVES]
+    missing = [describe_failure(record) for record in records if record.outcome != "ok"]
+    missing += [f"{TASKS[t].title}: no modules trained on halves" for t in profile.tasks if not _of(records, t)]
+    keys: tuple[str, ...] = ()
+    parts: list[Part] = []
+    try:
+        modules = load_modules(run, [record for record in records if record.outcome == "ok"])
+        keys, parts = modules.keys, [_difference(modules), *_shown(modules)]
+    except ResultsError as error:
+        parts = [Part(measure="between_minus_within", estimate=None, unit=UNIT, judged=True, note=str(error))]
+    return make_evidence(claim, run, profile, parts, missing, keys)
+
+
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """Distances between and within tasks."""
+    return (_draw(evidence, folder),) if has_values(evidence) else ()
+
+
+def load_modules(run: Run, records: Iterable[TrialRecord]) -> Modules:
+    """The modules of all tasks that have any, at the seeds that all of them have.
+
+    Raises:
+        ResultsError: fewer than two tasks or seeds.
+    """
+    place = {(record.model, record.task, record.seed): record for record in records}
+    tasks = tuple(task for task in TASK_NAMES if any(task == key[1] for key in place))
+    every = sorted({seed for _, _, seed in place})
+    seeds = tuple(s for s in every if all((half, task, s) in place for half in HALVES for task in tasks))
+    if len(tasks) < 2 or len(seeds) < 2:
+        raise ResultsError(
+            f"modules trained on halves are compared over 2 tasks and 2 seeds or more, found {len(tasks)} and "
+            f"{len(seeds)}: set sweep.halves and run more"
+        )
+    chosen = [[[place[half, task, seed] for seed in seeds] for task in tasks] for half in HALVES]
+    found = [[[run.diagnostics(record) for record in row] for row in half] for half in chosen]
+    weights = np.array([[[d["attention_mean"] for d in row] for row in half] for half in found], dtype=np.float64)
+    variance = np.array([[[d["attention_variance"].mean() for d in row] for row in half] for half in found])
+    keys = tuple(record.key for half in chosen for row in half for record in row)
+    return Modules(tasks, seeds, weights, variance.mean(axis=(0, 2), dtype=np.float64), keys)
+
+
+def by_seed(distances: Floats) -> tuple[Floats, Floats]:
+    """Mean distance within and between tasks to modules of other seeds, one value a seed, (S,) each.
+
+    Args:
+        distances: (T, S, T, S), as `Modules.distances`.
+    """
+    n_tasks, n_seeds = distances.shape[:2]
+    own, all_ = np.einsum("tstr->sr", distances), distances.sum(axis=(0, 2))
+    within, total = (table.sum(axis=1) - np.diag(table) for table in (own, all_))
+    pairs = n_tasks * (n_seeds - 1)
+    return np.asarray(within / pairs), np.asarray((total - within) / (pairs * (n_tasks - 1)))
+
+
+def permutation_p(distances: Floats, rng: np.random.Generator) -> float:
+    """p of between minus within, where tasks are exchanged among the modules of each half and seed."""
+    n_tasks, n_seeds = distances.shape[:2]
+    labels = np.broadcast_to(np.arange(n_tasks), (2, N_PERMUTATIONS, n_seeds, n_tasks))
+    first, second = rng.permuted(labels, axis=-1)
+    seed = np.arange(n_seeds)
+    own = distances[
+        first[:, :, None, :], seed[None, :, None, None], second[:, None, :, :], seed[None, None, :, None]
+    ]  # fmt: skip
+    other = ~np.eye(n_seeds, dtype=bool)
+    within = own.mean(axis=-1)[:, other].mean(axis=-1)
+    mean = distances.transpose(1, 3, 0, 2)[other].mean()
+    observed = by_seed(distances)
+    null = (mean - within) * n_tasks / (n_tasks - 1)
+    return stats.permutation_p(null, float(observed[1].mean() - observed[0].mean()), "greater")
+
+
+def _of(records: Iterable[TrialRecord], task: TaskName) -> list[TrialRecord]:
+    return [record for record in records if record.task == task]
+
+
+def _difference(modules: Modules) -> Part:
+    def make() -> Part:
+        distances = modules.distances
+        within, between = by_seed(distances)
+        p = permutation_p(distances, generator("attention"))
+        note = f"Distance of mean weights, {len(modules.tasks)} tasks; p by exchanging tasks within seeds."
+        gain = seed_gain(between - within)
+        return gain_part("between_minus_within", gain, unit=UNIT, judged=True, p_value=p, note=note)
+
+    return part_or_none("between_minus_within", make, unit=UNIT, judged=True)
+
+
+def _shown(modules: Modules) -> list[Part]:
+    """Distances between every two tasks, and the variance of the weights over sub-words."""
+    n_seeds = len(modules.seeds)
+    other = ~np.eye(n_seeds, dtype=bool)
+    table = modules.distances.transpose(0, 2, 1, 3)[:, :, other].mean(axis=-1)
+    table = (table + table.T) / 2
+    parts = [
+        Part(measure="distance", task=first, model=second, estimate=float(table[i, j]), unit=UNIT, n_seeds=n_seeds)
+        for i, first in enumerate(modules.tasks)
+        for j, second in enumerate(modules.tasks)
+        if i <= j
+    ]
+    return parts + [
+        Part(measure="weight_variance_over_tokens", task=task, estimate=float(v), unit="weight²", n_seeds=n_seeds)
+        for task, v in zip(modules.tasks, modules.variance, strict=True)
+    ]
+
+
+def _draw(evidence: Evidence, folder: Path) -> str:
+    from crosslayer.analysis import plots
+
+    tasks = tasks_in(evidence)
+    names = [TASKS[task].title for task in tasks]
+    table = np.full((len(tasks), len(tasks)), np.nan)
+    for part in select(evidence, "distance"):
+        row, column = (next(i for i, task in enumerate(tasks) if task == name) for name in (part.task, part.model))
+        table[row, column] = part.estimate
+    title = "Distance of the learnt weights between tasks; on the diagonal between two halves of one task"
+    with plots.picture(folder, "weight_distance.svg", title, height=1.2 + 0.4 * len(tasks)) as (axes,):
+        plots.heat(axes, table, names, names)
+        axes.set_xlabel("root mean square difference of weights (0 to 1)")
+    return "weight_distance.svg"

@@ -1,0 +1,121 @@
+"""Semantic and structural features against zero-shot transfer, over the layers of the frozen encoder (C08).
+
+Layers are neighbours and no sample. The p-value is by circular shift; the interval takes for the number of
+layers the effective one of Bretherton et al. (1999, J. Climate 12), n (1 - a b) / (1 + a b), with a and b the
+autocorrelations of the two series at lag 1, and needs more than 3 of them.
+
+Notation: X layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path
+
+import numpy as np
+
+from crosslayer import stats
+from crosslayer.analysis.parts import NORMAL, make_evidence, part_or_none, select, tasks_in
+from crosslayer.analysis.probes import retrieval, tagging
+from crosslayer.claims.evidence import Evidence, Interval, Part
+from crosslayer.config import Profile
+from crosslayer.errors import ResultsError
+from crosslayer.predictions import Run
+from crosslayer.stats import Floats
+from crosslayer.tasks import TASKS, TaskName
+
+TARGETS: tuple[TaskName, ...] = ("ner", "xnli", "pawsx", "pos")
+NOT_CIRCULAR: tuple[TaskName, ...] = ("ner", "xnli", "pawsx")
+"""Targets of the structural score: a UPOS probe says nothing new about POS."""
+FEATURES = {"semantic_score": "retrieval (%)", "structural_score": "UPOS probe (%)"}
+ALMOST_ONE = 1 - 1e-12
+
+
+def measure(claim: str, run: Run, profile: Profile) -> Evidence:
+    """Correlations of each target, and the series that they are between."""
+    parallel = profile.data.source == "fragment"
+    semantic, structural = cache(lambda: retrieval(run, parallel).values), cache(lambda: tagging(run).values)
+    parts = [_correlation("correlation_semantic", run, task, semantic) for task in TARGETS]
+    parts += [_correlation("correlation_structural", run, task, structural) for task in NOT_CIRCULAR]
+    parts += _series("semantic_score", semantic) + _series("structural_score", structural)
+    for task in TARGETS:
+        parts += _series("transfer_score", partial(transfer_scores, run, task), task)
+    return make_evidence(claim, run, profile, parts)
+
+
+def transfer_scores(run: Run, task: TaskName) -> Floats:
+    """Zero-shot transfer from each layer: points (X,), mean over the languages other than English.
+
+    Raises:
+        ResultsError: the probe has not run on that task.
+    """
+    frame = run.probe("transfer")
+    if frame is not None:
+        frame = frame[(frame["task"].astype(str) == task) & (frame["language"].astype(str) != "en")]
+    if frame is None or not len(frame):
+        raise ResultsError(f"{TASKS[task].title}: the probe stage has left no transfer scores")
+    return np.asarray(frame.groupby("layer")["score"].mean().sort_index().to_numpy(dtype=np.float64))
+
+
+def correlation_interval(x: Floats, y: Floats) -> Interval | None:
+    """Fisher's 95 % interval of a correlation of two smooth series (X,); the module docstring has the formula."""
+    product = _autocorrelation(x) * _autocorrelation(y)
+    effective = len(x) * (1 - product) / (1 + product)
+    if effective <= 3:
+        return None
+    centre = np.arctanh(np.clip(np.corrcoef(x, y)[0, 1], -ALMOST_ONE, ALMOST_ONE))
+    low, high = np.tanh(centre + np.array([-1, 1]) * NORMAL / np.sqrt(effective - 3))
+    return Interval(low=float(low), high=float(high), method=f"Fisher z, {effective:.1f} effective layers")
+
+
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """Transfer against each feature, one point a layer."""
+    if not select(evidence, "transfer_score"):
+        return ()
+    return (_draw(evidence, folder),)
+
+
+def _correlation(measure: str, run: Run, task: TaskName, feature: Callable[[], Floats]) -> Part:
+    def make() -> Part:
+        x, y = feature(), transfer_scores(run, task)
+        if len(x) != len(y) or np.ptp(x) == 0 or np.ptp(y) == 0:
+            raise ResultsError(f"{TASKS[task].title}: {len(x)} and {len(y)} layers have no correlation")
+        return Part(
+            measure=measure, task=task, estimate=float(np.corrcoef(x, y)[0, 1]), unit="correlation",
+            interval=correlation_interval(x, y), p_value=stats.circular_shift_p(x, y), judged=True,
+            note=f"{len(x)} layers, embeddings included; p by circular shift, at least {1 / (2 * len(x)):.2g}.",
+        )  # fmt: skip
+
+    return part_or_none(measure, make, unit="correlation", task=task, judged=True)
+
+
+def _series(measure: str, load: Callable[[], Floats], task: TaskName | None = None) -> list[Part]:
+    try:
+        values = load()
+    except ResultsError:
+        return []
+    return [
+        Part(measure=measure, task=task, layer=layer, estimate=float(value), unit="points")
+        for layer, value in enumerate(values)
+    ]
+
+
+def _autocorrelation(x: Floats) -> float:
+    centred = x - x.mean()
+    return float(centred[1:] @ centred[:-1] / (centred @ centred))
+
+
+def _draw(evidence: Evidence, folder: Path) -> str:
+    from crosslayer.analysis import plots
+
+    tasks = tasks_in(evidence)
+    title = "Zero-shot transfer from each frozen layer against its semantic and its structural score"
+    with plots.picture(
+        folder, "transfer.svg", title, height=2.3 * len(tasks), rows=len(tasks), columns=len(FEATURES)
+    ) as panels:
+        pairs = [(task, feature) for task in tasks for feature in FEATURES]
+        for axes, (task, feature) in zip(panels, pairs, strict=True):
+            plots.layer_scatter(axes, select(evidence, feature), select(evidence, "transfer_score", task))
+            axes.set(title=TASKS[task].title, xlabel=FEATURES[feature], ylabel="transfer (points)")
+    return "transfer.svg"

@@ -1,0 +1,168 @@
+"""The command line: ``crosslayer --help``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from crosslayer.config import ACTIVE, PROFILES, load_profile, parse_profile
+from crosslayer.errors import ConfigError, CrosslayerError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replicate a paper claim by claim.")
+profile_app = typer.Typer(no_args_is_help=True, help="The settings of a run.")
+claims_app = typer.Typer(no_args_is_help=True, help="The registry of claims and what became of them.")
+app.add_typer(profile_app, name="profile")
+app.add_typer(claims_app, name="claims")
+
+CHANGELOG = Path("CHANGELOG.md")
+
+
+def main() -> None:
+    """Run the command line; an error of the user's is one line and exit code 2."""
+    try:
+        app()
+    except CrosslayerError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
+
+
+@profile_app.command("list")
+def list_profiles() -> None:
+    """The profiles there are; a star marks the active one."""
+    active = load_profile().profile if ACTIVE.exists() else None
+    for path in sorted(PROFILES.glob("*.yaml")):
+        typer.echo(f"{'*' if path.stem == active else ' '} {path.stem:14} {_purpose(path)}")
+
+
+def _purpose(path: Path) -> str:
+    """The first comment line of a profile."""
+    return path.read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ")
+
+
+@profile_app.command("use")
+def use_profile(
+    name: Annotated[str, typer.Argument(help="A profile of profiles/.")],
+    changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
+) -> None:
+    """Make a profile the active one: write params.yaml."""
+    path = PROFILES / f"{name}.yaml"
+    if name not in {known.stem for known in PROFILES.glob("*.yaml")}:
+        known_names = ", ".join(sorted(known.stem for known in PROFILES.glob("*.yaml")))
+        raise ConfigError(f"unknown profile {name}; known: {known_names}")
+    text = changed(path, changes or [])
+    temporary = ACTIVE.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, ACTIVE)
+    typer.echo(f"{name} is active; run `dvc repro`")
+
+
+def changed(path: Path, changes: list[str]) -> str:
+    """The text of a profile with some keys set, comments kept; checked before it is given out.
+
+    Raises:
+        ConfigError: a change is no KEY=VALUE, or makes the profile invalid.
+    """
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    yaml.width = 115
+    content: Any = yaml.load(path.read_text(encoding="utf-8"))
+    for change in changes:
+        key, equals, value = change.partition("=")
+        if not equals or not key:
+            raise ConfigError(f"--set {change} is no KEY=VALUE, for example data.root=DIR")
+        _set(content, key, YAML(typ="safe").load(value))
+    out = StringIO()
+    yaml.dump(content, out)
+    parse_profile(YAML(typ="safe").load(out.getvalue()), str(path))
+    return out.getvalue()
+
+
+def _set(content: Any, key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    for section in sections:
+        if not isinstance(content.get(section), dict):
+            content[section] = {}
+        content = content[section]
+    content[last] = value
+
+
+@claims_app.command("list")
+def list_claims() -> None:
+    """The verdict of every claim in the present run and in all recorded ones."""
+    from crosslayer.claims.registry import load_registry
+    from crosslayer.claims.results import load_all, table
+
+    for results in load_all(load_profile(), load_registry()):
+        typer.echo(f"{results.name}: {results.title}")
+        for line in table(results):
+            typer.echo(f"  {line}")
+
+
+@claims_app.command("show")
+def show_claim(claim: str) -> None:
+    """One claim: what the source says, how it is measured, and its verdicts."""
+    from crosslayer.claims.registry import load_registry
+    from crosslayer.claims.results import load_all
+
+    registry = load_registry()
+    entry = registry.entry(claim)
+    typer.echo(f"{entry.id}  {entry.title}\n\n{entry.source_text}\n")
+    typer.echo(f"Measured as: {entry.measured_as}\nReproduced when: {entry.reproduced_when}\n")
+    for results in load_all(load_profile(), registry):
+        verdict = results.verdicts[claim]
+        typer.echo(f"{results.name}: {verdict.verdict}. {verdict.because}")
+        typer.echo(f"  bears on the paper: {verdict.bears_on_paper}. {verdict.bears_reason}")
+
+
+@claims_app.command("pin")
+def pin_claims(
+    reason: Annotated[str, typer.Option("--reason", help="Why the numbers are what they should be.")],
+    run: Annotated[str | None, typer.Option("--run", help="A recorded run; the present one by default.")] = None,
+) -> None:
+    """Write down what a run gives now as what `pytest claims/` expects."""
+    from crosslayer.claims.pins import pin
+    from crosslayer.claims.registry import REGISTRY, load_registry
+    from crosslayer.claims.results import LEDGER, load_fresh, load_recorded
+
+    registry = load_registry()
+    results = load_fresh(load_profile(), registry) if run is None else load_recorded(LEDGER / run, registry)
+    for line in pin(REGISTRY, results, reason, CHANGELOG):
+        typer.echo(line)
+
+
+@app.command("record")
+def record_run(
+    name: Annotated[str, typer.Argument(help="Name of the entry in claims/ledger/.")],
+    title: Annotated[str, typer.Option("--title", help="One line for readers.")],
+) -> None:
+    """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
+    from crosslayer.claims.ledger import record
+    from crosslayer.claims.registry import load_registry
+    from crosslayer.claims.results import RESULTS
+
+    profile = load_profile()
+    folder = record(name, title, profile, load_registry(), RESULTS / profile.profile)
+    typer.echo(f"recorded in {folder}; pin it with: crosslayer claims pin --run {name} --reason TEXT")
+
+
+@app.command("doctor")
+def doctor() -> None:
+    """What this machine can do, with the fix for each lack."""
+    from crosslayer.diagnosis import findings
+
+    for name, found, fix in findings():
+        typer.echo(f"{'yes' if found else 'no ':3}  {name}" + ("" if found else f"  ->  {fix}"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""Executes the notebook of one claim and leaves its evidence."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from crosslayer.claims.registry import load_registry
+from crosslayer.config import ACTIVE, Profile
+from crosslayer.errors import ClaimError
+from crosslayer.notebook import run_notebook
+from crosslayer.stages.command import run_stage
+
+NOTEBOOKS = Path("notebooks")
+
+
+def claim(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+    """Write ``claims/ID/`` with evidence, figures and the executed notebook."""
+    registry = load_registry()
+    entry = registry.entries.get(options.claim)
+    if entry is None:
+        known = ", ".join(registry.entries)
+        raise ClaimError(f"unknown claim {options.claim}; known: {known}")
+    parameters = {
+        "claim": entry.id,
+        "results": str(folder),
+        "profile": str(ACTIVE),
+        "output": str(folder / "claims" / entry.id),
+        "run": "fresh",
+    }
+    run_notebook(NOTEBOOKS / f"{entry.notebook}.py", parameters, folder / "claims" / entry.id)
+
+
+if __name__ == "__main__":
+    run_stage("claim", claim, ["claim"])

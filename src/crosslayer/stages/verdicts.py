@@ -1,0 +1,61 @@
+"""Decides every claim of the present run, and derives every recorded run again with today's code."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from crosslayer.claims.ledger import LEDGER, derive_again
+from crosslayer.claims.registry import load_registry
+from crosslayer.claims.results import RunResults, load_fresh
+from crosslayer.claims.verdict import VERDICTS
+from crosslayer.config import Profile
+from crosslayer.stages.command import run_stage
+
+
+def verdicts(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+    """Write ``verdicts.json``, ``metrics.json`` and ``gains.csv``.
+
+    Raises:
+        ResultsError: a number of a recorded run moved, or one of its files changed.
+    """
+    registry = load_registry()
+    for entry in sorted(path for path in LEDGER.glob("*") if path.is_dir()):
+        derive_again(entry, registry)
+    results = load_fresh(profile, registry, folder.parent)
+    decided = [verdict.model_dump(mode="json") for verdict in results.verdicts.values()]
+    _write_json(folder / "verdicts.json", decided)
+    _write_json(folder / "metrics.json", metrics(results))
+    (folder / "gains.csv").write_text(gains_by_layer(results), encoding="utf-8")
+
+
+def metrics(results: RunResults) -> dict[str, dict[str, float | int]]:
+    """What `dvc metrics show` shows: how many claims have each verdict, and each claim's headline number."""
+    found = [verdict.verdict for verdict in results.verdicts.values()]
+    headline = {
+        claim: round(evidence.parts[evidence.headline].estimate or 0.0, 3)
+        for claim, evidence in results.evidence.items()
+        if evidence.headline is not None and evidence.parts[evidence.headline].estimate is not None
+    }
+    return {"verdicts": {name: found.count(name) for name in VERDICTS if name in found}, "headline": headline}
+
+
+def gains_by_layer(results: RunResults) -> str:
+    """What `dvc plots show` draws: the gain over the baseline by task and fusion layer, as CSV."""
+    rows = {
+        (part.task, part.layer): part.estimate
+        for evidence in results.evidence.values()
+        for part in evidence.parts
+        if part.measure == "layer_gain" and part.estimate is not None
+    }
+    lines = [f"{task},{layer},{gain:.4f}" for (task, layer), gain in sorted(rows.items(), key=str)]
+    return "\n".join(["task,layer,gain", *lines]) + "\n"
+
+
+def _write_json(path: Path, content: object) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage("verdicts", verdicts)
