@@ -322,6 +322,16 @@ def test_a_trial_sees_english_training_items_only(root: Path) -> None:
     assert {len(rows) for rows in corpus.values()} == {2}
 
 
+def test_a_trial_is_tested_on_the_same_pairs_but_other_sentences_in_each_language(root: Path) -> None:
+    chosen = profile(root)
+    drawn = {
+        task: [{row.item for row in load_corpus(task, chosen)["test", code]} for code in ("en", "de", "sw")]
+        for task in ("xnli", "ner")
+    }
+    assert drawn["xnli"][0] == drawn["xnli"][1] == drawn["xnli"][2]
+    assert not drawn["ner"][0] == drawn["ner"][1] == drawn["ner"][2]
+
+
 def test_english_comes_first() -> None:
     corpus: Corpus = {("test", code): [] for code in ("zh", "ar", "en", "de")} | {("dev", "fr"): []}
     assert languages_of(corpus, "test") == ["en", "ar", "de", "zh"]
@@ -408,8 +418,10 @@ def test_arms_of_the_fragment_hold_the_same_items() -> None:
     assert {language: len(part) for language, part in mixed.items()} == {"en": 2, "de": 2, "es": 2}
 
 
-def test_smaller_arms_are_nested(root: Path) -> None:
-    assert set(arms("ner", profile(root, 4))[0]) < set(arms("ner", profile(root, 9))[0])
+def test_smaller_arms_are_nested_and_the_seed_says_which_items(root: Path) -> None:
+    few = set(arms("ner", profile(root, 4))[0])
+    assert few < set(arms("ner", profile(root, 9))[0])
+    assert few != set(arms("ner", profile(root, 4, draw_seed=1))[0])
 
 
 def test_too_many_items_or_too_few_languages(root: Path) -> None:

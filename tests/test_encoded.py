@@ -294,6 +294,13 @@ def test_buckets_save_padding_and_mix_lengths_over_the_epoch() -> None:
     assert widths != sorted(widths, reverse=True)
 
 
+def test_a_window_that_would_be_left_alone_joins_the_batch_before() -> None:
+    encoded = of_lengths([10] * 7)
+    sizes = [len(batch.windows) for batch in prediction_batches(encoded, np.arange(7), 30, PAD)]
+    assert sizes == [3, 4]
+    assert [len(batch.windows) for batch in prediction_batches(encoded, np.arange(1), 30, PAD)] == [1]
+
+
 def test_fewer_rows_than_a_batch_make_none() -> None:
     assert epoch(of_lengths([9, 9, 9]), np.arange(3), 4, 0) == []
 
@@ -308,6 +315,7 @@ def test_prediction_batches_hold_every_row_once_within_the_limit(lengths: list[i
     assert sorted(seen) == rows.tolist()
     assert [lengths[window] for window in seen] == sorted((lengths[row] for row in rows), reverse=True)
     for batch in batches:
-        assert batch.ids.numel() <= max_tokens or len(batch.windows) == 1
-    for batch in batches[:-1]:
-        assert batch.ids.shape[1] * (len(batch.windows) + 1) > max_tokens
+        assert len(batch.windows) >= min(2, len(rows))
+        fitting = max(2, max_tokens // batch.ids.shape[1])
+        last = batch is batches[-1]
+        assert len(batch.windows) <= fitting + 1 if last else len(batch.windows) == fitting

@@ -18,7 +18,14 @@ import numpy as np
 
 from crosslayer import stats
 from crosslayer.analysis.parts import (
-    gain_part, generator, has_values, make_evidence, part_or_none, seed_gain, select, tasks_in,
+    gain_part,
+    generator,
+    has_values,
+    make_evidence,
+    part_or_none,
+    seed_gain,
+    select,
+    tasks_in,
 )  # fmt: skip
 from crosslayer.analysis.scores import describe_failure
 from crosslayer.claims.evidence import Evidence, Part

@@ -82,6 +82,17 @@ def by_name(axes: Axes, parts: Iterable[Part]) -> None:
     axes.set_xticks(range(len(shown)), [part.language or "" for part in shown], fontsize=7)
 
 
+def by_category(axes: Axes, parts: Sequence[Part | None], names: Sequence[str], series: int, label: str) -> None:
+    """Estimates with intervals over named places; series stand a little aside of each other."""
+    shown = [(place, part) for place, part in enumerate(parts) if part is not None]
+    colour, marker = SERIES[series]
+    places = np.array([place + 0.08 * (series - 1.5) for place, _ in shown])
+    found = [part for _, part in shown]
+    axes.plot(places, _estimates(found), color=colour, marker=marker, markersize=4, linewidth=0.5, label=label)
+    _intervals(axes, places, found, colour)
+    axes.set_xticks(range(len(names)), names)
+
+
 def layer_scatter(axes: Axes, across: Iterable[Part], up: Iterable[Part]) -> None:
     """One point a layer, joined in order, the layer written beside it."""
     x = {part.layer: part.estimate for part in across if part.estimate is not None}

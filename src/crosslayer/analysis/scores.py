@@ -8,7 +8,7 @@ Notation: R trials, M models, S seeds, N rows, U units (pairs or sentences), L l
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -136,22 +136,22 @@ def load_sweep(run: Run, profile: Profile, tasks: Iterable[TaskName] = TASK_NAME
     for task in tasks:
         records = [r for r in run.records("sweep", task) if is_compared(r.model)]
         missing += describe_missing(task, records, profile)
-        usable = [record for record in records if record.outcome == "ok"]
+        usable = tuple(record for record in records if record.outcome == "ok")
         if any(record.model == BASELINE for record in usable):
-            found[task] = score_task(run, task, usable, profile.data.source == "fragment")
+            found[task] = score_task(run, usable, profile.data.source == "fragment")
         elif records:
             missing.append(f"{TASKS[task].title}: no baseline ended well, so that nothing has a gain")
     return Sweep(found, tuple(missing))
 
 
-def score_task(run: Run, task: TaskName, records: list[TrialRecord], parallel: bool) -> TaskScores:
+def score_task(run: Run, records: Sequence[TrialRecord], parallel: bool) -> TaskScores:
     """Scores of one task.
 
     Args:
         records: trials that ended well, a baseline among them.
         parallel: whether equal item names mean equal content in all languages; always so for pairs.
     """
-    grid = make_grid(records)
+    grid, task = make_grid(records), records[0].task
     parallel = parallel or TASKS[task].kind == "pair"
     dev = run.table(records, "dev")
     dev_units = find_units(dev, parallel)
@@ -174,9 +174,8 @@ def score_task(run: Run, task: TaskName, records: list[TrialRecord], parallel: b
     )
 
 
-def make_grid(records: Iterable[TrialRecord]) -> Grid:
+def make_grid(records: Sequence[TrialRecord]) -> Grid:
     """Models in order (the baseline, the layers by x, the controls) and seeds; R is the order of records."""
-    records = list(records)
     layers = {record.layer or 0: record.model for record in records if record.model.startswith("layer_")}
     names = {record.model for record in records}
     ordered = (BASELINE, *(layers[x] for x in sorted(layers)), *CONTROLS)
