@@ -110,4 +110,5 @@ def _resampled(table: TaskTable, logits: Floats, units: Units, rng: np.random.Ge
         counts[here] = np.add.reduceat(by_row, np.cumsum(size[here]) - size[here], axis=0)
     assert counts is not None
     statistic = ece10_equal_mass_debiased_from_counts_v1
-    return stats.bootstrap_scores(counts[None], units.language, units.cluster, statistic, N_RESAMPLES, rng)[0]
+    draws = stats.bootstrap_scores(counts[None], units.language, units.cluster, statistic, N_RESAMPLES, rng)
+    return np.asarray(draws[0])
