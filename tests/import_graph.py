@@ -1,6 +1,6 @@
 """Which source files each DVC stage reads, from the import graph; rewrites the lists in dvc.yaml.
 
-    python tests/import_graph.py
+python tests/import_graph.py
 """
 
 from __future__ import annotations

@@ -280,8 +280,10 @@ def parse_profile(content: Any, where: str) -> Profile:
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first complaint of pydantic as one line with the dotted key."""
-    first = error.errors()[0]
+    """The first complaint of pydantic as one line with the dotted key; an unknown key before a missing one, since
+    the one is often the other misspelt."""
+    found = error.errors()
+    first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
     key = ".".join(str(part) for part in first["loc"] if part != "[key]")
     if first["type"] == "extra_forbidden":
         known = sorted(_fields_at(model, first["loc"][:-1]))
@@ -296,7 +298,7 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         return f"key {key} is missing"
     if not key:
         return message
-    return f"{key}: {message}" + ("" if first["type"] == "value_error" else f" (got {first['input']!r})")
+    return f"{key}: {message}" + ("" if first["type"] == "value_error" else f" (got {repr(first['input'])[:60]})")
 
 
 def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

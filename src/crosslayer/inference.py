@@ -111,7 +111,7 @@ def diagnose(module: Trainee, material: Material, vectors: Array) -> dict[str, A
         "languages": np.array(languages),
         "fused_mean": np.stack([part.mean(axis=0) for part in by_language]),
     }
-    if TASKS[encoded.task].kind == "pair":
+    if TASKS[module.spec.task].kind == "pair":
         arrays["pair_similarity"] = _pair_similarity(by_language)
     attention = next((m for m in module.classifier.fusion.modules() if isinstance(m, AIF)), None)
     return arrays if attention is None else arrays | _attention(module, attention, material)

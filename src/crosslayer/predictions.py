@@ -99,7 +99,10 @@ class TaskTable:
 class Run(Protocol):
     """What analysis reads: the present results of a profile, or a recorded run."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """``fresh``, or the name of the recorded run."""
+        ...
 
     def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
         """The trials that count, failed ones included; empty if the stage has not run."""

@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 Source = Callable[[Batch], Hidden]
 
 
+def pad_id_of(encoder: BertModel) -> int:
+    """The padding sub-word of an encoder; trimming keeps it."""
+    pad_id = encoder.config.pad_token_id
+    assert pad_id is not None
+    return int(pad_id)
+
+
 @dataclass(frozen=True)
 class Material:
     """What all trials of a task share.
@@ -43,7 +50,7 @@ class Material:
     @property
     def pad_id(self) -> int:
         """The padding sub-word."""
-        return int(self.encoder.config.pad_token_id)
+        return pad_id_of(self.encoder)
 
 
 def stream(spec: TrialSpec, purpose: str) -> int:

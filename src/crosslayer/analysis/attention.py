@@ -27,7 +27,7 @@ from crosslayer.analysis.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import describe_failure
+from crosslayer.analysis.scores import describe_failures
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -68,8 +68,12 @@ class Modules:
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The distance between tasks minus that within one, and what it is made of."""
     records = [r for task in TASK_NAMES for r in run.records("sweep", task) if r.model in HALVES]
-    missing = [describe_failure(record) for record in records if record.outcome != "ok"]
-    missing += [f"{TASKS[t].title}: no modules trained on halves" for t in profile.tasks if not _of(records, t)]
+    missing: list[str] = []
+    for task in profile.tasks:
+        of_task = [record for record in records if record.task == task]
+        missing += describe_failures(of_task) or (
+            [] if of_task else [f"{TASKS[task].title}: no halves were trained"]
+        )
     keys: tuple[str, ...] = ()
     parts: list[Part] = []
     try:
@@ -136,10 +140,6 @@ def permutation_p(distances: Floats, rng: np.random.Generator) -> float:
     observed = by_seed(distances)
     null = (mean - within) * n_tasks / (n_tasks - 1)
     return stats.permutation_p(null, float(observed[1].mean() - observed[0].mean()), "greater")
-
-
-def _of(records: Iterable[TrialRecord], task: TaskName) -> list[TrialRecord]:
-    return [record for record in records if record.task == task]
 
 
 def _difference(modules: Modules) -> Part:

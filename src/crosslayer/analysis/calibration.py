@@ -27,7 +27,7 @@ from crosslayer.analysis.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import describe_failure
+from crosslayer.analysis.scores import describe_failures
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Arm, Profile
 from crosslayer.errors import ResultsError
@@ -115,10 +115,8 @@ def _load_trials(
     records = run.records("intermediate", task)
     if not records:
         missing.append(f"{TASKS[task].title}: intermediate training has not run")
-    for record in records:
-        if record.outcome != "ok":
-            missing.append(describe_failure(record))
-            continue
+    missing += describe_failures(records)
+    for record in (record for record in records if record.outcome == "ok"):
         try:
             trials[str(record.arm), record.seed] = calibrate(run, record, parallel), record.key
         except ResultsError as error:

@@ -240,26 +240,37 @@ def is_compared(model: str) -> bool:
     return model == BASELINE or model.startswith("layer_") or model in CONTROLS
 
 
-def describe_missing(task: TaskName, records: Iterable[TrialRecord], profile: Profile) -> list[str]:
+def describe_missing(task: TaskName, records: Sequence[TrialRecord], profile: Profile) -> list[str]:
     """What the profile plans and the run lacks, in words."""
     title = TASKS[task].title
     if task not in profile.tasks:
         return [f"{title} is no task of the profile {profile.profile}"]
-    records = list(records)
     if not records:
         return [f"{title}: the sweep has not run"]
     planned = [BASELINE, *(f"layer_{x}" for x in profile.sweep.layers), *profile.sweep.controls]
     there = {(record.model, record.seed) for record in records}
-    lines = [describe_failure(record) for record in records if record.outcome != "ok"]
+    lines = describe_failures(records)
     for model in planned:
-        lacking = [str(seed) for seed in profile.sweep.seeds if (model, seed) not in there]
+        lacking = [seed for seed in profile.sweep.seeds if (model, seed) not in there]
         if lacking:
-            lines.append(f"{title}: {model} has not run with seed {', '.join(lacking)}")
+            lines.append(f"{title}: {model} has not run with {_seeds(lacking)}")
     return lines
 
 
-def describe_failure(record: TrialRecord) -> str:
-    """How a trial ended that has no usable result."""
-    detail = f" ({record.detail})" if record.detail else ""
-    arm = "" if record.stage == "sweep" else f" after {record.arm} intermediate training"
-    return f"{TASKS[record.task].title}: {record.model}{arm}, seed {record.seed}, {ENDED[record.outcome]}{detail}"
+def describe_failures(records: Sequence[TrialRecord]) -> list[str]:
+    """Which trials of a task have no usable result, and how they ended; one line a model and ending."""
+    failed = [record for record in records if record.outcome != "ok"]
+    endings = {record.outcome for record in failed}
+    if len(failed) == len(records) > 1 and len(endings) == 1:
+        return [f"{TASKS[records[0].task].title}: all {len(records)} trials {ENDED[failed[0].outcome]}"]
+    groups: dict[str, list[int]] = {}
+    for record in failed:
+        arm = "" if record.stage == "sweep" else f" after {record.arm} intermediate training"
+        detail = f" ({record.detail})" if record.detail else ""
+        line = f"{TASKS[record.task].title}: {record.model}{arm} {ENDED[record.outcome]}{detail}"
+        groups.setdefault(line, []).append(record.seed)
+    return [f"{line} with {_seeds(seeds)}" for line, seeds in groups.items()]
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

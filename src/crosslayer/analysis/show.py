@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from crosslayer.predictions import ResultsRun, Run
 
 if TYPE_CHECKING:
     import pandas as pd
-    from IPython.display import SVG
+    from IPython.display import HTML
 
 FRESH = "fresh"
 Figures = Callable[[Evidence, Run, Profile, Path], tuple[str, ...]]
@@ -67,15 +68,23 @@ def checks(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["check", "passed", "expected", "found"]).set_index("check")
 
 
-def keep(evidence: Evidence, figures: Figures, source: Source, output: str) -> list[SVG]:
+def keep(evidence: Evidence, figures: Figures, source: Source, output: str) -> list[HTML]:
     """Draw the figures, write them and the evidence into ``output``, and give the figures out to be shown."""
-    from IPython.display import SVG
-
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     names = figures(evidence, source.run, source.profile, folder)
     write_evidence(evidence.model_copy(update={"figures": names}), folder)
-    return [SVG(filename=str(folder / name)) for name in names]  # type: ignore[no-untyped-call]
+    return [_image(folder / name) for name in names]
+
+
+def _image(path: Path) -> HTML:
+    """A figure with its title as the words for those who do not see it."""
+    from IPython.display import HTML
+
+    svg = path.read_text(encoding="utf-8")
+    title = svg.partition("<title>")[2].partition("</title>")[0]
+    data = base64.b64encode(svg.encode()).decode()
+    return HTML(f'<img alt="{title}" src="data:image/svg+xml;base64,{data}">')  # type: ignore[no-untyped-call]
 
 
 def _open_run(results: Path, run: str) -> Run:

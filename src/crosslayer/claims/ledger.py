@@ -172,7 +172,7 @@ def _compact(run: ResultsRun, trials: list[TrialRecord]) -> pa.Table:
     """Gold ids once, predicted ids of each trial, dev and test."""
     columns: dict[str, list[Any]] = {}
     for split in ("dev", "test"):
-        table = run.table(trials, split)  # type: ignore[arg-type]
+        table = run.table(trials, split)
         columns.setdefault("split", []).append(np.full(len(table.gold), split))
         columns.setdefault("language", []).append(np.array(table.languages)[table.language])
         for name in ("item", "position", "gold"):
@@ -186,7 +186,7 @@ def _compact(run: ResultsRun, trials: list[TrialRecord]) -> pa.Table:
 
 
 def _write_scores(run: ResultsRun, trial: TrialRecord, folder: Path) -> None:
-    splits = {split: run.scores(trial, split) for split in ("dev", "test")}  # type: ignore[arg-type]
+    splits = {split: run.scores(trial, split) for split in ("dev", "test")}
     values = np.concatenate([scores for scores in splits.values() if scores is not None]).astype(np.float16)
     names = np.concatenate([np.full(len(s), split) for split, s in splits.items() if s is not None])
     columns = {f"score_{k}": values[:, k] for k in range(values.shape[1])}

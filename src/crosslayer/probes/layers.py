@@ -18,6 +18,7 @@ from crosslayer.inference import MAX_TOKENS
 from crosslayer.metrics import task_score
 from crosslayer.model import pool
 from crosslayer.tasks import TASKS, TaskName
+from crosslayer.trainee import pad_id_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +30,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 def hidden_states(encoder: BertModel, encoded: Encoded, rows: Array) -> Iterator[tuple[Batch, tuple[Tensor, ...]]]:
     """Batches with the hidden states of all layers, (B, T, E) each."""
     model: Any = encoder
-    pad_id = int(encoder.config.pad_token_id)
+    pad_id = pad_id_of(encoder)
     with torch.inference_mode():
         for batch in prediction_batches(encoded, rows, MAX_TOKENS, pad_id):
             output = model(
@@ -166,7 +167,8 @@ def labels_of(encoded: Encoded, rows: Array) -> Array:
 
 
 def _unit(vectors: Array) -> Array:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    unit: Array = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return unit
 
 
 def _fit(x: Array, y: Array) -> Any:

@@ -18,6 +18,7 @@ from crosslayer.data.batching import Batch, collate
 from crosslayer.data.encoded import Encoded
 from crosslayer.errors import ConfigError
 from crosslayer.fusion import AIF, DLFA, check_layer
+from crosslayer.trainee import pad_id_of
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Check = dict[str, Any]
@@ -37,7 +38,7 @@ def measure_structure(encoder: BertModel, encoded: Encoded, spec: FusionSpec) ->
     """
     rows = encoded.rows("dev", "en")
     rows = rows[: max(spec.bn_group, WINDOWS // spec.bn_group * spec.bn_group)]
-    batch = collate(encoded, rows, int(encoder.config.pad_token_id))
+    batch = collate(encoded, rows, pad_id_of(encoder))
     states = _states(encoder, batch)
     fusion = _warmed_up(states, batch, spec)
     layer = max(1, (len(states) - 1) * 2 // 3)
@@ -77,14 +78,17 @@ def numpy_branch(branch: nn.Module, x: Array) -> Array:
         y = x @ weights[f"{part}.weight"][:, :, 0].T + weights[f"{part}.bias"]
         norm = f"{part}_norm"
         scale = weights[f"{norm}.weight"] / np.sqrt(weights[f"{norm}.running_var"] + 1e-5)
-        return (y - weights[f"{norm}.running_mean"]) * scale + weights[f"{norm}.bias"]
+        normalised: Array = (y - weights[f"{norm}.running_mean"]) * scale + weights[f"{norm}.bias"]
+        return normalised
 
-    return convolve_and_normalise(np.maximum(convolve_and_normalise(x, "squeeze"), 0), "expand")
+    out: Array = convolve_and_normalise(np.maximum(convolve_and_normalise(x, "squeeze"), 0), "expand")
+    return out
 
 
 @torch.inference_mode()
 def _states(encoder: BertModel, batch: Batch) -> tuple[Tensor, ...]:
-    model: Any = encoder.eval()
+    model: Any = encoder
+    model.eval()
     output = model(
         input_ids=batch.ids,
         token_type_ids=batch.types,
@@ -137,11 +141,10 @@ def _takes_lower_and_last(states: tuple[Tensor, ...], batch: Batch, spec: Fusion
     accepted = [layer for layer in range(n_layers + 1) if _accepts(layer, n_layers)]
     expected = list(range(1, n_layers))
     fusion = DLFA(states[0].shape[2], "literal", bn_group=spec.bn_group).eval()
-    gives_last = [
-        layer for layer in expected
-        if not torch.equal(fusion(states[layer], states[-1], batch.mask), fusion(states[-1], states[-1], batch.mask))
-    ]  # fmt: skip
-    identity = torch.equal(fusion(states[-1], states[-1], batch.mask)[batch.mask], states[-1].float()[batch.mask])
+    alone = fusion(states[-1], states[-1], batch.mask)
+    moved = [fusion(states[layer], states[-1], batch.mask) for layer in expected]
+    gives_last = [layer for layer, fused in zip(expected, moved, strict=True) if not torch.equal(fused, alone)]
+    identity = torch.equal(alone[batch.mask], states[-1].float()[batch.mask])
     return [
         check("lower layers that are accepted", accepted == expected, expected, accepted),
         check("lower layers that change the fused embeddings", gives_last == expected, expected, gives_last),

@@ -1,0 +1,60 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # The encoder before fine-tuning, layer by layer
+#
+# Three claims are about what the layers of the encoder carry before any task is learnt, so that no seed
+# enters.
+#
+# - **C01**, lower layers are cross-lingual and upper layers carry structure: sentence retrieval (does a
+#   sentence find its translation by mean-pooled vectors, both directions, plain and centred per language) in
+#   the lower half of the layers minus the upper half; and a linear probe for English parts of speech, upper
+#   minus lower. Intervals resample items. Both above 0 is reproduced, one of them partly.
+# - **C08**, semantic and structural features make transfer work: over the layers, retrieval (semantic) and
+#   the probe (structural) against zero-shot transfer from each frozen layer. Layers are neighbours and no
+#   sample, so p comes from circular shifts. Correlation shows no cause: partly reproduced is the most that it
+#   can be.
+# - **C09**, languages of one family are similar: pairs of one genus, and of one family, against the other
+#   pairs, by centred mean vectors. Script confounds this; labels are permuted within scripts only.
+
+# %% tags=["parameters"]
+claim: str = "C01"
+results: str = "results/offline"
+profile: str = "params.yaml"
+output: str = "results/offline/claims/C01"
+run: str = "fresh"
+
+# %%
+from crosslayer.analysis import layers, show
+
+source = show.open_source(results, profile, run)
+evidence = layers.measure(claim, source.run, source.profile)
+show.summary(evidence)
+
+# %% [markdown]
+# ## What the verdict reads
+
+# %%
+show.judged(evidence)
+
+# %% [markdown]
+# ## What else was measured
+
+# %%
+show.shown(evidence)
+
+# %% [markdown]
+# ## By layer
+
+# %%
+display(*show.keep(evidence, layers.figures, source, output))
