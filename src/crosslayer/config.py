@@ -213,17 +213,18 @@ class ComputeSpec(Section):
 
 
 class Profile(Section):
-    """A whole profile; see ``profiles/`` for commented examples."""
+    """A whole profile; see ``profiles/`` for commented examples. Every section must be there, since the DVC
+    stages depend on them by name."""
 
     profile: Slug
     encoder: EncoderSpec
     data: DataSpec
     tasks: dict[TaskName, TaskSpec]
-    fusion: FusionSpec = FusionSpec()
+    fusion: FusionSpec
     sweep: SweepSpec
-    intermediate: IntermediateSpec = IntermediateSpec()
-    probe: ProbeSpec = ProbeSpec()
-    compute: ComputeSpec = ComputeSpec()
+    intermediate: IntermediateSpec
+    probe: ProbeSpec
+    compute: ComputeSpec
     claims: list[str]
 
     @model_validator(mode="after")
