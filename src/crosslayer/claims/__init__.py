@@ -1,0 +1,1 @@
+"""Claims: registry, evidence, verdicts, pins, recorded runs."""

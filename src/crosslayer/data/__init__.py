@@ -1,0 +1,1 @@
+"""Data sources, windows of sub-words, and batches."""
