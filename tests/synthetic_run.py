@@ -38,6 +38,8 @@ def make_profile(
         "fusion": {"bn_group": 8},
         "sweep": {"layers": list(layers), "seeds": list(seeds), "controls": list(controls), "control_layer": 1},
         "intermediate": {"targets": list(targets), "seeds": list(seeds)},
+        "probe": {},
+        "compute": {},
         "claims": ["C01", "C02", "C03", "C05", "C06", "C07", "C08", "C09", "C13", "Q01"],
     }
     return parse_profile(content, "made-up")
@@ -53,7 +55,7 @@ class Items:
     gold: Array
 
 
-@dataclass
+@dataclass(eq=False)
 class MadeUpRun:
     """Trials in memory; `crosslayer.predictions.Run` says what the methods give."""
 
@@ -190,7 +192,9 @@ def write_results(run: MadeUpRun, folder: Path) -> None:
         (home / record.key / "trial.json").write_text(record.model_dump_json(), encoding="utf-8")
         frames = [_frame(run, record, split) for split in ("dev", "test")]
         n_labels = len(TASKS[record.task].labels)
-        write_predictions(pd.concat(frames, ignore_index=True), home / record.key / "predictions.parquet", n_labels)
+        write_predictions(
+            pd.concat(frames, ignore_index=True), home / record.key / "predictions.parquet", n_labels
+        )
     for home, keys in homes.items():
         (home / "manifest.json").write_text('{"keys": ["' + '", "'.join(keys) + '"]}', encoding="utf-8")
 

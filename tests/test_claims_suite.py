@@ -46,7 +46,11 @@ profile: small
 encoder: {source: random}
 data: {source: fragment}
 tasks: {pos: {epochs: 1, learning_rate: 0.001}, ner: {epochs: 1, learning_rate: 0.001}}
+fusion: {}
 sweep: {layers: [1], seeds: [0, 1, 2]}
+intermediate: {}
+probe: {}
+compute: {}
 claims: [C05, C09, C17]
 """
 GAIN, HALF = 0.7, 0.6
@@ -253,7 +257,7 @@ def test_only_the_shipped_specification_has_pins(root: Path) -> None:
         return is_shipped(load_profile(params), folder)
 
     assert shipped(PROFILE)
-    assert shipped(PROFILE + "compute: {threads: 4}\n")
+    assert shipped(PROFILE.replace("compute: {}", "compute: {threads: 4}"))
     assert not shipped(PROFILE.replace("seeds: [0, 1, 2]", "seeds: [0, 1]"))
     assert not shipped(PROFILE.replace("profile: small", "profile: mine"))
     shipped_text = PROFILE.replace("source: fragment", "source: xtreme, root: null")

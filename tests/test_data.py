@@ -74,6 +74,8 @@ def profile(root: Path | None, items: int = 6, **data: object) -> Profile:
         "tasks": dict.fromkeys(TASK_NAMES, training),
         "sweep": {"layers": [1], "seeds": [0]},
         "intermediate": {"items": items},
+        "fusion": {},
+        "compute": {},
         "probe": {"pairs": 1},
         "claims": [],
     }

@@ -62,6 +62,7 @@ def profile(name: str, data: str, encoder: dict[str, Any], mode: str) -> Profile
         "data": {"source": data, "root": "somewhere"} if data == "xtreme" else {"source": data},
         "tasks": dict.fromkeys(TASKS, task),
         "sweep": {"layers": list(range(1, 12)), "controls": ["self"], "seeds": [0, 1, 2]},
+        **dict.fromkeys(("fusion", "intermediate", "probe", "compute"), {}),
         "claims": [f"C{number:02d}" for number in range(1, 18)] + ["Q01"],
     }
     return parse_profile(content, name)

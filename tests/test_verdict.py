@@ -32,6 +32,7 @@ def profile(encoder: dict[str, Any] = MBERT, data: str = "hub", **task: Any) -> 
             "data": {"source": data, "root": "somewhere"},
             "tasks": {name: {**TASK, **task} for name in TASKS},
             "sweep": {"layers": [1], "seeds": [0]},
+            **dict.fromkeys(("fusion", "intermediate", "probe", "compute"), {}),
             "claims": list(REGISTRY.entries),
         }
     )
@@ -284,7 +285,7 @@ def test_because_is_computed_from_the_numbers() -> None:
     assert verdict.because == "Dev selected gain (points): XNLI +0.76 [+0.13, +1.40]; above 0 in 1 of 4 tasks."
     slope = part("slope_similarity", "pawsx", (-0.0021, -0.0011), unit="cosine a layer", p_value=0.0123)
     assert judge("C03", slope).because.startswith(
-        "Slope similarity (cosine a layer): PAWS-X -0.0016 [-0.0021, -0.0011] p = 0.0123; "
+        "Slope similarity (cosine a layer): PAWS-X −0.0016 [−0.0021, −0.0011] p = 0.0123; "
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from crosslayer.config import ACTIVE, PROFILES, load_profile, parse_profile
+from crosslayer.config import ACTIVE, PROFILES, load_profile, parse_profile, read_yaml
 from crosslayer.errors import ConfigError, CrosslayerError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replicate a paper claim by claim.")
@@ -73,6 +73,7 @@ def changed(path: Path, changes: list[str]) -> str:
 
     from ruamel.yaml import YAML
 
+    read_yaml(path)
     yaml = YAML()
     yaml.width = 115
     content: Any = yaml.load(path.read_text(encoding="utf-8"))
@@ -80,11 +81,21 @@ def changed(path: Path, changes: list[str]) -> str:
         key, equals, value = change.partition("=")
         if not equals or not key:
             raise ConfigError(f"--set {change} is no KEY=VALUE, for example data.root=DIR")
-        _set(content, key, YAML(typ="safe").load(value))
+        _set(content, key, _parsed(change, value))
     out = StringIO()
     yaml.dump(content, out)
     parse_profile(YAML(typ="safe").load(out.getvalue()), str(path))
     return out.getvalue()
+
+
+def _parsed(change: str, value: str) -> Any:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return YAML(typ="safe").load(value)
+    except (YAMLError, ValueError):
+        raise ConfigError(f"--set {change}: the value is no YAML; quote it") from None
 
 
 def _set(content: Any, key: str, value: Any) -> None:

@@ -22,7 +22,7 @@ def findings() -> Iterator[tuple[str, bool, str]]:
     yield (
         "latexmk (PDF)",
         shutil.which("latexmk") is not None,
-        ("on Debian: apt-get install latexmk texlive-latex-extra texlive-fonts-recommended"),
+        "on Debian: apt-get install latexmk texlive-latex-extra texlive-fonts-recommended lmodern librsvg2-bin",
     )
 
 

@@ -205,7 +205,7 @@ def _draw(evidence: Evidence, folder: Path) -> str:
             plots.by_layer(gap, select(evidence, "accuracy_gap", task), label="here")
             plots.paper_points(gap, paper.accuracy_gap(task))
             gap.set(title=TASKS[task].title, xlabel="fusion layer x of D_x", ylabel="en, de minus rest (points)")
-            plots.by_layer(alike, select(evidence, "similarity", task), series=1, label="here")
+            plots.by_layer(alike, select(evidence, "similarity", task), label="here")
             plots.paper_points(alike, paper.similarity(task))
             alike.set(title=TASKS[task].title, xlabel="fusion layer x of D_x", ylabel="similarity (cosine)")
         panels[0].legend()

@@ -260,5 +260,5 @@ def _draw_estimands(evidence: Evidence, folder: Path) -> str:
                 rows.append(plots.Row(f"{TASKS[task].title}, {label}", part, best))
     title = "Three gains for each task, the range that the paper claims, and its own best-on-test gains"
     with plots.picture(folder, "estimands.svg", title, height=plots.forest_height(len(rows))) as (axes,):
-        plots.forest(axes, rows, "gain over the baseline (points)", CLAIMED)
+        plots.forest(axes, rows, "gain (points); band: claimed range, diamonds: the paper", CLAIMED)
     return "estimands.svg"

@@ -26,6 +26,8 @@ WIDTH = 7.0
 """Inches; at 700 pixels the 9-point letters are 12 pixels high."""
 INK, QUIET, BAND, PAPER = "#1b1b1b", "#767676", "#cfe3f5", "#D55E00"
 SERIES = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "v"))
+ASIDE = 0.06
+"""How far the next series stands aside, so that intervals do not cover each other."""
 STYLE: dict[Any, Any] = {
     "font.family": "sans-serif", "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "svg.fonttype": "none",
@@ -66,7 +68,7 @@ def picture(
 def by_layer(axes: Axes, parts: Iterable[Part], series: int = 0, label: str | None = None) -> None:
     """Estimates with intervals over layers; parts without a value are left out."""
     shown = sorted((p for p in parts if p.estimate is not None), key=lambda part: part.layer or 0)
-    layers = np.array([part.layer for part in shown], dtype=np.float64)
+    layers = np.array([part.layer for part in shown], dtype=np.float64) + ASIDE * series
     colour, marker = SERIES[series]
     axes.plot(layers, _estimates(shown), color=colour, marker=marker, markersize=4, linewidth=1, label=label)
     _intervals(axes, layers, shown, colour)
@@ -86,7 +88,7 @@ def by_category(axes: Axes, parts: Sequence[Part | None], names: Sequence[str], 
     """Estimates with intervals over named places; series stand a little aside of each other."""
     shown = [(place, part) for place, part in enumerate(parts) if part is not None]
     colour, marker = SERIES[series]
-    places = np.array([place + 0.08 * (series - 1.5) for place, _ in shown])
+    places = np.array([place + ASIDE * series for place, _ in shown])
     found = [part for _, part in shown]
     axes.plot(places, _estimates(found), color=colour, marker=marker, markersize=4, linewidth=0.5, label=label)
     _intervals(axes, places, found, colour)
@@ -138,7 +140,9 @@ def heat(
     for (row, column), value in np.ndenumerate(values):
         if np.isfinite(value):
             ink = "white" if value > dark else INK
-            axes.text(column, row, f"{value:.2g}", ha="center", va="center", color=ink, fontsize=8)
+            axes.text(
+                column, row, "0" if value == 0 else f"{value:.2f}", ha="center", va="center", color=ink, fontsize=8
+            )
     axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(range(len(columns)), columns)
     axes.tick_params(length=0)

@@ -109,7 +109,7 @@ def _autocorrelation(x: Floats) -> float:
 def _draw(evidence: Evidence, folder: Path) -> str:
     from crosslayer.analysis import plots
 
-    tasks = tasks_in(evidence)
+    tasks = [task for task in tasks_in(evidence) if select(evidence, "transfer_score", task)]
     title = "Zero-shot transfer from each frozen layer against its semantic and its structural score"
     with plots.picture(
         folder, "transfer.svg", title, height=2.3 * len(tasks), rows=len(tasks), columns=len(FEATURES)

@@ -2,7 +2,8 @@
 
 ``claims/ledger/ENTRY/`` holds ``run.json``, ``profile.yaml``, ``trials.json``, ``predictions-STAGE-TASK.parquet``
 (gold ids once, one column of predicted ids a trial), ``scores-KEY.parquet`` for the trials whose calibration is
-asked about, ``diagnostics.npz``, ``probes/``, the evidence computed from these, and ``hashes.json``.
+asked about (Q01), ``diagnostics.npz``, ``probes/``, the evidence computed from these, and ``hashes.json``. An
+entry is complete or absent: it is written under a hidden name and renamed.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import importlib
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -22,10 +24,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from ruamel.yaml import YAML
 
 from crosslayer.claims.evidence import Evidence, read_evidence, write_evidence
 from crosslayer.claims.registry import Entry, Registry
-from crosslayer.config import ACTIVE, Profile, load_profile
+from crosslayer.claims.results import FRESH
+from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
 from crosslayer.errors import ConfigError, ResultsError
 from crosslayer.predictions import Array, ResultsRun, Stage, TaskTable, TrialRecord
@@ -39,6 +43,10 @@ LEDGER = Path("claims/ledger")
 TOLERANCE = 1e-9
 """How far a number of a recorded run may move when it is derived again."""
 STAGES: tuple[Stage, ...] = ("sweep", "intermediate")
+PROBES = ("retrieval.parquet", "tagging.parquet", "transfer.parquet", "similarity.parquet", "structure.json")
+IDENTITY = ("language", "item", "position", "gold")
+MAX_SCORED_TAGS = 20_000
+"""Words of a split whose scores are kept, spread evenly over the languages; pairs keep all of theirs."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,8 @@ class RecordedRun:
 
     @property
     def name(self) -> str:
-        """The entry's name."""
-        return self.folder.name
+        """The entry's name, also while its folder is still hidden."""
+        return self.folder.name.lstrip(".")
 
     @cached_property
     def _records(self) -> tuple[TrialRecord, ...]:
@@ -69,20 +77,22 @@ class RecordedRun:
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
         """See `Run.table`."""
         records = tuple(records)
-        first = records[0]
-        table = pq.read_table(self.folder / predictions_file(first.stage, first.task))
-        table = table.filter(pa.compute.equal(table["split"].cast(pa.string()), split))
-        names = np.array(table["language"].cast(pa.string()).to_pylist())
+        if not records:
+            raise ResultsError(f"no finished trial of that kind in {self.name}")
+        first, keys = records[0], [record.key for record in records]
+        path = self.folder / predictions_file(first.stage, first.task)
+        table = _of_split(pq.read_table(path, columns=["split", *IDENTITY, *keys]), split)
+        names = _strings(table["language"])
         languages = tuple(sorted(set(names), key=lambda code: (code != "en", code)))
         index = {code: i for i, code in enumerate(languages)}
         return TaskTable(
             languages=languages,
             language=np.array([index[code] for code in names], dtype=np.int16),
-            item=np.array(table["item"].cast(pa.string()).to_pylist()),
+            item=_strings(table["item"]),
             position=table["position"].to_numpy(),
             gold=table["gold"].to_numpy(),
             records=records,
-            predicted=np.stack([table[record.key].to_numpy() for record in records]),
+            predicted=np.stack([table[key].to_numpy() for key in keys]),
         )
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
@@ -90,8 +100,7 @@ class RecordedRun:
         path = self.folder / f"scores-{record.key}.parquet"
         if not path.exists():
             return None
-        table = pq.read_table(path)
-        table = table.filter(pa.compute.equal(table["split"].cast(pa.string()), split)).drop_columns(["split"])
+        table = _of_split(pq.read_table(path), split).drop_columns(["split"])
         return np.stack([column.to_numpy() for column in table.columns], axis=1).astype(np.float32)
 
     def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
@@ -108,6 +117,14 @@ class RecordedRun:
         """See `Run.structure`."""
         path = self.folder / "probes" / "structure.json"
         return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def _of_split(table: pa.Table, split: Split) -> pa.Table:
+    return table.filter(pa.compute.equal(table["split"].cast(pa.string()), split))
+
+
+def _strings(column: pa.ChunkedArray) -> Array:
+    return np.asarray(column.cast(pa.string()).to_numpy())
 
 
 def predictions_file(stage: Stage, task: TaskName) -> str:
@@ -132,7 +149,7 @@ def record(
         ConfigError: the name is no folder name, or there already.
         ResultsError: there is nothing to record.
     """
-    if not name.replace("-", "").isalnum() or name != name.lower():
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or name == FRESH:
         raise ConfigError(f"{name!r} is no name for a recorded run; use lower-case letters, digits and -")
     final = ledger / name
     if final.exists():
@@ -144,10 +161,13 @@ def record(
     temporary = ledger / f".{name}"
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
-    _write_tables(run, trials, temporary)
-    _write_description(title, profile, results, temporary)
-    os.replace(temporary, final)
-    _write_evidence(final, registry)
+    try:
+        _write_tables(run, trials, temporary)
+        _write_description(title, profile, results, temporary)
+        _write_evidence(temporary, registry)
+        os.replace(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
     return final
 
 
@@ -163,9 +183,12 @@ def _write_tables(run: ResultsRun, trials: list[TrialRecord], folder: Path) -> N
     arrays = {f"{t.key}/{name}": array for t in usable for name, array in run.diagnostics(t).items()}
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
     for trial in usable:
-        if TASKS[trial.task].kind == "pair" and trial.model == "baseline":
+        if trial.stage == "intermediate":
             _write_scores(run, trial, folder)
-    shutil.copytree(run.folder / "probes", folder / "probes")
+    (folder / "probes").mkdir()
+    for name in PROBES:
+        if (run.folder / "probes" / name).exists():
+            shutil.copyfile(run.folder / "probes" / name, folder / "probes" / name)
 
 
 def _compact(run: ResultsRun, trials: list[TrialRecord]) -> pa.Table:
@@ -175,7 +198,7 @@ def _compact(run: ResultsRun, trials: list[TrialRecord]) -> pa.Table:
         table = run.table(trials, split)
         columns.setdefault("split", []).append(np.full(len(table.gold), split))
         columns.setdefault("language", []).append(np.array(table.languages)[table.language])
-        for name in ("item", "position", "gold"):
+        for name in IDENTITY[1:]:
             columns.setdefault(name, []).append(getattr(table, name))
         for trial, predicted in zip(trials, table.predicted, strict=True):
             columns.setdefault(trial.key, []).append(predicted)
@@ -186,21 +209,52 @@ def _compact(run: ResultsRun, trials: list[TrialRecord]) -> pa.Table:
 
 
 def _write_scores(run: ResultsRun, trial: TrialRecord, folder: Path) -> None:
-    splits = {split: run.scores(trial, split) for split in ("dev", "test")}
-    values = np.concatenate([scores for scores in splits.values() if scores is not None]).astype(np.float16)
-    names = np.concatenate([np.full(len(s), split) for split, s in splits.items() if s is not None])
-    columns = {f"score_{k}": values[:, k] for k in range(values.shape[1])}
-    table = pa.table({"split": pa.array(names).dictionary_encode(), **columns})
+    """The scores of dev and test in the order of the predictions; NaN in words outside the sample."""
+    splits: list[str] = []
+    values: list[Array] = []
+    for split in ("dev", "test"):
+        scores = run.scores(trial, split)
+        assert scores is not None
+        if TASKS[trial.task].kind == "tags":
+            kept = sample(run.table([trial], split).language, MAX_SCORED_TAGS)
+            scores = np.where(kept[:, None], scores, np.nan)
+        values.append(scores.astype(np.float16))
+        splits += [split] * len(scores)
+    joined = np.concatenate(values)
+    columns = {f"score_{k}": joined[:, k] for k in range(joined.shape[1])}
+    table = pa.table({"split": pa.array(splits).dictionary_encode(), **columns})
     pq.write_table(table, folder / f"scores-{trial.key}.parquet", compression="zstd")
 
 
+def sample(language: Array, size: int) -> Array:
+    """Which rows are kept: all (N,), or the same number of each language, drawn without regard to the trial."""
+    kept = np.ones(len(language), dtype=bool)
+    codes = np.unique(language)
+    share = size // max(len(codes), 1)
+    rng = np.random.default_rng(0)
+    for code in codes if len(language) > size else ():
+        rows = np.flatnonzero(language == code)
+        kept[rng.permutation(rows)[share:]] = False
+    return kept
+
+
 def _write_description(title: str, profile: Profile, results: Path, folder: Path) -> None:
-    text = ACTIVE.read_text(encoding="utf-8")
-    if profile.data.root is not None:
-        text = text.replace(profile.data.root, "DIR")
-    (folder / "profile.yaml").write_text(text, encoding="utf-8")
+    with (folder / "profile.yaml").open("w", encoding="utf-8") as stream:
+        yaml: Any = YAML(typ="safe")
+        yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
+        yaml.dump(without_paths(profile).model_dump(mode="json"), stream)
     info = {"title": title, **read_run(results / "run.json")}
     (folder / "run.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def without_paths(profile: Profile) -> Profile:
+    """The profile without directories of this machine; an encoder from a directory keeps its last part."""
+    data, encoder = profile.data, profile.encoder
+    if data.root is not None:
+        data = data.model_copy(update={"root": "DIR"})
+    if encoder.name is not None and Path(encoder.name).expanduser().is_dir():
+        encoder = encoder.model_copy(update={"name": Path(encoder.name).expanduser().resolve().name})
+    return profile.model_copy(update={"data": data, "encoder": encoder})
 
 
 def _write_evidence(folder: Path, registry: Registry) -> None:
@@ -214,7 +268,7 @@ def _write_evidence(folder: Path, registry: Registry) -> None:
         evidence: Evidence = analysis.measure(entry.id, run, profile)
         figures = analysis.figures(evidence, run, profile, home)
         write_evidence(evidence.model_copy(update={"figures": figures}), home)
-    hashes = {str(path.relative_to(folder)): _sha256(path) for path in _files(folder)}
+    hashes = {name: _sha256(folder / name) for name in _files(folder)}
     (folder / "hashes.json").write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 
@@ -238,7 +292,7 @@ def derive_again(folder: Path, registry: Registry) -> None:
         new, old = (e.model_copy(update={"figures": ()}).model_dump(mode="json") for e in (evidence, recorded))
         for where, was, now in differences(old, new):
             raise ResultsError(
-                f"{folder}: {entry.id} {where} was recorded as {was} and is {now} with today's code; "
+                f"{folder}: {entry.id} {where} was recorded as {was!r:.80} and is {now!r:.80} with today's code; "
                 "restore the code or record the run anew"
             )
 
@@ -250,14 +304,16 @@ def verify(folder: Path) -> None:
         ResultsError: naming the first file that is missing, changed or not listed.
     """
     try:
-        hashes: dict[str, str] = json.loads((folder / "hashes.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        hashes: dict[str, str] = dict(json.loads((folder / "hashes.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
         raise ResultsError(f"{folder}/hashes.json is missing or damaged; restore it from git") from None
-    present = {str(path.relative_to(folder)) for path in _files(folder)}
-    for name in sorted(present | set(hashes)):
+    present = _files(folder)
+    for name in sorted({*present, *hashes}):
         if name not in present:
             raise ResultsError(f"{folder / name} is missing; restore it from git")
-        if name not in hashes or _sha256(folder / name) != hashes[name]:
+        if name not in hashes:
+            raise ResultsError(f"{folder / name} was not recorded; remove it")
+        if _sha256(folder / name) != hashes[name]:
             raise ResultsError(f"{folder / name} is not what was recorded; restore it from git")
 
 
@@ -266,7 +322,10 @@ def differences(old: Any, new: Any, where: str = "") -> Iterator[tuple[str, Any,
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
         for key in old:
             yield from differences(old[key], new[key], f"{where}.{key}".lstrip("."))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+    elif isinstance(old, list) and isinstance(new, list):
+        if len(old) != len(new):
+            yield f"{where} (length)", len(old), len(new)
+            return
         for i, (a, b) in enumerate(zip(old, new, strict=True)):
             yield from differences(a, b, f"{where}[{i}]")
     elif isinstance(old, float) and isinstance(new, float):
@@ -276,8 +335,10 @@ def differences(old: Any, new: Any, where: str = "") -> Iterator[tuple[str, Any,
         yield where, old, new
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file() and p.name != "hashes.json")
+def _files(folder: Path) -> list[str]:
+    """Names of all files below the folder, without the list of hashes."""
+    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(name for name in names if name != "hashes.json")
 
 
 def _sha256(path: Path) -> str:

@@ -13,7 +13,7 @@ def sentence(parts: Iterable[Part]) -> str:
     """``Dev selected gain (points): XNLI +0.61 [+0.12, +1.10], NER ...; next measure ...``, no full stop."""
     groups = groupby(parts, key=lambda part: (part.measure, part.unit))
     text = "; ".join(
-        f"{measure.replace('_', ' ')} ({unit}): " + ", ".join(map(_value, group))
+        f"{measure.replace('_', ' ').replace('ece', 'ECE').replace('upos', 'UPOS')} ({unit}): " + ", ".join(map(_value, group))
         for (measure, unit), group in groups
     )
     return text[:1].upper() + text[1:]
@@ -43,8 +43,8 @@ def task_title(task: str | None) -> str:
 
 
 def number(value: float, unit: str) -> str:
-    """A signed number: two decimals for points, three significant digits else."""
-    return f"{value:+.2f}" if unit == "points" else f"{value:+.3g}"
+    """A signed number: two decimals for points, three significant digits else; with a true minus sign."""
+    return (f"{value:+.2f}" if unit == "points" else f"{value:+.3g}").replace("-", "−")
 
 
 def _value(part: Part) -> str:

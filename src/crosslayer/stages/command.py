@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from crosslayer.config import Profile, load_profile
-from crosslayer.errors import CrosslayerError
+from crosslayer.config import ACTIVE, Profile, load_profile
+from crosslayer.errors import ConfigError, CrosslayerError
 from crosslayer.runlog import timed
 from crosslayer.supervision import die_with_supervisors
 
@@ -41,6 +41,10 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
     label = "-".join([name, *(getattr(options, argument) for argument in arguments)])
     try:
         profile = load_profile()
+        if options.profile != profile.profile:
+            raise ConfigError(
+                f"{ACTIVE} has the profile {profile.profile}, not {options.profile}; run `dvc repro`"
+            )
         folder = RESULTS / options.profile
         with timed(folder, label):
             body(profile, folder, options)

@@ -74,7 +74,8 @@ def common_text(corpus: Corpus) -> list[tuple[str, str, str]]:
 def _remap_rows(rows: Array, used: Array) -> Array:
     lengths = np.cumsum([len(row) for row in rows])
     out = np.empty(len(rows), dtype=object)
-    out[:] = np.split(remap(np.concatenate(rows), used).astype(np.int32), lengths[:-1])
+    for i, row in enumerate(np.split(remap(np.concatenate(rows), used).astype(np.int32), lengths[:-1])):
+        out[i] = row
     return out
 
 

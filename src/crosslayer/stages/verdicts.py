@@ -21,7 +21,7 @@ def verdicts(profile: Profile, folder: Path, options: argparse.Namespace) -> Non
         ResultsError: a number of a recorded run moved, or one of its files changed.
     """
     registry = load_registry()
-    for entry in sorted(path for path in LEDGER.glob("*") if path.is_dir()):
+    for entry in sorted(path for path in LEDGER.glob("[!.]*") if path.is_dir()):
         derive_again(entry, registry)
     results = load_fresh(profile, registry, folder.parent)
     decided = [verdict.model_dump(mode="json") for verdict in results.verdicts.values()]
@@ -49,8 +49,13 @@ def gains_by_layer(results: RunResults) -> str:
         for part in evidence.parts
         if part.measure == "layer_gain" and part.estimate is not None
     }
-    lines = [f"{task},{layer},{gain:.4f}" for (task, layer), gain in sorted(rows.items(), key=str)]
+    lines = [f"{task},{layer},{gain:.4f}" for (task, layer), gain in sorted(rows.items(), key=_by_layer)]
     return "\n".join(["task,layer,gain", *lines]) + "\n"
+
+
+def _by_layer(row: tuple[tuple[str | None, int | None], float]) -> tuple[str, int]:
+    (task, layer), _ = row
+    return task or "", layer or 0
 
 
 def _write_json(path: Path, content: object) -> None:

@@ -1,0 +1,944 @@
+"""Evidence from made-up runs whose effects are known, against independent computations."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import warnings
+import xml.etree.ElementTree as ET
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import pearsonr, ttest_1samp, ttest_rel
+from seqeval.metrics import f1_score
+
+from crosslayer import stats
+from crosslayer.analysis import (
+    attention,
+    best_layers,
+    calibration,
+    complementarity,
+    equilibrium,
+    families,
+    gains,
+    layer_contrast,
+    paper,
+    parts,
+    scores,
+    show,
+    structure,
+    transfer,
+)  # fmt: skip
+from crosslayer.analysis.probes import halves
+from crosslayer.claims.evidence import Evidence, Part, read_evidence, write_evidence
+from crosslayer.claims.registry import Registry, load_registry
+from crosslayer.claims.verdict import decide
+from crosslayer.config import Profile
+from crosslayer.errors import ResultsError
+from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax
+from crosslayer.metrics.classification import share_from_counts
+from crosslayer.tasks import LANGUAGES, TASK_NAMES, TASKS, TaskName
+from synthetic_run import MadeUpRun, make_items, make_profile, make_record, make_sweep
+
+ROOT = Path(__file__).parent.parent
+PROFILE = make_profile()
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry(ROOT / "claims" / "registry.yaml")
+
+
+@pytest.fixture(scope="module")
+def planted() -> MadeUpRun:
+    """Layer 2 is right 2 points more often, in all tasks."""
+    return make_sweep(PROFILE, {(task, "layer_2"): 2.0 for task in TASK_NAMES}, n=1000, noise=0.2)
+
+
+@pytest.fixture(scope="module")
+def null() -> MadeUpRun:
+    return make_sweep(PROFILE, n=1000, noise=0.2, seed=1)
+
+
+def one(evidence: Evidence, measure: str, task: str | None = None, **about: object) -> Part:
+    found = [
+        part
+        for part in evidence.parts
+        if (part.measure, part.task) == (measure, task) and all(getattr(part, k) == v for k, v in about.items())
+    ]
+    assert len(found) == 1, [(part.measure, part.task) for part in evidence.parts]
+    return found[0]
+
+
+def verdict(registry: Registry, evidence: Evidence, profile: Profile = PROFILE) -> str:
+    return decide(registry.entry(evidence.claim), evidence, profile).verdict
+
+
+def task_score(run: MadeUpRun, task: TaskName, key: str) -> float:
+    """Mean over languages, by other code: seqeval on tag names, or the share of equal labels."""
+    items, predicted = run.items[task, "test"], run.predicted[key, "test"]
+    found = []
+    for code in sorted(set(items.language)):
+        here = items.language == code
+        if task == "ner":
+            names = np.array(TASKS["ner"].labels)
+            gold, guess = (names[ids[here]].reshape(-1, 4).tolist() for ids in (items.gold, predicted))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found.append(100 * float(f1_score(gold, guess)))
+        else:
+            found.append(float(100 * np.mean(items.gold[here] == predicted[here])))
+    return float(np.mean(found))
+
+
+def brute_gain(run: MadeUpRun, task: TaskName, model: str, seeds: tuple[int, ...] = (0, 1, 2)) -> float:
+    pairs = [(f"sweep-{task}-{model}-none-{s}", f"sweep-{task}-baseline-none-{s}") for s in seeds]
+    return float(np.mean([task_score(run, task, a) - task_score(run, task, b) for a, b in pairs]))
+
+
+# Scores
+
+
+@pytest.mark.parametrize("task", TASK_NAMES)
+def test_scores_agree_with_other_code(planted: MadeUpRun, task: TaskName) -> None:
+    found = scores.load_sweep(planted, PROFILE).tasks[task]
+    assert found.test.models == ("baseline", "layer_1", "layer_2", "layer_3", "self")
+    for row, model in enumerate(found.test.models):
+        expected = task_score(planted, task, f"sweep-{task}-{model}-none-1")
+        assert found.test.scores[row, 1] == pytest.approx(expected, abs=1e-9)
+
+
+def test_averaging_seeds_leaves_the_item_variance_as_it_is(planted: MadeUpRun) -> None:
+    found = scores.load_sweep(planted, PROFILE).tasks["xnli"]
+    rng = parts.generator("items", "xnli", "all languages")
+    cells = found.grid.spread(found.counts)
+    expected = stats.item_variance(
+        cells, found.units.language, found.units.cluster, share_from_counts, scores.N_RESAMPLES, rng
+    )
+    assert found.test.item_variance == pytest.approx(expected, rel=1e-9)
+    assert found.test.item_variance[0, 1] > 0
+
+
+@pytest.mark.parametrize(
+    ("task", "source", "together"), [("xnli", "hub", True), ("pos", "hub", False), ("pos", "fragment", True)]
+)
+def test_clusters_join_languages_where_items_are_parallel(
+    planted: MadeUpRun, task: TaskName, source: str, together: bool
+) -> None:
+    found = scores.load_sweep(planted, make_profile(tasks=[task], source=source)).tasks[task]
+    clusters = len(set(found.units.cluster.tolist()))
+    assert clusters == (1000 if together else 4000)
+    assert found.n_items == 4000
+
+
+def test_what_failed_or_never_ran_is_named() -> None:
+    run = make_sweep(make_profile(tasks=["xnli", "pos"]), n=20)
+    run.end("collapsed", task="xnli", model="layer_1", seed=1)
+    run.end("nan_loss", task="xnli", model="self")
+    run.end("out_of_memory", task="pos")
+    run.drop(task="xnli", model="layer_3", seed=2)
+    found = scores.load_sweep(run, make_profile(tasks=["xnli", "pos", "pawsx"]))
+    assert list(found.tasks) == ["xnli"]
+    assert set(found.missing) == {
+        "XNLI: layer_1 collapsed into one answer with seed 1",
+        "XNLI: self ended with a loss that is no number with seeds 0, 1, 2",
+        "XNLI: layer_3 has not run with seed 2",
+        "POS: all 15 trials ran out of memory",
+        "POS: no baseline ended well, so that nothing has a gain",
+        "PAWS-X: the sweep has not run",
+        "NER is no task of the profile made-up",
+    }
+    table = found.tasks["xnli"].test
+    assert "self" not in table.models
+    assert np.argwhere(np.isnan(table.scores)).tolist() == [[1, 1], [3, 2]]
+    assert not any("layer_1-none-1" in key or "-self-" in key for key in found.keys)
+
+
+# Gains
+
+
+def test_planted_gain_is_recovered(planted: MadeUpRun, registry: Registry) -> None:
+    evidence = gains.measure("C05", planted, PROFILE)
+    for task in TASK_NAMES:
+        part = one(evidence, "dev_selected_gain", task)
+        assert part.estimate == pytest.approx(brute_gain(planted, task, "layer_2"), abs=1e-9)
+        assert part.interval is not None
+        assert part.interval.low > 0
+        if task in ("xnli", "pawsx", "pos"):
+            assert part.interval.low < 2.0 < part.interval.high
+        assert part.n_seeds == 3
+        assert part.note == "Layer chosen on dev, seed by seed: 2, 2, 2."
+        assert one(evidence, "layer_gain", task, layer=2).estimate == pytest.approx(part.estimate)
+    assert verdict(registry, evidence) == "reproduced"
+    assert evidence.missing == ()
+    assert len(evidence.trials) == 60
+    assert evidence.headline == 0
+    crossed = gains.measure("C06", planted, PROFILE)
+    for task in TASK_NAMES:
+        assert one(crossed, "cross_fitted_gain", task).estimate == pytest.approx(
+            brute_gain(planted, task, "layer_2")
+        )
+
+
+def test_no_gain_is_shown_where_there_is_none(null: MadeUpRun, registry: Registry) -> None:
+    evidence = gains.measure("C05", null, PROFILE)
+    for task in TASK_NAMES:
+        part = one(evidence, "dev_selected_gain", task)
+        assert part.interval is not None
+        assert part.interval.low < 0 < part.interval.high
+    assert verdict(registry, evidence) in ("not reproduced", "inconclusive")
+
+
+def test_best_on_test_is_shown_beside_what_it_gives_without_effect(null: MadeUpRun, planted: MadeUpRun) -> None:
+    evidence = gains.measure("C06", null, PROFILE)
+    for task in TASK_NAMES:
+        part = one(evidence, "best_on_test_gain", task)
+        brute = [brute_gain(null, task, model) for model in ("layer_1", "layer_2", "layer_3")]
+        assert part.estimate == pytest.approx(max(brute))
+        assert not part.judged
+        assert part.interval is None
+        assert part.p_value is not None
+        assert part.p_value > 0.05
+        chance = one(evidence, "best_on_test_gain_without_effect", task).estimate
+        assert chance is not None
+        assert 0 < chance < 1
+    real = one(gains.measure("C06", planted, PROFILE), "best_on_test_gain", "pos")
+    assert real.layer == 2
+    assert real.p_value == pytest.approx(1 / 5**2, rel=0.3)  # 5 models: layer 2 on top at all 3 seeds
+
+
+def test_gain_in_a_language_is_that_of_its_rows_alone(planted: MadeUpRun) -> None:
+    evidence = gains.measure("C05", planted, PROFILE)
+    items = planted.items["pawsx", "test"]
+    here = items.language == "zh"
+    right = {
+        model: [
+            np.mean((planted.predicted[f"sweep-pawsx-{model}-none-{s}", "test"] == items.gold)[here])
+            for s in range(3)
+        ]
+        for model in ("layer_2", "baseline")
+    }
+    part = one(evidence, "dev_selected_gain_in_language", "pawsx", language="zh")
+    assert part.estimate == pytest.approx(100 * float(np.mean(right["layer_2"]) - np.mean(right["baseline"])))
+    assert part.n_items == 1000
+    everywhere = [p.estimate for p in parts.select(evidence, "dev_selected_gain_in_language", "pawsx")]
+    assert one(evidence, "dev_selected_gain_languages_resampled", "pawsx").estimate == pytest.approx(
+        np.mean(everywhere)
+    )
+
+
+def test_one_seed_gives_estimates_without_intervals(registry: Registry) -> None:
+    profile = make_profile(seeds=[7])
+    run = make_sweep(profile, {(task, "layer_2"): 5.0 for task in TASK_NAMES}, n=200)
+    evidence = gains.measure("C05", run, profile)
+    for task in TASK_NAMES:
+        part = one(evidence, "dev_selected_gain", task)
+        assert part.estimate == pytest.approx(brute_gain(run, task, "layer_2", (7,)))
+        assert (part.interval, part.minimum_detectable, part.n_seeds) == (None, None, 1)
+    assert verdict(registry, evidence, profile) == "inconclusive"
+    assert verdict(registry, complementarity.measure("C02", run, profile), profile) == "inconclusive"
+    assert verdict(registry, equilibrium_evidence(run, profile), profile) == "inconclusive"
+    crossed = gains.measure("C06", run, profile)
+    assert crossed.status == "missing"
+    assert any("needs 2 seeds" in line for line in crossed.missing)
+    assert best_layers.measure("C07", run, profile).status == "missing"
+
+
+def test_a_collapsed_trial_never_enters(planted: MadeUpRun) -> None:
+    run = make_sweep(PROFILE, {("xnli", "layer_2"): 2.0}, n=300)
+    key = "sweep-xnli-layer_2-none-0"
+    run.predicted[key, "test"] = np.zeros_like(run.predicted[key, "test"])
+    run.end("collapsed", key=key)
+    evidence = gains.measure("C05", run, PROFILE)
+    assert "XNLI: layer_2 collapsed into one answer with seed 0" in evidence.missing
+    assert key not in evidence.trials
+    part = one(evidence, "layer_gain", "xnli", layer=2)
+    assert part.estimate == pytest.approx(brute_gain(run, "xnli", "layer_2", (1, 2)))
+    assert (part.n_seeds, one(evidence, "dev_selected_gain", "xnli").n_seeds) == (2, 2)
+
+
+def test_a_missing_task_is_missing_and_not_failed(registry: Registry) -> None:
+    profile = make_profile(tasks=["xnli", "pawsx", "pos"])
+    run = make_sweep(profile, {(task, "layer_2"): 4.0 for task in TASK_NAMES}, n=400)
+    evidence = gains.measure("C05", run, profile)
+    assert evidence.missing == ("NER is no task of the profile made-up",)
+    assert verdict(registry, evidence, profile) == "partly reproduced"
+    nothing = gains.measure("C05", MadeUpRun(), profile)
+    assert nothing.status == "missing"
+    assert "XNLI: the sweep has not run" in nothing.missing
+    assert verdict(registry, nothing, profile) == "not run"
+
+
+def test_evidence_is_the_same_twice(planted: MadeUpRun, tmp_path: Path) -> None:
+    files = []
+    for name in ("first", "second"):
+        scores.score_task.cache_clear()
+        (tmp_path / name).mkdir()
+        files.append(write_evidence(gains.measure("C06", planted, PROFILE), tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+
+
+def test_pos_span_f1_by_the_rule_of_the_literature(planted: MadeUpRun) -> None:
+    items = planted.items["pos", "test"]
+    tags = np.array(TASKS["pos"].labels)
+    found = []
+    for seed in range(3):
+        predicted = planted.predicted[f"sweep-pos-baseline-none-{seed}", "test"]
+        by_language = []
+        for code in sorted(set(items.language)):
+            here = items.language == code
+            spans = [
+                {s for i, row in enumerate(tags[ids[here]].reshape(-1, 4)) for s in tag_runs(i, row.tolist())}
+                for ids in (items.gold, predicted)
+            ]
+            by_language.append(200 * len(spans[0] & spans[1]) / (len(spans[0]) + len(spans[1])))
+        found.append(np.mean(by_language))
+    part = one(gains.measure("C05", planted, PROFILE), "baseline_pos_span_f1", "pos")
+    assert part.estimate == pytest.approx(float(np.mean(found)))
+
+
+def tag_runs(sentence: int, tags: list[str]) -> list[tuple[int, int, int, str]]:
+    """Runs of equal tags; those that begin with S never merge."""
+    runs: list[tuple[int, int, int, str]] = []
+    for i, tag in enumerate(tags):
+        if runs and runs[-1][3] == tag and not tag.startswith("S"):
+            runs[-1] = (sentence, runs[-1][1], i, tag)
+        else:
+            runs.append((sentence, i, i, tag))
+    return runs
+
+
+# Best layers
+
+
+def test_different_best_layers_are_found(registry: Registry) -> None:
+    best = dict(zip(TASK_NAMES, ("layer_1", "layer_2", "layer_3", "layer_1"), strict=True))
+    run = make_sweep(PROFILE, dict.fromkeys(best.items(), 3.0), n=500, noise=0.2)
+    evidence = best_layers.measure("C07", run, PROFILE)
+    assert verdict(registry, evidence) == "reproduced"
+    for task, name in best.items():
+        assert evidence.facts[f"best_layer_{task}"] == name
+        shares = {part.model: part.estimate or 0.0 for part in parts.select(evidence, "probability_best", task)}
+        assert sum(shares.values()) == pytest.approx(1)
+        assert shares[name] > 0.9
+    assert evidence.facts["chance_that_all_best_layers_differ"] == 0.0  # 4 tasks, 3 layers
+
+
+def test_one_best_layer_for_all_is_no_interaction(planted: MadeUpRun, null: MadeUpRun) -> None:
+    for run in (planted, null):
+        evidence = best_layers.measure("C07", run, PROFILE)
+        p = one(evidence, "task_by_layer_interaction").p_value
+        assert p is not None
+        assert p > 0.05
+
+
+# Complementarity
+
+
+def brute_excess(run: MadeUpRun, task: TaskName, model: str) -> list[float]:
+    items = run.items[task, "test"]
+    right = {
+        (m, s): run.predicted[f"sweep-{task}-{m}-none-{s}", "test"] == items.gold
+        for m in (model, "baseline")
+        for s in range(3)
+    }
+    values = []
+    for seed in range(3):
+        shares = []
+        for code in sorted(set(items.language)):
+            errors = ~right["baseline", seed] & (items.language == code)
+            for other in set(range(3)) - {seed}:
+                shares.append(100 * (right[model, other][errors].mean() - right["baseline", other][errors].mean()))
+        values.append(float(np.mean(shares)))
+    return values
+
+
+@pytest.mark.parametrize("task", ["xnli", "pos"])
+def test_excess_complementarity_by_hand(planted: MadeUpRun, task: TaskName) -> None:
+    evidence = complementarity.measure("C02", planted, PROFILE)
+    part = one(evidence, "excess_complementarity", task)
+    expected = brute_excess(planted, task, "layer_2")
+    assert part.estimate == pytest.approx(np.mean(expected))
+    assert part.interval is not None
+    bare = ttest_1samp(expected, 0).confidence_interval()
+    assert part.interval.high > bare.high or part.interval.low > bare.low  # items widen, more degrees narrow
+    mended, by_seed = (one(evidence, f"errors_mended_by_{name}", task).estimate for name in ("layer", "seed"))
+    assert mended is not None
+    assert by_seed is not None
+    assert mended - by_seed == pytest.approx(part.estimate)
+
+
+def test_complementarity_verdicts(planted: MadeUpRun, null: MadeUpRun, registry: Registry) -> None:
+    assert verdict(registry, complementarity.measure("C02", planted, PROFILE)) == "reproduced"
+    assert verdict(registry, complementarity.measure("C02", null, PROFILE)) in ("inconclusive", "not reproduced")
+    part = one(complementarity.measure("C02", planted, PROFILE), "dev_selected_minus_self", "ner")
+    expected = brute_gain(planted, "ner", "layer_2") - brute_gain(planted, "ner", "self")
+    assert part.estimate == pytest.approx(expected)
+
+
+def test_without_the_control_self_that_part_says_so() -> None:
+    profile = make_profile(tasks=["xnli"], controls=())
+    evidence = complementarity.measure("C02", make_sweep(profile, n=50), profile)
+    part = one(evidence, "dev_selected_minus_self", "xnli")
+    assert part.estimate is None
+    assert "add it to sweep.controls" in part.note
+    assert one(evidence, "excess_complementarity", "xnli").estimate is not None
+
+
+# Equilibrium
+
+
+def equilibrium_evidence(run: MadeUpRun, profile: Profile, fall: float = 0.05) -> Evidence:
+    """C03 on vectors whose cosine between every two languages is 1 - fall x, with some noise."""
+    rng = np.random.default_rng(5)
+    n = len(set(run.items["xnli", "test"].language))
+    for trial in run.trials:
+        cosine = 1 - fall * (trial.layer or 0) + 0.001 * rng.standard_normal()
+        matrix = np.full((n, n), cosine) + (1 - cosine) * np.eye(n)
+        run.arrays[trial.key] = {"fused_mean": np.linalg.cholesky(matrix), "pair_similarity": matrix}
+    return equilibrium.measure("C03", run, profile)
+
+
+def test_slopes_are_recovered(registry: Registry) -> None:
+    profile = make_profile(tasks=["xnli", "pawsx"], layers=[1, 2, 3, 4])
+    run = make_sweep(profile, n=600, noise=0.1)
+    rng = np.random.default_rng(3)
+    for trial in run.trials:
+        items = run.items[trial.task, "test"]
+        near = np.isin(items.language, ["en", "de"])
+        mend = near & (rng.random(len(near)) < 0.1 * (trial.layer or 0))
+        run.predicted[trial.key, "test"] = np.where(mend, items.gold, run.predicted[trial.key, "test"]).astype(
+            np.int8
+        )
+    evidence = equilibrium_evidence(run, profile)
+    for task in ("xnli", "pawsx"):
+        part = one(evidence, "slope_accuracy_gap", task)
+        assert part.estimate == pytest.approx(np.mean([brute_slope(run, task, seed) for seed in range(3)]))
+        assert part.estimate == pytest.approx(3.0, abs=0.8)  # 10 % of 30 points of errors a layer
+        assert one(evidence, "slope_similarity", task).estimate == pytest.approx(-0.05, abs=0.002)
+        assert one(evidence, "similarity", task, layer=4).estimate == pytest.approx(0.8, abs=0.005)
+    assert verdict(registry, evidence, profile) == "reproduced"
+
+
+def brute_slope(run: MadeUpRun, task: TaskName, seed: int) -> float:
+    items = run.items[task, "test"]
+    gaps = []
+    for x in (1, 2, 3, 4):
+        right = run.predicted[f"sweep-{task}-layer_{x}-none-{seed}", "test"] == items.gold
+        share = {code: 100 * right[items.language == code].mean() for code in set(items.language)}
+        gaps.append((share["en"] + share["de"]) / 2 - (share["es"] + share["zh"]) / 2)
+    return float(np.polyfit([1, 2, 3, 4], gaps, 1)[0])
+
+
+def test_slopes_of_the_other_sign_are_not_reproduced(registry: Registry) -> None:
+    profile = make_profile(tasks=["xnli", "pawsx"])
+    evidence = equilibrium_evidence(make_sweep(profile, n=100), profile, fall=-0.05)
+    assert verdict(registry, evidence, profile) == "not reproduced"
+
+
+def test_equilibrium_without_vectors_or_with_one_language_says_so() -> None:
+    profile = make_profile(tasks=["xnli"])
+    bare = equilibrium.measure("C03", make_sweep(profile, n=50), profile)
+    assert (
+        one(bare, "slope_similarity", "xnli").note == "XNLI: no 'fused_mean' among the diagnostics of its trials"
+    )
+    alone = equilibrium.measure("C03", make_sweep(profile, n=50, languages=["en", "de"]), profile)
+    assert "English or German, and others, are needed" in one(alone, "slope_accuracy_gap", "xnli").note
+
+
+# Attention
+
+
+def half_run(profile: Profile, apart: float, alike: float = 0.0) -> MadeUpRun:
+    """Modules on halves: tasks lie ``apart``, and modules of one task and seed share ``alike`` of their start."""
+    rng = np.random.default_rng(2)
+    run = MadeUpRun()
+    for task in profile.tasks:
+        centre = rng.standard_normal(64)
+        for seed in profile.sweep.seeds:
+            start = rng.standard_normal(64)
+            for half in ("half_1", "half_2"):
+                record = make_record(task, half, seed)
+                run.trials.append(record)
+                mean = 0.5 + 0.1 * (apart * centre + alike * start + 0.1 * rng.standard_normal(64))
+                run.arrays[record.key] = {"attention_mean": mean, "attention_variance": np.full(64, 0.01)}
+    return run
+
+
+def test_tasks_that_lie_apart_are_told_apart(registry: Registry) -> None:
+    run = half_run(PROFILE, apart=0.3)
+    evidence = attention.measure("C13", run, PROFILE)
+    part = one(evidence, "between_minus_within")
+    mean = {(t.task, t.model, t.seed): run.arrays[t.key]["attention_mean"] for t in run.trials}
+    distances: dict[bool, list[float]] = {True: [], False: []}
+    for first, second in combinations(mean, 2):
+        if first[2] != second[2] and first[1] != second[1]:
+            gap = float(np.sqrt(np.mean((mean[first] - mean[second]) ** 2)))
+            distances[first[0] == second[0]].append(gap)
+    assert part.estimate == pytest.approx(np.mean(distances[False]) - np.mean(distances[True]))
+    assert part.p_value == pytest.approx(1e-4)
+    assert verdict(registry, evidence) == "reproduced"
+    assert one(evidence, "weight_variance_over_tokens", "ner").estimate == pytest.approx(0.01)
+
+
+def test_a_shared_start_does_not_tell_tasks_apart(registry: Registry) -> None:
+    evidence = attention.measure("C13", half_run(PROFILE, apart=0.0, alike=1.0), PROFILE)
+    p = one(evidence, "between_minus_within").p_value
+    assert p is not None
+    assert p > 0.05
+    assert verdict(registry, evidence) == "inconclusive"
+
+
+def test_permutation_p_of_attention_is_that_of_all_permutations() -> None:
+    """Two tasks and two seeds: 2^4 ways to exchange tasks, counted one by one."""
+    run = half_run(make_profile(tasks=["xnli", "pos"], seeds=[0, 1]), apart=0.05)
+    modules = attention.load_modules(run, run.trials)
+    distances = modules.distances
+    observed = np.subtract(*reversed(attention.by_seed(distances))).mean()
+    larger = 0
+    for code in range(16):
+        swap = [(code >> k) & 1 for k in range(4)]
+        exchanged = np.empty_like(distances)
+        for t, s, u, r in np.ndindex(distances.shape):
+            exchanged[t, s, u, r] = distances[t ^ swap[s], s, u ^ swap[2 + r], r]
+        larger += np.subtract(*reversed(attention.by_seed(exchanged))).mean() >= observed - 1e-12
+    found = attention.permutation_p(distances, np.random.default_rng(0))
+    assert found == pytest.approx(larger / 16, abs=0.02)
+
+
+def test_attention_names_what_is_missing() -> None:
+    run = half_run(make_profile(tasks=["xnli", "pos"]), apart=1.0)
+    run.end("collapsed", task="xnli", model="half_1", seed=0)
+    run.end("failed", task="xnli", model="half_2", seed=1)
+    evidence = attention.measure("C13", run, make_profile(tasks=["xnli", "pos", "ner"]))
+    assert evidence.status == "missing"
+    assert evidence.missing[:3] == (
+        "XNLI: half_1 collapsed into one answer with seed 0",
+        "XNLI: half_2 failed with seed 1",
+        "NER: no modules were trained on halves",
+    )
+    assert "found 2 and 1" in evidence.missing[3]
+
+
+# Layers of the encoder
+
+
+def probe_run(n_layers: int = 12, rise: float = 0.05) -> MadeUpRun:
+    """Retrieval falls and the UPOS probe rises by layer; transfer follows retrieval."""
+    rng = np.random.default_rng(4)
+    layers = range(n_layers + 1)
+    hit = {f"layer_{x}": 0.9 - rise * x for x in layers}
+    frames = []
+    for language in ("de", "es", "zh"):
+        for item in range(200):
+            luck = rng.random()
+            for direction in ("to_english", "from_english"):
+                for centred in (False, True):
+                    row = {"language": language, "item": f"{item}", "direction": direction, "centred": centred}
+                    frames.append(row | {name: luck < share + 0.02 * centred for name, share in hit.items()})
+    words = rng.random(1000)
+    tagging = {f"layer_{x}": words < 0.5 + rise * x / 2 for x in layers}
+    target = [
+        {"task": task, "language": code, "layer": x, "score": 60 - x + rng.standard_normal() / 10, "n_items": 5}
+        for task in ("xnli", "ner", "pawsx", "pos")
+        for code in ("en", "de", "zh")
+        for x in layers
+    ]
+    run = MadeUpRun()
+    run.probes["retrieval"] = pd.DataFrame(frames)
+    run.probes["tagging"] = pd.DataFrame({"sentence": np.arange(1000) // 10, **tagging})
+    run.probes["transfer"] = pd.DataFrame(target)
+    return run
+
+
+def test_layer_contrasts(registry: Registry) -> None:
+    run = probe_run()
+    evidence = layer_contrast.measure("C01", run, PROFILE)
+    columns = [f"layer_{x}" for x in range(1, 13)]
+    means = run.probes["retrieval"].groupby("language")[columns].mean().mean().to_numpy()
+    part = one(evidence, "retrieval_lower_minus_upper")
+    assert part.estimate == pytest.approx(100 * (means[:6].mean() - means[6:].mean()))
+    assert part.n_items == 600
+    words = run.probes["tagging"][columns].mean().to_numpy()
+    assert one(evidence, "upos_probe_upper_minus_lower").estimate == pytest.approx(
+        100 * (words[6:].mean() - words[:6].mean())
+    )
+    assert verdict(registry, evidence) == "reproduced"
+    assert evidence.n_seeds == 0
+    assert evidence.facts == {"lower": "1-6", "upper": "7-12"}
+
+
+def test_interval_of_a_layer_contrast_is_that_of_its_clusters() -> None:
+    run = probe_run()
+    part = one(layer_contrast.measure("C01", run, PROFILE), "upos_probe_upper_minus_lower")
+    lower, upper = halves(12)
+    table = run.probes["tagging"]
+    per_word = table[[f"layer_{x}" for x in range(13)]].to_numpy(float) @ (upper - lower)
+    by_sentence = pd.Series(per_word).groupby(table["sentence"]).mean()
+    error = 100 * by_sentence.std() / np.sqrt(len(by_sentence))
+    assert part.interval is not None
+    assert (part.interval.high - part.interval.low) / (2 * 1.96) == pytest.approx(error, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("n", "lower", "upper"), [(12, range(1, 7), range(7, 13)), (3, [1], [2, 3]), (2, [1], [2])]
+)
+def test_halves(n: int, lower: list[int], upper: list[int]) -> None:
+    found = halves(n)
+    for weights, members in zip(found, (lower, upper), strict=True):
+        assert np.flatnonzero(weights).tolist() == list(members)
+        assert weights.sum() == pytest.approx(1)
+    with pytest.raises(ResultsError, match="no lower and upper half"):
+        halves(1)
+
+
+def test_missing_probes_are_named(registry: Registry) -> None:
+    for claim, module in (("C01", layer_contrast), ("C08", transfer), ("C09", families)):
+        evidence = module.measure(claim, MadeUpRun(), PROFILE)
+        assert evidence.status == "missing"
+        assert any("the probe stage has left no" in line for line in evidence.missing)
+        assert verdict(registry, evidence) == "not run"
+
+
+def test_correlations_over_layers() -> None:
+    run = probe_run()
+    evidence = transfer.measure("C08", run, PROFILE)
+    columns = [f"layer_{x}" for x in range(13)]
+    semantic = run.probes["retrieval"].groupby("language")[columns].mean().mean().to_numpy()
+    for task in ("xnli", "ner", "pawsx", "pos"):
+        table = run.probes["transfer"]
+        there = table[(table["task"] == task) & (table["language"] != "en")]
+        target = there.groupby("layer")["score"].mean().to_numpy()
+        part = one(evidence, "correlation_semantic", task)
+        assert part.estimate == pytest.approx(pearsonr(semantic, target).statistic)
+        assert part.p_value == pytest.approx(1 / 26)
+    assert not parts.select(evidence, "correlation_structural", "pos")
+    structural = one(evidence, "correlation_structural", "ner")
+    assert structural.estimate is not None
+    assert structural.estimate < -0.9
+    assert structural.p_value is not None
+    assert structural.p_value > 0.5
+
+
+def test_correlation_interval_counts_layers_that_are_worth_one() -> None:
+    rng = np.random.default_rng(0)
+    rough, other = rng.standard_normal((2, 200))
+    found = transfer.correlation_interval(rough, other)
+    assert found is not None
+    plain = pearsonr(rough, other).confidence_interval()
+    assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.03)
+    smooth = np.cumsum(rough)
+    wide = transfer.correlation_interval(smooth, np.cumsum(other))
+    assert wide is None or wide.high - wide.low > 2 * (found.high - found.low)
+    assert transfer.correlation_interval(np.arange(5.0), np.arange(5.0)) is None
+
+
+def similarity_frame(languages: list[str], kin: float, script: float = 0.0) -> pd.DataFrame:
+    """Similarity 0.2, more for one genus (``kin``) and for one script."""
+    rows = []
+    rng = np.random.default_rng(1)
+    for layer in range(4):
+        for a, b in combinations(languages, 2):
+            first, second = LANGUAGES[a], LANGUAGES[b]
+            value = 0.2 + kin * (first.genus == second.genus) + script * (first.script == second.script)
+            value += 0.02 * rng.standard_normal()
+            rows.append({"layer": layer, "first": a, "second": b, "cosine": value, "cka": 0.5})
+    return pd.DataFrame(rows)
+
+
+def test_kinship_is_found_and_script_is_not_taken_for_it() -> None:
+    languages = list(TASKS["ner"].languages)
+    run = MadeUpRun()
+    run.probes["similarity"] = similarity_frame(languages, kin=0.3, script=0.3)
+    part = one(families.measure("C09", run, PROFILE), "genus_similarity_difference")
+    assert part.p_value == pytest.approx(1e-4)
+    run.probes["similarity"] = similarity_frame(languages, kin=0.0, script=0.3)
+    part = one(families.measure("C09", run, PROFILE), "genus_similarity_difference")
+    assert part.estimate is not None
+    assert part.estimate > 0.05  # scripts go with genera
+    assert part.p_value is not None
+    assert part.p_value > 0.05
+
+
+def test_difference_of_kin_by_hand() -> None:
+    languages = ["en", "de", "es", "fr", "ru"]
+    frame = similarity_frame(languages, kin=0.3)
+    matrix = families.similarity_matrix(frame, "cosine", languages)
+    genus = np.array([LANGUAGES[code].genus for code in languages])
+    above = frame[frame["layer"] > 0].groupby(["first", "second"])["cosine"].mean()
+    same = [above[pair] for pair in (("en", "de"), ("es", "fr"))]
+    others = [value for pair, value in above.items() if pair not in (("en", "de"), ("es", "fr"))]
+    assert families.same_label_difference(matrix, genus) == pytest.approx(np.mean(same) - np.mean(others))
+
+
+def test_labels_are_permuted_within_their_script_only() -> None:
+    labels, strata = np.array(list("abcdef")), np.array(list("LLLCCX"))
+    permuted = families.permuted_within(labels, strata, 500, np.random.default_rng(0))
+    assert {"".join(row[:3]) for row in permuted} == {"abc", "acb", "bac", "bca", "cab", "cba"}
+    assert {"".join(row[3:5]) for row in permuted} == {"de", "ed"}
+    assert set(permuted[:, 5]) == {"f"}
+
+
+def test_languages_of_one_family_only_have_no_difference() -> None:
+    run = MadeUpRun()
+    run.probes["similarity"] = similarity_frame(["en", "de", "es"], kin=0.1)
+    evidence = families.measure("C09", run, PROFILE)
+    assert one(evidence, "genus_similarity_difference").estimate is not None
+    assert "all pairs or none are of one family" in one(evidence, "family_similarity_difference").note
+
+
+# Calibration
+
+
+def arms_run(profile: Profile, sharper: float, n: int = 400, seeds: tuple[int, ...] = (0, 1, 2)) -> MadeUpRun:
+    """Two labels of known probability; the English-only arm's logits are ``sharper`` times too large."""
+    rng = np.random.default_rng(6)
+    run = MadeUpRun()
+    for task in profile.intermediate.targets:
+        for split, languages in (("dev", ("en",)), ("test", ("en", "de", "zh"))):
+            items = make_items("pawsx", n, languages, rng)
+            logit = rng.normal(1.5, 1.0, len(items.gold))
+            run.items[task, split] = items
+            for arm in ("none", "english", "multilingual"):
+                for seed in seeds:
+                    record = make_record(task, "baseline", seed, "intermediate", arm)
+                    noisy = logit + 0.3 * rng.standard_normal(len(logit))
+                    right = rng.random(len(logit)) < 1 / (1 + np.exp(-logit))
+                    chosen = np.where(right, items.gold, 1 - items.gold)
+                    scale = sharper if arm == "english" else 1.0
+                    logits = np.zeros((len(logit), 2))
+                    logits[np.arange(len(logit)), chosen] = noisy * scale
+                    run.predicted[record.key, split] = logits.argmax(axis=1).astype(np.int8)
+                    run.logits[record.key, split] = logits - logits.max(axis=1, keepdims=True)
+                    if split == "test":
+                        run.trials.append(record)
+    return run
+
+
+TARGETED = make_profile(tasks=["pawsx"], targets=["pawsx"])
+
+
+def test_an_overconfident_arm_is_found(registry: Registry) -> None:
+    run = arms_run(TARGETED, sharper=4.0)
+    evidence = calibration.measure("Q01", run, TARGETED)
+    part = one(evidence, "ece_multilingual_minus_english")
+    by_seed = [
+        np.mean([language_ece(run, arm, seed, code) for code in ("de", "zh")])
+        for seed in range(3)
+        for arm in ("multilingual", "english")
+    ]
+    changes = np.array(by_seed).reshape(3, 2)
+    assert part.estimate == pytest.approx((changes[:, 0] - changes[:, 1]).mean())
+    bare = ttest_rel(changes[:, 0], changes[:, 1]).confidence_interval()
+    assert part.interval is not None
+    assert part.interval.low < bare.low or part.interval.high < 0
+    assert verdict(registry, evidence, TARGETED) == "improves"
+    assert one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).judged is False
+    level = one(evidence, "ece", "pawsx", model="english").estimate
+    scaled = one(evidence, "ece_scaled", "pawsx", model="english").estimate
+    assert level == pytest.approx(changes[:, 1].mean())
+    assert scaled is not None
+    assert level is not None
+    assert scaled < level / 2
+
+
+def language_ece(run: MadeUpRun, arm: str, seed: int, code: str) -> float:
+    key = f"intermediate-pawsx-baseline-{arm}-{seed}"
+    items = run.items["pawsx", "test"]
+    here = items.language == code
+    probability = softmax(run.logits[key, "test"][here])
+    right = (probability.argmax(axis=1) == items.gold[here]).astype(float)
+    return ece10_equal_mass_debiased_v1(probability.max(axis=1), right)
+
+
+def test_arms_that_are_alike_show_no_difference(registry: Registry) -> None:
+    evidence = calibration.measure("Q01", arms_run(TARGETED, sharper=1.0), TARGETED)
+    assert verdict(registry, evidence, TARGETED) == "no difference shown"
+    accuracy = one(evidence, "accuracy", "pawsx", model="none").estimate
+    assert accuracy is not None
+    assert 60 < accuracy < 95
+
+
+def test_rows_without_kept_scores_are_left_out() -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    key = "intermediate-pawsx-baseline-english-0"
+    table = run.table([trial for trial in run.trials if trial.key == key], "test")
+    logits = run.logits[key, "test"].copy()
+    logits[(table.item == "i0") | (table.item == "i7")] = np.nan
+    run.logits[key, "test"] = logits
+    from crosslayer.analysis.calibrated import calibrate
+
+    found = calibrate(run, table.records[0], False)
+    assert found.n_items == 2 * 398
+    assert found.languages == ("de", "zh")
+
+
+def test_trials_without_scores_are_named() -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    run.logits.clear()
+    run.end("nan_loss", arm="none", seed=0)
+    evidence = calibration.measure("Q01", run, TARGETED)
+    assert evidence.status == "missing"
+    assert "PAWS-X: baseline after none intermediate training ended with a loss that is no number with seed 0" in (
+        evidence.missing
+    )
+    assert any("no scores were kept of trial" in line for line in evidence.missing)
+    assert "XNLI is no intermediate target of the profile made-up" in evidence.missing
+
+
+def test_resampled_ece_has_the_spread_of_repeated_samples() -> None:
+    """The bootstrap's standard error of the mean over languages against that over 60 new test sets."""
+    from crosslayer.analysis.calibrated import calibrate
+
+    found = []
+    for draw in range(60):
+        run = arms_run_of_one(np.random.default_rng(draw))
+        found.append(calibrate(run, run.trials[0], False))
+    spread = np.std([one_.by_language["ece"].mean() for one_ in found], ddof=1)
+    bootstrap = np.mean([one_.resampled.std(ddof=1) for one_ in found])
+    assert bootstrap == pytest.approx(spread, rel=0.35)
+
+
+def arms_run_of_one(rng: np.random.Generator) -> MadeUpRun:
+    run = MadeUpRun()
+    record = make_record("pawsx", "baseline", 0, "intermediate", "english")
+    run.trials = [record]
+    for split, languages in (("dev", ("en",)), ("test", ("en", "de"))):
+        items = make_items("pawsx", 300, languages, rng)
+        run.items["pawsx", split] = items
+        logit = rng.normal(1.0, 1.0, len(items.gold))
+        right = rng.random(len(logit)) < 1 / (1 + np.exp(-logit))
+        logits = np.zeros((len(logit), 2))
+        logits[np.arange(len(logit)), np.where(right, items.gold, 1 - items.gold)] = 2 * logit
+        run.logits[record.key, split] = logits
+        run.predicted[record.key, split] = logits.argmax(axis=1).astype(np.int8)
+    return run
+
+
+# Structure, tables, figures, the paper's numbers
+
+
+def test_structural_checks(registry: Registry) -> None:
+    run = MadeUpRun(checks={"C17": [{"name": "branches", "passed": False, "expected": 2, "found": 3}]})
+    evidence = structure.measure("C17", run, PROFILE)
+    assert (evidence.checks[0].expected, evidence.checks[0].found) == ("2", "3")
+    profile = PROFILE.model_copy(update={"claims": ["C15", "C17"]})
+    assert verdict(registry, evidence, profile) == "not reproduced"
+    assert list(show.checks(evidence).loc["branches"]) == ["no", "2", "3"]
+    assert verdict(registry, structure.measure("C15", run, profile), profile) == "not run"
+
+
+def test_metrics_are_those_of_the_registry(registry: Registry) -> None:
+    found = {claim: entry.metric for claim, entry in registry.entries.items() if entry.notebook != "structure"}
+    assert found == parts.METRICS
+    assert {e.metric for e in registry.entries.values() if e.notebook == "structure"} == {parts.STRUCTURAL}
+
+
+def test_every_notebook_of_the_registry_has_its_analysis(registry: Registry) -> None:
+    for entry in registry.entries.values():
+        module = importlib.import_module(f"crosslayer.analysis.{entry.notebook}")
+        assert callable(module.measure)
+        assert callable(module.figures)
+        assert (ROOT / "notebooks" / f"{entry.notebook}.py").exists()
+
+
+def test_the_papers_numbers() -> None:
+    """Means over 11 layers and best layers as stated in the paper's discussion of its own table."""
+    means = {task: float(np.mean(list(paper.layer_gains(task).values()))) for task in TASK_NAMES}
+    assert means == pytest.approx({"xnli": 0.91, "pawsx": 1.42, "ner": 0.03, "pos": 1.10}, abs=0.006)
+    best = {task: (paper.best_layer(task), max(paper.layer_gains(task).values())) for task in TASK_NAMES}
+    assert best == {"xnli": (11, 1.51), "pawsx": (6, 2.43), "ner": (8, 1.17), "pos": (10, 1.53)}
+    assert sum(gain > 0 for gain in paper.layer_gains("ner").values()) == 6
+    assert paper.accuracy_gap("xnli") == {11: 12.03, 8: 11.77}
+    assert paper.similarity("pawsx") == {10: 0.8548, 6: 0.9461}
+
+
+@pytest.fixture(scope="module")
+def all_evidence(planted: MadeUpRun) -> dict[str, tuple[Evidence, MadeUpRun]]:
+    probes = probe_run()
+    probes.probes["similarity"] = similarity_frame(list(TASKS["xnli"].languages), kin=0.2)
+    arms = arms_run(TARGETED, sharper=2.0, n=100)
+    apart = half_run(PROFILE, apart=0.3)
+    return {
+        "C01": (layer_contrast.measure("C01", probes, PROFILE), probes),
+        "C02": (complementarity.measure("C02", planted, PROFILE), planted),
+        "C03": (equilibrium_evidence(planted, PROFILE), planted),
+        "C05": (gains.measure("C05", planted, PROFILE), planted),
+        "C06": (gains.measure("C06", planted, PROFILE), planted),
+        "C07": (best_layers.measure("C07", planted, PROFILE), planted),
+        "C08": (transfer.measure("C08", probes, PROFILE), probes),
+        "C09": (families.measure("C09", probes, PROFILE), probes),
+        "C13": (attention.measure("C13", apart, PROFILE), apart),
+        "Q01": (calibration.measure("Q01", arms, TARGETED), arms),
+    }
+
+
+@pytest.mark.parametrize("claim", sorted(parts.METRICS))
+def test_figures_are_readable_and_repeat_byte_for_byte(
+    all_evidence: dict[str, tuple[Evidence, MadeUpRun]], registry: Registry, claim: str, tmp_path: Path
+) -> None:
+    evidence, run = all_evidence[claim]
+    draw = importlib.import_module(f"crosslayer.analysis.{registry.entry(claim).notebook}").figures
+    folders = [tmp_path / "first", tmp_path / "second"]
+    for folder in folders:
+        folder.mkdir()
+        names = draw(evidence, run, PROFILE, folder)
+        assert names
+    for name in names:
+        first, second = ((folder / name).read_bytes() for folder in folders)
+        assert first == second
+        picture = ET.fromstring(first)
+        words = {element.text for element in picture.iter() if element.tag.endswith("}text")}
+        assert any(
+            word and any(unit in word for unit in ("points", "cosine", "layer", "weights")) for word in words
+        )
+        assert picture.find("{http://www.w3.org/2000/svg}title") is not None
+        assert b"dc:date" not in first
+    assert draw(make_missing(evidence), run, PROFILE, tmp_path) == ()
+
+
+def make_missing(evidence: Evidence) -> Evidence:
+    return evidence.model_copy(update={"status": "missing", "parts": (), "headline": None})
+
+
+def test_the_papers_gains_stand_in_the_figure(
+    all_evidence: dict[str, tuple[Evidence, MadeUpRun]], tmp_path: Path
+) -> None:
+    evidence, run = all_evidence["C05"]
+    gains.figures(evidence, run, PROFILE, tmp_path)
+    text = (tmp_path / "gain_by_layer.svg").read_text(encoding="utf-8")
+    assert "paper (mBERT)" in text
+    assert text.lower().count("#d55e00") >= 4 * 11
+
+
+def test_tables_show_every_part_once(all_evidence: dict[str, tuple[Evidence, MadeUpRun]]) -> None:
+    for evidence, _ in all_evidence.values():
+        judged, shown = show.judged(evidence), show.shown(evidence)
+        by_language = [part for part in evidence.parts if part.language]
+        assert len(judged) + len(shown) + len(by_language) == len(evidence.parts)
+        assert not judged.isna().to_numpy().any()
+    table = show.judged(all_evidence["C05"][0])
+    assert table.loc[0, "task"] == "xnli"
+    assert table.loc[0, "seeds"] == 3
+    summary = show.summary(all_evidence["C05"][0])
+    assert summary.loc["trials", "value"] == "60"
+
+
+def test_keep_writes_evidence_that_names_its_figures(
+    all_evidence: dict[str, tuple[Evidence, MadeUpRun]], tmp_path: Path
+) -> None:
+    evidence, run = all_evidence["C06"]
+    images = show.keep(evidence, gains.figures, show.Source(run, PROFILE), str(tmp_path / "C06"))
+    kept = read_evidence(tmp_path / "C06" / "evidence.json")
+    assert kept.figures == ("estimands.svg",)
+    assert kept == evidence.model_copy(update={"figures": kept.figures})
+    assert len(images) == 1
+    assert 'alt="Three gains for each task' in images[0].data
+
+
+def test_all_numbers_are_json(all_evidence: dict[str, tuple[Evidence, MadeUpRun]]) -> None:
+    for evidence, _ in all_evidence.values():
+        json.loads(json.dumps(evidence.model_dump(mode="json"), allow_nan=False))

@@ -1,0 +1,402 @@
+"""Recorded runs: complete or absent, free of paths and text, and every number derivable again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from synthetic_run import MadeUpRun, add_predictions, make_profile, make_record, make_sweep, write_results
+
+from crosslayer.claims import ledger
+from crosslayer.claims.evidence import read_evidence
+from crosslayer.claims.ledger import RecordedRun, derive_again, differences, record, sample, verify
+from crosslayer.claims.registry import Registry, load_registry
+from crosslayer.claims.results import RunResults, load_all
+from crosslayer.config import DataSpec, EncoderSpec, Profile, load_profile
+from crosslayer.errors import ClaimError, ConfigError, ResultsError
+from crosslayer.predictions import ResultsRun, TrialRecord
+from crosslayer.stages.verdicts import gains_by_layer, verdicts
+
+ROOT = Path(__file__).resolve().parents[1]
+CLAIMS = ("C04", "C05", "Q01")
+ARMS = ("none", "english", "multilingual")
+SECRET = "/private/corpora/xtreme"
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    whole = load_registry(ROOT / "claims" / "registry.yaml")
+    return whole.model_copy(update={"entries": {claim: whole.entries[claim] for claim in CLAIMS}})
+
+
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    made = make_profile(("pawsx", "pos"), layers=(1, 2), targets=("pos", "pawsx"))
+    return made.model_copy(update={"data": DataSpec(source="xtreme", root=SECRET)})
+
+
+@pytest.fixture(scope="module")
+def results(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh run with a sweep, an intermediate stage, a failed trial, probes and a stray file."""
+    run = make_sweep(profile, {("pawsx", "layer_1"): 5.0}, n=30)
+    _add_intermediate(run, profile)
+    folder = tmp_path_factory.mktemp("results") / profile.profile
+    write_results(run, folder)
+    for i, trial in enumerate(run.trials):
+        arrays = {"fused_mean": np.full((2, 3), i, dtype=np.float32), "languages": np.array(["en", "de"])}
+        np.savez(ResultsRun(folder).trial_folder(trial) / "diagnostics.npz", allow_pickle=False, **arrays)
+    _add_failed_trial(folder / "trials" / "sweep" / "pos")
+    (folder / "probes").mkdir()
+    pd.DataFrame({"layer": [0, 1]}).to_parquet(folder / "probes" / "similarity.parquet")
+    (folder / "probes" / "notes.txt").write_text("a sentence of a corpus")
+    check = {"name": "one", "passed": True, "expected": "1", "found": "1"}
+    (folder / "probes" / "structure.json").write_text(json.dumps({"C04": [check]}))
+    (folder / "run.json").write_text(json.dumps({"revision": "abc", "stages": {"prepare": {"seconds": 1.0}}}))
+    return folder
+
+
+def _add_intermediate(run: MadeUpRun, profile: Profile) -> None:
+    rng = np.random.default_rng(1)
+    for task in profile.intermediate.targets:
+        for arm in ARMS:
+            for seed in profile.intermediate.seeds:
+                trial = make_record(task, "baseline", seed, "intermediate", arm)  # type: ignore[arg-type]
+                run.trials.append(trial)
+                for split in ("dev", "test"):
+                    difficulty = rng.random(len(run.items[task, split].gold))
+                    add_predictions(run, trial, split, difficulty, 0.7, rng)
+
+
+def _add_failed_trial(home: Path) -> None:
+    failed = make_record("pos", "gate", 0).model_copy(update={"outcome": "nan_loss", "detail": "loss nan"})
+    (home / failed.key).mkdir()
+    (home / failed.key / "trial.json").write_text(failed.model_dump_json())
+    keys = json.loads((home / "manifest.json").read_text())["keys"]
+    (home / "manifest.json").write_text(json.dumps({"keys": [*keys, failed.key]}))
+
+
+@pytest.fixture(scope="module")
+def recorded(
+    results: Path, profile: Profile, registry: Registry, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An entry; not to be changed."""
+    return record("first", "A title", profile, registry, results, tmp_path_factory.mktemp("ledger"))
+
+
+@pytest.fixture
+def entry(recorded: Path, tmp_path: Path) -> Path:
+    """A copy of the entry, to be spoiled."""
+    return Path(shutil.copytree(recorded, tmp_path / "ledger" / "first"))
+
+
+def test_an_entry_is_derived_again(recorded: Path, registry: Registry) -> None:
+    derive_again(recorded, registry)
+
+
+def test_evidence_is_what_the_fresh_run_gives(
+    recorded: Path, results: Path, profile: Profile, registry: Registry
+) -> None:
+    for claim in CLAIMS:
+        kept = read_evidence(recorded / "claims" / claim / "evidence.json")
+        analysis = ledger.analysis_of(registry.entries[claim])
+        fresh = analysis.measure(claim, ResultsRun(results), profile)
+        assert kept.status == "measured"
+        assert kept.run == "first"
+        assert kept.model_copy(update={"run": "fresh", "figures": ()}) == fresh
+        assert all((recorded / "claims" / claim / name).exists() for name in kept.figures)
+
+
+@pytest.mark.parametrize("split", ["dev", "test"])
+@pytest.mark.parametrize(("stage", "task"), [("sweep", "pawsx"), ("sweep", "pos"), ("intermediate", "pos")])
+def test_reads_like_the_fresh_run(recorded: Path, results: Path, stage: Any, task: Any, split: Any) -> None:
+    fresh, kept = ResultsRun(results), RecordedRun(recorded)
+    assert kept.records(stage, task) == fresh.records(stage, task)
+    usable = [trial for trial in fresh.records(stage, task) if trial.outcome == "ok"][::-1]
+    assert len(usable) >= 9
+    one, other = fresh.table(usable, split), kept.table(usable, split)
+    assert one.languages == other.languages
+    assert one.records == other.records
+    for name in ("language", "item", "position", "gold", "predicted"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    for name, array in fresh.diagnostics(usable[0]).items():
+        np.testing.assert_array_equal(array, kept.diagnostics(usable[0])[name])
+
+
+def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, results: Path) -> None:
+    fresh, kept = ResultsRun(results), RecordedRun(recorded)
+    for task in ("pos", "pawsx"):
+        trial = fresh.records("intermediate", task)[0]
+        for split in ("dev", "test"):
+            np.testing.assert_array_equal(kept.scores(trial, split), fresh.scores(trial, split))
+    assert kept.scores(fresh.records("sweep", "pawsx")[0], "test") is None
+
+
+def test_probes(recorded: Path, results: Path) -> None:
+    fresh, kept = ResultsRun(results), RecordedRun(recorded)
+    pd.testing.assert_frame_equal(kept.probe("similarity"), fresh.probe("similarity"))
+    assert kept.structure() == fresh.structure()
+    assert kept.probe("retrieval") is None
+
+
+def test_no_table_of_no_trials(recorded: Path) -> None:
+    with pytest.raises(ResultsError, match="no finished trial"):
+        RecordedRun(recorded).table([], "test")
+
+
+def test_without_probes(results: Path, profile: Profile, registry: Registry, tmp_path: Path) -> None:
+    bare = Path(shutil.copytree(results, tmp_path / "bare"))
+    shutil.rmtree(bare / "probes")
+    folder = record("bare", "Without probes", profile, registry, bare, tmp_path / "ledger")
+    assert RecordedRun(folder).structure() is None
+    assert read_evidence(folder / "claims" / "C04" / "evidence.json").status == "missing"
+
+
+@pytest.mark.parametrize(("sizes", "kept"), [((5, 9), 14), ((30, 30), 20), ((3, 90), 13), ((90,), 20)])
+def test_sample_is_the_same_number_of_each_language(sizes: tuple[int, ...], kept: int) -> None:
+    language = np.repeat(np.arange(len(sizes)), sizes)
+    chosen = sample(language, 20)
+    assert chosen.sum() == kept
+    assert np.bincount(language[chosen]).max() <= (max(sizes) if sum(sizes) <= 20 else 20 // len(sizes))
+    np.testing.assert_array_equal(chosen, sample(language, 20))
+
+
+def test_words_outside_the_sample_have_no_scores(
+    results: Path, profile: Profile, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ledger, "MAX_SCORED_TAGS", 40)
+    folder = record("small", "Sampled", profile, registry, results, tmp_path)
+    kept, fresh = RecordedRun(folder), ResultsRun(results)
+    trials = fresh.records("intermediate", "pos")
+    masks = [np.isfinite(_scores(kept, trial)).all(axis=1) for trial in trials]
+    assert masks[0].sum() == 40
+    assert all(np.array_equal(masks[0], mask) for mask in masks)
+    np.testing.assert_array_equal(_scores(kept, trials[0])[masks[0]], _scores(fresh, trials[0])[masks[0]])
+    assert np.isfinite(_scores(kept, fresh.records("intermediate", "pawsx")[0])).all()
+    derive_again(folder, registry)
+
+
+def _scores(run: RecordedRun | ResultsRun, trial: TrialRecord) -> Any:
+    found = run.scores(trial, "test")
+    assert found is not None
+    return found
+
+
+def test_the_same_results_give_the_same_bytes(
+    recorded: Path, results: Path, profile: Profile, registry: Registry, tmp_path: Path
+) -> None:
+    again = record("first", "A title", profile, registry, results, tmp_path)
+    assert (again / "hashes.json").read_bytes() == (recorded / "hashes.json").read_bytes()
+    verify(again)
+
+
+def test_no_path_and_no_text_enters(recorded: Path, results: Path) -> None:
+    for path in (path for path in recorded.rglob("*") if path.is_file()):
+        content = path.read_bytes()
+        assert not any(word in content for word in (SECRET.encode(), str(results).encode(), b"a sentence of"))
+    for path in recorded.glob("*.parquet"):
+        strings = {field.name for field in pq.read_schema(path) if pa.types.is_dictionary(field.type)}
+        assert strings <= {"split", "language", "item"}
+        assert all(name.startswith("score_") for name in pq.read_schema(path).names[1:]) == (
+            "scores-" in path.name
+        )
+    assert not (recorded / "probes" / "notes.txt").exists()
+
+
+def test_the_profile_keeps_everything_but_the_path(recorded: Path, profile: Profile) -> None:
+    kept = load_profile(recorded / "profile.yaml")
+    assert kept.data.root == "DIR"
+    assert kept.model_copy(update={"data": profile.data}) == profile
+
+
+@pytest.mark.parametrize("root", ["data", "a", "tasks", ": {", "C:\\corpora \"x\" 'y'", "long " * 60])
+def test_any_name_of_a_directory(root: str, profile: Profile, tmp_path: Path) -> None:
+    moved = profile.model_copy(update={"data": profile.data.model_copy(update={"root": root})})
+    ledger._write_description("t", moved, tmp_path, tmp_path)
+    kept = load_profile(tmp_path / "profile.yaml")
+    assert kept.model_copy(update={"data": moved.data}) == moved
+
+
+def test_an_encoder_from_a_directory_keeps_its_name_only(profile: Profile, tmp_path: Path) -> None:
+    folder = tmp_path / "multilingual-e5-small"
+    folder.mkdir()
+    for name, kept in ((str(folder), folder.name), ("some-owner/some-model", "some-owner/some-model")):
+        moved = profile.model_copy(update={"encoder": EncoderSpec(source="hub", name=name)})
+        assert ledger.without_paths(moved).encoder.name == kept
+
+
+def test_a_small_run_is_a_small_entry(recorded: Path) -> None:
+    assert sum(path.stat().st_size for path in recorded.rglob("*") if path.is_file()) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["run.json", "profile.yaml", "trials.json", "diagnostics.npz", "predictions-sweep-pos.parquet",
+     "probes/structure.json", "claims/C05/evidence.json", "claims/C05/gain_by_layer.svg"],
+)  # fmt: skip
+def test_a_changed_byte_is_named(entry: Path, name: str, registry: Registry) -> None:
+    content = bytearray((entry / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (entry / name).write_bytes(content)
+    with pytest.raises(ResultsError, match=rf"^[^\n]*{name} is not what was recorded[^\n]*$"):
+        derive_again(entry, registry)
+
+
+def test_every_file_is_hashed(entry: Path) -> None:
+    for path in sorted(path for path in entry.rglob("*") if path.is_file() and path.name != "hashes.json"):
+        original = path.read_bytes()
+        path.write_bytes(original + b" ")
+        with pytest.raises(ResultsError, match=path.name):
+            verify(entry)
+        path.write_bytes(original)
+    verify(entry)
+
+
+def test_a_missing_file_is_named(entry: Path) -> None:
+    (entry / "predictions-sweep-pawsx.parquet").unlink()
+    with pytest.raises(ResultsError, match=r"predictions-sweep-pawsx\.parquet is missing"):
+        verify(entry)
+
+
+@pytest.mark.parametrize("name", ["more.txt", "claims/C05/hashes.json"])
+def test_an_extra_file_is_named(entry: Path, name: str) -> None:
+    (entry / name).write_text("{}")
+    with pytest.raises(ResultsError, match=f"{name} was not recorded"):
+        verify(entry)
+
+
+@pytest.mark.parametrize("content", [None, "", "[1]", "3", '{"a": '])
+def test_damaged_hashes(entry: Path, content: str | None) -> None:
+    (entry / "hashes.json").unlink()
+    if content is not None:
+        (entry / "hashes.json").write_text(content)
+    with pytest.raises(ResultsError, match=r"hashes\.json is missing or damaged"):
+        verify(entry)
+
+
+def _reseal(folder: Path, spoil: Callable[[dict[str, Any]], None]) -> None:
+    """Spoil C05's evidence and its hash, as if both had been recorded so."""
+    path = folder / "claims" / "C05" / "evidence.json"
+    content = json.loads(path.read_text())
+    spoil(content)
+    path.write_text(json.dumps(content))
+    hashes = json.loads((folder / "hashes.json").read_text())
+    hashes["claims/C05/evidence.json"] = ledger._sha256(path)
+    (folder / "hashes.json").write_text(json.dumps(hashes))
+
+
+def _move(content: dict[str, Any], by: float) -> None:
+    content["parts"][0]["estimate"] += by
+
+
+def test_a_moved_number_is_named_with_its_claim_and_place(entry: Path, registry: Registry) -> None:
+    _reseal(entry, lambda content: _move(content, 1e-6))
+    with pytest.raises(ResultsError, match=r"^[^\n]*C05 parts\[0\]\.estimate was recorded as [^\n]*$"):
+        derive_again(entry, registry)
+
+
+def test_rounding_is_no_movement(entry: Path, registry: Registry) -> None:
+    _reseal(entry, lambda content: _move(content, 1e-11))
+    derive_again(entry, registry)
+
+
+def test_parts_that_went_are_named_shortly(entry: Path, registry: Registry) -> None:
+    _reseal(entry, lambda content: content["parts"].pop())
+    with pytest.raises(ResultsError, match=r"C05 parts \(length\) was recorded as") as caught:
+        derive_again(entry, registry)
+    assert len(str(caught.value)) < 300 + len(str(entry))
+
+
+def test_differences() -> None:
+    assert not list(differences({"a": [1.0, None, "x"]}, {"a": [1.0 + 1e-12, None, "x"]}))
+    assert list(differences({"a": [1.0]}, {"a": [1.1]})) == [("a[0]", 1.0, 1.1)]
+    assert list(differences({"a": {"b": None}}, {"a": {"b": 0.0}})) == [("a.b", None, 0.0)]
+    assert list(differences({"a": {}}, {"a": {"b": 1}})) == [("a", {}, {"b": 1})]
+    assert list(differences([1], [1, 2])) == [(" (length)", 1, 2)]
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-", "-a", "Upper", "a b", "a/b", "..", ".a", "fresh", "é", "²", "a_b", "a\n"]
+)
+def test_bad_names(name: str, results: Path, profile: Profile, registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="is no name for a recorded run"):
+        record(name, "t", profile, registry, results, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_existing_name_is_refused_and_nothing_lost(
+    entry: Path, results: Path, profile: Profile, registry: Registry
+) -> None:
+    with pytest.raises(ConfigError, match="first is there already"):
+        record("first", "Other", profile, registry, results, entry.parent)
+    verify(entry)
+    assert [path.name for path in entry.parent.iterdir()] == ["first"]
+
+
+def test_nothing_to_record(profile: Profile, registry: Registry, tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="has no trials to record"):
+        record("none", "t", profile, registry, tmp_path / "results", tmp_path / "ledger")
+    assert not (tmp_path / "ledger").exists()
+
+
+@pytest.mark.parametrize("step", ["_write_tables", "_write_description", "_write_evidence"])
+def test_an_interrupted_record_leaves_nothing(
+    step: str, results: Path, profile: Profile, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ledger, step, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        record("half", "t", profile, registry, results, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_record_left_is_no_run(
+    results: Path, profile: Profile, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    home = tmp_path / "claims" / "ledger"
+    (home / ".half" / "claims").mkdir(parents=True)
+    (home / ".half" / "left.txt").write_text("half")
+    shutil.copy(ROOT / "claims" / "registry.yaml", tmp_path / "claims")
+    (tmp_path / "results" / "made-up").mkdir(parents=True)
+    assert [run.name for run in load_all(profile, registry)] == ["fresh"]
+    verdicts(profile, Path("results/made-up"), argparse.Namespace())
+    assert {row["verdict"] for row in json.loads(Path("results/made-up/verdicts.json").read_text())} == {"not run"}
+    folder = record("half", "t", profile, registry, results, home)
+    assert not (folder / "left.txt").exists()
+    assert [run.name for run in load_all(profile, registry)] == ["fresh", "half"]
+
+
+def test_a_damaged_entry_stops_the_verdicts(
+    entry: Path, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (entry / "run.json").unlink()
+    monkeypatch.setattr("crosslayer.stages.verdicts.LEDGER", entry.parent)
+    monkeypatch.setattr("crosslayer.stages.verdicts.load_registry", lambda: None)
+    with pytest.raises(ResultsError, match=r"first/run\.json is missing"):
+        verdicts(profile, Path("results/made-up"), argparse.Namespace())
+
+
+def test_a_claim_that_was_not_recorded_is_named(entry: Path) -> None:
+    with pytest.raises(ClaimError, match="C01"):
+        derive_again(entry, load_registry(ROOT / "claims" / "registry.yaml"))
+
+
+def test_layers_of_the_plot_are_in_order(recorded: Path, profile: Profile) -> None:
+    evidence = read_evidence(recorded / "claims" / "C05" / "evidence.json")
+    part = next(part for part in evidence.parts if part.measure == "layer_gain")
+    parts = tuple(part.model_copy(update={"layer": x, "estimate": float(x)}) for x in (10, 2, 1))
+    found = {"C05": evidence.model_copy(update={"headline": None, "parts": parts})}
+    lines = gains_by_layer(RunResults("fresh", "", profile, recorded, found, {}, {})).splitlines()
+    assert lines == ["task,layer,gain", *(f"{part.task},{x},{x:.4f}" for x in (1, 2, 10))]
