@@ -16,7 +16,7 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $@
 
 repro: $(STAMP)  ## run the pipeline of the active profile, then say where the report is
-	dvc repro --quiet
+	dvc repro
 	@echo "report: paper/build/report.html and paper/build/report.tex"
 
 test: $(STAMP)  ## tests of the code, then of the claims

@@ -144,6 +144,7 @@ def test_texts_are_cut_and_carry_no_label() -> None:
 def test_rows_and_languages_by_split(mixed: Encoded) -> None:
     assert mixed.languages("test") == ["en", "ar", "de"]
     assert mixed.split.tolist() == ["test"] * 3 + ["train"] * 3 + ["common"] * 2
+    assert mixed.language.tolist() == ["en", "ar", "de", "en", "en", "en", "en", "en"]
     assert mixed.rows("test").tolist() == [0, 1, 2]
     assert mixed.rows("train", "en").tolist() == [3, 4, 5]
     assert mixed.rows("train", "de").tolist() == []

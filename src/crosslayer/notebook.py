@@ -76,8 +76,9 @@ def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool
             importing.start()
             executed = execute(source, notebook, {**parameters, "output": str(fresh)})
             importing.join()
-            _hide_folder(executed, fresh, output)
-            _write(executed, fresh, f"{parameters.get('claim', '')} {source.stem}".strip())
+            _write(
+                _renamed(executed, fresh, output), fresh, f"{parameters.get('claim', '')} {source.stem}".strip()
+            )
         _move(fresh, output)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -189,11 +190,13 @@ def _move(fresh: Path, output: Path) -> None:
         os.replace(path, output / path.name)
 
 
-def _hide_folder(notebook: NotebookNode, fresh: Path, output: Path) -> None:
-    """Name the final folder in the cell of parameters that papermill has put in."""
-    for cell in notebook.cells:
-        if "injected-parameters" in cell.metadata.get("tags", []):
-            cell.source = cell.source.replace(str(fresh), str(output))
+def _renamed(notebook: NotebookNode, fresh: Path, output: Path) -> NotebookNode:
+    """The notebook with the final folder's name wherever it names the one it was executed with."""
+    import nbformat
+
+    text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    renamed: NotebookNode = nbformat.reads(text.replace(str(fresh), str(output)), as_version=4)  # type: ignore[no-untyped-call]
+    return renamed
 
 
 def _import_exporter() -> None:

@@ -71,9 +71,9 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     missing: list[str] = []
     for task in profile.tasks:
         of_task = [record for record in records if record.task == task]
-        missing += describe_failures(of_task) or (
-            [] if of_task else [f"{TASKS[task].title}: no halves were trained"]
-        )
+        missing += describe_failures(of_task)
+        if not of_task:
+            missing.append(f"{TASKS[task].title}: no modules were trained on halves")
     keys: tuple[str, ...] = ()
     parts: list[Part] = []
     try:

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 N_PERMUTATIONS = 9999
-Labels = npt.NDArray[np.str_]
+Labels = npt.NDArray[np.intp]
+"""Numbers that stand for a genus, a family or a script."""
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
@@ -85,9 +86,9 @@ def _difference(measure: str, frame: pd.DataFrame | None, kind: str, column: str
         if frame is None:
             raise ResultsError("the probe stage has left no similarity table")
         languages = _languages(frame)
-        labels = np.array([getattr(LANGUAGES[code], kind) for code in languages])
+        labels = _numbers(languages, kind)
         matrix = similarity_matrix(frame, column, languages)
-        n_same = sum(a == b for a, b in combinations(labels, 2))
+        n_same = sum(a == b for a, b in combinations(labels.tolist(), 2))
         if n_same in (0, len(languages) * (len(languages) - 1) // 2):
             raise ResultsError(f"among {', '.join(languages)} all pairs or none are of one {kind}")
         observed = float(same_label_difference(matrix, labels))
@@ -104,9 +105,12 @@ def _difference(measure: str, frame: pd.DataFrame | None, kind: str, column: str
 
 
 def _null(matrix: Floats, labels: Labels, languages: list[str], name: str) -> Floats:
-    scripts = np.array([LANGUAGES[code].script for code in languages])
-    permuted = permuted_within(labels, scripts, N_PERMUTATIONS, generator("families", name))
+    permuted = permuted_within(labels, _numbers(languages, "script"), N_PERMUTATIONS, generator("families", name))
     return same_label_difference(matrix, permuted)
+
+
+def _numbers(languages: list[str], kind: str) -> Labels:
+    return np.unique([getattr(LANGUAGES[code], kind) for code in languages], return_inverse=True)[1]
 
 
 def _languages(frame: pd.DataFrame) -> list[str]:

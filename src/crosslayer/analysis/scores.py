@@ -148,9 +148,9 @@ def load_sweep(run: Run, profile: Profile, tasks: Iterable[TaskName] = TASK_NAME
     return Sweep(found, tuple(missing))
 
 
-@lru_cache(maxsize=len(TASK_NAMES))
+@lru_cache(maxsize=2 * len(TASK_NAMES))
 def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) -> TaskScores:
-    """Scores of one task; those of the last run are kept, since several claims read them.
+    """Scores of one task; those of the last two runs are kept, since several claims read them.
 
     Args:
         keys: of trials that ended well, a baseline among them.

@@ -2,7 +2,7 @@
 
 Layers are neighbours and no sample. The p-value is by circular shift; the interval takes for the number of
 layers the effective one of Bretherton et al. (1999, J. Climate 12), n (1 - a b) / (1 + a b), with a and b the
-autocorrelations of the two series at lag 1, and needs more than 3 of them.
+autocorrelations of the two series at lag 1, and needs more than 3 of them and 8 layers.
 
 Notation: X layers.
 """
@@ -30,6 +30,8 @@ NOT_CIRCULAR: tuple[TaskName, ...] = ("ner", "xnli", "pawsx")
 """Targets of the structural score: a UPOS probe says nothing new about POS."""
 FEATURES = {"semantic_score": "retrieval (%)", "structural_score": "UPOS probe (%)"}
 ALMOST_ONE = 1 - 1e-12
+MIN_LAYERS = 8
+"""Fewer give no autocorrelation to speak of."""
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
@@ -60,6 +62,8 @@ def transfer_scores(run: Run, task: TaskName) -> Floats:
 
 def correlation_interval(x: Floats, y: Floats) -> Interval | None:
     """Fisher's 95 % interval of a correlation of two smooth series (X,); the module docstring has the formula."""
+    if len(x) < MIN_LAYERS:
+        return None
     product = _autocorrelation(x) * _autocorrelation(y)
     effective = len(x) * (1 - product) / (1 + product)
     if effective <= 3:

@@ -1,0 +1,159 @@
+"""Trials end to end on a tiny profile: equal when repeated, resumed, locked, and failing by name."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from crosslayer import sweep
+from crosslayer.config import Profile, load_profile
+from crosslayer.errors import ResultsError, TrialFailure
+from crosslayer.material import load_material, trial_specs
+from crosslayer.predictions import ResultsRun
+from crosslayer.stages.encoder import encode_all
+from crosslayer.stages.prepare import prepare
+from crosslayer.supervision import exclusive
+from crosslayer.tasks import TASKS
+from crosslayer.trainee import Material, build_classifier, stream
+from crosslayer.training import run_finetuned, training_rows
+from crosslayer.trials import TrialSpec
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Profile:
+    return load_profile(ROOT / "profiles" / "tiny.yaml")
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of the encoder stage."""
+    folder = tmp_path_factory.mktemp("results") / "tiny"
+    prepare(tiny, folder, argparse.Namespace())
+    encode_all(tiny, folder, argparse.Namespace())
+    return folder / "encoder"
+
+
+@pytest.fixture(scope="module")
+def material(encoder: Path) -> Material:
+    return load_material(encoder, "pos", ["english"], torch.device("cpu"))
+
+
+def spec_of(tiny: Profile, encoder: Path, model: str, **training: object) -> TrialSpec:
+    spec = next(s for s in trial_specs(tiny, "sweep", "pos", encoder) if s.model == model)
+    changed = spec.training.model_copy(update={"mode": "finetuned", "learning_rate": 1e-3, **training})
+    return spec.model_copy(update={"training": changed})
+
+
+def test_a_repeated_trial_is_bit_equal(tiny: Profile, encoder: Path, material: Material) -> None:
+    spec = spec_of(tiny, encoder, "layer_1")
+    torch.set_num_threads(1)
+    first, second = (run_finetuned(spec, material).predictions for _ in range(2))
+    assert first.equals(second)
+    other = run_finetuned(spec.model_copy(update={"seed": 7}), material).predictions
+    assert not first.equals(other)
+
+
+def test_predictions_hold_every_test_word_once_with_its_gold_label(
+    tiny: Profile, encoder: Path, material: Material
+) -> None:
+    frame = run_finetuned(spec_of(tiny, encoder, "baseline", epochs=1), material).predictions
+    encoded = material.encoded
+    rows = np.concatenate(
+        [encoded.rows("dev", "en"), *(encoded.rows("test", c) for c in encoded.languages("test"))]
+    )
+    assert frame["gold"].tolist() == np.concatenate([encoded.labels[row] for row in rows]).tolist()
+    assert not frame.duplicated(["split", "language", "item", "position"]).any()
+    scores = frame[[f"score_{k}" for k in range(len(TASKS["pos"].labels))]].to_numpy()
+    assert (scores.max(axis=1) == 0).all()
+    assert (scores.argmax(axis=1) == frame["predicted"]).all()
+
+
+def test_models_of_a_seed_share_head_and_streams(tiny: Profile, encoder: Path, material: Material) -> None:
+    baseline, fused = (spec_of(tiny, encoder, model) for model in ("baseline", "layer_2"))
+    heads = [build_classifier(spec, "pos", material).head.state_dict() for spec in (baseline, fused)]
+    assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
+    for purpose in ("order", "dropout", "fusion"):
+        assert stream(baseline, purpose) == stream(fused, purpose)
+    assert len({stream(baseline, purpose) for purpose in ("order", "dropout", "fusion", "head:pos")}) == 4
+
+
+def test_halves_split_the_training_items(tiny: Profile, encoder: Path, material: Material) -> None:
+    spec = spec_of(tiny, encoder, "layer_1", batch_size=8)
+    halves = [
+        set(training_rows(spec.model_copy(update={"half": half}), material.encoded).tolist()) for half in (1, 2)
+    ]
+    assert not halves[0] & halves[1]
+    assert halves[0] | halves[1] == set(training_rows(spec, material.encoded).tolist())
+
+
+def test_a_diverging_loss_is_a_named_outcome(tiny: Profile, encoder: Path, material: Material) -> None:
+    spec = spec_of(tiny, encoder, "baseline", learning_rate=1e30, clip=1e30)
+    with pytest.raises(TrialFailure) as caught:
+        run_finetuned(spec, material)
+    assert caught.value.outcome == "nan_loss"
+
+
+def test_the_intermediate_phase_changes_the_encoder(tiny: Profile, encoder: Path, material: Material) -> None:
+    specs = {s.arm: s for s in trial_specs(tiny, "intermediate", "pos", encoder) if s.seed == 0}
+    none, english = (run_finetuned(specs[arm], material) for arm in ("none", "english"))
+    assert not none.predictions.equals(english.predictions)
+    assert none.trained_parameters == english.trained_parameters
+
+
+def test_a_sweep_goes_on_where_it_stopped(
+    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "trials" / "sweep" / "pos"
+    original, calls = sweep.run_and_keep, []
+
+    def stop_after_three(spec: TrialSpec, run: sweep.Runner, folder: Path) -> object:
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(spec.key)
+        return original(spec, run, folder)
+
+    monkeypatch.setattr(sweep, "run_and_keep", stop_after_three)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run_sweep(tiny, "sweep", "pos", encoder, home)
+    assert not (home / "manifest.json").exists()
+    trained: list[str] = []
+    monkeypatch.setattr(
+        sweep, "run_and_keep", lambda spec, run, folder: trained.append(spec.key) or original(spec, run, folder)
+    )
+    (home / ".0123-left").mkdir()
+    (home / "feedfeedfeedfeed").mkdir()
+    records = sweep.run_sweep(tiny, "sweep", "pos", encoder, home)
+    assert not set(trained) & set(calls)
+    assert {*trained, *calls} == {record.key for record in records}
+    assert not list(home.glob(".*-*"))
+    run = ResultsRun(tmp_path)
+    assert [record.key for record in run.records("sweep", "pos")] == [record.key for record in records]
+    assert run.table(records, "test").predicted.shape[0] == len(records)
+    sweep.run_sweep(tiny, "sweep", "pos", encoder, home)
+    assert len(trained) + len(calls) == len(records)
+
+
+def test_two_sweeps_in_one_place_end_in_one_line(tiny: Profile, encoder: Path, tmp_path: Path) -> None:
+    with exclusive(tmp_path), pytest.raises(ResultsError, match="another process") as caught:
+        sweep.run_sweep(tiny, "sweep", "pos", encoder, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_covers_the_specification(tiny: Profile, encoder: Path) -> None:
+    spec = spec_of(tiny, encoder, "layer_1")
+    changes: list[dict[str, object]] = [
+        {"seed": 9}, {"layer": 2}, {"threads": 8}, {"precision": "bfloat16"}, {"device_kind": "cuda"},
+        {"version": 99}, {"digests": {**spec.digests, "pos": "0"}}, {"digests": {**spec.digests, "encoder": "0"}},
+        {"training": spec.training.model_copy(update={"epochs": 9})},
+        {"fusion": spec.fusion.model_copy(update={"form": "gate"})},
+    ]  # fmt: skip
+    keys = {spec.model_copy(update=change).key for change in changes}
+    assert len(keys) == len(changes)
+    assert spec.key not in keys
+    assert TrialSpec.model_validate(spec.model_dump()).key == spec.key
