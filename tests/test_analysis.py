@@ -400,7 +400,8 @@ def equilibrium_evidence(run: MadeUpRun, profile: Profile, fall: float = 0.05) -
     for trial in run.trials:
         cosine = 0.6 - fall * (trial.layer or 0) + 0.001 * rng.standard_normal()
         matrix = np.full((n, n), cosine) + (1 - cosine) * np.eye(n)
-        run.arrays[trial.key] = {"fused_mean": np.linalg.cholesky(matrix), "pair_similarity": matrix}
+        vectors = np.linalg.cholesky(matrix) * rng.uniform(0.5, 2, (n, 1))
+        run.arrays[trial.key] = {"fused_mean": vectors, "pair_similarity": matrix}
     return equilibrium.measure("C03", run, profile)
 
 
