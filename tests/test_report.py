@@ -62,7 +62,7 @@ def profile(name: str, data: str, encoder: dict[str, Any], mode: str) -> Profile
         "data": {"source": data, "root": "somewhere"} if data == "xtreme" else {"source": data},
         "tasks": dict.fromkeys(TASKS, task),
         "sweep": {"layers": list(range(1, 12)), "controls": ["self"], "seeds": [0, 1, 2]},
-        **dict.fromkeys(("fusion", "intermediate", "probe", "compute"), {}),
+        **{section: {} for section in ("fusion", "intermediate", "probe", "compute")},
         "claims": [f"C{number:02d}" for number in range(1, 18)] + ["Q01"],
     }
     return parse_profile(content, name)
@@ -115,7 +115,11 @@ def run(
         (folder / "claims" / claim / "gains.svg").write_text(
             '<svg xmlns="http://www.w3.org/2000/svg" width="90" height="30"><rect width="60" height="20"/></svg>'
         )
-    info = {"revision": "0123abcd", "hardware": {"cpu": "two cores"}, "seconds": {"sweep": 7200.0, "probe": 40}}
+    info = {
+        "revision": "0123abcd",
+        "hardware": {"cpu": "two cores"},
+        "stages": {"sweep": {"seconds": 7200.0}, "probe": {"seconds": 40}},
+    }
     return RunResults(name, f"the run {name}", of, folder, found, verdicts, info)
 
 
@@ -521,7 +525,7 @@ def hostile(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Rep
     verdicts = {
         claim: v.model_copy(update={"because": text, "bears_reason": text}) for claim, v in made.verdicts.items()
     }
-    info = {"revision": text, text: {text: text}, "seconds": {text: 3}}
+    info = {"revision": text, text: {text: text}, "stages": {text: {"seconds": 3}}}
     changed = replace(made, name=text, title=text, evidence=evil, verdicts=verdicts, info=info)
     return build(small, [changed], paper=PAPER)
 

@@ -32,7 +32,7 @@ def profile(encoder: dict[str, Any] = MBERT, data: str = "hub", **task: Any) -> 
             "data": {"source": data, "root": "somewhere"},
             "tasks": {name: {**TASK, **task} for name in TASKS},
             "sweep": {"layers": [1], "seeds": [0]},
-            **dict.fromkeys(("fusion", "intermediate", "probe", "compute"), {}),
+            **{section: {} for section in ("fusion", "intermediate", "probe", "compute")},
             "claims": list(REGISTRY.entries),
         }
     )

@@ -1,7 +1,7 @@
 """Hashes of the sources that decide what a trial computes, and why they changed without a new TRIAL_VERSION.
 
-    python tests/trial_sources.py --no-effect "REASON"    a change that alters no prediction
-    python tests/trial_sources.py                         after TRIAL_VERSION was raised
+python tests/trial_sources.py --no-effect "REASON"    a change that alters no prediction
+python tests/trial_sources.py                         after TRIAL_VERSION was raised
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "crosslayer"
 RECORD = Path(__file__).with_suffix(".yaml")
 FILES = (
     "trials.py", "trainee.py", "training.py", "inference.py", "model.py", "fusion.py", "frozen.py",
-    "data/batching.py", "data/encoded.py", "metrics/__init__.py", "metrics/classification.py", "metrics/tagging.py",
+    "data/batching.py", "data/encoded.py", "metrics/__init__.py", "metrics/classification.py",
+    "metrics/tagging.py",
 )  # fmt: skip
 
 

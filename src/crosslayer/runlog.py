@@ -25,6 +25,8 @@ PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas",
 def timed(folder: Path, stage: str) -> Iterator[dict[str, Any]]:
     """Record the seconds of a stage, and whatever the caller puts into the dictionary it is given.
 
+    Of several attempts the longest counts: one that finds everything finished takes no time.
+
     Args:
         folder: ``results/PROFILE``.
         stage: the stage's name.
@@ -39,7 +41,8 @@ def timed(folder: Path, stage: str) -> Iterator[dict[str, Any]]:
         fcntl.flock(lock, fcntl.LOCK_EX)
         content = read_run(path)
         content |= {"revision": revision(), "version": __version__, "machine": machine(), "packages": packages()}
-        content.setdefault("stages", {})[stage] = entry
+        former = content.setdefault("stages", {}).get(stage, entry)
+        content["stages"][stage] = max(former, entry, key=lambda attempt: float(attempt["seconds"]))
         temporary = path.with_suffix(".tmp")
         temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         os.replace(temporary, path)

@@ -13,7 +13,8 @@ def sentence(parts: Iterable[Part]) -> str:
     """``Dev selected gain (points): XNLI +0.61 [+0.12, +1.10], NER ...; next measure ...``, no full stop."""
     groups = groupby(parts, key=lambda part: (part.measure, part.unit))
     text = "; ".join(
-        f"{measure.replace('_', ' ').replace('ece', 'ECE').replace('upos', 'UPOS')} ({unit}): " + ", ".join(map(_value, group))
+        f"{measure.replace('_', ' ').replace('ece', 'ECE').replace('upos', 'UPOS')} ({unit}): "
+        + ", ".join(map(_value, group))
         for (measure, unit), group in groups
     )
     return text[:1].upper() + text[1:]

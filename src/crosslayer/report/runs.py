@@ -74,7 +74,7 @@ def view_run(run: RunResults) -> RunView:
     """Gather what the report says of a run."""
     info = dict(run.info)
     revision = str(info.pop("revision", None) or "unknown")
-    spent = dict(_leaves(info.pop("seconds", {})))
+    spent = {stage: entry["seconds"] for stage, entry in info.pop("stages", {}).items()}
     return RunView(
         name=run.name,
         title=run.title,
