@@ -325,6 +325,8 @@ def test_different_best_layers_are_found(registry: Registry) -> None:
         shares = {part.model: part.estimate or 0.0 for part in parts.select(evidence, "probability_best", task)}
         assert sum(shares.values()) == pytest.approx(1)
         assert shares[name] > 0.9
+    won = [brute_gain(run, task, name) - brute_gain(run, task, "layer_1") for task, name in best.items()]
+    assert one(evidence, "own_over_common").estimate == pytest.approx(np.mean(won))
     assert evidence.facts["chance_that_all_best_layers_differ"] == 0.0  # 4 tasks, 3 layers
 
 
