@@ -151,7 +151,8 @@ def execute(source: Path, notebook: NotebookNode, parameters: Mapping[str, objec
     try:
         executed: NotebookNode = papermill.execute_notebook(
             notebook, None, parameters=dict(parameters), progress_bar=False, cwd=Path.cwd(),
-            execution_timeout=SECONDS, request_save_on_cell_execute=False, extra_arguments=["--log-level=CRITICAL"],
+            execution_timeout=SECONDS, request_save_on_cell_execute=False,
+            extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
     except PapermillExecutionError as error:
         last = (error.evalue.strip().splitlines() or [""])[-1]
