@@ -1,0 +1,72 @@
+"""Probes: similarity against closed forms; structural checks that fail on a spoiled module."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from crosslayer.fusion import AIF, DLFA
+from crosslayer.probes import structure
+from crosslayer.probes.layers import linear_cka
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 6))
+
+
+def test_linear_cka_is_one_up_to_rotation_and_scale_and_shift() -> None:
+    rotation = np.linalg.qr(RNG.normal(size=(6, 6)))[0]
+    assert linear_cka(X, 3 * X @ rotation + 5) == pytest.approx(1)
+
+
+def test_linear_cka_equals_the_alignment_of_centred_gram_matrices() -> None:
+    y = X[:, :3] ** 2 + RNG.normal(size=(40, 3))
+    centring = np.eye(40) - 1 / 40
+    grams = [centring @ (v @ v.T) @ centring for v in (X, y)]
+    expected = np.sum(grams[0] * grams[1]) / np.sqrt(np.sum(grams[0] ** 2) * np.sum(grams[1] ** 2))
+    assert linear_cka(X, y) == pytest.approx(expected)
+
+
+def fused_inputs() -> tuple[DLFA, torch.Tensor, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    fusion = DLFA(16, "literal", reduction=4, bn_group=2)
+    lower, last = torch.randn(4, 5, 16), torch.randn(4, 5, 16)
+    mask = torch.arange(5) < torch.tensor([5, 3, 4, 2])[:, None]
+    for _ in range(3):
+        fusion(lower, last, mask)
+    return fusion.eval(), lower, last, mask
+
+
+def passed(checks: list[dict[str, Any]]) -> list[bool]:
+    return [check["passed"] for check in checks]
+
+
+def test_the_built_module_passes() -> None:
+    fusion, lower, last, mask = fused_inputs()
+    assert all(passed(structure._attention_fuses(fusion, lower, last, mask)))
+    assert all(passed(structure._eq1(fusion.aif, (lower + last) / 2, mask)))
+    assert all(passed(structure._input_shape(fusion, lower, last, mask)))
+    assert all(passed(structure._convolutions(fusion.aif) + structure._branches(fusion.aif)))
+
+
+def test_a_gate_in_place_of_the_literal_form_fails() -> None:
+    fusion, lower, last, mask = fused_inputs()
+    fusion.form = "gate"
+    assert not passed(structure._attention_fuses(fusion, lower, last, mask))[0]
+
+
+def test_a_branch_without_effect_fails() -> None:
+    fusion, lower, last, mask = fused_inputs()
+    torch.nn.init.zeros_(fusion.aif.local_branch.expand_norm.weight)
+    torch.nn.init.zeros_(fusion.aif.local_branch.expand_norm.bias)
+    assert not all(passed(structure._eq1(fusion.aif, (lower + last) / 2, mask)))
+
+
+def test_a_missing_branch_or_convolution_fails() -> None:
+    aif = AIF(16)
+    aif.local_branch.expand = torch.nn.Identity()  # type: ignore[assignment]
+    assert not all(passed(structure._convolutions(aif)))
+    del aif.global_branch
+    assert not all(passed(structure._branches(aif)))
