@@ -1,1 +1,12 @@
-"""Entry points of the DVC stages, one module each: ``python -m crosslayer.stages.NAME``."""
+"""Entry points of the DVC stages, one module each: ``python -m crosslayer.stages.NAME``.
+
+A stage watches the command that started it from its first moment, before it imports anything slow: a ``dvc`` or
+``make`` that is killed meanwhile could not be found any more.
+"""
+
+import sys
+
+from crosslayer.supervision import die_with_supervisors
+
+if any(argument.startswith("crosslayer.stages.") for argument in sys.orig_argv):
+    die_with_supervisors()

@@ -1,4 +1,4 @@
-"""What all stages share: arguments, one-line errors, timing, and ending with the command that started them."""
+"""What all stages share: arguments, one-line errors, and timing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 from crosslayer.config import ACTIVE, Profile, load_profile
 from crosslayer.errors import ConfigError, CrosslayerError
 from crosslayer.runlog import timed
-from crosslayer.supervision import die_with_supervisors
 
 RESULTS = Path("results")
 Body = Callable[[Profile, Path, argparse.Namespace], None]
@@ -36,7 +35,6 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
         parser.add_argument(argument)
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    die_with_supervisors()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     label = "-".join([name, *(getattr(options, argument) for argument in arguments)])
     try:
