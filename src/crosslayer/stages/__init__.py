@@ -1,12 +1,16 @@
 """Entry points of the DVC stages, one module each: ``python -m crosslayer.stages.NAME``.
 
 A stage watches the command that started it from its first moment, before it imports anything slow: a ``dvc`` or
-``make`` that is killed meanwhile could not be found any more.
+``make`` that is killed meanwhile could not be found any more. The garbage collector rests until the imports are
+done: they make half a million objects that all stay, and going through them again and again takes a third of the
+start (5.4 s instead of 8.5 s with torch and transformers).
 """
 
+import gc
 import sys
 
 from crosslayer.supervision import die_with_supervisors
 
 if any(argument.startswith("crosslayer.stages.") for argument in sys.orig_argv):
     die_with_supervisors()
+    gc.disable()

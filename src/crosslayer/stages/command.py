@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import logging
 import os
 import signal
@@ -29,6 +30,8 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
 
     Exits with 2 and one line on an error of the user's, with 130 on an interrupt.
     """
+    gc.freeze()
+    gc.enable()
     parser = argparse.ArgumentParser(prog=f"crosslayer.stages.{name}")
     parser.add_argument("profile", help="the active profile's name, as a check against params.yaml")
     for argument in arguments:
