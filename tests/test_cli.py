@@ -88,17 +88,17 @@ def _comments(path: Path) -> list[str]:
 def test_keys_are_set_with_their_type(crosslayer: Command, place: Path) -> None:
     changes = {
         "tasks.pos.epochs": "7", "sweep.seeds": "[4, 5]", "tasks.pos.learning_rate": "2.5e-4",
-        "sweep.halves": "false", "data.languages": "null", "data.root": "some/folder", "fusion.form": "gate",
+        "sweep.halves": "true", "data.languages": "null", "data.root": "some/folder", "fusion.form": "gate",
     }  # fmt: skip
     options = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
     assert crosslayer("profile", "use", "tiny", *options)[0] == 0
     found = load_profile()
     assert (found.tasks["pos"].epochs, found.sweep.seeds) == (7, [4, 5])
     assert found.tasks["pos"].learning_rate == 2.5e-4
-    assert (found.sweep.halves, found.data.languages, found.data.root) == (False, None, "some/folder")
+    assert (found.sweep.halves, found.data.languages, found.data.root) == (True, None, "some/folder")
     assert found.fusion.form == "gate"
     rest = load_profile(place / "profiles" / "tiny.yaml")
-    assert (found.tasks["pawsx"], found.encoder) == (rest.tasks["pawsx"], rest.encoder)
+    assert (found.probe, found.encoder) == (rest.probe, rest.encoder)
     assert _comments(place / "params.yaml") == _comments(place / "profiles" / "tiny.yaml")
 
 

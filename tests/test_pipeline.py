@@ -42,13 +42,21 @@ def test_the_graph_follows_imports() -> None:
     """Known facts: directly, through others, inside functions, by name, and not for types only."""
     found = {name: set(sources(name)) for name in STAGES}
     assert "src/crosslayer/training.py" in found["sweep"] & found["intermediate"]
-    assert "src/crosslayer/data/fragment/lexicon" in found["prepare"]
-    assert "src/crosslayer/encoders/packaged.py" in found["encoder"]
-    assert "src/crosslayer/analysis/gains.py" in found["claim"] & found["verdicts"]
+    assert "src/crosslayer/data/fragment" in found["prepare"]
+    assert "src/crosslayer/encoders" in found["encoder"]
+    assert "src/crosslayer/analysis" in found["claim"] & found["verdicts"]
     assert "src/crosslayer/training.py" not in found["claim"] | found["verdicts"] | found["report"]
     assert not {name for name in found["prepare"] if name.startswith("src/crosslayer/encoders")}
+    assert "src/crosslayer" not in set[str]().union(*found.values())
     for files in found.values():
         assert {"src/crosslayer/__init__.py", "src/crosslayer/stages/command.py"} <= files
+
+
+def test_a_folder_stands_for_its_files_only_if_all_are_read() -> None:
+    folder = "src/crosslayer/metrics"
+    files = [f"{folder}/{path.name}" for path in (ROOT / folder).glob("*.py")]
+    assert import_graph.whole_folders([*files, "src/crosslayer/errors.py"]) == {folder, "src/crosslayer/errors.py"}
+    assert import_graph.whole_folders(files[1:]) == set(files[1:])
 
 
 def test_imports_for_types_only_are_left_out(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_the_report_names_every_claim(clone: Path) -> None:
 
 
 def test_evidence_of_every_claim_of_the_profile(clone: Path) -> None:
-    assert set(evidence(clone)) == {"C02", "C03", "C04", "C05", "C07", "C08", "C13", "Q01"}
+    assert set(evidence(clone)) == {"C04", "C05", "Q01"}
 
 
 def test_nothing_runs_twice(clone: Path) -> None:
@@ -194,12 +194,12 @@ def test_a_killed_run_goes_on_where_it_stopped(clone: Path, tmp_path: Path) -> N
     assert family
     wait_for(lambda: not any(alive(process) for process in family), 15)
     finished = trials(home)
-    assert 3 <= len(finished) < 18
+    assert 3 <= len(finished) < 12
     time.sleep(3)
     assert trials(home) == finished
     assert "sweep@tiny-pos" in repro(other)
     after = trials(home)
-    assert len(after) == 18
+    assert len(after) == 12
     assert {key: after[key] for key in finished} == finished
     assert evidence(other) == evidence(clone)
     assert status(other) == 0
