@@ -12,6 +12,7 @@ import torch
 from crosslayer import sweep
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import ResultsError, TrialFailure
+from crosslayer.frozen import run_frozen
 from crosslayer.material import load_material, trial_specs
 from crosslayer.predictions import ResultsRun
 from crosslayer.stages.encoder import encode_all
@@ -53,16 +54,16 @@ def spec_of(tiny: Profile, encoder: Path, model: str, **training: object) -> Tri
 def test_a_repeated_trial_is_bit_equal(tiny: Profile, encoder: Path, material: Material) -> None:
     spec = spec_of(tiny, encoder, "layer_1")
     torch.set_num_threads(1)
-    first, second = (run_finetuned(spec, material).predictions for _ in range(2))
+    first, second = (run_finetuned(spec, material, {}).predictions for _ in range(2))
     assert first.equals(second)
-    other = run_finetuned(spec.model_copy(update={"seed": 7}), material).predictions
+    other = run_finetuned(spec.model_copy(update={"seed": 7}), material, {}).predictions
     assert not first.equals(other)
 
 
 def test_predictions_hold_every_test_word_once_with_its_gold_label(
     tiny: Profile, encoder: Path, material: Material
 ) -> None:
-    frame = run_finetuned(spec_of(tiny, encoder, "baseline", epochs=1), material).predictions
+    frame = run_finetuned(spec_of(tiny, encoder, "baseline", epochs=1), material, {}).predictions
     encoded = material.encoded
     rows = np.concatenate(
         [encoded.rows("dev", "en"), *(encoded.rows("test", c) for c in encoded.languages("test"))]
@@ -95,15 +96,59 @@ def test_halves_split_the_training_items(tiny: Profile, encoder: Path, material:
 def test_a_diverging_loss_is_a_named_outcome(tiny: Profile, encoder: Path, material: Material) -> None:
     spec = spec_of(tiny, encoder, "baseline", learning_rate=1e30, clip=1e30)
     with pytest.raises(TrialFailure) as caught:
-        run_finetuned(spec, material)
+        run_finetuned(spec, material, {})
     assert caught.value.outcome == "nan_loss"
 
 
 def test_the_intermediate_phase_changes_the_encoder(tiny: Profile, encoder: Path, material: Material) -> None:
     specs = {s.arm: s for s in trial_specs(tiny, "intermediate", "pos", encoder) if s.seed == 0}
-    none, english = (run_finetuned(specs[arm], material) for arm in ("none", "english"))
+    none, english = (run_finetuned(specs[arm], material, {}) for arm in ("none", "english"))
     assert not none.predictions.equals(english.predictions)
     assert none.trained_parameters == english.trained_parameters
+
+
+@pytest.mark.parametrize("model", ["baseline", "layer_1", "layer_2"])
+def test_states_kept_from_the_layers_below_change_nothing(
+    tiny: Profile, encoder: Path, material: Material, model: str
+) -> None:
+    """Two of three layers frozen: the lower layer is below the trained one or the input of it."""
+    torch.set_num_threads(1)
+    spec = spec_of(tiny, encoder, model, trainable_layers=1, train_embeddings=False)
+    states = sweep.shared_states([spec], material)
+    assert set(states) == {"none", "english"}
+    run = run_finetuned(spec, material, {})
+    kept = run_finetuned(spec, material, states)
+    assert kept.trained_parameters == run.trained_parameters
+    scores = [frame.filter(like="score_").to_numpy(np.float64) for frame in (run.predictions, kept.predictions)]
+    np.testing.assert_allclose(*scores, atol=0.02)  # the table keeps half precision, the loss went through Adam
+    assert (run.predictions["predicted"] == kept.predictions["predicted"]).mean() > 0.99
+
+
+def test_too_many_states_are_not_kept(
+    tiny: Profile, encoder: Path, material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(tiny, encoder, "layer_1", trainable_layers=2, train_embeddings=False)
+    tokens = int(material.encoded.lengths().sum() + material.intermediate["english"].lengths().sum())
+    monkeypatch.setattr(sweep, "MOST_BYTES", tokens * 32 * 4)
+    assert set(sweep.shared_states([spec], material)) == {"none", "english"}
+    monkeypatch.setattr(sweep, "MOST_BYTES", tokens * 32 * 4 - 1)
+    assert sweep.shared_states([spec], material) == {}
+    assert sweep.shared_states([spec_of(tiny, encoder, "layer_1")], material) == {}
+
+
+def test_a_fine_tuned_trial_without_a_trained_layer_is_a_frozen_one(
+    tiny: Profile, encoder: Path, material: Material
+) -> None:
+    """The frozen path has no encoder at all; here the encoder runs, but nothing of it is trained."""
+    torch.set_num_threads(1)
+    frozen = spec_of(tiny, encoder, "layer_2", mode="frozen", train_embeddings=False)
+    tuned = spec_of(tiny, encoder, "layer_2", trainable_layers=0, train_embeddings=False)
+    states = sweep.shared_states([frozen], material)
+    one = run_frozen(frozen, material, states["none"])
+    two = run_finetuned(tuned, material, {})
+    assert one.trained_parameters == two.trained_parameters
+    scores = [run.predictions.filter(like="score_").to_numpy(np.float64) for run in (one, two)]
+    np.testing.assert_allclose(*scores, atol=0.02)
 
 
 def test_a_sweep_goes_on_where_it_stopped(

@@ -1,4 +1,4 @@
-"""Frozen trunk: hidden states are computed once for a task and shared by all its trials."""
+"""Frozen layers: their hidden states are computed once for a task and shared by all its trials."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from crosslayer.training import Finished, run_on
 from crosslayer.trials import TrialSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
+MOST_BYTES = 4 * 2**30
+"""The most that cached states of a fine-tuned sweep may take; above it the frozen layers run every time."""
 
 
 class HiddenStates:
@@ -67,6 +69,12 @@ def cache_states(material: Material, encoded: Encoded, layers: Iterable[int]) ->
                 length = int(lengths[batch.windows[row]])
                 state[start : start + length] = hidden[row, :length]
     return HiddenStates(states, offsets)
+
+
+def states_bytes(material: Material, tables: Iterable[Encoded], n_layers: int) -> int:
+    """What caching ``n_layers`` layers of all these windows takes."""
+    tokens = sum(int(table.lengths().sum()) for table in tables)
+    return tokens * n_layers * int(material.encoder.config.hidden_size) * 4
 
 
 def run_frozen(spec: TrialSpec, material: Material, states: HiddenStates) -> Finished:

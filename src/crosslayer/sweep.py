@@ -15,9 +15,10 @@ import torch
 
 from crosslayer.config import Profile
 from crosslayer.errors import TrialFailure
-from crosslayer.frozen import HiddenStates, cache_states, run_frozen
+from crosslayer.frozen import MOST_BYTES, HiddenStates, cache_states, run_frozen, states_bytes
 from crosslayer.material import choose_device, load_material, trial_specs
 from crosslayer.metrics import task_score
+from crosslayer.model import frozen_layers
 from crosslayer.predictions import Stage, TrialRecord, write_predictions
 from crosslayer.progress import Progress
 from crosslayer.supervision import die_with_supervisors, exclusive
@@ -107,27 +108,36 @@ def _run_in_worker(spec: TrialSpec) -> TrialRecord:
 
 
 def prepare_runner(specs: list[TrialSpec], encoder: Path, device: torch.device) -> Runner:
-    """Load what the trials share, and compute hidden states once if any of them keeps the trunk frozen."""
+    """Load what the trials share, and compute the hidden states that none of them changes.
+
+    All trials are of one task and stage, and so of one mode.
+    """
     torch.set_num_threads(specs[0].threads)
     arms: list[str] = sorted({spec.arm for spec in specs})
     material = load_material(encoder, specs[0].task, arms, device)
-    states = _states(specs, material)
+    states = shared_states(specs, material)
 
     def run(spec: TrialSpec) -> Finished:
         if spec.training.mode == "frozen":
-            assert states is not None
-            return run_frozen(spec, material, states)
-        return run_finetuned(spec, material)
+            return run_frozen(spec, material, states["none"])
+        return run_finetuned(spec, material, states)
 
     return run
 
 
-def _states(specs: list[TrialSpec], material: Material) -> HiddenStates | None:
-    frozen = [spec for spec in specs if spec.training.mode == "frozen"]
-    if not frozen:
-        return None
-    last = int(material.encoder.config.num_hidden_layers)
-    return cache_states(material, material.encoded, {last, *(s.layer for s in frozen if s.layer is not None)})
+def shared_states(specs: list[TrialSpec], material: Material) -> dict[str, HiddenStates]:
+    """Hidden states that no trial changes, by arm: of a frozen trunk, or of the layers below the trained ones."""
+    n_layers = int(material.encoder.config.num_hidden_layers)
+    lower = {spec.layer for spec in specs if spec.layer is not None}
+    if specs[0].training.mode == "frozen":
+        return {"none": cache_states(material, material.encoded, {n_layers, *lower})}
+    top = frozen_layers(n_layers, specs[0].training.trainable_layers)
+    below = {top, *(layer for layer in lower if layer < top)}
+    tables = {"none": material.encoded, **material.intermediate}
+    if not top or states_bytes(material, tables.values(), len(below)) > MOST_BYTES:
+        return {}
+    cached = {"none": cache_states(material, material.encoded, below)}
+    return cached | {arm: cache_states(material, table, [top]) for arm, table in material.intermediate.items()}
 
 
 def run_and_keep(spec: TrialSpec, run: Runner, home: Path) -> TrialRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ from crosslayer.data.batching import Batch, training_batches
 from crosslayer.data.encoded import Encoded
 from crosslayer.errors import ConfigError, TrialFailure
 from crosslayer.inference import collapsed, dev_score, diagnose, predict
-from crosslayer.model import TrainedEncoder
+from crosslayer.model import States, TrainedEncoder
 from crosslayer.tasks import INTERMEDIATE
 from crosslayer.trainee import Material, Source, Trainee, build_classifier, stream
 from crosslayer.trials import TrialSpec
@@ -52,17 +52,21 @@ class Finished:
     trained_parameters: int
 
 
-def run_finetuned(spec: TrialSpec, material: Material) -> Finished:
+def run_finetuned(spec: TrialSpec, material: Material, states: Mapping[str, States]) -> Finished:
     """Train encoder, fusion and head.
+
+    Args:
+        spec, material: what to train, and on what.
+        states: hidden states below the trained layers by arm, ``none`` for the windows of the task itself; for
+            arms that are absent, those layers run with every batch.
 
     Raises:
         TrialFailure: the loss became NaN.
     """
     encoder = deepcopy(material.encoder)
     if spec.arm != "none":
-        _train_intermediate(spec, encoder, material)
-    training = spec.training
-    source = TrainedEncoder(encoder, spec.layer, training.trainable_layers, training.train_embeddings)
+        _train_intermediate(spec, encoder, material, states.get(spec.arm))
+    source = _trained_encoder(spec, encoder, spec.layer, states.get("none"))
     return run_on(spec, material, source.to(material.device), source)
 
 
@@ -84,13 +88,20 @@ def run_on(spec: TrialSpec, material: Material, source: Source, encoder: Trained
     )
 
 
-def _train_intermediate(spec: TrialSpec, encoder: BertModel, material: Material) -> None:
+def _trained_encoder(
+    spec: TrialSpec, encoder: BertModel, layer: int | None, states: States | None
+) -> TrainedEncoder:
+    training = spec.training
+    return TrainedEncoder(encoder, layer, training.trainable_layers, training.train_embeddings, states)
+
+
+def _train_intermediate(spec: TrialSpec, encoder: BertModel, material: Material, states: States | None) -> None:
     """Train ``encoder`` in place on the intermediate task; its head is thrown away (Phang et al. 2020)."""
     encoded = material.intermediate[spec.arm]
     training = spec.training.model_copy(
         update={name: spec.intermediate[name] for name in ("epochs", "learning_rate")}
     )
-    source = TrainedEncoder(encoder, None, training.trainable_layers, training.train_embeddings)
+    source = _trained_encoder(spec, encoder, None, states)
     phase = spec.model_copy(update={"kind": "none", "layer": None, "training": training})
     task = INTERMEDIATE[spec.task]
     classifier = build_classifier(phase, task, material).to(material.device)

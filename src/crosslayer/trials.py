@@ -22,7 +22,7 @@ from crosslayer.errors import ConfigError, ResultsError
 from crosslayer.predictions import Stage, TrialRecord, read_record
 from crosslayer.tasks import TaskName
 
-TRIAL_VERSION = 1
+TRIAL_VERSION = 2
 """Part of every key. Raise it when a change of the sources changes what a trial computes."""
 
 
