@@ -25,7 +25,7 @@ SPLITS = ("dev", "test")
 
 def probe(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     """Write ``probes/*.parquet`` and ``probes/structure.json``."""
-    torch.set_num_threads(profile.compute.threads)
+    torch.set_num_threads(profile.compute.threads * profile.compute.workers)  # there are no trials beside it
     home, source = folder / "probes", folder / "encoder"
     encoder = load_trimmed(source)
     tasks = {task: read_encoded(source / f"{task}.parquet") for task in profile.tasks}
