@@ -6,14 +6,16 @@ import random
 import re
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
+from babel import Locale
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction import DictVectorizer
@@ -22,79 +24,22 @@ from sklearn.linear_model import LogisticRegression
 from crosslayer.config import SplitSizes
 from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.data.fragment import LANGUAGES, fragment_corpus, fragment_parallel, tasks
+from crosslayer.data.fragment.draw import PATTERNS
 from crosslayer.data.fragment.meanings import Clause, Phrase, inventory
 from crosslayer.data.fragment.tasks import LIMIT, realiser
 from crosslayer.errors import ConfigError
 from crosslayer.tasks import TASKS, TaskName
+from fragment_pages import page
 
-SIZES = SplitSizes(train=240, dev=120, test=240)
+SIZES = SplitSizes(train=216, dev=120, test=216)
 PAIR_TASKS: tuple[TaskName, ...] = ("xnli", "pawsx")
 TAG_TASKS: tuple[TaskName, ...] = ("ner", "pos")
 CONTENT = {"NOUN", "VERB", "ADJ", "PROPN"}
 FUNCTION = {"did", "not", "was", "were", "by", "the", "a", "an"}
 
-SNAPSHOT = """\
-en Emma Brandt reluctantly chose a saxophone in winter .
-   PROPN PROPN ADV VERB DET NOUN ADP NOUN PUNCT
-en Marco sold a cello in the forest and the journalist ordered a lily .
-   PROPN VERB DET NOUN ADP DET NOUN CCONJ DET NOUN VERB DET NOUN PUNCT
-en The nurse filmed Carmen at noon because Helena was satisfied .
-   DET NOUN VERB PROPN ADP NOUN SCONJ PROPN AUX ADJ PUNCT
-en The station was publicly chosen by Alice .
-   DET NOUN AUX ADV VERB ADP PROPN PUNCT
-en The theatre that Carmen filmed was accessible .
-   DET NOUN PRON PROPN VERB AUX ADJ PUNCT
-en The pilot chose three violins in the office .
-   DET NOUN VERB NUM NOUN ADP DET NOUN PUNCT
-en In October , the musician slept in the office .
-   ADP PROPN PUNCT DET NOUN VERB ADP DET NOUN PUNCT
-en Marta Torres hastily chose an orchid .
-   PROPN PROPN ADV VERB DET NOUN PUNCT
-en The experienced nurse danced near the lake on Friday .
-   DET ADJ NOUN VERB ADP DET NOUN ADP PROPN PUNCT
-en The judge was satisfied .
-   DET NOUN AUX ADJ PUNCT
-de Emma Brandt wählte im Winter widerwillig ein Saxofon aus .
-   PROPN PROPN VERB ADP NOUN ADV DET NOUN ADP PUNCT
-de Marco verkaufte im Wald ein Cello und der Journalist bestellte eine Lilie .
-   PROPN VERB ADP NOUN DET NOUN CCONJ DET NOUN VERB DET NOUN PUNCT
-de Der Pfleger filmte Carmen am Mittag , weil Helena zufrieden war .
-   DET NOUN VERB PROPN ADP NOUN PUNCT SCONJ PROPN ADJ AUX PUNCT
-de Der Bahnhof wurde von Alice öffentlich ausgewählt .
-   DET NOUN AUX ADP PROPN ADV VERB PUNCT
-de Das Theater , das Carmen filmte , war zugänglich .
-   DET NOUN PUNCT PRON PROPN VERB PUNCT AUX ADJ PUNCT
-de Der Pilot wählte im Büro drei Geigen aus .
-   DET NOUN VERB ADP NOUN NUM NOUN ADP PUNCT
-de Im Oktober schlief der Musiker im Büro .
-   ADP NOUN VERB DET NOUN ADP NOUN PUNCT
-de Marta Torres wählte hastig eine Orchidee aus .
-   PROPN PROPN VERB ADV DET NOUN ADP PUNCT
-de Der erfahrene Pfleger tanzte am Freitag am See .
-   DET ADJ NOUN VERB ADP NOUN ADP NOUN PUNCT
-de Der Richter war zufrieden .
-   DET NOUN AUX ADJ PUNCT
-es Emma Brandt eligió a regañadientes un saxofón en invierno .
-   PROPN PROPN VERB ADP NOUN DET NOUN ADP NOUN PUNCT
-es Marco vendió un violonchelo en el bosque y el periodista encargó un lirio .
-   PROPN VERB DET NOUN ADP DET NOUN CCONJ DET NOUN VERB DET NOUN PUNCT
-es El enfermero filmó a Carmen al mediodía porque Helena estaba satisfecha .
-   DET NOUN VERB ADP PROPN ADP NOUN SCONJ PROPN AUX ADJ PUNCT
-es La estación fue elegida públicamente por Alice .
-   DET NOUN AUX VERB ADV ADP PROPN PUNCT
-es El teatro que Carmen filmó era accesible .
-   DET NOUN PRON PROPN VERB AUX ADJ PUNCT
-es El piloto eligió tres violines en la oficina .
-   DET NOUN VERB NUM NOUN ADP DET NOUN PUNCT
-es En octubre el músico durmió en la oficina .
-   ADP NOUN DET NOUN VERB ADP DET NOUN PUNCT
-es Marta Torres eligió apresuradamente una orquídea .
-   PROPN PROPN VERB ADV DET NOUN PUNCT
-es El enfermero experimentado bailó cerca del lago el viernes .
-   DET NOUN ADJ VERB ADV ADP NOUN DET NOUN PUNCT
-es El juez estaba satisfecho .
-   DET NOUN AUX ADJ PUNCT
-"""
+OTHERS = tuple(language for language in LANGUAGES if language != "en")
+PAGES = Path(__file__).parent / "fragment"
+"""Sixty tagged sentences of each language, read by somebody who had not written the grammar."""
 
 
 @cache
@@ -104,7 +49,7 @@ def corpus(task: TaskName) -> Corpus:
 
 @cache
 def train_pairs(task: TaskName) -> Corpus:
-    return fragment_corpus(task, SplitSizes(train=2100, dev=1, test=1), LANGUAGES, seed=11)
+    return fragment_corpus(task, SplitSizes(train=5000, dev=1, test=1), LANGUAGES, seed=11)
 
 
 def pairs(task: TaskName, split: str, language: str) -> list[PairExample]:
@@ -132,7 +77,7 @@ def sentences(task: TaskName, split: str, language: str) -> set[str]:
 def test_splits_languages_and_sizes(task: TaskName) -> None:
     found = {key: len(examples) for key, examples in corpus(task).items()}
     expected = {(split, "en"): getattr(SIZES, split) for split in ("train", "dev", "test")}
-    expected |= {(split, code): 240 for split in ("train", "test") for code in ("de", "es")}
+    expected |= {(split, code): 216 for split in ("train", "test") for code in OTHERS}
     assert found == expected
 
 
@@ -141,59 +86,77 @@ def test_items_are_distinct_and_parallel(task: TaskName) -> None:
     for split in ("train", "test"):
         english = [example.item for example in corpus(task)[split, "en"]]
         assert len(set(english)) == len(english)
-        for language in ("de", "es"):
+        for language in OTHERS:
             assert [e.item for e in corpus(task)[split, language]] == english
 
 
 @pytest.mark.parametrize("task", PAIR_TASKS)
 def test_parallel_pairs_have_the_label_of_the_english(task: TaskName) -> None:
     english = [example.label for example in pairs(task, "test", "en")]
-    for language in ("de", "es"):
+    for language in OTHERS:
         assert [example.label for example in pairs(task, "test", language)] == english
 
 
 @pytest.mark.parametrize("task", PAIR_TASKS)
 def test_pairs_are_two_different_sentences_with_a_known_label(task: TaskName) -> None:
-    for (_, _), examples in corpus(task).items():
+    for (_, language), examples in corpus(task).items():
         for example in examples:
             assert isinstance(example, PairExample)
             assert example.label in TASKS[task].labels
             assert example.first != example.second
             for text in (example.first, example.second):
-                assert re.fullmatch(r"\w[^.]*\w\.", text)
-                assert text[0].isupper()
-                assert not re.search(r"\s[,.]|\s\s|,,", text)
+                assert re.fullmatch(r"\w[^.。]*\w[.。]", text)
+                assert language == "zh" or text[0].isupper()
+                assert not re.search(r"\s[,.，。]|\s\s|,,|，，", text)
+                assert language != "zh" or " " not in text
 
 
 @pytest.mark.parametrize("task", TAG_TASKS)
 def test_each_word_has_one_known_tag(task: TaskName) -> None:
-    for examples in corpus(task).values():
+    for (_, language), examples in corpus(task).items():
         for example in examples:
             assert isinstance(example, TagExample)
             assert len(example.words) == len(example.tags)
             assert set(example.tags) <= set(TASKS[task].labels)
             assert all(example.words)
-            assert example.words[-1] == "."
-            assert example.words[0][0].isupper()
+            assert example.words[-1] in {".", "?", "。", "？"}
+            start = example.words[1] if example.words[0] == "¿" else example.words[0]
+            assert start[0].isupper() or language == "zh"
 
 
-def test_bio_is_well_formed_and_spans_are_the_names() -> None:
-    names = {
-        name.replace("_", " ")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_bio_is_well_formed_and_the_spans_are_as_many_as_in_english(language: str) -> None:
+    counts: Counter[str] = Counter()
+    for example, english in zip(tagged("ner", "test", language), tagged("ner", "test", "en"), strict=True):
+        for before, tag in pairwise(("O", *example.tags)):
+            assert not tag.startswith("I-") or before[2:] == tag[2:]
+        kinds = [Counter(kind for _, kind in spans(e)) for e in (example, english)]
+        assert kinds[0] == kinds[1]
+        counts += kinds[0]
+    assert min(counts[kind] for kind in ("PER", "ORG", "LOC")) > 0.1 * counts.total()
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es"])
+def test_the_spans_are_the_names(language: str) -> None:
+    halves = inventory().values()
+    names = {name.replace("_", " ") for half in halves for name in (*half.places, *half.organisations)}
+    given = {name for half in halves for name in (*half.women, *half.given["m"])}
+    local = names | {realiser(language).names.get(name, name) for name in names}
+    for example in tagged("ner", "test", language):
+        for words, kind in spans(example):
+            assert words.split()[0] in given if kind == "PER" else words in local
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "it", "nl"])
+def test_countries_have_their_names_in_cldr(language: str) -> None:
+    territories = Locale(language).territories
+    text = " ".join(
+        realiser(language).text(Clause("visit", DOCTOR, Phrase(name, "place")))
         for half in inventory().values()
-        for group in (half.places, half.organisations, half.given["f"], half.given["m"])
-        for name in group
-    }
-    for language in LANGUAGES:
-        local = names | {realiser(language).names.get(name, name) for name in names}
-        counts: Counter[str] = Counter()
-        for example in tagged("ner", "test", language):
-            for before, tag in pairwise(("O", *example.tags)):
-                assert not tag.startswith("I-") or before[2:] == tag[2:]
-            for words, kind in spans(example):
-                counts[kind] += 1
-                assert (words.split()[0] if kind == "PER" else words) in local
-        assert min(counts[kind] for kind in ("PER", "ORG", "LOC")) > 0.1 * counts.total()
+        for name in half.countries
+    )
+    for code in (code for half in inventory().values() for code in half.countries.values()):
+        assert territories[code] in text
 
 
 def spans(example: TagExample) -> list[tuple[str, str]]:
@@ -236,7 +199,7 @@ def test_importing_and_drawing_leaves_torch_alone() -> None:
 @pytest.mark.parametrize(
     ("languages", "train", "match"),
     [
-        (("en", "xx"), 5, "the fragment has no 'xx'; use some of en, de, es"),
+        (("en", "xx"), 5, "the fragment has no 'xx'; use some of en, de, nl,"),
         (("en",), LIMIT + 1, f"tasks.pos.sizes.train is {LIMIT + 1}; the fragment gives {LIMIT} at most"),
     ],
 )
@@ -260,15 +223,23 @@ def test_no_sentence_stands_in_two_splits(task: TaskName) -> None:
     train, dev, test = (sentences(task, split, "en") for split in ("train", "dev", "test"))
     assert not train & dev
     assert not (train | dev) & test
-    for language in ("de", "es"):
+    for language in OTHERS:
         assert not sentences(task, "train", language) & sentences(task, "test", language)
+
+
+SHARED = {
+    "en": {"had", "wanted"}, "es": {"quiso"}, "pl": {"musiał", "musiała", "mógł", "mogła", "chciał", "chciała"},
+    "ru": {"должен", "должна", "мог", "могла", "хотел", "хотела"}, "tr": {"zorundaydı", "istedi"},
+    "fr": {"dû", "pu", "voulait"}, "zh": set("位只名家座把条栋在"),
+}  # fmt: skip
+"""Modals, classifiers and the Chinese *be at*, which have the tag of a content word."""
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_content_words_of_test_are_new(language: str) -> None:
     train, test = (content_words(split, language) for split in ("train", "test"))
     assert len(test) > 100
-    assert not train & test
+    assert train & test <= SHARED.get(language, set())
 
 
 def content_words(split: str, language: str) -> set[str]:
@@ -290,11 +261,12 @@ def test_the_inventory_is_as_large_as_promised_and_fully_worded() -> None:
             *sum(half.attributes.values(), ()),
         }
         adjuncts |= {*half.times, *half.manners}
-        people |= {*half.given["f"], *half.given["m"], *half.surnames}
+        people |= {*half.women, *half.given["m"], *half.surnames}
         places |= {*half.places}
         organisations |= {*half.organisations}
-    assert (len(nouns) >= 60, len(verbs) >= 24, len(adjectives) >= 20, len(adjuncts) >= 12) == (True,) * 4
-    assert min(len(people), len(places), len(organisations)) >= 30
+    assert (len(nouns) >= 150, len(verbs) >= 60, len(adjectives) >= 40, len(adjuncts) >= 30) == (True,) * 4
+    assert min(len(people), len(places), len(organisations)) >= 100
+    assert len(PATTERNS) >= 12
     for language in LANGUAGES:
         words = realiser(language)
         assert set(words.nouns) == nouns
@@ -314,15 +286,40 @@ def test_labels_are_balanced_within_two_points(task: TaskName, split: str) -> No
     assert max(abs(share - 100 / len(shares)) for share in shares) <= 2
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
+NEGATION = {
+    "en": {"not"}, "de": {"nicht", "kein", "keine", "keinen"}, "es": {"no"}, "nl": {"niet", "geen"},
+    "it": {"non"}, "ru": {"не"}, "pl": {"nie"}, "fr": {"ne", "n"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", sorted({*NEGATION} & {*LANGUAGES}))
 def test_negation_is_as_frequent_under_every_label(language: str) -> None:
-    markers = {"en": {"not"}, "de": {"nicht", "kein", "keine", "keinen"}, "es": {"no"}}[language]
     for field in ("first", "second"):
         negated: Counter[str] = Counter()
         for example in pairs("xnli", "train", language):
-            negated[example.label] += bool(markers & set(words_of(getattr(example, field))))
+            words = set(re.findall(r"\w+", getattr(example, field).lower()))
+            negated[example.label] += bool(NEGATION[language] & words)
         assert max(negated.values()) - min(negated.values()) <= 2
-        assert min(negated.values()) == pytest.approx(40, abs=2)
+        assert min(negated.values()) == pytest.approx(36, abs=2)
+
+
+@pytest.mark.parametrize("negated", [False, True])
+@pytest.mark.parametrize("field", ["first", "second"])
+def test_a_hypernym_is_as_frequent_under_every_label(field: str, negated: bool) -> None:
+    """Else *did not ... a fruit* would give the label away."""
+    kinds = {kind for half in inventory().values() for kind in half.kinds}
+    members = {noun for half in inventory().values() for nouns in half.kinds.values() for noun in nouns}
+    wide: Counter[str] = Counter()
+    all_: Counter[str] = Counter()
+    for example in train_pairs("xnli")["train", "en"]:
+        assert isinstance(example, PairExample)
+        words = set(words_of(getattr(example, field)))
+        if ("not" in words) == negated and words & (kinds | members):
+            wide[example.label] += bool(words & kinds)
+            all_[example.label] += 1
+    rates = [wide[label] / all_[label] for label in TASKS["xnli"].labels]
+    error = np.sqrt(0.25 * sum(1 / count for count in all_.values()) / 1.5)
+    assert max(rates) - min(rates) < 3.5 * error  # about 1 false alarm in 500 for the range of three rates
 
 
 def test_a_second_reading_of_the_english_gives_the_inference_labels() -> None:
@@ -340,7 +337,7 @@ def test_the_second_reading_notices_shuffled_labels() -> None:
 
 def infer(example: PairExample) -> str:
     """Natural logic on the words that only one of the two sentences has."""
-    first, second = bag(example.first), bag(example.second)
+    first, second = core(example.first), core(example.second)
     relation = relate(first - second, second - first)
     polarity = ("not" in words_of(example.first), "not" in words_of(example.second))
     if relation == "opposite":
@@ -355,6 +352,20 @@ def infer(example: PairExample) -> str:
 def bag(text: str) -> Counter[str]:
     base = {form: forms[0] for forms in realiser("en").verbs.values() for form in forms}
     return Counter(base.get(word, word) for word in words_of(text) if word not in FUNCTION)
+
+
+@cache
+def epithets() -> frozenset[str]:
+    """What may be said or left out of somebody without a change of who it is."""
+    halves = inventory().values()
+    attributes = {word for half in halves for words in half.attributes.values() for word in words}
+    return frozenset(attributes | {name.lower() for half in halves for name in half.surnames})
+
+
+def core(text: str) -> Counter[str]:
+    """The words that matter: a restrictive clause says which thing is meant, not more about it."""
+    text = re.sub(r" that [A-Z]\w+( [A-Z]\w+)? \w+", "", text)
+    return Counter({word: n for word, n in bag(text).items() if word not in epithets()})
 
 
 def relate(lost: Counter[str], gained: Counter[str]) -> str:
@@ -382,8 +393,18 @@ def facts(text: str) -> object:
     """Who did it to whom, or what each of two events consists of."""
     if " and " in text:
         return {frozenset(words_of(part)) for part in text.split(" and ")}
-    participants = [word for word in words_of(text) if word in participant_words()]
+    words = words_of(text)
+    participants = [
+        word
+        for before, word in pairwise(["", *words])
+        if word in participant_words() and before not in given_names()
+    ]
     return tuple(participants if " by " not in text else reversed(participants))
+
+
+@cache
+def given_names() -> frozenset[str]:
+    return frozenset(name.lower() for half in inventory().values() for name in (*half.women, *half.given["m"]))
 
 
 @cache
@@ -391,7 +412,7 @@ def participant_words() -> frozenset[str]:
     return frozenset(
         name.split("_")[0].lower()
         for half in inventory().values()
-        for name in (*half.given["f"], *half.given["m"], *half.organisations)
+        for name in (*half.women, *half.given["m"], *half.organisations)
     )
 
 
@@ -413,63 +434,116 @@ def test_passives_and_reorderings_are_as_frequent_under_both_paraphrase_labels()
 
 
 Features = Callable[[PairExample], dict[str, float]]
+HELD_OUT = 1500
+"""Of the 5,000 items of a language; a model is fitted on the others."""
+
+
+def tokens(text: str) -> list[str]:
+    """Words, or characters of Chinese, with its apostrophes and hyphens."""
+    return re.findall(r"[\u4e00-\u9fff]|[^\s.,。，?？\u4e00-\u9fff]+", text.lower())
 
 
 def hypothesis_words(example: PairExample) -> dict[str, float]:
-    return {word: float(count) for word, count in Counter(words_of(example.second)).items()}
+    return {word: float(count) for word, count in Counter(tokens(example.second)).items()}
 
 
 def pair_words(example: PairExample) -> dict[str, float]:
     second = {f"second {word}": count for word, count in hypothesis_words(example).items()}
-    return {**second, **{word: float(count) for word, count in Counter(words_of(example.first)).items()}}
+    return {**second, **{word: float(count) for word, count in Counter(tokens(example.first)).items()}}
 
 
-def overlap_and_length(example: PairExample) -> dict[str, float]:
-    first, second = set(words_of(example.first)), set(words_of(example.second))
+def characters(example: PairExample) -> dict[str, float]:
+    """Pairs and triples of characters."""
+    return {
+        f"{place} {text[i : i + n]}": 1.0
+        for place, text in (("first", example.first), ("second", example.second))
+        for n in (2, 3)
+        for i in range(len(text) - n + 1)
+    }
+
+
+def overlap(example: PairExample) -> dict[str, float]:
+    first, second = set(tokens(example.first)), set(tokens(example.second))
     shared = len(first & second)
     return {
-        "jaccard": shared / len(first | second), "first": shared / len(first), "second": shared / len(second),
-        "words": len(words_of(example.first)) / 10, "more": len(words_of(example.second)) / 10,
-    }  # fmt: skip
+        "jaccard": 5 * shared / len(first | second),
+        "first": 5 * shared / len(first),
+        "second": 5 * shared / len(second),
+    }
+
+
+def length(example: PairExample) -> dict[str, float]:
+    sizes = (len(tokens(example.first)), len(tokens(example.second)), len(example.first), len(example.second))
+    return {str(i): size / 10 for i, size in enumerate(sizes)}
 
 
 def shortcut_accuracy(examples: list[PairExample], features: Features) -> float:
-    """Points of a linear model on 600 held-out examples after 1,500."""
+    """Points of a linear model on the held-out items."""
     matrix = DictVectorizer().fit_transform([features(example) for example in examples])
     labels = [example.label for example in examples]
-    model = LogisticRegression(max_iter=300).fit(matrix[:1500], labels[:1500])
-    return 100 * float(model.score(matrix[1500:], labels[1500:]))
+    model = LogisticRegression(max_iter=1000, C=0.3, tol=1e-3).fit(matrix[HELD_OUT:], labels[HELD_OUT:])
+    return 100 * float(model.score(matrix[:HELD_OUT], labels[:HELD_OUT]))
 
 
 def limit(task: TaskName) -> float:
-    """Chance, two points and two standard errors of 600 items."""
+    """Chance, two points and two standard errors."""
     chance = TASKS[task].chance / 100
-    return 100 * (chance + 0.02 + 2 * np.sqrt(chance * (1 - chance) / 600))
+    return 100 * (chance + 0.02 + 2 * np.sqrt(chance * (1 - chance) / HELD_OUT))
 
 
-CASES = [
-    *(("xnli", features, language) for features in (hypothesis_words, pair_words) for language in LANGUAGES),
-    *(("pawsx", features, language) for features in (pair_words, overlap_and_length) for language in LANGUAGES),
-]
+SHORTCUTS: dict[TaskName, tuple[Features, ...]] = {
+    "xnli": (hypothesis_words, pair_words, characters, overlap, length),
+    "pawsx": (pair_words, characters, overlap, length),
+}
 
 
-@pytest.mark.parametrize(("task", "features", "language"), CASES)
-def test_no_shortcut_solves_the_pairs(task: TaskName, features: Features, language: str) -> None:
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("task", PAIR_TASKS)
+def test_no_shortcut_solves_the_pairs(task: TaskName, language: str) -> None:
     examples = [e for e in train_pairs(task)["train", language] if isinstance(e, PairExample)]
-    assert shortcut_accuracy(examples, features) <= limit(task)
+    assert len(examples) == 5000
+    found = {features.__name__: shortcut_accuracy(examples, features) for features in SHORTCUTS[task]}
+    assert {name: score for name, score in found.items() if score > limit(task)} == {}
 
 
-def test_overlap_and_length_say_little_about_inference() -> None:
+def test_planted_cues_are_found() -> None:
     examples = [e for e in train_pairs("xnli")["train", "en"] if isinstance(e, PairExample)]
-    assert shortcut_accuracy(examples, overlap_and_length) <= TASKS["xnli"].chance + 8
-
-
-def test_a_planted_cue_is_found() -> None:
-    examples = [e for e in train_pairs("xnli")["train", "en"] if isinstance(e, PairExample)]
-    planted = [
+    negated = [
         replace(e, second=e.second.replace("not ", "") if e.label == "entailment" else e.second) for e in examples
     ]
-    assert shortcut_accuracy(planted, hypothesis_words) > limit("xnli")
+    repeated = [replace(e, second=e.first) if e.label == "entailment" and i % 3 == 0 else e
+                for i, e in enumerate(examples)]  # fmt: skip
+    assert shortcut_accuracy(negated, hypothesis_words) > limit("xnli")
+    assert shortcut_accuracy(repeated, overlap) > limit("xnli")
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_form_of_a_word_does_not_give_its_tag(language: str) -> None:
+    """The most frequent tag in training, and NOUN for words that were not there."""
+    assert tag_by_form(language, "test") <= 75
+
+
+def test_a_leaked_split_is_noticed() -> None:
+    assert tag_by_form("de", "train") > 90
+
+
+def tag_by_form(language: str, split: str) -> float:
+    """Points of that rule on a split."""
+    known: dict[str, Counter[str]] = defaultdict(Counter)
+    for example in tagged("pos", "train", language):
+        for word, tag in zip(example.words, example.tags, strict=True):
+            known[word.lower()][tag] += 1
+    right = [
+        (known[word.lower()].most_common(1)[0][0] if word.lower() in known else "NOUN") == tag
+        for example in tagged("pos", split, language)
+        for word, tag in zip(example.words, example.tags, strict=True)
+    ]
+    return 100 * float(np.mean(right))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sentences_are_eight_to_sixteen_words_long(language: str) -> None:
+    assert 8 <= np.median([len(example.words) for example in tagged("pos", "test", language)]) <= 16
 
 
 # --- grammar --------------------------------------------------------------------------------------------
@@ -486,7 +560,7 @@ GRAMMAR = [
         Clause("buy", DOCTOR, APPLE, time="monday", place=Phrase("market"), negated=True, front=True),
         "On Monday, the young doctor did not buy an apple at the market.",
         "Am Montag kaufte der junge Arzt auf dem Markt keinen Apfel.",
-        "El lunes el médico joven no compró ninguna manzana en el mercado.",
+        "El lunes, el médico joven no compró ninguna manzana en el mercado.",
     ),
     (
         Clause("invite", INES, STUDENT, time="morning", negated=True),
@@ -497,7 +571,7 @@ GRAMMAR = [
     (
         Clause("say", DOCTOR, link=("that", Clause("invite", STUDENTS, INES, place=Phrase("river")))),
         "The young doctor said that three tall students invited Ines Keller near the river.",
-        "Der junge Arzt sagte, dass drei große Studenten Ines Keller am Fluss einluden.",
+        "Der junge Arzt sagte, dass drei große Studenten am Fluss Ines Keller einluden.",
         "El médico joven dijo que tres estudiantes altos invitaron a Ines Keller junto al río.",
     ),
     (
@@ -513,7 +587,7 @@ GRAMMAR = [
         "Dos médicos jóvenes fueron fotografiados por el estudiante famoso en marzo.",
     ),
     (
-        Clause("closed", replace(SCHOOL, relative=Clause("paint", INES, SCHOOL)), state=True, negated=True),
+        Clause("closed", replace(SCHOOL, relative=Clause("paint", INES, SCHOOL)), kind="state", negated=True),
         "The old school that Ines Keller painted was not closed.",
         "Die alte Schule, die Ines Keller anstrich, war nicht geschlossen.",
         "La escuela antigua que Ines Keller pintó no estaba cerrada.",
@@ -522,7 +596,7 @@ GRAMMAR = [
         Clause(
             "sing",
             replace(STUDENT, relative=Clause("invite", STUDENT, Phrase("Nokia", "organisation"))),
-            link=("because", Clause("ill", INES, state=True)),
+            link=("because", Clause("ill", INES, kind="state")),
         ),
         "The famous student who invited Nokia sang because Ines Keller was ill.",
         "Der berühmte Student, der Nokia einlud, sang, weil Ines Keller krank war.",
@@ -544,7 +618,7 @@ GRAMMAR = [
         Clause("visit", DOCTOR, Phrase("Spain", "place"), time="yesterday", manner="secretly"),
         "The young doctor secretly visited Spain yesterday.",
         "Der junge Arzt besuchte gestern heimlich Spanien.",
-        "El médico joven visitó secretamente España ayer.",
+        "El médico joven visitó en secreto España ayer.",
     ),
     (
         Clause("visit", DOCTOR, Phrase("Spain", "place"), time="yesterday", negated=True),
@@ -566,12 +640,7 @@ def test_grammar(clause: Clause, en: str, de: str, es: str) -> None:
     assert [realiser(language).text(clause) for language in ("en", "de", "es")] == [en, de, es]
 
 
-def test_snapshot_of_tagged_sentences() -> None:
-    drawn = fragment_corpus("pos", SplitSizes(train=1, dev=1, test=10), LANGUAGES, 7)
-    lines = [
-        line
-        for language in LANGUAGES
-        for example in drawn["test", language]
-        for line in (f"{language} {' '.join(example.words)}", f"   {' '.join(example.tags)}")
-    ]
-    assert lines == SNAPSHOT.splitlines()
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_that_was_read(language: str) -> None:
+    """Sixty sentences, every pattern in both halves; `python tests/fragment_pages.py` rewrites them."""
+    assert page(language) == (PAGES / f"{language}.txt").read_text(encoding="utf-8")

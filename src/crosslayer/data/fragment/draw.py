@@ -32,11 +32,24 @@ class Draw:
 
     def named_person(self, surname: float = 0.7) -> Phrase:
         """A given name, at this probability with a surname."""
-        given = self.rng.choice(self.half.given[self.rng.choice(("f", "m"))])
-        full = f"{given} {self.rng.choice(self.half.surnames)}" if self.chance(surname) else given
-        return Phrase(full, "person", human=True)
+        women, men = self.half.women, self.half.given["m"]
+        return self._named(self.rng.choice(self.rng.choice((women, men))), surname)
 
-    def worker(self, adjective: float = 0.4) -> Phrase:
+    def named_man(self) -> Phrase:
+        """A man's name, as the masculine nouns of occupations ask for."""
+        return self._named(self.rng.choice(self.half.given["m"]), 0.7)
+
+    def named_lady(self) -> Phrase:
+        """A woman's full name whose parts take no case endings in Slavic languages."""
+        return replace(self._named(self.rng.choice(self.half.given["steady"]), 1), courtesy=True)
+
+    def _named(self, given: str, surname: float) -> Phrase:
+        return Phrase(self._full(given) if self.chance(surname) else given, "person", human=True)
+
+    def _full(self, given: str) -> str:
+        return f"{given} {self.rng.choice(self.half.surnames)}"
+
+    def worker(self, adjective: float = 0.5) -> Phrase:
         """A person by occupation, with an attribute at this probability."""
         attribute = self.rng.choice(self.half.attributes["person"]) if self.chance(adjective) else None
         return Phrase(self.rng.choice(self.half.people), human=True, adjective=attribute)
@@ -51,9 +64,9 @@ class Draw:
 
     def place(self) -> Phrase:
         """A city or country by name."""
-        return Phrase(self.rng.choice(self.half.places), "place")
+        return Phrase(self.rng.choice(self.half.places).replace("_", " "), "place")
 
-    def site(self, adjective: float = 0.4) -> Phrase:
+    def site(self, adjective: float = 0.5) -> Phrase:
         """A building or the like."""
         attribute = self.rng.choice(self.half.attributes["site"]) if self.chance(adjective) else None
         return Phrase(self.rng.choice(self.half.sites), adjective=attribute)
@@ -75,8 +88,10 @@ class Draw:
         """Someone does something to an object of one of these classes, with these adjuncts."""
         verb, sort = self.rng.choice(self.half.verbs_for(*sorts))
         takes_organisations = "organisation" in self.half.verbs[verb]
+        if takes_organisations and sort == "person" and "organisation" in sorts and self.chance(0.8):
+            sort = "organisation"
         object_ = self.thing(sort)
-        subject = self.organisation() if takes_organisations and self.chance(0.4) else self.person()
+        subject = self.organisation() if takes_organisations and self.chance(0.7) else self.person()
         while subject.head.split()[0] == object_.head.split()[0]:
             subject = self.person()
         return self.adjoin(Clause(verb, subject, object_), adjuncts)
@@ -112,31 +127,59 @@ class Draw:
         return self.rng.sample(list(among), count)
 
     def bearer(self) -> tuple[Phrase, str]:
-        """Whose state is described, and the class of states that fit."""
-        if self.chance(0.5):
+        """Whose state is described, a site with what happened to it, and the class of states that fit."""
+        if self.chance(0.3):
             return self.person(), "person"
         site = self.site()
-        if self.chance(0.4):
-            site = replace(site, relative=self.past_of(site))
-        return site, "site"
+        return replace(site, relative=self.past_of(site)), "site"
+
+    def named_fully(self, phrase: Phrase) -> Phrase:
+        """``phrase`` with an attribute, or a person with a surname."""
+        if phrase.sort == "person":
+            return phrase if " " in phrase.head else replace(phrase, head=self._full(phrase.head))
+        attributes = self.half.attributes["person" if phrase.human else "site"]
+        return replace(phrase, adjective=phrase.adjective or self.rng.choice(attributes))
+
+    def namings(self, phrase: Phrase) -> tuple[Phrase, Phrase]:
+        """The same thing named twice, one time more fully; each is the full one in half of the cases.
+
+        What has one name only, organisations and things not mentioned before, comes back as it is.
+        """
+        if phrase.sort == "organisation" or not phrase.definite:
+            return phrase, phrase
+        pair = [self.named_fully(phrase), named_shortly(phrase)]
+        self.rng.shuffle(pair)
+        if phrase.relative is not None:
+            number = self.rng.randrange(2)
+            pair[number] = replace(pair[number], relative=None)
+        return pair[0], pair[1]
 
     def past_of(self, site: Phrase) -> Clause:
         """What someone did to ``site``, as a relative clause."""
         verb, _ = self.rng.choice(self.half.verbs_for("site"))
         return Clause(verb, self.named_person(), site)
 
-    def surface(self, clause: Clause) -> Clause:
-        """The same meaning in a random order and voice."""
-        passive = can_be_passive(clause) and self.chance(0.4)
+    def surface(self, clause: Clause, passive: bool) -> Clause:
+        """The same meaning in a random order, and in that voice if it can be had."""
+        passive = passive and can_be_passive(clause)
         front = clause.time is not None and self.chance(0.3) and (passive or not names_meet(clause))
         return replace(clause, front=front, passive=passive)
 
     def state(self) -> Clause:
         """Someone or something was such and such."""
         subject, sort = self.bearer()
+        if self.chance(0.6):
+            subject = replace(subject, relative=None)
         adjective = self.rng.choice(self.rng.choice(self.half.states[sort]))
-        slots = ["time"] if self.chance(0.6) else []
-        return self.adjoin(Clause(adjective, subject, state=True), slots)
+        slots = ["time"] if self.chance(0.8) else []
+        return self.adjoin(Clause(adjective, subject, kind="state"), slots)
+
+
+def named_shortly(phrase: Phrase) -> Phrase:
+    """``phrase`` without attribute, or a person by the given name alone."""
+    if phrase.sort == "person":
+        return replace(phrase, head=phrase.head.split()[0])
+    return replace(phrase, adjective=None)
 
 
 def can_be_passive(clause: Clause) -> bool:
@@ -152,7 +195,7 @@ def names_meet(clause: Clause) -> bool:
 def transitive(draw: Draw) -> Clause:
     """*The doctor secretly bought an apple at the market.*"""
     kinds = [*draw.half.kinds, "site", *PEOPLE]
-    clause = draw.event(kinds, draw.slots(draw.rng.choice((1, 2))))
+    clause = draw.event(kinds, draw.slots(draw.rng.choice((1, 2, 2))))
     negated = draw.chance(0.25) and (clause.manner is None or can_be_passive(clause))
     front = clause.time is not None and not names_meet(clause) and draw.chance(0.3)
     return replace(clause, negated=negated, front=front)
@@ -173,7 +216,7 @@ def copula(draw: Draw) -> Clause:
 
 def passive(draw: Draw) -> Clause:
     """*The bridge was painted by the engineer.*"""
-    clause = draw.event(["site", *PEOPLE], draw.slots(draw.rng.choice((1, 2))))
+    clause = draw.event(["site", *PEOPLE], draw.slots(draw.rng.choice((1, 2, 2))))
     front = clause.time is not None and draw.chance(0.3)
     return replace(clause, passive=True, negated=draw.chance(0.25), front=front)
 
@@ -183,7 +226,7 @@ def relative(draw: Draw) -> Clause:
     if draw.chance(0.4):
         site = draw.site()
         state = draw.rng.choice(draw.rng.choice(draw.half.states["site"]))
-        return Clause(state, replace(site, relative=draw.past_of(site)), state=True, negated=draw.chance(0.2))
+        return Clause(state, replace(site, relative=draw.past_of(site)), kind="state", negated=draw.chance(0.2))
     who = draw.worker()
     inner = draw.event(["place", *PEOPLE])
     while inner.object is not None and inner.object.head == who.head:
@@ -214,13 +257,57 @@ def coordination(draw: Draw) -> Clause:
 
 def quantity(draw: Draw) -> Clause:
     """*Four students bought five lemons on Tuesday.*"""
-    clause = draw.event(list(draw.half.kinds), draw.slots(draw.rng.choice((1, 2))))
+    clause = draw.event(list(draw.half.kinds), draw.slots(draw.rng.choice((1, 2, 2))))
     assert clause.object is not None
     subject = replace(draw.worker(), count=draw.rng.randint(2, 5)) if draw.chance(0.5) else clause.subject
     clause = replace(clause, subject=subject, object=replace(clause.object, count=draw.rng.randint(2, 5)))
     return replace(clause, front=clause.time is not None and draw.chance(0.3))
 
 
+def role(draw: Draw) -> Clause:
+    """*David Novak was a young teacher in Vienna.*"""
+    what = replace(draw.worker(adjective=0.6), definite=False)
+    return Clause("", draw.named_man(), what, kind="role", place=draw.place())
+
+
+def location(draw: Draw) -> Clause:
+    """*The famous painter was in Vienna in March.*"""
+    clause = draw.adjoin(Clause("", draw.person(), kind="location"), ("place", *draw.slots(1, ("time",))))
+    return replace(clause, negated=draw.chance(0.25), front=draw.chance(0.3))
+
+
+def modality(draw: Draw) -> Clause:
+    """*The waiter had to wash two coats in the garden.*"""
+    kinds = [*draw.half.kinds, "site", *PEOPLE]
+    clause = draw.event(kinds, draw.slots(1, NO_MANNER))
+    clause = replace(clause, modal=draw.rng.choice(("must", "can", "want")))
+    return replace(clause, front=clause.time is not None and not names_meet(clause) and draw.chance(0.3))
+
+
+def whether(draw: Draw) -> Clause:
+    """*Did the tailor find a hammer in the cellar?*"""
+    clause = draw.event([*draw.half.kinds, "site", *PEOPLE], draw.slots(draw.rng.choice((1, 2, 2)), NO_MANNER))
+    while names_meet(clause):
+        clause = draw.event([*draw.half.kinds, "site", *PEOPLE], draw.slots(1, NO_MANNER))
+    return replace(clause, question="whether")
+
+
+def who(draw: Draw) -> Clause:
+    """*Who painted the old bridge in summer?*"""
+    clause = draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.slots(draw.rng.choice((1, 2, 2))))
+    return replace(clause, question="who")
+
+
+def two_objects(draw: Draw) -> Clause:
+    """*Jane Walker bought a shirt and a coat on Thursday.*"""
+    clause = draw.event(list(draw.half.kinds), draw.slots(1, NO_MANNER))
+    assert clause.object is not None
+    first = clause.object.head
+    others = [noun for noun in draw.half.kinds[draw.half.kind_of(first)] if noun != first]
+    return replace(clause, also=replace(clause.object, head=draw.rng.choice(others)))
+
+
 PATTERNS: tuple[Callable[[Draw], Clause], ...] = (
     transitive, intransitive, copula, passive, relative, subordinate, coordination, quantity,
+    role, location, modality, whether, who, two_objects,
 )  # fmt: skip

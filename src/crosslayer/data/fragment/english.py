@@ -6,6 +6,10 @@ from crosslayer.data.fragment.meanings import Clause, Phrase
 from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, gap
 
 NOT = Token("not", "PART")
+TO = Token("to", "PART")
+MODALS = {
+    "must": [Token("had", "VERB"), TO], "can": [Token("could", "AUX")], "want": [Token("wanted", "VERB"), TO],
+}  # fmt: skip
 
 
 class English(Realiser):
@@ -17,8 +21,11 @@ class English(Realiser):
         """See `Realiser.clause`."""
         first = clause.object if clause.passive else clause.subject
         assert first is not None
+        if clause.question == "whether":
+            return [Token("did", "AUX"), *self.phrase(first), *self._after_subject(clause)]
+        subject = [Token("who", "PRON")] if clause.question == "who" else self.phrase(first)
         opening = [*self.adjunct(clause.time), COMMA] if clause.front else []
-        return [*opening, *self.phrase(first), *self._after_subject(clause), *self._link(clause)]
+        return [*opening, *subject, *self._after_subject(clause), *self._link(clause)]
 
     def phrase(self, phrase: Phrase) -> Tokens:
         """A noun phrase or a name."""
@@ -33,7 +40,7 @@ class English(Realiser):
             return self.numeral(phrase.count)
         if phrase.definite:
             return Token("the", "DET")
-        return Token("an" if following[0] in "aeiou" else "a", "DET")
+        return Token("an" if following.startswith(("a", "e", "i", "o", "u", "hon")) else "a", "DET")
 
     def _relative(self, phrase: Phrase) -> Tokens:
         clause = phrase.relative
@@ -45,8 +52,8 @@ class English(Realiser):
         return [pronoun, *self.phrase(clause.subject), *self._after_subject(clause, with_object=False)]
 
     def _after_subject(self, clause: Clause, with_object: bool = True) -> Tokens:
-        if clause.state:
-            core = [Token("was", "AUX"), *([NOT] if clause.negated else []), Token(clause.predicate, "ADJ")]
+        if clause.kind != "event":
+            core = self._copula(clause)
         elif clause.passive:
             core = self._passive(clause)
         else:
@@ -54,10 +61,21 @@ class English(Realiser):
         time = [] if clause.front else self.adjunct(clause.time)
         return [*core, *self._place(clause.place), *time]
 
+    def _copula(self, clause: Clause) -> Tokens:
+        what = [Token(clause.predicate, "ADJ")] if clause.kind == "state" else []
+        role = self.phrase(clause.object) if clause.object else []
+        return [Token("was", "AUX"), *([NOT] if clause.negated else []), *what, *role]
+
     def _active(self, clause: Clause, with_object: bool) -> Tokens:
         base, past, _ = self.verbs[clause.predicate]
         what = self.phrase(clause.object) if clause.object and with_object else []
+        if clause.also:
+            what = [*what, Token("and", "CCONJ"), *self.phrase(clause.also)]
         manner = self.adjunct(clause.manner)
+        if clause.modal:
+            return [*MODALS[clause.modal], *manner, Token(base, "VERB"), *what]
+        if clause.question == "whether":
+            return [*manner, Token(base, "VERB"), *what]
         if clause.negated:
             return [Token("did", "AUX"), NOT, Token(base, "VERB"), *what, *manner]
         return [*manner, Token(past, "VERB"), *what]

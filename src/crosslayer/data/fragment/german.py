@@ -14,29 +14,41 @@ WEAK = {"m": ("e", "en", "en"), "f": ("e", "e", "en"), "n": ("e", "e", "en")}
 MIXED = {"m": ("er", "en", "en"), "f": ("e", "e", "en"), "n": ("es", "es", "en")}
 STRONG_PLURAL = ("e", "e", "en")
 CONTRACTED = {("in", "dem"): "im", ("an", "dem"): "am", ("von", "dem"): "vom"}
-NOT = Token("nicht", "PART")
-CONNECTIVES = {"and": "und", "because": "weil", "that": "dass"}
+ARTICLED = {"Mongolia": "f"}
+"""The countries that have an article, and their gender."""
+MODALS = {"must": "musste", "can": "konnte", "want": "wollte"}
+NOT, AND, WHO = Token("nicht", "PART"), Token("und", "CCONJ"), Token("wer", "PRON")
+CONNECTIVES = {"because": "weil", "that": "dass"}
 
 
 class German(Realiser):
-    """German words and order. Middle field: known object, time, agent, negation, manner, place, new object."""
+    """German words and order. Middle field: known object, time, agent, place, manner, new object.
+
+    Negation stands before manner and place, which then come in this order. A known object that is a name stands
+    late as well if it would follow the subject as if it were part of it (*der Ingenieur Simon Parker*).
+    """
 
     numerals = ("zwei", "drei", "vier", "fünf")
 
     def clause(self, clause: Clause) -> Tokens:
-        """A main clause: one constituent, the finite verb, the rest; see `Realiser.clause`."""
+        """One constituent, which a question whether lacks, the finite verb, the rest; see `Realiser.clause`."""
         subject = self._subject(clause)
         finite, final = self._verbs(clause)
-        rest = [*self._middle(clause), *final]
+        behind_subject = clause.front or clause.question == "whether"
+        rest = [*self._middle(clause, behind_subject=behind_subject), *final]
+        if clause.question == "whether":
+            return [finite, *subject, *rest]
         start, inner = (self.adjunct(clause.time), subject) if clause.front else (subject, [])
-        return [*start, finite, *inner, *rest, *self._link(clause)]
+        first = [*start, finite, *inner, *rest]
+        return [*first, *self._link(clause, first[-1])]
 
     def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
         """A noun phrase or a name; ``negated`` makes the indefinite article ``kein``."""
-        if phrase.sort != "noun":
-            return self.name(phrase)
-        gender = self.nouns[phrase.head][0]
         column = CASES.index(case)
+        if phrase.sort != "noun":
+            article = ARTICLED.get(phrase.head)
+            return [*([Token(DEFINITE[article][column], "DET")] if article else []), *self.name(phrase)]
+        gender = self.nouns[phrase.head][0]
         determiner, ending = self._determiner(phrase, gender, column, negated)
         adjective = [Token(self._stem(phrase.adjective) + ending, "ADJ")] if phrase.adjective else []
         noun = Token(self._noun(phrase, case), "NOUN")
@@ -65,45 +77,64 @@ class German(Realiser):
         if clause is None:
             return []
         column = 0 if gap(phrase) == "subject" else 1
-        pronoun = Token(DEFINITE[self.nouns[phrase.head][0]][column], "PRON")
+        pronoun = Token("die" if phrase.count > 1 else DEFINITE[self.nouns[phrase.head][0]][column], "PRON")
         subject = [] if gap(phrase) == "subject" else self._subject(clause)
         middle = self._middle(clause, with_object=gap(phrase) == "subject")
         return [COMMA, pronoun, *subject, *middle, *self._verb_final(clause), COMMA]
 
     def _subject(self, clause: Clause) -> Tokens:
+        if clause.question == "who":
+            return [WHO]
         first = clause.object if clause.passive else clause.subject
         assert first is not None
         return self.phrase(first)
 
     def _verbs(self, clause: Clause) -> tuple[Token, Tokens]:
         """The finite verb and what stands at the end of a main clause."""
-        if clause.state:
-            return Token("war", "AUX"), [Token(self.adjectives[clause.predicate][0], "ADJ")]
-        singular, plural, participle, *prefix = self.verbs[clause.predicate]
+        plural = clause.subject.count > 1
+        if clause.kind != "event":
+            what = [Token(self.adjectives[clause.predicate][0], "ADJ")] if clause.kind == "state" else []
+            return Token("waren" if plural else "war", "AUX"), what
+        singular_form, plural_form, participle, infinitive, *prefix = self.verbs[clause.predicate]
         if clause.passive:
             assert clause.object is not None
             auxiliary = "wurden" if clause.object.count > 1 else "wurde"
             return Token(auxiliary, "AUX"), [Token(participle, "VERB")]
-        form = plural if clause.subject.count > 1 else singular
+        if clause.modal:
+            form = MODALS[clause.modal] + ("n" if plural else "")
+            return Token(form, "AUX"), [Token(infinitive, "VERB")]
+        form = plural_form if plural else singular_form
         return Token(form, "VERB"), [Token(particle, "ADP") for particle in prefix]
 
     def _verb_final(self, clause: Clause) -> Tokens:
         """All verb forms at the end of a subordinate clause, a separable prefix joined to its verb."""
         finite, final = self._verbs(clause)
-        if clause.state or clause.passive:
+        if finite.upos == "AUX":
             return [*final, finite]
         return [finite._replace(form="".join(token.form for token in final) + finite.form)]
 
-    def _middle(self, clause: Clause, with_object: bool = True) -> Tokens:
+    def _middle(self, clause: Clause, with_object: bool = True, behind_subject: bool = False) -> Tokens:
         what = clause.object if with_object and not clause.passive else None
-        late = what is not None and _stands_late(what, clause.negated)
-        object_ = self.phrase(what, "acc", clause.negated) if what else []
-        negation = [NOT] if clause.negated and not late else []
+        meets = what is not None and behind_subject and what.sort != "noun" and not clause.negated
+        late = what is not None and (meets or _stands_late(what, clause.negated))
+        object_ = self._object(clause, what) if what else []
+        negation = [NOT] if clause.negated and not (what and _denied_by_article(what)) else []
         time = [] if clause.front else self.adjunct(clause.time)
+        if clause.kind == "role":
+            return [*time, *object_, *self._place(clause.place)]
         agent = self._with("von", clause.subject) if clause.passive else []
-        rest = [*self.adjunct(clause.manner), *self._place(clause.place)]
+        manner, place = self.adjunct(clause.manner), self._place(clause.place)
+        rest = [*negation, *manner, *place] if negation else [*place, *manner]
         early = [] if late else object_
-        return [*early, *time, *agent, *negation, *rest, *(object_ if late else [])]
+        return [*early, *time, *agent, *rest, *(object_ if late else [])]
+
+    def _object(self, clause: Clause, what: Phrase) -> Tokens:
+        """The object or the objects, or a role, which has an article only with an attribute or *kein*."""
+        if clause.kind == "role":
+            role = self.phrase(what, "nom", clause.negated)
+            return role if what.adjective or clause.negated else role[1:]
+        also = [AND, *self.phrase(clause.also, "acc", clause.negated)] if clause.also else []
+        return [*self.phrase(what, "acc", clause.negated), *also]
 
     def _place(self, place: Phrase | None) -> Tokens:
         if place is None:
@@ -118,17 +149,26 @@ class German(Realiser):
             return [Token(contracted, "ADP"), *rest]
         return [Token(preposition, "ADP"), first, *rest]
 
-    def _link(self, clause: Clause) -> Tokens:
+    def _link(self, clause: Clause, last: Token) -> Tokens:
+        """The second clause; a comma parts two names that ``und`` would seem to join."""
         if clause.link is None:
             return []
         word, second = clause.link
         if word == "and":
-            return [Token("und", "CCONJ"), *self.clause(second)]
+            following = self.clause(second)
+            names = "O" not in (last.entity, following[0].entity)
+            return [*([COMMA] if names else []), AND, *following]
         time_first = self.adjunct(second.time) if second.front else []
-        body = [*time_first, *self._subject(second), *self._middle(second), *self._verb_final(second)]
+        middle = self._middle(second, behind_subject=True)
+        body = [*time_first, *self._subject(second), *middle, *self._verb_final(second)]
         return [COMMA, Token(CONNECTIVES[word], "SCONJ"), *body]
 
 
 def _stands_late(what: Phrase, negated: bool) -> bool:
     """Whether an object follows the adjuncts: what is new does, and so does a place unless *nicht* follows."""
     return what.count > 1 or not what.definite or (what.sort == "place" and not negated)
+
+
+def _denied_by_article(what: Phrase) -> bool:
+    """Whether an object has an article that *kein* can take the place of."""
+    return what.sort == "noun" and what.count == 1 and not what.definite

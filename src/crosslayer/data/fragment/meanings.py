@@ -14,6 +14,9 @@ HERE = Path(__file__).parent
 
 Sort = Literal["noun", "person", "place", "organisation"]
 Gender = Literal["f", "m"]
+Kind = Literal["event", "state", "role", "location"]
+Modal = Literal["must", "can", "want"]
+Question = Literal["whether", "who"]
 HalfName = Literal["train", "test"]
 
 
@@ -29,6 +32,7 @@ class Phrase:
         count: how many; 1 is the singular without a numeral.
         adjective: an attribute.
         relative: a clause with this phrase as its subject or object, which says more about it.
+        courtesy: a language that puts case endings on names may name the person with a title that takes them.
     """
 
     head: str
@@ -38,6 +42,7 @@ class Phrase:
     count: int = 1
     adjective: str | None = None
     relative: Clause | None = None
+    courtesy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +50,34 @@ class Clause:
     """An event or a state in the past.
 
     Attributes:
-        predicate: a verb of the inventory, or the adjective of a state.
-        subject: who acts, or whose state it is.
-        object: what the event is done to.
-        state: whether ``predicate`` is an adjective.
+        predicate: a verb of the inventory, or the adjective of a state; nothing for a role or a location.
+        subject: who acts, whose state it is, or who or what is described.
+        object: what the event is done to, or the role.
+        also: a second object of the same class.
+        kind: an event; a state (*was old*); a role (*was a teacher*); a location (*was in Berlin*).
         time, manner: adjuncts of the inventory.
         place: a place name, or a noun of the inventory's spots.
         negated: it is not the case that all of this holds.
         passive: the object is made the grammatical subject.
         front: the time stands first.
+        modal: the event had to happen, could happen, or the subject wanted it to.
+        question: asks whether it is so, or who the subject is; what ``subject`` says is then not said.
         link: how a second clause goes on, and that clause.
     """
 
     predicate: str
     subject: Phrase
     object: Phrase | None = None
-    state: bool = False
+    also: Phrase | None = None
+    kind: Kind = "event"
     time: str | None = None
     manner: str | None = None
     place: Phrase | None = None
     negated: bool = False
     passive: bool = False
     front: bool = False
+    modal: Modal | None = None
+    question: Question | None = None
     link: tuple[Connective, Clause] | None = None
 
 
@@ -90,8 +101,19 @@ class Half:
     manners: tuple[str, ...]
     given: Mapping[str, tuple[str, ...]]
     surnames: tuple[str, ...]
-    places: tuple[str, ...]
+    cities: tuple[str, ...]
+    countries: Mapping[str, str]
     organisations: tuple[str, ...]
+
+    @property
+    def women(self) -> tuple[str, ...]:
+        """All given names of women."""
+        return (*self.given["f"], *self.given["steady"])
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Cities and countries."""
+        return (*self.cities, *self.countries)
 
     def verbs_for(self, *classes: str) -> tuple[tuple[str, str], ...]:
         """All (verb, class of its object) with a class among ``classes``."""
@@ -106,20 +128,36 @@ class Half:
 def inventory() -> dict[HalfName, Half]:
     """The two halves of the inventory, which share no noun, verb, adjective or name."""
     content = read_yaml(HERE / "meanings.yaml")
-    return {"train": Half(**_split(content["train"])), "test": Half(**_split(content["test"]))}
+    return {"train": _half(content["train"]), "test": _half(content["test"])}
+
+
+@lru_cache(maxsize=1)
+def countries() -> dict[str, str]:
+    """The CLDR code of each country."""
+    return {name: code for half in inventory().values() for name, code in half.countries.items()}
 
 
 @lru_cache(maxsize=1)
 def genders() -> dict[str, Gender]:
     """Gender of given names."""
-    return {name: gender for half in inventory().values() for gender in ("f", "m") for name in half.given[gender]}
+    halves = inventory().values()
+    women: dict[str, Gender] = {name: "f" for half in halves for name in half.women}
+    return women | {name: "m" for half in halves for name in half.given["m"]}
 
 
 def gender_of(phrase: Phrase) -> Gender:
-    """Gender of a name: organisations are feminine, as firms are in Romance languages; places masculine."""
+    """Gender of what is not an ordinary noun: firms are feminine, as in Romance and Slavic languages.
+
+    Places are masculine unless a language says otherwise, and so are the nouns of occupations.
+    """
     if phrase.sort == "person":
         return genders()[phrase.head.split()[0]]
     return "f" if phrase.sort == "organisation" else "m"
+
+
+def _half(content: dict[str, Any]) -> Half:
+    codes = content.pop("countries")
+    return Half(**_split(content), countries=codes)
 
 
 def _split(value: Any) -> Any:

@@ -1,7 +1,6 @@
 """From a meaning to tagged words: what all languages share.
 
-A language is a lexicon file and a subclass of `Realiser` that orders and inflects; see `english`, `german`,
-`spanish`.
+A language is a lexicon file and a subclass of `Realiser` that orders and inflects; see `english` for the simplest.
 """
 
 from __future__ import annotations
@@ -10,11 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from babel import Locale
+
 from crosslayer.config import read_yaml
-from crosslayer.data.fragment.meanings import HERE, Clause, Phrase, Sort
+from crosslayer.data.fragment.meanings import HERE, Clause, Phrase, Sort, countries
 
 ENTITY: dict[Sort, str] = {"person": "PER", "place": "LOC", "organisation": "ORG"}
-CLOSING = {",", "."}
+CLOSING = {",", ".", "?"}
+OPENING = {"¿"}
 
 
 class Token(NamedTuple):
@@ -26,7 +28,7 @@ class Token(NamedTuple):
 
 
 Tokens = list[Token]
-COMMA, STOP = Token(",", "PUNCT"), Token(".", "PUNCT")
+COMMA, STOP, ASK = Token(",", "PUNCT"), Token(".", "PUNCT"), Token("?", "PUNCT")
 
 
 class Realiser(ABC):
@@ -50,16 +52,20 @@ class Realiser(ABC):
         self.adjuncts = {
             key: parse(words) for part in ("times", "manners") for key, words in lexicon[part].items()
         }
-        self.names: Mapping[str, str] = lexicon["names"]
+        territories = Locale(language).territories
+        self.names: Mapping[str, str] = {
+            **{name: territories[code] for name, code in countries().items()}, **lexicon["names"],
+        }  # fmt: skip
 
     @abstractmethod
     def clause(self, clause: Clause) -> Tokens:
         """A main clause with what follows it, without capital and full stop."""
 
     def sentence(self, clause: Clause) -> Tokens:
-        """A whole sentence, with its capital and full stop."""
+        """A whole sentence, with its capital and its full stop or question mark."""
         first, *rest = self.clause(clause)
-        return [first._replace(form=first.form[0].upper() + first.form[1:]), *rest, STOP]
+        end = ASK if clause.question else STOP
+        return [first._replace(form=first.form[0].upper() + first.form[1:]), *rest, end]
 
     def text(self, clause: Clause) -> str:
         """A whole sentence as running text."""
@@ -92,8 +98,11 @@ def parse(words: str) -> Tokens:
 
 
 def detokenise(words: Iterable[str]) -> str:
-    """Words joined by spaces, closing punctuation attached."""
-    return "".join(word if word in CLOSING else f" {word}" for word in words).lstrip()
+    """Words joined by spaces, punctuation attached."""
+    text = "".join(word if word in CLOSING else f" {word}" for word in words).lstrip()
+    for mark in OPENING:
+        text = text.replace(f"{mark} ", mark)
+    return text
 
 
 def _entries(section: Mapping[str, str]) -> dict[str, list[str]]:

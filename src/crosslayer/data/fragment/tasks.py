@@ -8,17 +8,27 @@ from functools import cache
 from typing import NamedTuple, Protocol
 
 from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample
+from crosslayer.data.fragment.chinese import Chinese
 from crosslayer.data.fragment.draw import PATTERNS, Draw
+from crosslayer.data.fragment.dutch import Dutch
 from crosslayer.data.fragment.english import English
+from crosslayer.data.fragment.french import French
 from crosslayer.data.fragment.german import German
+from crosslayer.data.fragment.italian import Italian
 from crosslayer.data.fragment.meanings import Clause, inventory
 from crosslayer.data.fragment.pairs import RECIPES, inference, paraphrase
+from crosslayer.data.fragment.polish import Polish
 from crosslayer.data.fragment.realise import Realiser
+from crosslayer.data.fragment.russian import Russian
 from crosslayer.data.fragment.spanish import Spanish
+from crosslayer.data.fragment.turkish import Turkish
 from crosslayer.errors import ConfigError
 from crosslayer.tasks import TaskName
 
-REALISERS: dict[str, type[Realiser]] = {"en": English, "de": German, "es": Spanish}
+REALISERS: dict[str, type[Realiser]] = {
+    "en": English, "de": German, "nl": Dutch, "es": Spanish, "fr": French, "it": Italian, "ru": Russian,
+    "pl": Polish, "tr": Turkish, "zh": Chinese,
+}  # fmt: skip
 LANGUAGES: tuple[str, ...] = tuple(REALISERS)
 LIMIT = 10_000
 """Items of one split: about as many as can be drawn without many repetitions."""
