@@ -157,6 +157,17 @@ def test_what_failed_or_never_ran_is_named() -> None:
     assert not any("layer_1-none-1" in key or "-self-" in key for key in found.keys)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("device_kind", "cuda"), ("precision", "bfloat16"), ("torch", "9.9.9")]
+)
+def test_trials_of_different_arithmetic_are_not_compared(name: str, value: str) -> None:
+    run = make_sweep(make_profile(tasks=["xnli"]), n=20)
+    run.trials = [t.model_copy(update={"torch": "2.13.0"}) for t in run.trials]
+    run.trials[7] = run.trials[7].model_copy(update={name: value})
+    with pytest.raises(ResultsError, match=f"{run.trials[7].key} with {value}; gains need one of them throughout"):
+        scores.load_sweep(run, make_profile(tasks=["xnli"]))
+
+
 # Gains
 
 

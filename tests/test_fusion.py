@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.testing import assert_close
 
-from crosslayer.config import FusionSpec
+from crosslayer.config import FusionKind, FusionSpec
 from crosslayer.errors import ConfigError
 from crosslayer.fusion import (
     AIF,
@@ -23,7 +23,6 @@ from crosslayer.fusion import (
     Average,
     Concatenation,
     Fusion,
-    FusionKind,
     MaskedBatchNorm,
     NoFusion,
     ScalarMix,

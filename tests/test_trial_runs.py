@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from crosslayer import sweep
+from crosslayer import execution, sweep
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import ResultsError, TrialFailure
 from crosslayer.frozen import run_frozen
@@ -114,7 +114,7 @@ def test_states_kept_from_the_layers_below_change_nothing(
     """Two of three layers frozen: the lower layer is below the trained one or the input of it."""
     torch.set_num_threads(1)
     spec = spec_of(tiny, encoder, model, trainable_layers=1, train_embeddings=False)
-    states = sweep.shared_states([spec], material)
+    states = execution.shared_states([spec], material)
     assert set(states) == {"none", "english"}
     run = run_finetuned(spec, material, {})
     kept = run_finetuned(spec, material, states)
@@ -129,11 +129,11 @@ def test_too_many_states_are_not_kept(
 ) -> None:
     spec = spec_of(tiny, encoder, "layer_1", trainable_layers=2, train_embeddings=False)
     tokens = int(material.encoded.lengths().sum() + material.intermediate["english"].lengths().sum())
-    monkeypatch.setattr(sweep, "MOST_BYTES", tokens * 32 * 4)
-    assert set(sweep.shared_states([spec], material)) == {"none", "english"}
-    monkeypatch.setattr(sweep, "MOST_BYTES", tokens * 32 * 4 - 1)
-    assert sweep.shared_states([spec], material) == {}
-    assert sweep.shared_states([spec_of(tiny, encoder, "layer_1")], material) == {}
+    monkeypatch.setattr(execution, "MOST_BYTES", tokens * 32 * 4)
+    assert set(execution.shared_states([spec], material)) == {"none", "english"}
+    monkeypatch.setattr(execution, "MOST_BYTES", tokens * 32 * 4 - 1)
+    assert execution.shared_states([spec], material) == {}
+    assert execution.shared_states([spec_of(tiny, encoder, "layer_1")], material) == {}
 
 
 def test_a_fine_tuned_trial_without_a_trained_layer_is_a_frozen_one(
@@ -143,7 +143,7 @@ def test_a_fine_tuned_trial_without_a_trained_layer_is_a_frozen_one(
     torch.set_num_threads(1)
     frozen = spec_of(tiny, encoder, "layer_2", mode="frozen", train_embeddings=False)
     tuned = spec_of(tiny, encoder, "layer_2", trainable_layers=0, train_embeddings=False)
-    states = sweep.shared_states([frozen], material)
+    states = execution.shared_states([frozen], material)
     one = run_frozen(frozen, material, states["none"])
     two = run_finetuned(tuned, material, {})
     assert one.trained_parameters == two.trained_parameters

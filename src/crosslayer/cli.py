@@ -15,7 +15,9 @@ from crosslayer.errors import ConfigError, CrosslayerError
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replicate a paper claim by claim.")
 profile_app = typer.Typer(no_args_is_help=True, help="The settings of a run.")
 claims_app = typer.Typer(no_args_is_help=True, help="The registry of claims and what became of them.")
+sweep_app = typer.Typer(no_args_is_help=True, help="Train on machines without the project.")
 app.add_typer(profile_app, name="profile")
+app.add_typer(sweep_app, name="sweep")
 app.add_typer(claims_app, name="claims")
 
 CHANGELOG = Path("CHANGELOG.md")
@@ -31,6 +33,48 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
+
+
+@sweep_app.command("pack")
+def pack(
+    task: Annotated[str, typer.Argument(help="pos, ner, pawsx or xnli.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+    stage: Annotated[str, typer.Option(help="sweep or intermediate.")] = "sweep",
+) -> None:
+    """Pack the unfinished trials of a task into one folder of at most 25 MiB."""
+    from crosslayer.claims.results import RESULTS
+    from crosslayer.portable.pack import pack_sweep
+
+    profile = load_profile()
+    tasks = profile.tasks if stage == "sweep" else profile.intermediate.targets
+    if stage not in ("sweep", "intermediate") or task not in tasks:
+        raise ConfigError(f"the profile {profile.profile} has no {stage} of {task}; it has {', '.join(tasks)}")
+    count = pack_sweep(profile, RESULTS / profile.profile, stage, task, folder)  # type: ignore[arg-type]
+    typer.echo(f"{count} trials packed; there: cd {folder.name} && python -m crosslayer sweep run .")
+
+
+@sweep_app.command("run")
+def run_packed_sweep(
+    folder: Annotated[Path, typer.Argument(help="A packed folder.")],
+    workers: Annotated[int | None, typer.Option(help="Trials at a time.", min=1)] = None,
+    seconds: Annotated[float | None, typer.Option(help="Start no trial after this time.")] = None,
+) -> None:
+    """Train the trials of a packed folder; the same command goes on where it stopped."""
+    from crosslayer.portable.run import run_pack
+
+    left = run_pack(folder, workers, seconds)
+    typer.echo(f"{left} trials left; results in {folder / 'parts'}")
+
+
+@sweep_app.command("merge")
+def merge(folder: Annotated[Path, typer.Argument(help="A packed folder that has run, or its parts.")]) -> None:
+    """Bring the results of a packed sweep home under their keys."""
+    from crosslayer.claims.results import RESULTS
+    from crosslayer.portable.merge import merge_sweep
+
+    profile = load_profile()
+    merged, there = merge_sweep(profile, RESULTS / profile.profile, folder)
+    typer.echo(f"{merged} trials merged, {there} were here already; run `dvc repro`")
 
 
 @profile_app.command("list")

@@ -13,11 +13,11 @@ def findings() -> Iterator[tuple[str, bool, str]]:
     import torch
 
     from crosslayer.config import ComputeSpec
-    from crosslayer.material import choose_device, choose_precision
+    from crosslayer.material import choose_precision, planned_device
 
     yield "packaged encoder", _packaged_encoder(), "pip install -r requirements.lock"
     yield "GPU", torch.cuda.is_available(), "not needed for the offline profile; profile paper wants one"
-    native = choose_precision(ComputeSpec(), choose_device(ComputeSpec())) == "bfloat16"
+    native = choose_precision(ComputeSpec(), planned_device(ComputeSpec())) == "bfloat16"
     yield "native bfloat16", native, "float32 is used, about four times slower on a CPU"
     yield (
         "latexmk (PDF)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ from crosslayer.inference import MAX_TOKENS
 from crosslayer.model import Hidden
 from crosslayer.trainee import Material
 from crosslayer.training import Finished, run_on
-from crosslayer.trials import TrialSpec
+
+if TYPE_CHECKING:
+    from crosslayer.trials import TrialSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MOST_BYTES = 4 * 2**30

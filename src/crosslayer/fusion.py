@@ -16,14 +16,16 @@ Dai et al., "Attentional Feature Fusion", WACV 2021, arXiv 2009.14082.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from crosslayer.config import FusionKind, FusionSpec
 from crosslayer.errors import ConfigError
+
+if TYPE_CHECKING:
+    from crosslayer.config import FusionKind, FusionSpec
 
 __all__ = [
     "AIF",
@@ -34,7 +36,6 @@ __all__ = [
     "Concatenation",
     "Form",
     "Fusion",
-    "FusionKind",
     "MaskedBatchNorm",
     "NoFusion",
     "ScalarMix",

@@ -18,10 +18,11 @@ from crosslayer.metrics import task_score
 from crosslayer.model import pool
 from crosslayer.tasks import TASKS
 from crosslayer.trainee import Material, Trainee
-from crosslayer.trials import TrialSpec
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from crosslayer.trials import TrialSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 MAX_TOKENS = 4096

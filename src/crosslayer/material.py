@@ -40,41 +40,54 @@ def intermediate_file(target: TaskName, arm: str) -> str:
     return f"intermediate-{INTERMEDIATE[target]}-{arm}.parquet"
 
 
+def planned_device(spec: ComputeSpec) -> str:
+    """The kind of device that trials are meant for, ``cpu`` or ``cuda``, whether or not this machine has it."""
+    if spec.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return spec.device
+
+
 def choose_device(spec: ComputeSpec) -> torch.device:
     """The device that the profile asks for.
 
     Raises:
         ConfigError: a GPU is asked for and there is none.
     """
-    available = torch.cuda.is_available()
-    if spec.device == "cuda" and not available:
-        raise ConfigError("compute.device is cuda, but torch sees no GPU; use auto or cpu")
-    return torch.device("cuda" if available and spec.device != "cpu" else "cpu")
+    kind = planned_device(spec)
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "compute.device is cuda, but torch sees no GPU; use auto or cpu, or train elsewhere with "
+            "`crosslayer sweep pack`"
+        )
+    return torch.device(kind)
 
 
-def choose_precision(spec: ComputeSpec, device: torch.device) -> str:
+def choose_precision(spec: ComputeSpec, device: str) -> str:
     """``bfloat16`` where the device computes it natively, else ``float32``, unless the profile fixes it.
 
     Without native support, a bfloat16 matrix product on a CPU is emulated and two orders of magnitude slower.
+
+    Raises:
+        ConfigError: the device is a GPU that this machine lacks, so that its precision must be stated.
     """
     if spec.precision != "auto":
         return spec.precision
-    native = (
-        torch.cuda.is_bf16_supported() if device.type == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    )
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("compute.precision is auto and this machine has no GPU; state bfloat16 or float32")
+    native = torch.cuda.is_bf16_supported() if device == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return "bfloat16" if native else "float32"
 
 
 def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) -> list[TrialSpec]:
     """The trials of a stage and task, seeds in the outer loop so that an interrupted sweep is balanced."""
-    device = choose_device(profile.compute)
+    device = planned_device(profile.compute)
     training = profile.tasks[task].model_copy(update={"sizes": profile.tasks[task].sizes.__class__()})
     digests: dict[str, str] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["digests"]
     shared: dict[str, Any] = {
         "stage": stage,
         "task": task,
         "precision": choose_precision(profile.compute, device),
-        "device_kind": device.type,
+        "device_kind": device,
         "threads": profile.compute.threads,
     }
     own = {name: digests[name] for name in ("encoder", task)}

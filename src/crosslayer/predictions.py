@@ -46,7 +46,8 @@ class TrialRecord(BaseModel):
         dev_history: English dev score after each epoch.
         best_epoch: the epoch (from 1) that the predictions come from.
         fusion_parameters, trained_parameters: counts.
-        precision, device_kind, threads: what results depend on.
+        precision, device_kind, threads, torch: what results depend on; ``torch`` is its version, empty in records
+            older than this field.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -70,6 +71,7 @@ class TrialRecord(BaseModel):
     precision: str
     device_kind: str
     threads: int
+    torch: str = ""
     specification: dict[str, Any] = {}
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from importlib.util import find_spec
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from rich.progress import Progress as RichProgress
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
 
 
 class Progress:
@@ -25,7 +25,7 @@ class Progress:
         self.total = total
         self.done = 0
         self.start = time.monotonic()
-        self._bar = _bar() if sys.stderr.isatty() and total else None
+        self._bar = _bar() if sys.stderr.isatty() and total and find_spec("rich") else None
 
     def __enter__(self) -> Self:
         if self._bar:
@@ -51,7 +51,17 @@ class Progress:
 
 
 def _bar() -> RichProgress:
-    return RichProgress(
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

@@ -13,18 +13,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from crosslayer.config import Profile
+from crosslayer.config import ComputeSpec, Profile
 from crosslayer.errors import TrialFailure
-from crosslayer.frozen import MOST_BYTES, HiddenStates, cache_states, run_frozen, states_bytes
+from crosslayer.execution import make_runner
 from crosslayer.material import choose_device, load_material, trial_specs
 from crosslayer.metrics import task_score
-from crosslayer.model import frozen_layers
 from crosslayer.predictions import Stage, TrialRecord, write_predictions
 from crosslayer.progress import Progress
 from crosslayer.supervision import die_with_supervisors, exclusive
 from crosslayer.tasks import TASKS, TaskName
-from crosslayer.trainee import Material
-from crosslayer.training import Finished, run_finetuned
+from crosslayer.training import Finished
 from crosslayer.trials import TrialSpec, finished, sweep_leftovers, write_manifest, write_trial
 
 log = logging.getLogger(__name__)
@@ -54,7 +52,7 @@ def run_sweep(profile: Profile, stage: Stage, task: TaskName, encoder: Path, hom
         if done:
             log.info("%s: %d of %d trials are finished already", title, len(done), len(specs))
         with Progress(title, len(todo)) as progress:
-            for record in _execute(todo, profile.compute.workers, encoder, home, choose_device(profile.compute)):
+            for record in _execute(todo, profile.compute, encoder, home):
                 done[record.key] = record
                 progress.advance(_summary(record))
         write_manifest(home, specs)
@@ -68,20 +66,22 @@ def _summary(record: TrialRecord) -> str:
     return f"{record.model} seed {record.seed}{arm}: {record.outcome}{score}"
 
 
-def _execute(
-    specs: list[TrialSpec], workers: int, encoder: Path, home: Path, device: torch.device
-) -> Iterator[TrialRecord]:
-    """Run trials in this process, or in ``workers`` of them."""
+def _execute(specs: list[TrialSpec], compute: ComputeSpec, encoder: Path, home: Path) -> Iterator[TrialRecord]:
+    """Run trials in this process, or in several."""
     if not specs:
         return
-    if workers == 1:
+    device = choose_device(compute)
+    if compute.workers == 1:
         run = prepare_runner(specs, encoder, device)
         for spec in specs:
             yield run_and_keep(spec, run, home)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
-        workers, mp_context=context, initializer=_start_worker, initargs=(specs, encoder, str(device), home)
+        compute.workers,
+        mp_context=context,
+        initializer=_start_worker,
+        initargs=(specs, encoder, str(device), home),
     ) as pool:
         futures = {pool.submit(_run_in_worker, spec): spec for spec in specs}
         for future in as_completed(futures):
@@ -108,36 +108,10 @@ def _run_in_worker(spec: TrialSpec) -> TrialRecord:
 
 
 def prepare_runner(specs: list[TrialSpec], encoder: Path, device: torch.device) -> Runner:
-    """Load what the trials share, and compute the hidden states that none of them changes.
-
-    All trials are of one task and stage, and so of one mode.
-    """
+    """Load what the trials share, and make what runs them."""
     torch.set_num_threads(specs[0].threads)
     arms: list[str] = sorted({spec.arm for spec in specs})
-    material = load_material(encoder, specs[0].task, arms, device)
-    states = shared_states(specs, material)
-
-    def run(spec: TrialSpec) -> Finished:
-        if spec.training.mode == "frozen":
-            return run_frozen(spec, material, states["none"])
-        return run_finetuned(spec, material, states)
-
-    return run
-
-
-def shared_states(specs: list[TrialSpec], material: Material) -> dict[str, HiddenStates]:
-    """Hidden states that no trial changes, by arm: of a frozen trunk, or of the layers below the trained ones."""
-    n_layers = int(material.encoder.config.num_hidden_layers)
-    lower = {spec.layer for spec in specs if spec.layer is not None}
-    if specs[0].training.mode == "frozen":
-        return {"none": cache_states(material, material.encoded, {n_layers, *lower})}
-    top = frozen_layers(n_layers, specs[0].training.trainable_layers)
-    below = {top, *(layer for layer in lower if layer < top)}
-    tables = {"none": material.encoded, **material.intermediate}
-    if not top or states_bytes(material, tables.values(), len(below)) > MOST_BYTES:
-        return {}
-    cached = {"none": cache_states(material, material.encoded, below)}
-    return cached | {arm: cache_states(material, table, [top]) for arm, table in material.intermediate.items()}
+    return make_runner(specs, load_material(encoder, specs[0].task, arms, device))
 
 
 def run_and_keep(spec: TrialSpec, run: Runner, home: Path) -> TrialRecord:
@@ -153,7 +127,13 @@ def run_and_keep(spec: TrialSpec, run: Runner, home: Path) -> TrialRecord:
         record = spec.record(outcome="out_of_memory", detail=str(error).splitlines()[0])
         write_trial(home, record, lambda folder: None)
         return record
-    record = _record(spec, result)
+    log.debug("%s took %.1f s", spec.key, time.monotonic() - start)
+    return keep(spec, result, home, torch.__version__)
+
+
+def keep(spec: TrialSpec, result: Finished, home: Path, version: str) -> TrialRecord:
+    """Write the folder of a trial that was trained with this version of torch."""
+    record = _record(spec, result, version.split("+")[0])
     n_labels = len(TASKS[spec.task].labels)
 
     def fill(folder: Path) -> None:
@@ -161,11 +141,10 @@ def run_and_keep(spec: TrialSpec, run: Runner, home: Path) -> TrialRecord:
         np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **result.diagnostics)
 
     write_trial(home, record, fill)
-    log.debug("%s took %.1f s", spec.key, time.monotonic() - start)
     return record
 
 
-def _record(spec: TrialSpec, result: Finished) -> TrialRecord:
+def _record(spec: TrialSpec, result: Finished, version: str) -> TrialRecord:
     test = result.predictions[result.predictions["split"] == "test"]
     scores = [
         task_score(
@@ -182,4 +161,5 @@ def _record(spec: TrialSpec, result: Finished) -> TrialRecord:
         best_epoch=fitted.best_epoch,
         fusion_parameters=result.fusion_parameters,
         trained_parameters=result.trained_parameters,
+        torch=version,
     )

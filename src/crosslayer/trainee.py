@@ -15,10 +15,11 @@ from crosslayer.data.encoded import Encoded
 from crosslayer.fusion import build_fusion
 from crosslayer.model import Classifier, Head, Hidden, TrainedEncoder
 from crosslayer.tasks import TASKS, TaskName
-from crosslayer.trials import TrialSpec
 
 if TYPE_CHECKING:
     from transformers import BertModel
+
+    from crosslayer.trials import TrialSpec
 
 Source = Callable[[Batch], Hidden]
 

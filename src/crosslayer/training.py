@@ -20,13 +20,13 @@ from crosslayer.inference import collapsed, dev_score, diagnose, predict
 from crosslayer.model import States, TrainedEncoder
 from crosslayer.tasks import INTERMEDIATE
 from crosslayer.trainee import Material, Source, Trainee, build_classifier, stream
-from crosslayer.trials import TrialSpec
 
 if TYPE_CHECKING:
     import pandas as pd
     from transformers import BertModel
 
     from crosslayer.config import TaskSpec
+    from crosslayer.trials import TrialSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
 

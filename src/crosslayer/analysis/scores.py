@@ -18,6 +18,7 @@ import numpy.typing as npt
 from crosslayer import stats
 from crosslayer.analysis.parts import generator
 from crosslayer.config import Profile
+from crosslayer.errors import ResultsError
 from crosslayer.metrics.classification import f1_from_counts, share_from_counts
 from crosslayer.metrics.tagging import span_counts_v1
 from crosslayer.predictions import Outcome, Run, TaskTable, TrialRecord
@@ -158,6 +159,7 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
     """
     by_key = {record.key: record for record in run.records("sweep", task)}
     records = [by_key[key] for key in keys]
+    check_matched(records)
     grid = make_grid(records)
     parallel = parallel or TASKS[task].kind == "pair"
     dev = run.table(records, "dev")
@@ -179,6 +181,23 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
         counts=counts,
         by_language=by_language,
     )
+
+
+def check_matched(records: Sequence[TrialRecord]) -> None:
+    """A gain compares trials of one kind of device, one precision and one version of torch.
+
+    Raises:
+        ResultsError: the records of a task mix them.
+    """
+    first = records[0]
+    for record in records:
+        for name in ("device_kind", "precision", "torch"):
+            one, two = getattr(first, name), getattr(record, name)
+            if one != two and one and two:
+                raise ResultsError(
+                    f"{TASKS[first.task].title}: trial {first.key} was trained with {name} {one}, {record.key} "
+                    f"with {two}; gains need one of them throughout, so delete the trials of one and run `dvc repro`"
+                )
 
 
 def make_grid(records: Sequence[TrialRecord]) -> Grid:

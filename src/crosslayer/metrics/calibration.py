@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import erf
 
 from crosslayer.errors import ResultsError
 from crosslayer.metrics.classification import Floats, Ids, require_same_length
@@ -98,6 +97,8 @@ def ece10_equal_mass_debiased_counts_v1(confidence: Floats, correct: Floats) -> 
 
 def ece10_equal_mass_debiased_from_counts_v1(counts: Floats) -> Floats:
     """Debiased ECE in points, (...,), from sums (..., 30) of `ece10_equal_mass_debiased_counts_v1`."""
+    from scipy.special import erf
+
     table = counts.reshape(*counts.shape[:-1], N_BINS, _COLUMNS)
     n, gaps, squares = (table[..., column] for column in range(_COLUMNS))
     size = np.maximum(n, 1)

@@ -1,0 +1,35 @@
+"""``python -m crosslayer``: the command line, and ``sweep run`` also where only torch and transformers are."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def run_packed(arguments: list[str]) -> None:
+    """``sweep run DIR``, with the options of the full command line."""
+    from crosslayer.errors import CrosslayerError
+    from crosslayer.portable.run import run_pack
+
+    parser = argparse.ArgumentParser(prog="python -m crosslayer sweep run")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--workers", type=int)
+    parser.add_argument("--seconds", type=float)
+    options = parser.parse_args(arguments)
+    try:
+        left = run_pack(options.folder, options.workers, options.seconds)
+    except CrosslayerError as error:
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    sys.stdout.write(f"{left} trials left; results in {options.folder / 'parts'}\n")
+
+
+if __name__ == "__main__":
+    if sys.argv[1:3] == ["sweep", "run"] and not find_spec("typer"):
+        run_packed(sys.argv[3:])
+    else:
+        from crosslayer.cli import main
+
+        main()

@@ -1,0 +1,9 @@
+"""Sweeps for machines without network, hub, DVC or room: packed into one folder, run there, merged here.
+
+``pack`` and ``merge`` run where the project is installed. ``run`` needs torch, transformers, numpy, pandas and
+pyarrow only: nothing that `crosslayer.portable.run` imports may import anything else (a test runs it so).
+
+A packed folder holds ``pack.json`` (the trials and the SHA-256 of every file), ``encoder.json`` and
+``encoder.npz`` (`crosslayer.portable.blocks`), the tables of windows, and the package ``crosslayer`` itself. Run
+there, it gains ``trials/KEY/{result.json, predictions.parquet, diagnostics.npz}`` and ``parts/part-N.zip``.
+"""

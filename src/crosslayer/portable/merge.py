@@ -1,0 +1,179 @@
+"""Brings home what a packed sweep has trained."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from crosslayer.config import Profile
+from crosslayer.data.encoded import Encoded, read_encoded
+from crosslayer.errors import ResultsError
+from crosslayer.inference import prediction_frame
+from crosslayer.material import trial_specs
+from crosslayer.portable.run import FILES, KEY
+from crosslayer.predictions import Stage, check_predictions
+from crosslayer.supervision import exclusive
+from crosslayer.sweep import keep
+from crosslayer.tasks import TASKS, TaskName
+from crosslayer.training import Finished, Fitted
+from crosslayer.trials import TrialSpec, finished, write_trial
+
+Contents = dict[str, bytes]
+"""File name -> content of one trial."""
+
+
+class Result(BaseModel):
+    """``result.json`` of a trial that was trained elsewhere."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    key: str
+    torch: str
+    outcome: Literal["ok", "collapsed", "nan_loss", "out_of_memory"]
+    detail: str = ""
+    dev_history: tuple[float, ...] = ()
+    losses: tuple[float, ...] = ()
+    best_epoch: int = 1
+    fusion_parameters: int = 0
+    trained_parameters: int = 0
+
+
+def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
+    """Put trials under their keys; those that are there already stay.
+
+    Args:
+        profile: the active one, from which the sweep was packed.
+        results: ``results/PROFILE``.
+        folder: a packed folder that has run, or one with its ``part-N.zip``.
+
+    Returns:
+        How many trials were merged, and how many were there already.
+
+    Raises:
+        ResultsError: nothing to merge, a trial that the profile does not plan, a damaged file, or predictions on
+            other items; what was merged before stays.
+    """
+    planned = {spec.key: spec for spec in _planned(profile, results / "encoder")}
+    merged = there = 0
+    for key, contents in read_trials(folder):
+        spec = planned.get(key)
+        if spec is None:
+            raise ResultsError(
+                f"{folder}: trial {key} is none of the profile {profile.profile}; activate its profile"
+            )
+        home = results / "trials" / spec.stage / spec.task
+        with exclusive(home):
+            if finished(home, spec) is not None:
+                there += 1
+                continue
+            merge_trial(spec, contents, read_encoded(results / "encoder" / f"{spec.task}.parquet"), home)
+            merged += 1
+    if not merged + there:
+        raise ResultsError(f"{folder} holds no finished trial; run the packed sweep first")
+    return merged, there
+
+
+def _planned(profile: Profile, encoder: Path) -> Iterator[TrialSpec]:
+    stages: tuple[Stage, ...] = ("sweep", "intermediate")
+    for stage in stages:
+        tasks: list[TaskName] = [*(profile.tasks if stage == "sweep" else profile.intermediate.targets)]
+        for task in tasks:
+            yield from trial_specs(profile, stage, task, encoder)
+
+
+def read_trials(folder: Path) -> Iterator[tuple[str, Contents]]:
+    """Key and files of each finished trial, out of ``part-N.zip`` or else ``trials/``.
+
+    Raises:
+        ResultsError: a part is damaged or holds something else.
+    """
+    parts = sorted([*folder.glob("part-*.zip"), *folder.glob("parts/part-*.zip")])
+    for part in parts:
+        yield from _read_part(part)
+    if not parts:
+        for path in sorted(folder.glob("trials/*/result.json")):
+            files = {name: path.with_name(name) for name in FILES}
+            yield path.parent.name, {name: file.read_bytes() for name, file in files.items() if file.exists()}
+
+
+def _read_part(path: Path) -> Iterator[tuple[str, Contents]]:
+    trials: dict[str, Contents] = {}
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                key, _, name = member.partition("/")
+                if not KEY.fullmatch(key) or name not in FILES:
+                    raise ResultsError(
+                        f"{path} holds {member[:80]!r}, which is no file of a trial; nothing was read"
+                    )
+                trials.setdefault(key, {})[name] = archive.read(member)
+    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        raise ResultsError(f"{path} is damaged ({error}); copy it again") from None
+    yield from trials.items()
+
+
+def merge_trial(spec: TrialSpec, contents: Contents, encoded: Encoded, home: Path) -> None:
+    """Check one trial and write its folder."""
+    where = f"trial {spec.key}"
+    try:
+        result = Result.model_validate_json(contents["result.json"])
+    except (KeyError, ValidationError):
+        raise ResultsError(f"{where}: result.json is damaged; run the packed sweep again") from None
+    if result.outcome not in ("ok", "collapsed"):
+        record = spec.record(outcome=result.outcome, detail=result.detail, torch=result.torch.split("+")[0])
+        write_trial(home, record, lambda folder: None)
+        return
+    predictions = _predictions(contents.get("predictions.parquet", b""), len(TASKS[spec.task].labels), where)
+    _compare(predictions, encoded, where)
+    fitted = Fitted(result.dev_history, result.losses, result.best_epoch)
+    keep(
+        spec,
+        Finished(
+            fitted=fitted,
+            predictions=predictions,
+            diagnostics=_arrays(contents.get("diagnostics.npz", b""), where),
+            outcome=result.outcome,
+            fusion_parameters=result.fusion_parameters,
+            trained_parameters=result.trained_parameters,
+        ),
+        home,
+        result.torch,
+    )
+
+
+def _predictions(data: bytes, n_labels: int, where: str) -> pd.DataFrame:
+    try:
+        frame = pd.read_parquet(io.BytesIO(data))
+    except (pa.ArrowInvalid, OSError, ValueError) as error:
+        raise ResultsError(f"{where}: predictions.parquet is damaged ({type(error).__name__})") from None
+    check_predictions(frame, n_labels, where)
+    return frame
+
+
+def _compare(frame: pd.DataFrame, encoded: Encoded, where: str) -> None:
+    """Items and gold labels must be those of the windows here."""
+    test = [encoded.rows("test", language) for language in encoded.languages("test")]
+    rows = np.concatenate([encoded.rows("dev", "en"), *test])
+    n_rows = sum(len(encoded.labels[row]) for row in rows)
+    expected = prediction_frame(encoded, rows, np.zeros((n_rows, 1), np.float32))
+    for name in ("split", "language", "item", "position", "gold"):
+        if not np.array_equal(frame[name].astype(str).to_numpy(), expected[name].astype(str).to_numpy()):
+            raise ResultsError(
+                f"{where}: {name} differs from the windows here; the sweep was packed from other data"
+            )
+
+
+def _arrays(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise ResultsError(f"{where}: diagnostics.npz is damaged ({type(error).__name__})") from None

@@ -1,0 +1,212 @@
+"""Trains the trials of a packed folder: ``python -m crosslayer sweep run DIR``.
+
+Imports nothing but the standard library, numpy, pandas, pyarrow, torch and transformers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import numpy as np
+import torch
+from transformers import BertConfig
+
+from crosslayer.data.encoded import read_encoded
+from crosslayer.encoders.base import assemble
+from crosslayer.errors import ConfigError, ResultsError, TrialFailure
+from crosslayer.execution import make_runner
+from crosslayer.portable.blocks import unpack_state
+from crosslayer.progress import Progress
+from crosslayer.trainee import Material
+
+if TYPE_CHECKING:
+    from crosslayer.training import Finished
+    from crosslayer.trials import TrialSpec
+
+KEY = re.compile(r"[0-9a-f]{16}")
+FILES = ("result.json", "predictions.parquet", "diagnostics.npz")
+PART_BYTES = 15 * 2**20
+WORKERS_ON_A_GPU = 8
+"""Trials at a time: one alone leaves a large GPU idle between the kernels of so small an encoder."""
+
+
+class Settings(SimpleNamespace):
+    """A section of a trial's specification, read as the home machine's pydantic models are."""
+
+    def model_copy(self, update: dict[str, Any]) -> Self:
+        """This section with some values changed."""
+        return type(self)(**{**vars(self), **update})
+
+
+def read_spec(content: dict[str, Any]) -> TrialSpec:
+    """A trial of ``pack.json``; its sections ``training`` and ``fusion`` become attributes."""
+    sections = {name: Settings(**content[name]) for name in ("training", "fusion")}
+    return cast("TrialSpec", Settings(**{**content, **sections}))
+
+
+def read_pack(folder: Path) -> dict[str, Any]:
+    """``pack.json``, once every file that it names is found whole.
+
+    Raises:
+        ConfigError: this is no packed folder, or a file is missing or another one.
+    """
+    try:
+        pack: dict[str, Any] = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
+        hashes: dict[str, str] = pack["files"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError(f"{folder} is no packed sweep; make one with `crosslayer sweep pack TASK DIR`") from None
+    for name, expected in hashes.items():
+        path = folder / name
+        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+            raise ConfigError(f"{path} is missing or not the file that was packed; copy the folder again")
+    return pack
+
+
+def run_pack(folder: Path, workers: int | None = None, seconds: float | None = None) -> int:
+    """Train what is not finished yet, then write ``parts/``.
+
+    Args:
+        folder: what `crosslayer sweep pack` wrote.
+        workers: trials at a time; by default 8 on a GPU, and as the profile says on a CPU.
+        seconds: start no trial after this time; the same command goes on later.
+
+    Returns:
+        How many trials are left.
+
+    Raises:
+        ConfigError: no packed folder, or trials for a GPU on a machine without one.
+    """
+    pack = read_pack(folder)
+    specs = [read_spec(content) for content in pack["trials"]]
+    device = torch.device(specs[0].device_kind)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("these trials are for a GPU, but torch sees none")
+    home = folder / "trials"
+    home.mkdir(exist_ok=True)
+    for path in home.glob(".*-*"):
+        shutil.rmtree(path)
+    todo = [spec for spec in specs if not (home / spec.key / "result.json").exists()]
+    stop = None if seconds is None else time.monotonic() + seconds
+    count = workers or (WORKERS_ON_A_GPU if device.type == "cuda" else pack["workers"])
+    with Progress(f"{specs[0].stage} {specs[0].task}", len(todo)) as progress:
+        for line in _execute(folder, todo, device, count, stop):
+            progress.advance(line)
+    write_parts(folder)
+    return sum(not (home / spec.key / "result.json").exists() for spec in specs)
+
+
+def _execute(
+    folder: Path, todo: Sequence[TrialSpec], device: torch.device, workers: int, stop: float | None
+) -> Iterator[str]:
+    """Train, giving out a line a trial."""
+    if not todo:
+        return
+    if workers == 1:
+        _start(folder, todo, str(device))
+        for spec in todo:
+            if stop is not None and time.monotonic() > stop:
+                return
+            yield _run_one(spec, None)
+        return
+    context = multiprocessing.get_context("spawn")
+    left = None if stop is None else time.time() + stop - time.monotonic()
+    with ProcessPoolExecutor(
+        min(workers, len(todo)), mp_context=context, initializer=_start, initargs=(folder, todo, str(device))
+    ) as pool:
+        futures = [pool.submit(_run_one, spec, left) for spec in todo]
+        try:
+            for future in as_completed(futures):
+                if line := future.result():
+                    yield line
+        except BrokenProcessPool:
+            raise ResultsError("a worker process died; run the same command again, with fewer workers") from None
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:
+    """Prepare this process for the trials."""
+    torch.set_num_threads(specs[0].threads)
+    run = make_runner(specs, load_material(folder, specs, torch.device(device)))
+    _worker.update(run=run, home=folder / "trials")
+
+
+def load_material(folder: Path, specs: Sequence[TrialSpec], device: torch.device) -> Material:
+    """Encoder and windows out of a packed folder."""
+    config = BertConfig.from_dict(json.loads((folder / "encoder.json").read_text(encoding="utf-8")))
+    with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
+        state = unpack_state({name: arrays[name] for name in arrays.files})
+    arms = {spec.arm for spec in specs} - {"none"}
+    return Material(
+        encoder=assemble(config, {name: torch.from_numpy(value) for name, value in state.items()}),
+        encoded=read_encoded(folder / "windows.parquet"),
+        intermediate={arm: read_encoded(folder / f"intermediate-{arm}.parquet") for arm in sorted(arms)},
+        device=device,
+    )
+
+
+def _run_one(spec: TrialSpec, until: float | None) -> str:
+    """Train one trial and write its folder in one step; nothing once the time ``until`` is over."""
+    if until is not None and time.time() > until:
+        return ""
+    home: Path = _worker["home"]
+    run: Callable[[TrialSpec], Finished] = _worker["run"]
+    temporary = home / f".{spec.key}-{uuid.uuid4().hex[:8]}"
+    temporary.mkdir()
+    result: dict[str, Any] = {"key": spec.key, "torch": torch.__version__}
+    try:
+        finished = run(spec)
+    except TrialFailure as failure:
+        result |= {"outcome": failure.outcome, "detail": failure.detail}
+    except torch.OutOfMemoryError as error:
+        result |= {"outcome": "out_of_memory", "detail": str(error).splitlines()[0]}
+    else:
+        result |= {
+            "outcome": finished.outcome,
+            "dev_history": finished.fitted.dev_history,
+            "losses": finished.fitted.losses,
+            "best_epoch": finished.fitted.best_epoch,
+            "fusion_parameters": finished.fusion_parameters,
+            "trained_parameters": finished.trained_parameters,
+        }
+        finished.predictions.to_parquet(temporary / "predictions.parquet", index=False, compression="zstd")
+        np.savez_compressed(temporary / "diagnostics.npz", allow_pickle=False, **finished.diagnostics)
+    (temporary / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    os.replace(temporary, home / spec.key)
+    dev = result.get("dev_history")
+    return f"{spec.model} seed {spec.seed}: {result['outcome']}" + (f", English dev {max(dev):.2f}" if dev else "")
+
+
+def write_parts(folder: Path) -> list[Path]:
+    """Pack the finished trials into ``parts/part-N.zip``, at most 15 MiB each."""
+    parts = folder / "parts"
+    shutil.rmtree(parts, ignore_errors=True)
+    parts.mkdir()
+    written: list[Path] = []
+    size = PART_BYTES
+    for trial in sorted(path for path in (folder / "trials").iterdir() if KEY.fullmatch(path.name)):
+        files = [trial / name for name in FILES if (trial / name).exists()]
+        bytes_ = sum(path.stat().st_size + 200 for path in files)
+        if size + bytes_ > PART_BYTES:
+            written.append(parts / f"part-{len(written) + 1}.zip")
+            size = 0
+        size += bytes_
+        with zipfile.ZipFile(written[-1], "a") as archive:
+            for path in files:
+                archive.write(path, f"{trial.name}/{path.name}")
+    return written

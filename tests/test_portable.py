@@ -1,0 +1,281 @@
+"""Packed sweeps: equal results elsewhere, with few packages, and nothing false comes home."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zipfile
+from importlib.metadata import packages_distributions, requires
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from crosslayer import sweep
+from crosslayer.config import Profile, load_profile, parse_profile
+from crosslayer.encoders.packaged import BLOCK, dequantise
+from crosslayer.errors import ConfigError, ResultsError
+from crosslayer.material import trial_specs
+from crosslayer.portable import pack as packing
+from crosslayer.portable.blocks import pack_state, pack_tensor, unpack_state, unpack_tensor
+from crosslayer.portable.merge import merge_sweep
+from crosslayer.portable.pack import pack_sweep
+from crosslayer.portable.run import run_pack, write_parts
+from crosslayer.predictions import ResultsRun
+from crosslayer.stages.encoder import encode_all
+from crosslayer.stages.prepare import prepare
+
+ROOT = Path(__file__).parent.parent
+
+# --- weights --------------------------------------------------------------------------------------------
+
+BYTES = arrays(np.uint8, st.tuples(st.integers(1, 6), st.just(16)))
+
+
+@given(BYTES, st.data())
+def test_weights_published_in_blocks_come_back_bit_for_bit(nibbles: np.ndarray, data: st.DataObject) -> None:
+    """Independent of the packing: blocks as the packaged encoder's own file has them, read by its reader."""
+    blocks = np.zeros(len(nibbles), BLOCK)
+    blocks["nibbles"] = nibbles
+    finite = st.floats(2**-14, 1000, width=16)
+    blocks["scale"] = data.draw(st.lists(finite, min_size=len(nibbles), max_size=len(nibbles)))
+    weights = dequantise(blocks).reshape(len(nibbles), 32)
+    packed = pack_tensor(weights)
+    assert "nibbles" in packed
+    assert (unpack_tensor(packed) == weights).all()
+    assert sum(part.nbytes for name, part in packed.items() if name != "shape") == 18 * len(nibbles)
+
+
+@given(arrays(np.float32, st.sampled_from([(3,), (2, 32), (64,), (0,)]), elements=st.floats(-5, 5, width=32)))
+def test_other_weights_stay_as_they_are(weights: np.ndarray) -> None:
+    back = unpack_state(pack_state({"a.weight": weights, "b": weights[:0]}))
+    assert list(back) == ["a.weight", "b"]
+    assert (back["a.weight"] == weights).all()
+    assert back["a.weight"].shape == weights.shape
+
+
+# --- pack, run, merge -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Profile:
+    profile = load_profile(ROOT / "profiles" / "tiny.yaml").model_dump()
+    profile["sweep"] |= {"layers": [1], "seeds": [0]}
+    profile["intermediate"] |= {"seeds": [0]}
+    return parse_profile(profile, "test")
+
+
+@pytest.fixture(scope="module")
+def results(tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The encoder stage has run; no trial has."""
+    folder = tmp_path_factory.mktemp("results") / "tiny"
+    prepare(tiny, folder, argparse.Namespace())
+    encode_all(tiny, folder, argparse.Namespace())
+    return folder
+
+
+@pytest.fixture
+def home(results: Path, tmp_path: Path) -> Path:
+    """A results folder of its own."""
+    return Path(shutil.copytree(results, tmp_path / "home"))
+
+
+@pytest.fixture(scope="module")
+def ran(tiny: Profile, results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A packed sweep that has run."""
+    folder = tmp_path_factory.mktemp("node") / "pack"
+    pack_sweep(tiny, results, "sweep", "pos", folder)
+    assert run_pack(folder) == 0
+    return folder
+
+
+@pytest.mark.parametrize("stage", ["sweep", "intermediate"])
+def test_results_from_elsewhere_equal_those_from_here(
+    stage: str, tiny: Profile, home: Path, tmp_path: Path
+) -> None:
+    pack = tmp_path / "pack"
+    count = pack_sweep(tiny, home, stage, "pos", pack)  # type: ignore[arg-type]
+    assert run_pack(pack, workers=1) == 0
+    assert merge_sweep(tiny, home, pack) == (count, 0)
+    merged = home / "trials" / stage / "pos"
+    here = tmp_path / "here"
+    records = sweep.run_sweep(tiny, stage, "pos", home / "encoder", here)  # type: ignore[arg-type]
+    assert len(records) == count
+    for record in records:
+        for name in ("trial.json", "predictions.parquet"):
+            assert (merged / record.key / name).read_bytes() == (here / record.key / name).read_bytes()
+        with (
+            np.load(merged / record.key / "diagnostics.npz") as one,
+            np.load(here / record.key / "diagnostics.npz") as two,
+        ):
+            assert {name: one[name].tolist() for name in one} == {name: two[name].tolist() for name in two}
+
+
+def test_the_sweep_trains_nothing_that_was_merged(
+    tiny: Profile, home: Path, ran: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    merge_sweep(tiny, home, ran)
+    monkeypatch.setattr(sweep, "run_and_keep", lambda *_: pytest.fail("a finished trial was trained again"))
+    records = sweep.run_sweep(tiny, "sweep", "pos", home / "encoder", home / "trials" / "sweep" / "pos")
+    table = ResultsRun(home).table(records, "test")
+    assert len(table.predicted) == len(records) == 3
+    assert merge_sweep(tiny, home, ran) == (0, 3)
+
+
+def test_it_runs_where_little_is_installed(tiny: Profile, results: Path, tmp_path: Path) -> None:
+    """A fresh interpreter without the project's other dependencies, as on a node."""
+    own = {re.match(r"[\w-]+", need)[0].lower() for need in requires("crosslayer") or []}  # type: ignore[index]
+    kept = {"torch", "transformers", "numpy", "pandas", "pyarrow", "tokenizers", "safetensors"}
+    absent = {top for top, names in packages_distributions().items() if {n.lower() for n in names} & own - kept}
+    absent |= {"crosslayer", "ruamel"}
+    assert {"pydantic", "scipy", "pandera", "psutil", "rich", "typer"} <= absent
+    site = tmp_path / "site"
+    site.mkdir()
+    for path in Path(np.__file__).parents[1].iterdir():
+        if path.name.split(".")[0] not in absent and path.suffix != ".pth":
+            (site / path.name).symlink_to(path)
+    pack = tmp_path / "pack"
+    pack_sweep(tiny, results, "sweep", "pos", pack)
+    code = (
+        f"import sys, runpy; sys.path.append({str(site)!r}); runpy.run_module('crosslayer', run_name='__main__')"
+    )
+    command = [sys.executable, "-S", "-c", code, "sweep", "run", ".", "--workers", "1"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, cwd=pack, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout == "0 trials left; results in parts\n"
+    assert re.search(r"sweep pos 3/3, 0 s left: self seed 0: ok, English dev \d+\.\d\d", done.stderr)
+
+
+def test_a_stopped_run_goes_on(tiny: Profile, results: Path, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack_sweep(tiny, results, "sweep", "pos", pack)
+    assert run_pack(pack, workers=1, seconds=-1) == 3
+    (pack / "trials" / ".0123456789abcdef-left").mkdir()
+    assert run_pack(pack, workers=2) == 0
+    assert len(list((pack / "trials").iterdir())) == 3
+
+
+def test_parts_are_small_and_whole(ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = Path(shutil.copytree(ran, tmp_path / "pack"))
+    largest = max(sum(f.stat().st_size + 200 for f in t.iterdir()) for t in (folder / "trials").iterdir())
+    monkeypatch.setattr("crosslayer.portable.run.PART_BYTES", largest)
+    parts = write_parts(folder)
+    assert len(parts) == 3
+    assert all(part.stat().st_size <= largest + 500 for part in parts)
+    names = [name for part in parts for name in zipfile.ZipFile(part).namelist()]
+    assert sorted(names) == sorted(
+        str(path.relative_to(folder / "trials")) for path in (folder / "trials").rglob("*.*") if path.is_file()
+    )
+
+
+def test_only_what_is_left_is_packed(tiny: Profile, home: Path, ran: Path, tmp_path: Path) -> None:
+    merge_sweep(tiny, home, ran)
+    with pytest.raises(ConfigError, match="every trial of sweep pos is finished"):
+        pack_sweep(tiny, home, "sweep", "pos", tmp_path / "new")
+    shutil.rmtree(next((home / "trials" / "sweep" / "pos").iterdir()))
+    assert pack_sweep(tiny, home, "sweep", "pos", tmp_path / "new") == 1
+
+
+def test_trials_for_a_gpu_are_planned_where_there_is_none(tiny: Profile, home: Path) -> None:
+    compute = tiny.compute.model_copy(update={"device": "cuda"})
+    with pytest.raises(ConfigError, match="state bfloat16 or float32"):
+        trial_specs(tiny.model_copy(update={"compute": compute}), "sweep", "pos", home / "encoder")
+    compute = compute.model_copy(update={"precision": "bfloat16"})
+    specs = trial_specs(tiny.model_copy(update={"compute": compute}), "sweep", "pos", home / "encoder")
+    assert {(spec.device_kind, spec.precision) for spec in specs} == {("cuda", "bfloat16")}
+
+
+# --- bad input ------------------------------------------------------------------------------------------
+
+
+def test_a_pack_is_written_whole_or_not_at_all(
+    tiny: Profile, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    with pytest.raises(ConfigError, match="there exists; name a new folder"):
+        pack_sweep(tiny, home, "sweep", "pos", tmp_path / "there")
+    monkeypatch.setattr(packing, "MOST_BYTES", 1000)
+    with pytest.raises(ConfigError, match=r"the folder would hold \d+ MiB, more than 0; lower tasks.pos.sizes"):
+        pack_sweep(tiny, home, "sweep", "pos", tmp_path / "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"home", "there"}
+    with pytest.raises(ConfigError, match="run `dvc repro encoder@tiny` first"):
+        pack_sweep(tiny, tmp_path / "none", "sweep", "pos", tmp_path / "new")
+
+
+def test_a_changed_pack_is_not_run(tiny: Profile, results: Path, tmp_path: Path) -> None:
+    pack = tmp_path / "pack"
+    pack_sweep(tiny, results, "sweep", "pos", pack)
+    with (pack / "crosslayer" / "fusion.py").open("a") as stream:
+        stream.write("#")
+    with pytest.raises(ConfigError, match=r"fusion\.py is missing or not the file that was packed"):
+        run_pack(pack)
+    with pytest.raises(ConfigError, match="is no packed sweep"):
+        run_pack(tmp_path)
+
+
+def spoil(name: str, content: bytes) -> bytes:
+    if name == "result.json":
+        return content.replace(b'"ok"', b'"well"')
+    return content[: len(content) // 2]
+
+
+@pytest.mark.parametrize("name", ["result.json", "predictions.parquet", "diagnostics.npz"])
+def test_a_damaged_result_is_named(name: str, tiny: Profile, home: Path, ran: Path, tmp_path: Path) -> None:
+    part = tmp_path / "part-1.zip"
+    with zipfile.ZipFile(ran / "parts" / "part-1.zip") as old, zipfile.ZipFile(part, "w") as new:
+        for member in old.namelist():
+            content = old.read(member)
+            new.writestr(member, spoil(name, content) if member.endswith(name) else content)
+    with pytest.raises(ResultsError, match=f"^trial [0-9a-f]{{16}}: {name} is damaged"):
+        merge_sweep(tiny, home, tmp_path)
+    assert not list((home / "trials" / "sweep" / "pos").glob("*/trial.json"))
+
+
+@pytest.mark.parametrize(
+    "member", ["../../evil", "0123456789abcdef/../../x", "0123456789abcdef/code.py", "/etc/x"]
+)
+def test_a_part_with_another_file_is_refused(member: str, tiny: Profile, home: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "part-1.zip", "w") as archive:
+        archive.writestr(member, b"x")
+    with pytest.raises(ResultsError, match="is no file of a trial; nothing was read"):
+        merge_sweep(tiny, home, tmp_path)
+
+
+def test_what_does_not_belong_here_is_refused(tiny: Profile, home: Path, ran: Path, tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match="holds no finished trial"):
+        merge_sweep(tiny, home, tmp_path / "nothing")
+    other = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update={"seeds": [5]})})
+    with pytest.raises(ResultsError, match="is none of the profile tiny"):
+        merge_sweep(other, home, ran)
+    (tmp_path / "part-1.zip").write_bytes(b"PK")
+    with pytest.raises(ResultsError, match=r"part-1\.zip is damaged"):
+        merge_sweep(tiny, home, tmp_path)
+
+
+def test_predictions_on_other_items_are_refused(tiny: Profile, home: Path, ran: Path) -> None:
+    """The windows change here after packing, their digest does not: as if a file had been replaced by hand."""
+    from crosslayer.data.encoded import read_encoded, write_encoded
+
+    path = home / "encoder" / "pos.parquet"
+    encoded = read_encoded(path)
+    row = int(encoded.rows("test")[0])
+    encoded.labels[row] = encoded.labels[row] ^ 1
+    write_encoded(encoded, path)
+    with pytest.raises(ResultsError, match="gold differs from the windows here"):
+        merge_sweep(tiny, home, ran)
+
+
+def test_pack_json_holds_no_path(ran: Path) -> None:
+    pack = json.loads((ran / "pack.json").read_text())
+    assert str(ran.parent) not in json.dumps(pack)
+    assert {"crosslayer/training.py", "encoder.npz", "windows.parquet"} <= set(pack["files"])
+    assert sum(path.stat().st_size for path in ran.rglob("*.py")) < 2**20
