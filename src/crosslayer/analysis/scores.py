@@ -196,7 +196,7 @@ def check_matched(records: Sequence[TrialRecord]) -> None:
             if one != two and one and two:
                 raise ResultsError(
                     f"{TASKS[first.task].title}: trial {first.key} was trained with {name} {one}, {record.key} "
-                    f"with {two}; gains need one of them throughout, so delete the trials of one and run `dvc repro`"
+                    f"with {two}; gains need one of them throughout, so delete some and run `dvc repro`"
                 )
 
 
