@@ -449,6 +449,9 @@ def test_fragment_numbers_say_so_everywhere(context: ReportContext, page: str, t
         assert "the run gpu-2026 fragment" not in section(page, claim.entry.id)
     assert "are no evidence about the paper" in page
     assert tex.count("fragment data, not mBERT, frozen encoder") >= len(context.claims) + 1
+    head = re.search(r"\\pagestyle\{myheadings\}\n\\markright\{(.*)\}", tex)
+    assert head is not None
+    assert "fresh: fragment data, not mBERT, frozen encoder" in head[1]
 
 
 def test_literature_status_is_not_the_verdict(context: ReportContext) -> None:
