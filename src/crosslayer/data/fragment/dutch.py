@@ -13,7 +13,10 @@ CONNECTIVES = {"because": "omdat", "that": "dat"}
 
 
 class Dutch(Realiser):
-    """Dutch words and order. Middle field: known object, time, negation, manner, agent, new object, place."""
+    """Dutch words and order. Order in the middle field: known object, time, negation, manner, place.
+
+    An agent or a new object comes last, and a place then before the negation and the manner.
+    """
 
     numerals = ("twee", "drie", "vier", "vijf")
 
@@ -100,9 +103,11 @@ class Dutch(Realiser):
         agent = [Token("door", "ADP"), *self.phrase(clause.subject)] if clause.passive else []
         before = [] if late else object_
         time = [] if clause.front else self.adjunct(clause.time)
-        after = object_ if late else []
-        manner = self.adjunct(clause.manner)
-        return [*before, *time, *negation, *manner, *agent, *after, *self._place(clause.place)]
+        new = object_ if late else agent
+        manner, place = self.adjunct(clause.manner), self._place(clause.place)
+        if new and clause.kind != "role":
+            return [*before, *time, *place, *negation, *manner, *new]
+        return [*before, *time, *negation, *manner, *new, *place]
 
     def _object(self, clause: Clause, what: Phrase) -> Tokens:
         """The object or the objects, or a role, which has an article only with an attribute or as *geen*."""
