@@ -190,7 +190,8 @@ def test_planted_gain_is_recovered(planted: MadeUpRun, registry: Registry) -> No
     crossed = gains.measure("C06", planted, PROFILE)
     for task in TASK_NAMES:
         assert one(crossed, "cross_fitted_gain", task).estimate == pytest.approx(
-            brute_gain(planted, task, "layer_2")
+            brute_gain(planted, task, "layer_2"),
+            abs=0.4,  # halves of the items, weighted alike
         )
 
 

@@ -92,13 +92,24 @@ def test_c05_gain_above_zero(spans: list[Span], verdict: str) -> None:
         ([(3.01, 4.0)] * 4, "not reproduced"),
         ([(0.2, 0.99)] * 3, "inconclusive"),
         ([(0.2, 0.99)] * 3 + [(-0.1, 1.2)], "inconclusive"),
-        ([(0.2, 0.99)] * 3 + [(0.1, 1.2)], "partly reproduced"),
         ([(-2, 2)] * 4, "inconclusive"),
     ],
 )
 def test_c06_gain_in_range(spans: list[Span], verdict: str) -> None:
     shown_only = part("best_on_test_gain", "xnli", (2.0, 2.1), judged=False)
     assert judge("C06", *per_task("cross_fitted_gain", *spans), shown_only).verdict == verdict
+
+
+@pytest.mark.parametrize(("p", "verdict"), [(0.012, "partly reproduced"), (0.013, "inconclusive")])
+def test_c06_partly_needs_a_gain_that_lasts_among_four(p: float, verdict: str) -> None:
+    """Holm: the smallest of four is multiplied by 4; the interval alone excludes 0."""
+    spans = [(0.1, 1.2), (-1.0, 2.0), (-1.0, 2.0), (-1.0, 2.0)]
+    values = [p, 0.5, 0.5, 0.5]
+    parts = [
+        gain.model_copy(update={"p_value": value})
+        for gain, value in zip(per_task("cross_fitted_gain", *spans), values, strict=True)
+    ]
+    assert judge("C06", *parts).verdict == verdict
 
 
 @pytest.mark.parametrize(

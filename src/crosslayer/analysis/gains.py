@@ -60,12 +60,13 @@ def dev_selected(scores: TaskScores) -> Part:
 
 
 def cross_fitted(scores: TaskScores) -> Part:
-    """The gain of the layer that the other seeds' test scores choose, on the seed held out."""
+    """The gain of the layer that the other seeds' scores on half of the items choose, on the seed held out and the
+    other half of the items."""
     return _selected(
         "cross_fitted_gain",
         scores,
-        lambda: stats.cross_fitted_gain(scores.test, scores.layers),
-        "by the other seeds",
+        lambda: stats.cross_fitted_gain(scores.test, scores.layers, halves=scores.halves()),
+        "by the other seeds on the other half of the items",
     )
 
 
@@ -81,7 +82,7 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
 def _selected(measure: str, scores: TaskScores, select: Callable[[], stats.SelectedGain], how: str) -> Part:
     def make() -> Part:
         found = select()
-        by_seed = ", ".join(name.removeprefix("layer_") for name in found.chosen.values())
+        by_seed = ", ".join(name.replace("layer_", "") for name in found.chosen.values())
         note = f"Layer chosen {how}, seed by seed: {by_seed}."
         return gain_part(measure, found.gain, task=scores.task, judged=True, n_items=scores.n_items, note=note)
 

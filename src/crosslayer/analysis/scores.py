@@ -111,6 +111,16 @@ class TaskScores:
         """Test pairs or sentences over all languages."""
         return len(self.units.start)
 
+    def halves(self) -> tuple[ScoreTable, ScoreTable]:
+        """The test scores on every other cluster of items, and on the rest; without item variance."""
+        return self._half(0), self._half(1)
+
+    def _half(self, parity: int) -> ScoreTable:
+        here = self.units.cluster % 2 == parity
+        points = language_scores(self.task, self.counts[:, here], self.units.language[here])
+        scores = self.grid.spread(points).mean(axis=-1)
+        return ScoreTable(self.grid.models, self.grid.seeds, scores, np.zeros_like(self.test.item_variance))
+
     def language_table(self, code: str) -> ScoreTable:
         """The test scores in one language."""
         place = self.table.languages.index(code)

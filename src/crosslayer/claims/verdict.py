@@ -13,16 +13,20 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import get_args
 
+import numpy as np
+
 from crosslayer.claims.bears import bears_on_paper
 from crosslayer.claims.evidence import Evidence, Part, Strict
 from crosslayer.claims.registry import BearsValue, Entry, RuleName, Sign, VerdictName
 from crosslayer.claims.wording import name, sentence
 from crosslayer.config import Profile
+from crosslayer.stats import holm
 from crosslayer.tasks import TASKS
 
 SMALLEST_EFFECT = 0.5
 """Points; a gain below it is of no interest."""
 MIN_SEEDS = 3
+LEVEL = 0.05
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 N_TASKS = len(TASKS)
 
@@ -129,15 +133,21 @@ def _gain_above_zero(entry: Entry, evidence: Evidence) -> Judgement:
 
 
 def _gain_in_range(entry: Entry, evidence: Evidence) -> Judgement:
-    """C06: above 0 and overlapping the claimed range in all four; in some: partly; outside in all: not."""
+    """C06: above 0 and overlapping the claimed range in all four; in some: partly; outside in all: not.
+
+    In some means after Holm's correction: of four tasks without any gain, one in ten sets has a task above 0.
+    """
     low, high = entry.claimed.bounds
     gains = _by_task(evidence, "cross_fitted_gain")
-    shown = sum(_above(part) and _overlaps(part, low, high) for part in gains.values())
+    shown = [task for task, part in gains.items() if _above(part) and _overlaps(part, low, high)]
+    adjusted = dict(zip(gains, holm(np.array([_p(part) for part in gains.values()])), strict=True))
+    lasting = [task for task in shown if adjusted[task] < LEVEL]
     because = (
-        f"{sentence(gains.values())}; above 0 and overlapping [{low:g}, {high:g}] in {shown} of {N_TASKS} tasks."
+        f"{sentence(gains.values())}; above 0 and overlapping [{low:g}, {high:g}] in {len(shown)} of {N_TASKS} "
+        f"tasks, after Holm's correction in {len(lasting)}."
     )
-    if shown:
-        return "reproduced" if shown == N_TASKS else "partly reproduced", because
+    if len(shown) == N_TASKS or lasting:
+        return "reproduced" if len(shown) == N_TASKS else "partly reproduced", because
     outside = _in_all(gains, lambda part: _outside(part, low, high), at_least=N_TASKS)
     return "not reproduced" if outside else "inconclusive", because
 
@@ -272,6 +282,10 @@ def _overlaps(part: Part, low: float, high: float) -> bool:
 
 def _outside(part: Part, low: float, high: float) -> bool:
     return part.interval is not None and not _overlaps(part, low, high)
+
+
+def _p(part: Part) -> float:
+    return 1.0 if part.p_value is None else part.p_value
 
 
 def _has_p(parts: list[Part]) -> bool:
