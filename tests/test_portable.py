@@ -45,7 +45,7 @@ def test_weights_published_in_blocks_come_back_bit_for_bit(nibbles: np.ndarray, 
     """Independent of the packing: blocks as the packaged encoder's own file has them, read by its reader."""
     blocks = np.zeros(len(nibbles), BLOCK)
     blocks["nibbles"] = nibbles
-    finite = st.floats(2**-14, 1000, width=16)
+    finite = st.floats(2**-14, 1000, width=16) | st.floats(-1000, -(2**-14), width=16)
     blocks["scale"] = data.draw(st.lists(finite, min_size=len(nibbles), max_size=len(nibbles)))
     weights = dequantise(blocks).reshape(len(nibbles), 32)
     packed = pack_tensor(weights)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
+from crosslayer.data.encoded import Encoded
 from crosslayer.encoders.base import assemble
 from crosslayer.errors import EncoderError
 
@@ -68,6 +70,24 @@ def trim(model: BertModel, used: Ids) -> BertModel:
     state = model.state_dict()
     rows = state.pop(WORD_EMBEDDINGS)[torch.from_numpy(used)]
     return assemble(config, {WORD_EMBEDDINGS: rows} | {name: tensor.clone() for name, tensor in state.items()})
+
+
+def trim_together(
+    model: BertModel, pad_id: int, tables: Mapping[str, Encoded]
+) -> tuple[BertModel, dict[str, Encoded]]:
+    """``model`` with the embedding rows that ``tables`` use, and the tables with the ids of those rows."""
+    used = vocabulary_in_use((np.concatenate(table.ids) for table in tables.values()), [pad_id])
+    return trim(model, used), {
+        name: replace(table, ids=_remap_rows(table.ids, used)) for name, table in tables.items()
+    }
+
+
+def _remap_rows(rows: npt.NDArray[Any], used: Ids) -> npt.NDArray[Any]:
+    lengths = np.cumsum([len(row) for row in rows])
+    out = np.empty(len(rows), dtype=object)
+    for i, row in enumerate(np.split(remap(np.concatenate(rows), used).astype(np.int32), lengths[:-1])):
+        out[i] = row
+    return out
 
 
 def save_encoder(model: BertModel, folder: Path, meta: Mapping[str, Any]) -> None:

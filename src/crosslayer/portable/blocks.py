@@ -1,7 +1,7 @@
 """Weights in 4-bit blocks where these hold them exactly, else in float32.
 
-A block is 32 consecutive weights that are whole multiples, -8 to 7, of one float16 scale: how the packaged
-encoder is published, so that packing it again loses nothing.
+A block is 32 consecutive weights that are whole multiples, -8 to 7, of one float16 scale, which may be negative:
+how the packaged encoder is published, so that packing it again loses nothing.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def pack_tensor(weights: Floats) -> Packed:
         rows, guess = rows[usable], guess[usable]
         found = np.round(blocks[rows] / guess.astype(np.float32)[:, None])
         exact = (found * guess.astype(np.float32)[:, None] == blocks[rows]).all(axis=1)
+        turned = (found == 8).any(axis=1)
+        guess[turned], found[turned] = -guess[turned], -found[turned]
         exact &= (found >= -8).all(axis=1) & (found <= 7).all(axis=1)
         scale[rows[exact]], steps[rows[exact]] = guess[exact], found[exact]
         left[rows[exact]] = False

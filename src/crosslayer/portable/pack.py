@@ -13,12 +13,14 @@ import numpy as np
 
 import crosslayer
 from crosslayer.config import Profile
-from crosslayer.encoders.vocabulary import load_trimmed
+from crosslayer.data.encoded import read_encoded, write_encoded
+from crosslayer.encoders.vocabulary import load_trimmed, trim_together
 from crosslayer.errors import ConfigError
 from crosslayer.material import intermediate_file, trial_specs
 from crosslayer.portable.blocks import pack_state
 from crosslayer.predictions import Stage
 from crosslayer.tasks import TaskName
+from crosslayer.trainee import pad_id_of
 from crosslayer.trials import finished
 
 MOST_BYTES = 25 * 2**20
@@ -52,10 +54,10 @@ def pack_sweep(profile: Profile, results: Path, stage: Stage, task: TaskName, fo
     temporary = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     temporary.mkdir(parents=True)
     try:
-        _write_encoder(encoder, temporary)
-        shutil.copyfile(encoder / f"{task}.parquet", temporary / "windows.parquet")
-        for arm in sorted({spec.arm for spec in specs} - {"none"}):
-            shutil.copyfile(encoder / intermediate_file(task, arm), temporary / f"intermediate-{arm}.parquet")
+        arms = sorted({spec.arm for spec in specs} - {"none"})
+        inputs = {f"intermediate-{arm}.parquet": encoder / intermediate_file(task, arm) for arm in arms}
+        inputs["windows.parquet"] = encoder / f"{task}.parquet"
+        _write_inputs(encoder, inputs, temporary, keep_rows=specs[0].training.train_embeddings)
         _copy_package(temporary / "crosslayer")
         files = {str(path.relative_to(temporary)): path for path in sorted(temporary.rglob("*")) if path.is_file()}
         content = {
@@ -77,9 +79,20 @@ def pack_sweep(profile: Profile, results: Path, stage: Stage, task: TaskName, fo
     return len(specs)
 
 
-def _write_encoder(source: Path, folder: Path) -> None:
+def _write_inputs(source: Path, inputs: dict[str, Path], folder: Path, *, keep_rows: bool) -> None:
+    """The tables of windows by their new names, and the encoder with no other embedding rows than theirs.
+
+    Where embeddings are trained, all rows stay (``keep_rows``): the gradient's norm is summed over them, and with
+    fewer it would round otherwise than at home.
+    """
     model = load_trimmed(source)
-    shutil.copyfile(source / "config.json", folder / "encoder.json")
+    tables = {name: read_encoded(path) for name, path in inputs.items()}
+    if not keep_rows:
+        model, tables = trim_together(model, pad_id_of(model), tables)
+    for name, table in tables.items():
+        write_encoded(table, folder / name)
+    config = model.config.to_dict()
+    (folder / "encoder.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     state = {name: np.asarray(tensor.float().numpy()) for name, tensor in model.state_dict().items()}
     np.savez(folder / "encoder.npz", allow_pickle=False, **pack_state(state))
 

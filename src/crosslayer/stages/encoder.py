@@ -5,45 +5,43 @@ from __future__ import annotations
 import argparse
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from crosslayer.config import Profile
 from crosslayer.data.encoded import Encoded, concatenate, encode, encode_texts, write_encoded
 from crosslayer.data.examples import Corpus, PairExample
 from crosslayer.data.prepared import read_corpus, read_parallel
 from crosslayer.encoders import Encoder, load_encoder
-from crosslayer.encoders.vocabulary import remap, save_encoder, trim, vocabulary_in_use
+from crosslayer.encoders.vocabulary import save_encoder, trim_together
 from crosslayer.fusion import check_layer
 from crosslayer.stages.command import run_stage
 
-Array = np.ndarray[Any, np.dtype[Any]]
 COMMON_SENTENCES = 64
 """English sentences of the text on which attention weights are compared between tasks."""
 
 
 def encode_all(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
-    """Write the trimmed encoder and every table of windows to ``encoder/``."""
+    """Write the trimmed encoder and every table of windows to ``encoder/``.
+
+    Digests are of the ids before trimming: what one task is cut to changes no other task's trials.
+    """
     encoder = load_encoder(profile.encoder)
     for layer in (*profile.sweep.layers, profile.sweep.control_layer):
         if layer is not None:
             check_layer(layer, encoder.n_layers)
     tables = dict(_tables(profile, folder / "data", encoder))
-    pad_id = encoder.tokenizer.pad_id
-    used = vocabulary_in_use((np.concatenate(table.ids) for table in tables.values()), [pad_id])
-    trimmed = {name: replace(table, ids=_remap_rows(table.ids, used)) for name, table in tables.items()}
+    model, trimmed = trim_together(encoder.model, encoder.tokenizer.pad_id, tables)
     home = folder / "encoder"
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     for name, table in trimmed.items():
         write_encoded(table, home / f"{name}.parquet")
     digests = {"encoder": encoder.digest}
-    digests |= {name if name in profile.tasks else f"{name}.parquet": t.digest() for name, t in trimmed.items()}
-    meta = {"name": encoder.name, "digests": digests, "vocabulary": len(used), "n_layers": encoder.n_layers}
-    save_encoder(trim(encoder.model, used), home, meta)
+    digests |= {name if name in profile.tasks else f"{name}.parquet": t.digest() for name, t in tables.items()}
+    vocabulary = int(model.config.vocab_size)
+    meta = {"name": encoder.name, "digests": digests, "vocabulary": vocabulary, "n_layers": encoder.n_layers}
+    save_encoder(model, home, meta)
 
 
 def _tables(profile: Profile, data: Path, encoder: Encoder) -> Iterator[tuple[str, Encoded]]:
@@ -69,14 +67,6 @@ def common_text(corpus: Corpus) -> list[tuple[str, str, str]]:
     examples = corpus["dev", "en"][:COMMON_SENTENCES]
     texts = [e.first if isinstance(e, PairExample) else " ".join(e.words) for e in examples]
     return [("en", str(i), text) for i, text in enumerate(texts)]
-
-
-def _remap_rows(rows: Array, used: Array) -> Array:
-    lengths = np.cumsum([len(row) for row in rows])
-    out = np.empty(len(rows), dtype=object)
-    for i, row in enumerate(np.split(remap(np.concatenate(rows), used).astype(np.int32), lengths[:-1])):
-        out[i] = row
-    return out
 
 
 if __name__ == "__main__":
