@@ -12,7 +12,7 @@ COMMA, STOP, ASK, DOT = (Token(mark, "PUNCT") for mark in "，。？·")
 THAT, ONE, OF, AND = Token("那", "DET"), Token("一", "NUM"), Token("的", "PART"), Token("和", "CCONJ")
 DONE, BY, IN = Token("了", "AUX"), Token("被", "ADP"), Token("在", "ADP")
 DID_NOT, NOT, ONCE, BE = Token("没有", "AUX"), Token("不", "ADV"), Token("曾", "ADV"), Token("是", "AUX")
-WHO, WHETHER = Token("谁", "PRON"), Token("吗", "PART")
+WHETHER = Token("吗", "PART")
 MODALS = {"must": Token("不得不", "AUX"), "can": Token("能", "AUX"), "want": Token("想", "AUX")}
 CONNECTIVES = {"and": [COMMA, Token("而", "CCONJ")], "because": [COMMA, Token("因为", "SCONJ")], "that": []}
 NO_PASSIVE = {"leave"}
@@ -28,6 +28,7 @@ class Chinese(Realiser):
     """
 
     numerals = ("两", "三", "四", "五")
+    who = Token("谁", "PRON")
 
     def __init__(self, language: str) -> None:
         super().__init__(language)
@@ -76,13 +77,6 @@ class Chinese(Realiser):
             Token(word, "PUNCT" if word == DOT.form else "PROPN", f"{'I' if i else 'B'}-{label}")
             for i, word in enumerate(words)
         ]
-
-    def _subject(self, clause: Clause) -> Tokens:
-        if clause.question == "who":
-            return [WHO]
-        first = clause.object if clause.passive else clause.subject
-        assert first is not None
-        return self.phrase(first)
 
     def _relative(self, phrase: Phrase) -> Tokens:
         """A clause with its 了 only where an object follows the verb."""

@@ -16,14 +16,13 @@ class English(Realiser):
     """English words and order: [time,] subject verb object manner place time."""
 
     numerals = ("two", "three", "four", "five")
+    who = Token("who", "PRON")
 
     def clause(self, clause: Clause) -> Tokens:
         """See `Realiser.clause`."""
-        first = clause.object if clause.passive else clause.subject
-        assert first is not None
+        subject = self._subject(clause)
         if clause.question == "whether":
-            return [Token("did", "AUX"), *self.phrase(first), *self._after_subject(clause)]
-        subject = [Token("who", "PRON")] if clause.question == "who" else self.phrase(first)
+            return [Token("did", "AUX"), *subject, *self._after_subject(clause)]
         opening = [*self.adjunct(clause.time), COMMA] if clause.front else []
         return [*opening, *subject, *self._after_subject(clause), *self._link(clause)]
 
@@ -87,12 +86,6 @@ class English(Realiser):
         agent = [Token("by", "ADP"), *self.phrase(clause.subject)]
         manner = self.adjunct(clause.manner)
         return [auxiliary, *([NOT] if clause.negated else []), *manner, participle, *agent]
-
-    def _place(self, place: Phrase | None) -> Tokens:
-        if place is None:
-            return []
-        preposition = "in" if place.sort == "place" else self.spots[place.head][0]
-        return [Token(preposition, "ADP"), *self.phrase(place)]
 
     def _link(self, clause: Clause) -> Tokens:
         if clause.link is None:

@@ -13,7 +13,7 @@ WERE, WANTED = ("était", "étaient"), ("voulait", "voulaient")
 PERFECT_MODALS = {"must": "dû", "can": "pu"}
 CONNECTIVES = {"and": "et/CCONJ", "because": "parce/SCONJ que/SCONJ", "that": "que/SCONJ"}
 NE, PAS, NO = Token("ne", "ADV"), Token("pas", "ADV"), Token("de", "DET")
-AND, WHO, WHOM = Token("et", "CCONJ"), Token("qui", "PRON"), Token("que", "PRON")
+AND, WHOM = Token("et", "CCONJ"), Token("que", "PRON")
 CALL = ("rendre", "rendu", parse("visite/NOUN à/ADP"))
 CALLED_ON = (Token("reçu", "VERB"), parse("la/DET visite/NOUN de/ADP"))
 """How one visits people, and how they are visited."""
@@ -27,13 +27,12 @@ class French(Realiser):
     """French words and order: [time,] subject verb object manner place time; adverbs follow the auxiliary."""
 
     numerals = ("deux", "trois", "quatre", "cinq")
+    who = Token("qui", "PRON")
 
     def clause(self, clause: Clause, anterior: bool = False) -> Tokens:
         """See `Realiser.clause`; ``anterior`` puts an event before one of the past."""
-        first = clause.object if clause.passive else clause.subject
-        assert first is not None
         opening = [*self.adjunct(clause.time), COMMA] if clause.front else []
-        subject = [WHO] if clause.question == "who" else self.phrase(first)
+        subject = self._subject(clause)
         rest = self._after_subject(clause, anterior=anterior)
         return _joined([*opening, *subject, *rest, *self._link(clause)])
 
@@ -96,7 +95,7 @@ class French(Realiser):
         if clause is None:
             return []
         if gap(phrase) == "subject":
-            return [WHO, *self._after_subject(clause)]
+            return [self.who, *self._after_subject(clause)]
         return [WHOM, *self.phrase(clause.subject), *self._after_subject(clause, extracted=phrase)]
 
     def _after_subject(self, clause: Clause, extracted: Phrase | None = None, anterior: bool = False) -> Tokens:

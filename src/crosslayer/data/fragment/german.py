@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from crosslayer.data.fragment.meanings import Clause, Phrase
-from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, gap
+from crosslayer.data.fragment.realise import COMMA, Token, Tokens, gap
+from crosslayer.data.fragment.verbsecond import VerbSecond, denied_by_article, stands_late
 
 CASES = ("nom", "acc", "dat")
 DEFINITE = {
@@ -16,12 +19,11 @@ STRONG_PLURAL = ("e", "e", "en")
 CONTRACTED = {("in", "dem"): "im", ("an", "dem"): "am", ("von", "dem"): "vom"}
 ARTICLED = {"Mongolia": "f"}
 """The countries that have an article, and their gender."""
-MODALS = {"must": "musste", "can": "konnte", "want": "wollte"}
-NOT, AND, WHO = Token("nicht", "PART"), Token("und", "CCONJ"), Token("wer", "PRON")
+NOT, AND = Token("nicht", "PART"), Token("und", "CCONJ")
 CONNECTIVES = {"because": "weil", "that": "dass"}
 
 
-class German(Realiser):
+class German(VerbSecond):
     """German words and order. Middle field: known object, time, agent, place, manner, new object.
 
     Negation stands before manner and place, which then come in this order. A known object that is a name stands
@@ -29,6 +31,9 @@ class German(Realiser):
     """
 
     numerals = ("zwei", "drei", "vier", "fünf")
+    who = Token("wer", "PRON")
+    be, become = ("war", "waren"), ("wurde", "wurden")
+    modals: ClassVar = {"must": ("musste", "mussten"), "can": ("konnte", "konnten"), "want": ("wollte", "wollten")}
 
     def clause(self, clause: Clause) -> Tokens:
         """One constituent, which a question whether lacks, the finite verb, the rest; see `Realiser.clause`."""
@@ -82,43 +87,12 @@ class German(Realiser):
         middle = self._middle(clause, with_object=gap(phrase) == "subject")
         return [COMMA, pronoun, *subject, *middle, *self._verb_final(clause), COMMA]
 
-    def _subject(self, clause: Clause) -> Tokens:
-        if clause.question == "who":
-            return [WHO]
-        first = clause.object if clause.passive else clause.subject
-        assert first is not None
-        return self.phrase(first)
-
-    def _verbs(self, clause: Clause) -> tuple[Token, Tokens]:
-        """The finite verb and what stands at the end of a main clause."""
-        plural = clause.subject.count > 1
-        if clause.kind != "event":
-            what = [Token(self.adjectives[clause.predicate][0], "ADJ")] if clause.kind == "state" else []
-            return Token("waren" if plural else "war", "AUX"), what
-        singular_form, plural_form, participle, infinitive, *prefix = self.verbs[clause.predicate]
-        if clause.passive:
-            assert clause.object is not None
-            auxiliary = "wurden" if clause.object.count > 1 else "wurde"
-            return Token(auxiliary, "AUX"), [Token(participle, "VERB")]
-        if clause.modal:
-            form = MODALS[clause.modal] + ("n" if plural else "")
-            return Token(form, "AUX"), [Token(infinitive, "VERB")]
-        form = plural_form if plural else singular_form
-        return Token(form, "VERB"), [Token(particle, "ADP") for particle in prefix]
-
-    def _verb_final(self, clause: Clause) -> Tokens:
-        """All verb forms at the end of a subordinate clause, a separable prefix joined to its verb."""
-        finite, final = self._verbs(clause)
-        if finite.upos == "AUX":
-            return [*final, finite]
-        return [finite._replace(form="".join(token.form for token in final) + finite.form)]
-
     def _middle(self, clause: Clause, with_object: bool = True, behind_subject: bool = False) -> Tokens:
         what = clause.object if with_object and not clause.passive else None
         meets = what is not None and behind_subject and what.sort != "noun" and not clause.negated
-        late = what is not None and (meets or _stands_late(what, clause.negated))
+        late = what is not None and (meets or stands_late(what, clause.negated))
         object_ = self._object(clause, what) if what else []
-        negation = [NOT] if clause.negated and not (what and _denied_by_article(what)) else []
+        negation = [NOT] if clause.negated and not (what and denied_by_article(what)) else []
         time = [] if clause.front else self.adjunct(clause.time)
         if clause.kind == "role":
             return [*time, *object_, *self._place(clause.place)]
@@ -162,13 +136,3 @@ class German(Realiser):
         middle = self._middle(second, behind_subject=True)
         body = [*time_first, *self._subject(second), *middle, *self._verb_final(second)]
         return [COMMA, Token(CONNECTIVES[word], "SCONJ"), *body]
-
-
-def _stands_late(what: Phrase, negated: bool) -> bool:
-    """Whether an object follows the adjuncts: what is new does, and so does a place unless *nicht* follows."""
-    return what.count > 1 or not what.definite or (what.sort == "place" and not negated)
-
-
-def _denied_by_article(what: Phrase) -> bool:
-    """Whether an object has an article that *kein* can take the place of."""
-    return what.sort == "noun" and what.count == 1 and not what.definite

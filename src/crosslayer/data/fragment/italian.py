@@ -14,7 +14,7 @@ JOINED = {"il": "l", "lo": "llo", "la": "lla", "l'": "ll'"}
 HAVE = {False: ("ha", "hanno"), True: ("aveva", "avevano")}
 PERFECT_MODALS = {"must": "dovuto", "can": "potuto"}
 CONNECTIVES = {"because": "perché/SCONJ", "that": "che/SCONJ"}
-NOT, WHO, RELATIVE = Token("non", "ADV"), Token("chi", "PRON"), Token("che", "PRON")
+NOT, RELATIVE = Token("non", "ADV"), Token("che", "PRON")
 CITIES_WITH_ARTICLE = ("Cairo", "Havana")
 MASCULINE_IN_A = ("Canada", "Kenya", "Ghana")
 
@@ -23,13 +23,12 @@ class Italian(Realiser):
     """Italian words and order: [time] subject verb manner object place time."""
 
     numerals = ("due", "tre", "quattro", "cinque")
+    who = Token("chi", "PRON")
 
     def clause(self, clause: Clause, anterior: bool = False) -> Tokens:
         """See `Realiser.clause`; ``anterior`` puts an event before one of the past."""
-        first = clause.object if clause.passive else clause.subject
-        assert first is not None
         opening = self.adjunct(clause.time) if clause.front else []
-        subject = [WHO] if clause.question == "who" else self.phrase(first)
+        subject = self._subject(clause)
         return [*opening, *subject, *self._after_subject(clause, anterior=anterior), *self._link(clause)]
 
     def text(self, clause: Clause) -> str:

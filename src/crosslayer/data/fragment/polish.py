@@ -6,7 +6,7 @@ from typing import Literal
 
 from crosslayer.config import read_yaml
 from crosslayer.data.fragment.meanings import HERE, Clause, Phrase, gender_of, genders, inventory
-from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, gap, parse
+from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, gap, leading, parse
 
 Case = Literal["nom", "gen", "acc", "inst", "loc"]
 
@@ -21,7 +21,7 @@ COLLECTIVE = ("dwoje", "troje", "czworo", "pięcioro")
 MODALS = {"must": "musiał", "can": "mógł", "want": "chciał"}
 CONNECTIVES = {"and": "a/CCONJ", "because": "ponieważ/SCONJ", "that": "że/SCONJ"}
 NOT, AND, SELF = Token("nie", "PART"), Token("i", "CCONJ"), Token("się", "PRON")
-WHETHER, WHO = Token("czy", "PART"), Token("kto", "PRON")
+WHETHER = Token("czy", "PART")
 GARMENTS = frozenset({"garment", *inventory()["train"].kinds["garment"]})
 
 
@@ -33,6 +33,7 @@ class Polish(Realiser):
     """
 
     numerals = ("dwa", "trzy", "cztery", "pięć")
+    who = Token("kto", "PRON")
 
     def __init__(self, language: str) -> None:
         super().__init__(language)
@@ -49,11 +50,10 @@ class Polish(Realiser):
 
     def clause(self, clause: Clause) -> Tokens:
         """See `Realiser.clause`; of someone who was not somewhere Polish says that there was nothing of him."""
-        first = clause.object if clause.passive else clause.subject
-        assert first is not None
+        first = leading(clause)
         start = self.adjunct(clause.time) if clause.front else []
         if clause.question == "who":
-            return [*start, WHO, *self._predicate(clause, "m")]
+            return [*start, self.who, *self._predicate(clause, "m")]
         absent = clause.kind == "location" and clause.negated
         subject = self.phrase(first, "gen" if absent else "nom")
         start = [WHETHER, *start] if clause.question == "whether" else start

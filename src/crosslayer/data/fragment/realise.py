@@ -39,9 +39,11 @@ class Realiser(ABC):
 
     Attributes:
         numerals: the words for two, three, four and five.
+        who: the question word for a person.
     """
 
     numerals: tuple[str, str, str, str]
+    who: Token
 
     def __init__(self, language: str) -> None:
         lexicon = read_yaml(HERE / "lexicon" / f"{language}.yaml")
@@ -60,6 +62,21 @@ class Realiser(ABC):
     @abstractmethod
     def clause(self, clause: Clause) -> Tokens:
         """A main clause with what follows it, without capital and full stop."""
+
+    @abstractmethod
+    def phrase(self, phrase: Phrase) -> Tokens:
+        """A noun phrase or a name."""
+
+    def _subject(self, clause: Clause) -> Tokens:
+        """What stands as the subject, or the question word in its place."""
+        return [self.who] if clause.question == "who" else self.phrase(leading(clause))
+
+    def _place(self, place: Phrase | None) -> Tokens:
+        """A place after its preposition, which is *in* before a name."""
+        if place is None:
+            return []
+        preposition = "in" if place.sort == "place" else self.spots[place.head][0]
+        return [Token(preposition, "ADP"), *self.phrase(place)]
 
     def sentence(self, clause: Clause) -> Tokens:
         """A whole sentence, with its capital and its full stop or question mark."""
@@ -84,6 +101,13 @@ class Realiser(ABC):
     def numeral(self, count: int) -> Token:
         """The numeral of 2 to 5."""
         return Token(self.numerals[count - 2], "NUM")
+
+
+def leading(clause: Clause) -> Phrase:
+    """The phrase that stands as the subject: in the passive the object."""
+    first = clause.object if clause.passive else clause.subject
+    assert first is not None
+    return first
 
 
 def gap(phrase: Phrase) -> str:

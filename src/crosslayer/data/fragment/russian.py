@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from crosslayer.data.fragment.meanings import Clause, Phrase, gender_of, inventory
-from crosslayer.data.fragment.realise import COMMA, ENTITY, Realiser, Token, Tokens, gap, parse
+from crosslayer.data.fragment.realise import COMMA, ENTITY, Realiser, Token, Tokens, gap, leading, parse
 
 Case = Literal["nom", "gen", "acc", "ins", "loc"]
 
@@ -18,8 +18,8 @@ LOCATIVES = {"Египет": "Египте", "Афины": "Афинах"}
 ANIMATE_FEW = ("двух", "трёх", "четырёх")
 FIRMS = {"train": "компания", "test": "фирма"}
 """The noun before the name of an organisation: the halves share no noun."""
-NOT, WHETHER, WHO = Token("не", "PART"), Token("ли", "PART"), Token("кто", "PRON")
-CONNECTIVES = {"and": parse("и/CCONJ"), "because": parse("потому/ADV что/SCONJ"), "that": parse("что/SCONJ")}
+NOT, WHETHER = Token("не", "PART"), Token("ли", "PART")
+CONNECTIVES = {"and": parse("а/CCONJ"), "because": parse("потому/ADV что/SCONJ"), "that": parse("что/SCONJ")}
 MODALS = {"can": ("мог", "могла"), "want": ("хотел", "хотела")}
 
 
@@ -27,11 +27,12 @@ class Russian(Realiser):
     """Russian words and order: subject [time] manner verb known object place new object."""
 
     numerals = ("два", "три", "четыре", "пять")
+    who = Token("кто", "PRON")
 
     def clause(self, clause: Clause) -> Tokens:
         """See `Realiser.clause`."""
         time = self.adjunct(clause.time)
-        subject = [WHO] if clause.question == "who" else self._subject(clause)
+        subject = [self.who] if clause.question == "who" else self._subject(clause)
         if clause.question == "whether":
             verb, manner = self._past(clause), self.adjunct(clause.manner)
             return [verb, WHETHER, *subject, *time, *manner, *self._complements(clause)]
@@ -97,9 +98,7 @@ class Russian(Realiser):
 
     def _subject(self, clause: Clause) -> Tokens:
         """The subject; the genitive says that it was not there."""
-        first = clause.object if clause.passive else clause.subject
-        assert first is not None
-        return self.phrase(first, "gen" if _is_absence(clause) else "nom")
+        return self.phrase(leading(clause), "gen" if _is_absence(clause) else "nom")
 
     def _predicate(self, clause: Clause) -> Tokens:
         negation = [NOT] if clause.negated else []

@@ -7,7 +7,7 @@ from functools import cache
 from crosslayer.data.fragment.meanings import Clause, Phrase, gender_of, inventory
 from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, gap, parse
 
-NO, AND, WHO, ASK_FIRST = Token("no", "ADV"), Token("y", "CCONJ"), Token("quién", "PRON"), Token("¿", "PUNCT")
+NO, AND, ASK_FIRST = Token("no", "ADV"), Token("y", "CCONJ"), Token("¿", "PUNCT")
 CONNECTIVES = {"because": "porque/SCONJ", "that": "que/SCONJ"}
 ARTICLES = {"m": ("el", "un", "ningún"), "f": ("la", "una", "ninguna")}
 CONTRACTED = {("a", "el"): "al", ("de", "el"): "del"}
@@ -28,6 +28,7 @@ class Spanish(Realiser):
     """Spanish words and order: [time,] subject verb manner object place time; after ``¿`` the verb precedes."""
 
     numerals = ("dos", "tres", "cuatro", "cinco")
+    who = Token("quién", "PRON")
 
     def sentence(self, clause: Clause) -> Tokens:
         """See `Realiser.sentence`; a question mark also opens a question."""
@@ -36,9 +37,7 @@ class Spanish(Realiser):
 
     def clause(self, clause: Clause) -> Tokens:
         """See `Realiser.clause`."""
-        first = clause.object if clause.passive else clause.subject
-        assert first is not None
-        subject = [WHO] if clause.question == "who" else self.phrase(first)
+        subject = self._subject(clause)
         opening = [*self.adjunct(clause.time), COMMA] if clause.front else []
         rest = self._after_subject(clause)
         if clause.question == "whether":

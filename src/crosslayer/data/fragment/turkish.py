@@ -15,7 +15,7 @@ PAST, NOT, ABLE, INFINITIVE = "DI", "mA", "(y)Abil", "mAk"
 WAS, WHO_DID, WHAT_ONE_DID, THAT_ONE_DID = "(y)DI", "(y)An", "DIğI", "DIğInI"
 MODALS = {"must": Token("zorundaydı", "NOUN"), "want": Token("istedi", "VERB")}
 AND, WAS_NOT, BY = Token("ve", "CCONJ"), Token("değildi", "AUX"), Token("tarafından", "ADP")
-A, NO, WHO, BECAUSE = Token("bir", "DET"), Token("hiçbir", "DET"), Token("kim", "PRON"), Token("çünkü", "CCONJ")
+A, NO, BECAUSE = Token("bir", "DET"), Token("hiçbir", "DET"), Token("çünkü", "CCONJ")
 LADY = Token("Hanım", "PROPN")
 
 
@@ -23,6 +23,7 @@ class Turkish(Realiser):
     """Turkish words and order: [time] subject time place [agent] known object, manner, new object, verb."""
 
     numerals = ("iki", "üç", "dört", "beş")
+    who = Token("kim", "PRON")
 
     def __init__(self, language: str) -> None:
         super().__init__(language)
@@ -132,7 +133,7 @@ class Turkish(Realiser):
     def _asking_who(self, clause: Clause) -> Tokens:
         """The middle of a question for the subject, which stands before what is new."""
         known, new = self._objects(clause)
-        return [*self._setting(clause), *known, WHO, *self.adjunct(clause.manner), *new]
+        return [*self._setting(clause), *known, self.who, *self.adjunct(clause.manner), *new]
 
     def _setting(self, clause: Clause) -> Tokens:
         time = [] if clause.front else self.adjunct(clause.time)
