@@ -338,7 +338,8 @@ def test_different_best_layers_are_found(registry: Registry) -> None:
         assert sum(shares.values()) == pytest.approx(1)
         assert shares[name] > 0.9
     won = [brute_gain(run, task, name) - brute_gain(run, task, "layer_1") for task, name in best.items()]
-    assert one(evidence, "own_over_common").estimate == pytest.approx(np.mean(won))
+    # scores of halves of the items, averaged: they differ from the whole by the halves' counts of words
+    assert one(evidence, "own_over_common").estimate == pytest.approx(np.mean(won), abs=0.005)
     assert evidence.facts["chance_that_all_best_layers_differ"] == 0.0  # 4 tasks, 3 layers
 
 

@@ -204,6 +204,27 @@ def test_halves_of_the_items_take_turns():
     assert alike.gain.estimate == pytest.approx(1.5)
 
 
+def test_own_and_common_layers_are_chosen_on_one_half_and_scored_on_the_other():
+    """By hand: on half one task a has layer 1 and b layer 2 as best, and 1 in common; on half two the reverse."""
+    one = {"a": table([[60] * 3, [66] * 3, [60] * 3]), "b": table([[60] * 3, [61] * 3, [63] * 3])}
+    two = {"a": table([[60] * 3, [60] * 3, [63] * 3]), "b": table([[60] * 3, [61] * 3, [61.5] * 3])}
+    whole = {task: table((one[task].scores + two[task].scores) / 2) for task in one}
+    halves = {task: (one[task], two[task]) for task in one}
+    found = stats.own_against_common(whole, LAYERS[:2], halves=halves)
+    from_one = [0, 61.5 - 61]  # on half two: a keeps layer 1, b takes 2 instead of 1
+    from_two = [0, 0]  # on half one: both take layer 2, the common one
+    assert found.gain.estimate == pytest.approx(np.mean([from_one, from_two]))
+    assert set(found.chosen.values()) == {"layer_1/layer_2"}
+
+
+def test_residuals_of_whole_and_of_gappy_tables_have_one_formula():
+    """A seed without any score adds nothing: the least-squares path must give what the closed form gives."""
+    scores = noise(np.random.default_rng(4), seeds=5)
+    gappy = np.hstack([scores, np.full((12, 1), np.nan)])
+    variance, df = stats.residual_variance(table(scores))
+    assert stats.residual_variance(table(gappy)) == (pytest.approx(variance), df)
+
+
 @pytest.mark.parametrize(("halved", "bias"), [(True, 0.0), (False, 0.25)])
 def test_layers_that_are_lucky_on_the_items_show_no_gain(halved, bias):
     """No effect, item noise of 0.3 on 5 seeds of noise 1. The bias without halves is that of the largest of 11

@@ -163,11 +163,17 @@ def residual_variance(table: ScoreTable) -> tuple[float, int]:
     With no degree of freedom left both are 0.
     """
     row, column = np.nonzero(np.isfinite(table.scores))
+    if len(row) == table.scores.size:
+        centred = table.scores - table.scores.mean(axis=0) - table.scores.mean(axis=1, keepdims=True)
+        return _mean_square(centred + table.scores.mean(), int(np.prod(np.array(table.scores.shape) - 1)))
     design = np.hstack([np.eye(len(table.models))[row], np.eye(len(table.seeds))[column]])
     scores = table.scores[row, column]
     fitted, _, rank, _ = np.linalg.lstsq(design, scores, rcond=None)
-    df = len(scores) - int(rank)
-    square = float(((scores - design @ fitted) ** 2).sum())
+    return _mean_square(scores - design @ fitted, len(scores) - int(rank))
+
+
+def _mean_square(residuals: Floats, df: int) -> tuple[float, int]:
+    square = float((residuals**2).sum())
     return (square / df, df) if df and square > _ROUNDING else (0.0, df)
 
 
@@ -210,7 +216,7 @@ def _item_variance_of(table: ScoreTable, weights: Floats, base: int) -> float:
 def _item_covariance(table: ScoreTable, rows: Indices, base: int) -> Floats:
     """Item covariance of gains over `base`: 2 cov(a - c, b - c) = v(a, c) + v(b, c) - v(a, b)."""
     to_base = table.item_variance[rows, base]
-    covariance: Floats = (to_base[:, None] + to_base - table.item_variance[np.ix_(rows, rows)]) / 2
+    covariance: Floats = (to_base[:, None] + to_base - table.item_variance[rows][:, rows]) / 2
     return covariance
 
 
@@ -386,9 +392,15 @@ def _crosswise_gain(
     residual, df = residual_variance(test)
     seed_part = spread * residual / len(seeds)
     found = _t_gain(float(np.mean(gains)), seed_part, df, float(np.mean(items)), len(seeds), level)
-    pairs = [dict.fromkeys((names[one], names[two])) for one, two in zip(*choices, strict=True)]
-    chosen_by_seed = {seed: "/".join(pair) for seed, pair in zip(seeds, pairs, strict=True)}
-    return SelectedGain(found, chosen_by_seed, names[int(_cells(test, names, seeds).mean(axis=1).argmax())])
+    return SelectedGain(
+        found, _by_seed(seeds, names, choices), names[int(_cells(test, names, seeds).mean(axis=1).argmax())]
+    )
+
+
+def _by_seed(seeds: list[int], names: list[str], choices: Sequence[Indices]) -> dict[int, str]:
+    """What was chosen for each seed, by one fold or by two, with a stroke between where they differ."""
+    pairs = [dict.fromkeys(names[choice] for choice in by_fold) for by_fold in zip(*choices, strict=True)]
+    return {seed: "/".join(pair) for seed, pair in zip(seeds, pairs, strict=True)}
 
 
 def _held_out_choices(selection: Floats) -> Indices:
@@ -432,7 +444,7 @@ def _columns(table: ScoreTable, seeds: Sequence[int]) -> Indices:
 
 
 def _cells(table: ScoreTable, names: Sequence[str], seeds: Sequence[int]) -> Floats:
-    return table.scores[np.ix_(table.rows(names), _columns(table, seeds))]
+    return table.scores[table.rows(names)][:, _columns(table, seeds)]
 
 
 # Layers across tasks
@@ -468,7 +480,10 @@ def task_by_layer_interaction(tables: Mapping[str, ScoreTable], layers: Sequence
 
 
 def own_against_common(
-    tables: Mapping[str, ScoreTable], layers: Sequence[str], level: float = 0.95
+    tables: Mapping[str, ScoreTable],
+    layers: Sequence[str],
+    level: float = 0.95,
+    halves: Mapping[str, tuple[ScoreTable, ScoreTable]] | None = None,
 ) -> SelectedGain:
     """Points that each task's own best layer wins over one common layer, mean over tasks.
 
@@ -476,23 +491,34 @@ def own_against_common(
     compared on the held-out one. The interval takes own and common layer as two different trials at every
     seed and task, so it keeps its width where they happen to be the same. `chosen` has the common layer.
 
+    Args:
+        tables: scores on all items, by task.
+        layers: the candidates.
+        level: of the interval.
+        halves: of each task, scores on two halves of its items, which take turns as in `cross_fitted_gain`.
+
     Raises:
         ResultsError: fewer than two tasks, layers or common seeds.
     """
     scores, seeds, names = _task_layer_scores(tables, layers)
-    common = _held_out_choices(scores.mean(axis=0))
+    folds = [(scores, scores)]
+    if halves is not None:
+        one, two = (np.stack([_cells(halves[task][k], names, seeds) for task in tables]) for k in (0, 1))
+        folds = [(one, two), (two, one)]
     column = np.arange(len(seeds))
-    won, items = [], []
-    for table, task_scores in zip(tables.values(), scores, strict=True):
-        own = _held_out_choices(task_scores)
-        won.append(np.mean(task_scores[own, column] - task_scores[common, column]))
-        items.append(_switch_item_variance(table, names, own, common))
+    commons, won, items = [], [], []
+    for selection, scored in folds:
+        common = _held_out_choices(selection.mean(axis=0))
+        commons.append(common)
+        for place, table in enumerate(tables.values()):
+            own = _held_out_choices(selection[place])
+            won.append(np.mean(scored[place][own, column] - scored[place][common, column]))
+            items.append(_switch_item_variance(table, names, own, common))
     residual, df = _pooled_residual(tables)
     n_tasks = len(tables)
-    seed_part, item_part = 2 * residual / (n_tasks * len(seeds)), float(np.sum(items)) / n_tasks**2
+    seed_part, item_part = 2 * residual / (n_tasks * len(seeds)), float(np.mean(items)) / n_tasks
     found = _t_gain(float(np.mean(won)), seed_part, df, item_part, len(seeds), level)
-    chosen = {seed: names[choice] for seed, choice in zip(seeds, common, strict=True)}
-    return SelectedGain(found, chosen, names[int(scores.mean(axis=(0, 2)).argmax())])
+    return SelectedGain(found, _by_seed(seeds, names, commons), names[int(scores.mean(axis=(0, 2)).argmax())])
 
 
 def probability_best(

@@ -73,8 +73,12 @@ def _interaction(sweep: Sweep) -> Part:
 
 def _own_over_common(sweep: Sweep) -> Part:
     def make() -> Part:
-        found = stats.own_against_common(_tables(sweep), _common_layers(sweep))
-        note = f"Over one layer for all tasks ({found.overall}), both chosen by the other seeds."
+        halves = {str(task): scores.halves() for task, scores in sweep.tasks.items()}
+        found = stats.own_against_common(_tables(sweep), _common_layers(sweep), halves=halves)
+        note = (
+            f"Over one layer for all tasks ({found.overall}), both chosen by the other seeds on the other half of "
+            "the items."
+        )
         return gain_part("own_over_common", found.gain, n_items=_n_items(sweep), judged=True, note=note)
 
     return part_or_none("own_over_common", make, judged=True)

@@ -23,7 +23,7 @@ METRICS = {
     "C03": "fusion_layer_slope_v1",
     "C05": "dev_selected_gain_v1",
     "C06": "cross_fitted_gain_v2",
-    "C07": "task_by_layer_interaction_v1",
+    "C07": "task_by_layer_interaction_v2",
     "C08": "layer_correlation_v1",
     "C09": "language_similarity_v1",
     "C13": "weight_distance_v1",
