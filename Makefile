@@ -7,7 +7,7 @@ export PATH := $(BIN):$(PATH)
 export DVC_NO_ANALYTICS := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: repro test test-slow lint pdf
+.PHONY: repro test test-slow lint bench pdf
 
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -30,6 +30,9 @@ lint: $(STAMP)  ## style and types
 	ruff check .
 	ruff format --check .
 	mypy
+
+bench: $(STAMP)  ## speed beside what one would use instead, about 10 minutes on two cores
+	python -m benchmarks
 
 pdf: $(STAMP)  ## the report as PDF; says which packages are missing
 	@command -v latexmk > /dev/null || { \

@@ -1,0 +1,178 @@
+"""Prints the tables of `make bench`; every contender runs in a process of its own, one after the other."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import os
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import frozen
+from benchmarks.contenders import CONTENDERS, Trial, peak_megabytes
+from crosslayer.claims.ledger import LEDGER, derive_again
+from crosslayer.claims.registry import load_registry
+from crosslayer.config import Profile, load_profile
+from crosslayer.stages.encoder import encode_all
+from crosslayer.stages.prepare import prepare
+from crosslayer.tasks import TASKS, TaskName
+
+FINETUNED: tuple[TaskName, ...] = ("pos", "xnli")
+GOALS = {"Trainer, dynamic padding": 1.5, "XTREME scripts' way": 5.0}
+"""How many times faster ours is meant to be."""
+console = Console()
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--train", type=int, default=640, help="training items of a fine-tuning trial")
+    parser.add_argument("--rounds", type=int, default=1, help="how often each contender runs; the fastest counts")
+    parser.add_argument("--only", choices=["finetuning", "frozen", "analysis"], help="one of the three tables")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        if options.only in (None, "finetuning"):
+            finetuning(Path(scratch), options.train, options.rounds)
+        if options.only in (None, "frozen"):
+            frozen_sweep(Path(scratch), options.rounds)
+    if options.only in (None, "analysis"):
+        analysis()
+
+
+def finetuning(scratch: Path, n_train: int, rounds: int) -> None:
+    """One baseline trial on the fragment, side by side."""
+    profile, folder = _prepared(scratch / "finetuned", _finetuned_settings(n_train))
+    for task in FINETUNED:
+        table = Table("contender", "seconds", "times ours", "tokens/s", "share of matmul", "peak MB", "precision",
+                      "score", title=f"one fine-tuning trial, {TASKS[task].title}, {n_train} items, "
+                      f"{profile.compute.threads} threads")  # fmt: skip
+        trials: dict[str, list[Trial]] = {name: [] for name in CONTENDERS}
+        for _ in range(rounds):
+            for name, run in CONTENDERS.items():
+                trials[name].append(_alone(run, profile, folder, task))
+        best = {name: min(found, key=lambda trial: trial.seconds) for name, found in trials.items()}
+        rate = _alone(matmul_rate, profile.compute.threads)
+        for name, trial in best.items():
+            ratio = trial.seconds / best["crosslayer"].seconds
+            goal = f" (goal {GOALS[name]:g})" if name in GOALS else ""
+            share = training_flops(trial.tokens, profile, folder, task) / trial.seconds / rate
+            table.add_row(
+                name,
+                f"{trial.seconds:.1f}",
+                f"{ratio:.2f}{goal}",
+                f"{trial.tokens / trial.seconds:.0f}",
+                f"{share:.0%}",
+                f"{trial.megabytes:.0f}",
+                trial.precision,
+                f"{trial.score:.1f}",
+            )
+        console.print(table)
+        console.print(f"matrix products reach {rate / 1e9:.0f} GFLOP/s here; seconds are training and prediction")
+
+
+def frozen_sweep(scratch: Path, rounds: int) -> None:
+    """Eleven layers, five seeds, one process and one thread each."""
+    layers, seeds = list(range(1, 12)), list(range(5))
+    settings: dict[str, Any] = {
+        "sweep": {"layers": layers, "controls": [], "halves": False, "seeds": seeds},
+        "compute": {"threads": 1, "workers": 1, "precision": "float32", "device": "cpu"},
+    }
+    profile, folder = _prepared(scratch / "frozen", settings)
+    runs = {"crosslayer": frozen.ours, "plain loop over cached states": frozen.loop,
+            f"trials that run the encoder ({frozen.SINGLE} timed)": frozen.single}  # fmt: skip
+    best = {name: min(_alone(run, profile, folder) for _ in range(rounds)) for name, run in runs.items()}
+    table = Table(
+        "contender", "seconds", "times ours", title=f"frozen sweep, {len(layers)} layers x {len(seeds)} seeds"
+    )
+    for name, seconds in best.items():
+        table.add_row(name, f"{seconds:.1f}", f"{seconds / best['crosslayer']:.2f}")
+    console.print(table)
+
+
+def analysis() -> None:
+    """All evidence of the recorded runs, again."""
+    table = Table("recorded run", "seconds", "peak MB", title="all analysis of a recorded run")
+    for entry in sorted(path for path in LEDGER.glob("[!.]*") if path.is_dir()):
+        seconds, megabytes = _alone(derive, entry)
+        table.add_row(entry.name, f"{seconds:.1f}", f"{megabytes:.0f}")
+    console.print(table)
+
+
+def derive(entry: Path) -> tuple[float, float]:
+    """Seconds and megabytes of deriving one entry of the ledger."""
+    registry = load_registry()
+    start = time.perf_counter()
+    derive_again(entry, registry)
+    return time.perf_counter() - start, peak_megabytes()
+
+
+def matmul_rate(threads: int) -> float:
+    """FLOP/s of float32 products of a feed-forward layer's shape, (4096, 384) by (384, 1536), best of 30."""
+    torch.set_num_threads(threads)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    left, right = torch.randn(4096, 384, device=device), torch.randn(384, 1536, device=device)
+    best = float("inf")
+    for _ in range(30):
+        start = time.perf_counter()
+        left @ right
+        if device == "cuda":
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - start)
+    return 2 * 4096 * 384 * 1536 / best
+
+
+def training_flops(tokens: int, profile: Profile, folder: Path, task: TaskName) -> float:
+    """FLOPs that a trial must do: 6 a weight and trained token (Kaplan et al. 2020, section 2.1), 2 a weight and
+    predicted token, attention not counted."""
+    from crosslayer.material import load_material
+
+    material = load_material(folder / "encoder", task, [], torch.device("cpu"))
+    weights = sum(p.numel() for p in material.encoder.encoder.parameters() if p.dim() == 2)
+    lengths = material.encoded.lengths()
+    predicted = int(lengths[material.encoded.rows("test")].sum())
+    return float(6 * weights * tokens + 2 * weights * predicted)
+
+
+def _finetuned_settings(n_train: int) -> dict[str, Any]:
+    task = {
+        "sizes": {"train": n_train, "dev": 16, "test": 20}, "mode": "finetuned", "epochs": 1, "batch_size": 16,
+        "learning_rate": 1e-4, "train_embeddings": True, "trainable_layers": None, "pooling": "mean",
+    }  # fmt: skip
+    return {
+        "tasks": dict.fromkeys(FINETUNED, task),
+        "sweep": {"layers": [], "controls": [], "halves": False, "seeds": [0]},
+        "compute": {"threads": os.cpu_count() or 1, "workers": 1},
+    }
+
+
+def _prepared(folder: Path, settings: dict[str, Any]) -> tuple[Profile, Path]:
+    """The offline profile with other settings, its data and encoder made."""
+    content = load_profile(Path("profiles/offline.yaml")).model_dump()
+    content["intermediate"]["targets"] = []
+    for section, values in settings.items():
+        if section == "tasks":
+            content["tasks"] = {name: content["tasks"][name] | task for name, task in values.items()}
+        else:
+            content[section] |= values
+    profile = Profile.model_validate(content)
+    prepare(profile, folder, argparse.Namespace())
+    encode_all(profile, folder, argparse.Namespace())
+    return profile, folder
+
+
+def _alone(run: Callable[..., Any], *arguments: Any) -> Any:
+    """What a function gives in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(run, *arguments).result()
+
+
+if __name__ == "__main__":
+    main()
