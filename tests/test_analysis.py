@@ -243,6 +243,26 @@ def test_gain_in_a_language_is_that_of_its_rows_alone(planted: MadeUpRun) -> Non
     )
 
 
+def test_p_values_of_layers_are_corrected_for_their_number(planted: MadeUpRun) -> None:
+    evidence = gains.measure("C05", planted, PROFILE)
+    for task in TASK_NAMES:
+        raw = [one(evidence, "layer_gain", task, layer=x).p_value for x in (1, 2, 3)]
+        found = [one(evidence, "layer_gain", task, layer=x).p_adjusted for x in (1, 2, 3)]
+        ordered = sorted(p for p in raw if p is not None)
+        by_hand = [max(min(1.0, (3 - place) * ordered[place]) for place in range(ordered.index(p) + 1))
+                   for p in raw if p is not None]  # fmt: skip
+        assert found == pytest.approx(by_hand)
+        assert one(evidence, "control_gain", task, model="self").p_adjusted is None
+
+
+def test_gains_by_language_are_differences_of_scores(planted: MadeUpRun) -> None:
+    found = scores.load_sweep(planted, PROFILE).tasks["pos"]
+    drawn = gains.gains_by_language(found)
+    tables = [found.language_table(code) for code in found.table.languages]
+    for layer, name in enumerate(found.layers):
+        assert drawn[layer] == pytest.approx([stats.gain(table, name).estimate for table in tables])
+
+
 def test_one_seed_gives_estimates_without_intervals(registry: Registry) -> None:
     profile = make_profile(seeds=[7])
     run = make_sweep(profile, {(task, "layer_2"): 5.0 for task in TASK_NAMES}, n=200)
@@ -385,6 +405,22 @@ def test_excess_complementarity_by_hand(planted: MadeUpRun, task: TaskName) -> N
     assert mended is not None
     assert by_seed is not None
     assert mended - by_seed == pytest.approx(part.estimate)
+    broken = one(evidence, "right_answers_broken_by_layer", task).estimate
+    assert broken == pytest.approx(brute_broken(planted, task, "layer_2"))
+
+
+def brute_broken(run: MadeUpRun, task: TaskName, model: str) -> float:
+    """Points of the baseline's right answers that the model of another seed has wrong."""
+    items = run.items[task, "test"]
+    values = []
+    for seed, other in permutations(range(3), 2):
+        right, theirs = (
+            run.predicted[f"sweep-{task}-{m}-none-{s}", "test"] == items.gold
+            for m, s in (("baseline", seed), (model, other))
+        )
+        here = [right & (items.language == code) for code in sorted(set(items.language))]
+        values.append(np.mean([100 * np.mean(~theirs[rows]) for rows in here]))
+    return float(np.mean(values))
 
 
 def test_complementarity_verdicts(planted: MadeUpRun, null: MadeUpRun, registry: Registry) -> None:
@@ -569,6 +605,8 @@ def probe_run(n_layers: int = 12, rise: float = 0.05) -> MadeUpRun:
     run.probes["retrieval"] = pd.DataFrame(frames)
     run.probes["tagging"] = pd.DataFrame({"sentence": np.arange(1000) // 10, **tagging})
     run.probes["transfer"] = pd.DataFrame(target)
+    told = {"language": ["de", "es", "zh"] * 50, "item": np.repeat(np.arange(50), 3)}
+    run.probes["identity"] = pd.DataFrame(told | {f"layer_{x}": np.arange(150) % 3 != 0 for x in layers})
     return run
 
 
@@ -584,6 +622,7 @@ def test_layer_contrasts(registry: Registry) -> None:
     assert one(evidence, "upos_probe_upper_minus_lower").estimate == pytest.approx(
         100 * (words[6:].mean() - words[:6].mean())
     )
+    assert one(evidence, "language_identity", layer=7).estimate == pytest.approx(100 * 2 / 3)
     assert verdict(registry, evidence) == "reproduced"
     assert evidence.n_seeds == 0
     assert evidence.facts == {"lower": "1-6", "upper": "7-12"}
@@ -906,7 +945,7 @@ def test_figures_are_readable(
         picture = ET.fromstring((tmp_path / name).read_bytes())
         words = {element.text for element in picture.iter() if element.tag.endswith("}text")}
         assert any(
-            word and any(unit in word for unit in ("points", "cosine", "layer", "weights")) for word in words
+            word and any(unit in word for unit in ("points", "cosine", "layer", "weights", "%")) for word in words
         )
         assert picture.find("{http://www.w3.org/2000/svg}title") is not None
     if claim == "C05":

@@ -27,6 +27,7 @@ from crosslayer.errors import ClaimError
 from crosslayer.report import figures, html, latex, numbers
 from crosslayer.report.bibliography import load_references
 from crosslayer.report.context import MARKS, Panel, PlotRow, ReportContext, build
+from crosslayer.report.layers import LayerCell
 from crosslayer.report.paper import load_deviations, pieces, setting
 from crosslayer.report.runs import cautions
 from crosslayer.report.text import visible
@@ -81,6 +82,20 @@ def part(measure: str, task: str | None, place: int) -> Part:
     )  # fmt: skip
 
 
+def layer_parts() -> list[Part]:
+    """Gains of two layers and a control in two tasks, one of them not measured."""
+    common: dict[str, Any] = {"unit": "points", "n_seeds": 3, "n_items": 5010}
+    span = Interval(low=0.25, high=1.75, method="two-way")
+    return [
+        Part(measure="baseline_score", task="ner", model="baseline", estimate=61.234, **common),
+        Part(measure="layer_gain", task="ner", layer=8, model="layer_8", estimate=1.004, interval=span,
+             p_value=0.01, p_adjusted=0.02, **common),
+        Part(measure="layer_gain", task="ner", layer=4, model="layer_4", estimate=None, unit="points"),
+        Part(measure="layer_gain", task="pos", layer=4, model="layer_4", estimate=-0.5, **common),
+        Part(measure="control_gain", task="pos", model="self", estimate=0.75, **{**common, "n_seeds": 2}),
+    ]  # fmt: skip
+
+
 def evidence(claim: str, run: str, name: str) -> Evidence:
     parts = [
         part(measure, task, place)
@@ -92,6 +107,8 @@ def evidence(claim: str, run: str, name: str) -> Evidence:
             Part(measure="best_on_test_gain", task="ner", layer=layer, estimate=0.1 * layer, unit="points")
             for layer in range(1, 12)
         ]
+    if claim == "C05":
+        parts += layer_parts()
     found = Check(name="literal form against NumPy", passed=True, expected="at most 1e-5", found="3e-7")
     return Evidence(
         claim=claim, profile=name, run=run, metric="accuracy_v1", status="measured", headline=0 if parts else None,
@@ -404,7 +421,7 @@ def test_page_can_be_read_without_eyes_or_mouse(page: str) -> None:
     assert {"main", "header", "nav", "footer"} <= {tag for tag, _ in parsed.tags}
     assert parsed.all("a")[0]["class"] == "skip"
     assert all(image.get("alt") for image in parsed.all("img"))
-    assert all(cell.get("scope") in ("col", "row") for cell in parsed.all("th"))
+    assert all(cell.get("scope") in ("col", "colgroup", "row") for cell in parsed.all("th"))
     assert page.count("<table") == page.count("<caption>")
     scrolled = [div for div in parsed.all("div") if div.get("class") == "scroll"]
     assert all(div.get("tabindex") == "0" and div.get("aria-label") for div in scrolled)
@@ -452,6 +469,22 @@ def test_fragment_numbers_say_so_everywhere(context: ReportContext, page: str, t
     head = re.search(r"\\pagestyle\{myheadings\}\n\\markright\{(.*)\}", tex)
     assert head is not None
     assert "fresh: fragment data, not mBERT, frozen encoder" in head[1]
+
+
+def test_table_of_layers_has_the_papers_numbers_beside_ours(context: ReportContext, page: str, tex: str) -> None:
+    found = context.tables[0]
+    assert "fragment" not in found.run.labels, "real data come first"
+    assert (found.tasks, found.seeds) == (("NER", "POS"), "2 to 3")
+    rows = {row.name: row.cells for row in found.rows}
+    assert list(rows) == ["baseline, score", "D_8", "D_4", "control: self"]
+    assert rows["baseline, score"] == (LayerCell("62.17", "61.23", "", "–"), LayerCell("70.28", "–", "", "–"))
+    assert rows["D_8"][0] == LayerCell("+1.17", "+1.00", "+0.25 to +1.75", "0.020")
+    assert rows["D_4"] == (LayerCell("+0.11", "–", "", "–"), LayerCell("+0.98", "−0.50", "", "–"))
+    assert rows["control: self"] == (LayerCell("–", "–", "", "–"), LayerCell("–", "+0.75", "", "–"))
+    for source in (page, tex):
+        assert "Table 1, rebuilt" in source
+        assert "+0.25 to +1.75" in source
+    assert "0.010 (Holm 0.020)" in page
 
 
 def test_literature_status_is_not_the_verdict(context: ReportContext) -> None:

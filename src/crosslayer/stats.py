@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import fdtrc, ndtr, stdtr, stdtrit
+from scipy.special import fdtrc, nctdtr, ndtr, stdtr, stdtrit
 
 from crosslayer.errors import ResultsError
 
@@ -41,6 +41,8 @@ Statistic = Callable[[Floats], Floats]
 POWER = 0.8
 MIN_SEEDS = 3
 """Seeds that an interval over seeds alone needs."""
+MOST_SEEDS = 1000
+"""Beyond this nobody asks how many seeds a power would take."""
 _KNOWN = 1e6
 """Degrees of freedom that stand for a known variance."""
 _ROUNDING = 1e-18
@@ -195,6 +197,48 @@ def gain(table: ScoreTable, model: str, baseline: str = "baseline", level: float
 def minimum_detectable(standard_error: float, df: float) -> float:
     """Smallest true gain that a two-sided test at 5 % finds with 80 % power."""
     return float((stdtrit(df, 0.975) + stdtrit(df, POWER)) * standard_error)
+
+
+@dataclass(frozen=True)
+class Power:
+    """What a design can find.
+
+    Attributes:
+        effect: the true gain in points.
+        power: chance, from 0 to 1, that the 95 % interval lies above 0 with the seeds at hand.
+        seeds: fewest seeds for `POWER`; None where even `MOST_SEEDS` are too few, because the test items alone
+            leave more noise.
+    """
+
+    effect: float
+    power: float
+    seeds: int | None
+
+
+def power(table: ScoreTable, models: Sequence[str], effect: float, baseline: str = "baseline") -> Power:
+    """Power of the test of one model's gain at the noise measured in ``table``.
+
+    The test statistic of a true gain g has a noncentral t distribution with noncentrality g / standard error
+    (Cohen 1988). The item variance is the mean over the models'; more seeds shrink the seeds' part alone.
+
+    Raises:
+        ResultsError: no degree of freedom is left to estimate the noise.
+    """
+    residual, df = residual_variance(table)
+    if not df:
+        raise ResultsError("one seed leaves no noise to estimate a power from: run more seeds")
+    items = float(np.nanmean(table.item_variance[table.rows(models), table.rows([baseline])[0]]))
+
+    def found(n_seeds: int) -> float:
+        error = np.sqrt(2 * residual / n_seeds + items)
+        if not error:
+            return 1.0
+        seed_df = (len(table.models) - 1) * (n_seeds - 1)
+        total = _satterthwaite(2 * residual / n_seeds, seed_df, items)
+        return float(1 - nctdtr(total, effect / error, stdtrit(total, 0.975)))
+
+    enough = next((n for n in range(2, MOST_SEEDS + 1) if found(n) >= POWER), None)
+    return Power(effect, found(len(table.seeds)), enough)
 
 
 def _paired_gain(

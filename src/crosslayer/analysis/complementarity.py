@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from crosslayer import stats
 from crosslayer.analysis.parts import (
@@ -30,7 +31,7 @@ from crosslayer.analysis.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import BASELINE, N_RESAMPLES, TaskScores, load_sweep
+from crosslayer.analysis.scores import BASELINE, N_RESAMPLES, Counts, TaskScores, load_sweep
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -38,12 +39,18 @@ from crosslayer.predictions import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS
 
+Bools = npt.NDArray[np.bool_]
 LABELS = {
     "dev_selected_minus_self": "D_x minus self",
     "excess_complementarity": "excess complementarity",
     "excess_complementarity_of_self": "the same of self",
 }
-BY_LAYER, BY_SEED = slice(0, 1), slice(1, 2)
+SHARES = {
+    "errors_mended_by_layer": "errors mended by D_x",
+    "errors_mended_by_seed": "errors mended by another seed",
+    "right_answers_broken_by_layer": "right answers broken by D_x",
+    "right_answers_broken_by_seed": "right answers broken by another seed",
+}
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
@@ -56,8 +63,11 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """All measures with their intervals."""
-    return (_draw(evidence, folder),) if has_values(evidence) else ()
+    """All measures with their intervals; what is mended beside what is broken."""
+    if not has_values(evidence):
+        return ()
+    drawn = _draw(evidence, folder)
+    return (drawn, _draw_shares(evidence, folder)) if select(evidence, next(iter(SHARES))) else (drawn,)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,10 +78,12 @@ class Mended:
         counts: (S, U, 3) mean number of errors that the model's trials of other seeds mend, the same for the
             baseline's, and errors.
         by_seed: (S, 2) points, mean over languages: mended by the model, mended by the baseline.
+        broken: (S, 2) points: what the baseline has right and the model has wrong, or another seed of itself.
     """
 
     counts: Floats
     by_seed: Floats
+    broken: Floats
 
     @property
     def excess(self) -> Floats:
@@ -95,15 +107,26 @@ def mended(scores: TaskScores, chosen: Mapping[int, str]) -> Mended:
     rows = [[scores.grid.row[chosen[seed], seed], scores.grid.row[BASELINE, seed]] for seed in chosen]
     right = scores.table.predicted[np.array(rows)] == scores.table.gold
     by_all = right.sum(axis=0, dtype=np.int16)
-    counts = np.empty((len(chosen), scores.n_items, 3))
+    n_others = len(chosen) - 1
+    counts, lost = np.empty((2, len(chosen), scores.n_items, 3))
     for place, own in enumerate(right):
-        wrong = ~own[1]
-        others = (by_all - own) * wrong
-        counts[place, :, :2] = scores.units.sums(others).T / (len(chosen) - 1)
-        counts[place, :, 2] = scores.units.sums(wrong)
+        others = by_all - own
+        counts[place] = _among(scores, ~own[1], others, n_others)
+        lost[place] = _among(scores, own[1], n_others - others, n_others)
+    return Mended(counts, _shares(scores, counts), _shares(scores, lost))
+
+
+def _among(scores: TaskScores, rows: Bools, hits: Counts, n_trials: int) -> Floats:
+    """(U, 3): among some rows (N,), mean hits (2, N) a trial of the model and of the baseline, and rows."""
+    per_trial = scores.units.sums(hits * rows).T / n_trials
+    return np.concatenate([per_trial, scores.units.sums(rows)[:, None]], axis=1)
+
+
+def _shares(scores: TaskScores, counts: Floats) -> Floats:
+    """Points (S, 2), mean over languages, of counts (S, U, 3)."""
     languages = range(len(scores.table.languages))
     sums = np.stack([counts[:, scores.units.language == code].sum(axis=1) for code in languages], axis=1)
-    return Mended(counts, np.stack([_share(sums, k) for k in (0, 1)], axis=-1).mean(axis=1))
+    return np.asarray(np.stack([_share(sums, k) for k in (0, 1)], axis=-1).mean(axis=1))
 
 
 def _share(sums: Floats, column: int) -> Floats:
@@ -149,14 +172,15 @@ def _excess(measure: str, scores: TaskScores, chosen: Mapping[int, str], judged:
 
 
 def _shown(scores: TaskScores) -> list[Part]:
-    """The shares of errors mended, and the excess of the control `self`: what capacity alone does."""
+    """Errors mended and right answers broken, and the excess of the control `self`: what capacity alone does."""
     try:
         chosen = stats.dev_selected_gain(scores.dev, scores.test, scores.layers).chosen
-        shares = mended(scores, chosen).by_seed
+        found = mended(scores, chosen)
     except ResultsError:
         return []
+    shares = dict(zip(SHARES, [*found.by_seed.T, *found.broken.T], strict=True))
     parts = []
-    for measure, values in (("errors_mended_by_layer", shares[:, 0]), ("errors_mended_by_seed", shares[:, 1])):
+    for measure, values in shares.items():
         parts.append(gain_part(measure, seed_gain(values), task=scores.task, n_items=scores.n_items, p_value=None))
     seeds = [seed for seed in chosen if ("self", seed) in scores.grid.row]
     if len(seeds) > 1:
@@ -177,3 +201,18 @@ def _draw(evidence: Evidence, folder: Path) -> str:
     with plots.picture(folder, "complementarity.svg", title, height=plots.forest_height(len(rows))) as (axes,):
         plots.forest(axes, rows, "points")
     return "complementarity.svg"
+
+
+def _draw_shares(evidence: Evidence, folder: Path) -> str:
+    from crosslayer.analysis import plots
+
+    rows = [
+        plots.Row(f"{TASKS[task].title}, {label}", part)
+        for task in tasks_in(evidence)
+        for measure, label in SHARES.items()
+        for part in select(evidence, measure, task)
+    ]
+    title = "Errors of the baseline that are mended, and right answers that are broken, with 95 % intervals"
+    with plots.picture(folder, "mended_and_broken.svg", title, height=plots.forest_height(len(rows))) as (axes,):
+        plots.forest(axes, rows, "% of the baseline's errors, or of its right answers")
+    return "mended_and_broken.svg"

@@ -46,8 +46,11 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """Similarity by layer of the pairs of one genus, of one family, and of the others."""
-    return (_draw(evidence, folder),) if has_values(evidence) else ()
+    """Similarity by layer of the pairs of one genus, of one family, and of the others; and of each pair."""
+    frame = run.probe("similarity")
+    if frame is None or not has_values(evidence):
+        return ()
+    return _draw(evidence, folder), _draw_matrix(frame, folder)
 
 
 def similarity_matrix(frame: pd.DataFrame, column: str, languages: list[str]) -> Floats:
@@ -157,3 +160,18 @@ def _draw(evidence: Evidence, folder: Path) -> str:
         axes.set(xlabel="layer (0: embeddings)", ylabel="similarity (cosine)")
         axes.legend()
     return "kinship.svg"
+
+
+def _draw_matrix(frame: pd.DataFrame, folder: Path) -> str:
+    """Each pair of languages, kin side by side."""
+    from crosslayer.analysis import plots
+
+    languages = sorted(_languages(frame), key=lambda code: (LANGUAGES[code].family, LANGUAGES[code].genus, code))
+    matrix = similarity_matrix(frame, "cosine", languages)
+    np.fill_diagonal(matrix, np.nan)
+    names = [f"{LANGUAGES[code].genus}, {code}" for code in languages]
+    title = "Mean cosine of centred mean vectors over the layers, for each pair of languages"
+    with plots.picture(folder, "similarity_matrix.svg", title, height=1.0 + 0.27 * len(languages)) as (axes,):
+        plots.diverging(axes, matrix, names, languages, places=2)
+        axes.set_xlabel("mean cosine over layers 1 and up")
+    return "similarity_matrix.svg"

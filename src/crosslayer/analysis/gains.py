@@ -36,6 +36,8 @@ N_PERMUTATIONS = 10_000
 N_RESAMPLES = 10_000
 CLAIMED = (1.0, 3.0)
 """Points, C06."""
+SMALLEST = 0.5
+"""The smallest gain of interest, points."""
 ESTIMANDS = {
     "cross_fitted_gain": "cross-fitted",
     "dev_selected_gain": "chosen on dev",
@@ -50,7 +52,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     scored = list(sweep.tasks.values())
     judged, shown = (dev_selected, _shown_for_c05) if claim == "C05" else (cross_fitted, _shown_for_c06)
     parts = [judged(scores) for scores in scored] + [part for scores in scored for part in shown(scores)]
-    facts: Facts = {"smallest_effect_of_interest": 0.5}
+    facts: Facts = {"smallest_effect_of_interest": SMALLEST}
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys, facts)
 
 
@@ -71,12 +73,15 @@ def cross_fitted(scores: TaskScores) -> Part:
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """Gains of each layer and of each language, or the three estimands side by side."""
+    """Gains of each layer, of each language and of each in each, or the three estimands side by side."""
     if not has_values(evidence):
         return ()
     if evidence.claim == "C06":
         return (_draw_estimands(evidence, folder),)
-    return _draw_layers(evidence, folder), _draw_languages(evidence, folder)
+    sweep = load_sweep(run, profile)
+    heat = [scores for scores in sweep.tasks.values() if scores.layers]
+    drawn = (_draw_layers(evidence, folder), _draw_languages(evidence, folder))
+    return (*drawn, _draw_languages_by_layer(heat, folder)) if heat else drawn
 
 
 def _selected(measure: str, scores: TaskScores, select: Callable[[], stats.SelectedGain], how: str) -> Part:
@@ -94,7 +99,7 @@ def _choose_on_dev(scores: TaskScores, test: stats.ScoreTable) -> stats.Selected
 
 
 def _shown_for_c05(scores: TaskScores) -> list[Part]:
-    return [*_model_gains(scores), *_language_gains(scores), *_baseline_scores(scores)]
+    return [*_model_gains(scores), *_language_gains(scores), *_baseline_scores(scores), *_power(scores)]
 
 
 def _shown_for_c06(scores: TaskScores) -> list[Part]:
@@ -113,6 +118,36 @@ def _model_gains(scores: TaskScores) -> list[Part]:
             return gain_part(measure, found, task=scores.task, layer=layer, model=model, n_items=scores.n_items)
 
         parts.append(part_or_none(measure, make, task=scores.task, layer=layer, model=model))
+    return adjusted(parts)
+
+
+def adjusted(parts: list[Part]) -> list[Part]:
+    """The same parts, those of layers with their p after Holm's correction over the layers."""
+    tested = [place for place, part in enumerate(parts) if part.layer is not None and part.p_value is not None]
+    corrected = stats.holm(np.array([parts[place].p_value for place in tested]))
+    found = dict(zip(tested, corrected.tolist(), strict=True))
+    return [part.model_copy(update={"p_adjusted": found.get(place)}) for place, part in enumerate(parts)]
+
+
+def _power(scores: TaskScores) -> list[Part]:
+    """What these seeds find of the smallest claimed gain and of the smallest of interest."""
+    parts = []
+    for effect in (CLAIMED[0], SMALLEST):
+
+        def make(effect: float = effect) -> Part:
+            found = stats.power(scores.test, scores.layers, effect)
+            enough = (
+                f"{found.seeds} seeds would find it in 80 %."
+                if found.seeds
+                else "No number of seeds finds it in 80 %: the test items alone leave more noise."
+            )
+            note = f"Chance to find a true gain of {effect:g} points of one layer named beforehand. {enough}"
+            return Part(
+                measure=f"power_at_{effect:g}_points", task=scores.task, estimate=100 * found.power, unit="%",
+                n_seeds=len(scores.test.seeds), n_items=scores.n_items, note=note,
+            )  # fmt: skip
+
+        parts.append(part_or_none(f"power_at_{effect:g}_points", make, unit="%", task=scores.task))
     return parts
 
 
@@ -247,6 +282,37 @@ def _draw_languages(evidence: Evidence, folder: Path) -> str:
             axes.set(title=TASKS[task].title, ylabel="gain (points)")
         panels[-1].set_xlabel("language (ISO 639-1), by gain")
     return "gain_by_language.svg"
+
+
+def _draw_languages_by_layer(tasks: list[TaskScores], folder: Path) -> str:
+    """The gain of each layer in each language, one panel a task; languages by their mean gain."""
+    from crosslayer.analysis import plots
+
+    title = "Gain over the baseline by language and fusion layer"
+    gains = {scores.task: gains_by_language(scores) for scores in tasks}
+    height = sum(0.7 + 0.2 * len(scores.table.languages) for scores in tasks)
+    heights = [len(scores.table.languages) + 3 for scores in tasks]
+    with plots.picture(
+        folder, "gain_by_language_and_layer.svg", title, height=height, rows=len(tasks), heights=heights
+    ) as panels:
+        for axes, scores in zip(panels, tasks, strict=True):
+            found = gains[scores.task].T
+            order = np.argsort(-np.nan_to_num(found).mean(axis=1), kind="stable")
+            languages = [scores.table.languages[place] for place in order]
+            plots.diverging(axes, found[order], languages, [x.removeprefix("layer_") for x in scores.layers])
+            axes.set(
+                title=TASKS[scores.task].title,
+                xlabel="fusion layer x of D_x; cells: gain (points), colours by the largest of the task",
+            )
+    return "gain_by_language_and_layer.svg"
+
+
+def gains_by_language(scores: TaskScores) -> stats.Floats:
+    """Mean gain over the baselines of the same seeds, (layers, languages) in points; NaN without such a seed."""
+    models = scores.grid.models
+    rows = [models.index(layer) for layer in scores.layers]
+    gains = np.ma.masked_invalid(scores.by_language[rows] - scores.by_language[models.index(BASELINE)])
+    return np.asarray(gains.mean(axis=1).filled(np.nan), dtype=np.float64)
 
 
 def _draw_estimands(evidence: Evidence, folder: Path) -> str:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from crosslayer.analysis.parts import Facts, has_values, make_evidence, normal_interval, part_or_none, select
-from crosslayer.analysis.probes import LayerScores, halves, retrieval, tagging
+from crosslayer.analysis.probes import LayerScores, halves, identity, retrieval, tagging
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -17,6 +17,7 @@ CURVES = {
     "retrieval_plain": "retrieval, plain",
     "retrieval_centred": "retrieval, centred",
     "upos_probe": "UPOS probe",
+    "language_identity": "language identity (control)",
 }
 
 
@@ -32,7 +33,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
         _contrast("retrieval_plain_lower_minus_upper", plain, 1, False),
         _contrast("retrieval_centred_lower_minus_upper", centred, 1, False),
     ]
-    for measure_, load in zip(CURVES, (plain, centred, upos), strict=True):
+    for measure_, load in zip(CURVES, (plain, centred, upos, cache(lambda: identity(run))), strict=True):
         parts += _curve(measure_, load)
     n_layers = max((part.layer or 0 for part in parts), default=0)
     facts: Facts = {"lower": f"1-{n_layers // 2}", "upper": f"{n_layers // 2 + 1}-{n_layers}"} if n_layers else {}
@@ -45,7 +46,7 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
         return ()
     from crosslayer.analysis import plots
 
-    title = "Sentence retrieval and English UPOS probe by layer of the encoder before fine-tuning, 95 % intervals"
+    title = "Sentence retrieval, English UPOS and language identity by layer before fine-tuning, 95 % intervals"
     with plots.picture(folder, "probes_by_layer.svg", title, height=3) as (axes,):
         for series, (measure_, label) in enumerate(CURVES.items()):
             plots.by_layer(axes, select(evidence, measure_), series, label)

@@ -10,6 +10,11 @@ from crosslayer.config import read_yaml
 from crosslayer.tasks import TaskName
 
 
+def baseline(task: TaskName) -> float:
+    """Score of mBERT alone, in points."""
+    return float(_tables()["baseline"][task])
+
+
 def layer_gains(task: TaskName) -> dict[int, float]:
     """Gain of each D_x over the baseline, in points."""
     tables = _tables()

@@ -46,7 +46,15 @@ class Row:
 
 @contextmanager
 def picture(
-    folder: Path, name: str, title: str, *, height: float, rows: int = 1, columns: int = 1, share_y: bool = False
+    folder: Path,
+    name: str,
+    title: str,
+    *,
+    height: float,
+    rows: int = 1,
+    columns: int = 1,
+    share_y: bool = False,
+    heights: Sequence[float] | None = None,
 ) -> Iterator[list[Axes]]:
     """Axes to draw on, row by row; the file is written at the end.
 
@@ -56,10 +64,11 @@ def picture(
         height: inches.
         rows, columns: of the grid of axes.
         share_y: whether all axes have the same vertical scale.
+        heights: of the rows, in relation to each other; all equal if not given.
     """
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=share_y)
+        grid = figure.subplots(rows, columns, squeeze=False, sharey=share_y, height_ratios=heights)
         yield list(grid.flat)
         metadata = {"Title": title, "Date": None, "Creator": None}
         figure.savefig(folder / name, format="svg", metadata=metadata)
@@ -144,6 +153,28 @@ def heat(
                 column, row, "0" if value == 0 else f"{value:.2f}", ha="center", va="center", color=ink, fontsize=8
             )
     axes.set_yticks(range(len(rows)), rows)
+    axes.set_xticks(range(len(columns)), columns)
+    axes.tick_params(length=0)
+
+
+def diverging(axes: Axes, values: Floats, rows: Sequence[str], columns: Sequence[str], places: int = 1) -> None:
+    """A table of signed numbers in two colours, white at zero and full at the largest; empty where NaN."""
+    limit = float(np.nanmax(np.abs(values), initial=0.1))
+    axes.imshow(values, cmap="PuOr_r", aspect="auto", vmin=-limit, vmax=limit)
+    for (row, column), value in np.ndenumerate(values):
+        if np.isfinite(value):
+            ink = "white" if abs(value) > 0.7 * limit else INK
+            text = f"{value:+.{places}f}".replace("-", "\N{MINUS SIGN}")
+            axes.text(
+                column,
+                row,
+                text if text.strip("0.+\N{MINUS SIGN}") else "0",
+                ha="center",
+                va="center",
+                color=ink,
+                fontsize=6.5,
+            )
+    axes.set_yticks(range(len(rows)), rows, fontsize=7)
     axes.set_xticks(range(len(columns)), columns)
     axes.tick_params(length=0)
 

@@ -93,6 +93,17 @@ def tagging(run: Run) -> LayerScores:
     return _layer_scores(frame, np.zeros(len(frame), dtype=np.intp), cluster, "tagging")
 
 
+def identity(run: Run) -> LayerScores:
+    """The linear probe for a sentence's language by layer: share of right sentences, items resampled jointly.
+
+    Raises:
+        ResultsError: the probe has not run.
+    """
+    frame = _probe(run, "identity")
+    codes = np.unique(frame["language"].astype(str).to_numpy(), return_inverse=True)[1]
+    return _layer_scores(frame, codes, frame["item"].to_numpy().astype(np.intp), "identity")
+
+
 def halves(n_layers: int) -> tuple[Floats, Floats]:
     """Weights (X,) of the mean of the lower and of the upper layers; the embeddings are in neither.
 

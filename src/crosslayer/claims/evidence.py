@@ -44,6 +44,7 @@ class Part(Strict):
         interval: of the estimate; ``None`` when the design gives none (one seed, say).
         minimum_detectable: smallest true value that this design would find with 80 % power.
         p_value: of the stated test, if any.
+        p_adjusted: the same after Holm's correction over the layers of a task, for gains shown layer by layer.
         n_seeds, n_items: what it was computed from.
         judged: whether the verdict rule reads it; the others are shown only.
         note: one sentence for the reader.
@@ -59,6 +60,7 @@ class Part(Strict):
     unit: str
     minimum_detectable: float | None = None
     p_value: float | None = None
+    p_adjusted: float | None = None
     n_seeds: int = 0
     n_items: int = 0
     judged: bool = False

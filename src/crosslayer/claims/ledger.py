@@ -43,7 +43,10 @@ LEDGER = Path("claims/ledger")
 TOLERANCE = 1e-9
 """How far a number of a recorded run may move when it is derived again."""
 STAGES: tuple[Stage, ...] = ("sweep", "intermediate")
-PROBES = ("retrieval.parquet", "tagging.parquet", "transfer.parquet", "similarity.parquet", "structure.json")
+PROBES = (
+    "retrieval.parquet", "tagging.parquet", "transfer.parquet", "similarity.parquet", "identity.parquet",
+    "structure.json",
+)  # fmt: skip
 IDENTITY = ("language", "item", "position", "gold")
 MAX_SCORED_TAGS = 20_000
 """Words of a split whose scores are kept, spread evenly over the languages; pairs keep all of theirs."""

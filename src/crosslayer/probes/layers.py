@@ -1,4 +1,5 @@
-"""What each layer of the encoder carries: retrieval, a UPOS probe, zero-shot transfer, similarity of languages.
+"""What each layer of the encoder carries: retrieval, a UPOS probe, zero-shot transfer, similarity of languages,
+their identity.
 
 Notation: L layers with the embeddings as layer 0, W windows, P words, E width.
 """
@@ -6,6 +7,7 @@ Notation: L layers with the embeddings as layer 0, W windows, P words, E width.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from transformers import BertModel
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Vectors = dict[str, Array]
+"""By language, vectors (L, W, E) of the same items."""
 
 
 def hidden_states(encoder: BertModel, encoded: Encoded, rows: Array) -> Iterator[tuple[Batch, tuple[Tensor, ...]]]:
@@ -130,7 +134,13 @@ def transfer(encoder: BertModel, encoded: Encoded, n_windows: int) -> pd.DataFra
     return pd.DataFrame(rows, columns=["task", "language", "layer", "score", "n_items"])
 
 
-def similarity(encoder: BertModel, encoded: Encoded, split: str, n_items: int) -> pd.DataFrame:
+def parallel_vectors(encoder: BertModel, encoded: Encoded, split: str, n_items: int) -> Vectors:
+    """Mean-pooled vectors of the same items in every language of a split."""
+    codes = encoded.languages(split)
+    return {code: sentence_vectors(encoder, encoded, encoded.rows(split, code)[:n_items]) for code in codes}
+
+
+def similarity(vectors: Vectors) -> pd.DataFrame:
     """Similarity of languages at each layer on parallel windows.
 
     ``cosine`` is between the languages' mean vectors after the mean over languages is taken off; ``cka`` is
@@ -138,20 +148,33 @@ def similarity(encoder: BertModel, encoded: Encoded, split: str, n_items: int) -
     """
     import pandas as pd
 
-    languages = encoded.languages(split)
-    vectors = np.stack([
-        sentence_vectors(encoder, encoded, encoded.rows(split, code)[:n_items]) for code in languages
-    ])  # fmt: skip
-    means = vectors.mean(axis=2)
+    means = np.stack([states.mean(axis=1) for states in vectors.values()])
     centred = _unit(means - means.mean(axis=0))
     rows = [
-        (layer, languages[i], languages[j], float(centred[i, layer] @ centred[j, layer]),
-         linear_cka(vectors[i, layer], vectors[j, layer]))
-        for layer in range(vectors.shape[1])
-        for i in range(len(languages))
-        for j in range(i + 1, len(languages))
+        (layer, one, other, float(centred[i, layer] @ centred[j, layer]),
+         linear_cka(vectors[one][layer], vectors[other][layer]))
+        for layer in range(means.shape[1])
+        for (i, one), (j, other) in combinations(enumerate(vectors), 2)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["layer", "first", "second", "cosine", "cka"])
+
+
+def identity(vectors: Vectors) -> pd.DataFrame:
+    """Whether a linear probe tells a sentence's language, at each layer: trained on one half of the items in all
+    languages, right or wrong on the other half, so that no content is seen twice."""
+    import pandas as pd
+
+    half = min(states.shape[1] for states in vectors.values()) // 2
+    languages = np.array(list(vectors))
+    frame = pd.DataFrame({"language": languages.repeat(half), "item": np.tile(np.arange(half), len(languages))})
+    for layer in range(next(iter(vectors.values())).shape[0]):
+        train, test = (
+            np.concatenate([states[layer, part] for states in vectors.values()])
+            for part in (slice(half), slice(half, 2 * half))
+        )
+        gold = languages.repeat(half)
+        frame[f"layer_{layer}"] = _predict(train, gold, test) == gold
+    return frame
 
 
 def linear_cka(x: Array, y: Array) -> float:

@@ -14,6 +14,7 @@ from crosslayer.claims.wording import task_title
 from crosslayer.errors import ClaimError
 from crosslayer.report import numbers
 from crosslayer.report.bibliography import Reference, load_references
+from crosslayer.report.layers import GAINS, LayerTable, layer_table
 from crosslayer.report.paper import (
     Deviation,
     Prose,
@@ -153,12 +154,14 @@ class DeviationView:
 
 @dataclass(frozen=True)
 class ReportContext:
-    """The whole report; ``paper`` is the folder of templates and bibliography."""
+    """The whole report; ``tables`` are the paper's Table 1 rebuilt, ``paper`` the folder of templates and
+    bibliography."""
 
     source: Source
     prose: Prose
     claims: tuple[ClaimView, ...]
     runs: tuple[RunView, ...]
+    tables: tuple[LayerTable, ...]
     deviations: tuple[DeviationView, ...]
     references: tuple[Reference, ...]
     paper: Path
@@ -194,10 +197,17 @@ def build(registry: Registry, runs: Sequence[RunResults], *, paper: Path) -> Rep
         prose=prose,
         claims=tuple(_claim(entry, runs, views) for entry in registry.entries.values()),
         runs=views,
+        tables=tuple(_layer_tables(runs, views)),
         deviations=tuple(DeviationView(d, tuple(_settings(d, runs))) for d in deviations),
         references=references,
         paper=paper,
     )
+
+
+def _layer_tables(runs: Sequence[RunResults], views: Sequence[RunView]) -> Iterable[LayerTable]:
+    """The table of every run that has gains; first those that bear on the paper."""
+    found = [layer_table(view, run.evidence.get(GAINS)) for run, view in zip(runs, views, strict=True)]
+    return sorted(filter(None, found), key=lambda table: "fragment" in table.run.labels)
 
 
 def part_row(part: Part) -> PartRow:
@@ -208,7 +218,7 @@ def part_row(part: Part) -> PartRow:
         estimate=numbers.estimate(part),
         interval=numbers.interval(part),
         detectable=numbers.detectable(part),
-        p_value=numbers.p_value(part.p_value),
+        p_value=numbers.p_values(part),
         seeds=part.n_seeds,
         items=part.n_items,
         note=part.note,

@@ -41,6 +41,13 @@ def p_value(value: float | None) -> str:
     return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
+def p_values(part: Part) -> str:
+    """``0.013``, or ``0.013 (Holm 0.14)`` where a correction over layers was made."""
+    if part.p_adjusted is None:
+        return p_value(part.p_value)
+    return f"{p_value(part.p_value)} (Holm {p_value(part.p_adjusted)})"
+
+
 def is_difference(measure: str) -> bool:
     """Whether values of the measure carry a sign."""
     return any(word in measure for word in DIFFERENCES)

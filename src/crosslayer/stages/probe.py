@@ -14,7 +14,7 @@ import torch
 from crosslayer.config import Profile
 from crosslayer.data.encoded import Encoded, read_encoded
 from crosslayer.encoders.vocabulary import load_trimmed
-from crosslayer.probes.layers import retrieval, similarity, tagging, transfer
+from crosslayer.probes.layers import identity, parallel_vectors, retrieval, similarity, tagging, transfer
 from crosslayer.probes.structure import measure_structure
 from crosslayer.stages.command import run_stage
 from crosslayer.tasks import TaskName
@@ -36,7 +36,8 @@ def probe(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     tables["transfer"] = pd.concat([transfer(encoder, encoded, n) for encoded in tasks.values()])
     parallel = parallel_task(tasks)
     if parallel is not None:
-        tables["similarity"] = similarity(encoder, *parallel, profile.probe.pairs)
+        vectors = parallel_vectors(encoder, *parallel, profile.probe.pairs)
+        tables |= {"similarity": similarity(vectors), "identity": identity(vectors)}
     checks = measure_structure(encoder, next(iter(tasks.values())), profile.fusion)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
