@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import shutil
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -31,7 +32,7 @@ from crosslayer.report.layers import LayerCell
 from crosslayer.report.paper import load_deviations, pieces, setting
 from crosslayer.report.runs import cautions
 from crosslayer.report.text import visible
-from crosslayer.report.write import compile_pdf, write_report
+from crosslayer.report.write import compile_pdf, write_figures, write_report
 
 ROOT = Path(__file__).parents[1]
 PAPER = ROOT / "paper"
@@ -485,6 +486,30 @@ def test_table_of_layers_has_the_papers_numbers_beside_ours(context: ReportConte
         assert "Table 1, rebuilt" in source
         assert "+0.25 to +1.75" in source
     assert "0.010 (Holm 0.020)" in page
+
+
+def test_frozen_and_fine_tuned_runs_of_real_data_are_compared(
+    registry: Registry, tmp_path: Path, context: ReportContext
+) -> None:
+    assert context.modes == (), "the fragment is compared with nothing"
+    modes = {mode: profile(mode, "xtreme", {"source": "packaged"}, mode) for mode in ("frozen", "finetuned")}
+    runs = [run(registry, f"run-{mode}", of, tmp_path / mode) for mode, of in modes.items()]
+    found = build(registry, runs, paper=PAPER)
+    assert [(panel.task, [curve.mode for curve in panel.curves]) for panel in found.modes] == [
+        ("NER", ["frozen", "finetuned"]), ("POS", ["frozen", "finetuned"])
+    ]  # fmt: skip
+    assert found.modes[0].curves[0].points == ((8, 1.004, (0.25, 1.75)),)
+    sentence = found.modes[0].sentence
+    assert sentence.count("points") == 2
+    for source in (html.render(found), latex.render(found)):
+        assert "What fine-tuning leaves" in source
+        assert source.count("never counted for it") == 1
+    texts = {
+        e.text for e in ET.fromstring(figures.draw_modes(found.modes, "svg")).iter() if e.tag.endswith("}text")
+    }
+    assert {"NER", "POS", "frozen (run-frozen)", "fine-tuned (run-finetuned)"} <= texts
+    assert write_figures(found, tmp_path) is not None
+    assert (tmp_path / latex.MODES_NAME).read_bytes().startswith(b"%PDF")
 
 
 def test_literature_status_is_not_the_verdict(context: ReportContext) -> None:

@@ -21,7 +21,7 @@ from crosslayer.supervision import exclusive
 from crosslayer.tasks import TASKS
 from crosslayer.trainee import Material, build_classifier, stream
 from crosslayer.training import run_finetuned, training_rows
-from crosslayer.trials import TrialSpec
+from crosslayer.trials import TrialSpec, variants
 
 ROOT = Path(__file__).parent.parent
 
@@ -202,3 +202,13 @@ def test_a_key_covers_the_specification(tiny: Profile, encoder: Path) -> None:
     assert len(keys) == len(changes)
     assert spec.key not in keys
     assert TrialSpec.model_validate(spec.model_dump()).key == spec.key
+
+
+def test_controls_take_the_lower_layer_of_their_task(tiny: Profile) -> None:
+    sweep_of = {"controls": ["self", "average"], "control_layer": 1, "control_layers": {"ner": 2}, "halves": True}
+    profile = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update=sweep_of)})
+    for task, layer in (("pos", 1), ("ner", 2)):
+        found = {model: lower for model, _, _, lower, _ in variants(profile, task)}
+        expected = {"self": None, "average": layer, "half_1": 1, "half_2": 1}
+        assert {name: found[name] for name in expected} == expected
+    assert 2 in profile.sweep.lower_layers

@@ -142,8 +142,9 @@ class SweepSpec(Section):
 
     Attributes:
         layers: the lower layers x of D_x.
-        controls: comparison fusions, at ``control_layer`` where they take a lower layer.
-        control_layer: the lower layer of the controls and of the halves.
+        controls: comparison fusions, at a layer of ``control_layers`` where they take a lower layer.
+        control_layer: the lower layer of the halves, and of the controls of tasks that ``control_layers`` lacks.
+        control_layers: the lower layer of a task's controls, such as the best on English dev.
         halves: also train D_x on each half of the training items (C13 compares them with other tasks').
         seeds: one trial a model and seed.
     """
@@ -151,6 +152,7 @@ class SweepSpec(Section):
     layers: list[int]
     controls: list[Control] = []
     control_layer: int | None = None
+    control_layers: dict[TaskName, int] = {}
     halves: bool = False
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
 
@@ -164,6 +166,12 @@ class SweepSpec(Section):
         if layered and self.control_layer is None:
             raise ValueError("controls other than self, and halves, need control_layer")
         return self
+
+    @property
+    def lower_layers(self) -> list[int]:
+        """Every lower layer that a trial may take."""
+        default = [] if self.control_layer is None else [self.control_layer]
+        return [*self.layers, *default, *self.control_layers.values()]
 
 
 class IntermediateSpec(Section):

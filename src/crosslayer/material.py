@@ -99,7 +99,7 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
             digests=own, **shared,
         )
         for seed in profile.sweep.seeds
-        for model, kind, fusion, layer, half in variants(profile)
+        for model, kind, fusion, layer, half in variants(profile, task)
     ]  # fmt: skip
 
 

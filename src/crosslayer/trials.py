@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from crosslayer.config import Arm, Control, FusionKind, FusionSpec, Profile, TaskSpec
-from crosslayer.errors import ConfigError, ResultsError
+from crosslayer.errors import ResultsError
 from crosslayer.predictions import Stage, TrialRecord, read_record
 from crosslayer.tasks import TaskName
 
@@ -82,14 +82,15 @@ Variant = tuple[str, FusionKind, FusionSpec, int | None, int | None]
 """Model name, fusion kind, fusion settings, lower layer, half."""
 
 
-def variants(profile: Profile) -> Iterator[Variant]:
-    """The models that a sweep compares, the baseline first."""
+def variants(profile: Profile, task: TaskName) -> Iterator[Variant]:
+    """The models that a sweep compares on a task, the baseline first."""
     fusion, sweep = profile.fusion, profile.sweep
+    control_layer = sweep.control_layers.get(task, sweep.control_layer)
     yield "baseline", "none", fusion, None, None
     for layer in sweep.layers:
         yield f"layer_{layer}", "dlfa", fusion, layer, None
     for control in sweep.controls:
-        yield control, *_control(control, fusion, sweep.control_layer), None
+        yield control, *_control(control, fusion, control_layer), None
     if sweep.halves:
         for half in (1, 2):
             yield f"half_{half}", "dlfa", fusion, sweep.control_layer, half
@@ -101,23 +102,6 @@ def _control(control: Control, fusion: FusionSpec, layer: int | None) -> tuple[F
     if control == "gate":
         return "dlfa", fusion.model_copy(update={"form": "gate"}), layer
     return control, fusion, layer
-
-
-def check_layers(profile: Profile, n_layers: int) -> None:
-    """Check every lower layer of a sweep against the encoder.
-
-    Raises:
-        ConfigError: a layer outside 1..n_layers-1.
-    """
-    named = [("sweep.layers", layer) for layer in profile.sweep.layers]
-    if profile.sweep.control_layer is not None:
-        named.append(("sweep.control_layer", profile.sweep.control_layer))
-    for key, layer in named:
-        if not 1 <= layer < n_layers:
-            raise ConfigError(
-                f"{key}: layer {layer} is no lower layer of an encoder with {n_layers} layers; "
-                f"use 1..{n_layers - 1}"
-            )
 
 
 def finished(home: Path, spec: TrialSpec) -> TrialRecord | None:

@@ -115,10 +115,19 @@ def _model_gains(scores: TaskScores) -> list[Part]:
 
         def make(model: str = model, layer: int | None = layer, measure: str = measure) -> Part:
             found = stats.gain(scores.test, model)
-            return gain_part(measure, found, task=scores.task, layer=layer, model=model, n_items=scores.n_items)
+            note = "" if layer is not None else _layer_of_control(scores, model)
+            return gain_part(
+                measure, found, task=scores.task, layer=layer, model=model, n_items=scores.n_items, note=note
+            )
 
         parts.append(part_or_none(measure, make, task=scores.task, layer=layer, model=model))
     return adjusted(parts)
+
+
+def _layer_of_control(scores: TaskScores, model: str) -> str:
+    """Which lower layer a control takes, if any."""
+    layers = sorted({record.layer for record in scores.table.records if record.model == model and record.layer})
+    return f"Its lower layer: {', '.join(map(str, layers))}." if layers else ""
 
 
 def adjusted(parts: list[Part]) -> list[Part]:

@@ -15,6 +15,7 @@ from crosslayer.errors import ClaimError
 from crosslayer.report import numbers
 from crosslayer.report.bibliography import Reference, load_references
 from crosslayer.report.layers import GAINS, LayerTable, layer_table
+from crosslayer.report.modes import ModePanel, mode_panels
 from crosslayer.report.paper import (
     Deviation,
     Prose,
@@ -154,14 +155,15 @@ class DeviationView:
 
 @dataclass(frozen=True)
 class ReportContext:
-    """The whole report; ``tables`` are the paper's Table 1 rebuilt, ``paper`` the folder of templates and
-    bibliography."""
+    """The whole report; ``tables`` are the paper's Table 1 rebuilt, ``modes`` the tasks measured with a frozen
+    and a fine-tuned trunk, ``paper`` the folder of templates and bibliography."""
 
     source: Source
     prose: Prose
     claims: tuple[ClaimView, ...]
     runs: tuple[RunView, ...]
     tables: tuple[LayerTable, ...]
+    modes: tuple[ModePanel, ...]
     deviations: tuple[DeviationView, ...]
     references: tuple[Reference, ...]
     paper: Path
@@ -198,6 +200,7 @@ def build(registry: Registry, runs: Sequence[RunResults], *, paper: Path) -> Rep
         claims=tuple(_claim(entry, runs, views) for entry in registry.entries.values()),
         runs=views,
         tables=tuple(_layer_tables(runs, views)),
+        modes=mode_panels(runs),
         deviations=tuple(DeviationView(d, tuple(_settings(d, runs))) for d in deviations),
         references=references,
         paper=paper,

@@ -1,4 +1,4 @@
-"""The picture of a claim: its estimates with intervals over all runs, against the claimed range.
+"""The pictures of the report: a claim's estimates over all runs against the claimed range, and two modes by layer.
 
 Drawn with matplotlib's object interface, once, and written as SVG for HTML and as PDF for LaTeX with equal bytes
 for equal numbers. Callers import this module late: matplotlib is slow to load.
@@ -17,12 +17,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from crosslayer.report.context import Panel, PlotRow
+from crosslayer.report.modes import ModePanel
 from crosslayer.report.text import code_point
 
 WIDTH, ROW, ABOVE, BELOW, RIGHT, CHARACTER = 5.2, 0.24, 0.3, 0.5, 0.15, 0.072
 """Inches: the picture's width, a row, what stands above, below and right of the rows, a character of a label."""
 MAX_LABEL = 30
 INK, BAND, EXPECTED, REPORTED = "#1b1b1b", "#cfe3f5", "#8a8a8a", "#b3480a"
+CURVES = (("#E69F00", "s"), ("#0072B2", "o"))
 STYLE: Any = {
     "font.size": 8.5, "axes.titlesize": 8.5, "axes.labelsize": 8, "svg.fonttype": "none",
     "svg.hashsalt": "crosslayer", "pdf.fonttype": 3, "text.usetex": False, "text.parse_math": False,
@@ -44,10 +46,42 @@ def draw(panels: Sequence[Panel], file_format: Literal["svg", "pdf"]) -> bytes:
             top -= _height(panel)
             inches = (left, top + BELOW, WIDTH - left - RIGHT, ROW * len(panel.rows))
             _draw_panel(figure.add_axes(_shares(inches, height)), panel)
-        buffer = io.BytesIO()
-        dates = {"Date": None} if file_format == "svg" else {"CreationDate": None}
-        figure.savefig(buffer, format=file_format, metadata=dates)
+        return _saved(figure, file_format)
+
+
+def _saved(figure: Figure, file_format: Literal["svg", "pdf"]) -> bytes:
+    buffer = io.BytesIO()
+    dates = {"Date": None} if file_format == "svg" else {"CreationDate": None}
+    figure.savefig(buffer, format=file_format, metadata=dates)
     return buffer.getvalue()
+
+
+def draw_modes(panels: Sequence[ModePanel], file_format: Literal["svg", "pdf"]) -> bytes:
+    """Gains by layer with a frozen and with a fine-tuned trunk, one panel a task, as the bytes of a file."""
+    with mpl.rc_context(STYLE):
+        rows = (len(panels) + 1) // 2
+        figure = Figure(figsize=(2 * WIDTH / min(2, len(panels)) * 0.7, 2.6 * rows), layout="constrained")
+        axes = list(figure.subplots(rows, min(2, len(panels)), squeeze=False).flat)
+        for place, panel in zip(axes, panels, strict=False):
+            _draw_curves(place, panel)
+        for unused in axes[len(panels) :]:
+            unused.set_axis_off()
+        return _saved(figure, file_format)
+
+
+def _draw_curves(axes: Axes, panel: ModePanel) -> None:
+    for number, curve in enumerate(panel.curves):
+        colour, marker = CURVES[number % len(CURVES)]
+        layers = [layer + 0.08 * number for layer, _, _ in curve.points]
+        gains = [gain for _, gain, _ in curve.points]
+        axes.plot(layers, gains, color=colour, marker=marker, markersize=4, linewidth=1, label=_plain(curve.label))
+        for place, (_, _, bounds) in zip(layers, curve.points, strict=True):
+            if bounds:
+                axes.plot([place, place], bounds, color=colour, linewidth=1)
+    axes.axhline(0, color=INK, linewidth=0.6, linestyle=(0, (2, 2)))
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set(title=panel.task, xlabel="fusion layer x of D_x", ylabel="gain (points)")
+    axes.legend(frameon=False, fontsize=7)
 
 
 def describe(panels: Sequence[Panel]) -> str:

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from crosslayer.report.context import ClaimView, ReportContext
+from crosslayer.report.modes import CLAIMS
 from crosslayer.report.paper import pieces
 from crosslayer.report.text import visible
 
@@ -32,7 +33,7 @@ def render(context: ReportContext) -> str:
         lstrip_blocks=True,
     )
     environment.filters["prose"] = partial(prose, labels=labels)
-    environment.globals.update(picture=picture, data_uri=data_uri)
+    environment.globals.update(picture=picture, data_uri=data_uri, modes_uri=modes_uri, mode_claims=CLAIMS)
     template = environment.get_template("report.html.j2")
     return template.render(report=context, style=Markup(style), style_hash=digest)
 
@@ -64,6 +65,13 @@ def picture(claim: ClaimView) -> dict[str, str] | None:
 
     source = data_uri(figures.draw(claim.panels, "svg"))
     return {"source": source, "alt": figures.describe(claim.panels), "caption": figures.CAPTION}
+
+
+def modes_uri(context: ReportContext) -> str:
+    """The picture of frozen and fine-tuned gains as an address."""
+    from crosslayer.report import figures
+
+    return data_uri(figures.draw_modes(context.modes, "svg"))
 
 
 def data_uri(svg: bytes) -> str:

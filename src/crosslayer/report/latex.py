@@ -15,9 +15,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from crosslayer.report.context import ReportContext
+from crosslayer.report.modes import CLAIMS
 from crosslayer.report.paper import pieces
 from crosslayer.report.text import code_point, visible
 
+MODES_NAME = "figure-modes.pdf"
+"""File name of the picture of frozen and fine-tuned gains."""
 LONG, STEP = 24, 8
 """Words of more than LONG characters may be broken after every STEP."""
 _SPECIAL = {
@@ -60,7 +63,9 @@ def render(context: ReportContext) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["prose"] = prose
-    environment.globals.update(picture_name=picture_name, drawing_name=drawing_name)
+    environment.globals.update(
+        picture_name=picture_name, drawing_name=drawing_name, modes_name=MODES_NAME, mode_claims=CLAIMS
+    )
     return environment.get_template("report.tex.j2").render(report=context)
 
 

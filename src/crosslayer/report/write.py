@@ -46,6 +46,10 @@ def write_figures(context: ReportContext, out: Path) -> tuple[str, ...]:
         old.unlink()
     for claim in context.claims:
         _write_picture(claim, out)
+    if context.modes:
+        from crosslayer.report import figures
+
+        (out / latex.MODES_NAME).write_bytes(figures.draw_modes(context.modes, "pdf"))
     drawings = [
         (latex.drawing_name(claim.entry.id, place, number), drawing.svg)
         for claim in context.claims

@@ -27,9 +27,8 @@ def encode_all(profile: Profile, folder: Path, options: argparse.Namespace) -> N
     Digests are of the ids before trimming: what one task is cut to changes no other task's trials.
     """
     encoder = load_encoder(profile.encoder)
-    for layer in (*profile.sweep.layers, profile.sweep.control_layer):
-        if layer is not None:
-            check_layer(layer, encoder.n_layers)
+    for layer in profile.sweep.lower_layers:
+        check_layer(layer, encoder.n_layers)
     tables = dict(_tables(profile, folder / "data", encoder))
     model, trimmed = trim_together(encoder.model, encoder.tokenizer.pad_id, tables)
     home = folder / "encoder"

@@ -1,0 +1,85 @@
+"""One encoder and data with a frozen and with a fine-tuned trunk: how much of a layer's supplement is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from crosslayer.claims.evidence import Evidence, Part
+from crosslayer.report import numbers
+from crosslayer.report.layers import GAINS
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
+
+if TYPE_CHECKING:
+    from crosslayer.claims.results import RunResults
+
+MODES = {"frozen": "frozen", "finetuned": "fine-tuned"}
+CLAIMS = ("C02", "C06")
+"""The claims that the comparison belongs to."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Gains by layer in one run: layer, gain, and the bounds of its interval where there is one."""
+
+    run: str
+    mode: Literal["frozen", "finetuned"]
+    points: tuple[tuple[int, float, tuple[float, float] | None], ...]
+
+    @property
+    def label(self) -> str:
+        """``frozen (name of the run)``."""
+        return f"{MODES[self.mode]} ({self.run})"
+
+
+@dataclass(frozen=True)
+class ModePanel:
+    """One task in both modes; ``sentence`` compares the gains of the layers that dev chooses."""
+
+    task: str
+    curves: tuple[Curve, ...]
+    sentence: str
+
+
+def mode_panels(runs: Sequence[RunResults]) -> tuple[ModePanel, ...]:
+    """One panel for each task that was measured in both modes on one encoder and one source of real data."""
+    return tuple(panel for task in TASK_NAMES if (panel := _panel(task, runs)) is not None)
+
+
+def _panel(task: TaskName, runs: Sequence[RunResults]) -> ModePanel | None:
+    measured = [run for run in runs if task in run.profile.tasks and list(_points(run.evidence.get(GAINS), task))]
+    real = [run for run in measured if run.profile.data.source != "fragment"]
+    for run in real:
+        alike = [other for other in real if other.profile.encoder == run.profile.encoder]
+        by_mode = {other.profile.tasks[task].mode: other for other in reversed(alike)}
+        if len(by_mode) == len(MODES):
+            chosen = [by_mode[mode] for mode in ("frozen", "finetuned")]
+            curves = tuple(_curve(task, other) for other in chosen)
+            return ModePanel(TASKS[task].title, curves, _sentence(task, chosen))
+    return None
+
+
+def _curve(task: TaskName, run: RunResults) -> Curve:
+    return Curve(run.name, run.profile.tasks[task].mode, tuple(_points(run.evidence.get(GAINS), task)))
+
+
+def _points(evidence: Evidence | None, task: TaskName) -> Iterator[tuple[int, float, tuple[float, float] | None]]:
+    for part in evidence.parts if evidence else ():
+        if part.measure == "layer_gain" and part.task == task and part.layer and part.estimate is not None:
+            bounds = (part.interval.low, part.interval.high) if part.interval else None
+            yield part.layer, part.estimate, bounds
+
+
+def _sentence(task: TaskName, runs: Sequence[RunResults]) -> str:
+    said = []
+    for run in runs:
+        evidence = run.evidence[GAINS]
+        part = next(p for p in evidence.parts if p.measure == "dev_selected_gain" and p.task == task)
+        said.append(f"{MODES[run.profile.tasks[task].mode]} {_gain(part)}")
+    return f"{TASKS[task].title}, gain of the layer that English dev chooses: {'; '.join(said)}."
+
+
+def _gain(part: Part) -> str:
+    shown = numbers.estimate(part)
+    return shown if part.interval is None else f"{shown} ({numbers.interval(part)})"
