@@ -49,7 +49,8 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
     title = "Sentence retrieval, English UPOS and language identity by layer before fine-tuning, 95 % intervals"
     with plots.picture(folder, "probes_by_layer.svg", title, height=3) as (axes,):
         for series, (measure_, label) in enumerate(CURVES.items()):
-            plots.by_layer(axes, select(evidence, measure_), series, label)
+            if curve := select(evidence, measure_):
+                plots.by_layer(axes, curve, series, label)
         axes.set(xlabel="layer (0: embeddings)", ylabel="right (%)")
         axes.legend()
     return ("probes_by_layer.svg",)
