@@ -6,7 +6,6 @@ import argparse
 import multiprocessing
 import os
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -17,10 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import frozen
-from benchmarks.contenders import CONTENDERS, Trial, peak_megabytes
-from crosslayer.claims.ledger import LEDGER, derive_again
-from crosslayer.claims.registry import load_registry
+from benchmarks.contenders import CONTENDERS, Trial
+from benchmarks.measures import derive, matmul_rate
+from crosslayer.claims.ledger import LEDGER
 from crosslayer.config import Profile, load_profile
+from crosslayer.material import load_material
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
 from crosslayer.tasks import TASKS, TaskName
@@ -34,7 +34,7 @@ console = Console()
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--train", type=int, default=640, help="training items of a fine-tuning trial")
+    parser.add_argument("--train", type=int, default=320, help="training items of a fine-tuning trial")
     parser.add_argument("--rounds", type=int, default=1, help="how often each contender runs; the fastest counts")
     parser.add_argument("--only", choices=["finetuning", "frozen", "analysis"], help="one of the three tables")
     options = parser.parse_args()
@@ -106,34 +106,9 @@ def analysis() -> None:
     console.print(table)
 
 
-def derive(entry: Path) -> tuple[float, float]:
-    """Seconds and megabytes of deriving one entry of the ledger."""
-    registry = load_registry()
-    start = time.perf_counter()
-    derive_again(entry, registry)
-    return time.perf_counter() - start, peak_megabytes()
-
-
-def matmul_rate(threads: int) -> float:
-    """FLOP/s of float32 products of a feed-forward layer's shape, (4096, 384) by (384, 1536), best of 30."""
-    torch.set_num_threads(threads)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    left, right = torch.randn(4096, 384, device=device), torch.randn(384, 1536, device=device)
-    best = float("inf")
-    for _ in range(30):
-        start = time.perf_counter()
-        left @ right
-        if device == "cuda":
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - start)
-    return 2 * 4096 * 384 * 1536 / best
-
-
 def training_flops(tokens: int, profile: Profile, folder: Path, task: TaskName) -> float:
     """FLOPs that a trial must do: 6 a weight and trained token (Kaplan et al. 2020, section 2.1), 2 a weight and
     predicted token, attention not counted."""
-    from crosslayer.material import load_material
-
     material = load_material(folder / "encoder", task, [], torch.device("cpu"))
     weights = sum(p.numel() for p in material.encoder.encoder.parameters() if p.dim() == 2)
     lengths = material.encoded.lengths()

@@ -98,7 +98,7 @@ def trainer(profile: Profile, folder: Path, task: TaskName) -> Trial:
         )
         start = time.perf_counter()
         with_collate.train()
-        logits = with_collate.predict(_Windows(test)).predictions
+        logits = with_collate.predict(_Windows(test)).predictions  # padded with -100 to one length
         seconds = time.perf_counter() - start
     return _trial(encoded, test, logits, seconds, profile, task, precision)
 

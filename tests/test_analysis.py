@@ -36,7 +36,7 @@ from crosslayer.analysis.probes import halves
 from crosslayer.claims.evidence import Evidence, Part, read_evidence, write_evidence
 from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.claims.verdict import decide
-from crosslayer.config import Profile
+from crosslayer.config import Profile, VariationSpec
 from crosslayer.errors import ResultsError
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax
 from crosslayer.metrics.classification import share_from_counts
@@ -261,6 +261,29 @@ def test_gains_by_language_are_differences_of_scores(planted: MadeUpRun) -> None
     tables = [found.language_table(code) for code in found.table.languages]
     for layer, name in enumerate(found.layers):
         assert drawn[layer] == pytest.approx([stats.gain(table, name).estimate for table in tables])
+
+
+def test_other_choices_are_shown_beside_the_gain_and_judge_nothing(tmp_path: Path) -> None:
+    varied = {"tasks": ["pos"], "seeds": [0, 1, 2], "fusion": [{"reduction": 16}], "train_shares": [0.25]}
+    sweep = PROFILE.sweep.model_copy(update={"variations": VariationSpec.model_validate(varied)})
+    profile = PROFILE.model_copy(update={"sweep": sweep})
+    models = ("varied:reduction=16", "baseline_at_0.25", "dlfa_at_0.25")
+    gained = {("pos", "layer_1"): 2.0, ("pos", models[0]): 4.0, ("pos", models[2]): 6.0}
+    run = make_sweep(profile, gained, n=500, noise=0.2, models=models)
+    evidence = gains.measure("C05", run, profile)
+    found = {part.model: part for part in evidence.parts if part.measure == "gain_with_other_choices"}
+    assert list(found) == ["as configured", "reduction=16", "0.25 of the training items"]
+    pairs = [("layer_1", "baseline"), (models[0], "baseline"), (models[2], models[1])]
+    for part, (model, baseline) in zip(found.values(), pairs, strict=True):
+        scores_of = [
+            np.mean([task_score(run, "pos", f"sweep-pos-{name}-none-{seed}") for seed in range(3)])
+            for name in (model, baseline)
+        ]
+        assert part.estimate == pytest.approx(scores_of[0] - scores_of[1])
+        assert not part.judged
+    assert {part.model for part in evidence.parts if part.measure == "control_gain"} == {"self"}
+    assert "choices.svg" in gains.figures(evidence, run, profile, tmp_path)
+    assert gains.measure("C05", run, PROFILE).parts == tuple(p for p in evidence.parts if p not in found.values())
 
 
 def test_one_seed_gives_estimates_without_intervals(registry: Registry) -> None:

@@ -36,6 +36,16 @@ def content(**changes: Any) -> dict[str, Any]:
         ({"profile": "../other"}, "profile: String should match pattern"),
         ({"sweep__layers": [1, 1]}, "layers [1, 1] names one twice"),
         ({"fusion__kernel": 2}, "kernel 2 is even"),
+        (
+            {"sweep__variations": {"tasks": ["ner"]}, "sweep__control_layer": 1},
+            "variations.tasks names ner, which",
+        ),
+        ({"sweep__variations": {"tasks": ["pos"]}, "sweep__control_layer": None}, "variations need control_layer"),
+        ({"sweep__variations": {"fusion": [{"reductoin": 16}]}}, "unknown key reductoin; did you mean reduction?"),
+        (
+            {"sweep__variations": {"tasks": ["pos"], "fusion": [{"bn_group": 32}]}, "sweep__control_layer": 1},
+            "no multiple of sweep.variations.fusion.0.bn_group 32",
+        ),
         ({"intermediate__targets": ["ner"]}, "intermediate.targets names ner, which tasks does not have"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from crosslayer import execution, sweep
-from crosslayer.config import Profile, load_profile
+from crosslayer.config import Profile, VariationSpec, load_profile
 from crosslayer.errors import ResultsError, TrialFailure
 from crosslayer.frozen import run_frozen
 from crosslayer.material import load_material, trial_specs
@@ -91,6 +91,35 @@ def test_halves_split_the_training_items(tiny: Profile, encoder: Path, material:
     ]
     assert not halves[0] & halves[1]
     assert halves[0] | halves[1] == set(training_rows(spec, material.encoded).tolist())
+
+
+def test_shares_of_the_training_items_grow(tiny: Profile, encoder: Path, material: Material) -> None:
+    spec = spec_of(tiny, encoder, "layer_1", batch_size=8)
+    whole = set(training_rows(spec, material.encoded).tolist())
+    half, most = (
+        set(training_rows(spec.model_copy(update={"share": share}), material.encoded).tolist())
+        for share in (0.5, 0.9)
+    )
+    assert half < most <= whole
+    assert len(half) == pytest.approx(len(whole) / 2, abs=4 * np.sqrt(len(whole) / 4))  # 4 standard errors
+
+
+def test_variations_share_the_seeds_and_change_one_thing(tiny: Profile, encoder: Path) -> None:
+    plain = {spec.key for spec in trial_specs(tiny, "sweep", "pos", encoder)}
+    varied = VariationSpec(tasks=["pos"], seeds=[0, 1], fusion=[{"reduction": 2}], train_shares=[0.5])
+    profile = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update={"variations": varied})})
+    specs = trial_specs(profile, "sweep", "pos", encoder)
+    assert plain <= {spec.key for spec in specs}, "what was trained before stays valid"
+    more = [spec for spec in specs if spec.key not in plain]
+    assert [(spec.seed, spec.model) for spec in more] == [
+        (seed, model) for seed in (0, 1) for model in ("varied:reduction=2", "baseline_at_0.5", "dlfa_at_0.5")
+    ]
+    by_model = {spec.model: spec for spec in (*specs, *more) if spec.seed == 0}
+    one, other = (by_model[name].content() for name in ("layer_1", "varied:reduction=2"))
+    assert {name for name in one if one[name] != other[name]} == {"model", "fusion"}
+    one, other = (by_model[name].content() for name in ("layer_1", "dlfa_at_0.5"))
+    assert {name for name in other if one.get(name) != other[name]} == {"model", "share"}
+    assert not [spec for spec in trial_specs(profile, "intermediate", "pos", encoder) if spec.share]
 
 
 def test_a_diverging_loss_is_a_named_outcome(tiny: Profile, encoder: Path, material: Material) -> None:
@@ -208,7 +237,7 @@ def test_controls_take_the_lower_layer_of_their_task(tiny: Profile) -> None:
     sweep_of = {"controls": ["self", "average"], "control_layer": 1, "control_layers": {"ner": 2}, "halves": True}
     profile = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update=sweep_of)})
     for task, layer in (("pos", 1), ("ner", 2)):
-        found = {model: lower for model, _, _, lower, _ in variants(profile, task)}
+        found = {variant.model: variant.layer for variant in variants(profile, task)}
         expected = {"self": None, "average": layer, "half_1": 1, "half_2": 1}
         assert {name: found[name] for name in expected} == expected
     assert 2 in profile.sweep.lower_layers

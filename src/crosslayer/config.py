@@ -137,6 +137,22 @@ class FusionSpec(Section):
         return self
 
 
+class VariationSpec(Section):
+    """Our own choices varied at ``control_layer``, to see what hangs on them.
+
+    Attributes:
+        tasks: on which tasks; an empty list varies nothing.
+        seeds: paired with those of the sweep.
+        fusion: settings of the fusion module that differ from the profile's, one set a variation.
+        train_shares: of the training items, for baseline and D_x; a smaller share is part of a larger one.
+    """
+
+    tasks: list[TaskName] = []
+    seeds: list[Annotated[int, Field(ge=0)]] = []
+    fusion: list[dict[str, bool | int | float | str]] = []
+    train_shares: list[Annotated[float, Field(gt=0, lt=1)]] = []
+
+
 class SweepSpec(Section):
     """Which models are compared.
 
@@ -147,6 +163,7 @@ class SweepSpec(Section):
         control_layers: the lower layer of a task's controls, such as the best on English dev.
         halves: also train D_x on each half of the training items (C13 compares them with other tasks').
         seeds: one trial a model and seed.
+        variations: further trials with other settings.
     """
 
     layers: list[int]
@@ -155,6 +172,7 @@ class SweepSpec(Section):
     control_layers: dict[TaskName, int] = {}
     halves: bool = False
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    variations: VariationSpec = VariationSpec()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -162,9 +180,9 @@ class SweepSpec(Section):
             values = getattr(self, name)
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} {values} names one twice")
-        layered = self.halves or any(control != "self" for control in self.controls)
+        layered = self.halves or self.variations.tasks or any(control != "self" for control in self.controls)
         if layered and self.control_layer is None:
-            raise ValueError("controls other than self, and halves, need control_layer")
+            raise ValueError("controls other than self, halves and variations need control_layer")
         return self
 
     @property
@@ -241,16 +259,32 @@ class Profile(Section):
             raise ValueError("tasks is empty; name at least one of " + ", ".join(TASKS))
         if self.data.source == "xtreme" and self.data.root is None:
             raise ValueError("data.root is missing; add --set data.root=DIR with a directory of XTREME files")
-        for name, task in self.tasks.items():
-            if task.batch_size % self.fusion.bn_group:
-                raise ValueError(
-                    f"tasks.{name}.batch_size {task.batch_size} is no multiple of "
-                    f"fusion.bn_group {self.fusion.bn_group}"
-                )
-        absent = [target for target in self.intermediate.targets if target not in self.tasks]
-        if absent:
-            raise ValueError(f"intermediate.targets names {absent[0]}, which tasks does not have")
+        self._check_groups(self.fusion, list(self.tasks), "fusion")
+        varied = self.sweep.variations
+        for key, names in (
+            ("intermediate.targets", self.intermediate.targets),
+            ("sweep.variations.tasks", varied.tasks),
+        ):
+            if absent := [name for name in names if name not in self.tasks]:
+                raise ValueError(f"{key} names {absent[0]}, which tasks does not have")
+        for place, changes in enumerate(varied.fusion):
+            self._check_groups(self.varied_fusion(changes), varied.tasks, f"sweep.variations.fusion.{place}")
         return self
+
+    def varied_fusion(self, changes: Mapping[str, Any]) -> FusionSpec:
+        """The profile's fusion settings with some changed; ValueError in one line where one is wrong."""
+        try:
+            return FusionSpec.model_validate(self.fusion.model_dump() | dict(changes))
+        except ValidationError as error:
+            raise ValueError(f"sweep.variations.fusion: {describe(error, FusionSpec)}") from None
+
+    def _check_groups(self, fusion: FusionSpec, tasks: list[TaskName], key: str) -> None:
+        for name in tasks:
+            if self.tasks[name].batch_size % fusion.bn_group:
+                raise ValueError(
+                    f"tasks.{name}.batch_size {self.tasks[name].batch_size} is no multiple of "
+                    f"{key}.bn_group {fusion.bn_group}"
+                )
 
 
 def read_yaml(path: Path) -> Any:

@@ -15,7 +15,7 @@ from crosslayer.errors import ConfigError
 from crosslayer.predictions import Stage
 from crosslayer.tasks import INTERMEDIATE, TaskName
 from crosslayer.trainee import Material
-from crosslayer.trials import TrialSpec, variants
+from crosslayer.trials import TrialSpec, variants, variations
 
 
 def load_material(folder: Path, task: TaskName, arms: list[str], device: torch.device) -> Material:
@@ -93,14 +93,12 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
     own = {name: digests[name] for name in ("encoder", task)}
     if stage == "intermediate":
         return _intermediate_specs(profile, task, shared, training, own, digests)
+    planned = [(seed, found) for seed in profile.sweep.seeds for found in variants(profile, task)]
+    planned += [(seed, found) for seed in profile.sweep.variations.seeds for found in variations(profile, task)]
     return [
-        TrialSpec(
-            model=model, seed=seed, kind=kind, fusion=fusion, layer=layer, half=half, training=training,
-            digests=own, **shared,
-        )
-        for seed in profile.sweep.seeds
-        for model, kind, fusion, layer, half in variants(profile, task)
-    ]  # fmt: skip
+        TrialSpec(seed=seed, training=training, digests=own, **found._asdict(), **shared)
+        for seed, found in planned
+    ]
 
 
 def _intermediate_specs(

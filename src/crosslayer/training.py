@@ -112,7 +112,7 @@ def _train_intermediate(spec: TrialSpec, encoder: BertModel, material: Material,
 
 
 def training_rows(spec: TrialSpec, encoded: Encoded) -> Array:
-    """English training windows, or those of one half of the items.
+    """English training windows, or those of one half or of a share of the items.
 
     Raises:
         ConfigError: fewer windows than one batch.
@@ -121,6 +121,10 @@ def training_rows(spec: TrialSpec, encoded: Encoded) -> Array:
     if spec.half is not None:
         parity = [hashlib.sha256(encoded.item[row].encode()).digest()[0] % 2 for row in rows]
         rows = rows[np.array(parity) == spec.half - 1]
+    if spec.share is not None:
+        order = [hashlib.sha256(f"share:{encoded.item[row]}".encode()).digest()[:8] for row in rows]
+        place = np.array([int.from_bytes(digest, "big") / 2**64 for digest in order])
+        rows = rows[place < spec.share]
     if len(rows) < spec.training.batch_size:
         raise ConfigError(
             f"{spec.task} has {len(rows)} training windows, fewer than tasks.{spec.task}.batch_size "

@@ -13,7 +13,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -24,6 +24,8 @@ from crosslayer.tasks import TaskName
 
 TRIAL_VERSION = 2
 """Part of every key. Raise it when a change of the sources changes what a trial computes."""
+VARIED, AT_SHARE = "varied:", "_at_"
+"""Parts of the names of models with other settings, and with fewer training items."""
 
 
 class TrialSpec(BaseModel):
@@ -33,6 +35,7 @@ class TrialSpec(BaseModel):
         stage, task, model, arm, seed: which trial.
         kind, fusion, layer: the fusion module and its lower layer.
         half: 1 or 2 trains on that half of the training items only.
+        share: trains on that share of them; absent from the key where it is all.
         training: hyper-parameters, sizes left out (the data digest covers them).
         intermediate: items, epochs and learning rate of the intermediate phase of an arm.
         digests: of the encoder and of every table of windows that the trial reads.
@@ -51,6 +54,7 @@ class TrialSpec(BaseModel):
     fusion: FusionSpec
     layer: int | None = None
     half: int | None = None
+    share: float | None = None
     training: TaskSpec
     intermediate: dict[str, float | int | str] = {}
     digests: dict[str, str]
@@ -61,8 +65,12 @@ class TrialSpec(BaseModel):
     @property
     def key(self) -> str:
         """The content key: 16 hexadecimal digits of a SHA-256."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        text = json.dumps(self.content(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def content(self) -> dict[str, Any]:
+        """What the key is made of."""
+        return self.model_dump(mode="json", exclude={"share"} if self.share is None else None)
 
     def record(self, **result: Any) -> TrialRecord:
         """The record of this trial with its result."""
@@ -71,29 +79,49 @@ class TrialSpec(BaseModel):
         return TrialRecord(
             key=self.key,
             mode=self.training.mode,
-            specification=self.model_dump(mode="json"),
+            specification=self.content(),
             **shared,
             **arithmetic,
             **result,
         )
 
 
-Variant = tuple[str, FusionKind, FusionSpec, int | None, int | None]
-"""Model name, fusion kind, fusion settings, lower layer, half."""
+class Variant(NamedTuple):
+    """A model of a sweep: its name, and what differs from the others of its task and seed."""
+
+    model: str
+    kind: FusionKind
+    fusion: FusionSpec
+    layer: int | None = None
+    half: int | None = None
+    share: float | None = None
 
 
 def variants(profile: Profile, task: TaskName) -> Iterator[Variant]:
     """The models that a sweep compares on a task, the baseline first."""
     fusion, sweep = profile.fusion, profile.sweep
     control_layer = sweep.control_layers.get(task, sweep.control_layer)
-    yield "baseline", "none", fusion, None, None
+    yield Variant("baseline", "none", fusion)
     for layer in sweep.layers:
-        yield f"layer_{layer}", "dlfa", fusion, layer, None
+        yield Variant(f"layer_{layer}", "dlfa", fusion, layer)
     for control in sweep.controls:
-        yield control, *_control(control, fusion, control_layer), None
+        yield Variant(control, *_control(control, fusion, control_layer))
     if sweep.halves:
         for half in (1, 2):
-            yield f"half_{half}", "dlfa", fusion, sweep.control_layer, half
+            yield Variant(f"half_{half}", "dlfa", fusion, sweep.control_layer, half)
+
+
+def variations(profile: Profile, task: TaskName) -> Iterator[Variant]:
+    """Our own choices varied on a task: other settings of D_x, then fewer training items with and without it."""
+    sweep = profile.sweep
+    if task not in sweep.variations.tasks:
+        return
+    for changes in sweep.variations.fusion:
+        name = ",".join(f"{key}={value}" for key, value in changes.items())
+        yield Variant(f"{VARIED}{name}", "dlfa", profile.varied_fusion(changes), sweep.control_layer)
+    for share in sweep.variations.train_shares:
+        yield Variant(f"baseline{AT_SHARE}{share:g}", "none", profile.fusion, share=share)
+        yield Variant(f"dlfa{AT_SHARE}{share:g}", "dlfa", profile.fusion, sweep.control_layer, share=share)
 
 
 def _control(control: Control, fusion: FusionSpec, layer: int | None) -> tuple[FusionKind, FusionSpec, int | None]:

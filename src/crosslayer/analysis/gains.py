@@ -25,6 +25,7 @@ from crosslayer.analysis.parts import (
     tasks_in,
 )  # fmt: skip
 from crosslayer.analysis.scores import BASELINE, CONTROLS, TaskScores, load_sweep, unit_of_row
+from crosslayer.analysis.variations import draw_variations, varied_parts
 from crosslayer.claims.evidence import Evidence, Interval, Part
 from crosslayer.config import Profile
 from crosslayer.metrics.classification import f1_from_counts
@@ -52,6 +53,8 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     scored = list(sweep.tasks.values())
     judged, shown = (dev_selected, _shown_for_c05) if claim == "C05" else (cross_fitted, _shown_for_c06)
     parts = [judged(scores) for scores in scored] + [part for scores in scored for part in shown(scores)]
+    if claim == "C05":
+        parts += varied_parts(run, profile)
     facts: Facts = {"smallest_effect_of_interest": SMALLEST}
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys, facts)
 
@@ -80,7 +83,9 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
         return (_draw_estimands(evidence, folder),)
     sweep = load_sweep(run, profile)
     heat = [scores for scores in sweep.tasks.values() if scores.layers]
-    drawn = (_draw_layers(evidence, folder), _draw_languages(evidence, folder))
+    drawn = (
+        _draw_layers(evidence, folder), _draw_languages(evidence, folder), *draw_variations(evidence, folder)
+    )  # fmt: skip
     return (*drawn, _draw_languages_by_layer(heat, folder)) if heat else drawn
 
 

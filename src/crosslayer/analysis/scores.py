@@ -159,9 +159,9 @@ def load_sweep(run: Run, profile: Profile, tasks: Iterable[TaskName] = TASK_NAME
     return Sweep(found, tuple(missing))
 
 
-@lru_cache(maxsize=2 * len(TASK_NAMES))
+@lru_cache(maxsize=4 * len(TASK_NAMES))
 def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) -> TaskScores:
-    """Scores of one task; those of the last two runs are kept, since several claims read them.
+    """Scores of one task; the latest are kept, since several claims read them.
 
     Args:
         keys: of trials that ended well, a baseline among them.
@@ -211,10 +211,12 @@ def check_matched(records: Sequence[TrialRecord]) -> None:
 
 
 def make_grid(records: Sequence[TrialRecord]) -> Grid:
-    """Models in order (the baseline, the layers by x, the controls) and seeds; R is the order of records."""
+    """Models in order (the baseline, the layers by x, the controls, others by name) and seeds; R is the order of
+    records."""
     layers = {record.layer or 0: record.model for record in records if record.model.startswith("layer_")}
     names = {record.model for record in records}
-    ordered = (BASELINE, *(layers[x] for x in sorted(layers)), *CONTROLS)
+    known = (BASELINE, *(layers[x] for x in sorted(layers)), *CONTROLS)
+    ordered = (*known, *sorted(names - set(known)))
     seeds = sorted({record.seed for record in records})
     row = {(record.model, record.seed): i for i, record in enumerate(records)}
     return Grid(tuple(model for model in ordered if model in names), tuple(seeds), row)
