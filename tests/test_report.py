@@ -23,7 +23,7 @@ from crosslayer.claims.evidence import Check, Evidence, Interval, Part
 from crosslayer.claims.registry import Claimed, Entry, Expected, Registry, Source, load_registry
 from crosslayer.claims.results import RunResults
 from crosslayer.claims.verdict import Verdict, decide
-from crosslayer.config import Profile, parse_profile
+from crosslayer.config import Profile, SplitSizes, parse_profile
 from crosslayer.errors import ClaimError
 from crosslayer.report import figures, html, latex, numbers
 from crosslayer.report.bibliography import load_references
@@ -498,7 +498,7 @@ def test_frozen_and_fine_tuned_runs_of_real_data_are_compared(
     assert [(panel.task, [curve.mode for curve in panel.curves]) for panel in found.modes] == [
         ("NER", ["frozen", "finetuned"]), ("POS", ["frozen", "finetuned"])
     ]  # fmt: skip
-    assert found.modes[0].curves[0].points == ((8, 1.004, (0.25, 1.75)),)
+    assert [part.estimate for part in found.modes[0].curves[0].gains] == [1.004]
     sentence = found.modes[0].sentence
     assert sentence.count("points") == 2
     for source in (html.render(found), latex.render(found)):
@@ -508,8 +508,16 @@ def test_frozen_and_fine_tuned_runs_of_real_data_are_compared(
         e.text for e in ET.fromstring(figures.draw_modes(found.modes, "svg")).iter() if e.tag.endswith("}text")
     }
     assert {"NER", "POS", "frozen (run-frozen)", "fine-tuned (run-finetuned)"} <= texts
-    assert write_figures(found, tmp_path) is not None
+    write_figures(found, tmp_path)
     assert (tmp_path / latex.MODES_NAME).read_bytes().startswith(b"%PDF")
+    for other in ({"encoder": FULL.encoder}, {"data": FULL.data}, {"tasks": with_sizes(runs[1].profile, 200)}):
+        changed = replace(runs[1], profile=runs[1].profile.model_copy(update=other))
+        assert not build(registry, [runs[0], changed], paper=PAPER).modes, "not the same encoder and data"
+
+
+def with_sizes(of: Profile, train: int) -> dict[str, Any]:
+    sizes = SplitSizes(train=train)
+    return {name: task.model_copy(update={"sizes": sizes}) for name, task in of.tasks.items()}
 
 
 def test_literature_status_is_not_the_verdict(context: ReportContext) -> None:

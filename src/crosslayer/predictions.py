@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 Stage = Literal["sweep", "intermediate"]
 Outcome = Literal["ok", "collapsed", "nan_loss", "out_of_memory", "failed"]
 Array = np.ndarray[Any, np.dtype[Any]]
+VARIED, AT_SHARE = "varied:", "_at_"
+"""Parts of the names of models with other settings, and with fewer training items."""
 
 
 class TrialRecord(BaseModel):

@@ -19,13 +19,11 @@ from pydantic import BaseModel, ConfigDict
 
 from crosslayer.config import Arm, Control, FusionKind, FusionSpec, Profile, TaskSpec
 from crosslayer.errors import ResultsError
-from crosslayer.predictions import Stage, TrialRecord, read_record
+from crosslayer.predictions import AT_SHARE, VARIED, Stage, TrialRecord, read_record
 from crosslayer.tasks import TaskName
 
 TRIAL_VERSION = 2
 """Part of every key. Raise it when a change of the sources changes what a trial computes."""
-VARIED, AT_SHARE = "varied:", "_at_"
-"""Parts of the names of models with other settings, and with fewer training items."""
 
 
 class TrialSpec(BaseModel):

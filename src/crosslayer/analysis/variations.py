@@ -9,11 +9,9 @@ from crosslayer.analysis.parts import gain_part, part_or_none, select, tasks_in
 from crosslayer.analysis.scores import BASELINE, TaskScores, score_task
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
-from crosslayer.predictions import Run, TrialRecord
+from crosslayer.predictions import AT_SHARE, VARIED, Run, TrialRecord
 from crosslayer.tasks import TASKS, TaskName
 
-VARIED, AT_SHARE = "varied:", "_at_"
-"""As in `crosslayer.trials`, which stands on the other side of the border."""
 MEASURE = "gain_with_other_choices"
 
 

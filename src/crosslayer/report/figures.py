@@ -16,6 +16,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from crosslayer.analysis import plots
 from crosslayer.report.context import Panel, PlotRow
 from crosslayer.report.modes import ModePanel
 from crosslayer.report.text import code_point
@@ -24,7 +25,6 @@ WIDTH, ROW, ABOVE, BELOW, RIGHT, CHARACTER = 5.2, 0.24, 0.3, 0.5, 0.15, 0.072
 """Inches: the picture's width, a row, what stands above, below and right of the rows, a character of a label."""
 MAX_LABEL = 30
 INK, BAND, EXPECTED, REPORTED = "#1b1b1b", "#cfe3f5", "#8a8a8a", "#b3480a"
-CURVES = (("#E69F00", "s"), ("#0072B2", "o"))
 STYLE: Any = {
     "font.size": 8.5, "axes.titlesize": 8.5, "axes.labelsize": 8, "svg.fonttype": "none",
     "svg.hashsalt": "crosslayer", "pdf.fonttype": 3, "text.usetex": False, "text.parse_math": False,
@@ -58,30 +58,19 @@ def _saved(figure: Figure, file_format: Literal["svg", "pdf"]) -> bytes:
 
 def draw_modes(panels: Sequence[ModePanel], file_format: Literal["svg", "pdf"]) -> bytes:
     """Gains by layer with a frozen and with a fine-tuned trunk, one panel a task, as the bytes of a file."""
+    columns = min(2, len(panels))
+    rows = -(-len(panels) // columns)
     with mpl.rc_context(STYLE):
-        rows = (len(panels) + 1) // 2
-        figure = Figure(figsize=(2 * WIDTH / min(2, len(panels)) * 0.7, 2.6 * rows), layout="constrained")
-        axes = list(figure.subplots(rows, min(2, len(panels)), squeeze=False).flat)
+        figure = Figure(figsize=(1.4 * WIDTH, 2.6 * rows), layout="constrained")
+        axes = list(figure.subplots(rows, columns, squeeze=False).flat)
         for place, panel in zip(axes, panels, strict=False):
-            _draw_curves(place, panel)
-        for unused in axes[len(panels) :]:
-            unused.set_axis_off()
+            for series, curve in enumerate(panel.curves):
+                plots.by_layer(place, curve.gains, series, _plain(curve.label))
+            plots.zero_line(place)
+            place.set(title=panel.task, xlabel="fusion layer x of D_x", ylabel="gain (points)")
+            place.legend()
+        plots.hide_rest(axes, len(panels))
         return _saved(figure, file_format)
-
-
-def _draw_curves(axes: Axes, panel: ModePanel) -> None:
-    for number, curve in enumerate(panel.curves):
-        colour, marker = CURVES[number % len(CURVES)]
-        layers = [layer + 0.08 * number for layer, _, _ in curve.points]
-        gains = [gain for _, gain, _ in curve.points]
-        axes.plot(layers, gains, color=colour, marker=marker, markersize=4, linewidth=1, label=_plain(curve.label))
-        for place, (_, _, bounds) in zip(layers, curve.points, strict=True):
-            if bounds:
-                axes.plot([place, place], bounds, color=colour, linewidth=1)
-    axes.axhline(0, color=INK, linewidth=0.6, linestyle=(0, (2, 2)))
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set(title=panel.task, xlabel="fusion layer x of D_x", ylabel="gain (points)")
-    axes.legend(frameon=False, fontsize=7)
 
 
 def describe(panels: Sequence[Panel]) -> str:

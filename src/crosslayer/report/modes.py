@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from crosslayer.claims.evidence import Evidence, Part
+from crosslayer.claims.evidence import Part
 from crosslayer.report import numbers
 from crosslayer.report.layers import GAINS
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
@@ -21,11 +21,11 @@ CLAIMS = ("C02", "C06")
 
 @dataclass(frozen=True)
 class Curve:
-    """Gains by layer in one run: layer, gain, and the bounds of its interval where there is one."""
+    """The gains of all layers in one run."""
 
     run: str
     mode: Literal["frozen", "finetuned"]
-    points: tuple[tuple[int, float, tuple[float, float] | None], ...]
+    gains: tuple[Part, ...]
 
     @property
     def label(self) -> str:
@@ -43,32 +43,34 @@ class ModePanel:
 
 
 def mode_panels(runs: Sequence[RunResults]) -> tuple[ModePanel, ...]:
-    """One panel for each task that was measured in both modes on one encoder and one source of real data."""
+    """One panel for each task that was measured in both modes with one encoder on the same real data."""
     return tuple(panel for task in TASK_NAMES if (panel := _panel(task, runs)) is not None)
 
 
 def _panel(task: TaskName, runs: Sequence[RunResults]) -> ModePanel | None:
-    measured = [run for run in runs if task in run.profile.tasks and list(_points(run.evidence.get(GAINS), task))]
-    real = [run for run in measured if run.profile.data.source != "fragment"]
+    real = [run for run in runs if run.profile.data.source != "fragment" and _layer_gains(run, task)]
     for run in real:
-        alike = [other for other in real if other.profile.encoder == run.profile.encoder]
+        alike = [other for other in real if _setting(other, task) == _setting(run, task)]
         by_mode = {other.profile.tasks[task].mode: other for other in reversed(alike)}
         if len(by_mode) == len(MODES):
             chosen = [by_mode[mode] for mode in ("frozen", "finetuned")]
-            curves = tuple(_curve(task, other) for other in chosen)
+            curves = tuple(Curve(r.name, r.profile.tasks[task].mode, _layer_gains(r, task)) for r in chosen)
             return ModePanel(TASKS[task].title, curves, _sentence(task, chosen))
     return None
 
 
-def _curve(task: TaskName, run: RunResults) -> Curve:
-    return Curve(run.name, run.profile.tasks[task].mode, tuple(_points(run.evidence.get(GAINS), task)))
+def _setting(run: RunResults, task: TaskName) -> tuple[object, ...]:
+    """What two runs must share to be compared."""
+    return run.profile.encoder, run.profile.data, run.profile.tasks[task].sizes
 
 
-def _points(evidence: Evidence | None, task: TaskName) -> Iterator[tuple[int, float, tuple[float, float] | None]]:
-    for part in evidence.parts if evidence else ():
-        if part.measure == "layer_gain" and part.task == task and part.layer and part.estimate is not None:
-            bounds = (part.interval.low, part.interval.high) if part.interval else None
-            yield part.layer, part.estimate, bounds
+def _layer_gains(run: RunResults, task: TaskName) -> tuple[Part, ...]:
+    evidence = run.evidence.get(GAINS)
+    return tuple(
+        part
+        for part in (evidence.parts if evidence else ())
+        if part.measure == "layer_gain" and part.task == task and part.estimate is not None
+    )
 
 
 def _sentence(task: TaskName, runs: Sequence[RunResults]) -> str:
