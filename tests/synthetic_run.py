@@ -163,9 +163,9 @@ def make_sweep(
         difficulty = {split: rng.random(len(run.items[task, split].gold)) for split in ("dev", "test")}
         for model in names:
             for trial_seed in profile.sweep.seeds:
-                record = make_record(task, model, trial_seed)
-                run.trials.append(record)
                 ability = BASE + ((effects or {}).get((task, model), 0.0) + noise * rng.standard_normal()) / 100
+                record = make_record(task, model, trial_seed).model_copy(update={"dev_score": 100 * ability})
+                run.trials.append(record)
                 for split in ("dev", "test"):
                     add_predictions(run, record, split, difficulty[split], ability, rng)
     return run

@@ -32,7 +32,9 @@ from crosslayer.analysis import (
     structure,
     transfer,
 )  # fmt: skip
+from crosslayer.analysis.calibrated import MEASURES
 from crosslayer.analysis.probes import halves
+from crosslayer.analysis.reliability import shown_languages
 from crosslayer.claims.evidence import Evidence, Part, read_evidence, write_evidence
 from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.claims.verdict import decide
@@ -40,6 +42,7 @@ from crosslayer.config import Profile, VariationSpec
 from crosslayer.errors import ResultsError
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax
 from crosslayer.metrics.classification import share_from_counts
+from crosslayer.predictions import SMOOTHED
 from crosslayer.tasks import LANGUAGES, TASK_NAMES, TASKS, TaskName
 from synthetic_run import MadeUpRun, make_items, make_profile, make_record, make_sweep
 
@@ -856,6 +859,102 @@ def test_rows_without_kept_scores_are_left_out() -> None:
     assert found.languages == ("de", "zh")
 
 
+def test_measures_beside_the_primary_one() -> None:
+    """Every measure has a level by arm; what came second and what is exploratory is labelled so."""
+    run = arms_run(TARGETED, sharper=4.0)
+    evidence = calibration.measure("Q01", run, TARGETED)
+    for name, about in MEASURES.items():
+        if name == "ece_spans":
+            continue
+        level = one(evidence, name, "pawsx", model="english", language=None)
+        assert level.unit == about.unit
+        expected = {"second": "Secondary.", "exploratory": "Exploratory."}.get(about.role, "")
+        assert level.note == expected
+    values = {
+        name: one(evidence, name, "pawsx", model="english", language=None).estimate or 0.0 for name in MEASURES
+        if name != "ece_spans"
+    }  # fmt: skip
+    assert values["confidence"] > values["accuracy"] + 5, "the arm was made too sure"
+    assert max(values[name] for name in ("ece_scaled", "ece_vector_scaled", "ece_isotonic")) < values["ece"] / 2
+    assert values["nll_scaled"] < values["nll"]
+    assert 0 < values["aurc"] < 100 - values["accuracy"]
+    assert not any(part.judged for part in evidence.parts if part.measure != "ece_multilingual_minus_english")
+
+
+def test_distance_from_english_is_in_steps_up_the_tree() -> None:
+    assert [calibration.steps_from_english(code) for code in ("de", "af", "fr", "hi", "tr", "zh")] == [
+        1, 1, 2, 2, 3, 3
+    ]  # fmt: skip
+    run = arms_run(TARGETED, sharper=4.0)
+    evidence = calibration.measure("Q01", run, TARGETED)
+    by_seed = [language_ece(run, "english", s, "zh") - language_ece(run, "english", s, "de") for s in range(3)]
+    found = one(evidence, "ece_per_step_from_english", "pawsx", model="english").estimate
+    assert found == pytest.approx(np.mean(by_seed) / 2), "two steps from German to Chinese"
+    change = {
+        family: one(evidence, "ece_change_in_family", "pawsx", model=family).estimate
+        for family in ("Indo-European", "Sino-Tibetan")
+    }
+    overall = one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).estimate
+    assert np.mean(list(change.values())) == pytest.approx(overall)
+
+
+def test_spans_of_ner_have_an_error_of_their_own() -> None:
+    profile = make_profile(tasks=["ner"], targets=["ner"])
+    run = arms_run(profile, sharper=1.0, n=30)
+    evidence = calibration.measure("Q01", run, profile)
+    part = one(evidence, "ece_spans", "ner", model="english")
+    assert part.estimate is not None
+    assert 0 <= part.estimate <= 100
+
+
+def test_fusion_and_smoothing_beside_the_arms() -> None:
+    """The layer that dev chose and the smoothed baseline against the baseline of the same seed."""
+    smoothed = f"{SMOOTHED}0.1"
+    profile = make_profile(tasks=["pawsx"], layers=(2, 8), controls=())
+    run = make_sweep(profile, {("pawsx", "layer_8"): 6.0}, n=200, models=[smoothed])
+    for record in run.trials:
+        sure = 4.0 if record.model == smoothed else 1.5
+        for split in ("dev", "test"):
+            chosen = run.predicted[record.key, split]
+            run.logits[record.key, split] = -sure * (np.arange(2) != chosen[:, None])
+    evidence = calibration.measure("Q01", run, profile)
+    assert evidence.status == "missing"
+    found = {part.model: part for part in evidence.parts if part.measure == "accuracy_model_minus_baseline"}
+    assert set(found) == {"layer_8", smoothed}
+    assert (found["layer_8"].estimate or 0) > 3
+    for model in found:
+        part = one(evidence, "ece_model_minus_baseline", "pawsx", model=model)
+        change = [
+            sweep_ece(run, model, seed, code) - sweep_ece(run, "baseline", seed, code)
+            for code in ("de", "es", "zh")
+            for seed in profile.sweep.seeds
+        ]
+        assert part.estimate == pytest.approx(np.mean(change))
+        assert part.n_seeds == len(profile.sweep.seeds)
+    assert {f"sweep-pawsx-layer_8-none-{seed}" for seed in profile.sweep.seeds} < set(evidence.trials)
+    assert not any("layer_2" in key for key in evidence.trials)
+
+
+def sweep_ece(run: MadeUpRun, model: str, seed: int, code: str) -> float:
+    key = f"sweep-pawsx-{model}-none-{seed}"
+    items = run.items["pawsx", "test"]
+    here = items.language == code
+    probability = softmax(run.logits[key, "test"][here])
+    right = (probability.argmax(axis=1) == items.gold[here]).astype(float)
+    return ece10_equal_mass_debiased_v1(probability.max(axis=1), right)
+
+
+def test_at_most_twenty_languages_are_drawn() -> None:
+    names = [f"l{i}" for i in range(33)]
+    errors = list(np.random.default_rng(0).permutation(33).astype(float))
+    shown = shown_languages(names, errors)
+    ranks = [errors[names.index(name)] for name in shown]
+    assert len(shown) == 20
+    assert ranks == sorted(ranks)
+    assert (ranks[0], ranks[-1]) == (0, 32)
+    assert shown_languages(["b", "a"], [2.0, 1.0]) == ["a", "b"]
+
+
 def test_trials_without_scores_are_named() -> None:
     run = arms_run(TARGETED, sharper=1.0)
     run.logits.clear()
@@ -968,7 +1067,8 @@ def test_figures_are_readable(
         picture = ET.fromstring((tmp_path / name).read_bytes())
         words = {element.text for element in picture.iter() if element.tag.endswith("}text")}
         assert any(
-            word and any(unit in word for unit in ("points", "cosine", "layer", "weights", "%")) for word in words
+            word and any(unit in word for unit in ("points", "cosine", "layer", "weights", "accuracy", "%"))
+            for word in words
         )
         assert picture.find("{http://www.w3.org/2000/svg}title") is not None
     if claim == "C05":

@@ -22,7 +22,7 @@ from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.claims.results import RunResults, load_all
 from crosslayer.config import DataSpec, EncoderSpec, Profile, load_profile
 from crosslayer.errors import ConfigError, ResultsError
-from crosslayer.predictions import ResultsRun, TrialRecord
+from crosslayer.predictions import ResultsRun, TrialRecord, chosen_on_dev
 from crosslayer.stages.verdicts import gains_by_layer, verdicts
 from synthetic_run import MadeUpRun, add_predictions, make_profile, make_record, make_sweep, write_results
 
@@ -142,7 +142,10 @@ def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, result
         trial = fresh.records("intermediate", task)[0]
         for split in ("dev", "test"):
             np.testing.assert_array_equal(kept.scores(trial, split), fresh.scores(trial, split))
-    assert kept.scores(fresh.records("sweep", "pawsx")[0], "test") is None
+    sweep = fresh.records("sweep", "pawsx")
+    chosen = chosen_on_dev(trial for trial in sweep if trial.outcome == "ok")
+    scored = {trial.model for trial in sweep if kept.scores(trial, "test") is not None}
+    assert scored == {"baseline", chosen} < {trial.model for trial in sweep}
 
 
 def test_probes(recorded: Path, results: Path) -> None:
@@ -168,13 +171,22 @@ def test_without_probes(results: Path, profile: Profile, structural: Registry, t
     assert read_evidence(folder / "claims" / "C04" / "evidence.json").status == "missing"
 
 
-@pytest.mark.parametrize(("sizes", "kept"), [((5, 9), 14), ((30, 30), 20), ((3, 90), 13), ((90,), 20)])
-def test_sample_is_the_same_number_of_each_language(sizes: tuple[int, ...], kept: int) -> None:
+@pytest.mark.parametrize(("sizes", "kept"), [((5, 9), 14), ((30, 30), 18), ((3, 90), 12), ((90,), 18)])
+def test_sample_is_whole_sentences_up_to_the_share_of_each_language(sizes: tuple[int, ...], kept: int) -> None:
     language = np.repeat(np.arange(len(sizes)), sizes)
-    chosen = sample(language, 20)
+    item = np.array([f"s{i // 3}" for size in sizes for i in range(size)])  # three words each
+    chosen = sample(language, item, 20)
     assert chosen.sum() == kept
-    assert np.bincount(language[chosen]).max() <= (max(sizes) if sum(sizes) <= 20 else 20 // len(sizes))
-    np.testing.assert_array_equal(chosen, sample(language, 20))
+    for code in range(len(sizes)):
+        here = language == code
+        names, words = np.unique(item[here & chosen], return_counts=True)
+        assert words.tolist() == [(item[here] == name).sum() for name in names]
+    np.testing.assert_array_equal(chosen, sample(language, item, 20))
+
+
+def test_sample_keeps_a_sentence_of_every_language() -> None:
+    language, item = np.repeat([0, 1], [50, 4]), np.repeat(["long", "a", "b"], [50, 2, 2])
+    assert np.bincount(language[sample(language, item, 6)]).tolist() == [50, 2]
 
 
 def test_words_outside_the_sample_have_no_scores(
@@ -185,7 +197,7 @@ def test_words_outside_the_sample_have_no_scores(
     kept, fresh = RecordedRun(folder), ResultsRun(results)
     trials = fresh.records("intermediate", "pos")
     masks = [np.isfinite(_scores(kept, trial)).all(axis=1) for trial in trials]
-    assert masks[0].sum() == 40
+    assert masks[0].sum() == 32, "whole sentences, at most 20 words of each of two languages"
     assert all(np.array_equal(masks[0], mask) for mask in masks)
     np.testing.assert_array_equal(_scores(kept, trials[0])[masks[0]], _scores(fresh, trials[0])[masks[0]])
     assert np.isfinite(_scores(kept, fresh.records("intermediate", "pawsx")[0])).all()

@@ -145,12 +145,14 @@ class VariationSpec(Section):
         seeds: paired with those of the sweep.
         fusion: settings of the fusion module that differ from the profile's, one set a variation.
         train_shares: of the training items, for baseline and D_x; a smaller share is part of a larger one.
+        label_smoothing: of the baseline, for what it does to calibration (Q01).
     """
 
     tasks: list[TaskName] = []
     seeds: list[Annotated[int, Field(ge=0)]] = []
     fusion: list[dict[str, bool | int | float | str]] = []
     train_shares: list[Annotated[float, Field(gt=0, lt=1)]] = []
+    label_smoothing: list[Annotated[float, Field(gt=0, lt=1)]] = []
 
 
 class SweepSpec(Section):

@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
-from crosslayer.config import ComputeSpec, Profile
+from crosslayer.config import ComputeSpec, Profile, TaskSpec
 from crosslayer.data.encoded import read_encoded
 from crosslayer.encoders.vocabulary import load_trimmed
 from crosslayer.errors import ConfigError
 from crosslayer.predictions import Stage
 from crosslayer.tasks import INTERMEDIATE, TaskName
 from crosslayer.trainee import Material
-from crosslayer.trials import TrialSpec, variants, variations
+from crosslayer.trials import TrialSpec, Variant, variants, variations
 
 
 def load_material(folder: Path, task: TaskName, arms: list[str], device: torch.device) -> Material:
@@ -95,10 +95,15 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
         return _intermediate_specs(profile, task, shared, training, own, digests)
     planned = [(seed, found) for seed in profile.sweep.seeds for found in variants(profile, task)]
     planned += [(seed, found) for seed in profile.sweep.variations.seeds for found in variations(profile, task)]
-    return [
-        TrialSpec(seed=seed, training=training, digests=own, **found._asdict(), **shared)
-        for seed, found in planned
-    ]
+    return [_sweep_spec(seed, found, training, shared | {"digests": own}) for seed, found in planned]
+
+
+def _sweep_spec(seed: int, variant: Variant, training: TaskSpec, shared: dict[str, Any]) -> TrialSpec:
+    different = variant._asdict()
+    smoothing = different.pop("label_smoothing")
+    if smoothing is not None:
+        training = training.model_copy(update={"label_smoothing": smoothing})
+    return TrialSpec(seed=seed, training=training, **different, **shared)
 
 
 def _intermediate_specs(

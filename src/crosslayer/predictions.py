@@ -33,6 +33,8 @@ Outcome = Literal["ok", "collapsed", "nan_loss", "out_of_memory", "failed"]
 Array = np.ndarray[Any, np.dtype[Any]]
 VARIED, AT_SHARE = "varied:", "_at_"
 """Parts of the names of models with other settings, and with fewer training items."""
+SMOOTHED = "baseline_smoothed_"
+"""Before the label smoothing of a baseline that is trained with it."""
 
 
 class TrialRecord(BaseModel):
@@ -131,6 +133,16 @@ class Run(Protocol):
     def structure(self) -> dict[str, Any] | None:
         """The structural measurements, or ``None`` if they have not run."""
         ...
+
+
+def chosen_on_dev(records: Iterable[TrialRecord]) -> str | None:
+    """The D_x with the best mean English dev score over seeds (the lowest layer of equals); None without any."""
+    scores: dict[int, list[float]] = {}
+    for record in records:
+        if record.model == f"layer_{record.layer}" and record.layer and record.dev_score is not None:
+            scores.setdefault(record.layer, []).append(record.dev_score)
+    means = {layer: float(np.mean(values)) for layer, values in sorted(scores.items())}
+    return f"layer_{max(means, key=means.__getitem__)}" if means else None
 
 
 def schema(n_labels: int) -> pa.Schema:

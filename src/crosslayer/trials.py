@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict
 
 from crosslayer.config import Arm, Control, FusionKind, FusionSpec, Profile, TaskSpec
 from crosslayer.errors import ResultsError
-from crosslayer.predictions import AT_SHARE, VARIED, Stage, TrialRecord, read_record
+from crosslayer.predictions import AT_SHARE, SMOOTHED, VARIED, Stage, TrialRecord, read_record
 from crosslayer.tasks import TaskName
 
 TRIAL_VERSION = 2
@@ -85,7 +85,10 @@ class TrialSpec(BaseModel):
 
 
 class Variant(NamedTuple):
-    """A model of a sweep: its name, and what differs from the others of its task and seed."""
+    """A model of a sweep: its name, and what differs from the others of its task and seed.
+
+    ``label_smoothing`` is that of the task where it is ``None``.
+    """
 
     model: str
     kind: FusionKind
@@ -93,6 +96,7 @@ class Variant(NamedTuple):
     layer: int | None = None
     half: int | None = None
     share: float | None = None
+    label_smoothing: float | None = None
 
 
 def variants(profile: Profile, task: TaskName) -> Iterator[Variant]:
@@ -110,7 +114,7 @@ def variants(profile: Profile, task: TaskName) -> Iterator[Variant]:
 
 
 def variations(profile: Profile, task: TaskName) -> Iterator[Variant]:
-    """Our own choices varied on a task: other settings of D_x, then fewer training items with and without it."""
+    """Our own choices varied on a task: settings of D_x, fewer training items, label smoothing."""
     sweep = profile.sweep
     if task not in sweep.variations.tasks:
         return
@@ -120,6 +124,8 @@ def variations(profile: Profile, task: TaskName) -> Iterator[Variant]:
     for share in sweep.variations.train_shares:
         yield Variant(f"baseline{AT_SHARE}{share:g}", "none", profile.fusion, share=share)
         yield Variant(f"dlfa{AT_SHARE}{share:g}", "dlfa", profile.fusion, sweep.control_layer, share=share)
+    for value in sweep.variations.label_smoothing:
+        yield Variant(f"{SMOOTHED}{value:g}", "none", profile.fusion, label_smoothing=value)
 
 
 def _control(control: Control, fusion: FusionSpec, layer: int | None) -> tuple[FusionKind, FusionSpec, int | None]:

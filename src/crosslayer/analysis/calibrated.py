@@ -5,8 +5,9 @@ Notation: N rows with kept scores, K labels, L languages, R resamples.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,21 +17,56 @@ from crosslayer.analysis.parts import generator
 from crosslayer.analysis.scores import Units, find_units
 from crosslayer.errors import ResultsError
 from crosslayer.metrics.calibration import (
-    brier_v1,
+    classwise_ece10_equal_width_v1,
     ece10_equal_mass_debiased_counts_v1,
     ece10_equal_mass_debiased_from_counts_v1,
     ece10_equal_mass_debiased_v1,
-    fit_temperature,
-    nll_v1,
+    ece10_equal_mass_v1,
+    ece10_equal_width_v1,
+    mce10_equal_width_v1,
     softmax,
     top_label,
-)  # fmt: skip
+)
+from crosslayer.metrics.proper_scores import brier_parts_v1, brier_v1, nll_v1
+from crosslayer.metrics.recalibration import VectorScaling, fit_isotonic, fit_temperature, fit_vector_scaling
+from crosslayer.metrics.selective import aurc_v1
+from crosslayer.metrics.tagging import span_confidence_v1
 from crosslayer.predictions import Run, TaskTable, TrialRecord
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS
 
 N_RESAMPLES = 300
-UNITS = {"ece": "points", "ece_scaled": "points", "brier": "brier", "nll": "nats", "accuracy": "points"}
+Ids = npt.NDArray[np.integer[Any]]
+
+
+class Measure(NamedTuple):
+    """Unit of a measure, and what part it has in the answer."""
+
+    unit: str
+    role: Literal["primary", "beside", "second", "exploratory"]
+
+
+MEASURES = {
+    "ece": Measure("points", "primary"),
+    "accuracy": Measure("points", "beside"),
+    "confidence": Measure("points", "beside"),
+    "brier": Measure("brier", "second"),
+    "nll": Measure("nats", "second"),
+    "ece_scaled": Measure("points", "second"),
+    "brier_scaled": Measure("brier", "second"),
+    "nll_scaled": Measure("nats", "second"),
+    "ece_vector_scaled": Measure("points", "exploratory"),
+    "ece_isotonic": Measure("points", "exploratory"),
+    "ece_plug_in": Measure("points", "exploratory"),
+    "ece_equal_width": Measure("points", "exploratory"),
+    "ece_classwise": Measure("points", "exploratory"),
+    "ece_spans": Measure("points", "exploratory"),
+    "mce": Measure("points", "exploratory"),
+    "brier_reliability": Measure("brier", "exploratory"),
+    "brier_resolution": Measure("brier", "exploratory"),
+    "aurc": Measure("points", "exploratory"),
+}
+"""``scaled`` is after a temperature; mean ``confidence`` is the sharpness; ``ece_spans`` is for NER alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +75,7 @@ class Calibrated:
 
     Attributes:
         languages: L codes other than English.
-        by_language: each measure of `UNITS` in each language, (L,).
+        by_language: each measure of `MEASURES` that the task has in each language, (L,).
         resampled: (R,) mean over languages of the primary measure, clusters of items resampled.
         n_items: pairs or sentences.
     """
@@ -50,11 +86,36 @@ class Calibrated:
     n_items: int
 
 
-def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
-    """All measures of one trial.
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The rows of one trial in languages other than English whose scores were kept.
+
+    Attributes:
+        table: those rows.
+        logits: (N, K).
+        dev_logits, dev_gold: of English dev, which recalibration is fitted on.
+    """
+
+    table: TaskTable
+    logits: Floats
+    dev_logits: Floats
+    dev_gold: Ids
+
+
+@dataclass(frozen=True, eq=False)
+class Recalibration:
+    """What was fitted on English dev."""
+
+    temperature: float
+    vector: VectorScaling
+    isotonic: Callable[[Floats], Floats]
+
+
+def load_scored(run: Run, record: TrialRecord) -> Scored:
+    """The scores of one trial.
 
     Raises:
-        ResultsError: no scores were kept, or there is no language other than English.
+        ResultsError: none were kept, or there is no language other than English.
     """
     test, dev = (run.scores(record, split) for split in ("test", "dev"))
     if test is None or dev is None:
@@ -62,15 +123,38 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
     table, logits = _kept(run.table([record], "test"), test)
     if not len(logits):
         raise ResultsError(f"{TASKS[record.task].title}: no language other than English in trial {record.key}")
-    dev_kept = np.isfinite(dev).all(axis=1)
-    temperature = fit_temperature(dev[dev_kept], run.table([record], "dev").gold[dev_kept])
+    rows = np.isfinite(dev).all(axis=1)
+    return Scored(table, logits, dev[rows].astype(np.float64), run.table([record], "dev").gold[rows])
+
+
+def recalibrate(scored: Scored) -> Recalibration:
+    """Fit every map on English dev."""
+    confidence, right = top_label(softmax(scored.dev_logits), scored.dev_gold)
+    return Recalibration(
+        fit_temperature(scored.dev_logits, scored.dev_gold),
+        fit_vector_scaling(scored.dev_logits, scored.dev_gold),
+        fit_isotonic(confidence, right),
+    )
+
+
+def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
+    """All measures of one trial; ``parallel`` says that an item is the same in all languages.
+
+    Raises:
+        ResultsError: as `load_scored`.
+    """
+    scored = load_scored(run, record)
+    table, logits = scored.table, scored.logits
+    fitted = recalibrate(scored)
     codes = np.unique(table.language)
     rows = [table.language == code for code in codes]
-    found = [_measures(logits[here], table.gold[here], temperature) for here in rows]
+    found = [_measures(logits[here], table.gold[here], fitted) for here in rows]
+    if record.task == "ner":
+        found = [each | {"ece_spans": _spans(table, logits, here)} for each, here in zip(found, rows, strict=True)]
     units = find_units(table, parallel or TASKS[record.task].kind == "pair")
     return Calibrated(
         languages=tuple(table.languages[code] for code in codes),
-        by_language={name: np.array([each[name] for each in found]) for name in UNITS},
+        by_language={name: np.array([each[name] for each in found]) for name in MEASURES if name in found[0]},
         resampled=_resampled(table, logits, units, generator("calibration", record.task)),
         n_items=len(units.start),
     )
@@ -84,18 +168,41 @@ def _kept(table: TaskTable, logits: npt.NDArray[Any]) -> tuple[TaskTable, Floats
     return replace(table, predicted=table.predicted[:, kept], **arrays), scores[kept]
 
 
-def _measures(logits: Floats, gold: npt.NDArray[np.integer[Any]], temperature: float) -> dict[str, float]:
-    """All measures of one language."""
-    probabilities = softmax(logits)
+def _measures(logits: Floats, gold: Ids, fitted: Recalibration) -> dict[str, float]:
+    """All measures of one language but those of spans."""
+    probabilities, scaled = softmax(logits), softmax(logits, fitted.temperature)
     confidence, right = top_label(probabilities, gold)
-    scaled, _ = top_label(softmax(logits, temperature), gold)
+    brier = brier_parts_v1(probabilities, gold)
     return {
         "ece": ece10_equal_mass_debiased_v1(confidence, right),
-        "ece_scaled": ece10_equal_mass_debiased_v1(scaled, right),
+        "accuracy": float(100 * right.mean()),
+        "confidence": float(100 * confidence.mean()),
         "brier": brier_v1(probabilities, gold),
         "nll": nll_v1(logits, gold),
-        "accuracy": float(100 * right.mean()),
+        "ece_scaled": ece10_equal_mass_debiased_v1(*top_label(scaled, gold)),
+        "brier_scaled": brier_v1(scaled, gold),
+        "nll_scaled": nll_v1(logits / fitted.temperature, gold),
+        "ece_vector_scaled": ece10_equal_mass_debiased_v1(*top_label(softmax(fitted.vector(logits)), gold)),
+        "ece_isotonic": ece10_equal_mass_debiased_v1(fitted.isotonic(confidence), right),
+        "ece_plug_in": ece10_equal_mass_v1(confidence, right),
+        "ece_equal_width": ece10_equal_width_v1(confidence, right),
+        "ece_classwise": classwise_ece10_equal_width_v1(probabilities, gold),
+        "mce": mce10_equal_width_v1(confidence, right),
+        "brier_reliability": brier.reliability,
+        "brier_resolution": brier.resolution,
+        "aurc": aurc_v1(confidence, right),
     }
+
+
+def _spans(table: TaskTable, logits: Floats, here: npt.NDArray[np.bool_]) -> float:
+    """The primary measure over the predicted spans of one language; NaN where none was predicted."""
+    probabilities = softmax(logits[here])
+    predicted = probabilities.argmax(axis=1)
+    item = table.item[here]
+    sentence = np.cumsum(np.append(True, item[1:] != item[:-1])) - 1
+    chosen = probabilities[np.arange(len(predicted)), predicted]
+    found = span_confidence_v1(chosen, table.gold[here], predicted, sentence, TASKS["ner"].labels)
+    return ece10_equal_mass_debiased_v1(*found) if len(found[0]) else float("nan")
 
 
 def _resampled(table: TaskTable, logits: Floats, units: Units, rng: np.random.Generator) -> Floats:

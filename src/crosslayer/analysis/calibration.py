@@ -1,8 +1,12 @@
 """Calibration after multilingual instead of English-only intermediate training (Q01).
 
 Every measure is taken in each language other than English and averaged over them. The primary one is the debiased
-equal-mass ECE of 10 bins, before any scaling; Brier score, negative log-likelihood, the ECE after temperature
-scaling fitted on English dev, and accuracy stand beside it.
+equal-mass ECE of 10 bins, before any scaling; accuracy and mean confidence stand beside it, since an arm can be
+better calibrated only by being worse. Brier score, negative log-likelihood and the same after temperature scaling
+fitted on English dev come second; everything else is exploratory.
+
+Distance from English is the number of steps up the language tree: 1 for another Germanic language, 2 for another
+Indo-European one, 3 for the rest.
 
 Notation: S seeds, L languages, R resamples.
 """
@@ -17,13 +21,15 @@ from typing import get_args
 import numpy as np
 
 from crosslayer import stats
-from crosslayer.analysis.calibrated import UNITS, Calibrated, calibrate
+from crosslayer.analysis import reliability
+from crosslayer.analysis.calibrated import MEASURES, Calibrated, Measure, calibrate
+from crosslayer.analysis.model_calibration import draw_models, model_parts
 from crosslayer.analysis.parts import (
     gain_part,
-    has_values,
-    interval,
     make_evidence,
+    mean_part,
     seed_gain,
+    seed_part,
     select,
     tasks_in,
 )  # fmt: skip
@@ -33,12 +39,13 @@ from crosslayer.config import Arm, Profile
 from crosslayer.errors import ResultsError
 from crosslayer.predictions import Run
 from crosslayer.stats import Floats
-from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
+from crosslayer.tasks import LANGUAGES, TASK_NAMES, TASKS, TaskName
 
 ARMS: tuple[Arm, ...] = get_args(Arm)
 PRIMARY = "ece"
 CHANGE = "{}_multilingual_minus_english"
 SEEN = {"ece": "ECE (points)", "accuracy": "accuracy (points)"}
+NOTES = {"second": "Secondary.", "exploratory": "Exploratory."}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +62,32 @@ class Target:
             seed for arm, seed in self.trials if arm == "english" and ("multilingual", seed) in self.trials
         )
 
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Those that this task has."""
+        found = next(iter(self.trials.values())).by_language
+        return {name: about for name, about in MEASURES.items() if name in found}
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the L languages."""
+        return next(iter(self.trials.values())).languages
+
+    def seeds_of(self, arm: str) -> list[int]:
+        """Those with a usable trial after an arm."""
+        return sorted(seed for name, seed in self.trials if name == arm)
+
+    def by_language(self, arm: str, measure: str, seeds: Sequence[int]) -> Floats:
+        """A measure (S, L)."""
+        return np.array([self.trials[arm, seed].by_language[measure] for seed in seeds])
+
+    def change_by_language(self, measure: str, seeds: Sequence[int]) -> Floats:
+        """Multilingual minus English-only, (S, L)."""
+        return self.by_language("multilingual", measure, seeds) - self.by_language("english", measure, seeds)
+
     def level(self, arm: str, measure: str, seeds: Sequence[int]) -> Floats:
-        """A measure, mean over languages, by seed."""
-        return np.array([self.trials[arm, seed].by_language[measure].mean() for seed in seeds])
+        """A measure, mean over the languages that have it, by seed."""
+        return np.asarray(np.nanmean(self.by_language(arm, measure, seeds), axis=1))
 
     def change(self, measure: str, seeds: Sequence[int]) -> Floats:
         """Multilingual minus English-only, mean over languages, by seed."""
@@ -70,25 +100,32 @@ class Target:
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
-    """The primary change over all targets, then by target; the other measures; levels by arm; languages."""
+    """The primary change over all targets and by target; other measures; levels by arm; languages; models."""
     targets, missing, keys = load_targets(run, profile)
     compared = [target for target in targets if target.seeds]
     parts = [_overall(compared)]
     parts += [_change_of(target) for target in compared]
-    parts += [part for name in UNITS if name != PRIMARY for part in _secondary(compared, name)]
+    parts += [part for name in MEASURES if name != PRIMARY for part in _other(compared, name)]
     parts += [part for target in targets for part in _levels(target)]
+    parts += [part for target in compared for part in _by_kin(target)]
     parts += [part for target in compared for part in _by_language(target)]
-    return make_evidence(claim, run, profile, parts, missing, keys)
+    parts += [part for target in targets for part in _recalibrated(target)]
+    of_models, more = model_parts(run, profile)
+    return make_evidence(claim, run, profile, parts + of_models, missing, keys + more)
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """Changes with their intervals, levels by arm, and the change in each language."""
-    if not has_values(evidence):
-        return ()
-    drawn = [_draw_changes(evidence, folder), _draw_levels(evidence, folder)]
-    if any(part.language for part in evidence.parts):
+    """Changes with their intervals, levels, languages, reliability, recalibration, risk; fusion and smoothing."""
+    drawn: list[str] = []
+    if any(part.estimate is not None for part in select(evidence, CHANGE.format(PRIMARY))):
+        drawn += [_draw_changes(evidence, folder), _draw_levels(evidence, folder)]
         drawn.append(_draw_languages(evidence, folder))
-    return tuple(drawn)
+    records = {
+        task: [r for r in run.records("intermediate", task) if r.key in evidence.trials and r.outcome == "ok"]
+        for task in tasks_in(evidence)
+    }
+    drawn += reliability.draw(evidence, run, {task: found for task, found in records.items() if found}, folder)
+    return (*drawn, *draw_models(evidence, folder))
 
 
 def load_targets(run: Run, profile: Profile) -> tuple[list[Target], list[str], list[str]]:
@@ -154,45 +191,78 @@ def _change_of(target: Target) -> Part:
     return gain_part(CHANGE.format(PRIMARY), gain, task=target.task, n_items=_n_items(target))
 
 
-def _secondary(targets: list[Target], name: str) -> list[Part]:
+def _other(targets: list[Target], name: str) -> list[Part]:
     """The change of another measure, over all targets and by target; intervals over seeds only."""
+    about = MEASURES[name]
+    targets = [target for target in targets if name in target.measures]
     seeds = _common_seeds(targets)
     found: dict[TaskName | None, Floats] = {target.task: target.change(name, target.seeds) for target in targets}
-    if seeds:
+    if seeds and len(targets) > 1:
         found = {None: np.mean([target.change(name, seeds) for target in targets], axis=0), **found}
-    return [_mean_part(CHANGE.format(name), UNITS[name], values, task=task) for task, values in found.items()]
+    note = NOTES.get(about.role, "")
+    return [
+        mean_part(CHANGE.format(name), about.unit, values, task=task, note=note) for task, values in found.items()
+    ]
 
 
 def _levels(target: Target) -> list[Part]:
     """Every measure after each arm."""
+    return [
+        mean_part(
+            name, about.unit, target.level(arm, name, seeds),
+            task=target.task, model=arm, note=NOTES.get(about.role, ""),
+        )
+        for arm in ARMS
+        if (seeds := target.seeds_of(arm))
+        for name, about in target.measures.items()
+    ]  # fmt: skip
+
+
+def steps_from_english(code: str) -> int:
+    """1 for a language of English's genus, 2 for another of its family, 3 for the rest."""
+    english, other = LANGUAGES["en"], LANGUAGES[code]
+    return 1 if other.genus == english.genus else 2 if other.family == english.family else 3
+
+
+def _by_kin(target: Target) -> list[Part]:
+    """The primary measure along the distance from English after each arm, and its change; the change by family."""
     parts = []
-    for arm in ARMS:
-        seeds = sorted(seed for name, seed in target.trials if name == arm)
-        for name, unit in UNITS.items():
-            if seeds:
-                parts.append(_mean_part(name, unit, target.level(arm, name, seeds), task=target.task, model=arm))
+    steps = np.array([steps_from_english(code) for code in target.languages], dtype=np.float64)
+    change = target.change_by_language(PRIMARY, target.seeds)
+    about: dict[str, str] = {"task": target.task, "note": NOTES["exploratory"]}
+    if len(set(steps)) > 1:
+        for arm in ARMS:
+            if seeds := target.seeds_of(arm):
+                found = stats.slope(steps, target.by_language(arm, PRIMARY, seeds))
+                parts.append(seed_part("ece_per_step_from_english", "points", found, model=arm, **about))
+        found = stats.slope(steps, change)
+        parts.append(seed_part("ece_change_per_step_from_english", "points", found, **about))
+    family = np.array([LANGUAGES[code].family for code in target.languages])
+    for name in sorted(set(family)):
+        values = change[:, family == name].mean(axis=1)
+        parts.append(mean_part("ece_change_in_family", "points", values, model=str(name), **about))
     return parts
 
 
 def _by_language(target: Target) -> list[Part]:
     """The primary change in each language."""
-    arms = [
-        [target.trials[arm, s].by_language[PRIMARY] for s in target.seeds] for arm in ("multilingual", "english")
-    ]
-    change = np.array(arms[0]) - np.array(arms[1])
-    languages = target.trials["english", target.seeds[0]].languages
+    change = target.change_by_language(PRIMARY, target.seeds)
     return [
-        _mean_part(CHANGE.format(PRIMARY), "points", values, task=target.task, language=code)
-        for code, values in zip(languages, change.T, strict=True)
+        mean_part(CHANGE.format(PRIMARY), "points", values, task=target.task, language=code)
+        for code, values in zip(target.languages, change.T, strict=True)
     ]
 
 
-def _mean_part(measure: str, unit: str, values: Floats, **about: str | None) -> Part:
-    found = stats.mean_interval(values.tolist())
-    return Part(
-        measure=measure, unit=unit, estimate=found.estimate, interval=interval(found.interval),
-        n_seeds=len(values), task=about.get("task"), language=about.get("language"), model=about.get("model"),
-    )  # fmt: skip
+def _recalibrated(target: Target) -> list[Part]:
+    """The error in each language before and after each recalibration, of the first arm there is."""
+    arm = next(arm for arm in ARMS if target.seeds_of(arm))
+    return [
+        mean_part(name, "points", values, task=target.task, language=code, model=arm)
+        for name in reliability.RECALIBRATED
+        for code, values in zip(
+            target.languages, target.by_language(arm, name, target.seeds_of(arm)).T, strict=True
+        )
+    ]
 
 
 def _draw_changes(evidence: Evidence, folder: Path) -> str:
@@ -213,8 +283,8 @@ def _draw_levels(evidence: Evidence, folder: Path) -> str:
     title = "Calibration error and accuracy after each arm of intermediate training, 95 % intervals over seeds"
     with plots.picture(folder, "levels.svg", title, height=2.8, columns=len(SEEN)) as panels:
         for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
-            for series, task in enumerate(tasks_in(evidence)):
-                by_arm = {part.model: part for part in select(evidence, name, task)}
+            for series, task in enumerate(_targets_in(evidence)):
+                by_arm = {part.model: part for part in select(evidence, name, task) if part.language is None}
                 plots.by_category(axes, [by_arm.get(arm) for arm in ARMS], ARMS, series, TASKS[task].title)
             axes.set(xlabel="intermediate training", ylabel=unit)
         panels[0].legend()
@@ -224,7 +294,7 @@ def _draw_levels(evidence: Evidence, folder: Path) -> str:
 def _draw_languages(evidence: Evidence, folder: Path) -> str:
     from crosslayer.analysis import plots
 
-    tasks = tasks_in(evidence)
+    tasks = _targets_in(evidence)
     title = "Change of the calibration error in each language, with 95 % intervals over seeds"
     with plots.picture(folder, "languages.svg", title, height=1.9 * len(tasks), rows=len(tasks)) as panels:
         for axes, task in zip(panels, tasks, strict=True):
@@ -233,6 +303,10 @@ def _draw_languages(evidence: Evidence, folder: Path) -> str:
             axes.set(title=TASKS[task].title, ylabel="change (points)")
         panels[-1].set_xlabel("language (ISO 639-1), by change")
     return "languages.svg"
+
+
+def _targets_in(evidence: Evidence) -> list[TaskName]:
+    return [task for task in tasks_in(evidence) if select(evidence, CHANGE.format(PRIMARY), task)]
 
 
 def _title(task: str) -> str:

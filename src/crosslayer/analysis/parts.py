@@ -124,6 +124,19 @@ def seed_gain(values: Floats, item_variance: float = 0.0) -> stats.Gain:
     return stats.gain(table, "value", "zero")
 
 
+def mean_part(measure: str, unit: str, values: Floats, **about: Any) -> Part:
+    """A part from one value a seed (S,), with a t interval over seeds; ``about``: the other fields of `Part`."""
+    return seed_part(measure, unit, stats.mean_interval(values.tolist()), **about)
+
+
+def seed_part(measure: str, unit: str, found: stats.SeedMean, **about: Any) -> Part:
+    """A part from a mean over seeds; ``about``: the other fields of `Part`."""
+    return Part(
+        measure=measure, unit=unit, estimate=found.estimate, interval=interval(found.interval),
+        n_seeds=len(found.by_seed), **about,
+    )  # fmt: skip
+
+
 def normal_interval(estimate: float, variance: float) -> Interval:
     """95 % interval of an estimate whose variance a bootstrap of items has given."""
     half = NORMAL * float(np.sqrt(variance))

@@ -20,12 +20,16 @@ from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from crosslayer.claims.evidence import Part
+from crosslayer.metrics.calibration import ReliabilityBins
 from crosslayer.stats import Floats
 
 WIDTH = 7.0
 """Inches; at 700 pixels the 9-point letters are 12 pixels high."""
 INK, QUIET, BAND, PAPER = "#1b1b1b", "#767676", "#cfe3f5", "#D55E00"
 SERIES = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "v"))
+DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+FOOT = 0.3
+"""Height of a bin that holds all items, at the foot of a reliability diagram."""
 ASIDE = 0.06
 """How far the next series stands aside, so that intervals do not cover each other."""
 STYLE: dict[Any, Any] = {
@@ -93,15 +97,37 @@ def by_name(axes: Axes, parts: Iterable[Part]) -> None:
     axes.set_xticks(range(len(shown)), [part.language or "" for part in shown], fontsize=7)
 
 
-def by_category(axes: Axes, parts: Sequence[Part | None], names: Sequence[str], series: int, label: str) -> None:
+def by_category(
+    axes: Axes, parts: Sequence[Part | None], names: Sequence[str], series: int, label: str, joined: bool = True
+) -> None:
     """Estimates with intervals over named places; series stand a little aside of each other."""
     shown = [(place, part) for place, part in enumerate(parts) if part is not None]
     colour, marker = SERIES[series]
     places = np.array([place + ASIDE * series for place, _ in shown])
     found = [part for _, part in shown]
-    axes.plot(places, _estimates(found), color=colour, marker=marker, markersize=4, linewidth=0.5, label=label)
+    width = 0.5 if joined else 0
+    axes.plot(places, _estimates(found), color=colour, marker=marker, markersize=4, linewidth=width, label=label)
     _intervals(axes, places, found, colour)
     axes.set_xticks(range(len(names)), names)
+
+
+def reliability(axes: Axes, bins: ReliabilityBins, series: int, label: str) -> None:
+    """Accuracy over confidence with intervals, the bins' shares of the items as steps at the foot."""
+    colour, marker = SERIES[series]
+    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.6, linestyle=(0, (2, 2)))
+    axes.plot(
+        bins.confidence, bins.accuracy, color=colour, marker=marker, markersize=2.5, linewidth=0.8, label=label
+    )
+    axes.vlines(bins.confidence, bins.low, bins.high, color=colour, linewidth=0.8)
+    shares = FOOT * bins.n / bins.n.sum()
+    axes.vlines(bins.confidence + 0.02 * series, 0, shares, color=colour, linewidth=2.5, alpha=0.45)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
+    axes.tick_params(labelsize=7)
+
+
+def curve(axes: Axes, x: Floats, y: Floats, series: int, label: str) -> None:
+    """A line without marks; series differ in colour and in dashes."""
+    axes.plot(x, y, color=SERIES[series][0], linestyle=DASHES[series], linewidth=1.2, label=label)
 
 
 def layer_scatter(axes: Axes, across: Iterable[Part], up: Iterable[Part]) -> None:
@@ -187,6 +213,14 @@ def frame(axes: Axes, row: int, column: int) -> None:
 def zero_line(axes: Axes) -> None:
     """A line at no effect."""
     axes.axhline(0, color=INK, linewidth=0.6, linestyle=(0, (2, 2)))
+
+
+def legend_above(axes: Axes) -> None:
+    """The names of an axes' series in one line above all axes of the picture."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
 
 
 def hide_rest(panels: Sequence[Axes], used: int) -> None:

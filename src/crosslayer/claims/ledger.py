@@ -32,7 +32,7 @@ from crosslayer.claims.results import FRESH
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
 from crosslayer.errors import ConfigError, ResultsError
-from crosslayer.predictions import Array, ResultsRun, Stage, TaskTable, TrialRecord
+from crosslayer.predictions import SMOOTHED, Array, ResultsRun, Stage, TaskTable, TrialRecord, chosen_on_dev
 from crosslayer.runlog import read_run
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
@@ -49,7 +49,7 @@ PROBES = (
 )  # fmt: skip
 IDENTITY = ("language", "item", "position", "gold")
 MAX_SCORED_TAGS = 20_000
-"""Words of a split whose scores are kept, spread evenly over the languages; pairs keep all of theirs."""
+"""Words of a split whose scores are kept at most, spread evenly over the languages; pairs keep all of theirs."""
 
 
 @dataclass(frozen=True)
@@ -185,13 +185,23 @@ def _write_tables(run: ResultsRun, trials: list[TrialRecord], folder: Path) -> N
                 pq.write_table(_compact(run, part), folder / predictions_file(stage, task), compression="zstd")
     arrays = {f"{t.key}/{name}": array for t in usable for name, array in run.diagnostics(t).items()}
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
-    for trial in usable:
-        if trial.stage == "intermediate":
-            _write_scores(run, trial, folder)
+    for trial in _scored(usable):
+        _write_scores(run, trial, folder)
     (folder / "probes").mkdir()
     for name in PROBES:
         if (run.folder / "probes" / name).exists():
             shutil.copyfile(run.folder / "probes" / name, folder / "probes" / name)
+
+
+def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
+    """The trials whose calibration is asked about: all arms; of the sweep the baseline, also smoothed, and the D_x
+    that English dev chose."""
+    kept = [trial for trial in trials if trial.stage == "intermediate"]
+    for task in TASK_NAMES:
+        sweep = [trial for trial in trials if (trial.stage, trial.task) == ("sweep", task)]
+        names = ("baseline", chosen_on_dev(trial for trial in sweep if trial.outcome == "ok"))
+        kept += [trial for trial in sweep if trial.model in names or trial.model.startswith(SMOOTHED)]
+    return kept
 
 
 def _compact(run: ResultsRun, trials: list[TrialRecord]) -> pa.Table:
@@ -219,7 +229,8 @@ def _write_scores(run: ResultsRun, trial: TrialRecord, folder: Path) -> None:
         scores = run.scores(trial, split)
         assert scores is not None
         if TASKS[trial.task].kind == "tags":
-            kept = sample(run.table([trial], split).language, MAX_SCORED_TAGS)
+            table = run.table([trial], split)
+            kept = sample(table.language, table.item, MAX_SCORED_TAGS)
             scores = np.where(kept[:, None], scores, np.nan)
         values.append(scores.astype(np.float16))
         splits += [split] * len(scores)
@@ -229,15 +240,21 @@ def _write_scores(run: ResultsRun, trial: TrialRecord, folder: Path) -> None:
     pq.write_table(table, folder / f"scores-{trial.key}.parquet", compression="zstd")
 
 
-def sample(language: Array, size: int) -> Array:
-    """Which rows are kept: all (N,), or the same number of each language, drawn without regard to the trial."""
+def sample(language: Array, item: Array, size: int) -> Array:
+    """Which rows (N,) are kept: all, or whole sentences of each language up to its share of ``size`` words.
+
+    Sentences are drawn without regard to the trial; one of each language is kept however long it is.
+    """
     kept = np.ones(len(language), dtype=bool)
     codes = np.unique(language)
     share = size // max(len(codes), 1)
     rng = np.random.default_rng(0)
     for code in codes if len(language) > size else ():
         rows = np.flatnonzero(language == code)
-        kept[rng.permutation(rows)[share:]] = False
+        _, sentence, words = np.unique(item[rows], return_inverse=True, return_counts=True)
+        order = rng.permutation(len(words))
+        drawn = order[: max(1, int((words[order].cumsum() <= share).sum()))]
+        kept[rows[~np.isin(sentence, drawn)]] = False
     return kept
 
 

@@ -9,15 +9,20 @@ import numpy as np
 import numpy.typing as npt
 
 from crosslayer.metrics.calibration import (
-    brier_parts_v1,
-    brier_v1,
+    classwise_ece10_equal_width_v1,
     ece10_equal_mass_debiased_v1,
     ece10_equal_mass_v1,
+    ece10_equal_width_debiased_v1,
     ece10_equal_width_v1,
-    nll_v1,
+    mce10_equal_width_v1,
+    reliability_bins_v1,
+    smooth_ece_v1,
 )
 from crosslayer.metrics.classification import accuracy_v1, f1_from_counts
+from crosslayer.metrics.proper_scores import brier_parts_v1, brier_v1, nll_v1
+from crosslayer.metrics.selective import aurc_v1
 from crosslayer.metrics.tagging import (
+    span_confidence_v1,
     span_counts_v1,
     span_f1_v1,
     token_accuracy_v1,
@@ -40,9 +45,16 @@ METRICS: dict[str, Callable[..., Any]] = {
         ece10_equal_width_v1,
         ece10_equal_mass_v1,
         ece10_equal_mass_debiased_v1,
+        ece10_equal_width_debiased_v1,
+        mce10_equal_width_v1,
+        classwise_ece10_equal_width_v1,
+        smooth_ece_v1,
+        reliability_bins_v1,
+        span_confidence_v1,
         brier_v1,
         brier_parts_v1,
         nll_v1,
+        aurc_v1,
     )
 }
 """Name with version -> function; each one's docstring gives its arguments and unit."""

@@ -1,7 +1,6 @@
-"""How well a model's confidence matches its accuracy.
+"""How well a model's confidence matches its accuracy: calibration errors, in points (0 to 100).
 
-Confidence is the probability of the predicted label ("top label"). Expected calibration errors are in points
-(0 to 100), Brier scores in their own unit (0 to 2), negative log-likelihoods in nats.
+Confidence is the probability of the predicted label ("top label"), or of each label in turn (class-wise).
 
 Bins are closed on the right: ]0.2, 0.3] holds 0.3, and ]0.9, 1] holds 1 (Guo et al. 2017). Bins of equal
 width have the edges k / 10; a confidence of 0 falls in the first. Bins of equal mass have as edges the
@@ -20,14 +19,13 @@ from crosslayer.errors import ResultsError
 from crosslayer.metrics.classification import Floats, Ids, require_same_length
 
 N_BINS = 10
+WIDTH_EDGES = np.arange(1, N_BINS) / N_BINS
 _COLUMNS = 3
-TEMPERATURES = (0.01, 100.0)
-"""Where `fit_temperature` looks."""
 
 
 def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
     """Probabilities (N, K) in float64 from logits (N, K), which may be max-centred and stored in float16."""
-    scaled = _centred(logits) / temperature
+    scaled = centred(logits) / temperature
     weights = np.exp(scaled)
     return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
@@ -50,14 +48,59 @@ def ece10_equal_width_v1(confidence: Floats, correct: Floats) -> float:
     Raises:
         ResultsError: lengths differ, no items, or a confidence outside 0 to 1.
     """
-    confidence, correct = _checked(confidence, correct)
-    return _plug_in(confidence, correct, np.arange(1, N_BINS) / N_BINS)
+    return _plug_in(_bin_sums(*_checked(confidence, correct), WIDTH_EDGES))
 
 
 def ece10_equal_mass_v1(confidence: Floats, correct: Floats) -> float:
     """Plug-in ECE over 10 bins of equal mass, in points; otherwise as `ece10_equal_width_v1`."""
     confidence, correct = _checked(confidence, correct)
-    return _plug_in(confidence, correct, _mass_edges(confidence))
+    return _plug_in(_bin_sums(confidence, correct, mass_edges(confidence)))
+
+
+def mce10_equal_width_v1(confidence: Floats, correct: Floats) -> float:
+    """Maximum calibration error (Guo et al. 2017): the largest |confidence_b - accuracy_b| of a bin with items.
+
+    Args and errors as in `ece10_equal_width_v1`. A thin bin counts as much as a full one: read it with care.
+    """
+    n, gaps, _ = _bin_sums(*_checked(confidence, correct), WIDTH_EDGES).T
+    return float(100 * np.max(np.abs(gaps) / np.maximum(n, 1)))
+
+
+def classwise_ece10_equal_width_v1(probabilities: Floats, gold: Ids) -> float:
+    """Class-wise ECE (Kull et al. 2019): plug-in ECE of each label's probability, mean over the K labels.
+
+    Args:
+        probabilities: (N, K).
+        gold: label ids, (N,).
+
+    Raises:
+        ResultsError: as in `ece10_equal_width_v1`.
+    """
+    require_same_length(probabilities=probabilities, gold=gold)
+    gold = np.asarray(gold)
+    each = [ece10_equal_width_v1(column, gold == label) for label, column in enumerate(probabilities.T)]
+    return float(np.mean(each))
+
+
+def smooth_ece_v1(confidence: Floats, correct: Floats) -> float:
+    """Smooth ECE (Blasiok and Nakkiran 2023) in points, by their own package relplot: no bins, no edges.
+
+    Args as in `ece10_equal_width_v1`.
+
+    Raises:
+        ResultsError: as there, or relplot is not installed.
+    """
+    try:
+        from relplot import smECE
+    except ImportError:
+        raise ResultsError("smooth ECE needs relplot; pip install 'crosslayer[calibration]'") from None
+    confidence, correct = _checked(confidence, correct)
+    return float(100 * smECE(confidence, correct))
+
+
+def ece10_equal_width_debiased_v1(confidence: Floats, correct: Floats) -> float:
+    """`ece10_equal_mass_debiased_v1` over bins of equal width."""
+    return _debiased(_bin_sums(*_checked(confidence, correct), WIDTH_EDGES))
 
 
 def ece10_equal_mass_debiased_v1(confidence: Floats, correct: Floats) -> float:
@@ -78,8 +121,8 @@ def ece10_equal_mass_debiased_v1(confidence: Floats, correct: Floats) -> float:
 
     Args and errors as in `ece10_equal_width_v1`.
     """
-    counts = ece10_equal_mass_debiased_counts_v1(confidence, correct)
-    return float(ece10_equal_mass_debiased_from_counts_v1(counts.sum(axis=0)))
+    confidence, correct = _checked(confidence, correct)
+    return _debiased(_bin_sums(confidence, correct, mass_edges(confidence)))
 
 
 def ece10_equal_mass_debiased_counts_v1(confidence: Floats, correct: Floats) -> Floats:
@@ -91,7 +134,7 @@ def ece10_equal_mass_debiased_counts_v1(confidence: Floats, correct: Floats) -> 
     gap = confidence - correct
     columns = np.stack([np.ones_like(gap), gap, gap**2], axis=1)
     counts = np.zeros((len(gap), N_BINS, _COLUMNS))
-    counts[np.arange(len(gap)), _bins(confidence, _mass_edges(confidence))] = columns
+    counts[np.arange(len(gap)), bin_of(confidence, mass_edges(confidence))] = columns
     return counts.reshape(len(gap), -1)
 
 
@@ -111,83 +154,49 @@ def ece10_equal_mass_debiased_from_counts_v1(counts: Floats) -> Floats:
     return np.asarray(100 * (shares * np.where(error > 0, fair, np.abs(gap))).sum(axis=-1))
 
 
-def brier_v1(probabilities: Floats, gold: Ids) -> float:
-    """Mean over items of the squared distance of (p_1 .. p_K) from the gold label's unit vector, 0 to 2."""
-    require_same_length(probabilities=probabilities, gold=gold)
-    return float(((probabilities - _one_hot(gold, probabilities.shape[1])) ** 2).sum(axis=1).mean())
-
-
-@dataclass(frozen=True)
-class BrierParts:
-    """The Brier score as reliability - resolution + uncertainty + within_bin, all in its own unit.
+@dataclass(frozen=True, eq=False)
+class ReliabilityBins:
+    """What a reliability diagram draws, one entry a bin that has items.
 
     Attributes:
-        reliability: squared gap of probability and frequency; 0 is best.
-        resolution: variance of the bins' frequencies; high is good.
-        uncertainty: sum over labels of f (1 - f), a property of the data.
-        within_bin: what binning hides (Stephenson, Coelho and Jolliffe 2008): variance of the probabilities
-            inside the bins less twice their covariance with the outcome.
+        n: items.
+        confidence, accuracy: their means, 0 to 1.
+        low, high: 95 % Wilson interval of the accuracy, as if items were independent.
     """
 
-    reliability: float
-    resolution: float
-    uncertainty: float
-    within_bin: float
+    n: Floats
+    confidence: Floats
+    accuracy: Floats
+    low: Floats
+    high: Floats
 
 
-def brier_parts_v1(probabilities: Floats, gold: Ids) -> BrierParts:
-    """Parts of the Brier score (Murphy 1973), each label against the rest in 10 bins of equal mass, summed.
+def reliability_bins_v1(confidence: Floats, correct: Floats) -> ReliabilityBins:
+    """Bins of equal width for a reliability diagram; args and errors as in `ece10_equal_width_v1`."""
+    from scipy.stats import binomtest
 
-    The parts are plug-in values; they add up to `brier_v1` exactly.
-    """
-    require_same_length(probabilities=probabilities, gold=gold)
-    outcome = _one_hot(gold, probabilities.shape[1])
-    parts = [_label_parts(p, y) for p, y in zip(probabilities.T, outcome.T, strict=True)]
-    return BrierParts(*(float(total) for total in np.sum(parts, axis=0)))
-
-
-def nll_v1(logits: Floats, gold: Ids) -> float:
-    """Mean negative log-likelihood in nats from logits (N, K), by log-sum-exp; divide by a temperature."""
-    require_same_length(logits=logits, gold=gold)
-    centred = _centred(logits)
-    return float(np.mean(np.log(np.exp(centred).sum(axis=1)) - centred[np.arange(len(gold)), gold]))
-
-
-def fit_temperature(logits: Floats, gold: Ids) -> float:
-    """Temperature of least NLL (Guo et al. 2017), within `TEMPERATURES`.
-
-    NLL is convex in 1 / T, so its minimum is where mean(E_p[logit] - gold logit) = 0 (Brent's method). Where
-    that has no zero inside (all items right: lower end; logits that point the wrong way: upper end) the end
-    itself is given.
-
-    Raises:
-        ResultsError: lengths differ or there are no items.
-    """
-    require_same_length(logits=logits, gold=gold)
-    from scipy.optimize import brentq
-
-    centred = _centred(logits)
-    gold_mean = centred[np.arange(len(gold)), gold].mean()
-
-    def slope(log_temperature: float) -> float:
-        weights = softmax(centred, float(np.exp(log_temperature)))
-        return float((weights * centred).sum(axis=1).mean() - gold_mean)
-
-    low, high = np.log(TEMPERATURES)
-    if slope(low) <= 0:
-        return TEMPERATURES[0]
-    if slope(high) >= 0:
-        return TEMPERATURES[1]
-    return float(np.exp(brentq(slope, low, high, xtol=1e-10)))
+    confidence, correct = _checked(confidence, correct)
+    bins = bin_of(confidence, WIDTH_EDGES)
+    n = np.bincount(bins, minlength=N_BINS)
+    used = n > 0
+    right = np.bincount(bins, correct, N_BINS)[used]
+    bounds = [
+        binomtest(round(k), int(size)).proportion_ci(method="wilson")
+        for k, size in zip(right, n[used], strict=True)
+    ]
+    return ReliabilityBins(
+        n=n[used].astype(np.float64),
+        confidence=np.bincount(bins, confidence, N_BINS)[used] / n[used],
+        accuracy=right / n[used],
+        low=np.array([b.low for b in bounds]),
+        high=np.array([b.high for b in bounds]),
+    )
 
 
-def _centred(logits: Floats) -> Floats:
+def centred(logits: Floats) -> Floats:
+    """Logits (N, K) in float64 less the largest of each row."""
     logits = np.asarray(logits, dtype=np.float64)
     return np.asarray(logits - logits.max(axis=1, keepdims=True))
-
-
-def _one_hot(gold: Ids, size: int) -> Floats:
-    return np.asarray(np.eye(size)[gold])
 
 
 def _checked(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
@@ -201,27 +210,27 @@ def _checked(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
     return confidence, correct
 
 
-def _mass_edges(values: Floats) -> Floats:
-    ranks = np.ceil(np.arange(1, N_BINS) * len(values) / N_BINS).astype(int)
-    return np.asarray(np.sort(values)[ranks - 1])
+def mass_edges(values: Floats) -> Floats:
+    """Inner edges (9,) of 10 bins of equal mass of values (N,): those of rank ceil(k N / 10)."""
+    ranks = np.ceil(np.arange(1, N_BINS) * len(values) / N_BINS).astype(int) - 1
+    return np.asarray(np.partition(values, np.unique(ranks))[ranks])
 
 
-def _bins(values: Floats, edges: Floats) -> Ids:
+def bin_of(values: Floats, edges: Floats) -> Ids:
+    """The bin 0 .. 9 of each value (N,), closed on the right."""
     return np.asarray(np.searchsorted(edges, values, side="left"))
 
 
-def _plug_in(confidence: Floats, correct: Floats, edges: Floats) -> float:
-    gaps = np.bincount(_bins(confidence, edges), weights=confidence - correct, minlength=N_BINS)
-    return float(100 * np.abs(gaps).sum() / len(confidence))
+def _bin_sums(confidence: Floats, correct: Floats, edges: Floats) -> Floats:
+    """Items, sum of gaps and sum of squared gaps of each bin, (10, 3)."""
+    gap = confidence - correct
+    bins = bin_of(confidence, edges)
+    return np.stack([np.bincount(bins, weights, N_BINS) for weights in (None, gap, gap * gap)], axis=1)
 
 
-def _label_parts(probability: Floats, outcome: Floats) -> tuple[float, float, float, float]:
-    """Reliability, resolution, uncertainty and within-bin part of one label against the rest."""
-    bins = _bins(probability, _mass_edges(probability))
-    size = np.maximum(np.bincount(bins, minlength=N_BINS), 1)
-    forecast = (np.bincount(bins, probability, N_BINS) / size)[bins]
-    frequency = (np.bincount(bins, outcome, N_BINS) / size)[bins]
-    base = outcome.mean()
-    inner = (probability - forecast) ** 2 - 2 * (probability - forecast) * (outcome - frequency)
-    reliability, resolution = ((forecast - frequency) ** 2).mean(), ((frequency - base) ** 2).mean()
-    return float(reliability), float(resolution), float(base * (1 - base)), float(inner.mean())
+def _plug_in(sums: Floats) -> float:
+    return float(100 * np.abs(sums[:, 1]).sum() / sums[:, 0].sum())
+
+
+def _debiased(sums: Floats) -> float:
+    return float(ece10_equal_mass_debiased_from_counts_v1(sums.ravel()))

@@ -113,6 +113,33 @@ def xtreme_pos_span_counts_v1(
     return _span_counts(spans[0], spans[1], sentence)
 
 
+def span_confidence_v1(
+    probability: npt.NDArray[np.float64],
+    gold_ids: Ids,
+    predicted_ids: Ids,
+    sentence_index: Ids,
+    labels: Sequence[str],
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Confidence and correctness (0 or 1) of each predicted span, both (P,).
+
+    A span's confidence is the product of its words' probabilities of their predicted labels: that all of them are
+    right if words were independent. It is correct if a gold span has its words and type.
+
+    Args:
+        probability: of each word's predicted label, (N,).
+        gold_ids, predicted_ids, sentence_index, labels: as in `span_counts_v1`.
+    """
+    gold_ids, predicted_ids, sentence = _checked(gold_ids, predicted_ids, sentence_index, labels)
+    kind, begins = _read_bio(labels)
+    first = _sentence_starts(sentence)
+    gold, predicted = (_bio_spans(kind[ids], begins[ids], first) for ids in (gold_ids, predicted_ids))
+    start = np.flatnonzero(predicted.end >= 0)
+    total = np.append(0.0, np.cumsum(np.log(probability)))
+    confidence = np.exp(total[predicted.end[start] + 1] - total[start])
+    correct = (gold.end[start] == predicted.end[start]) & (gold.kind[start] == predicted.kind[start])
+    return np.minimum(confidence, 1.0), correct.astype(np.float64)
+
+
 @dataclass(frozen=True)
 class _Spans:
     """Spans of N words: type of each word, and where a span starts the index of its last word, else -1."""

@@ -1,0 +1,71 @@
+"""Scores of probabilities that are best, in the mean, for the true ones: Brier and negative log-likelihood.
+
+Brier scores are in their own unit (0 to 2), negative log-likelihoods in nats. Notation: N items, K labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from crosslayer.metrics.calibration import N_BINS, bin_of, centred, mass_edges
+from crosslayer.metrics.classification import Floats, Ids, require_same_length
+
+
+def brier_v1(probabilities: Floats, gold: Ids) -> float:
+    """Mean over items of the squared distance of (p_1 .. p_K) from the gold label's unit vector, 0 to 2."""
+    require_same_length(probabilities=probabilities, gold=gold)
+    return float(((probabilities - _one_hot(gold, probabilities.shape[1])) ** 2).sum(axis=1).mean())
+
+
+@dataclass(frozen=True)
+class BrierParts:
+    """The Brier score as reliability - resolution + uncertainty + within_bin, all in its own unit.
+
+    Attributes:
+        reliability: squared gap of probability and frequency; 0 is best.
+        resolution: variance of the bins' frequencies; high is good.
+        uncertainty: sum over labels of f (1 - f), a property of the data.
+        within_bin: what binning hides (Stephenson, Coelho and Jolliffe 2008): variance of the probabilities
+            inside the bins less twice their covariance with the outcome.
+    """
+
+    reliability: float
+    resolution: float
+    uncertainty: float
+    within_bin: float
+
+
+def brier_parts_v1(probabilities: Floats, gold: Ids) -> BrierParts:
+    """Parts of the Brier score (Murphy 1973), each label against the rest in 10 bins of equal mass, summed.
+
+    The parts are plug-in values; they add up to `brier_v1` exactly.
+    """
+    require_same_length(probabilities=probabilities, gold=gold)
+    outcome = _one_hot(gold, probabilities.shape[1])
+    parts = [_label_parts(p, y) for p, y in zip(probabilities.T, outcome.T, strict=True)]
+    return BrierParts(*(float(total) for total in np.sum(parts, axis=0)))
+
+
+def nll_v1(logits: Floats, gold: Ids) -> float:
+    """Mean negative log-likelihood in nats from logits (N, K), by log-sum-exp; divide by a temperature."""
+    require_same_length(logits=logits, gold=gold)
+    shifted = centred(logits)
+    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(gold)), gold]))
+
+
+def _one_hot(gold: Ids, size: int) -> Floats:
+    return np.asarray(np.eye(size)[gold])
+
+
+def _label_parts(probability: Floats, outcome: Floats) -> tuple[float, float, float, float]:
+    """Reliability, resolution, uncertainty and within-bin part of one label against the rest."""
+    bins = bin_of(probability, mass_edges(probability))
+    size = np.maximum(np.bincount(bins, minlength=N_BINS), 1)
+    forecast = (np.bincount(bins, probability, N_BINS) / size)[bins]
+    frequency = (np.bincount(bins, outcome, N_BINS) / size)[bins]
+    base = outcome.mean()
+    inner = (probability - forecast) ** 2 - 2 * (probability - forecast) * (outcome - frequency)
+    reliability, resolution = ((forecast - frequency) ** 2).mean(), ((frequency - base) ** 2).mean()
+    return float(reliability), float(resolution), float(base * (1 - base)), float(inner.mean())

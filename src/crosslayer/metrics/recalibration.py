@@ -1,0 +1,116 @@
+"""Maps fitted on one set of predictions (English dev here) that make the probabilities of others better.
+
+Notation: N items, K labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from crosslayer.metrics.calibration import centred, softmax
+from crosslayer.metrics.classification import Floats, Ids, require_same_length
+
+TEMPERATURES = (0.01, 100.0)
+"""Where `fit_temperature` looks."""
+WEIGHTS, BIASES = (0.01, 100.0), (-20.0, 20.0)
+"""Where `fit_vector_scaling` looks; a label that never occurs in the fitted set ends at a bound."""
+
+
+def fit_temperature(logits: Floats, gold: Ids) -> float:
+    """Temperature of least NLL (Guo et al. 2017), within `TEMPERATURES`.
+
+    NLL is convex in 1 / T, so its minimum is where mean(E_p[logit] - gold logit) = 0 (Brent's method). Where
+    that has no zero inside (all items right: lower end; logits that point the wrong way: upper end) the end
+    itself is given.
+
+    Raises:
+        ResultsError: lengths differ or there are no items.
+    """
+    require_same_length(logits=logits, gold=gold)
+    from scipy.optimize import brentq
+
+    shifted = centred(logits)
+    gold_mean = shifted[np.arange(len(gold)), gold].mean()
+
+    def slope(log_temperature: float) -> float:
+        weights = softmax(shifted, float(np.exp(log_temperature)))
+        return float((weights * shifted).sum(axis=1).mean() - gold_mean)
+
+    low, high = np.log(TEMPERATURES)
+    if slope(low) <= 0:
+        return TEMPERATURES[0]
+    if slope(high) >= 0:
+        return TEMPERATURES[1]
+    return float(np.exp(brentq(slope, low, high, xtol=1e-10)))
+
+
+@dataclass(frozen=True, eq=False)
+class VectorScaling:
+    """A weight and a bias for each label's log-probability, both (K,)."""
+
+    weight: Floats
+    bias: Floats
+
+    def __call__(self, logits: Floats) -> Floats:
+        """Rescaled logits (N, K)."""
+        return np.asarray(_log_probabilities(logits) * self.weight + self.bias)
+
+
+def fit_vector_scaling(logits: Floats, gold: Ids) -> VectorScaling:
+    """Vector scaling of least NLL (Guo et al. 2017), by L-BFGS-B from the fitted temperature.
+
+    On log-probabilities instead of logits: with a weight for each label the result would else depend on what was
+    added to all logits of an item. Unlike a temperature it can change the predicted label.
+
+    Args:
+        logits: (N, K).
+        gold: label ids, (N,).
+
+    Raises:
+        ResultsError: lengths differ or there are no items.
+    """
+    from scipy.optimize import minimize
+
+    require_same_length(logits=logits, gold=gold)
+    log_p = _log_probabilities(logits)
+    n, k = log_p.shape
+    target = np.eye(k)[gold]
+
+    def loss(parameters: Floats) -> tuple[float, Floats]:
+        scaled = _log_probabilities(log_p * parameters[:k] + parameters[k:])
+        slope = (np.exp(scaled) - target) / n
+        return float(-scaled[np.arange(n), gold].mean()), np.concatenate([(slope * log_p).sum(0), slope.sum(0)])
+
+    start = np.concatenate([np.full(k, 1 / fit_temperature(logits, gold)), np.zeros(k)])
+    found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[WEIGHTS] * k + [BIASES] * k)
+    return VectorScaling(found.x[:k], found.x[k:])
+
+
+def fit_isotonic(confidence: Floats, correct: Floats) -> Callable[[Floats], Floats]:
+    """Isotonic regression of correctness on confidence (Zadrozny and Elkan 2002), by scikit-learn.
+
+    Top label only: the predicted label stays, its probability changes. Outside the fitted range the nearest
+    value holds.
+
+    Args:
+        confidence, correct: of the fitted set, (N,).
+
+    Returns:
+        Maps confidences (M,) to recalibrated ones.
+
+    Raises:
+        ResultsError: lengths differ or there are no items.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    require_same_length(confidence=confidence, correct=correct)
+    fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(confidence, correct)
+    return lambda values: np.asarray(fitted.predict(values), dtype=np.float64)
+
+
+def _log_probabilities(logits: Floats) -> Floats:
+    shifted = centred(logits)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

@@ -1,0 +1,47 @@
+"""Answering only where confidence is high: risk against coverage.
+
+Notation: N items, G distinct confidences.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from crosslayer.metrics.classification import Floats, require_same_length
+
+
+def risk_coverage(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
+    """Coverage (G,) in 0 to 1 and risk (G,) in points of answering the items at or above each confidence.
+
+    Args:
+        confidence: of the predicted label, (N,).
+        correct: 1 where it is right, else 0, (N,).
+
+    Raises:
+        ResultsError: lengths differ or there are no items.
+    """
+    size, errors = _groups(confidence, correct)
+    answered = size.cumsum()
+    return answered / answered[-1], 100 * errors.cumsum() / answered
+
+
+def aurc_v1(confidence: Floats, correct: Floats) -> float:
+    """Area under the risk-coverage curve (Geifman and El-Yaniv 2017), points: mean risk over coverages 1/N .. 1.
+
+    Equal confidences count as the mean over all their orders. Args and errors as in `risk_coverage`.
+    """
+    size, errors = _groups(confidence, correct)
+    before, wrong_before = size.cumsum() - size, errors.cumsum() - errors
+    rank = np.arange(1, size.sum() + 1)
+    wrong = np.repeat(wrong_before, size) + (rank - np.repeat(before, size)) * np.repeat(errors / size, size)
+    return float(100 * np.mean(wrong / rank))
+
+
+def _groups(confidence: Floats, correct: Floats) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], Floats]:
+    """Items and errors at each distinct confidence, from the highest down."""
+    require_same_length(confidence=confidence, correct=correct)
+    order = np.argsort(confidence)[::-1]
+    ranked = np.asarray(confidence)[order]
+    start = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+    wrong = 1 - np.asarray(correct, dtype=np.float64)[order]
+    return np.diff(np.append(start, len(ranked))), np.add.reduceat(wrong, start)
