@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import frozen
+from benchmarks import calibration, frozen
 from benchmarks.contenders import CONTENDERS, Trial
 from benchmarks.measures import derive, matmul_rate
 from crosslayer.claims.ledger import LEDGER
@@ -36,7 +36,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--train", type=int, default=320, help="training items of a fine-tuning trial")
     parser.add_argument("--rounds", type=int, default=1, help="how often each contender runs; the fastest counts")
-    parser.add_argument("--only", choices=["finetuning", "frozen", "analysis"], help="one of the three tables")
+    parser.add_argument(
+        "--only", choices=["finetuning", "frozen", "analysis", "calibration"], help="one of the tables"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         if options.only in (None, "finetuning"):
@@ -45,6 +47,8 @@ def main() -> None:
             frozen_sweep(Path(scratch), options.rounds)
     if options.only in (None, "analysis"):
         analysis()
+    if options.only in (None, "calibration"):
+        calibration_metrics(max(3, options.rounds))
 
 
 def finetuning(scratch: Path, n_train: int, rounds: int) -> None:
@@ -104,6 +108,21 @@ def analysis() -> None:
         seconds, megabytes = _alone(derive, entry)
         table.add_row(entry.name, f"{seconds:.1f}", f"{megabytes:.0f}")
     console.print(table)
+
+
+def calibration_metrics(rounds: int) -> None:
+    """Every metric on a million predictions, and netcal's ECE."""
+    ours, megabytes = _alone(calibration.ours, rounds)
+    netcal, their_megabytes = _alone(calibration.netcal, rounds)
+    theirs = netcal["ECE"]
+    table = Table(
+        "metric", "ms", "times faster than netcal's ECE",
+        title=f"calibration of {calibration.N:,} predictions of {calibration.K} labels",
+    )  # fmt: skip
+    for name, seconds in [*ours.items(), ("all together", sum(ours.values())), ("netcal's ECE", theirs)]:
+        table.add_row(name, f"{1000 * seconds:.0f}", f"{theirs / seconds:.1f}")
+    console.print(table)
+    console.print(f"peak memory {megabytes:.0f} MB, netcal {their_megabytes:.0f} MB")
 
 
 def training_flops(tokens: int, profile: Profile, folder: Path, task: TaskName) -> float:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from crosslayer.config import DataSpec, Profile, SplitSizes, parse_profile
 from crosslayer.data import prepared, xtreme
 from crosslayer.data.examples import Corpus, PairExample, TagExample
-from crosslayer.data.intermediate import intermediate_corpus
-from crosslayer.data.sources import cut, draw, languages_of, load_corpus, load_parallel
+from crosslayer.data.intermediate import intermediate_corpus, normalised, round_robin, texts_of
+from crosslayer.data.sources import cut, draw, languages_of, load_corpus, load_parallel, read_all
 from crosslayer.errors import DataError, ResultsError
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
@@ -411,6 +411,60 @@ def test_arms_that_are_not_parallel_match_in_number(root: Path, items: int) -> N
     sizes = [len(set(part)) for part in mixed.values()]
     assert sum(sizes) == items
     assert max(sizes) - min(sizes) <= 1
+
+
+def test_arms_that_are_not_parallel_match_in_words(root: Path) -> None:
+    """The other languages' sentences are a word longer; with enough to choose from, the totals are equal."""
+    for language, extra in (("en", 0), ("de", 1), ("sw", 1)):
+        sentences = [[f"{language}:{i}-{w}\tO" for w in range(2 + i % 6 + extra)] for i in range(40)]
+        write(root / f"panx/train-{language}.tsv", *(line for words in sentences for line in (*words, "")))
+    english, mixed = (intermediate_corpus("xnli", arm, profile(root, 9)) for arm in ("english", "multilingual"))
+    rows = [[row for part in arm.values() for row in part] for arm in (english, mixed)]
+    assert [len(part) for part in rows] == [9, 9]
+    words = [sum(len(row.words) for row in part if isinstance(row, TagExample)) for part in rows]
+    assert words[0] == words[1] > 0
+    assert {language: len(part) for (_, language), part in mixed.items()} == {"de": 3, "en": 3, "sw": 3}
+
+
+def test_a_language_with_few_sentences_gives_all_it_has(root: Path) -> None:
+    write(root / "panx/train-sw.tsv", "sw:once\tO", "", "sw:twice\tO")
+    _, mixed = arms("xnli", profile(root, 12))
+    assert {language: len(part) for language, part in mixed.items()} == {"de": 5, "en": 5, "sw": 2}
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=6), st.integers(0, 40))
+def test_round_robin_deals_all_and_stays_even(sizes: list[int], n: int) -> None:
+    capacity = {str(i): size for i, size in enumerate(sizes)}
+    n = min(n, sum(sizes))
+    shares = round_robin(capacity, n)
+    assert sum(shares.values()) == n
+    assert all(shares[name] <= capacity[name] for name in capacity)
+    open_ones = [shares[name] for name in capacity if shares[name] < capacity[name]]
+    assert not open_ones or max(shares.values()) <= min(open_ones) + 1
+
+
+@pytest.mark.parametrize(("target", "test_file"), [("pos", "udpos/test-th.tsv"), ("xnli", "xnli/test-de.tsv")])
+def test_no_text_of_the_targets_test_sets_is_trained_on(root: Path, target: TaskName, test_file: str) -> None:
+    """A training text planted in a test set, written otherwise: neither arm has it, in no language."""
+    chosen = profile(root, 4)
+    victim = intermediate_corpus(target, "english", chosen)["train", "en"][0]
+    text = texts_of(victim)[0]
+    written = f"{text.upper()} !"
+    lines = [f"{word}\tNOUN" for word in written.split()] if target == "pos" else [f"{written}\tx\tneutral"]
+    with (root / test_file).open("a", encoding="utf-8") as stream:
+        stream.write("\n" + "\n".join(lines) + "\n")
+    tested = read_all(target, chosen.data, SplitSizes())
+    held_out = {normalised(t) for (s, _), rows in tested.items() if s == "test" for r in rows for t in texts_of(r)}
+    assert normalised(text) in held_out
+    for arm in ("english", "multilingual"):
+        rows = [row for part in intermediate_corpus(target, arm, chosen).values() for row in part]
+        assert len(rows) == 4
+        assert victim.item not in {row.item for row in rows}
+        assert not held_out & {normalised(t) for row in rows for t in texts_of(row)}
+
+
+def test_texts_are_compared_without_case_width_space_and_marks() -> None:
+    assert normalised("\uff21 b-\u00c7,\u3000\u6f22 1!") == normalised("ABc\u0327\u6f221") == "ab\u00e7\u6f221"
 
 
 def test_arms_of_the_fragment_hold_the_same_items() -> None:

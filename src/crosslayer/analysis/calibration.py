@@ -103,7 +103,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The primary change over all targets and by target; other measures; levels by arm; languages; models."""
     targets, missing, keys = load_targets(run, profile)
     compared = [target for target in targets if target.seeds]
-    parts = [_overall(compared)]
+    parts = [overall(compared)]
     parts += [_change_of(target) for target in compared]
     parts += [part for name in MEASURES if name != PRIMARY for part in _other(compared, name)]
     parts += [part for target in targets for part in _levels(target)]
@@ -161,7 +161,7 @@ def _load_trials(
     return trials, missing
 
 
-def _overall(targets: list[Target]) -> Part:
+def overall(targets: list[Target]) -> Part:
     """One interval over all targets, at the seeds that all of them have."""
     name = CHANGE.format(PRIMARY)
     seeds = _common_seeds(targets)

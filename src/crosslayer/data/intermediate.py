@@ -1,16 +1,32 @@
 """Training data of the intermediate phase: two arms that differ in language only.
 
-NER comes before a sentence task and NLI before a tag task. The multilingual arm has as many items as the
-English one, dealt round-robin over the languages; where the data are parallel, they are the same items.
+NER comes before a sentence task and NLI before a tag task. Both arms have the same number of items, so that they
+take the same number of update steps; the multilingual one deals them round-robin over the languages, a language
+that has no more drops out. Where the data are parallel, the items are the same in both arms; else the multilingual
+arm is given the English one's number of words by exchanging as few sentences as possible for others of the same
+language. No text of the target's test sets is trained on.
 """
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
 from crosslayer.config import Arm, Profile, SplitSizes
-from crosslayer.data.examples import Corpus, Example, Split
+from crosslayer.data.examples import Corpus, Example, Split, TagExample
 from crosslayer.data.sources import draw, languages_of, read_all
 from crosslayer.errors import DataError
 from crosslayer.tasks import INTERMEDIATE, TaskName
+
+SPARE = 10
+"""Sentences of a language that may be exchanged, as a multiple of those it has in the arm."""
+Pool = Mapping[str, list[Example]]
+"""Candidates by language in drawn order."""
+Lengths = npt.NDArray[np.int_]
+Mask = npt.NDArray[np.bool_]
 
 
 def intermediate_corpus(target: TaskName, arm: Arm, profile: Profile) -> Corpus:
@@ -20,30 +36,58 @@ def intermediate_corpus(target: TaskName, arm: Arm, profile: Profile) -> Corpus:
         DataError: the source has too few items, or no second language.
     """
     source, n = INTERMEDIATE[target], profile.intermediate.items
-    pool = _pool(source, profile)
+    pool = _pool(target, source, profile)
+    if len(pool["en"]) < n:
+        raise DataError(f"intermediate.items {n} is more than the {len(pool['en'])} items of {source}; lower it")
+    english = pool["en"][:n]
     if arm == "english":
-        return {("train", "en"): _first(pool["en"], n, source)}
-    languages = sorted(pool)
-    if len(languages) < 2:
+        return {("train", "en"): english}
+    if len(pool) < 2:
         raise DataError(f"the multilingual arm of {target} needs {source} data in more than one language")
-    shares = [n // len(languages) + (i < n % len(languages)) for i in range(len(languages))]
-    dealt: dict[str, list[Example]] = {}
-    for i, (language, share) in enumerate(zip(languages, shares, strict=True)):
-        examples = _first(pool[language], n, source) if _parallel(pool) else pool[language]
-        dealt[language] = examples[i :: len(languages)] if _parallel(pool) else _first(examples, share, source)
-    return {("train", language): examples for language, examples in dealt.items()}
+    languages = sorted(pool)
+    if _parallel(pool):
+        dealt = {language: pool[language][:n][i :: len(languages)] for i, language in enumerate(languages)}
+    else:
+        dealt = _dealt(pool, round_robin({language: len(pool[language]) for language in languages}, n), english)
+    return {("train", language): examples for language, examples in dealt.items() if examples}
 
 
-def _pool(source: TaskName, profile: Profile) -> dict[str, list[Example]]:
-    """Candidates by language in drawn order. XNLI's training set is English only, so NLI uses its dev set."""
+def round_robin(capacity: Mapping[str, int], n: int) -> dict[str, int]:
+    """How many of ``n`` items each language gets, one a round for each that has any left; in the order given."""
+    shares = dict.fromkeys(capacity, 0)
+    for _ in range(n):
+        least = min((name for name in shares if shares[name] < capacity[name]), key=shares.__getitem__)
+        shares[least] += 1
+    return shares
+
+
+def normalised(text: str) -> str:
+    """What two texts are compared by: letters and digits only, NFKC, without case."""
+    return "".join(sign for sign in unicodedata.normalize("NFKC", text).casefold() if sign.isalnum())
+
+
+def texts_of(example: Example) -> tuple[str, ...]:
+    """The two texts of a pair, or the sentence."""
+    if isinstance(example, TagExample):
+        return ("".join(example.words),)
+    return example.first, example.second
+
+
+def _pool(target: TaskName, source: TaskName, profile: Profile) -> Pool:
+    """All candidates. XNLI's training set is English only, so NLI uses its dev set."""
+    tested = _tested(target, profile)
     sizes = SplitSizes(train=profile.intermediate.items, dev=1, test=1)
     corpus = read_all(source, profile.data, sizes)
     split: Split = "dev" if source == "xnli" and profile.data.source != "fragment" else "train"
     pool = {code: corpus[split, code] for code in languages_of(corpus, split)}
-    shared = set.intersection(*({example.item for example in rows} for rows in pool.values()))
     parallel = split == "dev" or profile.data.source == "fragment"
+    leaked = {code: {row.item for row in rows if _occurs(row, tested)} for code, rows in pool.items()}
     if parallel:
-        pool = {code: [row for row in rows if row.item in shared] for code, rows in pool.items()}
+        shared = set.intersection(*({row.item for row in rows} for rows in pool.values()))
+        clean = shared - {item for items in leaked.values() for item in items}
+        pool = {code: [row for row in rows if row.item in clean] for code, rows in pool.items()}
+    else:
+        pool = {code: [row for row in rows if row.item not in leaked[code]] for code, rows in pool.items()}
     return {
         code: draw(
             rows, len(rows), profile.data.draw_seed, f"intermediate:{'' if parallel else code}", shuffle=True
@@ -52,13 +96,60 @@ def _pool(source: TaskName, profile: Profile) -> dict[str, list[Example]]:
     }
 
 
-def _parallel(pool: dict[str, list[Example]]) -> bool:
+def _tested(target: TaskName, profile: Profile) -> set[str]:
+    """The normalised texts of the target's test sets."""
+    corpus = read_all(target, profile.data, profile.tasks[target].sizes)
+    return {
+        normalised(text)
+        for (split, _), rows in corpus.items()
+        if split == "test"
+        for row in rows
+        for text in texts_of(row)
+    }
+
+
+def _occurs(example: Example, tested: set[str]) -> bool:
+    return any(normalised(text) in tested for text in texts_of(example))
+
+
+def _parallel(pool: Pool) -> bool:
     """Whether all languages hold the same items in the same order."""
     first, *others = ([example.item for example in rows] for rows in pool.values())
     return all(items == first for items in others)
 
 
-def _first(examples: list[Example], n: int, source: TaskName) -> list[Example]:
-    if len(examples) < n:
-        raise DataError(f"intermediate.items {n} is more than the {len(examples)} items of {source}; lower it")
-    return examples[:n]
+def _dealt(pool: Pool, shares: Mapping[str, int], english: Sequence[Example]) -> dict[str, list[Example]]:
+    """The shares of the languages, with as many words in all as the English arm has or nearly so."""
+    candidates = {code: pool[code][: SPARE * share] for code, share in shares.items()}
+    length = {code: np.array([_words(row) for row in rows]) for code, rows in candidates.items()}
+    inside = {code: np.arange(len(rows)) < shares[code] for code, rows in candidates.items()}
+    excess = sum(int(length[code][chosen].sum()) for code, chosen in inside.items()) - sum(map(_words, english))
+    while excess:
+        found = [
+            (abs(excess - less), code, less) for code in shares for less in _steps(length[code], inside[code])
+        ]
+        left, code, less = min(found, default=(abs(excess), "", 0))
+        if left >= abs(excess):
+            break
+        _exchange(length[code], inside[code], less)
+        excess -= less
+    return {code: [rows[i] for i in np.flatnonzero(inside[code])] for code, rows in candidates.items()}
+
+
+def _words(example: Example) -> int:
+    return len(example.words) if isinstance(example, TagExample) else len(" ".join(texts_of(example)).split())
+
+
+def _steps(length: Lengths, inside: Mask) -> set[int]:
+    """By how many words an arm can become shorter by one exchange; longer where negative."""
+    ours, theirs = np.unique(length[inside]), np.unique(length[~inside])
+    return set((ours[:, None] - theirs).ravel().tolist())
+
+
+def _exchange(length: Lengths, inside: Mask, less: int) -> None:
+    """Exchange the first pair of sentences that makes the arm shorter by so many words."""
+    for i in np.flatnonzero(inside):
+        others = np.flatnonzero(~inside & (length == length[i] - less))
+        if len(others):
+            inside[i], inside[others[0]] = False, True
+            return

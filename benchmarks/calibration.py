@@ -1,0 +1,61 @@
+"""Calibration metrics on a million predictions beside netcal's; each function runs in a process of its own."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from benchmarks.contenders import peak_megabytes
+from crosslayer.metrics import calibration, proper_scores, selective
+from crosslayer.metrics.classification import Floats, Ids
+
+N, K = 1_000_000, 3
+OF_TOP_LABEL = (
+    calibration.ece10_equal_width_v1, calibration.ece10_equal_mass_v1, calibration.ece10_equal_width_debiased_v1,
+    calibration.ece10_equal_mass_debiased_v1, calibration.mce10_equal_width_v1, selective.aurc_v1,
+)  # fmt: skip
+OF_ALL_LABELS = (
+    calibration.classwise_ece10_equal_width_v1, proper_scores.brier_v1, proper_scores.brier_parts_v1,
+)  # fmt: skip
+
+
+def ours(rounds: int) -> tuple[dict[str, float], float]:
+    """Seconds by metric, the fastest of the rounds, and megabytes of all of them."""
+    probabilities, gold = _predictions()
+    confidence, right = calibration.top_label(probabilities, gold)
+    seconds = {"top label": _best(lambda: calibration.top_label(probabilities, gold), rounds)}
+    seconds |= {metric.__name__: _best(partial(metric, confidence, right), rounds) for metric in OF_TOP_LABEL}
+    seconds |= {metric.__name__: _best(partial(metric, probabilities, gold), rounds) for metric in OF_ALL_LABELS}
+    logits = np.log(probabilities)
+    seconds["nll_v1"] = _best(lambda: proper_scores.nll_v1(logits, gold), rounds)
+    return seconds, peak_megabytes()
+
+
+def netcal(rounds: int) -> tuple[dict[str, float], float]:
+    """netcal's ECE of equal width alone."""
+    warnings.simplefilter("ignore")
+    from netcal.metrics.confidence import ECE
+
+    probabilities, gold = _predictions()
+    return {"ECE": _best(lambda: ECE(10).measure(probabilities, gold), rounds)}, peak_megabytes()
+
+
+def _predictions() -> tuple[Floats, Ids]:
+    rng = np.random.default_rng(0)
+    probabilities = calibration.softmax(2 * rng.standard_normal((N, K)))
+    gold = (rng.random((N, 1)) > probabilities.cumsum(axis=1)).sum(axis=1).clip(max=K - 1)
+    return probabilities, gold
+
+
+def _best(run: Callable[[], Any], rounds: int) -> float:
+    found = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        found.append(time.perf_counter() - start)
+    return min(found)
