@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 
 from crosslayer import cli
 from crosslayer.config import load_profile, read_yaml
+from crosslayer.supervision import exclusive
 
 ROOT = Path(__file__).resolve().parents[1]
 Command = Callable[..., tuple[int, str, str]]
@@ -185,6 +187,68 @@ def test_nothing_to_record_or_pin(crosslayer: Command, place: Path) -> None:
     code, _, err = crosslayer("claims", "pin", "--run", "none", "--reason", "because")
     assert (code, "none" in one_line(err)) == (2, True)
     assert not list((place / "claims" / "ledger").iterdir())
+
+
+def test_verdicts_for_other_programs(crosslayer: Command) -> None:
+    crosslayer("profile", "use", "tiny")
+    code, out, _ = crosslayer("claims", "list", "--json")
+    assert (code, {row["run"] for row in json.loads(out)}) == (0, {"fresh"})
+    for form, start in (("json", "["), ("csv", "claim,run,"), ("jsonld", "{")):
+        code, out, _ = crosslayer("claims", "export", "--format", form)
+        assert (code, out.startswith(start), out.endswith("\n")) == (0, True, True)
+    code, out, err = crosslayer("claims", "export", "--format", "xml")
+    assert (code, out) == (2, "")
+    assert "unknown format 'xml'; use one of json, csv, jsonld" in one_line(err)
+    code, out, _ = crosslayer("claims", "schema")
+    assert (code, "source" in json.loads(out)["properties"]) == (0, True)
+
+
+def test_a_run_differs_from_itself_in_nothing(crosslayer: Command) -> None:
+    crosslayer("profile", "use", "tiny")
+    assert crosslayer("claims", "diff", "fresh", "fresh")[:2] == (0, "0 claims differ, 18 are the same\n")
+    code, _, err = crosslayer("claims", "diff", "fresh", "no such\nrun")
+    assert (code, "there is no run 'no such\\nrun'; there are fresh" in one_line(err)) == (2, True)
+
+
+def test_claims_are_imported_into_a_new_file_only(crosslayer: Command, place: Path) -> None:
+    (place / "report.txt").write_text(
+        "A title\n\nClaim\tVerified\tConfidence\nIt holds.\t✓\t0.5\n", encoding="utf-8"
+    )
+    code, out, _ = crosslayer("claims", "import", "report.txt", "--output", "new.yaml")
+    assert (code, out) == (0, "1 claims in new.yaml; fill the empty fields\n")
+    written = (place / "new.yaml").read_text(encoding="utf-8")
+    assert crosslayer("claims", "import", "report.txt")[:2] == (0, written)
+    code, _, err = crosslayer("claims", "import", "report.txt", "--output", "new.yaml")
+    assert (code, "new.yaml is there already" in one_line(err)) == (2, True)
+    code, _, err = crosslayer("claims", "import", "report.txt", "--output", "absent/new.yaml")
+    assert (code, "absent/new.yaml cannot be written" in one_line(err)) == (2, True)
+    assert (place / "new.yaml").read_text(encoding="utf-8") == written
+    assert not (place / "absent").exists()
+
+
+def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: Path) -> None:
+    home = place / "results" / "tiny" / "trials" / "sweep" / "pos"
+    counted, former, unfinished = (home / f"{digit * 16}" for digit in "abc")
+    for folder in (counted, former, home / "own-notes", home.parent / "ner" / unfinished.name):
+        folder.mkdir(parents=True)
+        (folder / "record.json").write_text("x" * 1000, encoding="utf-8")
+    (home / "linked").symlink_to(place / "profiles", target_is_directory=True)
+    (home / "manifest.json").write_text(json.dumps({"keys": [counted.name]}), encoding="utf-8")
+    before = set(place.rglob("*"))
+    code, out, _ = crosslayer("clean")
+    assert (code, [line.split()[-1] for line in out.splitlines()[:-1]]) == (0, [str(former.relative_to(place))])
+    assert "1 trials, 0.0 MB; remove them with" in out
+    assert set(place.rglob("*")) == before, "nothing is removed before one says so"
+    with exclusive(home):
+        code, _, err = crosslayer("clean", "--remove")
+    assert (code, "another" in one_line(err), former.exists()) == (2, True, True)
+    assert crosslayer("clean", "--remove")[0] == 0
+    gone = before - set(place.rglob("*"))
+    assert gone == {former, former / "record.json"}
+    assert crosslayer("clean")[1].startswith("0 trials")
+    (home / "manifest.json").write_text("{", encoding="utf-8")
+    code, _, err = crosslayer("clean", "--remove")
+    assert (code, "manifest.json is damaged" in one_line(err)) == (2, True)
 
 
 def test_the_module_is_a_program(place: Path) -> None:

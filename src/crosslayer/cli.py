@@ -9,18 +9,16 @@ from typing import Annotated, Any
 
 import typer
 
+from crosslayer.claims.commands import app as claims_app
 from crosslayer.config import ACTIVE, PROFILES, load_profile, parse_profile, read_yaml
 from crosslayer.errors import ConfigError, CrosslayerError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replicate a paper claim by claim.")
 profile_app = typer.Typer(no_args_is_help=True, help="The settings of a run.")
-claims_app = typer.Typer(no_args_is_help=True, help="The registry of claims and what became of them.")
 sweep_app = typer.Typer(no_args_is_help=True, help="Train on machines without the project.")
 app.add_typer(profile_app, name="profile")
 app.add_typer(sweep_app, name="sweep")
 app.add_typer(claims_app, name="claims")
-
-CHANGELOG = Path("CHANGELOG.md")
 
 
 def main() -> None:
@@ -151,50 +149,6 @@ def _set(content: Any, key: str, value: Any) -> None:
     content[last] = value
 
 
-@claims_app.command("list")
-def list_claims() -> None:
-    """The verdict of every claim in the present run and in all recorded ones."""
-    from crosslayer.claims.registry import load_registry
-    from crosslayer.claims.results import load_all, table
-
-    for results in load_all(load_profile(), load_registry()):
-        typer.echo(f"{results.name}: {results.title}")
-        for line in table(results):
-            typer.echo(f"  {line}")
-
-
-@claims_app.command("show")
-def show_claim(claim: str) -> None:
-    """One claim: what the source says, how it is measured, and its verdicts."""
-    from crosslayer.claims.registry import load_registry
-    from crosslayer.claims.results import load_all
-
-    registry = load_registry()
-    entry = registry.entry(claim)
-    typer.echo(f"{entry.id}  {entry.title}\n\n{entry.source_text}\n")
-    typer.echo(f"Measured as: {entry.measured_as}\nReproduced when: {entry.reproduced_when}\n")
-    for results in load_all(load_profile(), registry):
-        verdict = results.verdicts[claim]
-        typer.echo(f"{results.name}: {verdict.verdict}. {verdict.because}")
-        typer.echo(f"  bears on the paper: {verdict.bears_on_paper}. {verdict.bears_reason}")
-
-
-@claims_app.command("pin")
-def pin_claims(
-    reason: Annotated[str, typer.Option("--reason", help="Why the numbers are what they should be.")],
-    run: Annotated[str | None, typer.Option("--run", help="A recorded run; the present one by default.")] = None,
-) -> None:
-    """Write down what a run gives now as what `pytest claims/` expects."""
-    from crosslayer.claims.pins import pin
-    from crosslayer.claims.registry import REGISTRY, load_registry
-    from crosslayer.claims.results import LEDGER, load_fresh, load_recorded
-
-    registry = load_registry()
-    results = load_fresh(load_profile(), registry) if run is None else load_recorded(LEDGER / run, registry)
-    for line in pin(REGISTRY, results, reason, CHANGELOG):
-        typer.echo(line)
-
-
 @app.command("record")
 def record_run(
     name: Annotated[str, typer.Argument(help="Name of the entry in claims/ledger/.")],
@@ -208,6 +162,23 @@ def record_run(
     profile = load_profile()
     folder = record(name, title, profile, load_registry(), RESULTS / profile.profile)
     typer.echo(f"recorded in {folder}; pin it with: crosslayer claims pin --run {name} --reason TEXT")
+
+
+@app.command("clean")
+def clean(
+    remove: Annotated[bool, typer.Option("--remove", help="Remove them; without it they are only named.")] = False,
+) -> None:
+    """Name the trials that no manifest counts any more, and with --remove delete them."""
+    from crosslayer import cleaning
+    from crosslayer.claims.results import RESULTS
+
+    found = list(cleaning.leftovers(RESULTS))
+    for leftover in found:
+        typer.echo(f"{leftover.size / 1e3:8.0f} kB  {leftover.folder}")
+    total = f"{len(found)} trials, {sum(leftover.size for leftover in found) / 1e6:.1f} MB"
+    if remove:
+        cleaning.remove(found)
+    typer.echo(f"{total} removed" if remove else f"{total}; remove them with: crosslayer clean --remove")
 
 
 @app.command("doctor")

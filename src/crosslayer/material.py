@@ -13,7 +13,7 @@ from crosslayer.data.encoded import read_encoded
 from crosslayer.encoders.vocabulary import load_trimmed
 from crosslayer.errors import ConfigError
 from crosslayer.predictions import Stage
-from crosslayer.tasks import INTERMEDIATE, TaskName
+from crosslayer.tasks import TaskName
 from crosslayer.trainee import Material
 from crosslayer.trials import TrialSpec, Variant, variants, variations
 
@@ -37,7 +37,7 @@ def load_material(folder: Path, task: TaskName, arms: list[str], device: torch.d
 
 def intermediate_file(target: TaskName, arm: str) -> str:
     """Name of the table of windows of an intermediate arm."""
-    return f"intermediate-{INTERMEDIATE[target]}-{arm}.parquet"
+    return f"intermediate-{target}-{arm}.parquet"
 
 
 def planned_device(spec: ComputeSpec) -> str:

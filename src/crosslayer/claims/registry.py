@@ -264,6 +264,24 @@ def load_registry(path: Path = REGISTRY) -> Registry:
         raise ClaimError(f"{path}, line {line}: {describe(error, Registry)}") from None
 
 
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the registry as it is written: entries without ids, expected ranges one record a run."""
+    schema = Registry.model_json_schema()
+    entry, expected = schema["$defs"]["Entry"], schema["$defs"].pop("Expected")
+    del entry["properties"]["id"]
+    entry["required"].remove("id")
+    pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    one = {"anyOf": [{"type": "number"}, pair]}
+    by_task = {"type": "object", "additionalProperties": one}
+    ranges = {"type": "object", "additionalProperties": {"anyOf": [*one["anyOf"], by_task]}}
+    kept = {name: expected["properties"][name] for name in ("profile", "run", "basis", "reason")}
+    entry["properties"]["expected"]["items"] = {
+        "type": "object", "additionalProperties": False, "properties": {**kept, "ranges": ranges},
+        "required": ["profile", "basis", "reason", "ranges"],
+    }  # fmt: skip
+    return schema
+
+
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file; a `ClaimError` where that fails."""
     try:

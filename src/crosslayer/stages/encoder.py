@@ -16,6 +16,7 @@ from crosslayer.encoders import Encoder, load_encoder
 from crosslayer.encoders.vocabulary import save_encoder, trim_together
 from crosslayer.fusion import check_layer
 from crosslayer.stages.command import run_stage
+from crosslayer.tasks import INTERMEDIATE
 
 COMMON_SENTENCES = 64
 """English sentences of the text on which attention weights are compared between tasks."""
@@ -50,8 +51,8 @@ def _tables(profile: Profile, data: Path, encoder: Encoder) -> Iterator[tuple[st
     for task, corpus in corpora.items():
         yield task, concatenate([encode(task, corpus, tokenizer, length), common])
     for path in sorted(data.glob("intermediate-*.parquet")):
-        source: Any = path.stem.split("-")[1]
-        yield path.stem, encode(source, read_corpus(path), tokenizer, length)
+        target: Any = path.stem.split("-")[1]
+        yield path.stem, encode(INTERMEDIATE[target], read_corpus(path), tokenizer, length)
     parallel = read_parallel(data / "parallel.parquet")
     sides = [
         encode_texts([(code, item, text[side]) for code, rows in parallel.items() for item, *text in rows],

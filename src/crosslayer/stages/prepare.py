@@ -11,7 +11,6 @@ from crosslayer.data.intermediate import intermediate_corpus
 from crosslayer.data.prepared import write_corpus, write_parallel
 from crosslayer.data.sources import load_corpus, load_parallel
 from crosslayer.stages.command import run_stage
-from crosslayer.tasks import INTERMEDIATE
 
 
 def prepare(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
@@ -19,7 +18,7 @@ def prepare(profile: Profile, folder: Path, options: argparse.Namespace) -> None
     corpora = {task: load_corpus(task, profile) for task in profile.tasks}
     parallel = load_parallel(profile)
     arms = {
-        f"intermediate-{INTERMEDIATE[target]}-{arm}": intermediate_corpus(target, arm, profile)
+        f"intermediate-{target}-{arm}": intermediate_corpus(target, arm, profile)
         for target in profile.intermediate.targets
         for arm in profile.intermediate.arms
         if arm != "none"
