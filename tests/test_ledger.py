@@ -192,7 +192,7 @@ def test_sample_keeps_a_sentence_of_every_language() -> None:
 def test_words_outside_the_sample_have_no_scores(
     results: Path, profile: Profile, structural: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ledger, "MAX_SCORED_TAGS", 40)
+    monkeypatch.setitem(ledger.MAX_SCORED_TAGS, "intermediate", 40)
     folder = record("small", "Sampled", profile, structural, results, tmp_path)
     kept, fresh = RecordedRun(folder), ResultsRun(results)
     trials = fresh.records("intermediate", "pos")

@@ -119,6 +119,17 @@ def test_results_from_elsewhere_equal_those_from_here(
             assert {name: one[name].tolist() for name in one} == {name: two[name].tolist() for name in two}
 
 
+def test_the_time_spent_elsewhere_is_noted(tiny: Profile, home: Path, ran: Path) -> None:
+    merge_sweep(tiny, home, ran)
+    trials = [json.loads(path.read_text(encoding="utf-8")) for path in ran.glob("trials/*/result.json")]
+    spent = sum(trial["seconds"] for trial in trials)
+    stages = json.loads((home / "run.json").read_text(encoding="utf-8"))["stages"]
+    assert spent > 0
+    assert sum(entry["seconds"] for entry in stages.values()) == pytest.approx(spent, abs=0.02)
+    merge_sweep(tiny, home, ran)
+    assert json.loads((home / "run.json").read_text(encoding="utf-8"))["stages"] == stages
+
+
 def test_the_sweep_trains_nothing_that_was_merged(
     tiny: Profile, home: Path, ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

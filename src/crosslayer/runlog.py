@@ -34,7 +34,12 @@ def timed(folder: Path, stage: str) -> Iterator[dict[str, Any]]:
     extra: dict[str, Any] = {}
     start = time.monotonic()
     yield extra
-    entry = {"seconds": round(time.monotonic() - start, 2), **extra}
+    note_seconds(folder, stage, time.monotonic() - start, **extra)
+
+
+def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None:
+    """Record what a stage took, unless a former attempt took longer."""
+    entry = {"seconds": round(seconds, 2), **extra}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "run.json"
     with (folder / ".run.lock").open("w") as lock:

@@ -48,8 +48,9 @@ PROBES = (
     "structure.json",
 )  # fmt: skip
 IDENTITY = ("language", "item", "position", "gold")
-MAX_SCORED_TAGS = 20_000
-"""Words of a split whose scores are kept at most, spread evenly over the languages; pairs keep all of theirs."""
+MAX_SCORED_TAGS: dict[Stage, int] = {"intermediate": 10_000, "sweep": 5_000}
+"""Words of a split whose scores are kept at most, spread evenly over the languages; pairs keep all of theirs.
+They are most of an entry's bytes, and the question Q01 rests on the arms."""
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def _write_tables(run: ResultsRun, trials: list[TrialRecord], folder: Path) -> N
             part = [trial for trial in usable if (trial.stage, trial.task) == (stage, task)]
             if part:
                 pq.write_table(_compact(run, part), folder / predictions_file(stage, task), compression="zstd")
-    arrays = {f"{t.key}/{name}": array for t in usable for name, array in run.diagnostics(t).items()}
+    arrays = {f"{t.key}/{name}": _half(name, array) for t in usable for name, array in run.diagnostics(t).items()}
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
     for trial in _scored(usable):
         _write_scores(run, trial, folder)
@@ -191,6 +192,11 @@ def _write_tables(run: ResultsRun, trials: list[TrialRecord], folder: Path) -> N
     for name in PROBES:
         if (run.folder / "probes" / name).exists():
             shutil.copyfile(run.folder / "probes" / name, folder / "probes" / name)
+
+
+def _half(name: str, array: Array) -> Array:
+    """The one large diagnostic, a vector a language, in half precision."""
+    return array.astype(np.float16) if name == "fused_mean" else array
 
 
 def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
@@ -230,7 +236,7 @@ def _write_scores(run: ResultsRun, trial: TrialRecord, folder: Path) -> None:
         assert scores is not None
         if TASKS[trial.task].kind == "tags":
             table = run.table([trial], split)
-            kept = sample(table.language, table.item, MAX_SCORED_TAGS)
+            kept = sample(table.language, table.item, MAX_SCORED_TAGS[trial.stage])
             scores = np.where(kept[:, None], scores, np.nan)
         values.append(scores.astype(np.float16))
         splits += [split] * len(scores)

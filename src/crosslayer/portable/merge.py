@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from crosslayer.inference import prediction_frame
 from crosslayer.material import trial_specs
 from crosslayer.portable.run import FILES, KEY
 from crosslayer.predictions import Stage, check_predictions
+from crosslayer.runlog import note_seconds
 from crosslayer.supervision import exclusive
 from crosslayer.sweep import keep
 from crosslayer.tasks import TASKS, TaskName
@@ -38,6 +40,7 @@ class Result(BaseModel):
     key: str
     torch: str
     outcome: Literal["ok", "collapsed", "nan_loss", "out_of_memory"]
+    seconds: float = 0.0
     detail: str = ""
     dev_history: tuple[float, ...] = ()
     losses: tuple[float, ...] = ()
@@ -63,12 +66,14 @@ def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int
     """
     planned = {spec.key: spec for spec in _planned(profile, results / "encoder")}
     merged = there = 0
+    spent: dict[str, float] = defaultdict(float)
     for key, contents in read_trials(folder):
         spec = planned.get(key)
         if spec is None:
             raise ResultsError(
                 f"{folder}: trial {key} is none of the profile {profile.profile}; activate its profile"
             )
+        spent[f"{spec.stage}-{spec.task}"] += _read_result(contents, f"trial {key}").seconds
         home = results / "trials" / spec.stage / spec.task
         with exclusive(home):
             if finished(home, spec) is not None:
@@ -78,6 +83,8 @@ def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int
             merged += 1
     if not merged + there:
         raise ResultsError(f"{folder} holds no finished trial; run the packed sweep first")
+    for stage, seconds in spent.items():
+        note_seconds(results, stage, seconds)
     return merged, there
 
 
@@ -123,10 +130,7 @@ def _read_part(path: Path) -> Iterator[tuple[str, Contents]]:
 def merge_trial(spec: TrialSpec, contents: Contents, encoded: Encoded, home: Path) -> None:
     """Check one trial and write its folder."""
     where = f"trial {spec.key}"
-    try:
-        result = Result.model_validate_json(contents["result.json"])
-    except (KeyError, ValidationError):
-        raise ResultsError(f"{where}: result.json is damaged; run the packed sweep again") from None
+    result = _read_result(contents, where)
     if result.outcome not in ("ok", "collapsed"):
         record = spec.record(outcome=result.outcome, detail=result.detail, torch=result.torch.split("+")[0])
         write_trial(home, record, lambda folder: None)
@@ -147,6 +151,13 @@ def merge_trial(spec: TrialSpec, contents: Contents, encoded: Encoded, home: Pat
         home,
         result.torch,
     )
+
+
+def _read_result(contents: Contents, where: str) -> Result:
+    try:
+        return Result.model_validate_json(contents["result.json"])
+    except (KeyError, ValidationError):
+        raise ResultsError(f"{where}: result.json is damaged; run the packed sweep again") from None
 
 
 def _predictions(data: bytes, n_labels: int, where: str) -> pd.DataFrame:

@@ -168,6 +168,7 @@ def _run_one(spec: TrialSpec, until: float | None) -> str:
     run: Callable[[TrialSpec], Finished] = _worker["run"]
     temporary = home / f".{spec.key}-{uuid.uuid4().hex[:8]}"
     temporary.mkdir()
+    start = time.monotonic()
     result: dict[str, Any] = {"key": spec.key, "torch": torch.__version__}
     try:
         finished = run(spec)
@@ -186,6 +187,7 @@ def _run_one(spec: TrialSpec, until: float | None) -> str:
         }
         finished.predictions.to_parquet(temporary / "predictions.parquet", index=False, compression="zstd")
         np.savez_compressed(temporary / "diagnostics.npz", allow_pickle=False, **finished.diagnostics)
+    result["seconds"] = round(time.monotonic() - start, 2)
     (temporary / "result.json").write_text(json.dumps(result), encoding="utf-8")
     os.replace(temporary, home / spec.key)
     dev = result.get("dev_history")
