@@ -23,7 +23,7 @@ DATA = {
 EXTRA = {
     "claim": ["notebooks"],
     "report": [f"paper/{name}" for name in ("deviations.yaml", "prose.yaml", "references.bib", "report.html.j2",
-                                            "report.tex.j2", "style.css")],
+                                            "report.js", "report.tex.j2", "style.css")],
 }  # fmt: skip
 """What a stage reads besides modules and the outputs of other stages."""
 DYNAMIC = {"claim": "crosslayer.analysis", "verdicts": "crosslayer.analysis"}

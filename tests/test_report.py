@@ -201,7 +201,7 @@ def plain(text: str) -> str:
 
 def section(source: str, claim: str) -> str:
     """The article of one claim as text."""
-    found = re.search(rf'<article class="claim" id="{claim}".*?</article>', source, re.S)
+    found = re.search(rf'<article class="claim filtered" id="{claim}".*?</article>', source, re.S)
     assert found
     return plain(Page(found[0]).text)
 
@@ -396,25 +396,47 @@ def test_page_is_well_formed_and_its_anchors_resolve(page: str) -> None:
     assert set(parsed.values("aria-labelledby")) <= set(ids)
 
 
-def test_page_loads_and_runs_nothing(page: str) -> None:
+def test_page_loads_nothing_and_runs_only_our_script(page: str) -> None:
     parsed = Page(page)
     names = {tag for tag, _ in parsed.tags}
-    assert not names & {"script", "link", "iframe", "object", "form", "base", "svg"}
+    assert not names & {"link", "iframe", "object", "base", "svg"}
+    assert parsed.all("script") == [{}]
+    assert all("action" not in form for form in parsed.all("form"))
     assert all(source.startswith("data:image/svg+xml;base64,") for source in parsed.values("src"))
     attributes = {name for _, found in parsed.tags for name in found}
     assert not {name for name in attributes if name.startswith("on") or name == "style"}
-    assert all(href.startswith(("#", "https://")) for href in parsed.values("href"))
+    saved = "data:application/json;base64,"
+    assert all(href.startswith(("#", "https://", saved)) for href in parsed.values("href"))
+    assert all(str(a["href"]).startswith(saved) == ("download" in a) for a in parsed.all("a"))
 
 
-def test_policy_allows_the_one_style_block_and_pictures_alone(page: str) -> None:
+def test_policy_allows_pictures_our_style_and_our_script_alone(page: str) -> None:
     policy = next(str(m["content"]) for m in Page(page).all("meta") if m.get("http-equiv"))
-    (style,) = re.findall(r"<style>(.*?)</style>", page, re.S)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
-    assert rules["default-src"] == "'none'"
-    assert rules["style-src"] == f"'sha256-{digest}'"
-    assert rules["img-src"] == "data:"
-    assert "script-src" not in rules
+    for element in ("style", "script"):
+        (block,) = re.findall(rf"<{element}>(.*?)</{element}>", page, re.S)
+        digest = base64.b64encode(hashlib.sha256(block.encode()).digest()).decode()
+        assert rules.pop(f"{element}-src") == f"'sha256-{digest}'"
+    assert rules.pop("img-src") == "data:"
+    assert set(rules.values()) == {"'none'"}
+
+
+def test_evidence_travels_with_the_page(context: ReportContext, page: str) -> None:
+    links = {a["download"]: str(a["href"]) for a in Page(page).all("a") if "download" in a}
+    found = [item for claim in context.claims for item in claim.runs if item.evidence]
+    assert len(links) == len(found) > 18
+    for item in found:
+        content = base64.b64decode(links[f"{item.anchor}.json"].partition(",")[2])
+        assert Evidence.model_validate_json(content) == item.evidence
+
+
+def test_a_claim_has_its_history_over_the_runs(context: ReportContext, page: str) -> None:
+    shown = section(page, "C06").partition("C06 over the runs")[2]
+    first = shown.index("fresh")
+    headline = next(c for c in context.claims if c.entry.id == "C06").runs[0].headline
+    assert headline
+    assert headline.estimate in shown
+    assert first < shown.index(context.claims[0].runs[1].run.name)
 
 
 def test_page_can_be_read_without_eyes_or_mouse(page: str) -> None:
@@ -437,7 +459,7 @@ def test_first_screen_has_answers_then_verdicts(context: ReportContext, page: st
         assert claim.lead
         assert claim.lead.outcome.because in text
         assert f"Bears on the paper: {claim.lead.outcome.bears}." in text
-    cells = re.findall(r"<td><span class=\"verdict.*?</td>", before)
+    cells = re.findall(r"<td data-run=[^>]*><span class=\"verdict.*?</td>", before)
     assert len(cells) == 18 * 2
     for cell, item in zip(cells, (item for claim in context.claims for item in claim.runs), strict=True):
         shown = plain(Page(cell).text)

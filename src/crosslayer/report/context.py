@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from crosslayer.report.paper import (
     setting,
 )
 from crosslayer.report.runs import RunView, view_run
+from crosslayer.tasks import TASK_NAMES, TASKS
 
 if TYPE_CHECKING:
     from crosslayer.claims.results import RunResults
@@ -108,7 +110,12 @@ class Drawing:
 
 @dataclass(frozen=True)
 class ClaimInRun:
-    """What one run says about one claim; ``evidence`` is ``None`` where it was not run."""
+    """What one run says about one claim; ``evidence`` is ``None`` where it was not run.
+
+    Attributes:
+        anchor: under which it is cited, ``C06-xtreme-small``.
+        folder: of its evidence, in the repository.
+    """
 
     run: RunView
     outcome: Outcome
@@ -116,6 +123,21 @@ class ClaimInRun:
     parts: tuple[PartRow, ...]
     expected: tuple[Expected, ...]
     drawings: tuple[Drawing, ...]
+    anchor: str
+    folder: str
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that were measured, by title."""
+        parts = self.evidence.parts if self.evidence else ()
+        measured = {part.task for part in parts if part.estimate is not None}
+        return tuple(TASKS[task].title for task in TASK_NAMES if task in measured)
+
+    @property
+    def headline(self) -> PartRow | None:
+        """The row of the number that stands for the claim."""
+        place = self.evidence.headline if self.evidence else None
+        return None if place is None else self.parts[place]
 
 
 @dataclass(frozen=True)
@@ -172,6 +194,18 @@ class ReportContext:
     def headlines(self) -> tuple[ClaimView, ...]:
         """The claims of the first screen, those of them that the registry has."""
         return tuple(claim for claim in self.claims if claim.entry.id in HEADLINES)
+
+    @property
+    def verdicts(self) -> tuple[VerdictName, ...]:
+        """The verdicts that occur, in the order of `MARKS`."""
+        found = {item.outcome.verdict for claim in self.claims for item in claim.runs}
+        return tuple(verdict for verdict in MARKS if verdict in found)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that any claim was measured on, by title."""
+        found = {task for claim in self.claims for item in claim.runs for task in item.tasks}
+        return tuple(TASKS[task].title for task in TASK_NAMES if TASKS[task].title in found)
 
     def counts(self, run: RunView) -> tuple[tuple[str, int], ...]:
         """How many claims have each verdict in a run, in the order of `MARKS`."""
@@ -253,6 +287,8 @@ def _claim_in_run(entry: Entry, run: RunResults, view: RunView) -> ClaimInRun:
         drawings=tuple(_drawing(run.folder / "claims" / entry.id, name) for name in evidence.figures)
         if evidence
         else (),
+        anchor=re.sub(r"[^\w.-]+", "-", f"{entry.id}-{run.name}"),
+        folder=(run.folder / "claims" / entry.id).as_posix(),
     )
 
 

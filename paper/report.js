@@ -1,0 +1,70 @@
+"use strict";
+// Sorting and filtering. Without this script everything is shown, in the order of the registry.
+
+const NUMBER = /^[<\s]*([+-]?[\d,]*\.?\d+)/;
+
+function valueOf(row, column) {
+  const text = row.cells[column].textContent.trim().replaceAll("\u2212", "-");
+  const found = NUMBER.exec(text);
+  return found ? Number(found[1].replaceAll(",", "")) : text.toLowerCase();
+}
+
+function inOrder(one, two) {
+  if (typeof one === typeof two) return one < two ? -1 : Number(one > two);
+  return typeof one === "number" ? -1 : 1; // what has no number comes last
+}
+
+function sortBy(header, column) {
+  const up = header.getAttribute("aria-sort") !== "ascending";
+  const body = header.closest("table").tBodies[0];
+  for (const other of header.parentElement.cells) other.removeAttribute("aria-sort");
+  header.setAttribute("aria-sort", up ? "ascending" : "descending");
+  const rows = [...body.rows].sort((a, b) => inOrder(valueOf(a, column), valueOf(b, column)));
+  body.append(...(up ? rows : rows.reverse()));
+}
+
+function makeSortable(table) {
+  [...table.tHead.rows[0].cells].forEach((header, column) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.append(...header.childNodes);
+    header.append(button);
+    button.addEventListener("click", () => sortBy(header, column));
+  });
+}
+
+function makeFilter(form) {
+  const choices = [...form.querySelectorAll("select")];
+  const items = [...document.querySelectorAll("[data-verdict]")];
+  const groups = [...document.querySelectorAll(".filtered")];
+  const columns = [...document.querySelectorAll(".matrix [data-run]")];
+
+  const has = (data, { name, value }) => (name === "tasks" ? data.tasks.split(",") : [data[name]]).includes(value);
+  const fits = (item) => choices.every((choice) => !choice.value || has(item.dataset, choice));
+
+  function apply() {
+    const run = form.elements.run.value;
+    for (const item of items) item.classList.toggle("unfit", !fits(item));
+    for (const group of groups) {
+      const own = [...group.querySelectorAll("[data-verdict]")];
+      group.hidden = own.length > 0 && own.every((item) => item.classList.contains("unfit"));
+    }
+    for (const cell of columns) cell.hidden = run !== "" && cell.dataset.run !== run;
+    const shown = document.querySelectorAll(".matrix .filtered:not([hidden])").length;
+    form.querySelector("output").value = `${shown} of ${form.dataset.claims} claims`;
+  }
+
+  form.addEventListener("change", apply);
+  form.addEventListener("reset", () => setTimeout(apply));
+  window.addEventListener("hashchange", () => {
+    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    if (!target || !target.closest("[hidden], .unfit")) return;
+    form.reset(); // somebody followed a link to what the filter hides
+    setTimeout(() => target.scrollIntoView());
+  });
+  form.hidden = false;
+  apply();
+}
+
+document.querySelectorAll("table.sortable").forEach(makeSortable);
+document.querySelectorAll("form.filter").forEach(makeFilter);
