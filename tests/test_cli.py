@@ -251,6 +251,16 @@ def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: P
     assert (code, "manifest.json is damaged" in one_line(err)) == (2, True)
 
 
+def test_only_a_recorded_run_becomes_a_crate(crosslayer: Command, place: Path) -> None:
+    for name in ("none", "..", "a/b"):
+        code, _, err = crosslayer("crate", name, "out")
+        assert (code, "there is no recorded run" in one_line(err)) == (2, True)
+    shutil.copytree(ROOT / "claims" / "ledger" / "xtreme-small-pilot", place / "claims" / "ledger" / "one")
+    code, out, _ = crosslayer("crate", "one", "out")
+    assert (code, "files and ro-crate-metadata.json in out" in out) == (0, True)
+    assert (place / "out" / "ro-crate-metadata.json").is_file()
+
+
 def test_the_module_is_a_program(place: Path) -> None:
     command = [sys.executable, "-m", "crosslayer.cli", "profile", "use", "nowhere"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -164,6 +164,22 @@ def record_run(
     typer.echo(f"recorded in {folder}; pin it with: crosslayer claims pin --run {name} --reason TEXT")
 
 
+@app.command("crate")
+def crate(
+    name: Annotated[str, typer.Argument(help="A recorded run.")],
+    folder: Annotated[Path, typer.Argument(help="A new folder.")],
+) -> None:
+    """Copy a recorded run into a folder to publish, described as an RO-Crate."""
+    from crosslayer.claims.crate import write_crate
+    from crosslayer.claims.registry import load_registry
+    from crosslayer.claims.results import LEDGER
+
+    if not (LEDGER / name / "run.json").is_file() or Path(name).name != name:
+        raise ConfigError(f"there is no recorded run {name!r:.60}; record one with `crosslayer record`")
+    count = write_crate(LEDGER / name, load_registry(), folder)
+    typer.echo(f"{count} files and ro-crate-metadata.json in {folder}")
+
+
 @app.command("clean")
 def clean(
     remove: Annotated[bool, typer.Option("--remove", help="Remove them; without it they are only named.")] = False,
