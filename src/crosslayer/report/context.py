@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from crosslayer.claims.results import RunResults
     from crosslayer.claims.verdict import Verdict
 
-HEADLINES = ("C02", "C06", "C07", "Q01")
+CALIBRATION = "Q01"
+"""The claim about calibration, which the paper gives a section of its own."""
+HEADLINES = ("C02", "C06", "C07", CALIBRATION)
 MARKS: dict[VerdictName, str] = {
     "reproduced": "●", "partly reproduced": "◐", "not reproduced": "✕", "inconclusive": "?", "not run": "–",
     "improves": "▲", "worsens": "▼", "no difference shown": "=",

@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from crosslayer.report.context import ReportContext
+from crosslayer.report.context import CALIBRATION, ReportContext
 from crosslayer.report.modes import CLAIMS
 from crosslayer.report.paper import pieces
 from crosslayer.report.text import code_point, visible
@@ -64,7 +64,11 @@ def render(context: ReportContext) -> str:
     )  # fmt: skip
     environment.filters["prose"] = prose
     environment.globals.update(
-        picture_name=picture_name, drawing_name=drawing_name, modes_name=MODES_NAME, mode_claims=CLAIMS
+        picture_name=picture_name,
+        drawing_name=drawing_name,
+        modes_name=MODES_NAME,
+        mode_claims=CLAIMS,
+        calibration=CALIBRATION,
     )
     return environment.get_template("report.tex.j2").render(report=context)
 
