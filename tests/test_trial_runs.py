@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from crosslayer.supervision import exclusive
 from crosslayer.tasks import TASKS
 from crosslayer.trainee import Material, build_classifier, stream
 from crosslayer.training import run_finetuned, training_rows
-from crosslayer.trials import TrialSpec, variants
+from crosslayer.trials import TrialSpec, variants, write_manifest
 
 ROOT = Path(__file__).parent.parent
 
@@ -211,6 +212,29 @@ def test_a_sweep_goes_on_where_it_stopped(
     assert run.table(records, "test").predicted.shape[0] == len(records)
     sweep.run_sweep(tiny, "sweep", "pos", encoder, home)
     assert len(trained) + len(calls) == len(records)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seeds": [0, 1]}, {"seeds": [1]}, {"layers": []}],
+    ids=["more seeds", "another seed", "fewer layers"],
+)
+def test_results_of_other_settings_are_not_current(
+    change: dict[str, object], tiny: Profile, encoder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(encoder, tmp_path / "encoder")
+    one = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update={"seeds": [0], "layers": [1]})})
+    specs = trial_specs(one, "sweep", "pos", encoder)
+    home = tmp_path / "trials" / "sweep" / "pos"
+    home.mkdir(parents=True)
+    write_manifest(home, specs)
+    sweep.check_current(one, tmp_path)
+    other = one.model_copy(update={"sweep": one.sweep.model_copy(update=change)})
+    with pytest.raises(ResultsError, match="counts other trials than"):
+        sweep.check_current(other, tmp_path)
+    without = one.model_copy(update={"tasks": {}})
+    with pytest.raises(ResultsError, match="counts other trials than"):
+        sweep.check_current(without, tmp_path)
 
 
 def test_two_sweeps_in_one_place_end_in_one_line(tiny: Profile, encoder: Path, tmp_path: Path) -> None:

@@ -158,8 +158,10 @@ def record_run(
     from crosslayer.claims.ledger import record
     from crosslayer.claims.registry import load_registry
     from crosslayer.claims.results import RESULTS
+    from crosslayer.sweep import check_current
 
     profile = load_profile()
+    check_current(profile, RESULTS / profile.profile)
     folder = record(name, title, profile, load_registry(), RESULTS / profile.profile)
     typer.echo(f"recorded in {folder}; pin it with: crosslayer claims pin --run {name} --reason TEXT")
 

@@ -9,16 +9,17 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 
 from crosslayer.config import ComputeSpec, Profile
-from crosslayer.errors import TrialFailure
+from crosslayer.errors import ResultsError, TrialFailure
 from crosslayer.execution import make_runner
 from crosslayer.material import choose_device, load_material, trial_specs
 from crosslayer.metrics import task_score
-from crosslayer.predictions import Stage, TrialRecord, write_predictions
+from crosslayer.predictions import Stage, TrialRecord, read_manifest, write_predictions
 from crosslayer.progress import Progress
 from crosslayer.supervision import die_with_supervisors, exclusive
 from crosslayer.tasks import TASKS, TaskName
@@ -58,6 +59,20 @@ def run_sweep(profile: Profile, stage: Stage, task: TaskName, encoder: Path, hom
         write_manifest(home, specs)
         (home / ".lock").unlink()
         return [done[spec.key] for spec in specs]
+
+
+def check_current(profile: Profile, results: Path) -> None:
+    """Check that the trials that count are those that the profile plans.
+
+    Raises:
+        ResultsError: the settings changed after the sweep.
+    """
+    for path in sorted((results / "trials").glob("*/*/manifest.json")):
+        stage, task = cast(tuple[Stage, TaskName], path.parts[-3:-1])
+        tasks = profile.tasks if stage == "sweep" else profile.intermediate.targets
+        planned = trial_specs(profile, stage, task, results / "encoder") if task in tasks else []
+        if read_manifest(path) != [spec.key for spec in planned]:
+            raise ResultsError(f"{path} counts other trials than params.yaml plans; run `dvc repro` first")
 
 
 def _summary(record: TrialRecord) -> str:
