@@ -232,7 +232,7 @@ def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: P
     for folder in (counted, former, home / "own-notes", home.parent / "ner" / unfinished.name):
         folder.mkdir(parents=True)
         (folder / "record.json").write_text("x" * 1000, encoding="utf-8")
-    (home / "linked").symlink_to(place / "profiles", target_is_directory=True)
+    (home / ("d" * 16)).symlink_to(place / "profiles", target_is_directory=True)
     (home / "manifest.json").write_text(json.dumps({"keys": [counted.name]}), encoding="utf-8")
     before = set(place.rglob("*"))
     code, out, _ = crosslayer("clean")

@@ -166,6 +166,18 @@ def test_it_runs_where_little_is_installed(tiny: Profile, results: Path, tmp_pat
     assert re.search(r"sweep pos 3/3, 0 s left: self seed 0: ok, English dev \d+\.\d\d", done.stderr)
 
 
+def test_it_runs_where_everything_is_installed(tiny: Profile, results: Path, tmp_path: Path) -> None:
+    """In its own folder it is its own package, not the one installed."""
+    pack_sweep(tiny, results, "sweep", "pos", tmp_path / "pack")
+    command = [sys.executable, "-m", "crosslayer", "sweep", "run", ".", "--seconds", "0"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ended = subprocess.run(
+        command, cwd=tmp_path / "pack", env=environment, capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "3 trials left" in ended.stdout
+
+
 def test_a_stopped_run_goes_on(tiny: Profile, results: Path, tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     pack_sweep(tiny, results, "sweep", "pos", pack)

@@ -1,10 +1,9 @@
-"""``python -m crosslayer``: the command line, and ``sweep run`` also where only torch and transformers are."""
+"""``python -m crosslayer``: the command line; ``sweep run`` without it, as in a pack, which holds no more than it needs."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 
@@ -27,7 +26,7 @@ def run_packed(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:3] == ["sweep", "run"] and not find_spec("typer"):
+    if sys.argv[1:3] == ["sweep", "run"]:
         run_packed(sys.argv[3:])
     else:
         from crosslayer.cli import main
