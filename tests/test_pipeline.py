@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import configparser
 import importlib.util
+import os
 import re
 import subprocess
+import sys
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -173,3 +175,16 @@ def test_no_path_of_a_machine() -> None:
 )
 def test_machine_paths_are_recognised(text: str, found: bool) -> None:
     assert bool(MACHINE.search(text)) == found
+
+
+@pytest.mark.parametrize("stage", ["probe", "claim", "verdicts"])
+def test_linear_algebra_has_one_thread_whatever_the_machine(stage: str) -> None:
+    """Else a number's last digits, and with them a prediction near a tie, would depend on the cores."""
+    code = (
+        f"import crosslayer.stages.{stage}, numpy, scipy.linalg, threadpoolctl as t; "
+        "print({found['num_threads'] for found in t.threadpool_info() if found['user_api'] == 'blas'})"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "4"}
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout == "{1}\n"

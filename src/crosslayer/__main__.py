@@ -1,4 +1,4 @@
-"""``python -m crosslayer``: the command line; ``sweep run`` without it, as in a pack, which holds no more than it needs."""
+"""``python -m crosslayer``: the command line; ``sweep run`` without it, so that a pack needs less."""
 
 from __future__ import annotations
 
