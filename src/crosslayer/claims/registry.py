@@ -36,7 +36,7 @@ VerdictName = Literal[
 ]  # fmt: skip
 RuleName = Literal[
     "layer_contrast", "complementarity", "slopes", "gain_above_zero", "gain_in_range", "different_layers",
-    "correlations", "families", "task_distance", "calibration_sign", "all_checks",
+    "correlations", "families", "task_distance", "calibration_sign", "all_checks", "as_claimed",
 ]  # fmt: skip
 Condition = Literal[
     "fragment", "random_encoder", "similarity_encoder", "other_encoder", "frozen_trunk", "reduced", "any",
@@ -97,6 +97,11 @@ class Claimed(Record):
         """The claimed range, infinite where it has no end."""
         low = -math.inf if self.low is None else self.low
         return low, math.inf if self.high is None else self.high
+
+    def has_range(self, measure: str, unit: str) -> bool:
+        """Whether a sign of the measure is claimed, or a range in its unit."""
+        bounded = self.low is not None or self.high is not None
+        return measure in self.signs or (bounded and self.unit == unit)
 
 
 class Expected(Record):
@@ -203,6 +208,8 @@ class Entry(Record):
             raise ValueError("the rule slopes needs claimed.signs of slope_accuracy_gap and slope_similarity")
         if self.rule == "gain_in_range" and None in (self.claimed.low, self.claimed.high):
             raise ValueError("the rule gain_in_range needs claimed.low and claimed.high")
+        if self.rule == "as_claimed" and not (self.claimed.signs or self.claimed.bounds != (-math.inf, math.inf)):
+            raise ValueError("the rule as_claimed needs claimed.signs, claimed.low or claimed.high")
         return self
 
     def pin(self, profile: str, run: str | None) -> Pin | None:
