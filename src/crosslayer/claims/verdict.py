@@ -37,7 +37,9 @@ class Verdict(Strict):
     """What one run says about one claim.
 
     Attributes:
+        claim, profile: of which claim, under which settings.
         run: ``fresh`` or the name of a recorded run.
+        verdict: by the claim's rule.
         because: one sentence computed from the numbers.
         bears_on_paper, bears_reason: whether it tells anything about the paper, and why.
         n_seeds: fewest seeds behind a judged part.
