@@ -137,9 +137,9 @@ class Parameter:
         info = next((i for i in get_args(hint) if isinstance(i, ArgumentInfo | OptionInfo)), ArgumentInfo())
         self.is_option = isinstance(info, OptionInfo)
         self.help = info.help or ""
-        self.metavar = info.metavar or name.upper()
+        self.metavar: str = info.metavar or name.upper()
         # in Annotated, typer takes the first name of an option for its default until the command is built
-        names = [word for word in (info.default, *(info.param_decls or ())) if str(word).startswith("--")]
+        names = [str(word) for word in (info.default, *(info.param_decls or ())) if str(word).startswith("--")]
         self.name = (names or [f"--{name.replace('_', '-')}"])[0] if self.is_option else self.metavar
 
     @property
