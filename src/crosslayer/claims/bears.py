@@ -2,18 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from typing_extensions import TypeVar  # comes with pydantic; typing's own has no default before Python 3.13
 
 from crosslayer.claims.registry import BearsValue, Condition, Entry
 from crosslayer.config import Profile, TaskSpec
+from crosslayer.errors import ClaimError
 
 PAPER_ENCODER = "bert-base-multilingual-cased"
 
 
-def bears_on_paper(entry: Entry, profile: Profile) -> tuple[BearsValue, str]:
-    """Value and reason of the first of ``entry.bears`` whose condition holds for the profile."""
-    found = next(bears for bears in entry.bears if CONDITIONS[bears.when](profile))
-    return found.value, found.reason
+class Setting(Protocol):
+    """All that claims need of a profile, so that the replication of another paper can have one of its own."""
+
+    @property
+    def profile(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def claims(self) -> Sequence[str]:
+        """The ids of the claims that it measures."""
+        ...
+
+
+SettingT = TypeVar("SettingT", bound=Setting, default=Profile, covariant=True)
+Conditions = Mapping[Condition, Callable[[Any], bool]]
+"""What each condition of the registry means for the settings at hand."""
+
+
+def bears_on_paper(entry: Entry, setting: Setting, conditions: Conditions | None = None) -> tuple[BearsValue, str]:
+    """Value and reason of the first of ``entry.bears`` whose condition holds; `CONDITIONS` by default.
+
+    Raises:
+        ClaimError: the entry asks for a condition that has no meaning for these settings.
+    """
+    known: Conditions = CONDITIONS if conditions is None else conditions
+    for bears in entry.bears:
+        if bears.when not in known:
+            raise ClaimError(f"{entry.id}: no condition {bears.when} is known here, only {', '.join(known)}")
+        if known[bears.when](setting):
+            return bears.value, bears.reason
+    raise ClaimError(f"{entry.id}: no condition of bears holds for the profile {setting.profile}")
 
 
 def _is_fragment(profile: Profile) -> bool:

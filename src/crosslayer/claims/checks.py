@@ -8,10 +8,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from crosslayer.claims.bears import Setting
 from crosslayer.claims.evidence import Evidence, read_evidence
 from crosslayer.claims.registry import Entry, Expected
 from crosslayer.claims.results import Place
-from crosslayer.claims.verdict import decide
+from crosslayer.claims.verdict import judge
 from crosslayer.config import PROFILES, Profile, parse_profile, read_yaml
 from crosslayer.errors import ClaimError
 
@@ -20,7 +21,7 @@ CHECKS_MEASURE = "checks"
 """The measure under which the share of passed checks is expected."""
 
 
-def evidence_problems(place: Place, entry: Entry) -> list[str]:
+def evidence_problems(place: Place[Setting], entry: Entry) -> list[str]:
     """Whether the evidence is there, readable, and that of this claim, run and metric."""
     try:
         evidence = read_evidence(place.evidence_path(entry.id))
@@ -62,7 +63,7 @@ def present_keys(folder: Path) -> frozenset[str]:
     return frozenset(keys)
 
 
-def expected_problems(entry: Entry, evidence: Evidence, place: Place) -> list[str]:
+def expected_problems(entry: Entry, evidence: Evidence, place: Place[Setting]) -> list[str]:
     """Whether every pinned range has its value inside, and a recorded run no judged value without a range."""
     ranges = entry.expectations(place.profile.profile, place.run)
     problems = [problem for item in ranges if (problem := _range_problem(item, evidence))]
@@ -73,18 +74,18 @@ def expected_problems(entry: Entry, evidence: Evidence, place: Place) -> list[st
     return [f"{entry.id}: {problem}" for problem in problems]
 
 
-def verdict_problems(entry: Entry, evidence: Evidence | None, place: Place) -> list[str]:
+def verdict_problems(entry: Entry, evidence: Evidence | None, place: Place[Setting]) -> list[str]:
     """Whether the verdict is pinned, and is the pinned one."""
     pin = entry.pin(place.profile.profile, place.run)
-    verdict = decide(entry, evidence, place.profile, place.name)
+    verdict, because = judge(entry, evidence, place.profile)
     if pin is None:
         return [f"{entry.id}: no verdict is pinned for {_run_label(place)}; {pin_command(place)}"]
-    if pin.verdict == verdict.verdict:
+    if pin.verdict == verdict:
         return []
-    return [f"{entry.id}: verdict is {verdict.verdict!r}, pinned is {pin.verdict!r}: {verdict.because}"]
+    return [f"{entry.id}: verdict is {verdict!r}, pinned is {pin.verdict!r}: {because}"]
 
 
-def pin_command(place: Place) -> str:
+def pin_command(place: Place[Setting]) -> str:
     """What to do when a pin is missing."""
     run = "" if place.run is None else f" --run {place.run}"
     return f"run `crosslayer claims pin{run} --reason TEXT`"
@@ -137,5 +138,5 @@ def _label(key: tuple[str, str | None]) -> str:
     return " ".join(filter(None, key))
 
 
-def _run_label(place: Place) -> str:
+def _run_label(place: Place[Setting]) -> str:
     return f"profile {place.profile.profile}" if place.run is None else f"recorded run {place.run}"

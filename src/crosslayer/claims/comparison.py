@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import hypot
 
+from crosslayer.claims.bears import Setting
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.claims.results import RunResults
 from crosslayer.claims.wording import name
@@ -40,7 +41,7 @@ class Compared:
     values: tuple[Moved, ...]
 
 
-def compare(one: RunResults, two: RunResults) -> Iterator[Compared]:
+def compare(one: RunResults[Setting], two: RunResults[Setting]) -> Iterator[Compared]:
     """The claims whose verdict or any judged value differs, in the order of the registry."""
     for claim in one.verdicts:
         verdicts = (one.verdicts[claim].verdict, two.verdicts[claim].verdict)

@@ -20,7 +20,13 @@ class Strict(BaseModel):
 
 
 class Interval(Strict):
-    """A two-sided interval; ``method`` names how it was made."""
+    """A two-sided interval.
+
+    Attributes:
+        low, high: its bounds, in the unit of the estimate.
+        level: how often such intervals hold the true value.
+        method: how it was made.
+    """
 
     low: float
     high: float
@@ -41,6 +47,7 @@ class Part(Strict):
         measure: what it is, for example ``dev_selected_gain``; the verdict rules look parts up by it.
         task, language, layer, model: what it is about, where that applies.
         estimate: the value, in ``unit``; ``None`` when it could not be measured (``note`` says why).
+        unit: ``points`` are hundredths of a share.
         interval: of the estimate; ``None`` when the design gives none (one seed, say).
         minimum_detectable: smallest true value that this design would find with 80 % power.
         p_value: of the stated test, if any.
@@ -68,7 +75,13 @@ class Part(Strict):
 
 
 class Check(Strict):
-    """A structural fact: what was expected, what was found."""
+    """A structural fact.
+
+    Attributes:
+        name: what was looked at.
+        passed: whether it is as expected.
+        expected, found: both sides, as text.
+    """
 
     name: str
     passed: bool
@@ -80,7 +93,8 @@ class Evidence(Strict):
     """Everything one claim's notebook measured in one run.
 
     Attributes:
-        claim: C01..C17 or Q01.
+        schema_version: of this format.
+        claim: C01..C99 or Q01..Q99.
         profile, run: the profile; and the recorded run it belongs to, ``fresh`` for a present run.
         metric: name and version of the main metric.
         status: ``measured`` or ``missing`` (nothing to measure it from: the verdict is ``not run``).

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from crosslayer.claims.bears import Setting
 from crosslayer.claims.registry import Registry
 from crosslayer.claims.results import RunResults
 
@@ -19,7 +20,7 @@ FORMULA = ("=", "+", "-", "@", "\t")
 """A spreadsheet would compute a text that begins so."""
 
 
-def to_rows(runs: Sequence[RunResults]) -> Iterator[dict[str, Any]]:
+def to_rows(runs: Sequence[RunResults[Setting]]) -> Iterator[dict[str, Any]]:
     """One record a claim and run, with the keys of `COLUMNS`; numbers are ``None`` where nothing was measured."""
     for run in runs:
         for claim, verdict in run.verdicts.items():
@@ -43,12 +44,12 @@ def to_rows(runs: Sequence[RunResults]) -> Iterator[dict[str, Any]]:
             }
 
 
-def to_json(registry: Registry, runs: Sequence[RunResults]) -> str:
+def to_json(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
     """A list of records."""
     return json.dumps(list(to_rows(runs)), indent=1, ensure_ascii=False) + "\n"
 
 
-def to_csv(registry: Registry, runs: Sequence[RunResults]) -> str:
+def to_csv(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
     """A table with a header; a text that a spreadsheet would compute gets an apostrophe before it."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
@@ -58,7 +59,7 @@ def to_csv(registry: Registry, runs: Sequence[RunResults]) -> str:
     return out.getvalue()
 
 
-def to_jsonld(registry: Registry, runs: Sequence[RunResults]) -> str:
+def to_jsonld(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
     """One graph: a Claim for each entry, a ClaimReview for each verdict, its evidence as a relative link."""
     appearance = {
         "@type": "CreativeWork",
@@ -88,12 +89,12 @@ def to_jsonld(registry: Registry, runs: Sequence[RunResults]) -> str:
     return json.dumps({"@context": "https://schema.org", "@graph": graph}, indent=1, ensure_ascii=False) + "\n"
 
 
-FORMATS: dict[str, Callable[[Registry, Sequence[RunResults]], str]] = {
+FORMATS: dict[str, Callable[[Registry, Sequence[RunResults[Setting]]], str]] = {
     "json": to_json, "csv": to_csv, "jsonld": to_jsonld,
 }  # fmt: skip
 
 
-def _link(run: RunResults, claim: str) -> str | None:
+def _link(run: RunResults[Setting], claim: str) -> str | None:
     return (run.folder / "claims" / claim / "evidence.json").as_posix() if claim in run.evidence else None
 
 

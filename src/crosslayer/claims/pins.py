@@ -20,6 +20,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
 
+from crosslayer.claims.bears import Setting
 from crosslayer.claims.checks import CHECKS_MEASURE
 from crosslayer.claims.evidence import Evidence, Interval, Part
 from crosslayer.claims.registry import load_registry, read_text
@@ -35,7 +36,7 @@ FLOOR_SHARE = 0.05
 """The same for other units, as a share of the estimate."""
 
 
-def pin(registry_path: Path, results: RunResults, reason: str, changelog_path: Path) -> tuple[str, ...]:
+def pin(registry_path: Path, results: RunResults[Setting], reason: str, changelog_path: Path) -> tuple[str, ...]:
     """Write pins and expected ranges of one run, and a line in the changelog.
 
     Returns:
@@ -77,7 +78,7 @@ def _widening(interval: Interval, n_parts: int) -> float:
     return math.sqrt(2) * z(1 - 0.05 / (2 * n_parts)) / z(0.5 + interval.level / 2)
 
 
-def _pin_entry(entry: CommentedMap, claim: str, results: RunResults, reason: str) -> None:
+def _pin_entry(entry: CommentedMap, claim: str, results: RunResults[Setting], reason: str) -> None:
     """Replace what the entry says about this run."""
     head = {"profile": results.profile.profile}
     if results.name != FRESH:
@@ -92,7 +93,7 @@ def _pin_entry(entry: CommentedMap, claim: str, results: RunResults, reason: str
     entry["expected"], entry["pins"] = expected, pins
 
 
-def _expected(evidence: Evidence, results: RunResults) -> dict[str, Any] | None:
+def _expected(evidence: Evidence, results: RunResults[Setting]) -> dict[str, Any] | None:
     """Basis, reason and ranges of one claim; ``None`` where nothing has a range."""
     ranges = _ranges(evidence, results)
     if not ranges:
@@ -111,7 +112,7 @@ def _expected(evidence: Evidence, results: RunResults) -> dict[str, Any] | None:
     return {"basis": basis, "reason": reason, "ranges": _nested(ranges)}
 
 
-def _ranges(evidence: Evidence, results: RunResults) -> dict[Key, tuple[float, float]]:
+def _ranges(evidence: Evidence, results: RunResults[Setting]) -> dict[Key, tuple[float, float]]:
     ranges: dict[Key, tuple[float, float]] = {}
     for part in evidence.parts:
         if not part.judged or part.estimate is None:
@@ -129,7 +130,7 @@ def _ranges(evidence: Evidence, results: RunResults) -> dict[Key, tuple[float, f
     return ranges
 
 
-def _n_ranged(results: RunResults) -> int:
+def _n_ranged(results: RunResults[Setting]) -> int:
     """How many parts of a fresh run get a prediction interval."""
     parts = [part for evidence in results.evidence.values() for part in evidence.parts]
     return sum(part.judged and part.estimate is not None and part.interval is not None for part in parts)
@@ -147,7 +148,7 @@ def _nested(ranges: dict[Key, tuple[float, float]]) -> CommentedMap:
     return nested
 
 
-def _changes(registry_path: Path, results: RunResults) -> tuple[str, ...]:
+def _changes(registry_path: Path, results: RunResults[Setting]) -> tuple[str, ...]:
     """``C05: inconclusive -> reproduced`` for every verdict that this run's pins do not have yet."""
     run = None if results.name == FRESH else results.name
     lines = []
@@ -160,7 +161,7 @@ def _changes(registry_path: Path, results: RunResults) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _note(path: Path, results: RunResults, reason: str, changes: tuple[str, ...]) -> None:
+def _note(path: Path, results: RunResults[Setting], reason: str, changes: tuple[str, ...]) -> None:
     """Add a line under the heading of unreleased changes, which is made if absent."""
     run = results.profile.profile if results.name == FRESH else f"recorded run {results.name}"
     line = f"- Pins of {run}: {reason} ({', '.join(changes) or 'no verdict changed'})."

@@ -36,7 +36,7 @@ VerdictName = Literal[
 ]  # fmt: skip
 RuleName = Literal[
     "layer_contrast", "complementarity", "slopes", "gain_above_zero", "gain_in_range", "different_layers",
-    "correlations", "families", "task_distance", "calibration_sign", "all_checks",
+    "correlations", "families", "task_distance", "calibration_sign", "all_checks", "as_claimed",
 ]  # fmt: skip
 Condition = Literal[
     "fragment", "random_encoder", "similarity_encoder", "other_encoder", "frozen_trunk", "reduced", "any",
@@ -55,7 +55,13 @@ class Record(BaseModel):
 
 
 class Source(Record):
-    """The source report: its title, date (ISO 8601), what it is, and the papers it cites."""
+    """The report that the claims come from.
+
+    Attributes:
+        title, date: as it has them; the date in ISO 8601.
+        note: what kind of report it is.
+        cites: the papers that it names.
+    """
 
     title: Line
     date: Line
@@ -81,7 +87,8 @@ class Claimed(Record):
     """The paper's value in numbers; only verdicts use it.
 
     Attributes:
-        low, high: the claimed range, in ``unit``.
+        low, high: the claimed range, in ``unit``; ``None`` where it has no end.
+        unit: that of the measures that the range is about.
         signs: the claimed sign of each measure, where no size is claimed.
         by_task: the value reported for each task, in ``unit``.
     """
@@ -97,6 +104,11 @@ class Claimed(Record):
         """The claimed range, infinite where it has no end."""
         low = -math.inf if self.low is None else self.low
         return low, math.inf if self.high is None else self.high
+
+    def has_range(self, measure: str, unit: str) -> bool:
+        """Whether a sign of the measure is claimed, or a range in its unit."""
+        bounded = self.low is not None or self.high is not None
+        return measure in self.signs or (bounded and self.unit == unit)
 
 
 class Expected(Record):
@@ -126,7 +138,13 @@ class Expected(Record):
 
 
 class Pin(Record):
-    """The verdict that a run is known to give; ``reason`` says why it was pinned."""
+    """The verdict that a run is known to give.
+
+    Attributes:
+        profile, run: the run; ``run`` is ``None`` for a present run of the profile.
+        verdict: what it gave when it was pinned.
+        reason: why that is what it should give.
+    """
 
     profile: Line
     run: Line | None = None
@@ -135,7 +153,12 @@ class Pin(Record):
 
 
 class Bears(Record):
-    """Whether a verdict bears on the paper where ``when`` holds (`crosslayer.claims.bears.CONDITIONS`)."""
+    """Whether a verdict bears on the paper, under one condition.
+
+    Attributes:
+        when: the condition, a key of `crosslayer.claims.bears.CONDITIONS`.
+        value, reason: what the report says where it holds.
+    """
 
     when: Condition
     value: BearsValue
@@ -148,14 +171,19 @@ class Entry(Record):
     Attributes:
         id: C01..C99 or Q01..Q99.
         source_text: the source report's words, cut off where it cut them off (``truncated``).
+        truncated: whether it did.
         source_row: row of its table, from 1; ``None`` for its research question.
         verified, confidence: the source report's own marks: the literature status, never the verdict.
+        kind: ``measured``, ``structural`` (checks of what was built) or ``question`` (nothing is claimed).
         title: short, ours.
+        primary_source: what the paper itself says.
         reported: the paper's numbers in short.
         measured_as, reproduced_when, would_change: how it is judged, and what would change the verdict.
         notebook: the notebook's name without ``.py``; ``parameters`` are passed to it.
         metric: name and version of the main metric.
         rule: the verdict rule, a key of `crosslayer.claims.verdict.RULES`.
+        claimed: the paper's value, for the verdict.
+        expected, pins: ranges and verdicts that runs should give, written by ``crosslayer claims pin``.
         bears: looked through in order, the first condition that holds counts.
     """
 
@@ -203,6 +231,8 @@ class Entry(Record):
             raise ValueError("the rule slopes needs claimed.signs of slope_accuracy_gap and slope_similarity")
         if self.rule == "gain_in_range" and None in (self.claimed.low, self.claimed.high):
             raise ValueError("the rule gain_in_range needs claimed.low and claimed.high")
+        if self.rule == "as_claimed" and not (self.claimed.signs or self.claimed.bounds != (-math.inf, math.inf)):
+            raise ValueError("the rule as_claimed needs claimed.signs, claimed.low or claimed.high")
         return self
 
     def pin(self, profile: str, run: str | None) -> Pin | None:
@@ -217,7 +247,10 @@ class Entry(Record):
 class Registry(Record):
     """All claims, by id, in the order of the file; and the report that they come from.
 
-    ``bears`` holds the lists that several entries share (by YAML alias).
+    Attributes:
+        source: the report.
+        bears: lists that several entries share (by YAML alias).
+        entries: the claims, by id.
     """
 
     source: Source

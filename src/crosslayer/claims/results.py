@@ -6,8 +6,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
+from crosslayer.claims.bears import Conditions, Setting, SettingT
 from crosslayer.claims.evidence import Evidence, read_evidence
 from crosslayer.claims.registry import Registry, read_text
 from crosslayer.claims.verdict import Verdict, decide
@@ -21,16 +22,17 @@ LEDGER = Path("claims/ledger")
 
 
 @dataclass(frozen=True)
-class Place:
+class Place(Generic[SettingT]):
     """Where a run lies.
 
     Attributes:
         name: ``fresh`` or the name of the recorded run.
+        profile: its settings.
         folder: holds ``claims/ID/evidence.json``; of a fresh run also ``trials/``.
     """
 
     name: str
-    profile: Profile
+    profile: SettingT
     folder: Path
 
     @property
@@ -44,7 +46,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class RunResults:
+class RunResults(Generic[SettingT]):
     """A run with what it measured and what follows from it.
 
     Attributes:
@@ -57,7 +59,7 @@ class RunResults:
 
     name: str
     title: str
-    profile: Profile
+    profile: SettingT
     folder: Path
     evidence: dict[str, Evidence]
     verdicts: dict[str, Verdict]
@@ -90,12 +92,12 @@ def load_recorded(folder: Path, registry: Registry) -> RunResults:
     return load(recorded_place(folder), registry)
 
 
-def load(place: Place, registry: Registry) -> RunResults:
-    """Read the evidence of a run and decide on every claim."""
+def load(place: Place[SettingT], registry: Registry, conditions: Conditions | None = None) -> RunResults[SettingT]:
+    """Read the evidence of a run and decide on every claim; ``conditions`` as in `decide`."""
     paths = {claim: place.evidence_path(claim) for claim in registry.entries if claim in place.profile.claims}
     evidence = {claim: read_evidence(path) for claim, path in paths.items() if path.exists()}
     verdicts = {
-        claim: decide(entry, evidence.get(claim), place.profile, place.name)
+        claim: decide(entry, evidence.get(claim), place.profile, place.name, conditions)
         for claim, entry in registry.entries.items()
     }
     info = _read_info(place.folder / "run.json")
@@ -120,7 +122,7 @@ def recorded_place(folder: Path) -> Place:
     return Place(folder.name, load_profile(folder / "profile.yaml"), folder)
 
 
-def table(results: RunResults) -> list[str]:
+def table(results: RunResults[Setting]) -> list[str]:
     """The verdicts of a run as lines of text: a header, then claim, verdict, bears on paper, key numbers."""
     rows = [("claim", "verdict", "bears on paper", "key numbers")]
     for claim, verdict in results.verdicts.items():

@@ -15,11 +15,10 @@ from typing import get_args
 
 import numpy as np
 
-from crosslayer.claims.bears import bears_on_paper
+from crosslayer.claims.bears import Conditions, Setting, bears_on_paper
 from crosslayer.claims.evidence import Evidence, Part, Strict
 from crosslayer.claims.registry import BearsValue, Entry, RuleName, Sign, VerdictName
 from crosslayer.claims.wording import name, sentence
-from crosslayer.config import Profile
 from crosslayer.stats import holm
 from crosslayer.tasks import TASKS
 
@@ -38,7 +37,9 @@ class Verdict(Strict):
     """What one run says about one claim.
 
     Attributes:
+        claim, profile: of which claim, under which settings.
         run: ``fresh`` or the name of a recorded run.
+        verdict: by the claim's rule.
         because: one sentence computed from the numbers.
         bears_on_paper, bears_reason: whether it tells anything about the paper, and why.
         n_seeds: fewest seeds behind a judged part.
@@ -54,24 +55,42 @@ class Verdict(Strict):
     n_seeds: int
 
 
-def decide(entry: Entry, evidence: Evidence | None, profile: Profile, run: str = "fresh") -> Verdict:
-    """The verdict on a claim in one run; ``evidence`` is ``None`` where the run has none."""
-    verdict, because = _judge(entry, evidence, profile)
-    value, reason = bears_on_paper(entry, profile)
+def decide(
+    entry: Entry,
+    evidence: Evidence | None,
+    setting: Setting,
+    run: str = "fresh",
+    conditions: Conditions | None = None,
+) -> Verdict:
+    """The verdict on a claim in one run.
+
+    Args:
+        entry: the claim.
+        evidence: ``None`` where the run has none.
+        setting: the profile of the run.
+        run: ``fresh`` or the name of a recorded run.
+        conditions: of ``entry.bears``, for settings that are no `Profile` of this project.
+
+    Raises:
+        ClaimError: a condition of ``entry.bears`` has no meaning for these settings.
+    """
+    verdict, because = judge(entry, evidence, setting)
+    value, reason = bears_on_paper(entry, setting, conditions)
     return Verdict(
-        claim=entry.id, profile=profile.profile, run=run, verdict=verdict, because=because,
+        claim=entry.id, profile=setting.profile, run=run, verdict=verdict, because=because,
         bears_on_paper=value, bears_reason=reason, n_seeds=evidence.n_seeds if evidence else 0,
     )  # fmt: skip
 
 
-def _judge(entry: Entry, evidence: Evidence | None, profile: Profile) -> Judgement:
-    if entry.id not in profile.claims:
-        return "not run", f"The profile {profile.profile} does not measure this claim."
+def judge(entry: Entry, evidence: Evidence | None, setting: Setting) -> Judgement:
+    """The verdict and the sentence behind it, without whether it bears on the paper."""
+    if entry.id not in setting.claims:
+        return "not run", f"The profile {setting.profile} does not measure this claim."
     if evidence is None:
         return "not run", "There is no evidence in this run."
     rule = RULES[entry.rule]
-    parts = [part for measure in rule.measures for part in _measured(evidence, measure)]
-    if evidence.status == "missing" or not (parts or (evidence.checks and not rule.measures)):
+    parts = rule.parts(entry, evidence)
+    if evidence.status == "missing" or not (parts or (evidence.checks and rule.is_structural)):
         return "not run", "Nothing to measure it from: " + ("; ".join(evidence.missing) or "no part") + "."
     few = [part for part in parts if _too_few_seeds(part, rule)]
     if few:
@@ -213,6 +232,20 @@ def _all_checks(entry: Entry, evidence: Evidence) -> Judgement:
     return "not reproduced", f"{n - len(failed)} of {n} checks pass; {found}."
 
 
+def _as_claimed(entry: Entry, evidence: Evidence) -> Judgement:
+    """Any paper: every interval lies inside the claimed range of its measure; refuted by one wholly outside.
+
+    All have to hold, so that several measures need no correction for `reproduced`; each can refute, so name few.
+    """
+    claimed = [part for part in evidence.parts if part.judged and _is_claimed(part, entry)]
+    held = [part for part in claimed if _holds(part, entry)]
+    because = f"{sentence(claimed)}; {_claimed_range(entry)}{len(held)} of {len(claimed)} as claimed."
+    named = {part.measure for part in claimed} >= set(entry.claimed.signs)
+    if named and len(held) == len(claimed):
+        return "reproduced", because
+    return "not reproduced" if any(_fails(part, entry) for part in claimed) else "inconclusive", because
+
+
 @dataclass(frozen=True)
 class Rule:
     """How a verdict is reached.
@@ -220,12 +253,26 @@ class Rule:
     Attributes:
         judge: the rule itself.
         measures: the measures it reads.
+        claimed: whether it reads, instead of ``measures``, every measure for which the registry claims something.
         seedless: whether no seed need enter (the encoder before fine-tuning); ``n_seeds`` 0 is then fine.
     """
 
     judge: Judge
     measures: tuple[str, ...] = ()
+    claimed: bool = False
     seedless: bool = False
+
+    @property
+    def is_structural(self) -> bool:
+        """Whether it reads checks instead of parts."""
+        return not (self.measures or self.claimed)
+
+    def parts(self, entry: Entry, evidence: Evidence) -> list[Part]:
+        """The parts with a value that it reads."""
+        if self.claimed:
+            valued = [part for part in evidence.parts if part.judged and part.estimate is not None]
+            return [part for part in valued if _is_claimed(part, entry)]
+        return [part for measure in self.measures for part in _measured(evidence, measure)]
 
 
 RULES: dict[RuleName, Rule] = {
@@ -242,6 +289,7 @@ RULES: dict[RuleName, Rule] = {
     "task_distance": Rule(_task_distance, ("between_minus_within",)),
     "calibration_sign": Rule(_calibration_sign, ("ece_multilingual_minus_english",)),
     "all_checks": Rule(_all_checks),
+    "as_claimed": Rule(_as_claimed, claimed=True),
 }
 
 
@@ -274,6 +322,34 @@ def _has_sign(part: Part, sign: Sign) -> bool:
 
 def _lacks_sign(part: Part, sign: Sign) -> bool:
     return _has_sign(part, "-" if sign == "+" else "+")
+
+
+def _is_claimed(part: Part, entry: Entry) -> bool:
+    return entry.claimed.has_range(part.measure, part.unit)
+
+
+def _holds(part: Part, entry: Entry) -> bool:
+    """Whether the interval lies wholly inside what is claimed of the measure: a sign, else a range."""
+    if sign := entry.claimed.signs.get(part.measure):
+        return _has_sign(part, sign)
+    low, high = entry.claimed.bounds
+    return part.interval is not None and low <= part.interval.low and part.interval.high <= high
+
+
+def _fails(part: Part, entry: Entry) -> bool:
+    """Whether it lies wholly outside."""
+    if sign := entry.claimed.signs.get(part.measure):
+        return _lacks_sign(part, sign)
+    return _outside(part, *entry.claimed.bounds)
+
+
+def _claimed_range(entry: Entry) -> str:
+    low, high = entry.claimed.bounds
+    if (low, high) == (-np.inf, np.inf):
+        return ""
+    if np.isinf(low) or np.isinf(high):
+        return f"claimed: {f'at most {high:g}' if np.isinf(low) else f'at least {low:g}'}; "
+    return f"claimed: {low:g} to {high:g}; "
 
 
 def _overlaps(part: Part, low: float, high: float) -> bool:

@@ -1,0 +1,320 @@
+"""Writes docs/reference/ from the code, and the outputs of the snippets in docs/*.md.
+
+python docs/generate.py
+
+A ``python`` block that a ``text`` block follows is executed in the repository root, and the ``text`` block becomes
+what it printed; the blocks of a page share their names. A test fails where a page is stale.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import pyarrow as pa
+import typer
+from pydantic import TypeAdapter
+from typer.models import ArgumentInfo, OptionInfo
+
+from crosslayer.claims import registry
+from crosslayer.claims.evidence import Evidence
+from crosslayer.claims.verdict import Verdict
+from crosslayer.cli import app
+from crosslayer.config import Profile
+from crosslayer.predictions import TrialRecord
+from crosslayer.predictions import schema as predictions_schema
+
+DOCS = Path(__file__).resolve().parent
+MADE = "<!-- Made by docs/generate.py; change the code instead. -->\n"
+SNIPPET = re.compile(r"(?P<head>```python\n(?P<code>.*?)```\n\n```text\n)(?P<output>.*?)(?P<tail>```)", re.DOTALL)
+ATTRIBUTE = re.compile(r"^    (\w+(?:, \w+)*): (.*)$")
+Schema = Mapping[str, Any]
+RANGES = "by measure, and by task where it has tasks: `[low, high]`, or one number."
+
+PREDICTIONS = {
+    "split": "`dev` (English only) or `test`",
+    "language": "ISO 639-1",
+    "item": "name of the sentence or pair; one name in two languages is one content where data are parallel",
+    "position": "word in the sentence, from 0; 0 for pairs",
+    "gold": "label id, an index into the labels of the task",
+    "predicted": "label id",
+    "score_K": "logit of label K less the largest of the row, one column a label",
+}
+"""Words for the columns of a prediction table."""
+LEDGER = {
+    "run.json": "title, revision, hardware, versions, seconds by stage",
+    "profile.yaml": "the whole profile, without paths of a machine",
+    "trials.json": "a list of [trial records](#trialrecord)",
+    "predictions-STAGE-TASK.parquet": "`split`, `language`, `item`, `position`, `gold` once, and for each trial a "
+                                      "column of predicted label ids, named by its key",
+    "scores-KEY.parquet": "`split` and `score_K` of a trial whose calibration is asked about, in the order of the "
+                          "predictions; empty in words outside the kept sample",
+    "diagnostics.npz": "arrays `KEY/NAME` of all trials: weights of the module on one common text, "
+                       "fused mean vectors and similarities by language",
+    "probes/NAME.parquet": "the encoder before fine-tuning, layer by layer: `retrieval`, `tagging`, `transfer`, "
+                           "`similarity`, `identity`",
+    "probes/structure.json": "what the built module was found to be: by claim, checks with `name`, `passed`, "
+                             "`expected` and `found`",
+    "claims/ID/evidence.json": "[evidence](#evidence), computed from the files above",
+    "claims/ID/NAME.svg": "figures",
+    "hashes.json": "SHA-256 of every other file",
+}  # fmt: skip
+"""The files of a recorded run."""
+
+
+def main() -> None:
+    """Write every page that is stale."""
+    for path, text in pages().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def pages() -> dict[Path, str]:
+    """Every page that this program makes or completes, as it should be."""
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
+    made = {path: with_outputs(text) for path, text in texts.items() if SNIPPET.search(text)}
+    return made | {DOCS / "reference" / "cli.md": cli_page(), DOCS / "reference" / "schemas.md": schemas_page()}
+
+
+def with_outputs(text: str) -> str:
+    """A page with the output of each snippet as it is now."""
+    names: dict[str, Any] = {}
+
+    def completed(match: re.Match[str]) -> str:
+        out = io.StringIO()
+        with contextlib.chdir(DOCS.parent), contextlib.redirect_stdout(out):
+            exec(compile(match["code"], "snippet", "exec"), names)
+        return match["head"] + out.getvalue() + match["tail"]
+
+    return SNIPPET.sub(completed, text)
+
+
+# The command line
+
+
+def cli_page() -> str:
+    """The reference of the command line."""
+    sections = [command_section(name, callback) for name, callback in sorted(commands(app, "crosslayer"))]
+    head = "# The command line\n\nAn error of the user's is one line on standard error and exit code 2.\n"
+    return "\n".join([MADE, head, *sections])
+
+
+def commands(group: typer.Typer, name: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+    """Full names and functions of all commands."""
+    for command in group.registered_commands:
+        assert command.callback is not None
+        yield f"{name} {command.name or command.callback.__name__}", command.callback
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        yield from commands(inner.typer_instance, f"{name} {inner.name}")
+
+
+def command_section(name: str, callback: Callable[..., Any]) -> str:
+    """One command: its line, what it does, its parameters."""
+    hints = get_type_hints(callback, include_extras=True)
+    parameters = [Parameter(n, hints[n], p.default) for n, p in inspect.signature(callback).parameters.items()]
+    usage = " ".join([name, *(parameter.usage for parameter in parameters)])
+    rows = [parameter.row for parameter in parameters]
+    table = rows_as_table(("argument", "type", "default", "meaning"), rows) if rows else ""
+    return f"## {name}\n\n`{usage}`\n\n{inspect.getdoc(callback)}\n{table}"
+
+
+class Parameter:
+    """An argument or option of a command, from its annotation."""
+
+    def __init__(self, name: str, hint: Any, default: Any) -> None:
+        self.required = default is inspect.Parameter.empty
+        self.default = None if self.required else default
+        annotated = get_origin(hint) is Annotated
+        self.type = get_args(hint)[0] if annotated else hint
+        info = next((i for i in get_args(hint) if isinstance(i, ArgumentInfo | OptionInfo)), ArgumentInfo())
+        self.is_option = isinstance(info, OptionInfo)
+        self.help = info.help or ""
+        self.metavar: str = info.metavar or name.upper()
+        # in Annotated, typer takes the first name of an option for its default until the command is built
+        names = [str(word) for word in (info.default, *(info.param_decls or ())) if str(word).startswith("--")]
+        self.name = (names or [f"--{name.replace('_', '-')}"])[0] if self.is_option else self.metavar
+
+    @property
+    def usage(self) -> str:
+        """As in a line of usage."""
+        many = "..." if "list" in str(self.type) else ""
+        shown = self.name if self.type is bool or not self.is_option else f"{self.name} {self.metavar}"
+        return shown if self.required else f"[{shown}]{many}"
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """As in a table."""
+        kind = "switch" if self.type is bool else type_text(TypeAdapter(self.type).json_schema())
+        default = "required" if self.required else "" if self.default in (None, False) else f"`{self.default}`"
+        return f"`{self.name}`", kind.removesuffix(" or `null`"), default, self.help
+
+
+# Schemas
+
+
+def schemas_page() -> str:
+    """The reference of every schema."""
+    columns = [column_row(field) for field in predictions_schema(1)]
+    files = [(f"`{name}`", words) for name, words in LEDGER.items()]
+    return "\n".join(
+        [
+            MADE,
+            "# Schemas\n\nUnknown keys are errors. An error names the file, the key and its neighbours.\n",
+            "## The profile\n\n`params.yaml` is the active one, `profiles/NAME.yaml` are the others.\n",
+            *models(Profile.model_json_schema()),
+            "## The registry\n\n`claims/registry.yaml`. `crosslayer claims schema` prints this as JSON Schema.\n",
+            *models(registry_schema()),
+            "## The evidence\n\n`results/PROFILE/claims/ID/evidence.json`.\n",
+            *models(Evidence.model_json_schema()),
+            "## The verdicts\n\n`results/PROFILE/verdicts.json` is a list of these.\n",
+            *models(Verdict.model_json_schema()),
+            "## The trial record\n\n`results/PROFILE/trials/STAGE/TASK/KEY/trial.json`.\n",
+            *models(TrialRecord.model_json_schema()),
+            "## The predictions\n\n`predictions.parquet` beside the trial record: one row a word or a pair, "
+            "`split`, `language`, `item` and `position` together unique.\n",
+            rows_as_table(("column", "type", "nulls", "meaning"), columns),
+            "## A recorded run\n\n`claims/ledger/ENTRY/`, written by `crosslayer record`. It holds no text.\n",
+            rows_as_table(("file", "content"), files),
+        ]
+    )
+
+
+def registry_schema() -> Schema:
+    """The schema of the registry with the expected ranges of a run as a model of their own."""
+    schema = registry.json_schema()
+    expected = schema["$defs"]["Entry"]["properties"]["expected"]
+    words = f"{inspect.getdoc(registry.Expected)}\n    ranges: {RANGES}"
+    schema["$defs"]["Expected"] = {**expected["items"], "title": "Expected", "description": words}
+    expected["items"] = {"$ref": "#/$defs/Expected"}
+    return schema
+
+
+def column_row(field: pa.Field) -> tuple[str, ...]:
+    """A column of the prediction table; that of label 0 stands for those of all labels."""
+    name = "score_K" if field.name == "score_0" else field.name
+    kind = "text, dictionary" if pa.types.is_dictionary(field.type) else str(field.type)
+    return f"`{name}`", kind, "allowed" if field.nullable else "none", PREDICTIONS[name]
+
+
+def models(schema: Schema) -> Iterator[str]:
+    """A section for the model, then for those that it is made of, in the order in which they are named."""
+    found, todo = schema.get("$defs", {}), [schema]
+    seen = {schema["title"]}
+    while todo:
+        model = todo.pop(0)
+        yield model_section(model)
+        inner = re.findall(r'"#/\$defs/(\w+)"', json.dumps(model["properties"]))
+        todo += [found[name] for name in dict.fromkeys(inner) if name not in seen]
+        seen |= set(inner)
+
+
+def model_section(schema: Schema) -> str:
+    """One model: its docstring and a table of its fields."""
+    text, attributes = docstring(schema.get("description", ""))
+    required = schema.get("required", [])
+    rows = [
+        (f"`{name}`", type_text(field), default_text(field, name in required), attributes.get(name, ""))
+        for name, field in schema["properties"].items()
+    ]
+    table = rows_as_table(("key", "type", "default", "meaning"), rows)
+    return f"### {schema['title']}\n\n{text}\n{table}"
+
+
+def docstring(text: str) -> tuple[str, dict[str, str]]:
+    """The words before ``Attributes:``, and those of each attribute."""
+    head, _, body = text.partition("Attributes:\n")
+    found: dict[str, str] = {}
+    names: list[str] = []
+    for line in body.splitlines():
+        if match := ATTRIBUTE.match(line):
+            names = match[1].split(", ")
+            found |= dict.fromkeys(names, match[2])
+        elif line.strip():
+            found |= {name: f"{found[name]} {line.strip()}" for name in names}
+    return plain(" ".join(head.split())), {name: plain(words) for name, words in found.items()}
+
+
+def plain(text: str) -> str:
+    """A docstring's markup as Markdown; YAML and JSON have no None."""
+    return text.replace("``", "`").replace("`None`", "`null`")
+
+
+def default_text(field: Schema, required: bool) -> str:
+    """The default of a field."""
+    if required:
+        return "required"
+    value = field.get("default")
+    return (
+        f"`{json.dumps(value, ensure_ascii=False)}`" if not isinstance(value, dict) or not value else "see there"
+    )
+
+
+def type_text(node: Schema) -> str:
+    """A JSON Schema type in words."""
+    if "$ref" in node:
+        name = node["$ref"].rpartition("/")[2]
+        return f"[{name}](#{name.lower()})"
+    if "anyOf" in node:
+        return " or ".join(dict.fromkeys(map(type_text, node["anyOf"])))
+    if "enum" in node or "const" in node:
+        return ", ".join(f"`{value}`" for value in node.get("enum", [node.get("const")]))
+    return TYPES[node.get("type", "any")](node)
+
+
+def rows_as_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, ("---",) * len(head), *rows]
+    escaped = ("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+    return "\n" + "\n".join(line.replace("|  |", "| |") for line in escaped) + "\n"
+
+
+def _number(node: Schema, name: str) -> str:
+    words = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most", "exclusiveMaximum": "below"}
+    return ", ".join([name, *(f"{word} {node[key]:g}" for key, word in words.items() if key in node)])
+
+
+def _text(node: Schema) -> str:
+    if node.get("format") == "path":
+        return "path"
+    pattern = node.get("pattern")
+    if pattern == r"^[^\r\n]*$":
+        return "text, one line"
+    return f"text that matches `{pattern}`" if pattern else "text"
+
+
+def _list(node: Schema) -> str:
+    exact = node.get("minItems")
+    size = f" of {exact}" if exact and exact == node.get("maxItems") else ", not empty, of" if exact else " of"
+    items = type_text(node["items"])
+    return f"list{size} ({items})" if "," in items else f"list{size} {items}"
+
+
+def _mapping(node: Schema) -> str:
+    keys = type_text(node["propertyNames"]) if "propertyNames" in node else "name"
+    inner = node.get("additionalProperties")
+    return f"mapping of {keys} to {type_text(inner)}" if isinstance(inner, dict) and inner else "mapping"
+
+
+TYPES: dict[str, Callable[[Schema], str]] = {
+    "integer": lambda node: _number(node, "whole number"),
+    "number": lambda node: _number(node, "number"),
+    "boolean": lambda node: "`true` or `false`",
+    "null": lambda node: "`null`",
+    "string": _text,
+    "array": _list,
+    "object": _mapping,
+    "any": lambda node: "any",
+}
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    main()

@@ -1,0 +1,47 @@
+"""The settings of this replication: a profile of its own, and what `when` in registry.yaml means for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, ValidationError
+
+from crosslayer.claims.bears import Conditions
+from crosslayer.config import Section, Slug, describe, read_yaml
+from crosslayer.errors import ConfigError
+
+ENOUGH = 1000
+"""Simulated test sets from which on a run counts in full."""
+
+
+class Setting(Section):
+    """A profile.
+
+    Attributes:
+        profile: its name.
+        repeats: simulated test sets.
+        claims: ids of the claims that it measures.
+    """
+
+    profile: Slug
+    repeats: Annotated[int, Field(ge=3)]
+    claims: list[str]
+
+
+CONDITIONS: Conditions = {
+    "reduced": lambda setting: setting.repeats < ENOUGH,
+    "any": lambda setting: True,
+}
+
+
+def load_setting(path: Path) -> Setting:
+    """Read and check a profile.
+
+    Raises:
+        ConfigError: one line naming the file and the key.
+    """
+    try:
+        return Setting.model_validate(read_yaml(path))
+    except ValidationError as error:
+        raise ConfigError(f"{path}: {describe(error, Setting)}") from None
