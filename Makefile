@@ -12,6 +12,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 $(STAMP): requirements.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --no-deps --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --constraint requirements.lock torch  # a build for GPUs brings its libraries
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -12,6 +14,7 @@ import pytest
 
 from crosslayer.supervision import SUPERVISORS
 
+ROOT = Path(__file__).parents[1]
 CHILD = """
 import time
 from crosslayer import supervision
@@ -46,6 +49,42 @@ def test_a_stage_ends_when_its_supervisor_is_killed(tmp_path: Path, name: str, d
     if alive:
         child.kill()
     assert alive is not dies
+
+
+STAGE = """
+import time
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from crosslayer.stages.command import run_stage
+
+def body(profile, folder, options):
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        futures = [pool.submit(time.sleep, 60) for _ in range(4)]
+        pool.submit(print, "never")
+        print("ready", flush=True)
+
+if __name__ == "__main__":
+    run_stage("test", body, argv=["tiny"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("sent", "code", "told"), [(signal.SIGTERM, 143, ""), (signal.SIGINT, 130, "interrupted; the same command")]
+)
+def test_a_stopped_stage_stops_its_workers(sent: signal.Signals, code: int, told: str, tmp_path: Path) -> None:
+    (tmp_path / "stage.py").write_text(STAGE, encoding="utf-8")
+    shutil.copy(ROOT / "profiles" / "tiny.yaml", tmp_path / "params.yaml")
+    stage = subprocess.Popen(
+        [sys.executable, "stage.py"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert stage.stdout is not None
+    assert stage.stdout.readline() == "ready\n"
+    workers = psutil.Process(stage.pid).children(recursive=True)
+    assert len(workers) >= 2
+    stage.send_signal(sent)
+    _, err = stage.communicate(timeout=20)
+    assert (stage.returncode, err.startswith(told), err.count("\n")) == (code, True, int(bool(told)))
+    assert psutil.wait_procs(workers, timeout=5)[1] == []
 
 
 def test_the_programs_that_users_kill_are_supervisors() -> None:

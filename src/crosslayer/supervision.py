@@ -6,8 +6,9 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 
@@ -40,6 +41,17 @@ def watch(processes: list[psutil.Process]) -> None:
         os._exit(1)
 
     threading.Thread(target=look, daemon=True, name="supervision").start()
+
+
+def end(code: int) -> NoReturn:
+    """End this process and all that it started, at once: a pool of workers would first finish what it has begun.
+
+    Nothing is lost: a trial's folder is there when it is whole, and only then.
+    """
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    os._exit(code)
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 from crosslayer.config import ACTIVE, Profile, load_profile
 from crosslayer.errors import ConfigError, CrosslayerError
 from crosslayer.runlog import timed
+from crosslayer.supervision import end
 
 RESULTS = Path("results")
 Body = Callable[[Profile, Path, argparse.Namespace], None]
@@ -38,7 +38,7 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
         parser.add_argument(argument)
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    signal.signal(signal.SIGTERM, lambda *_: end(143))
     label = "-".join([name, *(getattr(options, argument) for argument in arguments)])
     try:
         profile = load_profile()
@@ -55,4 +55,4 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on where it stopped\n")
         sys.stderr.flush()
-        os._exit(130)
+        end(130)
