@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from crosslayer.config import Arm
 from crosslayer.data.examples import Split
 from crosslayer.errors import ResultsError
+from crosslayer.parquet import read_table
 from crosslayer.tasks import TaskName
 
 if TYPE_CHECKING:
@@ -203,12 +204,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
     Raises:
         ResultsError: absent, damaged, or of other columns.
     """
-    try:
-        table = pq.read_table(path)
-    except FileNotFoundError:
-        raise ResultsError(f"{path} is missing; run `dvc repro` to train that trial again") from None
-    except (pa.ArrowInvalid, OSError) as error:
-        raise ResultsError(f"{path} is damaged ({error}); delete its folder and run `dvc repro`") from None
+    table = read_table(path, "delete its folder and run `dvc repro` to train that trial again")
     n_labels = sum(name.startswith("score_") for name in table.column_names)
     if not table.schema.equals(schema(n_labels)):
         raise ResultsError(f"{path} has other columns than this version writes; delete its folder and rerun")
@@ -262,7 +258,7 @@ class ResultsRun:
     def probe(self, name: str) -> pd.DataFrame | None:
         """See `Run.probe`."""
         path = self.folder / "probes" / f"{name}.parquet"
-        return pq.read_table(path).to_pandas() if path.exists() else None
+        return read_table(path).to_pandas() if path.exists() else None
 
     def structure(self) -> dict[str, Any] | None:
         """See `Run.structure`."""

@@ -159,4 +159,4 @@ def read_evidence(path: Path) -> Evidence:
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
-        raise ClaimError(f"{path}: {key}: {first['msg']}; run `dvc repro` to make it anew") from None
+        raise ClaimError(f"{path}: {key:.80}: {first['msg']}; run `dvc repro` to make it anew") from None

@@ -32,6 +32,7 @@ from crosslayer.claims.results import FRESH
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
 from crosslayer.errors import ConfigError, ResultsError
+from crosslayer.parquet import read_table
 from crosslayer.predictions import SMOOTHED, Array, ResultsRun, Stage, TaskTable, TrialRecord, chosen_on_dev
 from crosslayer.runlog import read_run
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
@@ -115,7 +116,7 @@ class RecordedRun:
     def probe(self, name: str) -> pd.DataFrame | None:
         """See `Run.probe`."""
         path = self.folder / "probes" / f"{name}.parquet"
-        return pq.read_table(path).to_pandas() if path.exists() else None
+        return read_table(path, "restore it from git").to_pandas() if path.exists() else None
 
     def structure(self) -> dict[str, Any] | None:
         """See `Run.structure`."""

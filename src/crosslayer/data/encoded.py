@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.errors import DataError, ResultsError
+from crosslayer.parquet import read_table
 from crosslayer.tasks import TASKS, TaskName
 
 if TYPE_CHECKING:
@@ -192,10 +193,7 @@ def read_encoded(path: Path) -> Encoded:
     Raises:
         ResultsError: absent, damaged, or of another shape.
     """
-    try:
-        table = pq.read_table(path)
-    except (FileNotFoundError, pa.ArrowInvalid, OSError) as error:
-        raise ResultsError(f"{path} cannot be read ({type(error).__name__}); run `dvc repro`") from None
+    table = read_table(path)
     if not table.schema.equals(SCHEMA):
         raise ResultsError(f"{path} has other columns than this version writes; run `dvc repro`")
     task: Any = (table.schema.metadata or {}).get(b"task", b"").decode()

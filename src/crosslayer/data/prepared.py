@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 
 from crosslayer.data.examples import Corpus, Example, PairExample, Parallel, TagExample
 from crosslayer.errors import ResultsError
+from crosslayer.parquet import read_table
 
 
 def write_corpus(corpus: Corpus, path: Path) -> None:
@@ -26,10 +28,10 @@ def read_corpus(path: Path) -> Corpus:
     """Read what `write_corpus` wrote.
 
     Raises:
-        ResultsError: absent or damaged.
+        ResultsError: absent, damaged, or of other columns.
     """
     corpus: dict[Any, list[Example]] = {}
-    for row in _read(path):
+    for row in _read(path, PairExample.__slots__, TagExample.__slots__):
         key = (row.pop("split"), row.pop("language"))
         example: Example
         if "words" in row:
@@ -54,17 +56,19 @@ def read_parallel(path: Path) -> Parallel:
     """Read what `write_parallel` wrote.
 
     Raises:
-        ResultsError: absent or damaged.
+        ResultsError: absent, damaged, or of other columns.
     """
     pairs: dict[str, list[tuple[str, str, str]]] = {}
-    for row in _read(path):
+    for row in _read(path, ("item", "text", "english")):
         pairs.setdefault(row["language"], []).append((row["item"], row["text"], row["english"]))
     return pairs
 
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    try:
-        rows: list[dict[str, Any]] = pq.read_table(path).to_pylist()
-    except (FileNotFoundError, pa.ArrowInvalid, OSError) as error:
-        raise ResultsError(f"{path} cannot be read ({type(error).__name__}); run `dvc repro`") from None
+def _read(path: Path, *columns: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of a table with one of these sets of columns besides ``split`` and ``language``; none is empty."""
+    table = read_table(path)
+    own = set(table.column_names) - {"split", "language"}
+    if own not in map(set, columns) or any(column.null_count for column in table.columns):
+        raise ResultsError(f"{path} has other columns than this version writes; run `dvc repro`")
+    rows: list[dict[str, Any]] = table.to_pylist()
     return rows

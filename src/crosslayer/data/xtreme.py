@@ -141,7 +141,7 @@ def _read_pawsx(path: Path, task: Task) -> Iterator[PairExample]:
     seen: set[str] = set()
     for number, (item, first, second, label) in _rows(path, (4,)):
         if item in seen:
-            raise DataError(f"{path}:{number}: id {item} is there twice; ids must be unique within a file")
+            raise DataError(f"{path}:{number}: id {item:.80} is there twice; ids must be unique within a file")
         seen.add(item)
         yield PairExample(item, first, second, _known(label, task, path, number))
 
@@ -166,7 +166,7 @@ def _read_tags(path: Path, task: Task) -> Iterator[TagExample]:
 def _known(label: str, task: Task, path: Path, number: int) -> str:
     if label not in task.labels:
         kind = "tag" if task.kind == "tags" else "label"
-        raise DataError(f"{path}:{number}: unknown {kind} {label!r}; known: {', '.join(task.labels)}")
+        raise DataError(f"{path}:{number}: unknown {kind} {label!r:.80}; known: {', '.join(task.labels)}")
     return label
 
 
