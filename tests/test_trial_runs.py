@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from crosslayer import execution, sweep
-from crosslayer.config import Profile, VariationSpec, load_profile
+from crosslayer.config import Profile, VariationSpec, load_profile, parse_profile
 from crosslayer.errors import ResultsError, TrialFailure
 from crosslayer.frozen import run_frozen
 from crosslayer.material import load_material, trial_specs
@@ -212,6 +212,46 @@ def test_a_sweep_goes_on_where_it_stopped(
     assert run.table(records, "test").predicted.shape[0] == len(records)
     sweep.run_sweep(tiny, "sweep", "pos", encoder, home)
     assert len(trained) + len(calls) == len(records)
+
+
+def test_a_task_has_its_own_part_of_a_sweep(tiny: Profile, encoder: Path) -> None:
+    everything = [(spec.model, spec.seed) for spec in trial_specs(tiny, "sweep", "pos", encoder)]
+    for task, expected in (("pos", {("baseline", 1), ("layer_1", 1)}), ("ner", set(everything))):
+        content = tiny.model_dump()
+        content["sweep"] |= {"by_task": {task: {"layers": [1], "controls": [], "seeds": [1]}}}
+        own = parse_profile(content, "test")
+        found = [(spec.model, spec.seed) for spec in trial_specs(own, "sweep", "pos", encoder)]
+        assert len(set(found)) == len(found)
+        assert set(found) == expected
+        assert own.sweep.lower_layers.count(1) > tiny.sweep.lower_layers.count(1)
+
+
+def test_the_baseline_of_the_sweep_is_the_arm_without_intermediate_phase(
+    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[TrialSpec] = []
+    original = sweep.run_and_keep
+    monkeypatch.setattr(
+        sweep, "run_and_keep", lambda spec, run, home: trained.append(spec) or original(spec, run, home)
+    )
+    content = tiny.model_dump()
+    content["tasks"]["pos"] |= {"mode": "finetuned", "epochs": 1}
+    content["sweep"] |= {"layers": [], "controls": []}
+    tuned = parse_profile(content, "test")
+    both, alone = ResultsRun(tmp_path / "both"), ResultsRun(tmp_path / "alone")
+    homes = {run: run.folder / "trials" / "intermediate" / "pos" for run in (both, alone)}
+    sweep.run_sweep(tuned, "sweep", "pos", encoder, both.folder / "trials" / "sweep" / "pos")
+    trained.clear()
+    arms = sweep.run_sweep(tuned, "intermediate", "pos", encoder, homes[both])
+    seeds = set(tuned.sweep.seeds) & set(tuned.intermediate.seeds)
+    assert seeds
+    assert not [spec for spec in trained if spec.arm == "none" and spec.seed in seeds]
+    assert sweep.run_sweep(tuned, "intermediate", "pos", encoder, homes[alone]) == arms
+    assert {record.stage for record in arms} == {"intermediate"}
+    for record in arms:
+        for name in ("trial.json", "predictions.parquet", "diagnostics.npz"):
+            one, two = (run.trial_folder(record) / name for run in (both, alone))
+            assert one.read_bytes() == two.read_bytes()
 
 
 @pytest.mark.parametrize(

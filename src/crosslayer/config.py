@@ -155,6 +155,14 @@ class VariationSpec(Section):
     label_smoothing: list[Annotated[float, Field(gt=0, lt=1)]] = []
 
 
+class TaskSweep(Section):
+    """What a task's sweep has instead of the layers, controls or seeds of all; ``None`` is what all have."""
+
+    layers: list[int] | None = None
+    controls: list[Control] | None = None
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+
+
 class SweepSpec(Section):
     """Which models are compared.
 
@@ -165,6 +173,7 @@ class SweepSpec(Section):
         control_layers: the lower layer of a task's controls, such as the best on English dev.
         halves: also train D_x on each half of the training items (C13 compares them with other tasks').
         seeds: one trial a model and seed.
+        by_task: other layers, controls or seeds of single tasks.
         variations: further trials with other settings.
     """
 
@@ -174,15 +183,18 @@ class SweepSpec(Section):
     control_layers: dict[TaskName, int] = {}
     halves: bool = False
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    by_task: dict[TaskName, TaskSweep] = {}
     variations: VariationSpec = VariationSpec()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        parts: list[SweepSpec | TaskSweep] = [self, *self.by_task.values()]
         for name in ("layers", "seeds", "controls"):
-            values = getattr(self, name)
-            if len(set(values)) != len(values):
-                raise ValueError(f"{name} {values} names one twice")
-        layered = self.halves or self.variations.tasks or any(control != "self" for control in self.controls)
+            for values in filter(None, (getattr(part, name) for part in parts)):
+                if len(set(values)) != len(values):
+                    raise ValueError(f"{name} {values} names one twice")
+        controls = {control for part in parts for control in part.controls or ()}
+        layered = self.halves or self.variations.tasks or controls - {"self"}
         if layered and self.control_layer is None:
             raise ValueError("controls other than self, halves and variations need control_layer")
         return self
@@ -191,7 +203,13 @@ class SweepSpec(Section):
     def lower_layers(self) -> list[int]:
         """Every lower layer that a trial may take."""
         default = [] if self.control_layer is None else [self.control_layer]
-        return [*self.layers, *default, *self.control_layers.values()]
+        own = [layer for part in self.by_task.values() for layer in part.layers or ()]
+        return [*self.layers, *own, *default, *self.control_layers.values()]
+
+    def of(self, task: TaskName) -> Self:
+        """The sweep of one task: its own layers, controls and seeds where it has some."""
+        own = self.by_task.get(task, TaskSweep()).model_dump(exclude_none=True)
+        return self.model_copy(update=own)
 
 
 class IntermediateSpec(Section):

@@ -93,7 +93,7 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
     own = {name: digests[name] for name in ("encoder", task)}
     if stage == "intermediate":
         return _intermediate_specs(profile, task, shared, training, own, digests)
-    planned = [(seed, found) for seed in profile.sweep.seeds for found in variants(profile, task)]
+    planned = [(seed, found) for seed in profile.sweep.of(task).seeds for found in variants(profile, task)]
     planned += [(seed, found) for seed in profile.sweep.variations.seeds for found in variations(profile, task)]
     return [_sweep_spec(seed, found, training, shared | {"digests": own}) for seed, found in planned]
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -47,6 +49,7 @@ def run_sweep(profile: Profile, stage: Stage, task: TaskName, encoder: Path, hom
     with exclusive(home):
         sweep_leftovers(home)
         specs = trial_specs(profile, stage, task, encoder)
+        adopt(specs, home)
         done = {spec.key: record for spec in specs if (record := finished(home, spec))}
         todo = [spec for spec in specs if spec.key not in done]
         title = f"{stage} {task}"
@@ -59,6 +62,25 @@ def run_sweep(profile: Profile, stage: Stage, task: TaskName, encoder: Path, hom
         write_manifest(home, specs)
         (home / ".lock").unlink()
         return [done[spec.key] for spec in specs]
+
+
+def adopt(specs: Sequence[TrialSpec], home: Path) -> None:
+    """Take over from the other stage what is the same trial there: the baseline without an intermediate phase."""
+    for spec in specs:
+        other: Stage = "sweep" if spec.stage == "intermediate" else "intermediate"
+        twin, there = spec.model_copy(update={"stage": other}), home.parent.parent / other / spec.task
+        if spec.kind != "none" or spec.arm != "none" or finished(home, spec):
+            continue
+        if record := finished(there, twin):
+            own = {"key": spec.key, "stage": spec.stage, "specification": spec.content()}
+            source = there / twin.key
+            write_trial(home, record.model_copy(update=own), partial(_copy_arrays, source))
+
+
+def _copy_arrays(source: Path, folder: Path) -> None:
+    for path in source.iterdir():
+        if path.name != "trial.json":
+            shutil.copyfile(path, folder / path.name)
 
 
 def check_current(profile: Profile, results: Path) -> None:

@@ -101,7 +101,7 @@ class Variant(NamedTuple):
 
 def variants(profile: Profile, task: TaskName) -> Iterator[Variant]:
     """The models that a sweep compares on a task, the baseline first."""
-    fusion, sweep = profile.fusion, profile.sweep
+    fusion, sweep = profile.fusion, profile.sweep.of(task)
     control_layer = sweep.control_layers.get(task, sweep.control_layer)
     yield Variant("baseline", "none", fusion)
     for layer in sweep.layers:

@@ -285,11 +285,12 @@ def describe_missing(task: TaskName, records: Sequence[TrialRecord], profile: Pr
         return [f"{title} is no task of the profile {profile.profile}"]
     if not records:
         return [f"{title}: the sweep has not run"]
-    planned = [BASELINE, *(f"layer_{x}" for x in profile.sweep.layers), *profile.sweep.controls]
+    sweep = profile.sweep.of(task)
+    planned = [BASELINE, *(f"layer_{x}" for x in sweep.layers), *sweep.controls]
     there = {(record.model, record.seed) for record in records}
     lines = describe_failures(records)
     for model in planned:
-        lacking = [seed for seed in profile.sweep.seeds if (model, seed) not in there]
+        lacking = [seed for seed in sweep.seeds if (model, seed) not in there]
         if lacking:
             lines.append(f"{title}: {model} has not run with {_seeds(lacking)}")
     return lines

@@ -19,6 +19,7 @@ from crosslayer.errors import ConfigError
 from crosslayer.material import intermediate_file, trial_specs
 from crosslayer.portable.blocks import pack_state
 from crosslayer.predictions import Stage
+from crosslayer.sweep import adopt
 from crosslayer.tasks import TaskName
 from crosslayer.trainee import pad_id_of
 from crosslayer.trials import finished
@@ -48,7 +49,9 @@ def pack_sweep(profile: Profile, results: Path, stage: Stage, task: TaskName, fo
     if not (encoder / "meta.json").exists():
         raise ConfigError(f"{encoder} is missing; run `dvc repro encoder@{profile.profile}` first")
     home = results / "trials" / stage / task
-    specs = [s for s in trial_specs(profile, stage, task, encoder) if finished(home, s) is None]
+    planned = trial_specs(profile, stage, task, encoder)
+    adopt(planned, home)
+    specs = [spec for spec in planned if finished(home, spec) is None]
     if not specs:
         raise ConfigError(f"every trial of {stage} {task} is finished; there is nothing to pack")
     temporary = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from crosslayer.claims.bears import CONDITIONS
 from crosslayer.claims.registry import Condition
 from crosslayer.config import Profile
 from crosslayer.report import numbers
+from crosslayer.tasks import TASKS
 
 if TYPE_CHECKING:
     from crosslayer.claims.results import RunResults
@@ -104,10 +105,20 @@ def _setting(profile: Profile) -> Iterator[tuple[str, str]]:
     yield "encoder", source or f"{encoder.name} {encoder.revision or ''}".strip()
     yield "data", profile.data.source
     yield "tasks", ", ".join(f"{name} ({task.mode})" for name, task in profile.tasks.items())
-    yield "fusion layers", " ".join(map(str, sweep.layers)) or "none"
-    yield "controls", ", ".join(sweep.controls) or "none"
-    yield "seeds", " ".join(map(str, sweep.seeds))
+    yield "fusion layers", _spaced(sweep.layers)
+    yield "controls", _spaced(sweep.controls)
+    yield "seeds", _spaced(sweep.seeds)
+    for task in sweep.by_task:
+        own = sweep.of(task)
+        shown = (
+            f"fusion layers {_spaced(own.layers)}; controls {_spaced(own.controls)}; seeds {_spaced(own.seeds)}"
+        )
+        yield f"of them for {TASKS[task].title}", shown
     yield "precision, threads", f"{profile.compute.precision}, {profile.compute.threads}"
+
+
+def _spaced(values: Sequence[object]) -> str:
+    return " ".join(map(str, values)) or "none"
 
 
 def _cost(spent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
