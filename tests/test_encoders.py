@@ -376,13 +376,13 @@ def test_hub_id_must_be_pinned(revision: str | None) -> None:
 def test_hub_download_is_pinned_and_safe(bert_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = {}
 
-    def download(name: str, *, revision: str, allow_patterns: list[str]) -> str:
-        seen.update(name=name, revision=revision, patterns=allow_patterns)
+    def download(name: str, *, repo_type: str, revision: str, allow_patterns: list[str]) -> str:
+        seen.update(name=name, kind=repo_type, revision=revision, patterns=allow_patterns)
         return str(bert_folder)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
     assert hub("someone/some-bert", "a" * 40).name == "someone/some-bert@aaaaaaaa"
-    assert (seen["name"], seen["revision"]) == ("someone/some-bert", "a" * 40)
+    assert (seen["name"], seen["kind"], seen["revision"]) == ("someone/some-bert", "model", "a" * 40)
     assert not any(pattern.endswith((".bin", ".py", ".pt", "*")) for pattern in seen["patterns"])
 
 

@@ -1,17 +1,18 @@
 """The hub reader on data sets with the real columns and features, without a network."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-import datasets
 import pytest
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
-from crosslayer.config import DataSpec
+from crosslayer.config import DataSpec, load_profile
 from crosslayer.data import hub
 from crosslayer.data.examples import PairExample, TagExample
 from crosslayer.data.sources import languages_of
 from crosslayer.errors import DataError
+from crosslayer.hub import HubError
 from crosslayer.tasks import LANGUAGES, TASKS, TaskName
 
 NER = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]
@@ -59,17 +60,17 @@ def tatoeba(pairs: list[tuple[str, str]]) -> Dataset:
 
 
 class Hub:
-    """Stands in for ``datasets.load_dataset``; any argument besides these is an error, and so is a wrong pin."""
+    """Stands in for `open_split`; any argument besides these is an error, and so is a wrong pin."""
 
     def __init__(self) -> None:
         self.tables: dict[Key, Dataset] = {}
         self.asked: list[Key] = []
 
-    def __call__(self, path: str, name: str | None, *, split: str, revision: str) -> Dataset:
+    def __call__(self, path: str, name: str | None, split: str, revision: str) -> Dataset:
         assert revision == REVISIONS[path]
         self.asked.append((path, name, split))
         if (path, name, split) not in self.tables:
-            raise ConnectionError(f"Couldn't reach '{path}' on the Hub\n(offline)")
+            raise HubError("https://hub cannot be reached")
         return self.tables[path, name, split]
 
     def put(self, config: str | None, **splits: Dataset) -> None:
@@ -81,7 +82,7 @@ class Hub:
 def fake(monkeypatch: pytest.MonkeyPatch) -> Hub:
     """A hub with a few rows of each task in English and German, and more languages where a test needs them."""
     stand_in = Hub()
-    monkeypatch.setattr(datasets, "load_dataset", stand_in)
+    monkeypatch.setattr(hub, "open_split", stand_in)
     ner = tagged("ner_tags", NER, [["Ada", "Byron"], ["in", "Rome"]], [[1, 2], [0, 5]])
     pos = tagged("pos_tags", UPOS, [["Go", "!"]], [[15, 12]])
     stand_in.put(None, train=multi_nli([2, -1, 0]))
@@ -255,12 +256,70 @@ def test_a_data_set_without_a_pin_is_never_asked_for(fake: Hub, name: str) -> No
     assert name not in {path for path, _, _ in fake.asked}
 
 
+@pytest.mark.parametrize("revision", ["main", "v1.0", "A" * 40, "a" * 39])
+def test_a_pin_is_a_whole_commit(fake: Hub, revision: str) -> None:
+    pins = REVISIONS | {"google/xtreme": revision}
+    told = message(lambda: hub.read_parallel(spec("de", revisions=pins)))
+    assert f"data.revisions has no commit but {revision!r} for google/xtreme; pin the 40-digit commit" in told
+    assert fake.asked == []
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_what_is_read_is_known_beforehand(fake: Hub, task: TaskName) -> None:
+    hub.read_corpus(task, spec("de"))
+    hub.read_parallel(spec("de"))
+    expected = hub.splits_read([task], spec("de"))
+    pairs = [(name, config, hub.HUB_SPLIT[split]) for name, splits in expected.items() for config, split in splits]
+    assert sorted(pairs, key=str) == sorted(fake.asked, key=str)
+
+
+def test_the_papers_profile_pins_all_that_it_reads() -> None:
+    profile = load_profile(Path(__file__).parents[1] / "profiles" / "paper.yaml")
+    for name in hub.splits_read(profile.tasks, profile.data):
+        assert hub.pinned(profile.data, name)
+
+
+CARD = """---
+configs:
+- config_name: XNLI
+  data_files:
+  - {split: test, path: XNLI/test-*}
+---
+"""
+
+
+@pytest.mark.parametrize(
+    ("files", "card", "words"),
+    [
+        ({}, CARD, "0 files match XNLI/test-*, which are not all there are"),
+        ({"test-00000-of-00002.parquet": b""}, CARD, "1 files match XNLI/test-*, which are not all"),
+        ({"test-00000-of-00001.parquet": b"no Parquet"}, CARD, "XNLI/test-* cannot be read (ArrowInvalid)"),
+        ({}, CARD.replace("test,", "train,"), "its card names no files of XNLI test"),
+        ({}, CARD.replace("XNLI\n", "XNLI: [\n"), "its README.md is not as expected"),
+        ({}, "---\nconfigs: [XNLI]\n---\n", "its README.md is not as expected"),
+        ({}, "no head", "its card names no files of XNLI test"),
+    ],
+)
+def test_what_a_repository_may_lack(
+    files: dict[str, bytes], card: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "XNLI").mkdir()
+    (tmp_path / "README.md").write_text(card)
+    for name, content in files.items():
+        (tmp_path / "XNLI" / name).write_bytes(content)
+    monkeypatch.setattr("crosslayer.hub.fetch", lambda *_: tmp_path)
+    hub._card.cache_clear()
+    told = message(lambda: hub._load(spec("de"), "google/xtreme", "XNLI", "test", ["language"]))
+    hub._card.cache_clear()
+    assert f"cannot load google/xtreme XNLI test at {'a' * 40}: {words}" in told
+
+
 def test_a_hub_that_does_not_answer(fake: Hub) -> None:
     fake.tables.clear()
     for call in (lambda: hub.read_corpus("ner", spec("de")), lambda: hub.read_parallel(spec("de"))):
         told = message(call)
-        assert f"at {'a' * 40}: Couldn't reach 'google/xtreme' on the Hub (offline)" in told
-        assert all(way in told for way in ("network", "HF_HUB_OFFLINE", "data.root"))
+        assert f"at {'a' * 40}: https://hub cannot be reached; " in told
+        assert all(way in told for way in ("network", "data.revisions", "data.root"))
 
 
 def test_a_language_that_the_task_does_not_have(fake: Hub) -> None:

@@ -1,24 +1,30 @@
 """Reader of the hub data sets: ``google/xtreme`` for the four tasks and Tatoeba, MultiNLI for training XNLI.
 
 Read are English train, dev and test, every language's test split, and what intermediate training takes besides:
-NER train and XNLI dev. ``data.revisions`` pins each data set; no code of a data set is ever run.
+NER train and XNLI dev. ``data.revisions`` pins each data set; no code of a data set is ever run. Parquet files are
+taken from the hub's cache, each one checked against its hash (see `crosslayer.hub`), and the card of a data set
+tells which they are and what their class labels are called.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import lru_cache
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
 
+from crosslayer import hub
 from crosslayer.config import DataSpec
 from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample
 from crosslayer.data.xtreme import TATOEBA_CODES
 from crosslayer.errors import DataError
 from crosslayer.tasks import LANGUAGES, TASKS, Task, TaskName
 
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the hub client is first imported
+if TYPE_CHECKING:
+    from datasets import Dataset, Features
 
+CARD = "README.md"
 XTREME = "google/xtreme"
 MULTI_NLI = "nyu-mll/multi_nli"
 HUB_SPLIT: dict[Split, str] = {"train": "train", "dev": "validation", "test": "test"}
@@ -55,12 +61,7 @@ def read_corpus(name: TaskName, spec: DataSpec) -> Corpus:
     Raises:
         DataError: no revision is pinned, the hub does not answer, or a row is not what it should be.
     """
-    known = TASKS[name].languages
-    absent = [code for code in spec.languages or () if code not in known]
-    if absent:
-        raise DataError(f"{XTREME} has no {name} in {absent[0]}; drop {absent[0]} from data.languages")
-    foreign = [code for code in known if code != "en" and (spec.languages is None or code in spec.languages)]
-    languages = ["en", *foreign]
+    languages = _languages(name, spec)
     corpus = _read_xnli(languages, spec) if name == "xnli" else _read_by_language(name, languages, spec)
     for (split, language), examples in corpus.items():
         if not examples:
@@ -77,11 +78,46 @@ def read_parallel(spec: DataSpec) -> Parallel:
         DataError: as `read_corpus`.
     """
     pairs: dict[str, list[tuple[str, str, str]]] = {}
-    for code, language in TATOEBA_CODES.items():
-        if spec.languages is None or language in spec.languages:
-            table = _load(spec, XTREME, f"tatoeba.{code}", "dev", ("source_sentence", "target_sentence"))
-            pairs[language] = [(str(i), text.strip(), en.strip()) for i, (text, en) in enumerate(table.rows)]
+    for language, config in _tatoeba(spec).items():
+        table = _load(spec, XTREME, config, "dev", ("source_sentence", "target_sentence"))
+        pairs[language] = [(str(i), text.strip(), en.strip()) for i, (text, en) in enumerate(table.rows)]
     return pairs
+
+
+def splits_read(tasks: Iterable[TaskName], spec: DataSpec) -> dict[str, list[tuple[str | None, Split]]]:
+    """The (configuration, split) pairs that `read_corpus` and `read_parallel` read, by data set."""
+    pairs: list[tuple[str | None, Split]] = [(config, "dev") for config in _tatoeba(spec).values()]
+    for name in tasks:
+        if name == "xnli":
+            pairs += [("XNLI", split) for split in FOREIGN[name]]
+        else:
+            pairs += [(_config(name, code), split) for split, code in _parts(name, _languages(name, spec))]
+    return {XTREME: pairs} | ({MULTI_NLI: [(None, "train")]} if "xnli" in tasks else {})
+
+
+def is_cached(name: str, config: str | None, split: Split, revision: str) -> bool:
+    """Whether the files of a split are in the cache and intact. Nothing is sent."""
+    try:
+        if hub.find("dataset", name, revision, [CARD]) is None:
+            return False
+        pattern, _ = _described(name, config, HUB_SPLIT[split], revision)
+    except hub.HubError:
+        return False
+    return hub.find("dataset", name, revision, [pattern]) is not None
+
+
+def _languages(name: TaskName, spec: DataSpec) -> list[str]:
+    known = TASKS[name].languages
+    absent = [code for code in spec.languages or () if code not in known]
+    if absent:
+        raise DataError(f"{XTREME} has no {name} in {absent[0]}; drop {absent[0]} from data.languages")
+    return ["en", *(code for code in known if code != "en" and (spec.languages is None or code in spec.languages))]
+
+
+def _tatoeba(spec: DataSpec) -> dict[str, str]:
+    """Configuration by language."""
+    chosen = spec.languages
+    return {code: f"tatoeba.{own}" for own, code in TATOEBA_CODES.items() if chosen is None or code in chosen}
 
 
 def _read_by_language(
@@ -89,15 +125,18 @@ def _read_by_language(
 ) -> dict[tuple[Split, str], list[Example]]:
     task = TASKS[name]
     corpus: dict[tuple[Split, str], list[Example]] = {}
-    for split in SPLITS:
-        for language in languages if split in FOREIGN[name] else ["en"]:
-            table = _load(spec, XTREME, _config(name, language), split, COLUMNS[name])
-            if task.kind == "tags":
-                corpus[split, language] = list(_tagged(table, task))
-            else:
-                pairs = list(_pairs(table, task))
-                corpus[split, language] = [*pairs] if table.ids else _align(pairs, corpus, split, table.where)
+    for split, language in _parts(name, languages):
+        table = _load(spec, XTREME, _config(name, language), split, COLUMNS[name])
+        if task.kind == "tags":
+            corpus[split, language] = list(_tagged(table, task))
+        else:
+            pairs = list(_pairs(table, task))
+            corpus[split, language] = [*pairs] if table.ids else _align(pairs, corpus, split, table.where)
     return corpus
+
+
+def _parts(name: TaskName, languages: list[str]) -> list[tuple[Split, str]]:
+    return [(split, code) for split in SPLITS for code in (languages if split in FOREIGN[name] else ["en"])]
 
 
 def _config(name: TaskName, language: str) -> str:
@@ -128,19 +167,14 @@ def _load(spec: DataSpec, name: str, config: str | None, split: Split, columns: 
     Raises:
         DataError: not pinned, not loaded, or without one of ``columns``.
     """
-    revision = spec.revisions.get(name)
+    revision = pinned(spec, name)
     where = " ".join(filter(None, (name, config, HUB_SPLIT[split])))
-    if revision is None:
-        raise DataError(f"data.revisions has no {name}; pin the commit of the data set to read there")
-    from datasets import load_dataset
-
     try:
-        dataset = load_dataset(name, config, split=HUB_SPLIT[split], revision=revision)
-    except Exception as error:  # the hub client raises errors of several libraries without a common base
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        dataset = open_split(name, config, HUB_SPLIT[split], revision)
+    except hub.HubError as error:
         raise DataError(
-            f"cannot load {where} at {revision}: {reason}; check the network, set HF_HUB_OFFLINE=1 to read the "
-            "local cache, or read files with data.source xtreme and data.root"
+            f"cannot load {where} at {revision}: {error}; check the network and data.revisions, or read files "
+            "with data.source xtreme and data.root"
         ) from None
     missing = [column for column in columns if column not in dataset.column_names]
     if missing:
@@ -148,6 +182,73 @@ def _load(spec: DataSpec, name: str, config: str | None, split: Split, columns: 
     decoded = [_decoded(dataset[column][:], dataset.features[column]) for column in columns]
     ids = dataset["id"][:] if "id" in dataset.column_names else None
     return Table(where, ids, list(zip(*decoded, strict=True)))
+
+
+def pinned(spec: DataSpec, name: str) -> str:
+    """The commit of a data set.
+
+    Raises:
+        DataError: ``data.revisions`` has none, or a branch or tag, which may move.
+    """
+    revision = spec.revisions.get(name)
+    if revision is None or not hub.is_commit(revision):
+        fault = "has no" if revision is None else f"has no commit but {revision!r} for"
+        raise DataError(
+            f"data.revisions {fault} {name}; pin the 40-digit commit shown at "
+            f"{hub.endpoint()}/datasets/{name}/commits/main"
+        )
+    return revision
+
+
+def open_split(name: str, config: str | None, split: str, revision: str) -> Dataset:
+    """One split of a data set, in memory, with the features that the card states.
+
+    Raises:
+        HubError: the files cannot be had, are not complete, or are no Parquet files.
+    """
+    from datasets import Dataset, disable_progress_bars
+
+    pattern, features = _described(name, config, split, revision)
+    folder = hub.fetch("dataset", name, revision, [pattern])
+    files = sorted(folder.glob(pattern))
+    if not files or not files[-1].stem.endswith(f"of-{len(files):05}"):
+        raise hub.HubError(f"{len(files)} files match {pattern}, which are not all there are")
+    disable_progress_bars()
+    try:
+        with TemporaryDirectory() as folder_of_arrow:
+            return Dataset.from_parquet(
+                [str(file) for file in files], features=features, cache_dir=folder_of_arrow, keep_in_memory=True
+            )
+    except Exception as error:  # Arrow's errors, wrapped or not
+        raise hub.HubError(f"{pattern} cannot be read ({type(error.__cause__ or error).__name__})") from None
+
+
+def _described(name: str, config: str | None, split: str, revision: str) -> tuple[str, Features | None]:
+    """The path pattern of a split's files, and the features of the configuration where the card has them."""
+    paths, features = _card(name, revision)
+    config = config or "default"
+    if (config, split) not in paths:
+        raise hub.HubError(f"its card names no files of {config} {split}")
+    return paths[config, split], features.get(config)
+
+
+@lru_cache
+def _card(name: str, revision: str) -> tuple[dict[tuple[str, str], str], dict[str, Features]]:
+    """Of the README.md: path pattern by (configuration, split), and features by configuration."""
+    from datasets.info import DatasetInfosDict
+    from huggingface_hub import DatasetCard
+
+    path = hub.fetch("dataset", name, revision, [CARD]) / CARD
+    try:
+        data = DatasetCard.load(path).data
+        files = {
+            (config["config_name"], entry["split"]): str(entry["path"])
+            for config in data.get("configs") or []
+            for entry in config["data_files"]
+        }
+        return files, {key: info.features for key, info in DatasetInfosDict.from_dataset_card_data(data).items()}
+    except Exception as error:  # a card is YAML by hand
+        raise hub.HubError(f"its {CARD} is not as expected ({type(error).__name__})") from None
 
 
 def _decoded(values: list[Any], feature: Any) -> list[Any]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+import crosslayer.hub  # noqa: F401  settings of the hub client, read when it is first imported
 from crosslayer.encoders.base import Encoder, Tokenizer
 
 if TYPE_CHECKING:
     from crosslayer.config import EncoderSpec
-
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when the hub client is first imported
 
 __all__ = ["Encoder", "Tokenizer", "load_encoder"]
 

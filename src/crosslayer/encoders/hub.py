@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from transformers import AutoTokenizer
 
+from crosslayer import hub
 from crosslayer.encoders.base import Encoder, load_weights, one_line, quiet
 from crosslayer.errors import EncoderError
 
@@ -19,7 +19,6 @@ FILES = (
     *("config.json", "*.safetensors", "*.safetensors.index.json"),
     *(*VOCABULARY_FILES, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
 )
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def load_hub(name: str | None, revision: str | None) -> Encoder:
@@ -31,7 +30,7 @@ def load_hub(name: str | None, revision: str | None) -> Encoder:
     if not name:
         raise EncoderError("encoder.name is empty; give a Hugging Face id or a directory")
     folder = resolve(name, revision)
-    _require_bert(folder)
+    check_folder(folder)
     model = load_weights(str(folder), use_safetensors=True, local_files_only=True)
     tokenizer = load_tokenizer(folder)
     if tokenizer.vocabulary_size > model.config.vocab_size:
@@ -50,34 +49,43 @@ def _title(folder: Path, name: str, revision: str | None) -> str:
 
 
 def resolve(name: str, revision: str | None) -> Path:
-    """The directory with the files: ``name`` itself, or the hub client's copy of that commit."""
-    if (folder := Path(name).expanduser()).is_dir():
-        return folder
+    """The directory with the files: ``name`` itself, or the hub client's copy of that commit, each file checked.
+
+    Raises:
+        EncoderError: no such directory or id, no commit given, or the files cannot be had intact.
+    """
+    commit = pinned(name, revision)
+    if commit is None:
+        return Path(name).expanduser()
+    try:
+        return hub.fetch("model", name, commit, FILES)
+    except hub.HubError as error:
+        raise EncoderError(
+            f"cannot get {name}@{commit[:8]} from the hub ({error}); "
+            "check the id and the network, or set encoder.name to a directory"
+        ) from None
+
+
+def pinned(name: str, revision: str | None) -> str | None:
+    """The commit of a hub id; none where ``name`` is a directory.
+
+    Raises:
+        EncoderError: a directory that is not there, or a hub id without a commit.
+    """
+    if Path(name).expanduser().is_dir():
+        return None
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise EncoderError(f"no directory {name}; correct encoder.name")
-    if revision is None or not _COMMIT.fullmatch(revision):
+    if revision is None or not hub.is_commit(revision):
         raise EncoderError(
             f"{name} is no directory, and as a hub id it must be pinned; "
             "set encoder.revision to the 40-digit commit shown on its page"
         )
-    return _download(name, revision)
+    return revision
 
 
-def _download(name: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
-
-    try:
-        with quiet():
-            return Path(snapshot_download(name, revision=revision, allow_patterns=list(FILES)))
-    except (OSError, ValueError, HfHubHTTPError) as error:
-        raise EncoderError(
-            f"cannot get {name}@{revision[:8]} from the hub ({one_line(error)}); "
-            "check the id and the network, or set encoder.name to a directory"
-        ) from error
-
-
-def _require_bert(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Raise EncoderError where a directory holds no BERT with its weights."""
     path = folder / "config.json"
     try:
         kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
