@@ -7,8 +7,10 @@ import random
 import signal
 import subprocess
 import time
+from functools import partial
 from pathlib import Path
 
+import psutil
 import pytest
 from ruamel.yaml import YAML
 
@@ -46,6 +48,25 @@ def finished_stages(clone: Path) -> set[str]:
     return set(YAML(typ="safe").load(lock.read_text(encoding="utf-8"))["stages"]) if lock.exists() else set()
 
 
+def begun(dvc: subprocess.Popen[bytes]) -> bool:
+    """Whether a stage below DVC has started its interpreter and loads its imports, psutil being the first."""
+    stages = [process for process in family(dvc)[1:] if "crosslayer.stages" in " ".join(command_line(process))]
+    return any("psutil" in entry.path for stage in stages for entry in stage.memory_maps())
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """The words of a process, none if it has gone."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    """Whether none of them works any more."""
+    return not any(map(alive, processes))
+
+
 def test_twenty_kills_lose_nothing_and_repeat_nothing(undisturbed: Undisturbed, tmp_path: Path) -> None:
     """At random moments DVC alone, or with all that it started; the evidence is that of an undisturbed run.
 
@@ -61,7 +82,7 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(undisturbed: Undisturbed, 
         everyone = family(dvc)
         kill(everyone[: 1 if number % 2 else None])
         dvc.wait()
-        wait_for(lambda everyone=everyone: not any(map(alive, everyone)), 30)  # type: ignore[misc]
+        wait_for(partial(all_gone, everyone), 30)
         ran, after = set(stages_run(log.read_text(encoding="utf-8"))), trials(other)
         assert not ran & done, "a stage ran twice"
         assert {key: after.get(key) for key in before} == before, "a trial was lost or trained twice"
@@ -96,16 +117,16 @@ def test_two_at_once(clone: Path, tmp_path: Path) -> None:
 def test_an_interrupt_from_the_keyboard_is_a_line_and_nothing_is_lost(
     stage: str, clone: Path, tmp_path: Path
 ) -> None:
-    """The signal goes to the whole group, as from a terminal, while the stage imports and while it works."""
+    """The signal goes to the whole group, as from a terminal, while the stage imports and later."""
     before, log = evidence(clone), tmp_path / "log"
-    for moment in (0.3, 4.0):
+    for moment in (0.0, 4.0):
         dvc = start(clone, log, "dvc", "repro", "-s", "-f", stage)
-        wait_for(lambda dvc=dvc: any("crosslayer.stages" in " ".join(p.cmdline()) for p in family(dvc)[1:]), 120)  # type: ignore[misc]
+        wait_for(partial(begun, dvc), 120)
         time.sleep(moment)
         everyone = family(dvc)
         os.killpg(dvc.pid, signal.SIGINT)
         assert dvc.wait(60) != 0
-        wait_for(lambda everyone=everyone: not any(map(alive, everyone)), 30)  # type: ignore[misc]
+        wait_for(partial(all_gone, everyone), 30)
         text = log.read_text(encoding="utf-8")
         assert text.count("interrupted; the same command goes on where it stopped") == 1, text
         assert "Traceback" not in text

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from crosslayer.predictions import KEY, read_manifest
+from crosslayer.predictions import read_manifest
 from crosslayer.supervision import exclusive
+
+KEY = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)

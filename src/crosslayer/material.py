@@ -100,7 +100,7 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
 
 def _digests(path: Path) -> dict[str, str]:
     try:
-        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["digests"]
+        found: dict[str, str] = dict(json.loads(path.read_text(encoding="utf-8"))["digests"])
     except (OSError, ValueError, KeyError, TypeError):
         raise ResultsError(f"{path} is missing or damaged; run `dvc repro`") from None
     return found

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 Stage = Literal["sweep", "intermediate"]
 Outcome = Literal["ok", "collapsed", "nan_loss", "out_of_memory", "failed"]
 Array = np.ndarray[Any, np.dtype[Any]]
-KEY = re.compile(r"[0-9a-f]{16}")
-"""A trial's key, and the name of its folder."""
+_FOLDER = re.compile(r"\w[\w:.,=-]*")
+"""A name that leads out of no folder, as every key is."""
 VARIED, AT_SHARE = "varied:", "_at_"
 """Parts of the names of models with other settings, and with fewer training items."""
 SMOOTHED = "baseline_smoothed_"
@@ -221,7 +221,7 @@ def read_arrays(path: Path) -> dict[str, Array]:
         ResultsError: absent or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except Exception as error:  # zipfile, zlib and numpy raise many kinds
         raise ResultsError(f"{path} is damaged ({type(error).__name__}); run `dvc repro`") from None
@@ -325,7 +325,7 @@ def read_manifest(path: Path) -> list[str]:
         keys = [str(key) for key in json.loads(path.read_text(encoding="utf-8"))["keys"]]
     except (ValueError, KeyError, TypeError):
         keys = [""]
-    if not all(map(KEY.fullmatch, keys)):
+    if not all(map(_FOLDER.fullmatch, keys)):
         raise ResultsError(f"{path} is damaged; run `dvc repro` to write it anew")
     return keys
 

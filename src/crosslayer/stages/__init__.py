@@ -16,13 +16,25 @@ import signal
 import sys
 from multiprocessing import parent_process
 
-from crosslayer.supervision import die_with_supervisors, end_on_signals
+_STAGE = any(argument.startswith("crosslayer.stages.") for argument in sys.orig_argv)
+
+
+def _leave(*_: object) -> None:
+    """Before there is anything to end."""
+    os.write(2, b"interrupted; the same command goes on where it stopped\n")
+    os._exit(130)
+
+
+if _STAGE:
+    signal.signal(signal.SIGINT, _leave)
+
+from crosslayer.supervision import die_with_supervisors, end_on_signals  # noqa: E402
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported
 
 if parent_process() is not None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-elif any(argument.startswith("crosslayer.stages.") for argument in sys.orig_argv):
-    die_with_supervisors()
+elif _STAGE:
     end_on_signals()
+    die_with_supervisors()
     gc.disable()
