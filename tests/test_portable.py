@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -185,6 +187,25 @@ def test_a_stopped_run_goes_on(tiny: Profile, results: Path, tmp_path: Path) -> 
     (pack / "trials" / ".0123456789abcdef-left").mkdir()
     assert run_pack(pack, workers=2) == 0
     assert len(list((pack / "trials").iterdir())) == 3
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_is_a_line_and_its_workers_end(tiny: Profile, results: Path, tmp_path: Path) -> None:
+    """The signal goes to the whole group, as from a terminal, while the workers import and when they have."""
+    pack = tmp_path / "pack"
+    pack_sweep(tiny, results, "sweep", "pos", pack)
+    command = [sys.executable, "-m", "crosslayer", "sweep", "run", ".", "--workers", "2"]
+    for library in ("numpy", "torch"):
+        process = subprocess.Popen(command, cwd=pack, stderr=subprocess.PIPE, text=True, process_group=0)
+        main, workers = psutil.Process(process.pid), []
+        while len(workers) < 2 and process.poll() is None:
+            below = main.children(recursive=True)
+            workers = [one for one in below if any(f"/{library}/" in entry.path for entry in one.memory_maps())]
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (130, "interrupted; the same command goes on where it stopped\n")
+        assert not psutil.wait_procs(below, timeout=5)[1]
+    assert run_pack(pack, workers=1) == 0
 
 
 def test_parts_are_small_and_whole(ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

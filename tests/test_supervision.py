@@ -87,5 +87,28 @@ def test_a_stopped_stage_stops_its_workers(sent: signal.Signals, code: int, told
     assert psutil.wait_procs(workers, timeout=5)[1] == []
 
 
+WORKER = """
+import signal, sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+import crosslayer.stages
+
+HANDLER = signal.getsignal(signal.SIGINT)
+
+def handler(): return HANDLER == signal.SIG_IGN
+
+if __name__ == "__main__":
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        print(handler(), pool.submit(handler).result())
+"""
+
+
+def test_workers_leave_the_keyboard_to_the_stage(tmp_path: Path) -> None:
+    """From before their slow imports: what the main module says while a worker imports it."""
+    (tmp_path / "stage.py").write_text(WORKER, encoding="utf-8")
+    ended = subprocess.run([sys.executable, "stage.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert ended.stdout == "False True\n"
+
+
 def test_the_programs_that_users_kill_are_supervisors() -> None:
     assert {"dvc", "make"} <= set(SUPERVISORS)

@@ -6,4 +6,12 @@ pyarrow only: nothing that `crosslayer.portable.run` imports may import anything
 A packed folder holds ``pack.json`` (the trials and the SHA-256 of every file), ``encoder.json`` and
 ``encoder.npz`` (`crosslayer.portable.blocks`), the tables of windows, and the package ``crosslayer`` itself. Run
 there, it gains ``trials/KEY/{result.json, predictions.parquet, diagnostics.npz}`` and ``parts/part-N.zip``.
+
+A worker leaves an interrupt from the keyboard to the process that started it, from before its slow imports.
 """
+
+import signal
+from multiprocessing import current_process
+
+if current_process().name != "MainProcess":  # `parent_process` is not yet set in one that starts
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import re
 import shutil
-import signal
 import time
 import uuid
 import zipfile
@@ -128,7 +127,7 @@ def _execute(
     with ProcessPoolExecutor(
         min(workers, len(todo)),
         mp_context=context,
-        initializer=_start_worker,
+        initializer=_start,
         initargs=(folder, todo, str(device)),
     ) as pool:
         futures = [pool.submit(_run_one, spec, stop) for spec in todo]
@@ -145,12 +144,6 @@ def _execute(
 
 
 _worker: dict[str, Any] = {}
-
-
-def _start_worker(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:
-    """Prepare a process of the pool, which leaves an interrupt to the one that started it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _start(folder, specs, device)
 
 
 def _start(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:

@@ -14,7 +14,7 @@ import gc
 import os
 import signal
 import sys
-from multiprocessing import parent_process
+from multiprocessing import current_process
 
 _STAGE = any(argument.startswith("crosslayer.stages.") for argument in sys.orig_argv)
 
@@ -32,7 +32,7 @@ from crosslayer.supervision import die_with_supervisors, end_on_signals  # noqa:
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported
 
-if parent_process() is not None:
+if current_process().name != "MainProcess":  # `parent_process` is not yet set in one that starts
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 elif _STAGE:
     end_on_signals()
