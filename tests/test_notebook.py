@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from pathlib import Path
 
 import jupytext
@@ -140,8 +141,13 @@ def test_there_are_eight_sources_and_the_registry_names_them_all() -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
-def test_cells_run_one_after_the_other(source: Path, results: Path, tmp_path: Path) -> None:
-    """The same cells in this process, which is quicker than a kernel for each."""
+def test_cells_run_one_after_the_other(
+    source: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same cells in this process, which is quicker than a kernel for each; and without a network."""
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, lambda *address: pytest.fail(f"reaches out to {address}"))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address: pytest.fail(f"asks for {address}"))
     entries = load_registry(ROOT / "claims" / "registry.yaml").entries.values()
     claim = next(entry.id for entry in entries if entry.notebook == source.stem)
     space: dict[str, object] = {"display": lambda *shown: None}

@@ -1,5 +1,5 @@
-"""The whole pipeline on the tiny profile, in copies of the repository: what it leaves, what it runs again, and
-what a kill costs."""
+"""The whole pipeline on the tiny profile, in copies of the repository: what it leaves, what it runs again, what it
+reaches, and what a kill costs."""
 
 from __future__ import annotations
 
@@ -9,24 +9,36 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from clones import (
+    ALONE,
+    ROOT,
+    alive,
+    can_be_alone,
+    crosslayer,
+    environment,
+    evidence,
+    family,
+    make_clone,
+    repro,
+    run,
+    status,
+    strangers,
+    trials,
+    wait_for,
+)
 from crosslayer.claims.registry import load_registry
 from crosslayer.supervision import INTERVAL
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).resolve().parents[1]
-NEEDED = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml",
-          "claims/registry.yaml", "claims/ledger/README.md", "notebooks/", "paper/", "profiles/",
-          "src/")  # fmt: skip
 SMALLER = {
     "profile": "smaller",
     "tasks": "{pos: {sizes: {train: 32, dev: 16, test: 16}, mode: frozen, epochs: 1, learning_rate: 0.01}}",
@@ -35,60 +47,6 @@ SMALLER = {
     "claims": "[C04]",
 }  # fmt: skip
 """A second profile for little time, as changes of the tiny one; it has no intermediate training."""
-
-
-def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of this environment in a clone."""
-    return subprocess.run(
-        command, cwd=clone, env=environment(clone), capture_output=True, text=True, check=False, timeout=1800
-    )
-
-
-def environment(clone: Path) -> dict[str, str]:
-    """Variables under which a clone's own source is the one imported."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return {**os.environ, "PATH": path, "PYTHONPATH": str(clone / "src"), "OMP_NUM_THREADS": "1"}
-
-
-def crosslayer(clone: Path, *arguments: str) -> None:
-    """Run the command line in a clone, successfully."""
-    ended = run(clone, sys.executable, "-m", "crosslayer.cli", *arguments)
-    assert ended.returncode == 0, ended.stderr
-
-
-def repro(clone: Path) -> list[str]:
-    """Run the pipeline successfully; the stages that ran."""
-    ended = run(clone, "dvc", "repro")
-    assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-2000:]
-    lines = (ended.stdout + ended.stderr).splitlines()
-    return [line.split("'")[1] for line in lines if line.startswith("Running stage")]
-
-
-def status(clone: Path) -> int:
-    """Exit code of ``dvc status -q``: 0 if nothing is to do."""
-    return run(clone, "dvc", "status", "-q").returncode
-
-
-def make_clone(folder: Path) -> Path:
-    """Copy what the pipeline needs of the repository, without recorded runs and results."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    for name in listed.stdout.decode().split("\0"):
-        if name and name.startswith(NEEDED) and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
-    crosslayer(folder, "profile", "use", "tiny")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone in which the pipeline has run; tests leave it as it was."""
-    folder = make_clone(tmp_path_factory.mktemp("clone"))
-    assert "report@tiny" in repro(folder)
-    return folder
 
 
 @contextmanager
@@ -102,9 +60,33 @@ def changed(path: Path, more: str) -> Iterator[None]:
         path.write_bytes(original)
 
 
-def evidence(clone: Path) -> dict[str, bytes]:
-    """The bytes of all evidence files."""
-    return {path.parent.name: path.read_bytes() for path in clone.glob("results/tiny/claims/*/evidence.json")}
+REACH_OUT = """
+import socket
+def connect(): socket.create_connection(("192.0.2.1", 80), 5)
+def resolve(): socket.getaddrinfo("example.org", 80)
+for call in (connect, resolve):
+    try:
+        call()
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+def test_nothing_leaves_127_0_0_1(clone: Path, tmp_path: Path) -> None:
+    """Neither while the pipeline ran, notebooks and DVC included, nor in the tests before this one."""
+    assert not strangers(clone).exists(), strangers(clone).read_text(encoding="utf-8")
+    elsewhere = tmp_path / "clone"
+    elsewhere.mkdir()
+    assert run(elsewhere, sys.executable, "-c", REACH_OUT).stdout == "OSError\nOSError\n"
+    assert strangers(elsewhere).read_text(encoding="utf-8") == "192.0.2.1\nexample.org\n"
+
+
+@pytest.mark.skipif(not can_be_alone(), reason="no rights to make a network namespace")
+def test_the_namespace_holds_what_the_guard_does_not_see(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [*ALONE, sys.executable, "-I", "-c", REACH_OUT], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "OSError\ngaierror\n"
 
 
 def test_the_report_names_every_claim(clone: Path) -> None:
@@ -121,6 +103,22 @@ def test_evidence_of_every_claim_of_the_profile(clone: Path) -> None:
 def test_nothing_runs_twice(clone: Path) -> None:
     assert status(clone) == 0
     assert repro(clone) == []
+
+
+@pytest.mark.parametrize("year", [1990, 2037])
+def test_clocks_decide_nothing(clone: Path, year: int) -> None:
+    """As if everything had been written long ago, or by a clock that was set back since."""
+    moment = time.mktime((year, 1, 1, 0, 0, 0, 0, 1, -1))
+    kept = {path: path.stat() for path in clone.rglob("*") if path.is_file() and ".git" not in path.parts}
+    for path in kept:
+        os.utime(path, (moment, moment))
+    try:
+        assert status(clone) == 0
+        assert repro(clone) == []
+    finally:
+        for path, stat in kept.items():
+            if path.exists():
+                os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
 @pytest.mark.parametrize("name", ["src/crosslayer/training.py", "notebooks/gains.py", "paper/style.css"])
@@ -184,49 +182,27 @@ def _strings(path: Path) -> set[str]:
 
 def test_a_killed_run_goes_on_where_it_stopped(clone: Path, tmp_path: Path) -> None:
     """A second clone is killed in the sweep; what it has then is also what an undisturbed one has."""
-    other = make_clone(tmp_path)
-    home = other / "results" / "tiny" / "trials" / "sweep" / "pos"
+    other = make_clone(tmp_path / "clone")
     with (tmp_path / "log").open("w") as log:
         dvc = subprocess.Popen(["dvc", "repro"], cwd=other, env=environment(other), stdout=log, stderr=log)
-        wait_for(lambda: len(trials(home)) >= 1, 900)
-        family = psutil.Process(dvc.pid).children(recursive=True)
-        for process in family:
+        wait_for(lambda: len(trials(other)) >= 1, 900)
+        below = family(dvc)[1:]
+        for process in below:
             process.suspend()  # trials take a twentieth of a second, noticing dvc's death a second
         os.kill(dvc.pid, signal.SIGKILL)
         dvc.wait()
         time.sleep(1.5 * INTERVAL)
-        for process in family:
+        for process in below:
             process.resume()
-    assert family
-    wait_for(lambda: not any(alive(process) for process in family), 15)
-    finished = trials(home)
+    assert below
+    wait_for(lambda: not any(alive(process) for process in below), 15)
+    finished = trials(other)
     assert 1 <= len(finished) < 12
     time.sleep(3)
-    assert trials(home) == finished
+    assert trials(other) == finished
     assert "sweep@tiny-pos" in repro(other)
-    after = trials(home)
-    assert len(after) == 12
+    after = trials(other)
     assert {key: after[key] for key in finished} == finished
+    assert after.keys() == trials(clone).keys()
     assert evidence(other) == evidence(clone)
     assert status(other) == 0
-
-
-def trials(home: Path) -> dict[str, int]:
-    """When each finished trial was written, in nanoseconds."""
-    return {path.parent.name: path.stat().st_mtime_ns for path in home.glob("[!.]*/trial.json")}
-
-
-def alive(process: psutil.Process) -> bool:
-    """Whether a process still works."""
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait until a condition holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)

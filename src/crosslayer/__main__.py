@@ -9,7 +9,7 @@ from pathlib import Path
 
 def run_packed(arguments: list[str]) -> None:
     """``sweep run DIR``, with the options of the full command line."""
-    from crosslayer.errors import CrosslayerError
+    from crosslayer.errors import CrosslayerError, fail
     from crosslayer.portable.run import run_pack
 
     parser = argparse.ArgumentParser(prog="python -m crosslayer sweep run")
@@ -19,9 +19,11 @@ def run_packed(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     try:
         left = run_pack(options.folder, options.workers, options.seconds)
-    except CrosslayerError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+    except (CrosslayerError, OSError) as error:
+        fail(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on where it stopped\n")
+        sys.exit(130)
     sys.stdout.write(f"{left} trials left; results in {options.folder / 'parts'}\n")
 
 

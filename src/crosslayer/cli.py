@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,8 @@ import typer
 
 from crosslayer.claims.commands import app as claims_app
 from crosslayer.config import ACTIVE, PROFILES, load_profile, parse_profile, read_yaml
-from crosslayer.errors import ConfigError, CrosslayerError
+from crosslayer.errors import ConfigError, CrosslayerError, fail
+from crosslayer.files import write_text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replicate a paper claim by claim.")
 profile_app = typer.Typer(no_args_is_help=True, help="The settings of a run.")
@@ -25,9 +25,8 @@ def main() -> None:
     """Run the command line; an error of the user's is one line and exit code 2."""
     try:
         app()
-    except CrosslayerError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+    except (CrosslayerError, OSError) as error:
+        fail(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
@@ -98,10 +97,7 @@ def use_profile(
     if name not in {known.stem for known in PROFILES.glob("*.yaml")}:
         known_names = ", ".join(sorted(known.stem for known in PROFILES.glob("*.yaml")))
         raise ConfigError(f"unknown profile {name}; known: {known_names}")
-    text = changed(path, changes or [])
-    temporary = ACTIVE.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, ACTIVE)
+    write_text(ACTIVE, changed(path, changes or []))
     typer.echo(f"{name} is active; run `dvc repro`")
 
 

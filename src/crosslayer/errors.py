@@ -12,6 +12,11 @@ CrosslayerError
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
+from typing import NoReturn
+
 
 class CrosslayerError(Exception):
     """Base of all errors raised on purpose."""
@@ -53,3 +58,32 @@ class TrialFailure(CrosslayerError):
         super().__init__(f"{outcome}: {detail}")
         self.outcome = outcome
         self.detail = detail
+
+
+REMEDIES = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on the size of files",
+    errno.EROFS: "make it writable",
+    errno.EACCES: "correct its permissions",
+    errno.EPERM: "correct its permissions",
+    errno.EIO: "check the disk",
+}
+"""What to do about the errors of a file system that are no mistake of the program."""
+
+
+def fail(error: CrosslayerError | OSError, where: str = "") -> NoReturn:
+    """End the program with one line and exit code 2.
+
+    Args:
+        error: what was raised; one of the system that `REMEDIES` does not know is raised again.
+        where: the file or folder, if the error does not know it.
+    """
+    line = str(error)
+    if isinstance(error, OSError):
+        if error.errno not in REMEDIES:
+            raise error
+        place = error.filename or where or "a file"
+        line = f"{place}: {os.strerror(error.errno)}; {REMEDIES[error.errno]} and run the same command again"
+    sys.stderr.write(f"error: {line}\n")
+    sys.exit(2)

@@ -11,7 +11,7 @@ import torch
 from crosslayer.config import ComputeSpec, Profile, TaskSpec
 from crosslayer.data.encoded import read_encoded
 from crosslayer.encoders.vocabulary import load_trimmed
-from crosslayer.errors import ConfigError
+from crosslayer.errors import ConfigError, ResultsError
 from crosslayer.predictions import Stage
 from crosslayer.tasks import TaskName
 from crosslayer.trainee import Material
@@ -82,7 +82,7 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
     """The trials of a stage and task, seeds in the outer loop so that an interrupted sweep is balanced."""
     device = planned_device(profile.compute)
     training = profile.tasks[task].model_copy(update={"sizes": profile.tasks[task].sizes.__class__()})
-    digests: dict[str, str] = json.loads((folder / "meta.json").read_text(encoding="utf-8"))["digests"]
+    digests = _digests(folder / "meta.json")
     shared: dict[str, Any] = {
         "stage": stage,
         "task": task,
@@ -96,6 +96,14 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
     planned = [(seed, found) for seed in profile.sweep.of(task).seeds for found in variants(profile, task)]
     planned += [(seed, found) for seed in profile.sweep.variations.seeds for found in variations(profile, task)]
     return [_sweep_spec(seed, found, training, shared | {"digests": own}) for seed, found in planned]
+
+
+def _digests(path: Path) -> dict[str, str]:
+    try:
+        found: dict[str, str] = dict(json.loads(path.read_text(encoding="utf-8"))["digests"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ResultsError(f"{path} is missing or damaged; run `dvc repro`") from None
+    return found
 
 
 def _sweep_spec(seed: int, variant: Variant, training: TaskSpec, shared: dict[str, Any]) -> TrialSpec:

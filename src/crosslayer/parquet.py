@@ -21,7 +21,7 @@ def read_table(path: Path, mend: str = "run `dvc repro`") -> pa.Table:
         ResultsError: absent or damaged.
     """
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
         table.validate(full=True)
         _ = table.schema.names  # decodes them
     except FileNotFoundError:
@@ -30,3 +30,8 @@ def read_table(path: Path, mend: str = "run `dvc repro`") -> pa.Table:
         raise ResultsError(f"{path} is damaged ({type(error).__name__}); {mend}") from None
     notes = table.schema.metadata or {}
     return table.replace_schema_metadata({name: note for name, note in notes.items() if name != b"pandas"})
+
+
+def write_table(table: pa.Table, path: Path) -> None:
+    """Write a table with checksums, by which `read_table` notices changed bytes."""
+    pq.write_table(table, path, compression="zstd", write_page_checksum=True)

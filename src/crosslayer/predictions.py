@@ -10,6 +10,7 @@ facts in compact form (`crosslayer.claims.ledger`); both open as a `Run`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,12 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from crosslayer.config import Arm
 from crosslayer.data.examples import Split
 from crosslayer.errors import ResultsError
-from crosslayer.parquet import read_table
+from crosslayer.parquet import read_table, write_table
 from crosslayer.tasks import TaskName
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 Stage = Literal["sweep", "intermediate"]
 Outcome = Literal["ok", "collapsed", "nan_loss", "out_of_memory", "failed"]
 Array = np.ndarray[Any, np.dtype[Any]]
+_FOLDER = re.compile(r"\w[\w:.,=-]*")
+"""A name that leads out of no folder, as every key is."""
 VARIED, AT_SHARE = "varied:", "_at_"
 """Parts of the names of models with other settings, and with fewer training items."""
 SMOOTHED = "baseline_smoothed_"
@@ -168,7 +170,7 @@ def write_predictions(frame: pd.DataFrame, path: Path, n_labels: int) -> None:
     """
     check_predictions(frame, n_labels, str(path))
     table = pa.Table.from_pandas(frame, schema=schema(n_labels), preserve_index=False)
-    pq.write_table(table, path, compression="zstd")
+    write_table(table, path)
 
 
 def check_predictions(frame: pd.DataFrame, n_labels: int, where: str) -> None:
@@ -204,12 +206,25 @@ def read_predictions(path: Path) -> pd.DataFrame:
     Raises:
         ResultsError: absent, damaged, or of other columns.
     """
-    table = read_table(path, "delete its folder and run `dvc repro` to train that trial again")
+    table = read_table(path, "run `dvc repro` to train that trial again")
     n_labels = sum(name.startswith("score_") for name in table.column_names)
     if not table.schema.equals(schema(n_labels)):
-        raise ResultsError(f"{path} has other columns than this version writes; delete its folder and rerun")
+        raise ResultsError(f"{path} has other columns than this version writes; run `dvc repro`")
     frame: pd.DataFrame = table.to_pandas()
     return frame
+
+
+def read_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of a ``diagnostics.npz``.
+
+    Raises:
+        ResultsError: absent or damaged.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # zipfile, zlib and numpy raise many kinds
+        raise ResultsError(f"{path} is damaged ({type(error).__name__}); run `dvc repro`") from None
 
 
 @dataclass(frozen=True)
@@ -248,12 +263,7 @@ class ResultsRun:
 
     def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
         """See `Run.diagnostics`."""
-        path = self.trial_folder(record) / "diagnostics.npz"
-        try:
-            with np.load(path, allow_pickle=False) as arrays:
-                return {name: arrays[name] for name in arrays.files}
-        except (OSError, ValueError) as error:
-            raise ResultsError(f"{path} is damaged ({error}); delete its folder and run `dvc repro`") from None
+        return read_arrays(self.trial_folder(record) / "diagnostics.npz")
 
     def probe(self, name: str) -> pd.DataFrame | None:
         """See `Run.probe`."""
@@ -263,7 +273,10 @@ class ResultsRun:
     def structure(self) -> dict[str, Any] | None:
         """See `Run.structure`."""
         path = self.folder / "probes" / "structure.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        try:
+            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        except ValueError:
+            raise ResultsError(f"{path} is damaged; run `dvc repro`") from None
 
     def trial_folder(self, record: TrialRecord) -> Path:
         """Where that trial lies."""
@@ -309,10 +322,12 @@ def read_manifest(path: Path) -> list[str]:
         ResultsError: the manifest is damaged.
     """
     try:
-        keys = json.loads(path.read_text(encoding="utf-8"))["keys"]
+        keys = [str(key) for key in json.loads(path.read_text(encoding="utf-8"))["keys"]]
     except (ValueError, KeyError, TypeError):
-        raise ResultsError(f"{path} is damaged; run `dvc repro` to write it anew") from None
-    return [str(key) for key in keys]
+        keys = [""]
+    if not all(map(_FOLDER.fullmatch, keys)):
+        raise ResultsError(f"{path} is damaged; run `dvc repro` to write it anew")
+    return keys
 
 
 def read_record(path: Path) -> TrialRecord:
@@ -326,6 +341,4 @@ def read_record(path: Path) -> TrialRecord:
     except FileNotFoundError:
         raise ResultsError(f"{path} is missing though the manifest names it; run `dvc repro`") from None
     except ValidationError as error:
-        raise ResultsError(
-            f"{path} is damaged ({error.error_count()} errors); delete its folder and rerun"
-        ) from None
+        raise ResultsError(f"{path} is damaged ({error.error_count()} errors); run `dvc repro`") from None

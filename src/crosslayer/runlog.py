@@ -17,6 +17,7 @@ from typing import Any
 import psutil
 
 from crosslayer import __version__
+from crosslayer.files import write_text
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "dvc", "papermill")
 
@@ -48,9 +49,7 @@ def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None
         content |= {"revision": revision(), "version": __version__, "machine": machine(), "packages": packages()}
         former = content.setdefault("stages", {}).get(stage, entry)
         content["stages"][stage] = max(former, entry, key=lambda attempt: float(attempt["seconds"]))
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
+        write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def read_run(path: Path) -> dict[str, Any]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -52,6 +54,21 @@ def end(code: int) -> NoReturn:
         with suppress(psutil.NoSuchProcess):
             process.kill()
     os._exit(code)
+
+
+def end_on_signals() -> None:
+    """End this process and all that it started on SIGTERM, and on SIGINT with a line for the user.
+
+    An exception in its place would first wait for the workers of a pool, or come in the middle of an import.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: end(143))
+    signal.signal(signal.SIGINT, _interrupted)
+
+
+def _interrupted(*_: object) -> None:
+    sys.stderr.write("interrupted; the same command goes on where it stopped\n")
+    sys.stderr.flush()
+    end(130)
 
 
 def _alive(process: psutil.Process) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 import uuid
@@ -19,8 +20,19 @@ from pydantic import BaseModel, ConfigDict
 
 from crosslayer.config import Arm, Control, FusionKind, FusionSpec, Profile, TaskSpec
 from crosslayer.errors import ResultsError
-from crosslayer.predictions import AT_SHARE, SMOOTHED, VARIED, Stage, TrialRecord, read_record
+from crosslayer.predictions import (
+    AT_SHARE,
+    SMOOTHED,
+    VARIED,
+    Stage,
+    TrialRecord,
+    read_arrays,
+    read_predictions,
+    read_record,
+)
 from crosslayer.tasks import TaskName
+
+log = logging.getLogger(__name__)
 
 TRIAL_VERSION = 2
 """Part of every key. Raise it when a change of the sources changes what a trial computes."""
@@ -137,10 +149,17 @@ def _control(control: Control, fusion: FusionSpec, layer: int | None) -> tuple[F
 
 
 def finished(home: Path, spec: TrialSpec) -> TrialRecord | None:
-    """The record of that trial if its folder is there and usable."""
+    """The record of that trial if its folder is there and usable; a damaged one is trained again."""
+    folder = home / spec.key
+    if not (folder / "trial.json").exists():
+        return None
     try:
-        record = read_record(home / spec.key / "trial.json")
-    except ResultsError:
+        record = read_record(folder / "trial.json")
+        if record.outcome in ("ok", "collapsed"):
+            read_predictions(folder / "predictions.parquet")
+            read_arrays(folder / "diagnostics.npz")
+    except ResultsError as error:
+        log.warning("%s", error)
         return None
     return record if record.outcome in ("ok", "collapsed", "nan_loss") else None
 

@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.errors import DataError, ResultsError
-from crosslayer.parquet import read_table
+from crosslayer.parquet import read_table, write_table
 from crosslayer.tasks import TASKS, TaskName
 
 if TYPE_CHECKING:
@@ -184,7 +183,7 @@ def write_encoded(encoded: Encoded, path: Path) -> None:
     """Write the windows as Parquet."""
     columns = {name: list(getattr(encoded, name)) for name in SCHEMA.names}
     schema = SCHEMA.with_metadata({"task": encoded.task})
-    pq.write_table(pa.table(columns, schema=schema), path, compression="zstd")
+    write_table(pa.table(columns, schema=schema), path)
 
 
 def read_encoded(path: Path) -> Encoded:

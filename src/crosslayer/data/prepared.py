@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from crosslayer.data.examples import Corpus, Example, PairExample, Parallel, TagExample
 from crosslayer.errors import ResultsError
-from crosslayer.parquet import read_table
+from crosslayer.parquet import read_table, write_table
 
 
 def write_corpus(corpus: Corpus, path: Path) -> None:
@@ -21,7 +20,7 @@ def write_corpus(corpus: Corpus, path: Path) -> None:
         for example in examples:
             row = {name: getattr(example, name) for name in example.__slots__}
             rows.append({"split": split, "language": language, **row})
-    pq.write_table(pa.Table.from_pylist(rows), path, compression="zstd")
+    write_table(pa.Table.from_pylist(rows), path)
 
 
 def read_corpus(path: Path) -> Corpus:
@@ -49,7 +48,7 @@ def write_parallel(parallel: Parallel, path: Path) -> None:
         for language, pairs in sorted(parallel.items())
         for item, text, english in pairs
     ]
-    pq.write_table(pa.Table.from_pylist(rows), path, compression="zstd")
+    write_table(pa.Table.from_pylist(rows), path)
 
 
 def read_parallel(path: Path) -> Parallel:

@@ -68,6 +68,9 @@ def _files(folder: Path, spec: DataSpec) -> dict[tuple[Split, str], list[Path]]:
             if language in LANGUAGES and (spec.languages is None or language in {"en", *spec.languages}):
                 files[split, language] = [path]
     if folder.name == "xnli":
+        for stem in spec.xnli_train:
+            if Path(stem).name != stem:
+                raise DataError(f"data.xnli_train names {stem!r:.60}; give names in {folder}, without .tsv")
         files["train", "en"] = [folder / f"{stem}.tsv" for stem in spec.xnli_train]
     return files
 

@@ -21,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
 from crosslayer.data.encoded import Encoded
-from crosslayer.encoders.base import assemble
+from crosslayer.encoders.base import assemble, one_line
 from crosslayer.errors import EncoderError
 
 Ids = npt.NDArray[np.int64]
@@ -91,16 +91,21 @@ def _remap_rows(rows: npt.NDArray[Any], used: Ids) -> npt.NDArray[Any]:
 
 
 def save_encoder(model: BertModel, folder: Path, meta: Mapping[str, Any]) -> None:
-    """Write ``config.json``, ``model.safetensors`` and ``meta.json``; the same model gives the same bytes."""
+    """Write ``config.json``, ``model.safetensors`` and ``meta.json``; the same model gives the same bytes.
+
+    Raises:
+        EncoderError: the weights cannot be written.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     config = model.config.to_dict()
     config.pop("transformers_version", None)
     _write_json(folder / "config.json", config)
     _write_json(folder / "meta.json", meta)
-    save_file(
-        {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
-        folder / "model.safetensors",
-    )
+    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    try:
+        save_file(state, folder / "model.safetensors")
+    except SafetensorError as error:  # its Rust code wraps errors of the file system
+        raise EncoderError(f"the weights cannot be written: {one_line(error)}; free some space") from error
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:

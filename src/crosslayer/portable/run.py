@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import re
 import shutil
+import signal
 import time
 import uuid
 import zipfile
@@ -69,6 +70,8 @@ def read_pack(folder: Path) -> dict[str, Any]:
         hashes: dict[str, str] = pack["files"]
     except (OSError, ValueError, KeyError, TypeError):
         raise ConfigError(f"{folder} is no packed sweep; make one with `crosslayer sweep pack TASK DIR`") from None
+    if not all(KEY.fullmatch(str(trial.get("key"))) for trial in pack["trials"]):
+        raise ConfigError(f"{folder}/pack.json names a trial by something else than its key; pack it again")
     for name, expected in hashes.items():
         path = folder / name
         if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != expected:
@@ -118,25 +121,36 @@ def _execute(
     if workers == 1:
         _start(folder, todo, str(device))
         for spec in todo:
-            if stop is not None and time.monotonic() > stop:
-                return
-            yield _run_one(spec, None)
+            if line := _run_one(spec, stop):
+                yield line
         return
     context = multiprocessing.get_context("spawn")
-    left = None if stop is None else time.time() + stop - time.monotonic()
     with ProcessPoolExecutor(
-        min(workers, len(todo)), mp_context=context, initializer=_start, initargs=(folder, todo, str(device))
+        min(workers, len(todo)),
+        mp_context=context,
+        initializer=_start_worker,
+        initargs=(folder, todo, str(device)),
     ) as pool:
-        futures = [pool.submit(_run_one, spec, left) for spec in todo]
+        futures = [pool.submit(_run_one, spec, stop) for spec in todo]
         try:
             for future in as_completed(futures):
                 if line := future.result():
                     yield line
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.kill()  # leaving the pool would first train all that is left
+            raise
         except BrokenProcessPool:
             raise ResultsError("a worker process died; run the same command again, with fewer workers") from None
 
 
 _worker: dict[str, Any] = {}
+
+
+def _start_worker(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:
+    """Prepare a process of the pool, which leaves an interrupt to the one that started it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _start(folder, specs, device)
 
 
 def _start(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:
@@ -160,9 +174,10 @@ def load_material(folder: Path, specs: Sequence[TrialSpec], device: torch.device
     )
 
 
-def _run_one(spec: TrialSpec, until: float | None) -> str:
-    """Train one trial and write its folder in one step; nothing once the time ``until`` is over."""
-    if until is not None and time.time() > until:
+def _run_one(spec: TrialSpec, stop: float | None) -> str:
+    """Train one trial and write its folder in one step; nothing after ``stop`` on the clock that all processes
+    of a machine share and nobody sets back."""
+    if stop is not None and time.monotonic() > stop:
         return ""
     home: Path = _worker["home"]
     run: Callable[[TrialSpec], Finished] = _worker["run"]

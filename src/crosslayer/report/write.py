@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from crosslayer.files import write_text
 from crosslayer.report import html, latex
 from crosslayer.report.context import ClaimView, ReportContext
 
@@ -32,10 +33,10 @@ def write_report(context: ReportContext, out: Path) -> Written:
     """Write ``report.html`` and ``report.tex`` with all that it needs into ``out``, then try the PDF."""
     out.mkdir(parents=True, exist_ok=True)
     page, source = out / "report.html", out / "report.tex"
-    page.write_text(html.render(context), encoding="utf-8")
+    write_text(page, html.render(context))
     shutil.copyfile(context.paper / "references.bib", out / "references.bib")
     notes = write_figures(context, out)
-    source.write_text(latex.render(context), encoding="utf-8")
+    write_text(source, latex.render(context))
     pdf, problem = compile_pdf(source)
     return Written(page, source, pdf, (*notes, *problem))
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from crosslayer.config import ACTIVE, Profile, load_profile
-from crosslayer.errors import ConfigError, CrosslayerError
+from crosslayer.errors import ConfigError, CrosslayerError, fail
 from crosslayer.runlog import timed
-from crosslayer.supervision import end
+from crosslayer.supervision import end_on_signals
 
 RESULTS = Path("results")
 Body = Callable[[Profile, Path, argparse.Namespace], None]
@@ -28,7 +27,7 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
         arguments: names of positional arguments.
         argv: the command line; that of the process by default.
 
-    Exits with 2 and one line on an error of the user's, with 130 on an interrupt.
+    Exits with 2 and one line on an error of the user's or the file system's, with 130 on an interrupt.
     """
     gc.freeze()
     gc.enable()
@@ -38,7 +37,7 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
         parser.add_argument(argument)
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    signal.signal(signal.SIGTERM, lambda *_: end(143))
+    end_on_signals()
     label = "-".join([name, *(getattr(options, argument) for argument in arguments)])
     try:
         profile = load_profile()
@@ -49,10 +48,5 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
         folder = RESULTS / options.profile
         with timed(folder, label):
             body(profile, folder, options)
-    except CrosslayerError as error:
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted; the same command goes on where it stopped\n")
-        sys.stderr.flush()
-        end(130)
+    except (CrosslayerError, OSError) as error:
+        fail(error, str(RESULTS / options.profile))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from crosslayer.data.examples import Corpus, PairExample
 from crosslayer.data.prepared import read_corpus, read_parallel
 from crosslayer.encoders import Encoder, load_encoder
 from crosslayer.encoders.vocabulary import save_encoder, trim_together
+from crosslayer.files import fresh_folder
 from crosslayer.fusion import check_layer
 from crosslayer.stages.command import run_stage
 from crosslayer.tasks import INTERMEDIATE
@@ -32,16 +32,14 @@ def encode_all(profile: Profile, folder: Path, options: argparse.Namespace) -> N
         check_layer(layer, encoder.n_layers)
     tables = dict(_tables(profile, folder / "data", encoder))
     model, trimmed = trim_together(encoder.model, encoder.tokenizer.pad_id, tables)
-    home = folder / "encoder"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    for name, table in trimmed.items():
-        write_encoded(table, home / f"{name}.parquet")
     digests = {"encoder": encoder.digest}
     digests |= {name if name in profile.tasks else f"{name}.parquet": t.digest() for name, t in tables.items()}
     vocabulary = int(model.config.vocab_size)
     meta = {"name": encoder.name, "digests": digests, "vocabulary": vocabulary, "n_layers": encoder.n_layers}
-    save_encoder(model, home, meta)
+    with fresh_folder(folder / "encoder") as home:
+        for name, table in trimmed.items():
+            write_encoded(table, home / f"{name}.parquet")
+        save_encoder(model, home, meta)
 
 
 def _tables(profile: Profile, data: Path, encoder: Encoder) -> Iterator[tuple[str, Encoded]]:

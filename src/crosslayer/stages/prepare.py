@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 from pathlib import Path
 
 from crosslayer.config import Profile
 from crosslayer.data.intermediate import intermediate_corpus
 from crosslayer.data.prepared import write_corpus, write_parallel
 from crosslayer.data.sources import load_corpus, load_parallel
+from crosslayer.files import fresh_folder
 from crosslayer.stages.command import run_stage
 
 
@@ -23,12 +23,10 @@ def prepare(profile: Profile, folder: Path, options: argparse.Namespace) -> None
         for arm in profile.intermediate.arms
         if arm != "none"
     }
-    home = folder / "data"
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    for name, corpus in (corpora | arms).items():
-        write_corpus(corpus, home / f"{name}.parquet")
-    write_parallel(parallel, home / "parallel.parquet")
+    with fresh_folder(folder / "data") as home:
+        for name, corpus in (corpora | arms).items():
+            write_corpus(corpus, home / f"{name}.parquet")
+        write_parallel(parallel, home / "parallel.parquet")
 
 
 if __name__ == "__main__":

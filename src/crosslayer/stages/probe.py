@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import torch
 from crosslayer.config import Profile
 from crosslayer.data.encoded import Encoded, read_encoded
 from crosslayer.encoders.vocabulary import load_trimmed
+from crosslayer.files import fresh_folder
 from crosslayer.probes.layers import identity, parallel_vectors, retrieval, similarity, tagging, transfer
 from crosslayer.probes.structure import measure_structure
 from crosslayer.stages.command import run_stage
@@ -26,7 +26,7 @@ SPLITS = ("dev", "test")
 def probe(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     """Write ``probes/*.parquet`` and ``probes/structure.json``."""
     torch.set_num_threads(profile.compute.threads * profile.compute.workers)  # there are no trials beside it
-    home, source = folder / "probes", folder / "encoder"
+    source = folder / "encoder"
     encoder = load_trimmed(source)
     tasks = {task: read_encoded(source / f"{task}.parquet") for task in profile.tasks}
     n = profile.probe.sentences
@@ -39,11 +39,10 @@ def probe(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
         vectors = parallel_vectors(encoder, *parallel, profile.probe.pairs)
         tables |= {"similarity": similarity(vectors), "identity": identity(vectors)}
     checks = measure_structure(encoder, next(iter(tasks.values())), profile.fusion)
-    shutil.rmtree(home, ignore_errors=True)
-    home.mkdir(parents=True)
-    for name, table in tables.items():
-        table.to_parquet(home / f"{name}.parquet", index=False)
-    (home / "structure.json").write_text(json.dumps(checks, indent=1) + "\n", encoding="utf-8")
+    with fresh_folder(folder / "probes") as home:
+        for name, table in tables.items():
+            table.to_parquet(home / f"{name}.parquet", index=False)
+        (home / "structure.json").write_text(json.dumps(checks, indent=1) + "\n", encoding="utf-8")
 
 
 def parallel_task(tasks: Mapping[TaskName, Encoded]) -> tuple[Encoded, str] | None:

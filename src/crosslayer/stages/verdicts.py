@@ -11,6 +11,7 @@ from crosslayer.claims.registry import load_registry
 from crosslayer.claims.results import RunResults, load_fresh
 from crosslayer.claims.verdict import VERDICTS
 from crosslayer.config import Profile
+from crosslayer.files import write_text
 from crosslayer.stages.command import run_stage
 
 
@@ -27,7 +28,7 @@ def verdicts(profile: Profile, folder: Path, options: argparse.Namespace) -> Non
     decided = [verdict.model_dump(mode="json") for verdict in results.verdicts.values()]
     _write_json(folder / "verdicts.json", decided)
     _write_json(folder / "metrics.json", metrics(results))
-    (folder / "gains.csv").write_text(gains_by_layer(results), encoding="utf-8")
+    write_text(folder / "gains.csv", gains_by_layer(results))
 
 
 def metrics(results: RunResults) -> dict[str, dict[str, float | int]]:
@@ -59,7 +60,7 @@ def _by_layer(row: tuple[tuple[str | None, int | None], float]) -> tuple[str, in
 
 
 def _write_json(path: Path, content: object) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

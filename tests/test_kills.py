@@ -1,0 +1,136 @@
+"""`dvc repro` on the tiny profile, killed, interrupted and started twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from functools import partial
+from pathlib import Path
+
+import psutil
+import pytest
+from ruamel.yaml import YAML
+
+from clones import (
+    Undisturbed,
+    alive,
+    environment,
+    evidence,
+    family,
+    kill,
+    make_clone,
+    repro,
+    stages_run,
+    status,
+    trials,
+    wait_for,
+)
+
+pytestmark = pytest.mark.slow
+
+KILLS = 20
+
+
+def start(clone: Path, log: Path, *command: str) -> subprocess.Popen[bytes]:
+    """Start a program in a clone, in a process group of its own as a shell does; it writes into ``log``."""
+    with log.open("w") as stream:
+        return subprocess.Popen(
+            command, cwd=clone, env=environment(clone), stdout=stream, stderr=stream, process_group=0
+        )
+
+
+def finished_stages(clone: Path) -> set[str]:
+    """The stages that ``dvc.lock`` has."""
+    lock = clone / "dvc.lock"
+    return set(YAML(typ="safe").load(lock.read_text(encoding="utf-8"))["stages"]) if lock.exists() else set()
+
+
+def begun(dvc: subprocess.Popen[bytes]) -> bool:
+    """Whether a stage below DVC has started its interpreter and loads its imports, psutil being the first."""
+    stages = [process for process in family(dvc)[1:] if "crosslayer.stages" in " ".join(command_line(process))]
+    return any("psutil" in entry.path for stage in stages for entry in stage.memory_maps())
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    """The words of a process, none if it has gone."""
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
+
+
+def all_gone(processes: list[psutil.Process]) -> bool:
+    """Whether none of them works any more."""
+    return not any(map(alive, processes))
+
+
+def test_twenty_kills_lose_nothing_and_repeat_nothing(undisturbed: Undisturbed, tmp_path: Path) -> None:
+    """At random moments DVC alone, or with all that it started; the evidence is that of an undisturbed run.
+
+    A moment is up to a fifth of an undisturbed run away from the start, so that the kills go through the stages.
+    """
+    other, rng = make_clone(tmp_path / "clone"), random.Random(20)
+    reached: set[str] = set()
+    for number in range(KILLS):
+        done, before = finished_stages(other), trials(other)
+        log = tmp_path / f"{number}.log"
+        dvc = start(other, log, "dvc", "repro")
+        time.sleep(rng.uniform(0.02, 0.2) * undisturbed.seconds)
+        everyone = family(dvc)
+        kill(everyone[: 1 if number % 2 else None])
+        dvc.wait()
+        wait_for(partial(all_gone, everyone), 30)
+        ran, after = set(stages_run(log.read_text(encoding="utf-8"))), trials(other)
+        assert not ran & done, "a stage ran twice"
+        assert {key: after.get(key) for key in before} == before, "a trial was lost or trained twice"
+        reached |= ran
+    done = finished_stages(other)
+    assert not set(repro(other)) & done
+    assert len(reached) >= 4, "the kills came too early to mean anything"
+    assert evidence(other) == evidence(undisturbed.folder)
+    assert trials(other).keys() == trials(undisturbed.folder).keys()
+    assert status(other) == 0
+    assert not list((other / "results").rglob(".*.new")), "nothing half-written is left"
+
+
+def test_two_at_once(clone: Path, tmp_path: Path) -> None:
+    """One works; the other works after it, or says in a line who is working."""
+    before, kept = evidence(clone), trials(clone)
+    command = ("dvc", "repro", "-s", "-f", "sweep@tiny-pos")
+    logs = [tmp_path / "one.log", tmp_path / "two.log"]
+    both = [start(clone, log, *command) for log in logs]
+    codes = [process.wait(300) for process in both]
+    texts = [log.read_text(encoding="utf-8") for log in logs]
+    assert 0 in codes, texts
+    for code, text in zip(codes, texts, strict=True):
+        assert "Traceback" not in text
+        assert code == 0 or "is busy" in text or "Unable to acquire lock" in text, text
+    assert trials(clone) == kept
+    assert repro(clone) == []
+    assert evidence(clone) == before
+
+
+@pytest.mark.parametrize("stage", ["encoder@tiny", "claim@tiny-C05"])
+def test_an_interrupt_from_the_keyboard_is_a_line_and_nothing_is_lost(
+    stage: str, clone: Path, tmp_path: Path
+) -> None:
+    """The signal goes to the whole group, as from a terminal, while the stage imports and later."""
+    before, log = evidence(clone), tmp_path / "log"
+    for moment in (0.0, 4.0):
+        dvc = start(clone, log, "dvc", "repro", "-s", "-f", stage)
+        wait_for(partial(begun, dvc), 120)
+        time.sleep(moment)
+        everyone = family(dvc)
+        os.killpg(dvc.pid, signal.SIGINT)
+        assert dvc.wait(60) != 0
+        wait_for(partial(all_gone, everyone), 30)
+        text = log.read_text(encoding="utf-8")
+        assert text.count("interrupted; the same command goes on where it stopped") == 1, text
+        assert "Traceback" not in text
+        assert evidence(clone) == before
+    repro(clone)
+    assert evidence(clone) == before
+    assert status(clone) == 0
