@@ -44,7 +44,7 @@ def task_title(task: str | None) -> str:
 
 
 def number(value: float, unit: str) -> str:
-    """Two decimals for points, three significant digits else; with a sign (a true minus), but for F without one."""
+    """Two decimals for points, three significant digits else; a sign (a true minus) where there can be two."""
     if unit == "F":
         return f"{value:.3g}"
     return (f"{value:+.2f}" if unit == "points" else f"{value:+.3g}").replace("-", "−")
