@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from crosslayer.stages.prepare import prepare
 from crosslayer.supervision import exclusive
 from crosslayer.tasks import TASKS
 from crosslayer.trainee import Material, build_classifier, stream
-from crosslayer.training import run_finetuned, training_rows
+from crosslayer.training import Finished, run_finetuned, training_rows
 from crosslayer.trials import TrialSpec, variants, write_manifest
 
 ROOT = Path(__file__).parent.parent
@@ -212,6 +214,63 @@ def test_a_sweep_goes_on_where_it_stopped(
     assert run.table(records, "test").predicted.shape[0] == len(records)
     sweep.run_sweep(tiny, "sweep", "pos", encoder, home)
     assert len(trained) + len(calls) == len(records)
+
+
+def _start_mortal(specs: list[TrialSpec], encoder: Path, device: str, home: Path) -> None:
+    """A worker that is killed in the trial whose key stands in a file, as often as the file says."""
+    START(specs, encoder, device, home)
+    run: sweep.Runner = sweep._worker["run"]  # type: ignore[assignment]
+    doom = home.parent / "doom"
+
+    def mortal(spec: TrialSpec) -> Finished:
+        with (home.parent / "begun").open("a") as begun:
+            begun.write(f"{spec.key}\n")
+        key, times = doom.read_text().split()
+        if spec.key == key and int(times):
+            doom.write_text(f"{key} {int(times) - 1}")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return run(spec)
+
+    sweep._worker["run"] = mortal
+
+
+START = sweep._start_worker
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_dying_worker_costs_its_own_trial_at_most(
+    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Killed once, a trial is run again; killed twice, it is `failed`, and all others are there all the same."""
+    home = tmp_path / "home"
+    specs = trial_specs(tiny, "sweep", "pos", encoder)
+    (tmp_path / "doom").write_text(f"{specs[1].key} {times}")
+    monkeypatch.setattr(sweep, "_start_worker", _start_mortal)
+    two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
+    records = sweep.run_sweep(two, "sweep", "pos", encoder, home)
+    outcomes = {record.key: record.outcome for record in records}
+    assert [record.key for record in records] == [spec.key for spec in specs]
+    assert outcomes.pop(specs[1].key) == ("ok" if times == 1 else "failed")
+    assert set(outcomes.values()) == {"ok"}
+    begun = (tmp_path / "begun").read_text().split()
+    assert begun.count(specs[1].key) == 2
+    again = [key for key in outcomes if begun.count(key) > 1]
+    assert len(again) <= 1, "only what ran beside it is run again"
+    assert not list(home.glob(".*"))
+
+
+def test_workers_that_die_before_they_train_end_in_one_line(
+    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_start_worker", _die)
+    two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
+    with pytest.raises(ResultsError, match=r"die before they train; lower compute\.workers"):
+        sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path)
+
+
+def _die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_task_has_its_own_part_of_a_sweep(tiny: Profile, encoder: Path) -> None:

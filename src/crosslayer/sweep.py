@@ -113,21 +113,62 @@ def _execute(specs: list[TrialSpec], compute: ComputeSpec, encoder: Path, home: 
         for spec in specs:
             yield run_and_keep(spec, run, home)
         return
-    context = multiprocessing.get_context("spawn")
+    waiting = {spec.key: spec for spec in specs}
+    while waiting:
+        for record in _in_processes(list(waiting.values()), compute.workers, encoder, device, home):
+            del waiting[record.key]
+            yield record
+        if waiting:
+            log.warning("a worker process died; what it was doing is tried again alone")
+            for record in _after_a_death(list(waiting.values()), encoder, device, home):
+                del waiting[record.key]
+                yield record
+
+
+def _in_processes(
+    specs: list[TrialSpec], workers: int, encoder: Path, device: torch.device, home: Path
+) -> Iterator[TrialRecord]:
+    """Run trials in a pool, as far as it gets: the death of one worker ends them all."""
     with ProcessPoolExecutor(
-        compute.workers,
-        mp_context=context,
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
         initargs=(specs, encoder, str(device), home),
     ) as pool:
-        futures = {pool.submit(_run_in_worker, spec): spec for spec in specs}
-        for future in as_completed(futures):
-            try:
+        try:
+            for future in as_completed([pool.submit(_run_in_worker, spec) for spec in specs]):
                 yield future.result()
-            except BrokenProcessPool:
-                record = futures[future].record(outcome="failed", detail="the worker process died")
-                write_trial(home, record, lambda folder: None)
-                yield record
+        except BrokenProcessPool:
+            return
+
+
+def _after_a_death(
+    specs: list[TrialSpec], encoder: Path, device: torch.device, home: Path
+) -> Iterator[TrialRecord]:
+    """The records of what ran when a worker died, each tried again in a process of its own: which of them it was
+    shows there, and what only lacked memory beside another may have enough alone.
+
+    Raises:
+        ResultsError: nothing ran, so that no trial can be told to be the cause.
+    """
+    running = [spec for spec in specs if _mark(home, spec).exists()]
+    if not running:
+        raise ResultsError("the worker processes die before they train; lower compute.workers")
+    sweep_leftovers(home)
+    for spec in running:
+        if record := finished(home, spec) or next(_in_processes([spec], 1, encoder, device, home), None):
+            yield record
+        else:
+            detail = "its worker process died twice, perhaps for lack of memory"
+            record = spec.record(outcome="failed", detail=detail)
+            sweep_leftovers(home)
+            write_trial(home, record, lambda folder: None)
+            yield record
+
+
+def _mark(home: Path, spec: TrialSpec) -> Path:
+    """A folder that is there while a worker runs a trial."""
+    return home / f".{spec.key}-running"
 
 
 Runner = Callable[[TrialSpec], Finished]
@@ -141,7 +182,12 @@ def _start_worker(specs: list[TrialSpec], encoder: Path, device: str, home: Path
 
 
 def _run_in_worker(spec: TrialSpec) -> TrialRecord:
-    return run_and_keep(spec, _worker["run"], _worker["home"])  # type: ignore[arg-type]
+    run, home = cast(Runner, _worker["run"]), cast(Path, _worker["home"])
+    mark = _mark(home, spec)
+    mark.mkdir(exist_ok=True)
+    record = run_and_keep(spec, run, home)
+    mark.rmdir()
+    return record
 
 
 def prepare_runner(specs: list[TrialSpec], encoder: Path, device: torch.device) -> Runner:

@@ -44,7 +44,9 @@ def task_title(task: str | None) -> str:
 
 
 def number(value: float, unit: str) -> str:
-    """A signed number: two decimals for points, three significant digits else; with a true minus sign."""
+    """Two decimals for points, three significant digits else; a sign (a true minus) where there can be two."""
+    if unit == "F":
+        return f"{value:.3g}"
     return (f"{value:+.2f}" if unit == "points" else f"{value:+.3g}").replace("-", "−")
 
 
@@ -55,5 +57,5 @@ def _value(part: Part) -> str:
     if part.interval is not None:
         shown.append(f"[{number(part.interval.low, part.unit)}, {number(part.interval.high, part.unit)}]")
     if part.p_value is not None:
-        shown.append(f"p = {part.p_value:.3g}")
+        shown.append("p < 0.001" if part.p_value < 0.001 else f"p = {part.p_value:.2g}")
     return " ".join(filter(None, shown))

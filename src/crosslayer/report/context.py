@@ -79,6 +79,11 @@ class PartRow:
     judged: bool
     detail: bool
 
+    @property
+    def exploratory(self) -> bool:
+        """Whether it was looked at without a question put before."""
+        return self.note.startswith("Exploratory")
+
 
 @dataclass(frozen=True)
 class PlotRow:
