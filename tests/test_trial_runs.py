@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shutil
 import signal
@@ -267,6 +268,28 @@ def test_workers_that_die_before_they_train_end_in_one_line(
     two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
     with pytest.raises(ResultsError, match=r"die before they train; lower compute\.workers"):
         sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path)
+
+
+def _start_full(specs: list[TrialSpec], encoder: Path, device: str, home: Path) -> None:
+    """A worker whose disk is full."""
+    START(specs, encoder, device, home)
+
+    def full(spec: TrialSpec) -> Finished:
+        with (home.parent / "begun").open("a") as begun:
+            begun.write(f"{spec.key}\n")
+        raise OSError(errno.ENOSPC, "full")
+
+    sweep._worker["run"] = full
+
+
+def test_an_error_of_the_disk_ends_a_sweep_before_the_other_trials(
+    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_start_worker", _start_full)
+    two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
+    with pytest.raises(OSError, match="full"):
+        sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path / "home")
+    assert len((tmp_path / "begun").read_text().split()) < len(trial_specs(tiny, "sweep", "pos", encoder))
 
 
 def _die(*_: object) -> None:

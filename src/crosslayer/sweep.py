@@ -140,6 +140,9 @@ def _in_processes(
                 yield future.result()
         except BrokenProcessPool:
             return
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # what has not begun need not be trained first
+            raise
 
 
 def _after_a_death(
