@@ -296,8 +296,10 @@ def test_because_is_computed_from_the_numbers() -> None:
     assert verdict.because == "Dev selected gain (points): XNLI +0.76 [+0.13, +1.40]; above 0 in 1 of 4 tasks."
     slope = part("slope_similarity", "pawsx", (-0.0021, -0.0011), unit="cosine a layer", p_value=0.0123)
     assert judge("C03", slope).because.startswith(
-        "Slope similarity (cosine a layer): PAWS-X −0.0016 [−0.0021, −0.0011] p = 0.0123; "
+        "Slope similarity (cosine a layer): PAWS-X −0.0016 [−0.0021, −0.0011] p = 0.012; "
     )
+    sure = part("slope_similarity", "pawsx", (-0.0021, -0.0011), unit="cosine a layer", p_value=0.0002)
+    assert "] p < 0.001; " in judge("C03", sure).because
 
 
 def test_key_number_is_the_headline_or_the_checks() -> None:
