@@ -49,7 +49,8 @@ PREDICTIONS = {
 }
 """Words for the columns of a prediction table."""
 LEDGER = {
-    "run.json": "title, revision, hardware, versions, seconds by stage",
+    "run.json": "title, revision, hardware, versions, seconds by stage; of an extended run these of each of "
+                "its `parts`, and the seconds of all",
     "profile.yaml": "the whole profile, without paths of a machine",
     "trials.json": "a list of [trial records](#trialrecord)",
     "predictions-STAGE-TASK.parquet": "`split`, `language`, `item`, `position`, `gold` once, and for each trial a "

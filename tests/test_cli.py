@@ -184,6 +184,8 @@ def test_nothing_to_record_or_pin(crosslayer: Command, place: Path) -> None:
     crosslayer("profile", "use", "tiny")
     code, _, err = crosslayer("record", "one", "--title", "A title")
     assert (code, "has no trials to record" in one_line(err)) == (2, True)
+    code, _, err = crosslayer("record", "one", "--title", "A title", "--extend")
+    assert (code, "there is no claims/ledger/one to extend; record it first" in one_line(err)) == (2, True)
     code, _, err = crosslayer("claims", "pin", "--run", "none", "--reason", "because")
     assert (code, "none" in one_line(err)) == (2, True)
     assert not list((place / "claims" / "ledger").iterdir())

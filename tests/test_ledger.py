@@ -240,7 +240,7 @@ def test_the_profile_keeps_everything_but_the_path(recorded: Path, profile: Prof
 @pytest.mark.parametrize("root", ["data", "a", "tasks", ": {", "C:\\corpora \"x\" 'y'", "long " * 60])
 def test_any_name_of_a_directory(root: str, profile: Profile, tmp_path: Path) -> None:
     moved = profile.model_copy(update={"data": profile.data.model_copy(update={"root": root})})
-    ledger._write_description("t", moved, tmp_path, tmp_path)
+    ledger.write_description({"title": "t"}, moved, tmp_path)
     kept = load_profile(tmp_path / "profile.yaml")
     assert kept.model_copy(update={"data": moved.data}) == moved
 
@@ -367,7 +367,7 @@ def test_nothing_to_record(profile: Profile, registry: Registry, tmp_path: Path)
     assert not (tmp_path / "ledger").exists()
 
 
-@pytest.mark.parametrize("step", ["_write_tables", "_write_description", "_write_evidence"])
+@pytest.mark.parametrize("step", ["write_tables", "write_description", "_write_evidence", "_put_in_place"])
 def test_an_interrupted_record_leaves_nothing(
     step: str,
     results: Path,

@@ -25,7 +25,7 @@ from crosslayer.supervision import exclusive
 from crosslayer.tasks import TASKS
 from crosslayer.trainee import Material, build_classifier, stream
 from crosslayer.training import Finished, run_finetuned, training_rows
-from crosslayer.trials import TrialSpec, variants, write_manifest
+from crosslayer.trials import TrialSpec, variants, write_manifest, write_trial
 
 ROOT = Path(__file__).parent.parent
 
@@ -357,6 +357,31 @@ def test_results_of_other_settings_are_not_current(
     without = one.model_copy(update={"tasks": {}})
     with pytest.raises(ResultsError, match="counts other trials than"):
         sweep.check_current(without, tmp_path)
+
+
+def test_finished_trials_of_a_sweep_that_was_stopped(tiny: Profile, encoder: Path, tmp_path: Path) -> None:
+    """Without a manifest: what is planned and finished, in the order of the plan; no failure that
+    is tried again."""
+    shutil.copytree(encoder, tmp_path / "encoder")
+    specs = trial_specs(tiny, "sweep", "pos", encoder)
+    home = tmp_path / "trials" / "sweep" / "pos"
+    ok, nan, failed = sweep.run_sweep(_first(tiny), "sweep", "pos", encoder, home)[0], specs[1], specs[2]
+    (home / "manifest.json").unlink()
+    write_trial(home, nan.record(outcome="nan_loss"), lambda folder: None)
+    write_trial(home, failed.record(outcome="failed"), lambda folder: None)
+    write_trial(home, specs[0].model_copy(update={"seed": 77}).record(outcome="nan_loss"), lambda folder: None)
+    (home / ".half").mkdir()
+    found = sweep.finished_trials(tiny, tmp_path)
+    assert [record.key for record in found] == [ok.key, nan.key] == [spec.key for spec in specs[:2]]
+    (home / ok.key / "predictions.parquet").write_bytes(b"damaged")
+    assert [record.key for record in sweep.finished_trials(tiny, tmp_path)] == [nan.key]
+    assert sweep.finished_trials(tiny.model_copy(update={"tasks": {}}), tmp_path) == []
+
+
+def _first(profile: Profile) -> Profile:
+    """A profile with the first seed's baseline only."""
+    alone = {"layers": [], "controls": [], "seeds": profile.sweep.seeds[:1], "halves": False, "by_task": {}}
+    return profile.model_copy(update={"sweep": profile.sweep.model_copy(update=alone)})
 
 
 def test_two_sweeps_in_one_place_end_in_one_line(tiny: Profile, encoder: Path, tmp_path: Path) -> None:

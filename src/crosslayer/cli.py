@@ -149,16 +149,25 @@ def _set(content: Any, key: str, value: Any) -> None:
 def record_run(
     name: Annotated[str, typer.Argument(help="Name of the entry in claims/ledger/.")],
     title: Annotated[str, typer.Option("--title", help="One line for readers.")],
+    extend: Annotated[
+        bool, typer.Option("--extend", help="Add the finished trials that a recorded entry lacks.")
+    ] = False,
 ) -> None:
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
+    from crosslayer.claims import extension
     from crosslayer.claims.ledger import record
     from crosslayer.claims.registry import load_registry
     from crosslayer.claims.results import RESULTS
-    from crosslayer.sweep import check_current
+    from crosslayer.sweep import check_current, finished_trials
 
     profile = load_profile()
-    check_current(profile, RESULTS / profile.profile)
-    folder = record(name, title, profile, load_registry(), RESULTS / profile.profile)
+    results = RESULTS / profile.profile
+    if extend:
+        finished = finished_trials(profile, results)
+        folder = extension.extend(name, title, profile, load_registry(), results, finished)
+    else:
+        check_current(profile, results)
+        folder = record(name, title, profile, load_registry(), results)
     typer.echo(f"recorded in {folder}; pin it with: crosslayer claims pin --run {name} --reason TEXT")
 
 

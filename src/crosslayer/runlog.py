@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -59,6 +59,31 @@ def read_run(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return content
+
+
+def parts_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts that a ``run.json`` tells of, each with its own revision, hardware, versions and seconds."""
+    return list(info.get("parts") or [info])
+
+
+def extended_info(title: str, former: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, Any]:
+    """The ``run.json`` of a recorded run that is extended: the parts as they are, and the seconds of all.
+
+    A stage of the present results that took exactly as long in a former part is the same attempt, told again.
+
+    Args:
+        title: of the whole, and of the part that is new.
+        former: of the recorded run.
+        present: of the results.
+    """
+    parts = parts_of(former)
+    known = [(stage, entry) for part in parts for stage, entry in part.get("stages", {}).items()]
+    own = {item[0]: item[1] for item in present.get("stages", {}).items() if item not in known}
+    parts.append({**present, "title": title, "stages": own})
+    seconds: dict[str, float] = {}
+    for stage, entry in [*known, *own.items()]:
+        seconds[stage] = seconds.get(stage, 0.0) + float(entry["seconds"])
+    return {"title": title, "parts": parts, "stages": {s: {"seconds": round(t, 2)} for s, t in seconds.items()}}
 
 
 def revision() -> str:

@@ -472,6 +472,8 @@ def _complete(
     tables: Sequence[ScoreTable], candidates: Sequence[str], *others: str
 ) -> tuple[list[str], list[int]]:
     """Candidates with a score in every table; seeds at which every table has all of them and `others`."""
+    if not tables:
+        return [], []
     present = [np.isfinite(table.scores[table.rows(candidates)]).any(axis=1) for table in tables]
     names = [candidates[row] for row in np.flatnonzero(np.stack(present).all(axis=0)).tolist()]
     seeds = [seed for seed in tables[0].seeds if all(seed in table.seeds for table in tables)]

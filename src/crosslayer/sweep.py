@@ -97,6 +97,23 @@ def check_current(profile: Profile, results: Path) -> None:
             raise ResultsError(f"{path} counts other trials than params.yaml plans; run `dvc repro` first")
 
 
+def finished_trials(profile: Profile, results: Path) -> list[TrialRecord]:
+    """The trials that the profile plans and that are finished, also of a sweep that has not come to its end.
+
+    Raises:
+        ResultsError: the windows of a task that has trials are not there any more.
+    """
+    found: list[TrialRecord] = []
+    parts: list[tuple[Stage, TaskName]] = [("sweep", task) for task in profile.tasks]
+    parts += [("intermediate", task) for task in profile.intermediate.targets]
+    for stage, task in parts:
+        home = results / "trials" / stage / task
+        if home.is_dir():
+            specs = trial_specs(profile, stage, task, results / "encoder")
+            found += [record for spec in specs if (record := finished(home, spec))]
+    return found
+
+
 def _summary(record: TrialRecord) -> str:
     score = "" if record.test_score is None else f" {record.test_score:.2f}"
     arm = "" if record.stage == "sweep" else f" after {record.arm}"

@@ -27,7 +27,7 @@ from crosslayer.analysis.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import describe_failures
+from crosslayer.analysis.scores import describe_failures, never_run
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -74,6 +74,9 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
         missing += describe_failures(of_task)
         if not of_task:
             missing.append(f"{TASKS[task].title}: no modules were trained on halves")
+        elif profile.sweep.halves:
+            there = {(record.model, record.seed) for record in of_task}
+            missing += never_run(TASKS[task].title, HALVES, profile.sweep.of(task).seeds, there)
     keys: tuple[str, ...] = ()
     parts: list[Part] = []
     try:

@@ -33,7 +33,7 @@ from crosslayer.analysis.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import describe_failures
+from crosslayer.analysis.scores import check_matched, describe_failures, never_run
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Arm, Profile
 from crosslayer.errors import ResultsError
@@ -131,12 +131,11 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
 def load_targets(run: Run, profile: Profile) -> tuple[list[Target], list[str], list[str]]:
     """The targets with any usable trial, what is missing in words, and the keys of the trials."""
     targets, missing, keys = [], [], []
-    parallel = profile.data.source == "fragment"
     for task in TASK_NAMES:
         if task not in profile.intermediate.targets:
             missing.append(f"{TASKS[task].title} is no intermediate target of the profile {profile.profile}")
             continue
-        trials, lacking = _load_trials(run, task, parallel)
+        trials, lacking = _load_trials(run, task, profile)
         missing += lacking
         if trials:
             targets.append(Target(task, {place: found for place, (found, _) in trials.items()}))
@@ -145,20 +144,30 @@ def load_targets(run: Run, profile: Profile) -> tuple[list[Target], list[str], l
 
 
 def _load_trials(
-    run: Run, task: TaskName, parallel: bool
+    run: Run, task: TaskName, profile: Profile
 ) -> tuple[dict[tuple[str, int], tuple[Calibrated, str]], list[str]]:
     """Usable trials with their keys by arm and seed, and what is missing."""
-    trials, missing = {}, []
     records = run.records("intermediate", task)
     if not records:
-        missing.append(f"{TASKS[task].title}: intermediate training has not run")
-    missing += describe_failures(records)
-    for record in (record for record in records if record.outcome == "ok"):
+        return {}, [f"{TASKS[task].title}: intermediate training has not run"]
+    usable = [record for record in records if record.outcome == "ok"]
+    if usable:
+        check_matched(usable)
+    planned, there = profile.intermediate, {(_after(record.arm), record.seed) for record in records}
+    missing = describe_failures(records)
+    missing += never_run(TASKS[task].title, map(_after, planned.arms), planned.seeds, there)
+    trials = {}
+    for record in usable:
         try:
-            trials[str(record.arm), record.seed] = calibrate(run, record, parallel), record.key
+            found = calibrate(run, record, profile.data.source == "fragment")
+            trials[str(record.arm), record.seed] = found, record.key
         except ResultsError as error:
             missing.append(str(error))
     return trials, missing
+
+
+def _after(arm: str) -> str:
+    return f"baseline after {arm} intermediate training"
 
 
 def overall(targets: list[Target]) -> Part:

@@ -8,7 +8,7 @@ Notation: R trials, M models, S seeds, N rows, U units (pairs or sentences), L l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -194,7 +194,7 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
 
 
 def check_matched(records: Sequence[TrialRecord]) -> None:
-    """A gain compares trials of one kind of device, one precision and one version of torch.
+    """Trials that are compared have one kind of device, one precision and one version of torch.
 
     Raises:
         ResultsError: the records of a task mix them.
@@ -288,12 +288,17 @@ def describe_missing(task: TaskName, records: Sequence[TrialRecord], profile: Pr
     sweep = profile.sweep.of(task)
     planned = [BASELINE, *(f"layer_{x}" for x in sweep.layers), *sweep.controls]
     there = {(record.model, record.seed) for record in records}
-    lines = describe_failures(records)
-    for model in planned:
-        lacking = [seed for seed in sweep.seeds if (model, seed) not in there]
+    return [*describe_failures(records), *never_run(title, planned, sweep.seeds, there)]
+
+
+def never_run(
+    title: str, names: Iterable[str], seeds: Sequence[int], there: Container[tuple[str, int]]
+) -> Iterator[str]:
+    """Which planned names have no trial with some planned seeds; one line a name."""
+    for name in names:
+        lacking = [seed for seed in seeds if (name, seed) not in there]
         if lacking:
-            lines.append(f"{title}: {model} has not run with {_seeds(lacking)}")
-    return lines
+            yield f"{title}: {name} has not run with {_seeds(lacking)}"
 
 
 def describe_failures(records: Sequence[TrialRecord]) -> list[str]:

@@ -35,11 +35,12 @@ def _parts_of(
     whole = [r for r in usable if r.model in (BASELINE, as_configured) and r.seed in seeds]
     settings = [record for record in varied if VARIED in record.model]
     parallel = profile.data.source == "fragment"
-    scores = score_task(run, task, tuple(r.key for r in [*whole, *settings]), parallel)  # type: ignore[arg-type]
-    names = dict.fromkeys(record.model for record in settings)
-    parts = [_part(scores, as_configured, BASELINE, "as configured"), *(
-        _part(scores, name, BASELINE, name.removeprefix(VARIED)) for name in names
-    )]  # fmt: skip
+    parts: list[Part] = []
+    if whole or settings:
+        keys = tuple(record.key for record in [*whole, *settings])
+        scores = score_task(run, task, keys, parallel)  # type: ignore[arg-type]
+        labels = {as_configured: "as configured", **{r.model: r.model.removeprefix(VARIED) for r in settings}}
+        parts += [_part(scores, name, BASELINE, label) for name, label in labels.items()]
     for share in profile.sweep.variations.train_shares:
         pair = (f"baseline{AT_SHARE}{share:g}", f"dlfa{AT_SHARE}{share:g}")
         keys = tuple(record.key for record in varied if record.model in pair)

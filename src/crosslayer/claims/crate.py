@@ -19,6 +19,7 @@ from crosslayer.claims.ledger import verify
 from crosslayer.claims.registry import REGISTRY, Registry
 from crosslayer.claims.results import load_recorded
 from crosslayer.errors import ConfigError
+from crosslayer.runlog import parts_of
 
 if TYPE_CHECKING:
     from rocrate.rocrate import ROCrate
@@ -100,17 +101,18 @@ def _describe(folder: Path, files: list[Path], name: str, title: str, info: dict
     crate.root_dataset["conformsTo"] = entity(PROFILE, kind="CreativeWork", name="Process Run Crate")
     makers = entity("#maintainers", kind="Organization", name="The crosslayer maintainers")
     crate.root_dataset["author"] = crate.root_dataset["publisher"] = makers
-    revision = str(info.get("revision") or "unknown")
+    parts = parts_of(info)
+    revision = ", ".join(dict.fromkeys(str(part.get("revision") or "unknown") for part in parts))
     facts = {"name": "crosslayer", "softwareVersion": f"{__version__}, revision {revision}"}
     software = crate.add(SoftwareApplication(crate, "#crosslayer", facts))
     software["softwareRequirements"] = [
         crate.add(
             SoftwareApplication(crate, f"pkg:pypi/{package}@{version}", {"name": package, "version": version})
         )
-        for package, version in sorted(info.get("packages", {}).items())
+        for package, version in sorted({pair for part in parts for pair in part.get("packages", {}).items()})
     ]
-    machine = json.dumps(info.get("machine", {}), sort_keys=True)
-    run = entity("#run", kind="CreateAction", name="Train, measure and judge", description=f"On {machine}")
+    machines = " and ".join(dict.fromkeys(json.dumps(part.get("machine", {}), sort_keys=True) for part in parts))
+    run = entity("#run", kind="CreateAction", name="Train, measure and judge", description=f"On {machines}")
     run["instrument"], run["agent"] = software, makers
     run["object"], run["result"] = _add_files(crate, folder, files)
     crate.root_dataset["mentions"] = run

@@ -3,7 +3,7 @@
 ``claims/ledger/ENTRY/`` holds ``run.json``, ``profile.yaml``, ``trials.json``, ``predictions-STAGE-TASK.parquet``
 (gold ids once, one column of predicted ids a trial), ``scores-KEY.parquet`` for the trials whose calibration is
 asked about (Q01), ``diagnostics.npz``, ``probes/``, the evidence computed from these, and ``hashes.json``. An
-entry is complete or absent: it is written under a hidden name and renamed.
+entry is complete or absent: it is written under a hidden name and renamed. `extension.py` adds to one.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +34,7 @@ from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
 from crosslayer.errors import ConfigError, ResultsError
 from crosslayer.parquet import read_table
-from crosslayer.predictions import SMOOTHED, Array, ResultsRun, Stage, TaskTable, TrialRecord, chosen_on_dev
+from crosslayer.predictions import SMOOTHED, Array, ResultsRun, Run, Stage, TaskTable, TrialRecord, chosen_on_dev
 from crosslayer.runlog import read_run
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
@@ -154,29 +155,74 @@ def record(
         ConfigError: the name is no folder name, or there already.
         ResultsError: there is nothing to record.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or name == FRESH:
-        raise ConfigError(f"{name!r} is no name for a recorded run; use lower-case letters, digits and -")
-    final = ledger / name
+    final = entry_folder(name, ledger)
     if final.exists():
-        raise ConfigError(f"{final} is there already; choose another name")
+        raise ConfigError(f"{final} is there already; choose another name, or add to it with --extend")
     run = ResultsRun(results)
     trials = [r for stage in STAGES for task in TASK_NAMES for r in run.records(stage, task)]
     if not trials:
         raise ResultsError(f"{results} has no trials to record; run `dvc repro` first")
-    temporary = ledger / f".{name}"
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        _write_tables(run, trials, temporary)
-        _write_description(title, profile, results, temporary)
-        _write_evidence(temporary, registry)
-        os.replace(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with fresh_entry(final, registry) as folder:
+        write_tables(run, trials, folder)
+        copy_probes(results / "probes", folder)
+        write_description({"title": title, **read_run(results / "run.json")}, profile, folder)
     return final
 
 
-def _write_tables(run: ResultsRun, trials: list[TrialRecord], folder: Path) -> None:
+def entry_folder(name: str, ledger: Path) -> Path:
+    """Where the entry of that name lies, or will; one that an interruption left aside is put back.
+
+    Raises:
+        ConfigError: the name is no folder name.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or name == FRESH:
+        raise ConfigError(f"{name!r} is no name for a recorded run; use lower-case letters, digits and -")
+    final = ledger / name
+    if _aside(final).exists() and not final.exists():
+        os.replace(_aside(final), final)
+    return final
+
+
+@contextmanager
+def fresh_entry(final: Path, registry: Registry) -> Iterator[Path]:
+    """A hidden folder to fill; it gets its evidence, and takes the place of a former entry only when it is whole.
+
+    Args:
+        final: the entry's folder in the end.
+        registry: whose claims are computed.
+    """
+    temporary = final.with_name(f".{final.name}")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    try:
+        yield temporary
+        _write_evidence(temporary, registry)
+        _put_in_place(temporary, final)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _aside(final: Path) -> Path:
+    """Where a former entry waits while the new one takes its place."""
+    return final.with_name(f".{final.name}.former")
+
+
+def _put_in_place(fresh: Path, final: Path) -> None:
+    """Rename, the former folder out of the way first; it is removed last, and put back after an error."""
+    former = _aside(final)
+    shutil.rmtree(former, ignore_errors=True)
+    try:
+        if final.exists():
+            os.replace(final, former)
+        os.replace(fresh, final)
+    finally:
+        if former.exists() and not final.exists():
+            os.replace(former, final)
+    shutil.rmtree(former, ignore_errors=True)
+
+
+def write_tables(run: Run, trials: list[TrialRecord], folder: Path) -> None:
+    """Write what trials left: records, predicted ids, diagnostics, and scores where they are kept."""
     rows = [json.loads(trial.model_dump_json()) for trial in trials]
     (folder / "trials.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     usable = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
@@ -189,10 +235,14 @@ def _write_tables(run: ResultsRun, trials: list[TrialRecord], folder: Path) -> N
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
     for trial in _scored(usable):
         _write_scores(run, trial, folder)
+
+
+def copy_probes(probes: Path, folder: Path) -> None:
+    """Copy what the probe stage left, as far as it is there, and nothing else."""
     (folder / "probes").mkdir()
     for name in PROBES:
-        if (run.folder / "probes" / name).exists():
-            shutil.copyfile(run.folder / "probes" / name, folder / "probes" / name)
+        if (probes / name).exists():
+            shutil.copyfile(probes / name, folder / "probes" / name)
 
 
 def _half(name: str, array: Array) -> Array:
@@ -211,7 +261,7 @@ def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
     return kept
 
 
-def _compact(run: ResultsRun, trials: list[TrialRecord]) -> pa.Table:
+def _compact(run: Run, trials: list[TrialRecord]) -> pa.Table:
     """Gold ids once, predicted ids of each trial, dev and test."""
     columns: dict[str, list[Any]] = {}
     for split in ("dev", "test"):
@@ -228,13 +278,17 @@ def _compact(run: ResultsRun, trials: list[TrialRecord]) -> pa.Table:
     return pa.table(joined)
 
 
-def _write_scores(run: ResultsRun, trial: TrialRecord, folder: Path) -> None:
-    """The scores of dev and test in the order of the predictions; NaN in words outside the sample."""
+def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
+    """The scores of dev and test in the order of the predictions; NaN in words outside the sample.
+
+    A trial that was recorded before English dev chose its model has none.
+    """
     splits: list[str] = []
     values: list[Array] = []
     for split in ("dev", "test"):
         scores = run.scores(trial, split)
-        assert scores is not None
+        if scores is None:
+            return
         if TASKS[trial.task].kind == "tags":
             table = run.table([trial], split)
             kept = sample(table.language, table.item, MAX_SCORED_TAGS[trial.stage])
@@ -265,12 +319,12 @@ def sample(language: Array, item: Array, size: int) -> Array:
     return kept
 
 
-def _write_description(title: str, profile: Profile, results: Path, folder: Path) -> None:
+def write_description(info: dict[str, Any], profile: Profile, folder: Path) -> None:
+    """Write ``profile.yaml``, without paths, and ``run.json``."""
     with (folder / "profile.yaml").open("w", encoding="utf-8") as stream:
         yaml: Any = YAML(typ="safe")
         yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
         yaml.dump(without_paths(profile).model_dump(mode="json"), stream)
-    info = {"title": title, **read_run(results / "run.json")}
     (folder / "run.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -10,6 +10,7 @@ from crosslayer.claims.bears import CONDITIONS
 from crosslayer.claims.registry import Condition
 from crosslayer.config import Profile
 from crosslayer.report import numbers
+from crosslayer.runlog import parts_of
 from crosslayer.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class RunView:
         name, title, profile: as recorded.
         cautions: label and banner of each thing that its numbers cannot show; empty for the paper's own setting.
         setting, cost, facts: rows of name and value; ``cost`` is seconds by stage as time.
-        revision: of the code, or ``unknown``.
+        revision: of the code, or ``unknown``; several where the run was recorded in parts.
     """
 
     name: str
@@ -73,18 +74,18 @@ class RunView:
 
 def view_run(run: RunResults) -> RunView:
     """Gather what the report says of a run."""
-    info = dict(run.info)
-    revision = str(info.pop("revision", None) or "unknown")
-    spent = {stage: entry["seconds"] for stage, entry in info.pop("stages", {}).items()}
+    parts = parts_of(run.info)
+    revisions = dict.fromkeys(str(part.get("revision") or "unknown") for part in parts)
+    spent = {stage: entry["seconds"] for stage, entry in run.info.get("stages", {}).items()}
     return RunView(
         name=run.name,
         title=run.title,
         profile=run.profile.profile,
         cautions=cautions(run.profile),
         setting=tuple(_setting(run.profile)),
-        revision=revision,
+        revision=", ".join(revisions),
         cost=tuple(_cost(spent)),
-        facts=tuple((name, str(value)) for name, value in _leaves(info)),
+        facts=tuple((name, str(value)) for name, value in _facts(parts)),
     )
 
 
@@ -126,6 +127,14 @@ def _cost(spent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from ((name, numbers.seconds(value)) for name, value in known.items())
     if known:
         yield "all stages", numbers.seconds(sum(known.values()))
+
+
+def _facts(parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """What else is known of a run; of one that was recorded in several parts, of each."""
+    for number, part in enumerate(parts, 1):
+        told = ("stages",) if len(parts) > 1 else ("stages", "revision")
+        known = {key: value for key, value in part.items() if key not in told}
+        yield from _leaves(known, f"part {number}" if len(parts) > 1 else "")
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
