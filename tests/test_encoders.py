@@ -291,8 +291,7 @@ def test_unigram_by_hand(unigram: UnigramTokenizer, text: str, ids: list[int]) -
 # Hub models from a directory
 
 
-@pytest.fixture
-def bert_folder(tmp_path: Path) -> Path:
+def write_bert(folder: Path) -> None:
     """A complete directory of a 2-layer BERT with a WordPiece vocabulary."""
     words = "[PAD] [UNK] [CLS] [SEP] [MASK] the cat sat un ##believ ##able on mat . , ##s a b c ##a ##b".split()
     vocabulary = {word: index for index, word in enumerate(words)}
@@ -303,7 +302,6 @@ def bert_folder(tmp_path: Path) -> Path:
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
     )
     tokenizer.enable_truncation(4)  # as some repositories ship it; must not cut our texts
-    folder = tmp_path / "tiny-bert"
     torch.manual_seed(0)
     config = BertConfig(
         vocab_size=len(words), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
@@ -314,7 +312,12 @@ def bert_folder(tmp_path: Path) -> Path:
     settings = {"tokenizer_class": "BertTokenizer", "do_lower_case": False, "mask_token": "[MASK]", **names}
     (folder / "tokenizer_config.json").write_text(json.dumps(settings))
     (folder / "vocab.txt").write_text("\n".join(words) + "\n")
-    return folder
+
+
+@pytest.fixture
+def bert_folder(tmp_path: Path) -> Path:
+    write_bert(tmp_path / "tiny-bert")
+    return tmp_path / "tiny-bert"
 
 
 def hub(folder: Path | str, revision: str | None = None) -> Encoder:

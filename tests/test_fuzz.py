@@ -1,123 +1,37 @@
 """Damaged files of every kind: each reader takes them, or says in one line what is wrong, and never falls over.
 
-A valid file is changed at random places (bytes flipped, cut out, doubled; numbers, signs and words swapped) and
-read. Only errors of the project may come, each of them one line, within `SECONDS`. The encoder's weights are not
-among the files: they are read only if their SHA-256 is right.
+A valid file (`fuzz_targets`) is changed at random places (bytes flipped, cut out, doubled; numbers, signs and
+words swapped), and by libFuzzer, which is led by the lines that a change reaches. Only errors of the project may
+come, each of them one line, within `SECONDS` and `MEBIBYTES`. Files that are well-formed but hold anything are in
+`test_fuzz_structure.py`; cases that are known to be dangerous in `test_reading.py`.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import random
+import re
 import shutil
-import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from crosslayer.claims.evidence import Evidence, Interval, Part, read_evidence, write_evidence
-from crosslayer.claims.importer import read_report
 from crosslayer.claims.ledger import verify
 from crosslayer.claims.registry import load_registry
 from crosslayer.claims.results import load_recorded
-from crosslayer.config import load_profile
-from crosslayer.data.examples import Corpus, PairExample, TagExample
-from crosslayer.data.prepared import read_corpus, write_corpus
-from crosslayer.data.xtreme import read_examples
-from crosslayer.errors import CrosslayerError
-from crosslayer.predictions import read_manifest, read_predictions, read_record, write_predictions
-from crosslayer.tasks import TASKS
+from crosslayer.errors import CrosslayerError, DataError
+from fuzz_targets import ENTRY, MEBIBYTES, SECONDS, TARGETS, Target, address_space, is_refused, memory, time_limit
 
-ROOT = Path(__file__).parents[1]
-EXAMPLE = ROOT / "examples" / "another-paper"
-ENTRY = ROOT / "claims" / "ledger" / "xtreme-small-pilot"
-SECONDS = 5.0
-"""For one file of a few kB."""
 WORDS = (
     b"\x00", b"\xff\xfe", b"\t", b"\n", b"\r", b"'", b'"', b"{", b"[", b"]", b":", b"- ", b"&a *a", b"|",
     b"!!python/name:os", b"null", b"true", b"NaN", b"-1", b"1e999", b"9" * 400, b"../..", b"<script>",
-    b"\xe2\x80\xae", b"O", b"B-PER",
+    b"\xe2\x80\xae", b"O", b"B-PER", b"\xff\xff\xff\x7f",
 )  # fmt: skip
-Reader = Callable[[Path], object]
-
-
-def corpus(kind: str) -> Corpus:
-    if kind == "tags":
-        return {("train", "en"): [TagExample(str(i), ("a", "b"), ("O", "B-PER")) for i in range(9)]}
-    return {("train", "en"): [PairExample(str(i), "a b", "c", "neutral") for i in range(9)]}
-
-
-def write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def write_frame(path: Path) -> None:
-    n = 20
-    scores = np.log(np.random.default_rng(0).dirichlet(np.ones(3), n)).astype(np.float32)
-    scores -= scores.max(axis=1, keepdims=True)
-    frame = pd.DataFrame(
-        {
-            "split": ["test"] * n, "language": ["en"] * n, "item": [str(i) for i in range(n)],
-            "position": np.zeros(n, np.int16), "gold": np.zeros(n, np.int16),
-            "predicted": scores.argmax(axis=1).astype(np.int16),
-            **{f"score_{k}": scores[:, k] for k in range(3)},
-        }
-    )  # fmt: skip
-    write_predictions(frame, path, 3)
-
-
-def write_some_evidence(path: Path) -> None:
-    bounds = Interval(low=-1.0, high=2.0, method="made up")
-    part = Part(measure="dev_selected_gain", task="ner", estimate=0.5, interval=bounds, unit="points", n_seeds=3)
-    evidence = Evidence(claim="C05", profile="p", metric="m_v1", status="measured", headline=0, parts=(part,))
-    write_evidence(evidence, path.parent)
-
-
-def write_record(path: Path) -> None:
-    write_text(path, json.dumps(json.loads((ENTRY / "trials.json").read_text(encoding="utf-8"))[0]))
-
-
-def copied(source: Path) -> Callable[[Path], object]:
-    return lambda path: shutil.copyfile(source, path)
-
-
-FILES: dict[str, tuple[str, Callable[[Path], object], Reader, int]] = {
-    "XNLI": (
-        "test-en.tsv",
-        lambda path: write_text(path, "premise\thypothesis\tlabel\n" + "a b\tc\tneutral\n" * 20),
-        lambda path: read_examples(path, TASKS["xnli"]),
-        22_000,
-    ),
-    "PAWS-X": (
-        "test-en.tsv",
-        lambda path: write_text(path, "id\tsentence1\tsentence2\tlabel\n"
-                                + "".join(f"{i}\ta\tb\t{i % 2}\n" for i in range(20))),
-        lambda path: read_examples(path, TASKS["pawsx"]),
-        22_000,
-    ),
-    "NER": (
-        "test-en.tsv",
-        lambda path: write_text(path, "a\tO\nb\tB-PER\n\n" * 20),
-        lambda path: read_examples(path, TASKS["ner"]),
-        22_000,
-    ),
-    "report": ("report.txt", copied(EXAMPLE / "report.txt"), read_report, 20_000),
-    "trial": ("trial.json", write_record, read_record, 6_000),
-    "evidence": ("evidence.json", write_some_evidence, read_evidence, 6_000),
-    "manifest": (
-        "manifest.json", lambda path: write_text(path, json.dumps({"keys": ["0" * 16] * 5})), read_manifest, 6_000
-    ),
-    "predictions": ("predictions.parquet", write_frame, read_predictions, 2_000),
-    "pairs": ("xnli.parquet", lambda path: write_corpus(corpus("pairs"), path), read_corpus, 1_500),
-    "tags": ("ner.parquet", lambda path: write_corpus(corpus("tags"), path), read_corpus, 1_500),
-    "profile": ("params.yaml", copied(ROOT / "profiles" / "tiny.yaml"), load_profile, 800),
-    "registry": ("registry.yaml", copied(EXAMPLE / "registry.yaml"), load_registry, 400),
-}  # fmt: skip
-"""Name, a valid file, its reader, and how many damaged ones the long test reads: 110,200 in all."""
 
 
 def damaged(valid: bytes, rng: random.Random) -> bytes:
@@ -142,54 +56,87 @@ def damaged(valid: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
-@contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
-    def stop(*_: object) -> None:
-        raise TimeoutError(f"took more than {seconds} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-def read_damaged(name: str, folder: Path, count: int, seed: int) -> int:
-    """Read so many damaged files; how many of them were refused."""
-    file, write, read, _ = FILES[name]
-    path = folder / file
-    write(path)
-    valid, rng, refused = path.read_bytes(), random.Random(f"{name} {seed}"), 0
-    read(path)
-    for number in range(count):
-        path.write_bytes(damaged(valid, rng))
-        try:
-            with time_limit(SECONDS):
-                read(path)
-        except CrosslayerError as error:
-            refused += 1
-            message = str(error)
-            assert "\n" not in message, f"{name} {number}: {message!r}"
-            assert len(message) < 2000, f"{name} {number}: {message[:200]!r}..."
-        except Exception as error:
-            keep = folder / f"damaged-{number}-{file}"
-            keep.write_bytes(path.read_bytes())
-            raise AssertionError(f"{name} {number} ({keep}): {type(error).__name__}: {error}") from error
+def read_damaged(name: str, count: int, seed: int, keep: Path) -> int:
+    """Read so many damaged files; how many were refused. One that made a reader fall over stays in ``keep``."""
+    target, rng, refused = TARGETS[name], random.Random(f"{name} {seed}"), 0
+    with memory() as folder:
+        target.make(folder)
+        path = folder / target.file
+        valid = path.read_bytes()
+        assert is_refused(target, folder) == target.incomplete
+        with address_space(MEBIBYTES):
+            for number in range(count):
+                path.write_bytes(damaged(valid, rng))
+                try:
+                    with time_limit(SECONDS):
+                        refused += is_refused(target, folder)
+                except Exception as error:
+                    shutil.copyfile(path, keep / path.name)
+                    where = f"{name} {number} ({keep / path.name})"
+                    raise AssertionError(f"{where}: {type(error).__name__}: {error}") from error
     return refused
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", TARGETS)
 def test_a_damaged_file_is_read_or_refused(name: str, tmp_path: Path) -> None:
-    count = min(300, FILES[name][3] // 8)
-    assert read_damaged(name, tmp_path, count, seed=0) > count // 10
+    count = min(300, TARGETS[name].changed // 8)
+    assert read_damaged(name, count, seed=0, keep=tmp_path) > count // 10
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", TARGETS)
 def test_many_damaged_files_are_read_or_refused(name: str, tmp_path: Path) -> None:
-    assert read_damaged(name, tmp_path, FILES[name][3], seed=1) > 0
+    assert read_damaged(name, TARGETS[name].changed, seed=1, keep=tmp_path) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    find_spec("atheris") is None, reason="atheris is not here; its wheel is for Python 3.11 on Linux"
+)
+@pytest.mark.parametrize("name", TARGETS)
+def test_files_led_by_coverage_are_read_or_refused(name: str, tmp_path: Path) -> None:
+    runs, driver = TARGETS[name].led, Path(__file__).with_name("fuzz_coverage.py")
+    with memory() as folder:
+        command = [sys.executable, str(driver), name, str(runs)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=300)
+        for found in folder.glob("*-*"):  # crash-HASH, timeout-HASH, oom-HASH
+            shutil.copy(found, tmp_path)
+    told = [line for line in done.stderr.splitlines() if not line.startswith("#")]
+    assert done.returncode == 0, f"{tmp_path}: " + "\n".join(told[-40:])
+    assert re.search(r"number_of_executed_units: (\d+)", done.stderr)[1] == str(runs)  # type: ignore[index]
+
+
+def test_the_long_tests_read_more_than_a_hundred_thousand() -> None:
+    assert sum(target.changed for target in TARGETS.values()) > 60_000
+    assert sum(target.led for target in TARGETS.values()) > 100_000
+
+
+def raise_a_key_error(_: Path) -> None:
+    raise KeyError("x")
+
+
+def say_two_lines(_: Path) -> None:
+    error = DataError("x")
+    error.args = ("a\nb",)
+    raise error
+
+
+def take_a_gibibyte(_: Path) -> bytes:
+    return bytes(2**30)
+
+
+@pytest.mark.parametrize(
+    ("read", "noticed"),
+    [(raise_a_key_error, KeyError), (say_two_lines, AssertionError), (take_a_gibibyte, MemoryError),
+     (lambda _: time.sleep(2), TimeoutError)],
+)  # fmt: skip
+def test_a_reader_that_falls_over_is_noticed(
+    read: Callable[[Path], object], noticed: type[BaseException], tmp_path: Path
+) -> None:
+    if noticed is MemoryError and not os.path.exists("/proc/self/statm"):
+        pytest.skip("this system does not count address space")
+    with pytest.raises(noticed), time_limit(0.5), address_space(MEBIBYTES):
+        is_refused(Target("x", lambda _: None, read, 0, 0), tmp_path)
 
 
 def test_any_changed_byte_of_a_recorded_run_is_noticed(tmp_path: Path) -> None:

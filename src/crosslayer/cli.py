@@ -127,12 +127,11 @@ def changed(path: Path, changes: list[str]) -> str:
 
 
 def _parsed(change: str, value: str) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
+    from crosslayer.reading import Malformed, parse_yaml
 
     try:
-        return YAML(typ="safe").load(value)
-    except (YAMLError, ValueError):
+        return parse_yaml(value)
+    except Malformed:
         raise ConfigError(f"--set {change}: the value is no YAML; quote it") from None
 
 

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from crosslayer.errors import ConfigError
+from crosslayer.reading import Malformed, parse_yaml
 from crosslayer.tasks import TASKS, TaskName
 
 ACTIVE = Path("params.yaml")
@@ -311,16 +310,17 @@ def read_yaml(path: Path) -> Any:
     """Read a YAML 1.2 file safely.
 
     Raises:
-        ConfigError: the file is absent, not UTF-8 or not YAML.
+        ConfigError: the file is absent, not UTF-8 or no YAML that `parse_yaml` takes.
     """
     try:
-        return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        return parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"{path} does not exist") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    except YAMLError as error:
-        raise ConfigError(f"{path} is not YAML: {_one_line(error)}") from None
+    except Malformed as error:
+        place = "" if error.line is None else f", line {error.line}"
+        raise ConfigError(f"{path}{place} is not YAML: {error}") from None
 
 
 def load_profile(path: Path = ACTIVE) -> Profile:
@@ -373,7 +373,3 @@ def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
         candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
         model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
     return list(model.model_fields)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

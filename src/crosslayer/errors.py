@@ -17,13 +17,22 @@ import os
 import sys
 from typing import NoReturn
 
+MOST_SIGNS = 2000
+"""Of one error line."""
+
 
 class CrosslayerError(Exception):
     """Base of all errors raised on purpose."""
 
 
 class UserError(CrosslayerError):
-    """Wrong input: one line that says what is wrong, where, and what to do."""
+    """Wrong input: one line that says what is wrong, where, and what to do.
+
+    What it quotes may come from anybody: signs that a terminal would obey become spaces, and the end is cut off.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("".join(sign if sign.isprintable() else " " for sign in message[:MOST_SIGNS]))
 
 
 class ConfigError(UserError):

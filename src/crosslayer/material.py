@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from crosslayer.data.encoded import read_encoded
 from crosslayer.encoders.vocabulary import load_trimmed
 from crosslayer.errors import ConfigError, ResultsError
 from crosslayer.predictions import Stage
+from crosslayer.reading import parse_json
 from crosslayer.tasks import TaskName
 from crosslayer.trainee import Material
 from crosslayer.trials import TrialSpec, Variant, variants, variations
@@ -82,7 +83,10 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
     """The trials of a stage and task, seeds in the outer loop so that an interrupted sweep is balanced."""
     device = planned_device(profile.compute)
     training = profile.tasks[task].model_copy(update={"sizes": profile.tasks[task].sizes.__class__()})
-    digests = _digests(folder / "meta.json")
+    needed = ["encoder", task]
+    if stage == "intermediate":
+        needed += [intermediate_file(task, arm) for arm in profile.intermediate.arms if arm != "none"]
+    digests = _digests(folder / "meta.json", needed)
     shared: dict[str, Any] = {
         "stage": stage,
         "task": task,
@@ -98,12 +102,12 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
     return [_sweep_spec(seed, found, training, shared | {"digests": own}) for seed, found in planned]
 
 
-def _digests(path: Path) -> dict[str, str]:
+def _digests(path: Path, names: Sequence[str]) -> dict[str, str]:
     try:
-        found: dict[str, str] = dict(json.loads(path.read_text(encoding="utf-8"))["digests"])
+        found = parse_json(path.read_bytes())["digests"]
+        return {name: str(found[name]) for name in names}
     except (OSError, ValueError, KeyError, TypeError):
         raise ResultsError(f"{path} is missing or damaged; run `dvc repro`") from None
-    return found
 
 
 def _sweep_spec(seed: int, variant: Variant, training: TaskSpec, shared: dict[str, Any]) -> TrialSpec:

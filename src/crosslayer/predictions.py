@@ -9,7 +9,6 @@ facts in compact form (`crosslayer.claims.ledger`); both open as a `Run`.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,6 +23,8 @@ from crosslayer.config import Arm
 from crosslayer.data.examples import Split
 from crosslayer.errors import ResultsError
 from crosslayer.parquet import read_table, write_table
+from crosslayer.reading import Malformed, parse_json
+from crosslayer.reading import read_arrays as read_npz
 from crosslayer.tasks import TaskName
 
 if TYPE_CHECKING:
@@ -196,7 +197,7 @@ def check_predictions(frame: pd.DataFrame, n_labels: int, where: str) -> None:
     )
     try:
         table.validate(frame.astype(dict.fromkeys(scores, np.float32)))  # pandas cannot index float16
-    except pandera.errors.SchemaError as error:
+    except (pandera.errors.SchemaError, pandera.errors.SchemaErrors) as error:
         raise ResultsError(f"{where}: {' '.join(str(error).split())[:300]}; delete that trial and rerun") from None
 
 
@@ -214,17 +215,33 @@ def read_predictions(path: Path) -> pd.DataFrame:
     return frame
 
 
-def read_arrays(path: Path) -> dict[str, Array]:
+def read_arrays(path: Path, mend: str = "run `dvc repro`") -> dict[str, Array]:
     """The arrays of a ``diagnostics.npz``.
+
+    Args:
+        path: the file.
+        mend: what the reader can do about a wrong one.
 
     Raises:
         ResultsError: absent or damaged.
     """
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # zipfile, zlib and numpy raise many kinds
-        raise ResultsError(f"{path} is damaged ({type(error).__name__}); run `dvc repro`") from None
+        return read_npz(path)
+    except (Malformed, OSError) as error:
+        raise ResultsError(f"{path} is damaged ({error}); {mend}") from None
+
+
+def read_structure(path: Path, mend: str = "run `dvc repro`") -> dict[str, Any] | None:
+    """The structural measurements, ``None`` if there are none; arguments and errors as `read_arrays`."""
+    if not path.exists():
+        return None
+    try:
+        content = parse_json(path.read_bytes())
+    except Malformed:
+        content = None
+    if not isinstance(content, dict):
+        raise ResultsError(f"{path} is damaged; {mend}")
+    return content
 
 
 @dataclass(frozen=True)
@@ -272,11 +289,7 @@ class ResultsRun:
 
     def structure(self) -> dict[str, Any] | None:
         """See `Run.structure`."""
-        path = self.folder / "probes" / "structure.json"
-        try:
-            return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-        except ValueError:
-            raise ResultsError(f"{path} is damaged; run `dvc repro`") from None
+        return read_structure(self.folder / "probes" / "structure.json")
 
     def trial_folder(self, record: TrialRecord) -> Path:
         """Where that trial lies."""
@@ -322,8 +335,8 @@ def read_manifest(path: Path) -> list[str]:
         ResultsError: the manifest is damaged.
     """
     try:
-        keys = [str(key) for key in json.loads(path.read_text(encoding="utf-8"))["keys"]]
-    except (ValueError, KeyError, TypeError):
+        keys = [str(key) for key in parse_json(path.read_bytes())["keys"]]
+    except (Malformed, KeyError, TypeError):
         keys = [""]
     if not all(map(_FOLDER.fullmatch, keys)):
         raise ResultsError(f"{path} is damaged; run `dvc repro` to write it anew")

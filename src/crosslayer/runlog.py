@@ -18,6 +18,7 @@ import psutil
 
 from crosslayer import __version__
 from crosslayer.files import write_text
+from crosslayer.reading import Malformed, parse_json
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "dvc", "papermill")
 
@@ -55,10 +56,10 @@ def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None
 def read_run(path: Path) -> dict[str, Any]:
     """The content of a ``run.json``; empty if there is none or it is damaged, since nothing rests on it."""
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        content = parse_json(path.read_bytes())
+    except (OSError, Malformed):
         return {}
-    return content
+    return content if isinstance(content, dict) and isinstance(content.get("stages", {}), dict) else {}
 
 
 def parts_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:

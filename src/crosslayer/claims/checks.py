@@ -5,7 +5,6 @@ A claim that fails to reproduce passes them all, if its evidence is sound and it
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from crosslayer.claims.bears import Setting
@@ -15,6 +14,7 @@ from crosslayer.claims.results import Place
 from crosslayer.claims.verdict import judge
 from crosslayer.config import PROFILES, Profile, parse_profile, read_yaml
 from crosslayer.errors import ClaimError
+from crosslayer.reading import Malformed, parse_json
 
 RECORDED_TOLERANCE = 1e-9
 CHECKS_MEASURE = "checks"
@@ -57,8 +57,8 @@ def present_keys(folder: Path) -> frozenset[str]:
     keys: set[str] = set()
     for path in sorted(folder.glob("trials/*/*/manifest.json")):
         try:
-            keys.update(json.loads(path.read_bytes())["keys"])
-        except (ValueError, KeyError, TypeError):
+            keys.update(parse_json(path.read_bytes())["keys"])
+        except (Malformed, KeyError, TypeError):
             raise ClaimError(f"{path} is no manifest with keys; run `dvc repro`") from None
     return frozenset(keys)
 

@@ -140,7 +140,7 @@ def _row(cells: list[str], where: str) -> Row:
 
 def _date(lines: list[str]) -> str | None:
     """The first line that is a date, written as 2026-07-02, July 2, 2026 or 2 July 2026."""
-    for line in lines:
+    for line in filter(re.compile(r"[\w, -]*\d{4}[\w, -]*").fullmatch, lines):
         for pattern in ("%Y-%m-%d", "%B %d, %Y", "%d %B %Y"):
             try:
                 return datetime.strptime(line, pattern).date().isoformat()
@@ -150,8 +150,9 @@ def _date(lines: list[str]) -> str | None:
 
 
 def _question(lines: list[str]) -> str | None:
-    found = re.search(r"Research question: ([^?]+\?)", " ".join(lines))
-    return found[1].strip() if found and found[1].isprintable() else None
+    _, _, after = " ".join(lines).partition("Research question: ")
+    question, mark, _ = after.partition("?")
+    return f"{question}?".strip() if mark and question and question.isprintable() else None
 
 
 def _cites(lines: list[str]) -> tuple[str, ...]:

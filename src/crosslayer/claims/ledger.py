@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
 from crosslayer.claims.evidence import Evidence, read_evidence, write_evidence
@@ -33,8 +34,20 @@ from crosslayer.claims.results import FRESH
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
 from crosslayer.errors import ConfigError, ResultsError
-from crosslayer.parquet import read_table
-from crosslayer.predictions import SMOOTHED, Array, ResultsRun, Run, Stage, TaskTable, TrialRecord, chosen_on_dev
+from crosslayer.parquet import kind, read_table
+from crosslayer.predictions import (
+    SMOOTHED,
+    Array,
+    ResultsRun,
+    Run,
+    Stage,
+    TaskTable,
+    TrialRecord,
+    chosen_on_dev,
+    read_arrays,
+    read_structure,
+)
+from crosslayer.reading import Malformed, parse_json
 from crosslayer.runlog import read_run
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
@@ -44,6 +57,7 @@ if TYPE_CHECKING:
 LEDGER = Path("claims/ledger")
 TOLERANCE = 1e-9
 """How far a number of a recorded run may move when it is derived again."""
+MEND = "restore it from git"
 STAGES: tuple[Stage, ...] = ("sweep", "intermediate")
 PROBES = (
     "retrieval.parquet", "tagging.parquet", "transfer.parquet", "similarity.parquet", "identity.parquet",
@@ -68,13 +82,15 @@ class RecordedRun:
 
     @cached_property
     def _records(self) -> tuple[TrialRecord, ...]:
-        rows = json.loads((self.folder / "trials.json").read_text(encoding="utf-8"))
-        return tuple(TrialRecord.model_validate(row) for row in rows)
+        path = self.folder / "trials.json"
+        try:
+            return TypeAdapter(tuple[TrialRecord, ...]).validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            raise ResultsError(f"{path} is missing or damaged; {MEND}") from None
 
     @cached_property
     def _diagnostics(self) -> dict[str, Array]:
-        with np.load(self.folder / "diagnostics.npz", allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+        return read_arrays(self.folder / "diagnostics.npz", MEND)
 
     def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
         """See `Run.records`."""
@@ -87,7 +103,7 @@ class RecordedRun:
             raise ResultsError(f"no finished trial of that kind in {self.name}")
         first, keys = records[0], [record.key for record in records]
         path = self.folder / predictions_file(first.stage, first.task)
-        table = _of_split(pq.read_table(path, columns=["split", *IDENTITY, *keys]), split)
+        table = _of_split(_read(path, ["split", *IDENTITY, *keys]), split)
         names = _strings(table["language"])
         languages = tuple(sorted(set(names), key=lambda code: (code != "en", code)))
         index = {code: i for i, code in enumerate(languages)}
@@ -106,8 +122,9 @@ class RecordedRun:
         path = self.folder / f"scores-{record.key}.parquet"
         if not path.exists():
             return None
-        table = _of_split(pq.read_table(path), split).drop_columns(["split"])
-        return np.stack([column.to_numpy() for column in table.columns], axis=1).astype(np.float32)
+        names = [f"score_{k}" for k in range(len(TASKS[record.task].labels))]
+        table = _of_split(_read(path, ["split", *names]), split)
+        return np.stack([table[name].to_numpy() for name in names], axis=1).astype(np.float32)
 
     def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
         """See `Run.diagnostics`."""
@@ -117,12 +134,20 @@ class RecordedRun:
     def probe(self, name: str) -> pd.DataFrame | None:
         """See `Run.probe`."""
         path = self.folder / "probes" / f"{name}.parquet"
-        return read_table(path, "restore it from git").to_pandas() if path.exists() else None
+        return read_table(path, MEND).to_pandas() if path.exists() else None
 
     def structure(self) -> dict[str, Any] | None:
         """See `Run.structure`."""
-        path = self.folder / "probes" / "structure.json"
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+        return read_structure(self.folder / "probes" / "structure.json", MEND)
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    """These columns of a table, with words and numbers where they belong and nothing null."""
+    table = read_table(path, MEND, columns)
+    for name in columns:
+        if kind(table[name]) != ("text" if name in ("split", "language", "item") else "numbers"):
+            raise ResultsError(f"{path}: column {name:.40} holds something else than it should; {MEND}")
+    return table
 
 
 def _of_split(table: pa.Table, split: Split) -> pa.Table:
@@ -390,9 +415,11 @@ def verify(folder: Path) -> None:
         ResultsError: naming the first file that is missing, changed or not listed.
     """
     try:
-        hashes: dict[str, str] = dict(json.loads((folder / "hashes.json").read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
-        raise ResultsError(f"{folder}/hashes.json is missing or damaged; restore it from git") from None
+        hashes = parse_json((folder / "hashes.json").read_bytes())
+    except (OSError, Malformed):
+        hashes = None
+    if not isinstance(hashes, dict):
+        raise ResultsError(f"{folder}/hashes.json is missing or damaged; {MEND}")
     present = _files(folder)
     for name in sorted({*present, *hashes}):
         if name not in present:

@@ -22,10 +22,10 @@ from pydantic import (
     model_validator,
 )
 from ruamel.yaml import YAML, MappingNode, SequenceNode
-from ruamel.yaml.error import YAMLError
 
 from crosslayer.config import describe
 from crosslayer.errors import ClaimError
+from crosslayer.reading import Malformed, parse_yaml
 from crosslayer.tasks import TaskName
 
 REGISTRY = Path("claims/registry.yaml")
@@ -285,9 +285,10 @@ def load_registry(path: Path = REGISTRY) -> Registry:
     """
     text = read_text(path)
     try:
-        content = YAML(typ="safe").load(text)
-    except (YAMLError, ValueError, RecursionError) as error:
-        raise ClaimError(f"{path}{_mark(error)}: {_problem(error)}") from None
+        content = parse_yaml(text)
+    except Malformed as error:
+        place = "" if error.line is None else f", line {error.line}"
+        raise ClaimError(f"{path}{place}: {error}") from None
     if not isinstance(content, Mapping):
         raise ClaimError(f"{path} holds no mapping; it needs the keys source and entries")
     try:
@@ -353,14 +354,3 @@ def _ranges_of(item: Any) -> list[Any]:
             low, high = pair if isinstance(pair, list) and len(pair) == 2 else (pair, pair)
             flat.append({**shared, "measure": measure, "task": task, "low": low, "high": high})
     return flat
-
-
-def _mark(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return "" if mark is None else f", line {mark.line + 1}"
-
-
-def _problem(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return " ".join(str(getattr(error, "problem", None) or error).split())[:200]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from crosslayer.claims.verdict import Verdict, decide
 from crosslayer.claims.wording import key_number
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import ClaimError
+from crosslayer.reading import Malformed, parse_json
 
 FRESH = "fresh"
 RESULTS = Path("results")
@@ -145,9 +145,10 @@ def _read_info(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(read_text(path))
-    except json.JSONDecodeError as error:
-        raise ClaimError(f"{path}, line {error.lineno} is not JSON: {error.msg}") from None
+        content = parse_json(read_text(path))
+    except Malformed as error:
+        place = "" if error.line is None else f", line {error.line}"
+        raise ClaimError(f"{path}{place} is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise ClaimError(f"{path} holds no JSON object")
     return content

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.errors import DataError, ResultsError
@@ -195,9 +196,13 @@ def read_encoded(path: Path) -> Encoded:
     table = read_table(path)
     if not table.schema.equals(SCHEMA):
         raise ResultsError(f"{path} has other columns than this version writes; run `dvc repro`")
-    task: Any = (table.schema.metadata or {}).get(b"task", b"").decode()
+    task: Any = (table.schema.metadata or {}).get(b"task", b"").decode(errors="replace")
+    ragged_names = ("ids", "types", "firsts", "labels")
+    nulls = sum(pc.list_flatten(table[name]).null_count for name in ragged_names)
+    if task not in ("", *TASKS) or nulls or any(column.null_count for column in table.columns):
+        raise ResultsError(f"{path} holds other values than this version writes; run `dvc repro`")
     text = [np.array(table[name].to_pylist(), dtype=object) for name in ("split", "language", "item")]
-    ragged = [_split_list(table[name].combine_chunks()) for name in ("ids", "types", "firsts", "labels")]
+    ragged = [_split_list(table[name].combine_chunks()) for name in ragged_names]
     return Encoded(task, text[0], text[1], text[2], table["start"].to_numpy(), *ragged[:4])
 
 

@@ -8,6 +8,7 @@ tells which they are and what their class labels are called.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from datasets import Dataset, Features
 
 CARD = "README.md"
+PATTERN = re.compile(r"(?!/)(?!.*(\.\.|\*\*))[\w*./=-]{1,200}")
+"""Files of a data set by their paths; leads out of no folder."""
 XTREME = "google/xtreme"
 MULTI_NLI = "nyu-mll/multi_nli"
 HUB_SPLIT: dict[Split, str] = {"train": "train", "dev": "validation", "test": "test"}
@@ -80,7 +83,10 @@ def read_parallel(spec: DataSpec) -> Parallel:
     pairs: dict[str, list[tuple[str, str, str]]] = {}
     for language, config in _tatoeba(spec).items():
         table = _load(spec, XTREME, config, "dev", ("source_sentence", "target_sentence"))
-        pairs[language] = [(str(i), text.strip(), en.strip()) for i, (text, en) in enumerate(table.rows)]
+        pairs[language] = [
+            (str(i), _text(text, table, i).strip(), _text(en, table, i).strip())
+            for i, (text, en) in enumerate(table.rows)
+        ]
     return pairs
 
 
@@ -155,7 +161,7 @@ def _read_xnli(languages: list[str], spec: DataSpec) -> dict[tuple[Split, str], 
         for row, (language, first, second, label) in enumerate(table.rows):
             if language in found:
                 item = str(len(found[language]))
-                found[language].append(PairExample(item, first, second, _known(label, task, table, row)))
+                found[language].append(_pair(item, first, second, label, task, table, row))
         for language in languages:
             corpus[split, language] = _align(found[language], corpus, split, f"{table.where} {language}")
     return corpus
@@ -179,8 +185,11 @@ def _load(spec: DataSpec, name: str, config: str | None, split: Split, columns: 
     missing = [column for column in columns if column not in dataset.column_names]
     if missing:
         raise DataError(f"{where} has no column {missing[0]}, only {', '.join(dataset.column_names)}")
-    decoded = [_decoded(dataset[column][:], dataset.features[column]) for column in columns]
-    ids = dataset["id"][:] if "id" in dataset.column_names else None
+    try:
+        decoded = [_decoded(dataset[column][:], dataset.features[column]) for column in columns]
+        ids = dataset["id"][:] if "id" in dataset.column_names else None
+    except (TypeError, ValueError):  # no label ids, or no UTF-8
+        raise DataError(f"{where}: a column holds other values than its type; check data.revisions") from None
     return Table(where, ids, list(zip(*decoded, strict=True)))
 
 
@@ -246,6 +255,9 @@ def _card(name: str, revision: str) -> tuple[dict[tuple[str, str], str], dict[st
             for config in data.get("configs") or []
             for entry in config["data_files"]
         }
+        for pattern in files.values():
+            if not PATTERN.fullmatch(pattern):  # damaged files that match are deleted
+                raise ValueError(pattern)
         return files, {key: info.features for key, info in DatasetInfosDict.from_dataset_card_data(data).items()}
     except Exception as error:  # a card is YAML by hand
         raise hub.HubError(f"its {CARD} is not as expected ({type(error).__name__})") from None
@@ -266,14 +278,31 @@ def _pairs(table: Table, task: Task, unlabelled: str | None = None) -> Iterator[
     for row, (first, second, label) in enumerate(table.rows):
         if label != unlabelled:
             item = str(row if table.ids is None else table.ids[row])
-            yield PairExample(item, first, second, _known(label, task, table, row))
+            yield _pair(item, first, second, label, task, table, row)
+
+
+def _pair(item: str, first: Any, second: Any, label: Any, task: Task, table: Table, row: int) -> PairExample:
+    texts = _text(first, table, row), _text(second, table, row)
+    return PairExample(item, *texts, _known(label, task, table, row))
+
+
+def _text(value: Any, table: Table, row: int) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"{table.where} row {row}: {value!r:.40} is no text")
+    return value
 
 
 def _tagged(table: Table, task: Task) -> Iterator[TagExample]:
     for row, (words, tags) in enumerate(table.rows):
+        if not isinstance(words, list) or not isinstance(tags, list):
+            raise DataError(f"{table.where} row {row} holds no lists of words and tags")
         if len(words) != len(tags):
             raise DataError(f"{table.where} row {row}: {len(words)} words but {len(tags)} tags")
-        yield TagExample(str(row), tuple(words), tuple(_known(tag, task, table, row) for tag in tags))
+        yield TagExample(
+            str(row),
+            tuple(_text(word, table, row) for word in words),
+            tuple(_known(tag, task, table, row) for tag in tags),
+        )
 
 
 def _known(label: Any, task: Task, table: Table, row: int) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from crosslayer.data.examples import Corpus, Example, PairExample, Parallel, TagExample
 from crosslayer.errors import ResultsError
@@ -30,7 +31,7 @@ def read_corpus(path: Path) -> Corpus:
         ResultsError: absent, damaged, or of other columns.
     """
     corpus: dict[Any, list[Example]] = {}
-    for row in _read(path, PairExample.__slots__, TagExample.__slots__):
+    for row in _read(path, *(("split", "language", *kind.__slots__) for kind in (PairExample, TagExample))):
         key = (row.pop("split"), row.pop("language"))
         example: Example
         if "words" in row:
@@ -58,16 +59,25 @@ def read_parallel(path: Path) -> Parallel:
         ResultsError: absent, damaged, or of other columns.
     """
     pairs: dict[str, list[tuple[str, str, str]]] = {}
-    for row in _read(path, ("item", "text", "english")):
+    for row in _read(path, ("language", "item", "text", "english")):
         pairs.setdefault(row["language"], []).append((row["item"], row["text"], row["english"]))
     return pairs
 
 
 def _read(path: Path, *columns: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of a table with one of these sets of columns besides ``split`` and ``language``; none is empty."""
+    """The rows of a table with one of these sets of columns, texts or lists of texts; none is empty."""
     table = read_table(path)
-    own = set(table.column_names) - {"split", "language"}
-    if own not in map(set, columns) or any(column.null_count for column in table.columns):
+    right = sorted(table.column_names) in map(sorted, columns)
+    if not right or not all(_is_text(table[name], name in ("words", "tags")) for name in table.column_names):
         raise ResultsError(f"{path} has other columns than this version writes; run `dvc repro`")
     rows: list[dict[str, Any]] = table.to_pylist()
     return rows
+
+
+def _is_text(column: pa.ChunkedArray, in_lists: bool) -> bool:
+    """Whether a column holds texts, or lists of texts, and nothing is null."""
+    kind, nulls = column.type, column.null_count
+    if in_lists and pa.types.is_list(kind):
+        kind, nulls = kind.value_type, nulls + pc.list_flatten(column).null_count
+        in_lists = False
+    return not in_lists and pa.types.is_string(kind) and not nulls

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from transformers import BertConfig, BertModel
 
 
+SIZES = (
+    "vocab_size", "max_position_embeddings", "type_vocab_size", "num_hidden_layers", "hidden_size",
+    "intermediate_size", "num_attention_heads",
+)  # fmt: skip
+"""What the number of a BERT's weights follows from; it does not depend on the heads."""
+
+
 class Tokenizer(Protocol):
     """Text to sub-word ids.
 
@@ -81,13 +88,36 @@ def assemble(config: BertConfig, state: Mapping[str, Tensor]) -> BertModel:
     Raises:
         EncoderError: a tensor is missing or has another shape than ``config`` says.
     """
+    check_size(config, sum(tensor.nbytes for tensor in state.values()), "the encoder")
     return load_weights(None, config=config, state_dict=dict(state))
+
+
+def check_size(config: Any, n_bytes: int, where: str) -> None:
+    """Check that a configuration asks for no more weights than there are bytes, before any room is made for them.
+
+    Args:
+        config: a `BertConfig`, or what its file holds.
+        n_bytes: of all weights.
+        where: what both are of, for the error.
+
+    Raises:
+        EncoderError: it does, or a size is no positive integer.
+    """
+    sizes: list[Any] = [getattr(config, name, None) for name in SIZES]
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise EncoderError(f"config.json of {where}: {', '.join(SIZES)} must be positive; got {sizes!s:.200}")
+    rows, places, types, layers, width, inner, _ = sizes
+    weights = width * (rows + places + types) + layers * (4 * width * (width + 1) + inner * (2 * width + 1))
+    if weights > n_bytes:
+        raise EncoderError(
+            f"the weights of {where} do not fit its config.json, which asks for {weights} of them; there are "
+            f"{n_bytes} bytes"
+        )
 
 
 def load_weights(source: str | None, **options: Any) -> BertModel:
     """``BertModel.from_pretrained`` without pooler, float32, silent, strict about missing tensors and shapes."""
     import torch
-    from safetensors import SafetensorError
     from transformers import BertModel
 
     options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # reported below, by name
@@ -97,7 +127,7 @@ def load_weights(source: str | None, **options: Any) -> BertModel:
             loaded: Any = BertModel.from_pretrained(
                 source, add_pooling_layer=False, dtype=torch.float32, **options
             )
-    except (OSError, RuntimeError, ValueError, SafetensorError) as error:
+    except Exception as error:  # a configuration can be wrong in many ways
         raise EncoderError(f"cannot load the weights of {where}: {one_line(error)}") from error
     model: BertModel = loaded[0]
     misfits = sorted({*loaded[1]["missing_keys"], *(entry[0] for entry in loaded[1]["mismatched_keys"])})

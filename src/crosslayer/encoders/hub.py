@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from transformers import AutoTokenizer
+from transformers import AutoTokenizer, BertConfig
 
 from crosslayer import hub
-from crosslayer.encoders.base import Encoder, load_weights, one_line, quiet
+from crosslayer.encoders.base import Encoder, check_size, load_weights, one_line, quiet
 from crosslayer.errors import EncoderError
+from crosslayer.reading import Malformed, parse_json
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
 FILES = (
@@ -88,8 +89,9 @@ def check_folder(folder: Path) -> None:
     """Raise EncoderError where a directory holds no BERT with its weights."""
     path = folder / "config.json"
     try:
-        kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
-    except (OSError, ValueError, AttributeError) as error:
+        config = parse_json(path.read_bytes())
+        kind = config.get("model_type")
+    except (OSError, Malformed, AttributeError) as error:
         raise EncoderError(
             f"{path} cannot be read ({one_line(error)}); give a complete model directory"
         ) from error
@@ -97,6 +99,8 @@ def check_folder(folder: Path) -> None:
         raise EncoderError(f"{path}: model_type is {kind}, and only bert is supported; choose another encoder")
     if not any(folder.glob("*.safetensors")):
         raise EncoderError(f"{folder} has no .safetensors file; convert the weights, other formats are not read")
+    n_bytes = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    check_size(SimpleNamespace(**{**BertConfig().to_dict(), **config}), n_bytes, str(folder))
 
 
 def digest_files(folder: Path) -> str:
@@ -201,8 +205,9 @@ def load_tokenizer(folder: Path) -> HubTokenizer:
             tokenizer = AutoTokenizer.from_pretrained(
                 str(folder), local_files_only=True, trust_remote_code=False, use_fast=True
             )
+        if not tokenizer.is_fast or tokenizer.pad_token_id is None or tokenizer.unk_token_id is None:
+            raise EncoderError("it must be a fast one with padding and unknown sub-words")
+        pad, unk = int(tokenizer.pad_token_id), int(tokenizer.unk_token_id)
+        return HubTokenizer(tokenizer.backend_tokenizer, pad, unk)
     except Exception as error:  # the Rust backend raises bare Exception on a damaged file
         raise EncoderError(f"cannot load the tokeniser of {folder}: {one_line(error)}") from error
-    if not tokenizer.is_fast or tokenizer.pad_token_id is None or tokenizer.unk_token_id is None:
-        raise EncoderError(f"the tokeniser of {folder} must be a fast one with padding and unknown sub-words")
-    return HubTokenizer(tokenizer.backend_tokenizer, int(tokenizer.pad_token_id), int(tokenizer.unk_token_id))

@@ -23,6 +23,7 @@ from transformers import BertConfig, BertModel
 from crosslayer.data.encoded import Encoded
 from crosslayer.encoders.base import assemble, one_line
 from crosslayer.errors import EncoderError
+from crosslayer.reading import parse_json
 
 Ids = npt.NDArray[np.int64]
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
@@ -119,8 +120,10 @@ def load_trimmed(folder: Path) -> BertModel:
         EncoderError: a file is missing, damaged, or the two do not belong together.
     """
     try:
-        config = BertConfig.from_dict(json.loads((folder / "config.json").read_text(encoding="utf-8")))
+        config = BertConfig.from_dict(parse_json((folder / "config.json").read_bytes()))
         state = load_file(folder / "model.safetensors")
-    except (OSError, ValueError, SafetensorError) as error:
-        raise EncoderError(f"{folder} holds no usable encoder ({error}); run the encoder stage again") from error
+    except Exception as error:  # a configuration can be wrong in many ways
+        raise EncoderError(
+            f"{folder} holds no usable encoder ({one_line(error)}); run the encoder stage again"
+        ) from error
     return assemble(config, state)

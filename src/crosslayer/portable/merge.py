@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,8 +18,10 @@ from crosslayer.data.encoded import Encoded, read_encoded
 from crosslayer.errors import ResultsError
 from crosslayer.inference import prediction_frame
 from crosslayer.material import trial_specs
+from crosslayer.parquet import kind, parse_table
 from crosslayer.portable.run import FILES, KEY
-from crosslayer.predictions import Stage, check_predictions
+from crosslayer.predictions import Stage, check_predictions, schema
+from crosslayer.reading import Malformed, read_arrays, unzip
 from crosslayer.runlog import note_seconds
 from crosslayer.supervision import exclusive
 from crosslayer.sweep import keep
@@ -114,16 +115,14 @@ def read_trials(folder: Path) -> Iterator[tuple[str, Contents]]:
 def _read_part(path: Path) -> Iterator[tuple[str, Contents]]:
     trials: dict[str, Contents] = {}
     try:
-        with zipfile.ZipFile(path) as archive:
-            for member in archive.namelist():
-                key, _, name = member.partition("/")
-                if not KEY.fullmatch(key) or name not in FILES:
-                    raise ResultsError(
-                        f"{path} holds {member[:80]!r}, which is no file of a trial; nothing was read"
-                    )
-                trials.setdefault(key, {})[name] = archive.read(member)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+        members = unzip(path)
+    except (Malformed, OSError) as error:
         raise ResultsError(f"{path} is damaged ({error}); copy it again") from None
+    for member, content in members.items():
+        key, _, name = member.partition("/")
+        if not KEY.fullmatch(key) or name not in FILES:
+            raise ResultsError(f"{path} holds {member[:80]!r}, which is no file of a trial; nothing was read")
+        trials.setdefault(key, {})[name] = content
     yield from trials.items()
 
 
@@ -162,9 +161,13 @@ def _read_result(contents: Contents, where: str) -> Result:
 
 def _predictions(data: bytes, n_labels: int, where: str) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(io.BytesIO(data))
-    except (pa.ArrowInvalid, OSError, ValueError) as error:
-        raise ResultsError(f"{where}: predictions.parquet is damaged ({type(error).__name__})") from None
+        table = parse_table(pa.BufferReader(data))
+    except Malformed as error:
+        raise ResultsError(f"{where}: predictions.parquet is damaged ({error})") from None
+    kinds = dict.fromkeys(schema(n_labels).names, "numbers") | dict.fromkeys(("split", "language", "item"), "text")
+    if {name: kind(table[name]) for name in table.column_names} != kinds:
+        raise ResultsError(f"{where}: predictions.parquet has other columns than a sweep writes")
+    frame: pd.DataFrame = table.to_pandas()
     check_predictions(frame, n_labels, where)
     return frame
 
@@ -184,7 +187,6 @@ def _compare(frame: pd.DataFrame, encoded: Encoded, where: str) -> None:
 
 def _arrays(data: bytes, where: str) -> dict[str, Any]:
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise ResultsError(f"{where}: diagnostics.npz is damaged ({type(error).__name__})") from None
+        return read_arrays(io.BytesIO(data))
+    except Malformed as error:
+        raise ResultsError(f"{where}: diagnostics.npz is damaged ({error})") from None

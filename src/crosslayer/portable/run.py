@@ -31,6 +31,7 @@ from crosslayer.errors import ConfigError, ResultsError, TrialFailure
 from crosslayer.execution import make_runner
 from crosslayer.portable.blocks import unpack_state
 from crosslayer.progress import Progress
+from crosslayer.reading import parse_json, read_arrays
 from crosslayer.trainee import Material
 
 if TYPE_CHECKING:
@@ -65,17 +66,24 @@ def read_pack(folder: Path) -> dict[str, Any]:
         ConfigError: this is no packed folder, or a file is missing or another one.
     """
     try:
-        pack: dict[str, Any] = json.loads((folder / "pack.json").read_text(encoding="utf-8"))
-        hashes: dict[str, str] = pack["files"]
+        pack: dict[str, Any] = parse_json((folder / "pack.json").read_bytes())
+        hashes, keys = dict(pack["files"]), [str(trial["key"]) for trial in pack["trials"]]
     except (OSError, ValueError, KeyError, TypeError):
         raise ConfigError(f"{folder} is no packed sweep; make one with `crosslayer sweep pack TASK DIR`") from None
-    if not all(KEY.fullmatch(str(trial.get("key"))) for trial in pack["trials"]):
+    if not all(map(KEY.fullmatch, keys)):
         raise ConfigError(f"{folder}/pack.json names a trial by something else than its key; pack it again")
     for name, expected in hashes.items():
-        path = folder / name
-        if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != expected:
+        path = folder / str(name)
+        if _sha256(path) != expected:
             raise ConfigError(f"{path} is missing or not the file that was packed; copy the folder again")
     return pack
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError):  # absent, or no name that a file can have
+        return None
 
 
 def run_pack(folder: Path, workers: int | None = None, seconds: float | None = None) -> int:
@@ -156,8 +164,7 @@ def _start(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:
 def load_material(folder: Path, specs: Sequence[TrialSpec], device: torch.device) -> Material:
     """Encoder and windows out of a packed folder."""
     config = BertConfig.from_dict(json.loads((folder / "encoder.json").read_text(encoding="utf-8")))
-    with np.load(folder / "encoder.npz", allow_pickle=False) as arrays:
-        state = unpack_state({name: arrays[name] for name in arrays.files})
+    state = unpack_state(read_arrays(folder / "encoder.npz"))
     arms = {spec.arm for spec in specs} - {"none"}
     return Material(
         encoder=assemble(config, {name: torch.from_numpy(value) for name, value in state.items()}),
