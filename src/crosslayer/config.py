@@ -248,13 +248,17 @@ class ComputeSpec(Section):
         device: ``auto`` takes a GPU where there is one.
         precision: ``auto`` is bfloat16 where the device computes it natively, else float32.
         threads: threads of one trial, part of its key: results repeat bit for bit at one thread count.
-        workers: trials at a time.
+        workers: trials at a time; on several GPUs they take them in turn.
+        micro_batch: sequences of a batch that are computed at a time, to save memory; ``null`` is the whole batch.
+            A multiple of ``fusion.bn_group``, so that normalisation stays the same, that divides every task's
+            ``batch_size``. Part of a trial's key, since dropout and rounding follow it.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Positive = 2
     workers: Positive = 1
+    micro_batch: Positive | None = None
 
 
 class Profile(Section):
@@ -298,12 +302,20 @@ class Profile(Section):
             raise ValueError(f"sweep.variations.fusion: {describe(error, FusionSpec)}") from None
 
     def _check_groups(self, fusion: FusionSpec, tasks: list[TaskName], key: str) -> None:
+        micro = self.compute.micro_batch
+        if micro and micro % fusion.bn_group:
+            raise ValueError(
+                f"compute.micro_batch {micro} is no multiple of {key}.bn_group {fusion.bn_group}; "
+                "parts of a normalisation group would change the result"
+            )
         for name in tasks:
-            if self.tasks[name].batch_size % fusion.bn_group:
+            batch = self.tasks[name].batch_size
+            if batch % fusion.bn_group:
                 raise ValueError(
-                    f"tasks.{name}.batch_size {self.tasks[name].batch_size} is no multiple of "
-                    f"{key}.bn_group {fusion.bn_group}"
+                    f"tasks.{name}.batch_size {batch} is no multiple of {key}.bn_group {fusion.bn_group}"
                 )
+            if micro and batch % micro:
+                raise ValueError(f"compute.micro_batch {micro} does not divide tasks.{name}.batch_size {batch}")
 
 
 def read_yaml(path: Path) -> Any:

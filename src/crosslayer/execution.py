@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,39 @@ from crosslayer.training import Finished, run_finetuned
 if TYPE_CHECKING:
     from crosslayer.trainee import Material
     from crosslayer.trials import TrialSpec
+
+
+def own_device(kind: str) -> torch.device:
+    """The device of this process: the worker processes of a pool take the GPUs of a machine in turn."""
+    if kind != "cuda":
+        return torch.device(kind)
+    return torch.device("cuda", gpu_of(multiprocessing.current_process().name, torch.cuda.device_count()))
+
+
+def gpu_of(process: str, n_gpus: int) -> int:
+    """The GPU of a process by its name, which ends in its number among its parent's children, from 1; that of a
+    process without a number is the first."""
+    number = process.rpartition("-")[2]
+    return (int(number) - 1) % n_gpus if number.isdecimal() else 0
+
+
+def memory_advice(spec: TrialSpec, error: torch.OutOfMemoryError) -> str:
+    """What was wanted of a GPU whose memory did not suffice, and what to do, in one line."""
+    seen = ". ".join(str(error).partition("\n")[0].split(". ")[:2]).rstrip(".")  # what follows is torch's advice
+    group, batch = spec.fusion.bn_group, spec.training.batch_size
+    computed = spec.micro_batch or batch
+    smaller = [size for size in range(group, computed, group) if batch % size == 0]
+    if smaller:
+        return (
+            f"{seen}; lower compute.micro_batch to {smaller[-1]}, now {computed} sequences are computed together"
+        )
+    remedies = ["shorten data.max_length", "use a larger GPU"]
+    if spec.precision == "float32":
+        remedies.insert(1, "set compute.precision to bfloat16")
+    return (
+        f"{seen}; one normalisation group of {computed} sequences does not fit, and a smaller fusion.bn_group "
+        f"would change the result: {', '.join(remedies[:-1])} or {remedies[-1]}"
+    )
 
 
 def make_runner(specs: Sequence[TrialSpec], material: Material) -> Callable[[TrialSpec], Finished]:

@@ -170,7 +170,9 @@ class ShuffledFusion(DLFA):
     """Control: `DLFA` whose lower layer is that of another sentence, the one before it in the batch.
 
     Sub-word t gets real sub-word t mod n of the other sentence, which has n of them, so every real position
-    gets a real vector. The result depends on how sentences are batched, and a batch of one is refused.
+    gets a real vector. The result depends on how sentences are batched, and a batch of one is refused. Where
+    a batch is computed in micro-batches, "before it" goes round in the micro-batch: it is another sentence all the
+    same, but this control's result is not that of the whole batch.
     """
 
     def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:

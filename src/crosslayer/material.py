@@ -93,6 +93,7 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
         "precision": choose_precision(profile.compute, device),
         "device_kind": device,
         "threads": profile.compute.threads,
+        "micro_batch": profile.compute.micro_batch,
     }
     own = {name: digests[name] for name in ("encoder", task)}
     if stage == "intermediate":

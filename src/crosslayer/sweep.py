@@ -18,7 +18,7 @@ import torch
 
 from crosslayer.config import ComputeSpec, Profile
 from crosslayer.errors import ResultsError, TrialFailure
-from crosslayer.execution import make_runner
+from crosslayer.execution import make_runner, memory_advice, own_device
 from crosslayer.material import choose_device, load_material, trial_specs
 from crosslayer.metrics import task_score
 from crosslayer.predictions import Stage, TrialRecord, read_manifest, write_predictions
@@ -117,7 +117,8 @@ def finished_trials(profile: Profile, results: Path) -> list[TrialRecord]:
 def _summary(record: TrialRecord) -> str:
     score = "" if record.test_score is None else f" {record.test_score:.2f}"
     arm = "" if record.stage == "sweep" else f" after {record.arm}"
-    return f"{record.model} seed {record.seed}{arm}: {record.outcome}{score}"
+    detail = f" ({record.detail})" if record.detail else ""
+    return f"{record.model} seed {record.seed}{arm}: {record.outcome}{score}{detail}"
 
 
 def _execute(specs: list[TrialSpec], compute: ComputeSpec, encoder: Path, home: Path) -> Iterator[TrialRecord]:
@@ -197,7 +198,7 @@ _worker: dict[str, object] = {}
 
 def _start_worker(specs: list[TrialSpec], encoder: Path, device: str, home: Path) -> None:
     die_with_supervisors()
-    _worker["run"] = prepare_runner(specs, encoder, torch.device(device))
+    _worker["run"] = prepare_runner(specs, encoder, own_device(device))
     _worker["home"] = home
 
 
@@ -227,7 +228,7 @@ def run_and_keep(spec: TrialSpec, run: Runner, home: Path) -> TrialRecord:
         write_trial(home, record, lambda folder: None)
         return record
     except torch.OutOfMemoryError as error:
-        record = spec.record(outcome="out_of_memory", detail=str(error).splitlines()[0])
+        record = spec.record(outcome="out_of_memory", detail=memory_advice(spec, error))
         write_trial(home, record, lambda folder: None)
         return record
     log.debug("%s took %.1f s", spec.key, time.monotonic() - start)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from crosslayer.data.batching import Batch, training_batches
+from crosslayer.data.batching import Batch, micro_batches, training_batches
 from crosslayer.data.encoded import Encoded
 from crosslayer.errors import ConfigError, TrialFailure
 from crosslayer.inference import collapsed, dev_score, diagnose, predict
@@ -187,17 +187,24 @@ def _step(
     decay: torch.optim.lr_scheduler.LambdaLR,
     training: TaskSpec,
 ) -> Tensor:
-    """One optimiser step; returns the loss."""
-    _, logits = module.forward(batch)
-    loss = nn.functional.cross_entropy(logits, batch.labels, label_smoothing=training.label_smoothing)
-    if not torch.isfinite(loss):
-        raise TrialFailure("nan_loss", f"loss {loss.item()} at learning rate {decay.get_last_lr()[0]:.3g}")
+    """One optimiser step; returns the loss.
+
+    Micro-batches count by their labels, so that the gradients they add up to are those of the batch's mean loss.
+    """
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
+    losses: list[Tensor] = []
+    for part in micro_batches(batch, module.spec.micro_batch):
+        _, logits = module.forward(part)
+        loss = nn.functional.cross_entropy(logits, part.labels, label_smoothing=training.label_smoothing)
+        if not torch.isfinite(loss):
+            raise TrialFailure("nan_loss", f"loss {loss.item()} at learning rate {decay.get_last_lr()[0]:.3g}")
+        loss = loss * (len(part.labels) / len(batch.labels))
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
     nn.utils.clip_grad_norm_(module.parameters(), training.clip)
     optimiser.step()
     decay.step()
-    return loss.detach()
+    return torch.stack(losses).sum()
 
 
 def build_optimiser(module: Trainee, training: TaskSpec) -> torch.optim.AdamW:

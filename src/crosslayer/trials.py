@@ -46,6 +46,7 @@ class TrialSpec(BaseModel):
         kind, fusion, layer: the fusion module and its lower layer.
         half: 1 or 2 trains on that half of the training items only.
         share: trains on that share of them; absent from the key where it is all.
+        micro_batch: windows of a batch that are computed at a time; absent from the key where they are all.
         training: hyper-parameters, sizes left out (the data digest covers them).
         intermediate: items, epochs and learning rate of the intermediate phase of an arm.
         digests: of the encoder and of every table of windows that the trial reads.
@@ -65,6 +66,7 @@ class TrialSpec(BaseModel):
     layer: int | None = None
     half: int | None = None
     share: float | None = None
+    micro_batch: int | None = None
     training: TaskSpec
     intermediate: dict[str, float | int | str] = {}
     digests: dict[str, str]
@@ -80,7 +82,8 @@ class TrialSpec(BaseModel):
 
     def content(self) -> dict[str, Any]:
         """What the key is made of."""
-        return self.model_dump(mode="json", exclude={"share"} if self.share is None else None)
+        absent = {name for name in ("share", "micro_batch") if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=absent)
 
     def record(self, **result: Any) -> TrialRecord:
         """The record of this trial with its result."""

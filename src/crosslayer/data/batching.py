@@ -64,6 +64,25 @@ def training_batches(
             yield collate(encoded, batches[index], pad_id)
 
 
+def micro_batches(batch: Batch, size: int | None) -> Iterator[Batch]:
+    """The batch in parts of ``size`` consecutive windows, each padded as far as the whole; ``None``: in one."""
+    if size is None:
+        yield batch
+        return
+    for start in range(0, len(batch.ids), size):
+        part = slice(start, start + size)
+        chosen = (batch.row >= start) & (batch.row < start + size)
+        yield Batch(
+            batch.ids[part],
+            batch.types[part],
+            batch.mask[part],
+            batch.row[chosen] - start,
+            batch.position[chosen],
+            batch.labels[chosen],
+            batch.windows[part],
+        )
+
+
 def prediction_batches(encoded: Encoded, rows: Array, max_tokens: int, pad_id: int) -> Iterator[Batch]:
     """All rows, longest first, as many in a batch as ``max_tokens`` padded sub-words allow, but never one alone
     if there are two (`crosslayer.fusion.ShuffledFusion` needs a neighbour)."""

@@ -28,7 +28,7 @@ from transformers import BertConfig
 from crosslayer.data.encoded import read_encoded
 from crosslayer.encoders.base import assemble
 from crosslayer.errors import ConfigError, ResultsError, TrialFailure
-from crosslayer.execution import make_runner
+from crosslayer.execution import make_runner, memory_advice, own_device
 from crosslayer.portable.blocks import unpack_state
 from crosslayer.progress import Progress
 from crosslayer.reading import parse_json, read_arrays
@@ -42,7 +42,7 @@ KEY = re.compile(r"[0-9a-f]{16}")
 FILES = ("result.json", "predictions.parquet", "diagnostics.npz")
 PART_BYTES = 15 * 2**20
 WORKERS_ON_A_GPU = 8
-"""Trials at a time: one alone leaves a large GPU idle between the kernels of so small an encoder."""
+"""Trials at a time on each GPU: one alone leaves a large GPU idle between the kernels of so small an encoder."""
 
 
 class Settings(SimpleNamespace):
@@ -54,9 +54,10 @@ class Settings(SimpleNamespace):
 
 
 def read_spec(content: dict[str, Any]) -> TrialSpec:
-    """A trial of ``pack.json``; its sections ``training`` and ``fusion`` become attributes."""
+    """A trial of ``pack.json``; its sections ``training`` and ``fusion`` become attributes. What packs written
+    before lack has its default."""
     sections = {name: Settings(**content[name]) for name in ("training", "fusion")}
-    return cast("TrialSpec", Settings(**{**content, **sections}))
+    return cast("TrialSpec", Settings(**{"micro_batch": None, **content, **sections}))
 
 
 def read_pack(folder: Path) -> dict[str, Any]:
@@ -91,7 +92,7 @@ def run_pack(folder: Path, workers: int | None = None, seconds: float | None = N
 
     Args:
         folder: what `crosslayer sweep pack` wrote.
-        workers: trials at a time; by default 8 on a GPU, and as the profile says on a CPU.
+        workers: trials at a time; by default 8 on each GPU, and as the profile says on a CPU.
         seconds: start no trial after this time; the same command goes on later.
 
     Returns:
@@ -111,7 +112,8 @@ def run_pack(folder: Path, workers: int | None = None, seconds: float | None = N
         shutil.rmtree(path)
     todo = [spec for spec in specs if not (home / spec.key / "result.json").exists()]
     stop = None if seconds is None else time.monotonic() + seconds
-    count = workers or (WORKERS_ON_A_GPU if device.type == "cuda" else pack["workers"])
+    usual = WORKERS_ON_A_GPU * torch.cuda.device_count() if device.type == "cuda" else pack["workers"]
+    count = workers or usual
     with Progress(f"{specs[0].stage} {specs[0].task}", len(todo)) as progress:
         for line in _execute(folder, todo, device, count, stop):
             progress.advance(line)
@@ -157,7 +159,7 @@ _worker: dict[str, Any] = {}
 def _start(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:
     """Prepare this process for the trials."""
     torch.set_num_threads(specs[0].threads)
-    run = make_runner(specs, load_material(folder, specs, torch.device(device)))
+    run = make_runner(specs, load_material(folder, specs, own_device(device)))
     _worker.update(run=run, home=folder / "trials")
 
 
@@ -190,7 +192,7 @@ def _run_one(spec: TrialSpec, stop: float | None) -> str:
     except TrialFailure as failure:
         result |= {"outcome": failure.outcome, "detail": failure.detail}
     except torch.OutOfMemoryError as error:
-        result |= {"outcome": "out_of_memory", "detail": str(error).splitlines()[0]}
+        result |= {"outcome": "out_of_memory", "detail": memory_advice(spec, error)}
     else:
         result |= {
             "outcome": finished.outcome,
@@ -206,7 +208,8 @@ def _run_one(spec: TrialSpec, stop: float | None) -> str:
     (temporary / "result.json").write_text(json.dumps(result), encoding="utf-8")
     os.replace(temporary, home / spec.key)
     dev = result.get("dev_history")
-    return f"{spec.model} seed {spec.seed}: {result['outcome']}" + (f", English dev {max(dev):.2f}" if dev else "")
+    said = f", English dev {max(dev):.2f}" if dev else f" ({result['detail']})" if "detail" in result else ""
+    return f"{spec.model} seed {spec.seed}: {result['outcome']}{said}"
 
 
 def write_parts(folder: Path) -> list[Path]:
