@@ -250,12 +250,19 @@ class ComputeSpec(Section):
         precision: ``auto`` is bfloat16 where the device computes it natively, else float32.
         threads: threads of one trial, part of its key: results repeat bit for bit at one thread count.
         workers: trials at a time.
+        executor: ``local`` runs trials in processes of this machine, ``ray`` as tasks of a Ray cluster.
+        address: ``HOST:PORT`` of a Ray cluster, or ``auto`` for the one that this machine belongs to; ``null``
+            starts one here, for ``workers`` trials at a time.
+        gpu_share: of one GPU that a trial on Ray takes; several small trials at a time fill a large GPU.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     threads: Positive = 2
     workers: Positive = 1
+    executor: Literal["local", "ray"] = "local"
+    address: Annotated[str, StringConstraints(pattern=r"^(auto|[^:/\s]+:[0-9]{1,5})$")] | None = None
+    gpu_share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class Profile(Section):

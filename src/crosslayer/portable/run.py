@@ -28,7 +28,7 @@ from transformers import BertConfig
 from crosslayer.data.encoded import read_encoded
 from crosslayer.encoders.base import assemble
 from crosslayer.errors import ConfigError, ResultsError, TrialFailure
-from crosslayer.execution import make_runner
+from crosslayer.execution import attempt, make_runner
 from crosslayer.portable.blocks import unpack_state
 from crosslayer.progress import Progress
 from crosslayer.trainee import Material
@@ -178,12 +178,9 @@ def _run_one(spec: TrialSpec, stop: float | None) -> str:
     temporary.mkdir()
     start = time.monotonic()
     result: dict[str, Any] = {"key": spec.key, "torch": torch.__version__}
-    try:
-        finished = run(spec)
-    except TrialFailure as failure:
-        result |= {"outcome": failure.outcome, "detail": failure.detail}
-    except torch.OutOfMemoryError as error:
-        result |= {"outcome": "out_of_memory", "detail": str(error).splitlines()[0]}
+    finished = attempt(spec, run)
+    if isinstance(finished, TrialFailure):
+        result |= {"outcome": finished.outcome, "detail": finished.detail}
     else:
         result |= {
             "outcome": finished.outcome,
