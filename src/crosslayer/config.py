@@ -252,6 +252,10 @@ class ComputeSpec(Section):
         micro_batch: sequences of a batch that are computed at a time, to save memory; ``null`` is the whole batch.
             A multiple of ``fusion.bn_group``, so that normalisation stays the same, that divides every task's
             ``batch_size``. Part of a trial's key, since dropout and rounding follow it.
+        executor: ``local`` runs trials in processes of this machine, ``ray`` as tasks of a Ray cluster.
+        address: ``HOST:PORT`` of a Ray cluster, or ``auto`` for the one that this machine belongs to; ``null``
+            starts one here, for ``workers`` trials at a time.
+        gpu_share: of one GPU that a trial on Ray takes; several small trials at a time fill a large GPU.
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -259,6 +263,9 @@ class ComputeSpec(Section):
     threads: Positive = 2
     workers: Positive = 1
     micro_batch: Positive | None = None
+    executor: Literal["local", "ray"] = "local"
+    address: Annotated[str, StringConstraints(pattern=r"^(auto|[^:/\s]+:[0-9]{1,5})$")] | None = None
+    gpu_share: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
 class Profile(Section):

@@ -64,9 +64,12 @@ class TrialFailure(CrosslayerError):
     """
 
     def __init__(self, outcome: str, detail: str) -> None:
-        super().__init__(f"{outcome}: {detail}")
+        super().__init__(outcome, detail)
         self.outcome = outcome
         self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.outcome}: {self.detail}"
 
 
 REMEDIES = {

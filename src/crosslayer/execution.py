@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from crosslayer.errors import TrialFailure
 from crosslayer.frozen import MOST_BYTES, HiddenStates, cache_states, run_frozen, states_bytes
 from crosslayer.model import frozen_layers
 from crosslayer.training import Finished, run_finetuned
@@ -79,3 +80,13 @@ def shared_states(specs: Sequence[TrialSpec], material: Material) -> dict[str, H
         return {}
     cached = {"none": cache_states(material, material.encoded, below)}
     return cached | {arm: cache_states(material, table, [top]) for arm, table in material.intermediate.items()}
+
+
+def attempt(spec: TrialSpec, run: Callable[[TrialSpec], Finished]) -> Finished | TrialFailure:
+    """Run one trial; a failure that has a name is given back."""
+    try:
+        return run(spec)
+    except TrialFailure as failure:
+        return failure
+    except torch.OutOfMemoryError as error:
+        return TrialFailure("out_of_memory", memory_advice(spec, error))

@@ -16,9 +16,10 @@ from typing import cast
 import numpy as np
 import torch
 
+from crosslayer.cluster import run_on_ray
 from crosslayer.config import ComputeSpec, Profile
 from crosslayer.errors import ResultsError, TrialFailure
-from crosslayer.execution import make_runner, memory_advice, own_device
+from crosslayer.execution import attempt, make_runner, own_device
 from crosslayer.material import choose_device, load_material, trial_specs
 from crosslayer.metrics import task_score
 from crosslayer.predictions import Stage, TrialRecord, read_manifest, write_predictions
@@ -122,8 +123,12 @@ def _summary(record: TrialRecord) -> str:
 
 
 def _execute(specs: list[TrialSpec], compute: ComputeSpec, encoder: Path, home: Path) -> Iterator[TrialRecord]:
-    """Run trials in this process, or in several."""
+    """Run trials in this process, in several, or on a cluster."""
     if not specs:
+        return
+    if compute.executor == "ray":
+        for spec, result, version in run_on_ray(specs, compute, encoder):
+            yield keep(spec, result, home, version)
         return
     device = choose_device(compute)
     if compute.workers == 1:
@@ -221,23 +226,19 @@ def prepare_runner(specs: list[TrialSpec], encoder: Path, device: torch.device) 
 def run_and_keep(spec: TrialSpec, run: Runner, home: Path) -> TrialRecord:
     """Run one trial and write its folder; a failure is written too, under its name."""
     start = time.monotonic()
-    try:
-        result = run(spec)
-    except TrialFailure as failure:
-        record = spec.record(outcome=failure.outcome, detail=failure.detail)
-        write_trial(home, record, lambda folder: None)
-        return record
-    except torch.OutOfMemoryError as error:
-        record = spec.record(outcome="out_of_memory", detail=memory_advice(spec, error))
-        write_trial(home, record, lambda folder: None)
-        return record
+    result = attempt(spec, run)
     log.debug("%s took %.1f s", spec.key, time.monotonic() - start)
     return keep(spec, result, home, torch.__version__)
 
 
-def keep(spec: TrialSpec, result: Finished, home: Path, version: str) -> TrialRecord:
-    """Write the folder of a trial that was trained with this version of torch."""
-    record = _record(spec, result, version.split("+")[0])
+def keep(spec: TrialSpec, result: Finished | TrialFailure, home: Path, version: str) -> TrialRecord:
+    """Write the folder of a trial that was trained with this version of torch, or failed."""
+    version = version.split("+")[0]
+    if isinstance(result, TrialFailure):
+        record = spec.record(outcome=result.outcome, detail=result.detail, torch=version)
+        write_trial(home, record, lambda folder: None)
+        return record
+    record = _record(spec, result, version)
     n_labels = len(TASKS[spec.task].labels)
 
     def fill(folder: Path) -> None:

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from crosslayer.config import Profile
 from crosslayer.data.encoded import Encoded, read_encoded
-from crosslayer.errors import ResultsError
+from crosslayer.errors import ResultsError, TrialFailure
 from crosslayer.inference import prediction_frame
 from crosslayer.material import trial_specs
 from crosslayer.parquet import kind, parse_table
@@ -27,7 +27,7 @@ from crosslayer.supervision import exclusive
 from crosslayer.sweep import keep
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training import Finished, Fitted
-from crosslayer.trials import TrialSpec, finished, write_trial
+from crosslayer.trials import TrialSpec, finished
 
 Contents = dict[str, bytes]
 """File name -> content of one trial."""
@@ -131,8 +131,7 @@ def merge_trial(spec: TrialSpec, contents: Contents, encoded: Encoded, home: Pat
     where = f"trial {spec.key}"
     result = _read_result(contents, where)
     if result.outcome not in ("ok", "collapsed"):
-        record = spec.record(outcome=result.outcome, detail=result.detail, torch=result.torch.split("+")[0])
-        write_trial(home, record, lambda folder: None)
+        keep(spec, TrialFailure(result.outcome, result.detail), home, result.torch)
         return
     predictions = _predictions(contents.get("predictions.parquet", b""), len(TASKS[spec.task].labels), where)
     _compare(predictions, encoded, where)

@@ -28,7 +28,7 @@ from transformers import BertConfig
 from crosslayer.data.encoded import read_encoded
 from crosslayer.encoders.base import assemble
 from crosslayer.errors import ConfigError, ResultsError, TrialFailure
-from crosslayer.execution import make_runner, memory_advice, own_device
+from crosslayer.execution import attempt, make_runner, own_device
 from crosslayer.portable.blocks import unpack_state
 from crosslayer.progress import Progress
 from crosslayer.reading import parse_json, read_arrays
@@ -187,12 +187,9 @@ def _run_one(spec: TrialSpec, stop: float | None) -> str:
     temporary.mkdir()
     start = time.monotonic()
     result: dict[str, Any] = {"key": spec.key, "torch": torch.__version__}
-    try:
-        finished = run(spec)
-    except TrialFailure as failure:
-        result |= {"outcome": failure.outcome, "detail": failure.detail}
-    except torch.OutOfMemoryError as error:
-        result |= {"outcome": "out_of_memory", "detail": memory_advice(spec, error)}
+    finished = attempt(spec, run)
+    if isinstance(finished, TrialFailure):
+        result |= {"outcome": finished.outcome, "detail": finished.detail}
     else:
         result |= {
             "outcome": finished.outcome,
