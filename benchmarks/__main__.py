@@ -15,7 +15,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import calibration, frozen
+from benchmarks import calibration, frozen, scaleout
 from benchmarks.contenders import CONTENDERS, Trial
 from benchmarks.measures import derive, matmul_rate
 from crosslayer.claims.ledger import LEDGER
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=320, help="training items of a fine-tuning trial")
     parser.add_argument("--rounds", type=int, default=1, help="how often each contender runs; the fastest counts")
     parser.add_argument(
-        "--only", choices=["finetuning", "frozen", "analysis", "calibration"], help="one of the tables"
+        "--only", choices=["finetuning", "frozen", "scaleout", "analysis", "calibration"], help="one of the tables"
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -45,6 +45,8 @@ def main() -> None:
             finetuning(Path(scratch), options.train, options.rounds)
         if options.only in (None, "frozen"):
             frozen_sweep(Path(scratch), options.rounds)
+        if options.only in (None, "scaleout"):
+            scale_out(Path(scratch), options.rounds)
     if options.only in (None, "analysis"):
         analysis()
     if options.only in (None, "calibration"):
@@ -98,6 +100,23 @@ def frozen_sweep(scratch: Path, rounds: int) -> None:
     )
     for name, seconds in best.items():
         table.add_row(name, f"{seconds:.1f}", f"{seconds / best['crosslayer']:.2f}")
+    console.print(table)
+
+
+def scale_out(scratch: Path, rounds: int) -> None:
+    """Two workers of one thread against one, in processes of this machine and on Ray."""
+    settings = _finetuned_settings(640) | {
+        "sweep": {"layers": [], "controls": [], "halves": False, "seeds": list(range(scaleout.SEEDS))},
+        "compute": {"threads": 1, "workers": 1},
+    }
+    profile, folder = _prepared(scratch / "scaleout", settings)
+    table = Table("workers", "seconds", "times one", title=f"{scaleout.SEEDS} trials of UPOS, one thread each")
+    one = 0.0
+    for workers, executor in ((1, "local"), (2, "local"), (2, "ray")):
+        took = min(_alone(scaleout.seconds, profile, folder, "pos", workers, executor) for _ in range(rounds))
+        one = one or took
+        goal = " (goal 1.8)" if workers > 1 else ""
+        table.add_row(f"{workers}, {executor}", f"{took:.1f}", f"{one / took:.2f}{goal}")
     console.print(table)
 
 
