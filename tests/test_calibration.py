@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from itertools import pairwise
 
 import numpy as np
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 from netcal.metrics.confidence import ECE, MCE
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax, logsumexp
+from scipy.stats import norm
 from sklearn.calibration import calibration_curve
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
@@ -497,6 +501,48 @@ def test_vector_scaling_is_no_worse_than_a_temperature_and_bounded_without_a_lab
     assert proper_scores.nll_v1(found(logits), gold) < proper_scores.nll_v1(logits / temperature, gold)
     assert np.all((found.bias >= -20) & (found.bias <= 20))
     assert found(logits).argmax(axis=1).max() < 3
+
+
+def test_vector_scaling_is_where_its_loss_has_no_slope():
+    """By finite differences of the loss as its docstring states it, SciPy's NLL and normal density written out."""
+    logits, gold = random_logits(n=300)
+    found = recalibration.fit_vector_scaling(logits, gold)
+    log_q = logits - logsumexp(logits, axis=1, keepdims=True)
+    k = logits.shape[1]
+    centre = np.repeat([1 / recalibration.fit_temperature(logits, gold), 0.0], k)
+
+    def loss(parameters):
+        scaled = log_q * parameters[:k] + parameters[k:]
+        nll = (logsumexp(scaled, axis=1) - scaled[np.arange(len(gold)), gold]).sum()
+        return nll - norm.logpdf(parameters, loc=centre).sum()
+
+    at = np.concatenate([found.weight, found.bias])
+    steps = 1e-4 * np.eye(2 * k)
+    slope = [(loss(at + step) - loss(at - step)) / 2e-4 for step in steps]
+    np.testing.assert_allclose(slope, 0, atol=1e-3)
+    assert np.array_equal(at, np.round(at, recalibration.DECIMALS))
+
+
+def test_vector_scaling_is_the_same_on_other_processors():
+    """NumPy adds and exponentiates otherwise where its newer instructions are off; the fit used to follow that."""
+    program = """
+import numpy as np
+from crosslayer.metrics.recalibration import fit_vector_scaling
+rng = np.random.default_rng(0)
+logits = 2 * rng.normal(size=(4000, 17))
+gold = (logits * rng.uniform(0.3, 1, 17) + rng.gumbel(size=logits.shape)).argmax(axis=1) % 16
+found = fit_vector_scaling(logits, gold)
+print([*found.weight, *found.bias], np.exp(logits).sum().hex())
+"""
+    off = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"}
+    here, there = (
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            env={**os.environ, **changes}, capture_output=True, text=True, check=True,
+        ).stdout.split("]")
+        for changes in ({}, off)
+    )  # fmt: skip
+    assert here[0] == there[0]
 
 
 def test_isotonic_is_monotone_and_right_in_the_mean():

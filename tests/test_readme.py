@@ -65,8 +65,28 @@ def cases(*programs: str) -> list[Any]:
 
 
 def test_no_program_is_left_out() -> None:
-    known = {"crosslayer", "make", "dvc", "pytest", "python", "git", "cd", ".", "xdg-open"}
+    known = {
+        "crosslayer",
+        "make",
+        "dvc",
+        "pytest",
+        "python",
+        "git",
+        "cd",
+        ".",
+        "xdg-open",
+        "export",
+        "ray",
+        "srun",
+    }
     assert {command[0] for path in PAGES for command in commands(path.read_text(encoding="utf-8"))} <= known
+
+
+@pytest.mark.parametrize("command", cases("ray", "srun"))
+def test_commands_of_ray_are_known_to_it(command: tuple[str, ...]) -> None:
+    scripts = pytest.importorskip("ray.scripts.scripts", reason="the extra ray is not installed")
+    name, *rest = command[command.index("ray") + 1 :]
+    scripts.cli.commands[name].make_context(name, rest)
 
 
 def test_commands_are_found() -> None:

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
@@ -151,7 +152,7 @@ def _read(path: Path, columns: list[str]) -> pa.Table:
 
 
 def _of_split(table: pa.Table, split: Split) -> pa.Table:
-    return table.filter(pa.compute.equal(table["split"].cast(pa.string()), split))
+    return table.filter(pc.equal(table["split"].cast(pa.string()), split))
 
 
 def _strings(column: pa.ChunkedArray) -> Array:
