@@ -48,6 +48,8 @@ FEW = settings(
     max_examples=EACH, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 MANY = settings(FEW, max_examples=TIMES * EACH)
+SLOW = ("hub tokeniser", "hub config", "hub table")
+"""Files whose readers take ten milliseconds and more: a quarter of the examples."""
 
 WILD = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
@@ -161,7 +163,7 @@ JSONS = ("trial", "evidence", "manifest", "run", "digests", "hashes", "structure
 def test_json_with_other_values(name: str, amount: settings, folder: Path) -> None:
     content = json.loads(valid(name))
 
-    @amount
+    @settings(amount, max_examples=amount.max_examples // (4 if name in SLOW else 1))
     @given(variants(content) | ANY)
     def check(changed: Any) -> None:
         tried(name, folder, dumped(changed))
@@ -224,7 +226,7 @@ TABLES = ("predictions", "pairs", "tags", "parallel", "windows", "packed predict
 def test_tables_with_other_columns(name: str, amount: settings, folder: Path) -> None:
     table = pq.read_table(io.BytesIO(valid(name)))
 
-    @amount
+    @settings(amount, max_examples=amount.max_examples // (4 if name in SLOW else 1))
     @given(st.data())
     def check(data: st.DataObject) -> None:
         changed = table
