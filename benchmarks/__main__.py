@@ -15,11 +15,11 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import calibration, frozen, scaleout
+from benchmarks import calibration, frozen, paper, scaleout
 from benchmarks.contenders import CONTENDERS, Trial
 from benchmarks.measures import derive, matmul_rate
 from crosslayer.claims.ledger import LEDGER
-from crosslayer.config import Profile, load_profile
+from crosslayer.config import FusionKind, Profile, load_profile
 from crosslayer.material import load_material
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
@@ -37,7 +37,9 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=320, help="training items of a fine-tuning trial")
     parser.add_argument("--rounds", type=int, default=1, help="how often each contender runs; the fastest counts")
     parser.add_argument(
-        "--only", choices=["finetuning", "frozen", "scaleout", "analysis", "calibration"], help="one of the tables"
+        "--only",
+        choices=["finetuning", "frozen", "scaleout", "analysis", "calibration", "paper"],
+        help="one of the tables",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
@@ -51,6 +53,8 @@ def main() -> None:
         analysis()
     if options.only in (None, "calibration"):
         calibration_metrics(max(3, options.rounds))
+    if options.only in (None, "paper"):
+        paper_profile()
 
 
 def finetuning(scratch: Path, n_train: int, rounds: int) -> None:
@@ -142,6 +146,39 @@ def calibration_metrics(rounds: int) -> None:
         table.add_row(name, f"{1000 * seconds:.0f}", f"{theirs / seconds:.1f}")
     console.print(table)
     console.print(f"peak memory {megabytes:.0f} MB, netcal {their_megabytes:.0f} MB")
+
+
+def paper_profile() -> None:
+    """A step at mBERT's size, and the hours of the whole profile `paper` here and on an H100."""
+    profile, threads = load_profile(Path("profiles/paper.yaml")), torch.get_num_threads()
+    models: dict[str, FusionKind] = {"baseline": "none", f"D_{profile.sweep.control_layer}": "dlfa"}
+    speeds = {name: _alone(paper.measure, profile, kind, threads) for name, kind in models.items()}
+    precision = speeds["baseline"].precision
+    rate = _alone(matmul_rate, threads, paper.WIDTH, precision)
+    table = Table("model", "s a step", "peak MB", "trained tokens/s", "share of matmul", "predicted tokens/s",
+                  title=f"mBERT's size, batches of {profile.tasks['xnli'].batch_size} pairs of {paper.LENGTH} "
+                  f"sub-words, {precision}, {threads} threads")  # fmt: skip
+    shares = {name: 6 * paper.WEIGHTS * speed.trained / rate for name, speed in speeds.items()}
+    for name, speed in speeds.items():
+        table.add_row(name, f"{speed.step:.3g}", f"{speed.megabytes:.0f}", f"{speed.trained:.0f}",
+                      f"{shares[name]:.0%}", f"{speed.predicted:.0f}")  # fmt: skip
+    console.print(table)
+    console.print(f"matrix products reach {rate / 1e9:.0f} GFLOP/s here")
+    slowest, here = min(shares.values()), min(speeds.values(), key=lambda speed: speed.trained)
+    grid = Table("task", "trials", "trained", "predicted", "FLOP", "here", f"H100, {slowest:.0%}",
+                 f"H100, {1000 * paper.LAUNCHED:.0f} ms a step",
+                 title="the profile paper: millions of tokens, hours")  # fmt: skip
+    costs = {TASKS[task].title: paper.cost(profile, task) for task in profile.tasks}
+    costs["all"] = paper.Cost(*(sum(part) for part in zip(*costs.values(), strict=True)))
+    for name, cost in costs.items():
+        seconds = (
+            cost.trained / here.trained + cost.predicted / here.predicted,
+            cost.flops / paper.H100 / slowest,
+            cost.steps * paper.LAUNCHED,
+        )
+        grid.add_row(name, f"{cost.trials}", f"{cost.trained / 1e6:.0f}", f"{cost.predicted / 1e6:.0f}",
+                     f"{cost.flops:.2g}", *(f"{each / 3600:.1f}" for each in seconds))  # fmt: skip
+    console.print(grid)
 
 
 def training_flops(tokens: int, profile: Profile, folder: Path, task: TaskName) -> float:
