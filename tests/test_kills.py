@@ -51,7 +51,10 @@ def finished_stages(clone: Path) -> set[str]:
 def begun(dvc: subprocess.Popen[bytes]) -> bool:
     """Whether a stage below DVC has started its interpreter and loads its imports, psutil being the first."""
     stages = [process for process in family(dvc)[1:] if "crosslayer.stages" in " ".join(command_line(process))]
-    return any("psutil" in entry.path for stage in stages for entry in stage.memory_maps())
+    try:
+        return any("psutil" in entry.path for stage in stages for entry in stage.memory_maps())
+    except psutil.NoSuchProcess:  # it has just ended
+        return False
 
 
 def command_line(process: psutil.Process) -> list[str]:
@@ -118,9 +121,15 @@ def test_an_interrupt_from_the_keyboard_is_a_line_and_nothing_is_lost(
     stage: str, clone: Path, tmp_path: Path
 ) -> None:
     """The signal goes to the whole group, as from a terminal, while the stage imports and later."""
-    before, log = evidence(clone), tmp_path / "log"
-    for moment in (0.0, 4.0):
-        dvc = start(clone, log, "dvc", "repro", "-s", "-f", stage)
+    before, log, command = evidence(clone), tmp_path / "log", ("dvc", "repro", "-s", "-f", stage)
+    undisturbed = start(clone, log, *command)
+    wait_for(partial(begun, undisturbed), 120)
+    began = time.monotonic()
+    wait_for(lambda: not begun(undisturbed), 120)
+    took = time.monotonic() - began
+    assert undisturbed.wait(60) == 0
+    for moment in (0.0, 0.6 * took):
+        dvc = start(clone, log, *command)
         wait_for(partial(begun, dvc), 120)
         time.sleep(moment)
         everyone = family(dvc)
