@@ -53,8 +53,9 @@ LEDGER = {
                 "its `parts`, and the seconds of all",
     "profile.yaml": "the whole profile, without paths of a machine",
     "trials.json": "a list of [trial records](#trialrecord)",
-    "predictions-STAGE-TASK.parquet": "`split`, `language`, `item`, `position`, `gold` once, and for each trial a "
-                                      "column of predicted label ids, named by its key",
+    "predictions-STAGE-TASK.parquet": "`split`, `language`, `item`, `position`, `gold` and `usual`, the label id "
+                                      "that most trials predict, once; for each trial a column named by its key: "
+                                      "predicted label ids, -1 for the usual one",
     "scores-KEY.parquet": "`split` and `score_K` of a trial whose calibration is asked about, in the order of the "
                           "predictions; empty in words outside the kept sample",
     "diagnostics.npz": "arrays `KEY/NAME` of all trials: weights of the module on one common text, "

@@ -166,7 +166,7 @@ def make_entry(folder: Path) -> None:
     rows = [record() | {"key": key} for key in (KEY, KEY[::-1])]
     write(folder / "trials.json", json.dumps(rows))
     table = predictions_table().drop(columns=["score_0", "score_1", "score_2"])
-    table = table.rename(columns={"predicted": KEY}).assign(**{KEY[::-1]: 0})
+    table = table.rename(columns={"predicted": KEY}).assign(**{KEY[::-1]: -1, "usual": 0})
     pq.write_table(pa.Table.from_pandas(table), folder / predictions_file(rows[0]["stage"], rows[0]["task"]))
     scores = predictions_table(n_labels=len(TASKS[rows[0]["task"]].labels))
     scores = scores.drop(columns=["language", "item", "position", "gold", "predicted"])

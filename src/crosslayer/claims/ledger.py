@@ -1,7 +1,7 @@
 """Recorded runs: everything that evidence is computed from, small enough for git, free of any text.
 
 ``claims/ledger/ENTRY/`` holds ``run.json``, ``profile.yaml``, ``trials.json``, ``predictions-STAGE-TASK.parquet``
-(gold ids once, one column of predicted ids a trial), ``scores-KEY.parquet`` for the trials whose calibration is
+(gold ids once, a column of predicted ids a trial), ``scores-KEY.parquet`` for the trials whose calibration is
 asked about (Q01), ``diagnostics.npz``, ``probes/``, the evidence computed from these, and ``hashes.json``. An
 entry is complete or absent: it is written under a hidden name and renamed. `extension.py` adds to one.
 """
@@ -65,6 +65,9 @@ PROBES = (
     "structure.json",
 )  # fmt: skip
 IDENTITY = ("language", "item", "position", "gold")
+USUAL, AS_USUAL = "usual", -1
+"""The id that most trials predict, and what stands for it in the column of a trial: most of a column then, which
+takes a third of the room."""
 MAX_SCORED_TAGS: dict[Stage, int] = {"intermediate": 10_000, "sweep": 5_000}
 """Words of a split whose scores are kept at most, spread evenly over the languages; pairs keep all of theirs.
 They are most of an entry's bytes, and the question Q01 rests on the arms."""
@@ -104,7 +107,8 @@ class RecordedRun:
             raise ResultsError(f"no finished trial of that kind in {self.name}")
         first, keys = records[0], [record.key for record in records]
         path = self.folder / predictions_file(first.stage, first.task)
-        table = _of_split(_read(path, ["split", *IDENTITY, *keys]), split)
+        table = _of_split(_read(path, ["split", *IDENTITY, USUAL, *keys]), split)
+        usual, found = (np.stack([table[name].to_numpy() for name in names]) for names in ([USUAL], keys))
         names = _strings(table["language"])
         languages = tuple(sorted(set(names), key=lambda code: (code != "en", code)))
         index = {code: i for i, code in enumerate(languages)}
@@ -115,7 +119,7 @@ class RecordedRun:
             position=table["position"].to_numpy(),
             gold=table["gold"].to_numpy(),
             records=records,
-            predicted=np.stack([table[key].to_numpy() for key in keys]),
+            predicted=np.where(found == AS_USUAL, usual, found),
         )
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
@@ -256,8 +260,8 @@ def write_tables(run: Run, trials: list[TrialRecord], folder: Path) -> None:
         for task in TASK_NAMES:
             part = [trial for trial in usable if (trial.stage, trial.task) == (stage, task)]
             if part:
-                pq.write_table(_compact(run, part), folder / predictions_file(stage, task), compression="zstd")
-    arrays = {f"{t.key}/{name}": _half(name, array) for t in usable for name, array in run.diagnostics(t).items()}
+                write_small(_compact(run, part), folder / predictions_file(stage, task))
+    arrays = {f"{t.key}/{name}": array for t in usable for name, array in _diagnostics(run, t).items()}
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
     for trial in _scored(usable):
         _write_scores(run, trial, folder)
@@ -271,9 +275,14 @@ def copy_probes(probes: Path, folder: Path) -> None:
             shutil.copyfile(probes / name, folder / "probes" / name)
 
 
-def _half(name: str, array: Array) -> Array:
-    """The one large diagnostic, a vector a language, in half precision."""
-    return array.astype(np.float16) if name == "fused_mean" else array
+def _diagnostics(run: Run, trial: TrialRecord) -> dict[str, Array]:
+    """What a trial left; the one large part, a vector a language, in half precision and of pairs only: no claim
+    asks for that of words."""
+    arrays = dict(run.diagnostics(trial))
+    vectors = arrays.pop("fused_mean", None)
+    if vectors is not None and TASKS[trial.task].kind == "pair":
+        arrays["fused_mean"] = vectors.astype(np.float16)
+    return arrays
 
 
 def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
@@ -288,7 +297,7 @@ def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
 
 
 def _compact(run: Run, trials: list[TrialRecord]) -> pa.Table:
-    """Gold ids once, predicted ids of each trial, dev and test."""
+    """Gold ids once, predicted ids of each trial where they are not the usual ones, dev and test."""
     columns: dict[str, list[Any]] = {}
     for split in ("dev", "test"):
         table = run.table(trials, split)
@@ -296,8 +305,11 @@ def _compact(run: Run, trials: list[TrialRecord]) -> pa.Table:
         columns.setdefault("language", []).append(np.array(table.languages)[table.language])
         for name in IDENTITY[1:]:
             columns.setdefault(name, []).append(getattr(table, name))
+        labels = range(len(TASKS[trials[0].task].labels))
+        usual = np.argmax([(table.predicted == k).sum(axis=0) for k in labels], axis=0).astype(np.int8)
+        columns.setdefault(USUAL, []).append(usual)
         for trial, predicted in zip(trials, table.predicted, strict=True):
-            columns.setdefault(trial.key, []).append(predicted)
+            columns.setdefault(trial.key, []).append(np.where(predicted == usual, np.int8(AS_USUAL), predicted))
     joined = {name: pa.array(np.concatenate(parts)) for name, parts in columns.items()}
     for name in ("split", "language", "item"):
         joined[name] = joined[name].dictionary_encode()
@@ -324,7 +336,18 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
     joined = np.concatenate(values)
     columns = {f"score_{k}": joined[:, k] for k in range(joined.shape[1])}
     table = pa.table({"split": pa.array(splits).dictionary_encode(), **columns})
-    pq.write_table(table, folder / f"scores-{trial.key}.parquet", compression="zstd")
+    write_small(table, folder / f"scores-{trial.key}.parquet")
+
+
+def write_small(table: pa.Table, path: Path) -> None:
+    """Write a table in as few bytes as Parquet can: git keeps them for ever. The two bytes of half precision are
+    kept apart, since the first of them repeats."""
+    scores = [field.name for field in table.schema if pa.types.is_float16(field.type)]
+    others = [name for name in table.column_names if name not in scores]
+    encoding = dict.fromkeys(scores, "BYTE_STREAM_SPLIT")
+    pq.write_table(
+        table, path, compression="zstd", compression_level=19, use_dictionary=others, column_encoding=encoding
+    )
 
 
 def sample(language: Array, item: Array, size: int) -> Array:
