@@ -18,6 +18,7 @@ from crosslayer.claims import ledger
 from crosslayer.claims.crate import write_crate
 from crosslayer.claims.evidence import Evidence, read_evidence
 from crosslayer.claims.extension import extend, join, planned_places
+from crosslayer.claims.joining import join_entries
 from crosslayer.claims.ledger import RecordedRun, analysis_of, derive_again, differences, record, verify
 from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.claims.results import load_recorded
@@ -158,15 +159,15 @@ class Pieces:
         place = self.entry.parent
         return extend("grid", "All of it", profile or self.profile, self.registry, self.results, finished, place)
 
-    def refuses(self, words: str, change: Callable[[], object]) -> None:
-        """A change ends in one line, and the entry is as it was."""
+    def refuses(self, words: str, change: Callable[[], object], others: Path | None = None) -> None:
+        """A change ends in one line, and the entry is as it was; so is the ledger, but for ``others`` in it."""
         before = (self.entry / "hashes.json").read_bytes()
         with pytest.raises((ConfigError, ResultsError), match=words) as caught:
             change()
         assert "\n" not in str(caught.value)
         verify(self.entry)
         assert (self.entry / "hashes.json").read_bytes() == before
-        assert [path.name for path in self.entry.parent.iterdir()] == ["grid"]
+        assert self.entry.parent == others or [path.name for path in self.entry.parent.iterdir()] == ["grid"]
 
 
 @pytest.fixture
@@ -268,6 +269,86 @@ def test_reads_like_one_run(pieces: Pieces, at_once: Path) -> None:
     assert probe is not None
     assert probe["layer"].tolist() == [0, 1]
     assert joined.structure() is None
+
+
+# Entries that hold different tasks
+
+
+@pytest.fixture
+def by_task(pieces: Pieces) -> Path:
+    """A ledger with an entry of each task, trained on two machines."""
+    for task in ("pos", "pawsx"):
+        pieces.start(lambda t, task=task: t.task == task)  # type: ignore[misc]
+        os.replace(pieces.entry, pieces.entry.with_name(f"only-{task}"))
+    return pieces.entry.parent
+
+
+def joined(pieces: Pieces, *sources: str, name: str = "grid", profile: Profile | None = None) -> Path:
+    place = pieces.entry.parent
+    return join_entries(name, "A grid", profile or pieces.profile, pieces.registry, sources, place)
+
+
+def test_joined_tasks_are_as_at_once(pieces: Pieces, by_task: Path, at_once: Path, registry: Registry) -> None:
+    pieces.registry = registry
+    entry = joined(pieces, "only-pawsx", "only-pos")
+    derive_again(entry, registry)
+    names = {path.relative_to(at_once) for path in at_once.rglob("*") if path.is_file()}
+    assert {path.relative_to(entry) for path in entry.rglob("*") if path.is_file()} == names
+    unequal = {name.name for name in names if (entry / name).read_bytes() != (at_once / name).read_bytes()}
+    assert unequal <= {"run.json", "hashes.json"}, "predictions, scores, evidence and figures are equal bytes"
+    info = json.loads((entry / "run.json").read_text())
+    assert info["title"] == "A grid"
+    assert [part["title"] for part in info["parts"]] == ["The first piece"] * 2
+    assert info["stages"] == {"sweep-pos": {"seconds": 5.0}}
+    assert {path.name for path in by_task.iterdir()} == {"grid", "only-pawsx", "only-pos"}
+
+
+def test_a_joined_entry_can_take_the_place_of_a_source(pieces: Pieces, by_task: Path) -> None:
+    entry = joined(pieces, "only-pos", "only-pawsx", name="only-pos")
+    verify(entry)
+    assert {path.name for path in by_task.iterdir()} == {"only-pawsx", "only-pos"}
+    assert {trial["task"] for trial in json.loads((entry / "trials.json").read_text())} == {"pos", "pawsx"}
+
+
+def test_tasks_may_be_trained_by_different_versions_and_one_may_not(pieces: Pieces, by_task: Path) -> None:
+    pieces.grid = changed(pieces.grid, lambda t: True, specification={"version": 3})
+    shutil.rmtree(by_task / "only-pawsx")
+    pieces.start(lambda t: t.task == "pawsx")
+    os.replace(pieces.entry, by_task / "only-pawsx")
+    joined(pieces, "only-pos", "only-pawsx")
+    shutil.rmtree(pieces.entry)
+    pieces.start(lambda t: t.task == "pawsx" and t.seed == 0)
+    pieces.grid = changed(pieces.grid, lambda t: True, specification={"version": 2})
+    pieces.refuses("differ in version", lambda: pieces.add(lambda t: t.task == "pawsx"), others=by_task)
+
+
+@pytest.mark.parametrize(
+    ("sources", "name", "words"),
+    [
+        (("only-pos", "only-pos"), "grid", "only-pos and only-pos both hold trials of POS"),
+        (("only-pos", "other"), "grid", "there is no .*other to join"),
+        (("only-pos",), "only-pawsx", "only-pawsx is there already; .* with --join only-pawsx"),
+        (("only-pos", "../x"), "grid", "'../x' is no name for a recorded run"),
+    ],
+)
+def test_what_cannot_be_joined_ends_in_one_line(
+    sources: tuple[str, ...], name: str, words: str, pieces: Pieces, by_task: Path
+) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        joined(pieces, *sources, name=name)
+    assert "\n" not in str(caught.value)
+    assert {path.name for path in by_task.iterdir()} == {"only-pawsx", "only-pos"}
+
+
+def test_entries_of_other_settings_are_not_joined(pieces: Pieces, by_task: Path) -> None:
+    task = pieces.profile.tasks["pos"].model_copy(update={"epochs": 9})
+    other = pieces.profile.model_copy(update={"tasks": pieces.profile.tasks | {"pos": task}})
+    with pytest.raises(ConfigError, match=r"tasks.pos.epochs is \d in only-pos and 9 in params.yaml"):
+        joined(pieces, "only-pos", "only-pawsx", profile=other)
+    fewer = pieces.profile.model_copy(update={"sweep": pieces.profile.sweep.model_copy(update={"seeds": [0]})})
+    with pytest.raises(ConfigError, match=r"which params\.yaml does not plan"):
+        joined(pieces, "only-pos", "only-pawsx", profile=fewer)
+    assert {path.name for path in by_task.iterdir()} == {"only-pawsx", "only-pos"}
 
 
 # What does not belong together

@@ -151,9 +151,13 @@ def record_run(
     extend: Annotated[
         bool, typer.Option("--extend", help="Add the finished trials that a recorded entry lacks.")
     ] = False,
+    join: Annotated[
+        list[str] | None,
+        typer.Option("--join", metavar="ENTRY", help="Make one entry of recorded ones that hold different tasks."),
+    ] = None,
 ) -> None:
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
-    from crosslayer.claims import extension
+    from crosslayer.claims import extension, joining
     from crosslayer.claims.ledger import record
     from crosslayer.claims.registry import load_registry
     from crosslayer.claims.results import RESULTS
@@ -161,7 +165,11 @@ def record_run(
 
     profile = load_profile()
     results = RESULTS / profile.profile
-    if extend:
+    if extend and join:
+        raise ConfigError("--extend adds the present run and --join other recorded ones; give one of them")
+    if join:
+        folder = joining.join_entries(name, title, profile, load_registry(), join)
+    elif extend:
         finished = finished_trials(profile, results)
         folder = extension.extend(name, title, profile, load_registry(), results, finished)
     else:

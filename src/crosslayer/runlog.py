@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -80,9 +80,17 @@ def extended_info(title: str, former: Mapping[str, Any], present: Mapping[str, A
     parts = parts_of(former)
     known = [(stage, entry) for part in parts for stage, entry in part.get("stages", {}).items()]
     own = {item[0]: item[1] for item in present.get("stages", {}).items() if item not in known}
-    parts.append({**present, "title": title, "stages": own})
+    return _whole(title, [*parts, {**present, "title": title, "stages": own}])
+
+
+def joined_info(title: str, runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The ``run.json`` of recorded runs that become one: the parts of all, and their seconds."""
+    return _whole(title, [part for info in runs for part in parts_of(info)])
+
+
+def _whole(title: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
     seconds: dict[str, float] = {}
-    for stage, entry in [*known, *own.items()]:
+    for stage, entry in (item for part in parts for item in part.get("stages", {}).items()):
         seconds[stage] = seconds.get(stage, 0.0) + float(entry["seconds"])
     return {"title": title, "parts": parts, "stages": {s: {"seconds": round(t, 2)} for s, t in seconds.items()}}
 

@@ -8,7 +8,7 @@ whole grid; what of it has not been trained is missing, as in any other run.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -157,28 +157,28 @@ def join(
         ConfigError, ResultsError: see `extend`.
     """
     name = recorded.name
-    former = [trial for stage in STAGES for task in TASK_NAMES for trial in recorded.records(stage, task)]
+    former = recorded_trials(recorded)
     settings = load_profile(recorded.folder / "profile.yaml")
     check_settings(settings, without_paths(profile), former, name)
     order = {place: i for i, place in enumerate(planned_places(profile))}
-    for trial in former:
-        if _place(trial) not in order:
-            raise ConfigError(
-                f"{name} holds {_words(trial)}, which params.yaml does not plan; let sweep and intermediate plan "
-                "all that is recorded and all that is new (what they plan need not have been trained)"
-            )
-    later = {_place(trial): trial for trial in finished}
+    check_planned(former, order, name)
+    later = {place_of(trial): trial for trial in finished}
     check_repeated(former, later, recorded, results)
-    kept = [t for t in former if t.outcome not in TRIED_AGAIN or _place(t) not in later]
+    kept = [t for t in former if t.outcome not in TRIED_AGAIN or place_of(t) not in later]
     new = [trial for trial in finished if trial.key not in {t.key for t in kept}]
     if not new:
         raise ResultsError(f"{results.folder} has no finished trial that {name} lacks; run `dvc repro` first")
-    trials = sorted([*kept, *new], key=lambda trial: order[_place(trial)])
+    trials = sorted([*kept, *new], key=lambda trial: order[place_of(trial)])
     check_same_inputs(trials)
     return JoinedRun(
         recorded, results, tuple(trials), frozenset(t.key for t in finished), frozenset(t.key for t in new),
         _probed(recorded, results, settings, profile),
     )  # fmt: skip
+
+
+def recorded_trials(run: RecordedRun) -> list[TrialRecord]:
+    """All trials of an entry, by stage and task."""
+    return [trial for stage in STAGES for task in TASK_NAMES for trial in run.records(stage, task)]
 
 
 def planned_places(profile: Profile) -> Iterator[Place]:
@@ -215,6 +215,20 @@ def check_settings(old: Profile, new: Profile, trials: Iterable[TrialRecord], na
         )
 
 
+def check_planned(trials: Iterable[TrialRecord], planned: Container[Place], name: str) -> None:
+    """Check that the active profile plans what is recorded.
+
+    Raises:
+        ConfigError: naming the first trial that it does not plan.
+    """
+    for trial in trials:
+        if place_of(trial) not in planned:
+            raise ConfigError(
+                f"{name} holds {_words(trial)}, which params.yaml does not plan; let sweep and intermediate plan "
+                "all that is recorded and all that is new (what they plan need not have been trained)"
+            )
+
+
 def check_repeated(
     former: Iterable[TrialRecord],
     later: Mapping[Place, TrialRecord],
@@ -228,7 +242,7 @@ def check_repeated(
     """
     repeated: dict[tuple[Stage, TaskName], list[TrialRecord]] = {}
     for old in former:
-        new = later.get(_place(old))
+        new = later.get(place_of(old))
         if new is None or old.outcome in TRIED_AGAIN:
             continue
         if (old.key, old.outcome) != (new.key, new.outcome):
@@ -265,21 +279,23 @@ def check_same_items(old: TaskTable, new: TaskTable, name: str) -> None:
 
 
 def check_same_inputs(trials: Iterable[TrialRecord]) -> None:
-    """Check that all trials had one encoder, one table of windows a task and arm, and one version of what they do.
+    """Check that all trials had one encoder, one table of windows a task and arm, and those of a task one version
+    of what they do: only they are compared with each other.
 
     Raises:
         ResultsError: naming two that differ.
     """
-    first: dict[str, tuple[object, TrialRecord]] = {}
+    first: dict[tuple[str, str], tuple[object, TrialRecord]] = {}
     for trial in trials:
-        digests = trial.specification.get("digests", {})
-        inputs = {f"the digest of {name}": digest for name, digest in digests.items()}
-        for name, value in (inputs | {"version": trial.specification.get("version")}).items():
-            expected, other = first.setdefault(name, (value, trial))
+        inputs: dict[tuple[str, str], object] = {("version", trial.task): trial.specification.get("version")}
+        for name, digest in trial.specification.get("digests", {}).items():
+            inputs[f"the digest of {name}", ""] = digest
+        for place, value in inputs.items():
+            expected, other = first.setdefault(place, (value, trial))
             if value != expected:
                 raise ResultsError(
-                    f"{_words(trial)} ({trial.key}) and {_words(other)} ({other.key}) differ in {name}; prepare "
-                    "the data from the same files, or record under another name"
+                    f"{_words(trial)} ({trial.key}) and {_words(other)} ({other.key}) differ in {place[0]}; "
+                    "prepare the data from the same files, or record under another name"
                 )
 
 
@@ -295,7 +311,8 @@ def _probed(recorded: RecordedRun, results: ResultsRun, old: Profile, new: Profi
     return recorded if (there and same) or not here else results
 
 
-def _place(trial: TrialRecord) -> Place:
+def place_of(trial: TrialRecord) -> Place:
+    """What a sweep calls a trial."""
     return trial.stage, trial.task, trial.model, trial.layer, trial.arm, trial.seed
 
 

@@ -1,0 +1,150 @@
+"""Recorded runs of different tasks joined into one, so that a claim about all tasks rests on all of them.
+
+Tasks of one run need not have been trained on one machine or in one precision: gains are differences within one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crosslayer.claims.extension import (
+    check_planned,
+    check_same_inputs,
+    check_settings,
+    place_of,
+    planned_places,
+    recorded_trials,
+)
+from crosslayer.claims.ledger import (
+    LEDGER,
+    RecordedRun,
+    copy_probes,
+    entry_folder,
+    fresh_entry,
+    verify,
+    without_paths,
+    write_description,
+    write_tables,
+)
+from crosslayer.claims.registry import Registry
+from crosslayer.config import Profile, load_profile
+from crosslayer.data.examples import Split
+from crosslayer.errors import ConfigError
+from crosslayer.predictions import Array, Stage, TaskTable, TrialRecord
+from crosslayer.runlog import joined_info, read_run
+from crosslayer.tasks import TASKS, TaskName
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class TogetherRun:
+    """Recorded runs that have no task in common, read like one run (`crosslayer.predictions.Run`).
+
+    Attributes:
+        name: of the entry that they become.
+        part: the run of each task.
+        probed: the one whose probes count.
+    """
+
+    name: str
+    part: dict[TaskName, RecordedRun]
+    probed: RecordedRun
+
+    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
+        """See `Run.records`."""
+        return self.part[task].records(stage, task) if task in self.part else ()
+
+    def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
+        """See `Run.table`."""
+        records = tuple(records)
+        return (self._of(records[0]) if records else self.probed).table(records, split)
+
+    def scores(self, record: TrialRecord, split: Split) -> Array | None:
+        """See `Run.scores`."""
+        return self._of(record).scores(record, split)
+
+    def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
+        """See `Run.diagnostics`."""
+        return self._of(record).diagnostics(record)
+
+    def probe(self, name: str) -> pd.DataFrame | None:
+        """See `Run.probe`."""
+        return self.probed.probe(name)
+
+    def structure(self) -> dict[str, Any] | None:
+        """See `Run.structure`."""
+        return self.probed.structure()
+
+    def _of(self, record: TrialRecord) -> RecordedRun:
+        return self.part[record.task]
+
+
+def join_entries(
+    name: str, title: str, profile: Profile, registry: Registry, sources: Sequence[str], ledger: Path = LEDGER
+) -> Path:
+    """Write an entry from others that hold different tasks; they stay, but the one that has its name.
+
+    Args:
+        name: of the entry: new, or one of ``sources``.
+        title: one line for readers, of the whole.
+        profile: the active profile, which plans everything recorded.
+        registry: whose claims are computed.
+        sources: names of entries; the probes of the first that has some count.
+        ledger: where entries lie.
+
+    Raises:
+        ConfigError: an entry is absent, or there already, or was made with other settings or beyond the profile's
+            plan, or two hold the same task.
+        ResultsError: one is damaged, or they had different inputs.
+    """
+    final = entry_folder(name, ledger)
+    if final.exists() and name not in sources:
+        raise ConfigError(f"{final} is there already; choose another name, or join it too with --join {name}")
+    folders = [entry_folder(source, ledger) for source in sources]
+    for folder in folders:
+        if not folder.exists():
+            raise ConfigError(f"there is no {folder} to join")
+        verify(folder)
+    run = together(name, [RecordedRun(folder) for folder in folders])
+    order = {place: i for i, place in enumerate(planned_places(profile))}
+    trials: list[TrialRecord] = []
+    for source in dict.fromkeys(run.part.values()):
+        own = recorded_trials(source)
+        check_settings(load_profile(source.folder / "profile.yaml"), without_paths(profile), own, source.name)
+        check_planned(own, order, source.name)
+        trials += own
+    check_same_inputs(trials)
+    info = joined_info(title, [read_run(folder / "run.json") for folder in folders])
+    with fresh_entry(final, registry) as folder:
+        write_tables(run, sorted(trials, key=lambda trial: order[place_of(trial)]), folder)
+        for path in (path for source in folders for path in source.glob("scores-*.parquet")):
+            if not (folder / path.name).exists():  # of a D_x that English dev chooses no longer
+                shutil.copyfile(path, folder / path.name)
+        copy_probes(run.probed.folder / "probes", folder)
+        write_description(info, profile, folder)
+    return final
+
+
+def together(name: str, sources: Sequence[RecordedRun]) -> TogetherRun:
+    """Recorded runs as one.
+
+    Raises:
+        ConfigError: two have trials of the same task.
+    """
+    part: dict[TaskName, RecordedRun] = {}
+    for source in sources:
+        for task in {trial.task for trial in recorded_trials(source)}:
+            if task in part:
+                raise ConfigError(
+                    f"{part[task].name} and {source.name} both hold trials of {TASKS[task].title}, which need one "
+                    "setting; join only one of them"
+                )
+            part[task] = source
+    probed = next((run for run in sources if any((run.folder / "probes").glob("*"))), sources[0])
+    return TogetherRun(name, part, probed)
