@@ -127,7 +127,7 @@ def test_packaged_padding_changes_nothing(e5: Encoder) -> None:
     padded = last_hidden(e5.model, ids, mask)
     for row, hidden in zip(rows, padded, strict=False):
         alone = last_hidden(e5.model, *batch([row], pad))[0]
-        torch.testing.assert_close(hidden[: len(row)], alone, atol=1e-6, rtol=0)
+        torch.testing.assert_close(hidden[: len(row)], alone, atol=5e-6, rtol=0)  # float32: sums in another order
 
 
 # The packaged file

@@ -18,7 +18,7 @@ from crosslayer.trials import TRIAL_VERSION
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "crosslayer"
 RECORD = Path(__file__).with_suffix(".yaml")
 FILES = (
-    "trials.py", "trainee.py", "training.py", "inference.py", "model.py", "fusion.py", "frozen.py",
+    "trials.py", "trainee.py", "training.py", "dropout.py", "inference.py", "model.py", "fusion.py", "frozen.py",
     "data/batching.py", "data/encoded.py", "metrics/__init__.py", "metrics/classification.py",
     "metrics/tagging.py",
 )  # fmt: skip

@@ -155,10 +155,11 @@ class VariationSpec(Section):
 
 
 class TaskSweep(Section):
-    """What a task's sweep has instead of the layers, controls or seeds of all; ``None`` is what all have."""
+    """What a task's sweep has instead of what all have; ``None`` is what all have."""
 
     layers: list[int] | None = None
     controls: list[Control] | None = None
+    halves: bool | None = None
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
 
 
@@ -172,7 +173,7 @@ class SweepSpec(Section):
         control_layers: the lower layer of a task's controls, such as the best on English dev.
         halves: also train D_x on each half of the training items (C13 compares them with other tasks').
         seeds: one trial a model and seed.
-        by_task: other layers, controls or seeds of single tasks.
+        by_task: other layers, controls, halves or seeds of single tasks.
         variations: further trials with other settings.
     """
 
@@ -193,7 +194,7 @@ class SweepSpec(Section):
                 if len(set(values)) != len(values):
                     raise ValueError(f"{name} {values} names one twice")
         controls = {control for part in parts for control in part.controls or ()}
-        layered = self.halves or self.variations.tasks or controls - {"self"}
+        layered = any(part.halves for part in parts) or self.variations.tasks or controls - {"self"}
         if layered and self.control_layer is None:
             raise ValueError("controls other than self, halves and variations need control_layer")
         return self

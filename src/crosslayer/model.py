@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import BertModel
 
 from crosslayer.data.batching import Batch
+from crosslayer.dropout import use_fast_dropout
 
 Hidden = tuple[Tensor, Tensor]
 """The lower layer and the last one, each (B, T, E)."""
@@ -114,6 +115,7 @@ class TrainedEncoder(nn.Module):
         states: States | None = None,
     ) -> None:
         super().__init__()
+        use_fast_dropout(model)
         self.layer = layer
         self.states = states
         self.n_frozen = frozen_layers(len(model.encoder.layer), trainable_layers)

@@ -34,7 +34,7 @@ from crosslayer.tasks import TaskName
 
 log = logging.getLogger(__name__)
 
-TRIAL_VERSION = 2
+TRIAL_VERSION = 3
 """Part of every key. Raise it when a change of the sources changes what a trial computes."""
 
 

@@ -72,11 +72,12 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     for task in profile.tasks:
         of_task = [record for record in records if record.task == task]
         missing += describe_failures(of_task)
+        sweep = profile.sweep.of(task)
         if not of_task:
             missing.append(f"{TASKS[task].title}: no modules were trained on halves")
-        elif profile.sweep.halves:
+        elif sweep.halves:
             there = {(record.model, record.seed) for record in of_task}
-            missing += never_run(TASKS[task].title, HALVES, profile.sweep.of(task).seeds, there)
+            missing += never_run(TASKS[task].title, HALVES, sweep.seeds, there)
     keys: tuple[str, ...] = ()
     parts: list[Part] = []
     try:
