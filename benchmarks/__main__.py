@@ -199,7 +199,7 @@ def _finetuned_settings(n_train: int) -> dict[str, Any]:
     return {
         "tasks": dict.fromkeys(FINETUNED, task),
         "sweep": {"layers": [], "controls": [], "halves": False, "seeds": [0]},
-        "compute": {"threads": os.cpu_count() or 1, "workers": 1},
+        "compute": {"threads": os.cpu_count() or 1, "workers": 1, "precision": "auto"},
     }
 
 
