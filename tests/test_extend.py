@@ -285,7 +285,7 @@ def by_task(pieces: Pieces) -> Path:
 
 def joined(pieces: Pieces, *sources: str, name: str = "grid", profile: Profile | None = None) -> Path:
     place = pieces.entry.parent
-    return join_entries(name, "A grid", profile or pieces.profile, pieces.registry, sources, place)
+    return join_entries(name, "A grid", profile or pieces.profile, pieces.registry, pieces.results, sources, place)
 
 
 def test_joined_tasks_are_as_at_once(pieces: Pieces, by_task: Path, at_once: Path, registry: Registry) -> None:
@@ -338,6 +338,20 @@ def test_what_cannot_be_joined_ends_in_one_line(
         joined(pieces, *sources, name=name)
     assert "\n" not in str(caught.value)
     assert {path.name for path in by_task.iterdir()} == {"only-pawsx", "only-pos"}
+
+
+def test_probes_of_other_tasks_are_not_taken_over(pieces: Pieces, by_task: Path) -> None:
+    """Transfer scores depend on the sizes of all tasks, also of one that an entry has no trials of."""
+    task = pieces.profile.tasks["pawsx"].model_copy(update={"epochs": 9})
+    other = pieces.profile.model_copy(update={"tasks": pieces.profile.tasks | {"pawsx": task}})
+    shutil.rmtree(pieces.results, ignore_errors=True)
+    with pytest.raises(ResultsError, match="the probes of only-pos were measured with other tasks or sizes"):
+        joined(pieces, "only-pos", profile=other)
+    (pieces.results / "probes").mkdir(parents=True)
+    pd.DataFrame({"layer": [7]}).to_parquet(pieces.results / "probes" / "similarity.parquet")
+    probe = RecordedRun(joined(pieces, "only-pos", profile=other)).probe("similarity")
+    assert probe is not None
+    assert probe["layer"].tolist() == [7]
 
 
 def test_entries_of_other_settings_are_not_joined(pieces: Pieces, by_task: Path) -> None:

@@ -168,7 +168,7 @@ def record_run(
     if extend and join:
         raise ConfigError("--extend adds the present run and --join other recorded ones; give one of them")
     if join:
-        folder = joining.join_entries(name, title, profile, load_registry(), join)
+        folder = joining.join_entries(name, title, profile, load_registry(), results, join)
     elif extend:
         finished = finished_trials(profile, results)
         folder = extension.extend(name, title, profile, load_registry(), results, finished)

@@ -172,7 +172,7 @@ def join(
     check_same_inputs(trials)
     return JoinedRun(
         recorded, results, tuple(trials), frozenset(t.key for t in finished), frozenset(t.key for t in new),
-        _probed(recorded, results, settings, profile),
+        choose_probes(recorded, results, settings, profile),
     )  # fmt: skip
 
 
@@ -299,8 +299,14 @@ def check_same_inputs(trials: Iterable[TrialRecord]) -> None:
                 )
 
 
-def _probed(recorded: RecordedRun, results: ResultsRun, old: Profile, new: Profile) -> RecordedRun | ResultsRun:
-    """Whose probes count: the recorded ones while the tasks are what they were, so that nothing moves."""
+def choose_probes(
+    recorded: RecordedRun, results: ResultsRun, old: Profile, new: Profile
+) -> RecordedRun | ResultsRun:
+    """Whose probes count: the recorded ones while the tasks are what they were, so that nothing moves.
+
+    Raises:
+        ResultsError: they are not, and the results have no probes.
+    """
     there, here = (any((run.folder / "probes").glob("*")) for run in (recorded, results))
     same = old.tasks == new.tasks
     if there and not same and not here:

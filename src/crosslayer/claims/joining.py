@@ -15,6 +15,7 @@ from crosslayer.claims.extension import (
     check_planned,
     check_same_inputs,
     check_settings,
+    choose_probes,
     place_of,
     planned_places,
     recorded_trials,
@@ -34,7 +35,7 @@ from crosslayer.claims.registry import Registry
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
 from crosslayer.errors import ConfigError
-from crosslayer.predictions import Array, Stage, TaskTable, TrialRecord
+from crosslayer.predictions import Array, ResultsRun, Stage, TaskTable, TrialRecord
 from crosslayer.runlog import joined_info, read_run
 from crosslayer.tasks import TASKS, TaskName
 
@@ -54,7 +55,7 @@ class TogetherRun:
 
     name: str
     part: dict[TaskName, RecordedRun]
-    probed: RecordedRun
+    probed: RecordedRun | ResultsRun
 
     def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
         """See `Run.records`."""
@@ -63,7 +64,7 @@ class TogetherRun:
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
         """See `Run.table`."""
         records = tuple(records)
-        return (self._of(records[0]) if records else self.probed).table(records, split)
+        return (self._of(records[0]) if records else next(iter(self.part.values()))).table(records, split)
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
         """See `Run.scores`."""
@@ -86,7 +87,13 @@ class TogetherRun:
 
 
 def join_entries(
-    name: str, title: str, profile: Profile, registry: Registry, sources: Sequence[str], ledger: Path = LEDGER
+    name: str,
+    title: str,
+    profile: Profile,
+    registry: Registry,
+    results: Path,
+    sources: Sequence[str],
+    ledger: Path = LEDGER,
 ) -> Path:
     """Write an entry from others that hold different tasks; they stay, but the one that has its name.
 
@@ -95,7 +102,8 @@ def join_entries(
         title: one line for readers, of the whole.
         profile: the active profile, which plans everything recorded.
         registry: whose claims are computed.
-        sources: names of entries; the probes of the first that has some count.
+        results: ``results/PROFILE``, whose probes count where those of the entries were measured with other tasks.
+        sources: names of entries; the probes of the first that has some count otherwise.
         ledger: where entries lie.
 
     Raises:
@@ -111,15 +119,17 @@ def join_entries(
         if not folder.exists():
             raise ConfigError(f"there is no {folder} to join")
         verify(folder)
-    run = together(name, [RecordedRun(folder) for folder in folders])
+    runs = [RecordedRun(folder) for folder in folders]
+    part = by_task(runs)
     order = {place: i for i, place in enumerate(planned_places(profile))}
     trials: list[TrialRecord] = []
-    for source in dict.fromkeys(run.part.values()):
+    for source in dict.fromkeys(part.values()):
         own = recorded_trials(source)
         check_settings(load_profile(source.folder / "profile.yaml"), without_paths(profile), own, source.name)
         check_planned(own, order, source.name)
         trials += own
     check_same_inputs(trials)
+    run = TogetherRun(name, part, probes_of(runs, ResultsRun(results), profile))
     info = joined_info(title, [read_run(folder / "run.json") for folder in folders])
     with fresh_entry(final, registry) as folder:
         write_tables(run, sorted(trials, key=lambda trial: order[place_of(trial)]), folder)
@@ -131,11 +141,11 @@ def join_entries(
     return final
 
 
-def together(name: str, sources: Sequence[RecordedRun]) -> TogetherRun:
-    """Recorded runs as one.
+def by_task(sources: Iterable[RecordedRun]) -> dict[TaskName, RecordedRun]:
+    """Which recorded run holds the trials of each task.
 
     Raises:
-        ConfigError: two have trials of the same task.
+        ConfigError: two hold those of one task.
     """
     part: dict[TaskName, RecordedRun] = {}
     for source in sources:
@@ -146,5 +156,10 @@ def together(name: str, sources: Sequence[RecordedRun]) -> TogetherRun:
                     "setting; join only one of them"
                 )
             part[task] = source
+    return part
+
+
+def probes_of(sources: Sequence[RecordedRun], results: ResultsRun, profile: Profile) -> RecordedRun | ResultsRun:
+    """Whose probes count: see `choose_probes`, which names the errors."""
     probed = next((run for run in sources if any((run.folder / "probes").glob("*"))), sources[0])
-    return TogetherRun(name, part, probed)
+    return choose_probes(probed, results, load_profile(probed.folder / "profile.yaml"), profile)
