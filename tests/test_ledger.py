@@ -152,6 +152,13 @@ def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, result
     assert scored == {"baseline", chosen} < {trial.model for trial in sweep}
 
 
+def test_scores_of_a_frozen_encoder_are_not_kept(results: Path) -> None:
+    """Its gains are never those of the paper's setting, and the scores would be most of the entry."""
+    trials = ResultsRun(results).records("sweep", "pawsx")
+    assert ledger._scored(list(trials))
+    assert ledger._scored([trial.model_copy(update={"mode": "frozen"}) for trial in trials]) == []
+
+
 def test_probes(recorded: Path, results: Path) -> None:
     fresh, kept = ResultsRun(results), RecordedRun(recorded)
     one, other = fresh.probe("similarity"), kept.probe("similarity")

@@ -286,11 +286,12 @@ def _diagnostics(run: Run, trial: TrialRecord) -> dict[str, Array]:
 
 
 def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
-    """The trials whose calibration is asked about: all arms; of the sweep the baseline, also smoothed, and the D_x
-    that English dev chose."""
+    """The trials whose calibration is asked about: all arms; of a sweep that fine-tunes the baseline, smoothed
+    ones, and the D_x that English dev chose."""
     kept = [trial for trial in trials if trial.stage == "intermediate"]
+    tuned = [trial for trial in trials if trial.stage == "sweep" and trial.mode == "finetuned"]
     for task in TASK_NAMES:
-        sweep = [trial for trial in trials if (trial.stage, trial.task) == ("sweep", task)]
+        sweep = [trial for trial in tuned if trial.task == task]
         names = ("baseline", chosen_on_dev(trial for trial in sweep if trial.outcome == "ok"))
         kept += [trial for trial in sweep if trial.model in names or trial.model.startswith(SMOOTHED)]
     return kept
