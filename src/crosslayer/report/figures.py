@@ -68,7 +68,7 @@ def draw_modes(panels: Sequence[ModePanel], file_format: Literal["svg", "pdf"]) 
                 plots.by_layer(place, curve.gains, series, _plain(curve.label))
             plots.zero_line(place)
             place.set(title=panel.task, xlabel="fusion layer x of D_x", ylabel="gain (points)")
-            place.legend()
+        plots.legend_above(axes[0])
         plots.hide_rest(axes, len(panels))
         return _saved(figure, file_format)
 
