@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -70,6 +71,15 @@ def all_gone(processes: list[psutil.Process]) -> bool:
     return not any(map(alive, processes))
 
 
+def remove_cut_rwlock(clone: Path) -> None:
+    """What docs/faults.md says to do where a kill fell into DVC's writing of its own lock."""
+    path = clone / ".dvc" / "tmp" / "rwlock"
+    try:
+        json.loads(path.read_text(encoding="utf-8") if path.exists() else "{}")
+    except ValueError:
+        path.unlink()
+
+
 def test_twenty_kills_lose_nothing_and_repeat_nothing(undisturbed: Undisturbed, tmp_path: Path) -> None:
     """At random moments DVC alone, or with all that it started; the evidence is that of an undisturbed run.
 
@@ -86,6 +96,7 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(undisturbed: Undisturbed, 
         kill(everyone[: 1 if number % 2 else None])
         dvc.wait()
         wait_for(partial(all_gone, everyone), 30)
+        remove_cut_rwlock(other)
         ran, after = set(stages_run(log.read_text(encoding="utf-8"))), trials(other)
         assert not ran & done, "a stage ran twice"
         assert {key: after.get(key) for key in before} == before, "a trial was lost or trained twice"
