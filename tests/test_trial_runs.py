@@ -308,6 +308,15 @@ def test_a_task_has_its_own_part_of_a_sweep(tiny: Profile, encoder: Path) -> Non
         assert own.sweep.lower_layers.count(1) > tiny.sweep.lower_layers.count(1)
 
 
+def test_a_task_can_leave_out_the_halves(tiny: Profile, encoder: Path) -> None:
+    content = tiny.model_dump()
+    content["sweep"] |= {"halves": True}
+    whole = trial_specs(parse_profile(content, "test"), "sweep", "pos", encoder)
+    content["sweep"] |= {"by_task": {"pos": {"halves": False}}}
+    without = trial_specs(parse_profile(content, "test"), "sweep", "pos", encoder)
+    assert {spec.model for spec in whole} - {spec.model for spec in without} == {"half_1", "half_2"}
+
+
 def test_the_baseline_of_the_sweep_is_the_arm_without_intermediate_phase(
     tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
