@@ -152,11 +152,14 @@ def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, result
     assert scored == {"baseline", chosen} < {trial.model for trial in sweep}
 
 
-def test_scores_of_a_frozen_encoder_are_not_kept(results: Path) -> None:
-    """Its gains are never those of the paper's setting, and the scores would be most of the entry."""
-    trials = ResultsRun(results).records("sweep", "pawsx")
-    assert ledger._scored(list(trials))
-    assert ledger._scored([trial.model_copy(update={"mode": "frozen"}) for trial in trials]) == []
+def test_scores_can_be_left_out(
+    recorded: Path, results: Path, profile: Profile, structural: Registry, tmp_path: Path
+) -> None:
+    folder = record("first", "A title", profile, structural, results, tmp_path, scored=False)
+    names, all_names = ({path.name for path in home.iterdir()} for home in (folder, recorded))
+    assert all_names - names == {path.name for path in recorded.glob("scores-*.parquet")} != set()
+    assert RecordedRun(folder).scores(ResultsRun(results).records("intermediate", "pos")[0], "test") is None
+    derive_again(folder, structural)
 
 
 def test_probes(recorded: Path, results: Path) -> None:
@@ -387,7 +390,7 @@ def test_an_interrupted_record_leaves_nothing(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def interrupt(*_: object) -> None:
+    def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(ledger, step, interrupt)

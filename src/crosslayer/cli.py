@@ -155,6 +155,10 @@ def record_run(
         list[str] | None,
         typer.Option("--join", metavar="ENTRY", help="Make one entry of recorded ones that hold different tasks."),
     ] = None,
+    without_scores: Annotated[
+        bool,
+        typer.Option("--without-scores", help="Keep predicted ids only: half the bytes, no word on calibration."),
+    ] = False,
 ) -> None:
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
     from crosslayer.claims import extension, joining
@@ -168,13 +172,17 @@ def record_run(
     if extend and join:
         raise ConfigError("--extend adds the present run and --join other recorded ones; give one of them")
     if join:
-        folder = joining.join_entries(name, title, profile, load_registry(), results, join)
+        folder = joining.join_entries(
+            name, title, profile, load_registry(), results, join, scored=not without_scores
+        )
     elif extend:
         finished = finished_trials(profile, results)
-        folder = extension.extend(name, title, profile, load_registry(), results, finished)
+        folder = extension.extend(
+            name, title, profile, load_registry(), results, finished, scored=not without_scores
+        )
     else:
         check_current(profile, results)
-        folder = record(name, title, profile, load_registry(), results)
+        folder = record(name, title, profile, load_registry(), results, scored=not without_scores)
     typer.echo(f"recorded in {folder}; pin it with: crosslayer claims pin --run {name} --reason TEXT")
 
 

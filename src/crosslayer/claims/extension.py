@@ -117,6 +117,8 @@ def extend(
     results: Path,
     finished: Sequence[TrialRecord],
     ledger: Path = LEDGER,
+    *,
+    scored: bool = True,
 ) -> Path:
     """Write an entry anew from what it holds and the trials that have been finished since.
 
@@ -128,6 +130,7 @@ def extend(
         results: ``results/PROFILE``.
         finished: the trials of ``results`` that count (`crosslayer.sweep.finished_trials`).
         ledger: where entries lie.
+        scored: keep scores of what is new too.
 
     Raises:
         ConfigError: there is no such entry, or the profile has other settings or plans less than it holds.
@@ -140,7 +143,7 @@ def extend(
     run = join(RecordedRun(final), ResultsRun(results), finished, profile)
     info = extended_info(title, read_run(final / "run.json"), read_run(results / "run.json"))
     with fresh_entry(final, registry) as folder:
-        write_tables(run, list(run.trials), folder)
+        write_tables(run, list(run.trials), folder, scored=scored)
         for path in final.glob("scores-*.parquet"):  # also of a D_x that English dev chooses no longer
             shutil.copyfile(path, folder / path.name)
         copy_probes(run.probed.folder / "probes", folder)

@@ -94,6 +94,8 @@ def join_entries(
     results: Path,
     sources: Sequence[str],
     ledger: Path = LEDGER,
+    *,
+    scored: bool = True,
 ) -> Path:
     """Write an entry from others that hold different tasks; they stay, but the one that has its name.
 
@@ -105,6 +107,7 @@ def join_entries(
         results: ``results/PROFILE``, whose probes count where those of the entries were measured with other tasks.
         sources: names of entries; the probes of the first that has some count otherwise.
         ledger: where entries lie.
+        scored: keep their scores.
 
     Raises:
         ConfigError: an entry is absent, or there already, or was made with other settings or beyond the profile's
@@ -132,10 +135,9 @@ def join_entries(
     run = TogetherRun(name, part, probes_of(runs, ResultsRun(results), profile))
     info = joined_info(title, [read_run(folder / "run.json") for folder in folders])
     with fresh_entry(final, registry) as folder:
-        write_tables(run, sorted(trials, key=lambda trial: order[place_of(trial)]), folder)
-        for path in (path for source in folders for path in source.glob("scores-*.parquet")):
-            if not (folder / path.name).exists():  # of a D_x that English dev chooses no longer
-                shutil.copyfile(path, folder / path.name)
+        write_tables(run, sorted(trials, key=lambda trial: order[place_of(trial)]), folder, scored=False)
+        for path in (path for source in folders for path in source.glob("scores-*.parquet") if scored):
+            shutil.copyfile(path, folder / path.name)
         copy_probes(run.probed.folder / "probes", folder)
         write_description(info, profile, folder)
     return final

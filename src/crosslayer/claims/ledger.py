@@ -169,7 +169,14 @@ def predictions_file(stage: Stage, task: TaskName) -> str:
 
 
 def record(
-    name: str, title: str, profile: Profile, registry: Registry, results: Path, ledger: Path = LEDGER
+    name: str,
+    title: str,
+    profile: Profile,
+    registry: Registry,
+    results: Path,
+    ledger: Path = LEDGER,
+    *,
+    scored: bool = True,
 ) -> Path:
     """Record the present run of a profile.
 
@@ -180,6 +187,7 @@ def record(
         registry: whose claims are computed.
         results: ``results/PROFILE``.
         ledger: where entries lie.
+        scored: keep scores too, most of an entry's bytes; without them nothing of calibration is measured.
 
     Raises:
         ConfigError: the name is no folder name, or there already.
@@ -193,7 +201,7 @@ def record(
     if not trials:
         raise ResultsError(f"{results} has no trials to record; run `dvc repro` first")
     with fresh_entry(final, registry) as folder:
-        write_tables(run, trials, folder)
+        write_tables(run, trials, folder, scored=scored)
         copy_probes(results / "probes", folder)
         write_description({"title": title, **read_run(results / "run.json")}, profile, folder)
     return final
@@ -251,8 +259,8 @@ def _put_in_place(fresh: Path, final: Path) -> None:
     shutil.rmtree(former, ignore_errors=True)
 
 
-def write_tables(run: Run, trials: list[TrialRecord], folder: Path) -> None:
-    """Write what trials left: records, predicted ids, diagnostics, and scores where they are kept."""
+def write_tables(run: Run, trials: list[TrialRecord], folder: Path, *, scored: bool) -> None:
+    """Write what trials left: records, predicted ids, diagnostics, and, if asked for, the scores of some."""
     rows = [json.loads(trial.model_dump_json()) for trial in trials]
     (folder / "trials.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     usable = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
@@ -263,7 +271,7 @@ def write_tables(run: Run, trials: list[TrialRecord], folder: Path) -> None:
                 write_small(_compact(run, part), folder / predictions_file(stage, task))
     arrays = {f"{t.key}/{name}": array for t in usable for name, array in _diagnostics(run, t).items()}
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
-    for trial in _scored(usable):
+    for trial in _scored(usable) if scored else ():
         _write_scores(run, trial, folder)
 
 
@@ -286,12 +294,11 @@ def _diagnostics(run: Run, trial: TrialRecord) -> dict[str, Array]:
 
 
 def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
-    """The trials whose calibration is asked about: all arms; of a sweep that fine-tunes the baseline, smoothed
-    ones, and the D_x that English dev chose."""
+    """The trials whose calibration is asked about: all arms; of a sweep the baseline, smoothed ones, and the D_x
+    that English dev chose."""
     kept = [trial for trial in trials if trial.stage == "intermediate"]
-    tuned = [trial for trial in trials if trial.stage == "sweep" and trial.mode == "finetuned"]
     for task in TASK_NAMES:
-        sweep = [trial for trial in tuned if trial.task == task]
+        sweep = [trial for trial in trials if (trial.stage, trial.task) == ("sweep", task)]
         names = ("baseline", chosen_on_dev(trial for trial in sweep if trial.outcome == "ok"))
         kept += [trial for trial in sweep if trial.model in names or trial.model.startswith(SMOOTHED)]
     return kept
