@@ -77,7 +77,7 @@ def write_run(folder: Path, place: str) -> None:
     check = Check(name="branches", passed=True, expected="2", found="2")
     records = (
         gains(place),
-        evidence(place, claim="C09", metric="language_similarity_v1", status="missing", missing=("no pairs",)),
+        evidence(place, claim="C09", metric="language_similarity_v2", status="missing", missing=("no pairs",)),
         evidence(place, claim="C17", metric="structural_checks_v1", checks=(check,)),
     )
     for record in records:
@@ -247,7 +247,7 @@ def test_another_verdict_than_the_pinned_one_and_none_pinned(root: Path, fresh: 
     entry = registry_of(root).entry("C05")
     other = respan(gains(), -0.5, 0.4)
     (problem,) = verdict_problems(entry, other, fresh)
-    assert problem.startswith("C05: verdict is 'not reproduced', pinned is 'inconclusive': Dev selected gain")
+    assert problem.startswith("C05: verdict is 'not reproduced', pinned is 'inconclusive': Dev-selected gain")
     (problem,) = verdict_problems(entry, gains("first"), recorded)
     assert problem == (
         "C05: no verdict is pinned for recorded run first; run `crosslayer claims pin --run first --reason TEXT`"

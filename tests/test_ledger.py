@@ -152,6 +152,30 @@ def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, result
     assert scored == {"baseline", chosen} < {trial.model for trial in sweep}
 
 
+def test_after_a_correction_the_evidence_is_computed_again(
+    entry: Path, recorded: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    analysis = ledger.analysis_of(registry.entries["C05"])
+    monkeypatch.setattr(analysis, "measure", lambda *about, f=analysis.measure: f(*about).model_copy(
+        update={"metric": "corrected_v2"}))  # fmt: skip
+    with pytest.raises(ResultsError, match=r"metric was recorded as .*`crosslayer record first --again`"):
+        derive_again(entry, registry)
+    assert ledger.record_again("first", registry, entry.parent) == entry
+    derive_again(entry, registry)
+    unequal = {p.relative_to(entry) for p in entry.rglob("*") if p.is_file()
+               and p.read_bytes() != (recorded / p.relative_to(entry)).read_bytes()}  # fmt: skip
+    assert unequal == {Path("claims/C05/evidence.json"), Path("hashes.json")}
+    assert [path.name for path in entry.parent.iterdir()] == ["first"]
+
+
+def test_only_a_whole_entry_is_computed_again(entry: Path, registry: Registry) -> None:
+    with pytest.raises(ConfigError, match=r"there is no .*none; record it first, without --again"):
+        ledger.record_again("none", registry, entry.parent)
+    (entry / "diagnostics.npz").write_bytes(b"other")
+    with pytest.raises(ResultsError, match=r"diagnostics.npz is not what was recorded"):
+        ledger.record_again("first", registry, entry.parent)
+
+
 def test_scores_can_be_left_out(
     recorded: Path, results: Path, profile: Profile, structural: Registry, tmp_path: Path
 ) -> None:

@@ -240,7 +240,7 @@ def test_numbers_as_shown() -> None:
 
 
 def test_headlines_come_from_the_run_that_bears_most(context: ReportContext) -> None:
-    assert [claim.entry.id for claim in context.headlines] == ["C02", "C06", "C07", "Q01"]
+    assert [claim.entry.id for claim in context.headlines] == ["C02", "C05", "C06", "C07", "Q01"]
     leads = {claim.lead.run.name for claim in context.headlines if claim.lead}
     assert leads == {"gpu-2026"}
 
@@ -691,7 +691,7 @@ def test_templates_never_mark_text_as_safe() -> None:
 def test_picture_shows_every_row(context: ReportContext) -> None:
     claim = next(claim for claim in context.claims if claim.entry.id == "C06")
     text = "".join(ElementTree.fromstring(figures.draw(claim.panels, "svg")).itertext())
-    for name in ("fresh (fragment): XNLI", "gpu-2026: POS", "cross fitted gain", "points"):
+    for name in ("fresh (fragment): XNLI", "gpu-2026: POS", "cross-fitted gain", "points"):
         assert name in text
 
 

@@ -476,6 +476,44 @@ def test_own_layers_win_nothing_by_chance_and_the_interval_covers():
     assert all(g.standard_error > 0 for g in gains)
 
 
+def test_own_against_common_weighs_a_noisy_task_as_its_mean_does():
+    """One task ten times as noisy: its own share of the variance of a mean over tasks, and about its degrees."""
+    rng = np.random.default_rng(21)
+    tables = {
+        name: table(60 + sd * rng.standard_normal((12, 3))) for name, sd in zip("abc", (5, 0.5, 0.5), strict=True)
+    }
+    found = stats.own_against_common(tables, LAYERS).gain
+    residuals = [stats.residual_variance(one)[0] for one in tables.values()]
+    assert found.standard_error == pytest.approx(np.sqrt(2 * np.mean(residuals) / (3 * 3)))
+    assert found.df == pytest.approx(22 * sum(residuals) ** 2 / np.sum(np.square(residuals)))
+    assert 22 < found.df < 24
+
+
+def test_pseudo_values_leave_a_seed_out_of_rows_and_columns():
+    values = np.random.default_rng(22).standard_normal((4, 4))
+    mean = np.mean([values[s, t] for s, t in itertools.permutations(range(4), 2)])
+    found = stats.pair_pseudo_values(values)
+    for left_out in range(4):
+        kept = [s for s in range(4) if s != left_out]
+        without = np.mean([values[s, t] for s, t in itertools.permutations(kept, 2)])
+        assert found[left_out] == pytest.approx(4 * mean - 3 * without)
+    assert found.mean() == pytest.approx(mean)
+    with pytest.raises(ResultsError, match="needs 3 seeds, found 2"):
+        stats.pair_pseudo_values(values[:2, :2])
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5])
+def test_intervals_over_pairs_cover_where_columns_have_most_of_the_noise(n_seeds):
+    """600 draws at 95 %: outside 92.5 to 97.5 % by chance in 1 of 200 such tests."""
+    rng = np.random.default_rng(23)
+    inside = 0
+    for _ in range(600):
+        row, column = 0.3 * rng.standard_normal((n_seeds, 1)), rng.standard_normal((1, n_seeds))
+        pseudo = stats.pair_pseudo_values(row + column + 0.2 * rng.standard_normal((n_seeds, n_seeds)))
+        inside += scipy.stats.ttest_1samp(pseudo, 0).pvalue > 0.05
+    assert 0.925 <= inside / 600 <= 0.975
+
+
 def test_own_against_common_counts_item_noise():
     rng = np.random.default_rng(17)
     tables = task_tables(rng, effects=3.0)

@@ -247,12 +247,33 @@ def test_structural_claims_need_every_check() -> None:
 
 
 @pytest.mark.parametrize("n_seeds", [0, 1, 2])
-def test_fewer_than_three_seeds_in_one_judged_part_are_inconclusive(n_seeds: int) -> None:
+def test_a_part_with_fewer_than_three_seeds_is_missing_and_such_parts_alone_are_inconclusive(n_seeds: int) -> None:
     gains = per_task("dev_selected_gain", UP, UP, UP)
     few = part("dev_selected_gain", "pos", UP, n_seeds=n_seeds)
     verdict = judge("C05", *gains, few)
-    assert (verdict.verdict, verdict.n_seeds) == ("inconclusive", n_seeds)
-    assert f"dev_selected_gain POS {n_seeds}" in verdict.because
+    assert (verdict.verdict, verdict.n_seeds) == (judge("C05", *gains).verdict, n_seeds)
+    assert verdict.because.endswith(
+        "above 0 in 3 of the 3 tasks measured, of 4 claimed; not counted, with fewer than 3 seeds: "
+        "Dev-selected gain (points): POS +0.80 [+0.20, +1.40]."
+    )
+    alone = judge("C05", few)
+    assert alone.verdict == "inconclusive"
+    assert "at most, and at least 3 are needed" in alone.because
+
+
+def test_another_claim_is_not_reproduced_while_a_part_has_too_few_seeds() -> None:
+    gains = per_task("cross_fitted_gain", (1.2, 2.0), (1.2, 2.0), (1.2, 2.0))
+    few = part("cross_fitted_gain", "pos", (1.2, 2.0), n_seeds=2)
+    entry = REGISTRY.entry("C06").model_copy(update={"rule": "as_claimed"})
+    whole, lacking = (
+        decide(
+            entry,
+            Evidence(claim="C06", profile="test", metric="m_v1", status="measured", parts=tuple(parts)),
+            profile(),
+        )
+        for parts in (gains, [*gains, few])
+    )
+    assert (whole.verdict, lacking.verdict) == ("reproduced", "inconclusive")
 
 
 def test_an_encoder_before_fine_tuning_needs_no_seeds_but_three_where_there_are_any() -> None:
@@ -293,7 +314,9 @@ def test_claims_that_a_profile_leaves_out_are_not_run_whatever_lies_there() -> N
 
 def test_because_is_computed_from_the_numbers() -> None:
     verdict = judge("C05", part("dev_selected_gain", "xnli", (0.126, 1.4)))
-    assert verdict.because == "Dev selected gain (points): XNLI +0.76 [+0.13, +1.40]; above 0 in 1 of 4 tasks."
+    assert verdict.because == (
+        "Dev-selected gain (points): XNLI +0.76 [+0.13, +1.40]; above 0 in 1 of the 1 task measured, of 4 claimed."
+    )
     slope = part("slope_similarity", "pawsx", (-0.0021, -0.0011), unit="cosine a layer", p_value=0.0123)
     assert judge("C03", slope).because.startswith(
         "Slope similarity (cosine a layer): PAWS-X −0.0016 [−0.0021, −0.0011] p = 0.012; "

@@ -147,7 +147,7 @@ def _set(content: Any, key: str, value: Any) -> None:
 @app.command("record")
 def record_run(
     name: Annotated[str, typer.Argument(help="Name of the entry in claims/ledger/.")],
-    title: Annotated[str, typer.Option("--title", help="One line for readers.")],
+    title: Annotated[str | None, typer.Option("--title", help="One line for readers.")] = None,
     extend: Annotated[
         bool, typer.Option("--extend", help="Add the finished trials that a recorded entry lacks.")
     ] = False,
@@ -155,6 +155,9 @@ def record_run(
         list[str] | None,
         typer.Option("--join", metavar="ENTRY", help="Make one entry of recorded ones that hold different tasks."),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Compute an entry's evidence anew, after a correction of the code.")
+    ] = False,
     without_scores: Annotated[
         bool,
         typer.Option("--without-scores", help="Keep predicted ids only: half the bytes, no word on calibration."),
@@ -162,16 +165,20 @@ def record_run(
 ) -> None:
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
     from crosslayer.claims import extension, joining
-    from crosslayer.claims.ledger import record
+    from crosslayer.claims.ledger import record, record_again
     from crosslayer.claims.registry import load_registry
     from crosslayer.claims.results import RESULTS
     from crosslayer.sweep import check_current, finished_trials
 
+    if sum((extend, bool(join), again)) > 1:
+        raise ConfigError("--extend adds the present run, --join other recorded ones, --again none; give one")
+    if again == (title is not None):
+        raise ConfigError("give the entry a --title, one line for readers; only --again keeps the one it has")
     profile = load_profile()
     results = RESULTS / profile.profile
-    if extend and join:
-        raise ConfigError("--extend adds the present run and --join other recorded ones; give one of them")
-    if join:
+    if title is None:
+        folder = record_again(name, load_registry())
+    elif join:
         folder = joining.join_entries(
             name, title, profile, load_registry(), results, join, scored=not without_scores
         )

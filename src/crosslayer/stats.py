@@ -264,7 +264,7 @@ def _item_covariance(table: ScoreTable, rows: Indices, base: int) -> Floats:
     return covariance
 
 
-def _t_gain(estimate: float, seeds: float, df: int, items: float, n_seeds: int, level: float) -> Gain:
+def _t_gain(estimate: float, seeds: float, df: float, items: float, n_seeds: int, level: float) -> Gain:
     if n_seeds < 2 or not df:
         return Gain(estimate, None, None, None, None, n_seeds)
     error = float(np.sqrt(seeds + items))
@@ -560,11 +560,30 @@ def own_against_common(
             own = _held_out_choices(selection[place])
             won.append(np.mean(scored[place][own, column] - scored[place][common, column]))
             items.append(_switch_item_variance(table, names, own, common))
-    residual, df = _pooled_residual(tables)
+    residual, df = _mean_residual(tables)
     n_tasks = len(tables)
     seed_part, item_part = 2 * residual / (n_tasks * len(seeds)), float(np.mean(items)) / n_tasks
     found = _t_gain(float(np.mean(won)), seed_part, df, item_part, len(seeds), level)
     return SelectedGain(found, _by_seed(seeds, names, commons), names[int(scores.mean(axis=(0, 2)).argmax())])
+
+
+def pair_pseudo_values(values: Floats) -> Floats:
+    """Jackknife pseudo-values (S,) of the mean over ordered pairs of different seeds of ``values`` (S, S).
+
+    A seed stands in 2 (S - 1) pairs, in a row and in a column, and is left out of both. The pseudo-values have the
+    mean of the pairs, and their standard error is that of this mean, noise of rows and of columns counted
+    (Arvesen 1969, Jackknifing U-statistics).
+
+    Raises:
+        ResultsError: fewer than three seeds.
+    """
+    n = len(values)
+    if n < 3:
+        raise ResultsError(f"an interval of what pairs of seeds differ in needs 3 seeds, found {n}: run more")
+    pairs = np.where(np.eye(n, dtype=bool), 0.0, values)
+    total = pairs.sum()
+    without = (total - pairs.sum(axis=0) - pairs.sum(axis=1)) / ((n - 1) * (n - 2))
+    return np.asarray(total / (n - 1) - (n - 1) * without)
 
 
 def probability_best(
@@ -607,10 +626,13 @@ def _task_layer_scores(
     return np.stack([_cells(table, names, seeds) for table in tables.values()]), seeds, names
 
 
-def _pooled_residual(tables: Mapping[str, ScoreTable]) -> tuple[float, int]:
-    parts = [residual_variance(table) for table in tables.values()]
-    df = sum(part[1] for part in parts)
-    return sum(variance * part_df for variance, part_df in parts) / df, df
+def _mean_residual(tables: Mapping[str, ScoreTable]) -> tuple[float, float]:
+    """Mean of the tasks' residual variances, as a mean over tasks has it, and its degrees of freedom (Welch)."""
+    found = [residual_variance(table) for table in tables.values()]
+    total = sum(variance for variance, _ in found)
+    if not total:
+        return 0.0, float(sum(df for _, df in found))
+    return total / len(found), total**2 / sum(variance**2 / df for variance, df in found if df)
 
 
 def _box_epsilon(variances: Floats) -> float:

@@ -1,15 +1,18 @@
 """Whether AIF adapts to the task (C13): learnt weights sigmoid(G + L) on one common text.
 
-Two modules are as far apart as the root mean square, over channels, of the difference of their mean weights.
-Within a task stand the modules trained on two halves of its items, between tasks the same halves of different
-tasks, all at one layer. Only pairs with different seeds are compared: modules of one task and seed start from the
-same weights, modules of different tasks do not, and that alone would set tasks apart.
+Two modules are as far apart as the mean square, over channels, of the difference of their mean weights: squares,
+since between tasks minus within tasks is then what the tasks' centres differ by, however much their modules
+scatter. Within a task stand the modules trained on two halves of its items, between tasks the same halves of
+different tasks, all at one layer. Only pairs with different seeds are compared: modules of one task and seed start
+from the same weights, modules of different tasks do not, and that alone would set tasks apart. For the same reason
+the two halves of a task and seed change tasks together in a permutation.
 
 Notation: T tasks, S seeds, E width, P permutations.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +25,8 @@ from crosslayer.analysis.parts import (
     generator,
     has_values,
     make_evidence,
+    pair_gain,
     part_or_none,
-    seed_gain,
     select,
     tasks_in,
 )  # fmt: skip
@@ -37,7 +40,7 @@ from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 HALVES = ("half_1", "half_2")
 N_PERMUTATIONS = 9999
-UNIT = "weight"
+UNIT = "weight²"
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +51,7 @@ class Modules:
         tasks, seeds: that have both halves everywhere.
         weights: (2, T, S, E) mean over the common text's sub-words.
         variance: (T,) mean over channels, halves and seeds of the variance over sub-words.
+        layer: the lower layer that all of them fuse; several in words where they differ.
         keys: of the trials.
     """
 
@@ -55,14 +59,15 @@ class Modules:
     seeds: tuple[int, ...]
     weights: Floats
     variance: Floats
+    layer: str
     keys: tuple[str, ...]
 
     @property
     def distances(self) -> Floats:
-        """(T, S, T, S) between first halves and second halves."""
+        """(T, S, T, S) squared, between first halves and second halves."""
         first, second = self.weights
         gap = first[:, :, None, None] - second[None, None]
-        return np.asarray(np.sqrt((gap**2).mean(axis=-1)))
+        return np.asarray((gap**2).mean(axis=-1))
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
@@ -112,66 +117,80 @@ def load_modules(run: Run, records: Iterable[TrialRecord]) -> Modules:
     found = [[[run.diagnostics(record) for record in row] for row in half] for half in chosen]
     weights = np.array([[[d["attention_mean"] for d in row] for row in half] for half in found], dtype=np.float64)
     variance = np.array([[[d["attention_variance"].mean() for d in row] for row in half] for half in found])
-    keys = tuple(record.key for half in chosen for row in half for record in row)
-    return Modules(tasks, seeds, weights, variance.mean(axis=(0, 2), dtype=np.float64), keys)
+    flat = [record for half in chosen for row in half for record in row]
+    layer = ", ".join(map(str, sorted({record.layer for record in flat if record.layer is not None})))
+    keys = tuple(record.key for record in flat)
+    return Modules(tasks, seeds, weights, variance.mean(axis=(0, 2), dtype=np.float64), layer, keys)
 
 
-def by_seed(distances: Floats) -> tuple[Floats, Floats]:
-    """Mean distance within and between tasks to modules of other seeds, one value a seed, (S,) each.
+def between_minus_within(distances: Floats) -> Floats:
+    """Mean distance between tasks minus that within them, for each two seeds, (S, S).
 
     Args:
         distances: (T, S, T, S), as `Modules.distances`.
     """
-    n_tasks, n_seeds = distances.shape[:2]
-    own, all_ = np.einsum("tstr->sr", distances), distances.sum(axis=(0, 2))
-    within, total = (table.sum(axis=1) - np.diag(table) for table in (own, all_))
-    pairs = n_tasks * (n_seeds - 1)
-    return np.asarray(within / pairs), np.asarray((total - within) / (pairs * (n_tasks - 1)))
+    n_tasks = len(distances)
+    within, total = np.einsum("tstr->sr", distances), distances.sum(axis=(0, 2))
+    return np.asarray((total - within) / (n_tasks * (n_tasks - 1)) - within / n_tasks)
 
 
-def permutation_p(distances: Floats, rng: np.random.Generator) -> float:
-    """p of between minus within, where tasks are exchanged among the modules of each half and seed."""
+def smallest_p(n_tasks: int, n_seeds: int) -> float:
+    """One by the number of different ways to exchange tasks within seeds; a common exchange changes nothing."""
+    return float(math.factorial(n_tasks)) ** (1 - n_seeds)
+
+
+def permutation_p(distances: Floats, rng: np.random.Generator, n: int = N_PERMUTATIONS) -> float:
+    """p of between minus within, where the tasks of each seed are exchanged, both halves of a task together."""
     n_tasks, n_seeds = distances.shape[:2]
-    labels = np.broadcast_to(np.arange(n_tasks), (2, N_PERMUTATIONS, n_seeds, n_tasks))
-    first, second = rng.permuted(labels, axis=-1)
+    task = rng.permuted(np.broadcast_to(np.arange(n_tasks), (n, n_seeds, n_tasks)), axis=-1)
     seed = np.arange(n_seeds)
     own = distances[
-        first[:, :, None, :], seed[None, :, None, None], second[:, None, :, :], seed[None, None, :, None]
+        task[:, :, None, :], seed[None, :, None, None], task[:, None, :, :], seed[None, None, :, None]
     ]  # fmt: skip
     other = ~np.eye(n_seeds, dtype=bool)
     within = own.mean(axis=-1)[:, other].mean(axis=-1)
     mean = distances.transpose(1, 3, 0, 2)[other].mean()
-    observed = by_seed(distances)
     null = (mean - within) * n_tasks / (n_tasks - 1)
-    return stats.permutation_p(null, float(observed[1].mean() - observed[0].mean()), "greater")
+    return stats.permutation_p(null, float(between_minus_within(distances)[other].mean()), "greater")
 
 
 def _difference(modules: Modules) -> Part:
     def make() -> Part:
         distances = modules.distances
-        within, between = by_seed(distances)
         p = permutation_p(distances, generator("attention"))
-        note = f"Distance of mean weights, {len(modules.tasks)} tasks; p by exchanging tasks within seeds."
-        gain = seed_gain(between - within)
+        tasks = ", ".join(TASKS[task].title for task in modules.tasks)
+        floor = smallest_p(len(modules.tasks), len(modules.seeds))
+        note = (
+            f"Squared distance of mean weights, {tasks}, fusion layer {modules.layer}; p by exchanging tasks "
+            f"within seeds, at least {floor:.2g}."
+        )
+        gain = pair_gain(between_minus_within(distances))
         return gain_part("between_minus_within", gain, unit=UNIT, judged=True, p_value=p, note=note)
 
     return part_or_none("between_minus_within", make, unit=UNIT, judged=True)
 
 
 def _shown(modules: Modules) -> list[Part]:
-    """Distances between every two tasks, and the variance of the weights over sub-words."""
+    """Root mean square distances between every two tasks, and the variance of the weights over sub-words."""
     n_seeds = len(modules.seeds)
     other = ~np.eye(n_seeds, dtype=bool)
     table = modules.distances.transpose(0, 2, 1, 3)[:, :, other].mean(axis=-1)
-    table = (table + table.T) / 2
+    table = np.sqrt((table + table.T) / 2)
     parts = [
-        Part(measure="distance", task=first, model=second, estimate=float(table[i, j]), unit=UNIT, n_seeds=n_seeds)
+        Part(
+            measure="distance",
+            task=first,
+            model=second,
+            estimate=float(table[i, j]),
+            unit="weight",
+            n_seeds=n_seeds,
+        )
         for i, first in enumerate(modules.tasks)
         for j, second in enumerate(modules.tasks)
         if i <= j
     ]
     return parts + [
-        Part(measure="weight_variance_over_tokens", task=task, estimate=float(v), unit="weight²", n_seeds=n_seeds)
+        Part(measure="weight_variance_over_tokens", task=task, estimate=float(v), unit=UNIT, n_seeds=n_seeds)
         for task, v in zip(modules.tasks, modules.variance, strict=True)
     ]
 

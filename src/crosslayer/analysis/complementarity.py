@@ -7,6 +7,8 @@ shares data order, head or dropout with the trial whose errors are to be mended:
     mean over t != s of (share of errors that D_x, seed t, has right - share that the baseline, seed t, has right)
 
 An error is a wrong label of a pair or a word; shares are taken within a language, then averaged over languages.
+Every pair (s, t) shares a seed with others, as s or as t, so that intervals leave a seed out of both parts
+(`stats.pair_pseudo_values`); they need three seeds.
 
 Notation: S seeds, N rows, U units, L languages.
 """
@@ -26,8 +28,8 @@ from crosslayer.analysis.parts import (
     generator,
     has_values,
     make_evidence,
+    pair_gain,
     part_or_none,
-    seed_gain,
     select,
     tasks_in,
 )  # fmt: skip
@@ -77,18 +79,19 @@ class Mended:
     Attributes:
         counts: (S, U, 3) mean number of errors that the model's trials of other seeds mend, the same for the
             baseline's, and errors.
-        by_seed: (S, 2) points, mean over languages: mended by the model, mended by the baseline.
-        broken: (S, 2) points: what the baseline has right and the model has wrong, or another seed of itself.
+        mended: (2, S, S) points, mean over languages: of the errors with seed s, those that the model with seed t
+            mends, and that the baseline with seed t mends.
+        broken: (2, S, S) points: what the baseline has right and the model has wrong, or another seed of itself.
     """
 
     counts: Floats
-    by_seed: Floats
+    mended: Floats
     broken: Floats
 
     @property
     def excess(self) -> Floats:
-        """(S,) points."""
-        return np.asarray(self.by_seed[:, 0] - self.by_seed[:, 1])
+        """(S, S) points."""
+        return np.asarray(self.mended[0] - self.mended[1])
 
 
 def mended(scores: TaskScores, chosen: Mapping[int, str]) -> Mended:
@@ -108,12 +111,10 @@ def mended(scores: TaskScores, chosen: Mapping[int, str]) -> Mended:
     right = scores.table.predicted[np.array(rows)] == scores.table.gold
     by_all = right.sum(axis=0, dtype=np.int16)
     n_others = len(chosen) - 1
-    counts, lost = np.empty((2, len(chosen), scores.n_items, 3))
+    counts = np.empty((len(chosen), scores.n_items, 3))
     for place, own in enumerate(right):
-        others = by_all - own
-        counts[place] = _among(scores, ~own[1], others, n_others)
-        lost[place] = _among(scores, own[1], n_others - others, n_others)
-    return Mended(counts, _shares(scores, counts), _shares(scores, lost))
+        counts[place] = _among(scores, ~own[1], by_all - own, n_others)
+    return Mended(counts, _shares(scores, ~right[:, 1], right), _shares(scores, right[:, 1], ~right))
 
 
 def _among(scores: TaskScores, rows: Bools, hits: Counts, n_trials: int) -> Floats:
@@ -122,11 +123,17 @@ def _among(scores: TaskScores, rows: Bools, hits: Counts, n_trials: int) -> Floa
     return np.concatenate([per_trial, scores.units.sums(rows)[:, None]], axis=1)
 
 
-def _shares(scores: TaskScores, counts: Floats) -> Floats:
-    """Points (S, 2), mean over languages, of counts (S, U, 3)."""
-    languages = range(len(scores.table.languages))
-    sums = np.stack([counts[:, scores.units.language == code].sum(axis=1) for code in languages], axis=1)
-    return np.asarray(np.stack([_share(sums, k) for k in (0, 1)], axis=-1).mean(axis=1))
+def _shares(scores: TaskScores, among: Bools, hits: Bools) -> Floats:
+    """Points (2, S, S), mean over languages: of the rows ``among`` (S, N) of a seed, those that model and baseline
+    of another seed hit, (S, 2, N); 0 where a language has no such row."""
+    order = np.argsort(scores.table.language, kind="stable")
+    among, hits = among[:, order], hits[..., order]
+    begin = np.flatnonzero(np.diff(scores.table.language[order], prepend=-1))
+    sums = [np.add.reduceat(hits.transpose(1, 0, 2) & rows, begin, axis=-1, dtype=np.int64) for rows in among]
+    total = np.add.reduceat(among, begin, axis=-1, dtype=np.int64)
+    rows_of = total[None, :, None]  # (1, S, 1, L)
+    hit = np.stack(sums, axis=1)  # (2, S, S, L)
+    return np.asarray(np.divide(100 * hit, rows_of, out=np.zeros(hit.shape), where=rows_of > 0).mean(axis=-1))
 
 
 def _share(sums: Floats, column: int) -> Floats:
@@ -167,7 +174,7 @@ def _excess(measure: str, scores: TaskScores, chosen: Mapping[int, str], judged:
         found.counts, scores.units.language, scores.units.cluster,
         lambda sums: _share(sums, 0) - _share(sums, 1), N_RESAMPLES, rng,
     )  # fmt: skip
-    gain = seed_gain(found.excess, float(resampled.mean(axis=0).var(ddof=1)))
+    gain = pair_gain(found.excess, float(resampled.mean(axis=0).var(ddof=1)))
     return gain_part(measure, gain, task=scores.task, judged=judged, n_items=scores.n_items)
 
 
@@ -178,10 +185,10 @@ def _shown(scores: TaskScores) -> list[Part]:
         found = mended(scores, chosen)
     except ResultsError:
         return []
-    shares = dict(zip(SHARES, [*found.by_seed.T, *found.broken.T], strict=True))
+    shares = dict(zip(SHARES, [*found.mended, *found.broken], strict=True))
     parts = []
     for measure, values in shares.items():
-        parts.append(gain_part(measure, seed_gain(values), task=scores.task, n_items=scores.n_items, p_value=None))
+        parts.append(gain_part(measure, pair_gain(values), task=scores.task, n_items=scores.n_items, p_value=None))
     seeds = [seed for seed in chosen if ("self", seed) in scores.grid.row]
     if len(seeds) > 1:
         parts.append(_excess("excess_complementarity_of_self", scores, dict.fromkeys(seeds, "self")))

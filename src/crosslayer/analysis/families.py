@@ -1,13 +1,14 @@
 """Languages of one genus or family are similar (C09).
 
 Labels are permuted among the languages of one script, since languages of one script are alike for other
-reasons and often belong to one family.
+reasons and often belong to one family; what such a permutation gives on average is taken off the difference.
 
 Notation: L languages, P their pairs, R permutations.
 """
 
 from __future__ import annotations
 
+import math
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -96,15 +97,35 @@ def _difference(measure: str, frame: pd.DataFrame | None, kind: str, column: str
             raise ResultsError(f"among {', '.join(languages)} all pairs or none are of one {kind}")
         observed = float(same_label_difference(matrix, labels))
         null = _null(matrix, labels, languages, measure)
-        low, high = observed - np.quantile(null - null.mean(), [0.975, 0.025])
+        beyond = observed - null.mean()
+        low, high = beyond - np.quantile(null - null.mean(), [0.975, 0.025])
+        floor = smallest_p(labels, _numbers(languages, "script"))
         return Part(
-            measure=measure, estimate=observed, unit="cosine" if column == "cosine" else "CKA", judged=judged,
+            measure=measure, estimate=beyond, unit="cosine" if column == "cosine" else "CKA", judged=judged,
             interval=Interval(low=float(low), high=float(high), method="permutation of languages within script"),
             p_value=stats.permutation_p(null, observed, "greater"),
-            note=f"{n_same} pairs of one {kind}; by script alone the difference is {null.mean():+.3f}.",
+            note=f"{n_same} pairs of one {kind}, beyond the {null.mean():+.3f} that script alone gives; here "
+            f"p is at least {floor:.2g}.",
         )  # fmt: skip
 
     return part_or_none(measure, make, unit="cosine" if column == "cosine" else "CKA", judged=judged)
+
+
+def smallest_p(labels: Labels, strata: Labels) -> float:
+    """One by the number of ways to group the languages that permuting within strata can give.
+
+    Orders of each stratum, by those that leave every label where it is, and by those that swap whole labels of one
+    size that occur nowhere else, which groups the languages as before.
+    """
+    ways = 1
+    for stratum in np.unique(strata):
+        here = strata == stratum
+        names, counts = np.unique(labels[here], return_counts=True)
+        alone = ~np.isin(names, labels[~here])
+        alike = np.unique(counts[alone], return_counts=True)[1]
+        same = math.prod(math.factorial(n) for n in [*counts.tolist(), *alike.tolist()])
+        ways *= math.factorial(int(here.sum())) // same
+    return 1 / ways
 
 
 def _null(matrix: Floats, labels: Labels, languages: list[str], name: str) -> Floats:

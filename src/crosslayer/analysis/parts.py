@@ -25,8 +25,8 @@ METRICS = {
     "C06": "cross_fitted_gain_v2",
     "C07": "task_by_layer_interaction_v2",
     "C08": "layer_correlation_v1",
-    "C09": "language_similarity_v1",
-    "C13": "weight_distance_v1",
+    "C09": "language_similarity_v2",
+    "C13": "weight_distance_v2",
     "Q01": "ece10_equal_mass_debiased_v1",
 }
 """The main metric of each measured claim; those of structural claims are all the same."""
@@ -122,6 +122,17 @@ def seed_gain(values: Floats, item_variance: float = 0.0) -> stats.Gain:
     items = np.array([[0.0, item_variance], [item_variance, 0.0]])
     table = stats.ScoreTable(("value", "zero"), tuple(range(len(values))), scores, items)
     return stats.gain(table, "value", "zero")
+
+
+def pair_gain(values: Floats, item_variance: float = 0.0) -> stats.Gain:
+    """Mean over pairs of different seeds of ``values`` (S, S), the diagonal unread, with a jackknife interval.
+
+    With two seeds it has none.
+    """
+    if len(values) > 2:
+        return seed_gain(stats.pair_pseudo_values(values), item_variance)
+    mean = float(values[~np.eye(len(values), dtype=bool)].mean())
+    return stats.Gain(mean, None, None, None, None, len(values))
 
 
 def mean_part(measure: str, unit: str, values: Floats, **about: Any) -> Part:

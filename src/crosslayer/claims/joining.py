@@ -124,18 +124,11 @@ def join_entries(
         verify(folder)
     runs = [RecordedRun(folder) for folder in folders]
     part = by_task(runs)
-    order = {place: i for i, place in enumerate(planned_places(profile))}
-    trials: list[TrialRecord] = []
-    for source in dict.fromkeys(part.values()):
-        own = recorded_trials(source)
-        check_settings(load_profile(source.folder / "profile.yaml"), without_paths(profile), own, source.name)
-        check_planned(own, order, source.name)
-        trials += own
-    check_same_inputs(trials)
+    trials = planned_trials(dict.fromkeys(part.values()), profile)
     run = TogetherRun(name, part, probes_of(runs, ResultsRun(results), profile))
     info = joined_info(title, [read_run(folder / "run.json") for folder in folders])
     with fresh_entry(final, registry) as folder:
-        write_tables(run, sorted(trials, key=lambda trial: order[place_of(trial)]), folder, scored=False)
+        write_tables(run, trials, folder, scored=False)
         for path in (path for source in folders for path in source.glob("scores-*.parquet") if scored):
             shutil.copyfile(path, folder / path.name)
         copy_probes(run.probed.folder / "probes", folder)
@@ -159,6 +152,23 @@ def by_task(sources: Iterable[RecordedRun]) -> dict[TaskName, RecordedRun]:
                 )
             part[task] = source
     return part
+
+
+def planned_trials(sources: Iterable[RecordedRun], profile: Profile) -> list[TrialRecord]:
+    """The trials of several recorded runs in the order of a sweep, after checking that they belong together.
+
+    Raises:
+        ConfigError, ResultsError: see `join_entries`.
+    """
+    order = {place: i for i, place in enumerate(planned_places(profile))}
+    trials: list[TrialRecord] = []
+    for source in sources:
+        own = recorded_trials(source)
+        check_settings(load_profile(source.folder / "profile.yaml"), without_paths(profile), own, source.name)
+        check_planned(own, order, source.name)
+        trials += own
+    check_same_inputs(trials)
+    return sorted(trials, key=lambda trial: order[place_of(trial)])
 
 
 def probes_of(sources: Sequence[RecordedRun], results: ResultsRun, profile: Profile) -> RecordedRun | ResultsRun:

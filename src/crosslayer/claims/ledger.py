@@ -207,6 +207,22 @@ def record(
     return final
 
 
+def record_again(name: str, registry: Registry, ledger: Path = LEDGER) -> Path:
+    """Compute the evidence of an entry with today's code, in place of what it has: for after a correction.
+
+    Raises:
+        ConfigError: there is no such entry.
+        ResultsError: it is damaged.
+    """
+    final = entry_folder(name, ledger)
+    if not final.exists():
+        raise ConfigError(f"there is no {final}; record it first, without --again")
+    verify(final)
+    with fresh_entry(final, registry) as folder:
+        shutil.copytree(final, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("claims", "hashes.json"))
+    return final
+
+
 def entry_folder(name: str, ledger: Path) -> Path:
     """Where the entry of that name lies, or will; one that an interruption left aside is put back.
 
@@ -436,7 +452,7 @@ def derive_again(folder: Path, registry: Registry) -> None:
         for where, was, now in differences(old, new):
             raise ResultsError(
                 f"{folder}: {entry.id} {where} was recorded as {was!r:.80} and is {now!r:.80} with today's code; "
-                "restore the code or record the run anew"
+                f"restore the code or, after a correction, run `crosslayer record {folder.name} --again`"
             )
 
 

@@ -1,14 +1,14 @@
 """Verdicts: computed from evidence by a table of short rules, never typed by hand.
 
-Common to all rules: they read judged parts by measure; a part without an estimate is missing, not failed; a
-judged part with fewer than 3 seeds makes the claim `inconclusive`. ``not reproduced`` needs intervals wholly
-below the smallest effect of interest (0.5 points) or wholly outside the claimed range, in so many tasks that
-the missing ones could not change it. Anything else that is not `reproduced` is `inconclusive`.
+Common to all rules: they read judged parts by measure; a part without an estimate, or with fewer than 3 seeds, is
+missing, not failed; where only such parts are left the claim is `inconclusive`. ``not reproduced`` needs intervals
+wholly below the smallest effect of interest (0.5 points) or wholly outside the claimed range, in so many tasks
+that the missing ones could not change it. Anything else that is not `reproduced` is `inconclusive`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from itertools import chain
 from typing import get_args
@@ -18,7 +18,7 @@ import numpy as np
 from crosslayer.claims.bears import Conditions, Setting, bears_on_paper
 from crosslayer.claims.evidence import Evidence, Part, Strict
 from crosslayer.claims.registry import BearsValue, Entry, RuleName, Sign, VerdictName
-from crosslayer.claims.wording import name, sentence
+from crosslayer.claims.wording import sentence, task_title
 from crosslayer.stats import holm
 from crosslayer.tasks import TASKS
 
@@ -93,10 +93,17 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting) -> Judgemen
     if evidence.status == "missing" or not (parts or (evidence.checks and rule.is_structural)):
         return "not run", "Nothing to measure it from: " + ("; ".join(evidence.missing) or "no part") + "."
     few = [part for part in parts if _too_few_seeds(part, rule)]
-    if few:
-        found = ", ".join(f"{name(part)} {part.n_seeds}" for part in few)
-        return "inconclusive", f"At least {MIN_SEEDS} seeds are needed; there are fewer: {found}."
-    return rule.judge(entry, evidence)
+    if not few:
+        return rule.judge(entry, evidence)
+    rest = tuple(part for part in evidence.parts if part not in few)
+    without = evidence.model_copy(update={"parts": rest, "headline": None})
+    if rule.parts(entry, without):
+        verdict, because = rule.judge(entry, without)
+        verdict = "inconclusive" if rule.claimed and verdict == "reproduced" else verdict
+        return verdict, f"{because[:-1]}; not counted, with fewer than {MIN_SEEDS} seeds: {sentence(few)}."
+    most = max(part.n_seeds for part in few)
+    found = f"{most} seed{'' if most == 1 else 's'} at most"
+    return "inconclusive", f"{sentence(few)}; {found}, and at least {MIN_SEEDS} are needed."
 
 
 def _too_few_seeds(part: Part, rule: Rule) -> bool:
@@ -118,8 +125,10 @@ def _complementarity(entry: Entry, evidence: Evidence) -> Judgement:
     """C02: both measures above 0 in at least 3 of 4 tasks; refuted by one that is small in every task."""
     measures = [_by_task(evidence, m) for m in RULES["complementarity"].measures]
     gains, excess = measures
-    shown = [task for task in gains if _above(gains[task]) and task in excess and _above(excess[task])]
-    because = f"{sentence([*gains.values(), *excess.values()])}; both above 0 in {len(shown)} of {N_TASKS} tasks."
+    both = [task for task in gains if task in excess]
+    shown = [task for task in both if _above(gains[task]) and _above(excess[task])]
+    counted = f"both above 0 in {_share(shown, both)}" if both else "no task has both"
+    because = f"{sentence([*gains.values(), *excess.values()])}; {counted}."
     if len(shown) >= N_TASKS - 1:
         return "reproduced", because
     refuted = any(_in_all(parts, _below_smallest, at_least=2) for parts in measures)
@@ -132,9 +141,9 @@ def _slopes(entry: Entry, evidence: Evidence) -> Judgement:
     signs = entry.claimed.signs
     right = {m: [t for t, part in parts.items() if _has_sign(part, signs[m])] for m, parts in slopes.items()}
     wrong = {m: [t for t, part in parts.items() if _lacks_sign(part, signs[m])] for m, parts in slopes.items()}
+    measured = list(chain(*(parts.values() for parts in slopes.values())))
     n_right = sum(map(len, right.values()))
-    shown = sentence(chain(*(parts.values() for parts in slopes.values())))
-    because = f"{shown}; of the claimed sign in {n_right} of 4."
+    because = f"{sentence(measured)}; {n_right} of {len(measured)} measured have the claimed sign, of 4 claimed."
     if all(len(tasks) == 2 for tasks in right.values()):
         return "reproduced", because
     return "not reproduced" if any(len(tasks) == 2 for tasks in wrong.values()) else "inconclusive", because
@@ -143,10 +152,10 @@ def _slopes(entry: Entry, evidence: Evidence) -> Judgement:
 def _gain_above_zero(entry: Entry, evidence: Evidence) -> Judgement:
     """C05: above 0 in all four tasks; in three: partly."""
     gains = _by_task(evidence, "dev_selected_gain")
-    shown = sum(map(_above, gains.values()))
-    because = f"{sentence(gains.values())}; above 0 in {shown} of {N_TASKS} tasks."
-    if shown >= N_TASKS - 1:
-        return "reproduced" if shown == N_TASKS else "partly reproduced", because
+    shown = [task for task in gains if _above(gains[task])]
+    because = f"{sentence(gains.values())}; above 0 in {_share(shown, gains)}."
+    if len(shown) >= N_TASKS - 1:
+        return "reproduced" if len(shown) == N_TASKS else "partly reproduced", because
     refuted = _in_all(gains, _below_smallest, at_least=2)
     return "not reproduced" if refuted else "inconclusive", because
 
@@ -162,8 +171,8 @@ def _gain_in_range(entry: Entry, evidence: Evidence) -> Judgement:
     adjusted = dict(zip(gains, holm(np.array([_p(part) for part in gains.values()])), strict=True))
     lasting = [task for task in shown if adjusted[task] < LEVEL]
     because = (
-        f"{sentence(gains.values())}; above 0 and overlapping [{low:g}, {high:g}] in {len(shown)} of {N_TASKS} "
-        f"tasks, after Holm's correction in {len(lasting)}."
+        f"{sentence(gains.values())}; above 0 and overlapping [{low:g}, {high:g}] in {_share(shown, gains)}, "
+        f"after Holm's correction in {len(lasting)}."
     )
     if len(shown) == N_TASKS or lasting:
         return "reproduced" if len(shown) == N_TASKS else "partly reproduced", because
@@ -175,7 +184,9 @@ def _different_layers(entry: Entry, evidence: Evidence) -> Judgement:
     """C07: (a) interaction and (b) points won by own layers, p < 0.05; (a) alone: partly."""
     a, b = (_measured(evidence, m) for m in RULES["different_layers"].measures)
     differ, pays = _significant(a, 0.05), _significant(b, 0.05) and _positive(b)
-    because = f"{sentence([*a, *b])}."
+    best = {task: evidence.facts[f"best_layer_{task}"] for task in TASKS if f"best_layer_{task}" in evidence.facts}
+    named = ", ".join(f"{task_title(task)} {str(layer).replace('_', ' ')}" for task, layer in best.items())
+    because = f"{sentence([*a, *b])}{'; best on test: ' + named if named else ''}."
     if differ:
         return "reproduced" if pays else "partly reproduced", because
     small = bool(a and b) and all(part.interval is not None and part.interval.high < 0.3 for part in b)
@@ -295,6 +306,14 @@ RULES: dict[RuleName, Rule] = {
 
 def _measured(evidence: Evidence, measure: str) -> list[Part]:
     return [part for part in evidence.judged(measure) if part.estimate is not None]
+
+
+def _share(shown: Sized, measured: Sized) -> str:
+    """``2 of 4 tasks``; ``0 of the 2 tasks measured, of 4 claimed`` where some are missing."""
+    n = len(measured)
+    if n == N_TASKS:
+        return f"{len(shown)} of {n} tasks"
+    return f"{len(shown)} of the {n} task{'' if n == 1 else 's'} measured, of {N_TASKS} claimed"
 
 
 def _by_task(evidence: Evidence, measure: str) -> dict[str, Part]:

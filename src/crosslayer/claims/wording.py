@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import groupby
 
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.tasks import TASKS
 
+SPELLINGS = {
+    "ece": "ECE", "upos": "UPOS", "xnli": "XNLI", "nll": "NLL", "english": "English",
+    "dev selected": "dev-selected", "cross fitted": "cross-fitted",
+}  # fmt: skip
+"""Words of names of measures as a reader knows them."""
+
 
 def sentence(parts: Iterable[Part]) -> str:
-    """``Dev selected gain (points): XNLI +0.61 [+0.12, +1.10], NER ...; next measure ...``, no full stop."""
+    """``Dev-selected gain (points): XNLI +0.61 [+0.12, +1.10], NER ...; next measure ...``, no full stop."""
     groups = groupby(parts, key=lambda part: (part.measure, part.unit))
     text = "; ".join(
-        f"{measure.replace('_', ' ').replace('ece', 'ECE').replace('upos', 'UPOS')} ({unit}): "
-        + ", ".join(map(_value, group))
-        for (measure, unit), group in groups
+        f"{measure_title(measure)} ({unit}): " + ", ".join(map(_value, group)) for (measure, unit), group in groups
     )
     return text[:1].upper() + text[1:]
 
@@ -23,6 +28,14 @@ def sentence(parts: Iterable[Part]) -> str:
 def name(part: Part) -> str:
     """``dev_selected_gain XNLI``: the measure, and the task where there is one."""
     return " ".join(filter(None, (part.measure, task_title(part.task))))
+
+
+def measure_title(measure: str) -> str:
+    """``dev-selected gain`` for ``dev_selected_gain``: words, with hyphens and capitals where they belong."""
+    text = measure.replace("_", " ")
+    for short, full in SPELLINGS.items():
+        text = re.sub(rf"\b{short}\b", full, text)
+    return text
 
 
 def key_number(evidence: Evidence | None) -> str:

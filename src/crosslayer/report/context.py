@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.claims.registry import Claimed, Entry, Expected, Registry, Source, VerdictName
-from crosslayer.claims.wording import task_title
+from crosslayer.claims.wording import measure_title, task_title
 from crosslayer.errors import ClaimError
 from crosslayer.report import numbers
 from crosslayer.report.bibliography import Reference, load_references
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CALIBRATION = "Q01"
 """The claim about calibration, which the paper gives a section of its own."""
-HEADLINES = ("C02", "C06", "C07", CALIBRATION)
+HEADLINES = ("C02", "C05", "C06", "C07", CALIBRATION)
 MARKS: dict[VerdictName, str] = {
     "reproduced": "●", "partly reproduced": "◐", "not reproduced": "✕", "inconclusive": "?", "not run": "–",
     "improves": "▲", "worsens": "▼", "no difference shown": "=",
@@ -157,9 +157,14 @@ class ClaimView:
 
     @property
     def lead(self) -> ClaimInRun | None:
-        """Of the runs with a verdict, the one that bears most on the paper, then the first one."""
+        """Of the runs with a verdict, the one that bears most on the paper, then that on most tasks and seeds."""
         ran = [item for item in self.runs if item.outcome.verdict != "not run"]
-        return min(ran or self.runs, key=lambda item: _BEARING.index(item.outcome.bears), default=None)
+
+        def rank(item: ClaimInRun) -> tuple[int, int, int]:
+            seeds = item.evidence.n_seeds if item.evidence else 0
+            return _BEARING.index(item.outcome.bears), -len(item.tasks), -seeds
+
+        return min(ran or self.runs, key=rank, default=None)
 
     @property
     def literature(self) -> str:
@@ -257,7 +262,7 @@ def _layer_tables(runs: Sequence[RunResults], views: Sequence[RunView]) -> Itera
 def part_row(part: Part) -> PartRow:
     """A part as text."""
     return PartRow(
-        measure=part.measure.replace("_", " "),
+        measure=measure_title(part.measure),
         subject=subject(part) or "all",
         estimate=numbers.estimate(part),
         interval=numbers.interval(part),
@@ -300,8 +305,9 @@ def _claim_in_run(entry: Entry, run: RunResults, view: RunView) -> ClaimInRun:
 
 
 def _outcome(verdict: Verdict | None) -> Outcome:
-    if verdict is None:
-        return Outcome("not run", "There is no evidence in this run.", "no", "Nothing was measured.")
+    if verdict is None or verdict.verdict == "not run":
+        because = verdict.because if verdict else "There is no evidence in this run."
+        return Outcome("not run", because, "no", "Nothing was measured.")
     return Outcome(verdict.verdict, verdict.because, verdict.bears_on_paper, verdict.bears_reason)
 
 
@@ -319,7 +325,7 @@ def _panels(entry: Entry, runs: Iterable[ClaimInRun]) -> Iterable[Panel]:
         for part in _drawn(item.evidence):
             rows.setdefault((part.measure, part.unit), []).append(_plot_row(entry.claimed, item, part))
     for (measure, unit), found in rows.items():
-        yield Panel(measure.replace("_", " "), unit, _range(entry.claimed, measure, unit), tuple(found))
+        yield Panel(measure_title(measure), unit, _range(entry.claimed, measure, unit), tuple(found))
 
 
 def _drawn(evidence: Evidence | None) -> list[Part]:

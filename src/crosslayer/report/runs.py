@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from crosslayer.claims.bears import CONDITIONS
+from crosslayer.claims.ledger import STAGES, RecordedRun
 from crosslayer.claims.registry import Condition
 from crosslayer.config import Profile
+from crosslayer.predictions import TrialRecord
 from crosslayer.report import numbers
 from crosslayer.runlog import parts_of
-from crosslayer.tasks import TASKS
+from crosslayer.tasks import TASK_NAMES, TASKS
 
 if TYPE_CHECKING:
     from crosslayer.claims.results import RunResults
@@ -39,7 +43,7 @@ CAUTIONS: tuple[tuple[Condition, str, str], ...] = (
     (
         "frozen_trunk",
         "frozen encoder",
-        "The encoder stays frozen in at least one task: fusing any lower layer then gains far more than after "
+        "The encoder stays frozen in at least one task: fusing a lower layer can then gain far more than after "
         "fine-tuning.",
     ),
 )
@@ -53,7 +57,8 @@ class RunView:
     Attributes:
         name, title, profile: as recorded.
         cautions: label and banner of each thing that its numbers cannot show; empty for the paper's own setting.
-        setting, cost, facts: rows of name and value; ``cost`` is seconds by stage as time.
+        setting, cost, facts: rows of name and value; ``setting`` of a recorded run says what was trained, of a
+            present one what is planned; ``cost`` is seconds by stage as time.
         revision: of the code, or ``unknown``; several where the run was recorded in parts.
     """
 
@@ -82,7 +87,7 @@ def view_run(run: RunResults) -> RunView:
         title=run.title,
         profile=run.profile.profile,
         cautions=cautions(run.profile),
-        setting=tuple(_setting(run.profile)),
+        setting=(*_inputs(run.profile), *(_trained(run) if _is_recorded(run) else _planned(run.profile))),
         revision=", ".join(revisions),
         cost=tuple(_cost(spent)),
         facts=tuple((name, str(value)) for name, value in _facts(parts)),
@@ -100,11 +105,15 @@ def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:
     return tuple(found.items())
 
 
-def _setting(profile: Profile) -> Iterator[tuple[str, str]]:
-    encoder, sweep = profile.encoder, profile.sweep
+def _inputs(profile: Profile) -> Iterator[tuple[str, str]]:
+    encoder = profile.encoder
     source = {"packaged": "multilingual-e5-small, packaged", "random": "random weights"}.get(encoder.source)
     yield "encoder", source or f"{encoder.name} {encoder.revision or ''}".strip()
     yield "data", profile.data.source
+
+
+def _planned(profile: Profile) -> Iterator[tuple[str, str]]:
+    sweep = profile.sweep
     yield "tasks", ", ".join(f"{name} ({task.mode})" for name, task in profile.tasks.items())
     yield "fusion layers", _spaced(sweep.layers)
     yield "controls", _spaced(sweep.controls)
@@ -118,7 +127,36 @@ def _setting(profile: Profile) -> Iterator[tuple[str, str]]:
     yield "precision, threads", f"{profile.compute.precision}, {profile.compute.threads}"
 
 
-def _spaced(values: Sequence[object]) -> str:
+def _is_recorded(run: RunResults) -> bool:
+    return (run.folder / "trials.json").is_file()
+
+
+def _trained(run: RunResults) -> Iterator[tuple[str, str]]:
+    """What is recorded, by stage and task: its profile may plan more."""
+    recorded = RecordedRun(run.folder)
+    for stage, task in product(STAGES, TASK_NAMES):
+        if trials := recorded.records(stage, task):
+            after = " after an intermediate task" if stage == "intermediate" else ""
+            yield f"trained, {TASKS[task].title}{after}", _told(trials)
+
+
+def _told(trials: Sequence[TrialRecord]) -> str:
+    """``15 trials: baseline; layers 4 6 8 11; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
+    fused = [trial.model == f"layer_{trial.layer}" for trial in trials]
+    parts: list[tuple[str, list[object]]] = [
+        ("", [t.model for t, layer in zip(trials, fused, strict=True) if not layer]),
+        ("layers", [t.layer for t, layer in zip(trials, fused, strict=True) if layer]),
+        ("arms", [t.arm for t in trials if t.stage == "intermediate"]),
+        ("seeds", [*sorted({t.seed for t in trials})]),
+        ("", [t.mode for t in trials]),
+        ("", [t.precision for t in trials]),
+    ]
+    told = [f"{word} {_spaced(dict.fromkeys(found))}".strip() for word, found in parts if found]
+    ended = Counter(t.outcome.replace("_", " ") for t in trials if t.outcome != "ok")
+    return f"{len(trials)} trials: " + "; ".join([*told, *(f"{n} {outcome}" for outcome, n in ended.items())])
+
+
+def _spaced(values: Iterable[object]) -> str:
     return " ".join(map(str, values)) or "none"
 
 
