@@ -639,6 +639,13 @@ def test_report_and_crate_tell_of_all_pieces(pieces: Pieces, monkeypatch: pytest
     view = view_run(load_recorded(entry, pieces.registry))
     assert (view.title, view.revision) == ("All of it", "one, two")
     assert [name for name, _ in view.cost] == ["sweep-pawsx", "sweep-pos", "all stages"]
+    setting = dict(view.setting)
+    trials = [trial for trial in RecordedRun(entry).records("sweep", "pawsx") if trial.outcome == "ok"]
+    assert setting["trained, PAWS-X"].startswith(f"{len(trials)} trials: baseline ")
+    layers = sorted({trial.layer for trial in trials if trial.model.startswith("layer_") and trial.layer})
+    assert f"; layers {' '.join(map(str, layers))}; seeds 0 1 2; " in setting["trained, PAWS-X"]
+    assert "arms none english multilingual; seeds" in setting["trained, POS after an intermediate task"]
+    assert "seeds" not in setting, "what was planned is not what was trained"
     facts = dict(view.facts)
     assert facts["part 1.title"] == "The first piece"
     assert (facts["part 2.machine.cores"], facts["part 2.revision"]) == ("64", "two")

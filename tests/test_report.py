@@ -253,6 +253,26 @@ def test_a_run_without_the_claim_does_not_lead(registry: Registry, tmp_path: Pat
     assert by_id["C06"].runs[1].outcome.verdict == "not run"
 
 
+def test_of_runs_that_bear_alike_the_one_on_most_tasks_and_seeds_leads(registry: Registry, tmp_path: Path) -> None:
+    runs = [run(registry, name, FULL, tmp_path / name) for name in ("a", "b", "c")]
+    gains = runs[0].evidence["C05"].parts
+    fewer = tuple(part for part in gains if part.task in (None, "ner"))
+    fewer_seeds = tuple(part.model_copy(update={"n_seeds": 2}) for part in gains)
+    for found, parts in ((runs[0], fewer), (runs[1], fewer_seeds)):
+        found.evidence["C05"] = found.evidence["C05"].model_copy(update={"parts": parts, "headline": None})
+    lead = next(c for c in build(registry, runs, paper=PAPER).claims if c.entry.id == "C05").lead
+    assert lead is not None
+    assert lead.run.name == "c"
+
+
+def test_what_was_not_run_bears_on_nothing(registry: Registry, tmp_path: Path) -> None:
+    runs = [run(registry, "late", FULL, tmp_path, only=("C01",))]
+    claims = {claim.entry.id: claim.runs[0].outcome for claim in build(registry, runs, paper=PAPER).claims}
+    assert (claims["C06"].verdict, claims["C06"].bears) == ("not run", "no")
+    assert claims["C06"].bears_reason == "Nothing was measured."
+    assert claims["C01"].bears == "yes"
+
+
 def test_counts_cover_every_claim(context: ReportContext) -> None:
     for view in context.runs:
         assert sum(count for _, count in context.counts(view)) == len(context.claims) == 18
@@ -525,7 +545,7 @@ def test_frozen_and_fine_tuned_runs_of_real_data_are_compared(
     assert sentence.count("points") == 2
     for source in (html.render(found), latex.render(found)):
         assert "What fine-tuning leaves" in source
-        assert source.count("never counted for it") == 1
+        assert source.count("never counted for the paper") == 1
     texts = {
         e.text for e in ET.fromstring(figures.draw_modes(found.modes, "svg")).iter() if e.tag.endswith("}text")
     }
@@ -562,7 +582,7 @@ def test_same_context_gives_same_bytes(context: ReportContext) -> None:
 def test_without_runs_everything_is_not_run(registry: Registry) -> None:
     empty = build(registry, [], paper=PAPER)
     text = plain(Page(html.render(empty)).text)
-    assert text.count("not run There is no run yet.") == 4
+    assert text.count("not run There is no run yet.") == len(empty.headlines) == 5
     assert "no claim has a verdict" in text
     source = latex.render(empty)
     assert source.count(r"\emph{not run}") >= 18 + 4
