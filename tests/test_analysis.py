@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import pearsonr, ttest_1samp, ttest_rel
+from scipy.stats import binom, pearsonr, ttest_1samp, ttest_rel
 from seqeval.metrics import f1_score
 
 from crosslayer import stats
@@ -318,7 +318,30 @@ def test_a_collapsed_trial_never_enters(planted: MadeUpRun) -> None:
     assert key not in evidence.trials
     part = one(evidence, "layer_gain", "xnli", layer=2)
     assert part.estimate == pytest.approx(brute_gain(run, "xnli", "layer_2", (1, 2)))
-    assert (part.n_seeds, one(evidence, "dev_selected_gain", "xnli").n_seeds) == (2, 2)
+    chosen = one(evidence, "dev_selected_gain", "xnli")
+    assert (part.n_seeds, chosen.n_seeds) == (2, 3), "the others are compared at all seeds, without layer 2"
+    assert "layer_2" not in chosen.note
+
+
+def test_a_trial_that_stayed_at_chance_never_enters_and_a_frozen_one_does() -> None:
+    run = make_sweep(PROFILE, {("pawsx", "layer_2"): 2.0}, n=300)
+    key = "sweep-pawsx-layer_2-none-0"
+    gold = run.items["pawsx", "dev"].gold
+    often, limit = np.bincount(gold).max(), binom.isf(0.05, len(gold), np.bincount(gold).max() / len(gold))
+    for hits, is_in in ((int(limit), False), (int(limit) + 1, True)):
+        right = np.arange(len(gold)) < hits
+        run.predicted[key, "dev"] = np.where(right, gold, 1 - gold).astype(np.int8)
+        evidence = gains.measure("C05", run, PROFILE)
+        assert (key in evidence.trials) == is_in
+        line = (
+            f"PAWS-X: layer_2 stayed at chance with seed 0: {100 * hits / len(gold):.1f} on English dev, of which "
+            f"{100 * often / len(gold):.1f} have one label"
+        )
+        assert (line in evidence.missing) != is_in
+    run.predicted[key, "dev"] = np.full_like(gold, np.bincount(gold).argmax())
+    assert key not in gains.measure("C05", run, PROFILE).trials
+    run.trials = [trial.model_copy(update={"mode": "frozen"}) for trial in run.trials]
+    assert key in gains.measure("C05", run, PROFILE).trials
 
 
 def test_a_missing_task_is_missing_and_not_failed(registry: Registry) -> None:

@@ -306,9 +306,15 @@ def test_selection_with_missing_scores_and_few_seeds():
     with pytest.raises(ResultsError, match="cross-fitting needs 2 seeds"):
         stats.cross_fitted_gain(one, LAYERS[:2])
     holed = table([[60, 60, 60], [61, 61, np.nan], [62, 62, 62]])
-    assert list(stats.cross_fitted_gain(holed, LAYERS[:2]).chosen) == [0, 1]
+    assert stats.cross_fitted_gain(holed, LAYERS[:2]).chosen == dict.fromkeys(range(3), "layer_2"), (
+        "layer 1 is out"
+    )
+    holed = table([[60, 60, 60, 60], [61, 61, np.nan, 61], [62, 62, 62, 62]])
+    assert list(stats.cross_fitted_gain(holed, LAYERS[:2]).chosen) == [0, 1, 3], (
+        "three seeds are enough to stay in"
+    )
     with pytest.raises(ResultsError, match="no seed has all of layer_1, layer_2, baseline"):
-        stats.best_on_test_gain(table([[60, np.nan], [61, 61], [np.nan, 62]]), LAYERS[:2])
+        stats.best_on_test_gain(table([[60, np.nan], [np.nan, 61], [np.nan, 62]]), LAYERS[:2])
 
 
 def test_dev_and_test_are_joined_by_seed_number():

@@ -471,11 +471,16 @@ def _best_gain(scores: Floats) -> Floats:
 def _complete(
     tables: Sequence[ScoreTable], candidates: Sequence[str], *others: str
 ) -> tuple[list[str], list[int]]:
-    """Candidates with a score in every table; seeds at which every table has all of them and `others`."""
+    """Candidates with scores at enough seeds of every table, and seeds at which all have them, `others` too.
+
+    Enough are three, or as many as the best candidate has: one that ended well more rarely is left out, rather
+    than the seeds at which the others can be compared.
+    """
     if not tables:
         return [], []
-    present = [np.isfinite(table.scores[table.rows(candidates)]).any(axis=1) for table in tables]
-    names = [candidates[row] for row in np.flatnonzero(np.stack(present).all(axis=0)).tolist()]
+    present = np.stack([np.isfinite(table.scores[table.rows(candidates)]).sum(axis=1) for table in tables])
+    enough = np.clip(present.max(axis=1, initial=1, keepdims=True), 1, MIN_SEEDS)
+    names = [candidates[row] for row in np.flatnonzero((present >= enough).all(axis=0)).tolist()]
     seeds = [seed for seed in tables[0].seeds if all(seed in table.seeds for table in tables)]
     for table in tables:
         whole = np.isfinite(_cells(table, [*names, *others], seeds)).all(axis=0)

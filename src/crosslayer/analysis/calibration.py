@@ -33,7 +33,7 @@ from crosslayer.analysis.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import check_matched, describe_failures, never_run
+from crosslayer.analysis.scores import check_matched, describe_failures, never_run, that_learnt
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Arm, Profile
 from crosslayer.errors import ResultsError
@@ -150,11 +150,11 @@ def _load_trials(
     records = run.records("intermediate", task)
     if not records:
         return {}, [f"{TASKS[task].title}: intermediate training has not run"]
-    usable = [record for record in records if record.outcome == "ok"]
+    usable, at_chance = that_learnt(run, records)
     if usable:
         check_matched(usable)
     planned, there = profile.intermediate, {(_after(record.arm), record.seed) for record in records}
-    missing = describe_failures(records)
+    missing = [*describe_failures(records), *at_chance]
     missing += never_run(TASKS[task].title, map(_after, planned.arms), planned.seeds, there)
     trials = {}
     for record in usable:

@@ -11,7 +11,7 @@ import numpy as np
 
 from crosslayer.analysis.calibrated import load_scored
 from crosslayer.analysis.parts import mean_part, select, tasks_in
-from crosslayer.analysis.scores import BASELINE
+from crosslayer.analysis.scores import BASELINE, that_learnt
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -34,7 +34,7 @@ def model_parts(run: Run, profile: Profile) -> tuple[list[Part], list[str]]:
     parts: list[Part] = []
     keys: list[str] = []
     for task in TASK_NAMES:
-        records = [record for record in run.records("sweep", task) if record.outcome == "ok"]
+        records, _ = that_learnt(run, run.records("sweep", task))
         compared = _compared(records)
         values, used = _measured(run, [r for r in records if r.model in (BASELINE, *compared)])
         found = [part for model in compared for part in _changes(task, values, model)]

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binom
 
 from crosslayer import stats
 from crosslayer.analysis.parts import generator
@@ -28,6 +29,8 @@ from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 Counts = npt.NDArray[np.int16]
 BASELINE = "baseline"
 CONTROLS = ("self", "shuffled", "gate", "average", "concatenation", "scalar_mix")
+AT_CHANCE = 0.05
+"""How often a model that always names the commonest label may pass for one that learnt something."""
 N_RESAMPLES = 500
 """Leaves the standard error of an item variance at 6 % of it."""
 ENDED: dict[Outcome, str] = {
@@ -149,7 +152,8 @@ def load_sweep(run: Run, profile: Profile, tasks: Iterable[TaskName] = TASK_NAME
     for task in tasks:
         records = [r for r in run.records("sweep", task) if is_compared(r.model)]
         missing += describe_missing(task, records, profile)
-        usable = [record for record in records if record.outcome == "ok"]
+        usable, at_chance = that_learnt(run, records)
+        missing += at_chance
         if any(record.model == BASELINE for record in usable):
             keys = tuple(record.key for record in usable)
             parallel = profile.data.source == "fragment"
@@ -157,6 +161,33 @@ def load_sweep(run: Run, profile: Profile, tasks: Iterable[TaskName] = TASK_NAME
         elif records:
             missing.append(f"{TASKS[task].title}: no baseline ended well, so that nothing has a gain")
     return Sweep(found, tuple(missing))
+
+
+def that_learnt(run: Run, records: Iterable[TrialRecord]) -> tuple[list[TrialRecord], list[str]]:
+    """The trials of a stage and task that ended well and learnt something, and what is said of the others.
+
+    A fine-tuned model of pairs stayed at chance where it has no more of English dev right than always naming the
+    commonest label may have by luck (95 % of a binomial). Users of XTREME report such runs often: they are
+    collapsed runs, whether or not they name one label only. A frozen encoder cannot collapse; its head counts.
+    """
+    usable = [record for record in records if record.outcome == "ok"]
+    tuned = [record for record in usable if record.mode == "finetuned" and TASKS[record.task].kind == "pair"]
+    if not tuned:
+        return usable, []
+    table = run.table(tuned, "dev")
+    english = table.language == table.languages.index("en")
+    gold = table.gold[english]
+    commonest = np.bincount(gold).max() / len(gold)
+    right = (table.predicted[:, english] == gold).mean(axis=1)
+    limit = binom.ppf(1 - AT_CHANCE, len(gold), commonest) / len(gold)
+    low = {record.key: share for record, share in zip(tuned, right.tolist(), strict=True) if share <= limit}
+    lines = [
+        f"{TASKS[record.task].title}: {record.model}{_after(record)} stayed at chance with {_seeds([record.seed])}"
+        f": {100 * low[record.key]:.1f} on English dev, of which {100 * commonest:.1f} have one label"
+        for record in tuned
+        if record.key in low
+    ]
+    return [record for record in usable if record.key not in low], lines
 
 
 @lru_cache(maxsize=4 * len(TASK_NAMES))
@@ -309,11 +340,14 @@ def describe_failures(records: Sequence[TrialRecord]) -> list[str]:
         return [f"{TASKS[records[0].task].title}: all {len(records)} trials {ENDED[failed[0].outcome]}"]
     groups: dict[str, list[int]] = {}
     for record in failed:
-        arm = "" if record.stage == "sweep" else f" after {record.arm} intermediate training"
         detail = f" ({record.detail})" if record.detail else ""
-        line = f"{TASKS[record.task].title}: {record.model}{arm} {ENDED[record.outcome]}{detail}"
+        line = f"{TASKS[record.task].title}: {record.model}{_after(record)} {ENDED[record.outcome]}{detail}"
         groups.setdefault(line, []).append(record.seed)
     return [f"{line} with {_seeds(seeds)}" for line, seeds in groups.items()]
+
+
+def _after(record: TrialRecord) -> str:
+    return "" if record.stage == "sweep" else f" after {record.arm} intermediate training"
 
 
 def _seeds(seeds: Sequence[int]) -> str:

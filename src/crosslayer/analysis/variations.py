@@ -6,7 +6,7 @@ from pathlib import Path
 
 from crosslayer import stats
 from crosslayer.analysis.parts import gain_part, part_or_none, select, tasks_in
-from crosslayer.analysis.scores import BASELINE, TaskScores, score_task
+from crosslayer.analysis.scores import BASELINE, TaskScores, score_task, that_learnt
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.predictions import AT_SHARE, VARIED, Run, TrialRecord
@@ -19,7 +19,7 @@ def varied_parts(run: Run, profile: Profile) -> list[Part]:
     """Gains at the control layer: as configured, with each change, and with each share of the training items."""
     parts: list[Part] = []
     for task in profile.sweep.variations.tasks:
-        usable = [record for record in run.records("sweep", task) if record.outcome == "ok"]
+        usable, _ = that_learnt(run, run.records("sweep", task))
         varied = [record for record in usable if VARIED in record.model or AT_SHARE in record.model]
         if varied and any(record.model == BASELINE for record in usable):
             parts += _parts_of(run, profile, task, usable, varied)

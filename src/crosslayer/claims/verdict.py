@@ -19,12 +19,11 @@ from crosslayer.claims.bears import Conditions, Setting, bears_on_paper
 from crosslayer.claims.evidence import Evidence, Part, Strict
 from crosslayer.claims.registry import BearsValue, Entry, RuleName, Sign, VerdictName
 from crosslayer.claims.wording import sentence, task_title
-from crosslayer.stats import holm
+from crosslayer.stats import MIN_SEEDS, holm
 from crosslayer.tasks import TASKS
 
 SMALLEST_EFFECT = 0.5
 """Points; a gain below it is of no interest."""
-MIN_SEEDS = 3
 LEVEL = 0.05
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 N_TASKS = len(TASKS)
