@@ -47,11 +47,11 @@ def make_grid(profile: Profile, n: int = 24) -> MadeUpRun:
     """Every trial that a profile plans, with diagnostics; layer 1 is the best on English dev."""
     rng, run = np.random.default_rng(0), MadeUpRun()
     for task in profile.tasks:
-        run.items[task, "dev"] = make_items(task, n, ("en",), rng)
+        run.items[task, "dev"] = make_items(task, 3 * n, ("en",), rng)  # enough to be above chance
         run.items[task, "test"] = make_items(task, n, LANGUAGES, rng)
     difficulty = {place: rng.random(len(items.gold)) for place, items in run.items.items()}
     for stage, task, model, layer, arm, seed in planned_places(profile):
-        ability = 0.7 + 0.01 * rng.standard_normal() + 0.1 * (layer == 1)
+        ability = 0.8 + 0.01 * rng.standard_normal() + 0.1 * (layer == 1)
         about = {"version": 2, "threads": 1, "digests": {"encoder": "e", task: f"windows of {task}"}}
         trial = make_record(task, model, seed, stage, arm).model_copy(  # type: ignore[arg-type]
             update={"layer": layer, "dev_score": 100 * ability, "torch": "2.13.0", "specification": about}
