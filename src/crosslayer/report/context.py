@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 CALIBRATION = "Q01"
 """The claim about calibration, which the paper gives a section of its own."""
-HEADLINES = ("C02", "C05", "C06", "C07", CALIBRATION)
+HEADLINES = ("C02", "C06", "C07", CALIBRATION)
 MARKS: dict[VerdictName, str] = {
     "reproduced": "●", "partly reproduced": "◐", "not reproduced": "✕", "inconclusive": "?", "not run": "–",
     "improves": "▲", "worsens": "▼", "no difference shown": "=",
