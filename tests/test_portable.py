@@ -193,7 +193,9 @@ def test_a_stopped_run_goes_on(tiny: Profile, results: Path, tmp_path: Path) -> 
 def test_an_interrupted_run_is_a_line_and_its_workers_end(tiny: Profile, results: Path, tmp_path: Path) -> None:
     """The signal goes to the whole group, as from a terminal, while the workers import and when they have."""
     pack = tmp_path / "pack"
-    pack_sweep(tiny, results, "sweep", "pos", pack)
+    seeds = {"seeds": list(range(8))}  # more than end before both workers are seen, on a busy machine too
+    longer = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update=seeds)})
+    pack_sweep(longer, results, "sweep", "pos", pack)
     command = [sys.executable, "-m", "crosslayer", "sweep", "run", ".", "--workers", "2"]
     for library in ("numpy", "torch"):
         process = subprocess.Popen(command, cwd=pack, stderr=subprocess.PIPE, text=True, process_group=0)
