@@ -22,7 +22,7 @@ from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.claims.results import RunResults, load_all
 from crosslayer.config import DataSpec, EncoderSpec, Profile, load_profile
 from crosslayer.errors import ConfigError, ResultsError
-from crosslayer.predictions import ResultsRun, TrialRecord, chosen_on_dev
+from crosslayer.predictions import ResultsRun, TrialRecord, chosen_on_dev, write_predictions
 from crosslayer.stages.verdicts import gains_by_layer, verdicts
 from synthetic_run import MadeUpRun, add_predictions, make_profile, make_record, make_sweep, write_results
 
@@ -166,6 +166,35 @@ def test_after_a_correction_the_evidence_is_computed_again(
                and p.read_bytes() != (recorded / p.relative_to(entry)).read_bytes()}  # fmt: skip
     assert unequal == {Path("claims/C05/evidence.json"), Path("hashes.json")}
     assert [path.name for path in entry.parent.iterdir()] == ["first"]
+
+
+def test_scores_can_be_left_out_afterwards(entry: Path, structural: Registry) -> None:
+    assert list(entry.glob("scores-*.parquet"))
+    ledger.record_again("first", structural, entry.parent, scored=False)
+    assert not list(entry.glob("scores-*.parquet"))
+    derive_again(entry, structural)
+
+
+def test_a_recorded_run_keeps_the_scores_that_are_read_where_a_layer_stayed_at_chance_once(
+    profile: Profile, registry: Registry, results: Path, tmp_path: Path
+) -> None:
+    """Layer 1 is best on dev where it learnt, and not with the seed at which it did not."""
+    run = Path(shutil.copytree(results, tmp_path / "results"))
+    fresh = ResultsRun(run)
+    for trial in fresh.records("sweep", "pawsx"):
+        home, at_chance = fresh.trial_folder(trial), (trial.model, trial.seed) == ("layer_1", 0)
+        score = 0.0 if at_chance else 75.0 if trial.model == "layer_1" else 60.0
+        (home / "trial.json").write_text(trial.model_copy(update={"dev_score": score}).model_dump_json())
+        table = pd.read_parquet(home / "predictions.parquet")
+        right = abs(table["gold"] - at_chance).astype("int8")
+        table["predicted"] = np.where(table["split"] == "dev", right, table["predicted"]).astype("int8")
+        write_predictions(table, home / "predictions.parquet", 2)
+    only = registry.model_copy(update={"entries": {"Q01": registry.entries["Q01"]}})
+    folder = record("first", "A title", profile, only, run, tmp_path / "ledger")
+    kept = read_evidence(folder / "claims" / "Q01" / "evidence.json")
+    found = ledger.analysis_of(registry.entries["Q01"]).measure("Q01", ResultsRun(run), profile)
+    assert kept.model_copy(update={"run": "fresh", "figures": ()}) == found
+    assert any(part.measure == "ece_model_minus_baseline" and part.task == "pawsx" for part in found.parts)
 
 
 def test_only_a_whole_entry_is_computed_again(entry: Path, registry: Registry) -> None:

@@ -160,7 +160,7 @@ def record_run(
     ] = False,
     without_scores: Annotated[
         bool,
-        typer.Option("--without-scores", help="Keep predicted ids only: half the bytes, no word on calibration."),
+        typer.Option("--without-scores", help="Keep no scores, most of the bytes: no word on calibration."),
     ] = False,
 ) -> None:
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
@@ -177,7 +177,7 @@ def record_run(
     profile = load_profile()
     results = RESULTS / profile.profile
     if title is None:
-        folder = record_again(name, load_registry())
+        folder = record_again(name, load_registry(), scored=not without_scores)
     elif join:
         folder = joining.join_entries(
             name, title, profile, load_registry(), results, join, scored=not without_scores

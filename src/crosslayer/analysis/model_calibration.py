@@ -34,9 +34,11 @@ def model_parts(run: Run, profile: Profile) -> tuple[list[Part], list[str]]:
     parts: list[Part] = []
     keys: list[str] = []
     for task in TASK_NAMES:
-        records, _ = that_learnt(run, run.records("sweep", task))
-        compared = _compared(records)
-        values, used = _measured(run, [r for r in records if r.model in (BASELINE, *compared)])
+        records = run.records("sweep", task)
+        compared = _compared([record for record in records if record.outcome == "ok"])
+        values, used = _measured(
+            run, [r for r in that_learnt(run, records)[0] if r.model in (BASELINE, *compared)]
+        )
         found = [part for model in compared for part in _changes(task, values, model)]
         keys += used if found else []
         parts += found
@@ -44,7 +46,7 @@ def model_parts(run: Run, profile: Profile) -> tuple[list[Part], list[str]]:
 
 
 def _compared(records: list[TrialRecord]) -> list[str]:
-    """The models that are compared with the baseline."""
+    """The models that are compared with the baseline, the same whose scores the ledger keeps."""
     smoothed = sorted({record.model for record in records if record.model.startswith(SMOOTHED)})
     chosen = chosen_on_dev(records)
     return [*([chosen] if chosen else []), *smoothed]

@@ -207,8 +207,14 @@ def record(
     return final
 
 
-def record_again(name: str, registry: Registry, ledger: Path = LEDGER) -> Path:
+def record_again(name: str, registry: Registry, ledger: Path = LEDGER, *, scored: bool = True) -> Path:
     """Compute the evidence of an entry with today's code, in place of what it has: for after a correction.
+
+    Args:
+        name: of the entry.
+        registry: whose claims are computed.
+        ledger: where entries lie.
+        scored: keep its scores.
 
     Raises:
         ConfigError: there is no such entry.
@@ -218,8 +224,9 @@ def record_again(name: str, registry: Registry, ledger: Path = LEDGER) -> Path:
     if not final.exists():
         raise ConfigError(f"there is no {final}; record it first, without --again")
     verify(final)
+    left = ("claims", "hashes.json", *(() if scored else ("scores-*.parquet",)))
     with fresh_entry(final, registry) as folder:
-        shutil.copytree(final, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("claims", "hashes.json"))
+        shutil.copytree(final, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left))
     return final
 
 
