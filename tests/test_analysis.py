@@ -861,6 +861,19 @@ def arms_run(profile: Profile, sharper: float, n: int = 400, seeds: tuple[int, .
 TARGETED = make_profile(tasks=["pawsx"], targets=["pawsx"])
 
 
+def test_an_arm_that_stayed_at_chance_is_missing() -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    key = "intermediate-pawsx-baseline-english-0"
+    gold = run.items["pawsx", "dev"].gold
+    run.predicted[key, "dev"] = np.full_like(gold, np.bincount(gold).argmax())
+    evidence = calibration.measure("Q01", run, TARGETED)
+    line = "PAWS-X: baseline after english intermediate training stayed at chance with seed 0: "
+    assert any(found.startswith(line) for found in evidence.missing)
+    assert key not in evidence.trials
+    judged = evidence.judged("ece_multilingual_minus_english")
+    assert [part.n_seeds for part in judged] == [2]
+
+
 def test_an_overconfident_arm_is_found(registry: Registry) -> None:
     run = arms_run(TARGETED, sharper=4.0)
     evidence = calibration.measure("Q01", run, TARGETED)
