@@ -646,6 +646,11 @@ def test_report_and_crate_tell_of_all_pieces(pieces: Pieces, monkeypatch: pytest
     assert f"; layers {' '.join(map(str, layers))}; seeds 0 1 2; " in setting["trained, PAWS-X"]
     assert "arms none english multilingual; seeds" in setting["trained, POS after an intermediate task"]
     assert "seeds" not in setting, "what was planned is not what was trained"
+    words = pd.read_parquet(entry / "predictions-sweep-pos.parquet").query("split == 'test'")
+    codes = words["language"].unique().tolist()
+    others = " ".join(sorted({*codes} - {"en"}))
+    assert setting["tested, POS"] == f"{len(words):,} words in {len(codes)} languages: en {others}"
+    assert " pairs in " in setting["tested, PAWS-X"]
     facts = dict(view.facts)
     assert facts["part 1.title"] == "The first piece"
     assert (facts["part 2.machine.cores"], facts["part 2.revision"]) == ("64", "two")

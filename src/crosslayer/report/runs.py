@@ -12,7 +12,7 @@ from crosslayer.claims.bears import CONDITIONS
 from crosslayer.claims.ledger import STAGES, RecordedRun
 from crosslayer.claims.registry import Condition
 from crosslayer.config import Profile
-from crosslayer.predictions import TrialRecord
+from crosslayer.predictions import TaskTable, TrialRecord
 from crosslayer.report import numbers
 from crosslayer.runlog import parts_of
 from crosslayer.tasks import TASK_NAMES, TASKS
@@ -138,6 +138,15 @@ def _trained(run: RunResults) -> Iterator[tuple[str, str]]:
         if trials := recorded.records(stage, task):
             after = " after an intermediate task" if stage == "intermediate" else ""
             yield f"trained, {TASKS[task].title}{after}", _told(trials)
+            predicted = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
+            if stage == "sweep" and predicted:
+                yield f"tested, {TASKS[task].title}", _tested(recorded.table(predicted[:1], "test"))
+
+
+def _tested(table: TaskTable) -> str:
+    """``10,500 pairs in 7 languages: en de es fr ja ko zh``."""
+    unit = "pairs" if TASKS[table.records[0].task].kind == "pair" else "words"
+    return f"{len(table.gold):,} {unit} in {len(table.languages)} languages: {_spaced(table.languages)}"
 
 
 def _told(trials: Sequence[TrialRecord]) -> str:
