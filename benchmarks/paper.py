@@ -27,6 +27,8 @@ WEIGHTS = LAYERS * (4 * WIDTH * WIDTH + 2 * WIDTH * INNER)
 """Of its matrices; embedding rows are looked up, not multiplied."""
 LENGTH = 45
 """Sub-words of every pair that is timed: XNLI's mean."""
+LONGEST = 127
+"""Sub-words of the longest pairs of two sentences of one length under XTREME's limit of 128."""
 STEPS, PREDICTED = 6, 182
 """Training steps, of which the fastest counts, and predicted pairs, two batches of them."""
 H100 = 989e12
@@ -107,8 +109,18 @@ class Speed(NamedTuple):
     precision: str
 
 
-def measure(profile: Profile, kind: FusionKind, threads: int) -> Speed:
-    """Train and predict pairs of `LENGTH` sub-words with random weights of mBERT's shape."""
+def measure(
+    profile: Profile, kind: FusionKind, threads: int, length: int = LENGTH, micro_batch: int | None = None
+) -> Speed:
+    """Train and predict pairs of ``length`` sub-words with random weights of mBERT's shape.
+
+    Args:
+        profile: of the batch size, the control layer and the device.
+        kind: of the fusion.
+        threads: of torch.
+        length: sub-words of every pair.
+        micro_batch: as in `crosslayer.config.ComputeSpec`.
+    """
     torch.set_num_threads(threads)
     device = planned_device(profile.compute)
     training = profile.tasks["xnli"].model_copy(update={"epochs": STEPS})
@@ -116,9 +128,9 @@ def measure(profile: Profile, kind: FusionKind, threads: int) -> Speed:
         stage="sweep", task="xnli", model=kind, seed=0, kind=kind, fusion=profile.fusion, training=training,
         layer=None if kind == "none" else profile.sweep.control_layer, digests={}, device_kind=device,
         precision=choose_precision(profile.compute, device), threads=threads,
-        micro_batch=profile.compute.micro_batch,
+        micro_batch=micro_batch,
     )  # fmt: skip
-    material = _material(training.batch_size, torch.device(device))
+    material = _material(training.batch_size, length, torch.device(device))
     encoder = TrainedEncoder(material.encoder, spec.layer, None, True).to(material.device)
     module = Trainee(spec, build_classifier(spec, "xnli", material).to(material.device), encoder, encoder)
     seconds, now = [], clock(threads)
@@ -130,21 +142,21 @@ def measure(profile: Profile, kind: FusionKind, threads: int) -> Speed:
     predict(module, material)
     start = now()
     predict(module, material)
-    predicted = (PREDICTED + 1) * LENGTH / (now() - start)
-    return Speed(step, megabytes, training.batch_size * LENGTH / step, predicted, spec.precision)
+    predicted = (PREDICTED + 1) * length / (now() - start)
+    return Speed(step, megabytes, training.batch_size * length / step, predicted, spec.precision)
 
 
-def _material(batch_size: int, device: torch.device) -> Material:
+def _material(batch_size: int, length: int, device: torch.device) -> Material:
     """One training batch, one dev pair and the pairs to predict, all of one length."""
     config = BertConfig(
         vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
         intermediate_size=INNER, pad_token_id=0,
     )  # fmt: skip
-    words = (LENGTH - HashTokenizer.n_special_pair) // 2
+    words = (length - HashTokenizer.n_special_pair) // 2
     pairs: list[Example] = [
         PairExample(f"{i}", " ".join("a" * words), " ".join("b" * words), "neutral") for i in range(PREDICTED)
     ]
     corpus: Corpus = {("train", "en"): pairs[:batch_size], ("dev", "en"): pairs[:1], ("test", "en"): pairs}
-    encoded = encode("xnli", corpus, HashTokenizer(), LENGTH)
-    assert set(encoded.lengths()) == {LENGTH}
+    encoded = encode("xnli", corpus, HashTokenizer(), length)
+    assert set(encoded.lengths()) == {length}
     return Material(BertModel(config, add_pooling_layer=False), encoded, {}, device)
