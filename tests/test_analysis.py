@@ -151,6 +151,7 @@ def test_what_failed_or_never_ran_is_named() -> None:
         "XNLI: layer_1 collapsed into one answer with seed 1",
         "XNLI: self ended with a loss that is no number with seeds 0, 1, 2",
         "XNLI: layer_3 has not run with seed 2",
+        "XNLI: layer_1, layer_3 ended well with fewer than 3 seeds and cannot be chosen",
         "POS: all 15 trials ran out of memory",
         "POS: no baseline ended well, so that nothing has a gain",
         "PAWS-X: the sweep has not run",
@@ -366,22 +367,38 @@ def test_evidence_is_the_same_twice(planted: MadeUpRun, tmp_path: Path) -> None:
 
 
 def test_pos_span_f1_by_the_rule_of_the_literature(planted: MadeUpRun) -> None:
-    items = planted.items["pos", "test"]
+    evidence = gains.measure("C05", planted, PROFILE)
+    baseline = np.array([brute_span_f1(planted, "baseline", seed) for seed in range(3)])
+    level = one(evidence, "baseline_score_by_pos_span_f1", "pos")
+    assert level.estimate == pytest.approx(baseline.mean())
+    by_model = {model: [brute_span_f1(planted, model, seed) for seed in range(3)] for model in ("layer_2", "self")}
+    gain = one(evidence, "layer_gain_by_pos_span_f1", "pos", layer=2)
+    assert gain.estimate == pytest.approx(float(np.mean(by_model["layer_2"] - baseline)))
+    assert gain.interval is not None
+    assert gain.p_adjusted is not None
+    control = one(evidence, "control_gain_by_pos_span_f1", "pos")
+    assert control.estimate == pytest.approx(float(np.mean(by_model["self"] - baseline)))
+    chosen, judged = (one(evidence, f"dev_selected_gain{rule}", "pos") for rule in (paper.BY_SPANS, ""))
+    assert chosen.note == judged.note, "the layer is chosen by token accuracy"
+    assert not any(part.judged for part in evidence.parts if part.measure.endswith(paper.BY_SPANS))
+    others = {part.task for part in evidence.parts if part.measure.endswith(paper.BY_SPANS)}
+    assert others == {"pos"}
+
+
+def brute_span_f1(run: MadeUpRun, model: str, seed: int) -> float:
+    """Mean over languages of the F1 of runs of equal tags."""
+    items = run.items["pos", "test"]
     tags = np.array(TASKS["pos"].labels)
-    found = []
-    for seed in range(3):
-        predicted = planted.predicted[f"sweep-pos-baseline-none-{seed}", "test"]
-        by_language = []
-        for code in sorted(set(items.language)):
-            here = items.language == code
-            spans = [
-                {s for i, row in enumerate(tags[ids[here]].reshape(-1, 4)) for s in tag_runs(i, row.tolist())}
-                for ids in (items.gold, predicted)
-            ]
-            by_language.append(200 * len(spans[0] & spans[1]) / (len(spans[0]) + len(spans[1])))
-        found.append(np.mean(by_language))
-    part = one(gains.measure("C05", planted, PROFILE), "baseline_pos_span_f1", "pos")
-    assert part.estimate == pytest.approx(float(np.mean(found)))
+    predicted = run.predicted[f"sweep-pos-{model}-none-{seed}", "test"]
+    by_language = []
+    for code in sorted(set(items.language)):
+        here = items.language == code
+        spans = [
+            {s for i, row in enumerate(tags[ids[here]].reshape(-1, 4)) for s in tag_runs(i, row.tolist())}
+            for ids in (items.gold, predicted)
+        ]
+        by_language.append(200 * len(spans[0] & spans[1]) / (len(spans[0]) + len(spans[1])))
+    return float(np.mean(by_language))
 
 
 def tag_runs(sentence: int, tags: list[str]) -> list[tuple[int, int, int, str]]:
@@ -420,6 +437,35 @@ def test_one_best_layer_for_all_is_no_interaction(planted: MadeUpRun, null: Made
         p = one(evidence, "task_by_layer_interaction").p_value
         assert p is not None
         assert p > 0.05
+
+
+def test_a_task_with_one_layer_is_missing_and_every_two_tasks_are_compared(registry: Registry) -> None:
+    profile = make_profile(layers=[1, 2, 3, 4])
+    best = {("xnli", "layer_1"): 3.0, ("ner", "layer_4"): 3.0, ("pos", "layer_2"): 3.0}
+    run = make_sweep(profile, best, n=300, noise=0.2)
+    for model, seed in (("layer_1", 0), ("layer_3", 1), ("layer_4", 2)):
+        run.end("collapsed", task="pawsx", model=model, seed=seed)
+    run.drop(task="xnli", model="layer_4")
+    evidence = best_layers.measure("C07", run, profile)
+    assert any(line.startswith("PAWS-X: fewer than two layers") for line in evidence.missing)
+    left_out = "PAWS-X: layer_1, layer_3, layer_4 ended well with fewer than 3 seeds and cannot be chosen"
+    assert left_out in evidence.missing
+    chosen = one(gains.measure("C05", run, profile), "dev_selected_gain", "pawsx")
+    assert chosen.note.endswith("seed by seed: 2, 2, 2.")
+    assert not any(part.task == "pawsx" for part in evidence.parts)
+    assert "best_layer_pawsx" not in evidence.facts
+    whole = one(evidence, "task_by_layer_interaction")
+    assert whole.note.endswith("layers 1, 2, 3.")
+    assert verdict(registry, evidence, profile) == "reproduced"
+    pairs = {part.model: part for part in evidence.parts if part.measure == "interaction_of_two_tasks"}
+    assert set(pairs) == {"XNLI and NER", "XNLI and POS", "NER and POS"}
+    assert not any(part.judged for part in pairs.values())
+    assert pairs["NER and POS"].note.endswith("layers 1, 2, 3, 4."), "what XNLI lacks does not matter there"
+    run.drop(task="xnli")
+    run.drop(task="pawsx")
+    of_two = best_layers.measure("C07", run, profile)
+    assert one(of_two, "task_by_layer_interaction").p_value == pytest.approx(pairs["NER and POS"].p_value)
+    assert not any(part.measure == "interaction_of_two_tasks" for part in of_two.parts)
 
 
 # Complementarity
@@ -524,17 +570,24 @@ def test_slopes_are_recovered(registry: Registry) -> None:
         assert part.estimate == pytest.approx(3.0, abs=0.8)  # 10 % of 30 points of errors a layer
         assert one(evidence, "slope_similarity", task).estimate == pytest.approx(-0.05, abs=0.002)
         assert one(evidence, "similarity", task, layer=4).estimate == pytest.approx(0.4, abs=0.005)
+        for model in ("baseline", "layer_4"):
+            near, rest = zip(*(brute_levels(run, task, model, seed) for seed in range(3)), strict=True)
+            assert one(evidence, "accuracy_en_de", task, model=model).estimate == pytest.approx(np.mean(near))
+            assert one(evidence, "accuracy_rest", task, model=model).estimate == pytest.approx(np.mean(rest))
     assert verdict(registry, evidence, profile) == "reproduced"
 
 
 def brute_slope(run: MadeUpRun, task: TaskName, seed: int) -> float:
+    levels = [brute_levels(run, task, f"layer_{x}", seed) for x in (1, 2, 3, 4)]
+    return float(np.polyfit([1, 2, 3, 4], [near - rest for near, rest in levels], 1)[0])
+
+
+def brute_levels(run: MadeUpRun, task: TaskName, model: str, seed: int) -> tuple[float, float]:
+    """Accuracy on English and German, and on the rest."""
     items = run.items[task, "test"]
-    gaps = []
-    for x in (1, 2, 3, 4):
-        right = run.predicted[f"sweep-{task}-layer_{x}-none-{seed}", "test"] == items.gold
-        share = {code: 100 * right[items.language == code].mean() for code in set(items.language)}
-        gaps.append((share["en"] + share["de"]) / 2 - (share["es"] + share["zh"]) / 2)
-    return float(np.polyfit([1, 2, 3, 4], gaps, 1)[0])
+    right = run.predicted[f"sweep-{task}-{model}-none-{seed}", "test"] == items.gold
+    share = {code: 100 * right[items.language == code].mean() for code in set(items.language)}
+    return (share["en"] + share["de"]) / 2, (share["es"] + share["zh"]) / 2
 
 
 def test_slopes_of_the_other_sign_are_not_reproduced(registry: Registry) -> None:
@@ -966,6 +1019,16 @@ def test_distance_from_english_is_in_steps_up_the_tree() -> None:
     }
     overall = one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).estimate
     assert np.mean(list(change.values())) == pytest.approx(overall)
+    accuracy = one(evidence, "accuracy_multilingual_minus_english", "pawsx", language=None).estimate
+    for measure, key in (
+        ("accuracy_change_in_family", "model"),
+        ("accuracy_multilingual_minus_english", "language"),
+    ):
+        parts = [
+            p.estimate for p in evidence.parts if p.measure == measure and getattr(p, key) and p.task == "pawsx"
+        ]
+        assert len(parts) == 2
+        assert np.mean(parts) == pytest.approx(accuracy)
 
 
 def test_spans_of_ner_have_an_error_of_their_own() -> None:
@@ -989,18 +1052,32 @@ def test_fusion_and_smoothing_beside_the_arms() -> None:
             run.logits[record.key, split] = -sure * (np.arange(2) != chosen[:, None])
     evidence = calibration.measure("Q01", run, profile)
     assert evidence.status == "missing"
-    found = {part.model: part for part in evidence.parts if part.measure == "accuracy_model_minus_baseline"}
+    of_accuracy = [part for part in evidence.parts if part.measure == "accuracy_model_minus_baseline"]
+    found = {part.model: part for part in of_accuracy if part.language is None}
     assert set(found) == {"layer_8", smoothed}
     assert (found["layer_8"].estimate or 0) > 3
     for model in found:
-        part = one(evidence, "ece_model_minus_baseline", "pawsx", model=model)
-        change = [
-            sweep_ece(run, model, seed, code) - sweep_ece(run, "baseline", seed, code)
+        part = one(evidence, "ece_model_minus_baseline", "pawsx", model=model, language=None)
+        changes = {
+            code: [
+                sweep_ece(run, model, seed, code) - sweep_ece(run, "baseline", seed, code)
+                for seed in profile.sweep.seeds
+            ]
             for code in ("de", "es", "zh")
-            for seed in profile.sweep.seeds
-        ]
-        assert part.estimate == pytest.approx(np.mean(change))
+        }
+        assert part.estimate == pytest.approx(np.mean(list(changes.values())))
         assert part.n_seeds == len(profile.sweep.seeds)
+        by_seed = parts.seed_gain(np.mean(list(changes.values()), axis=0))
+        assert part.estimate == pytest.approx(by_seed.estimate)
+        assert part.interval != parts.interval(by_seed.interval), "the variance of the items counts too"
+        for code, change in changes.items():
+            here = one(evidence, "ece_model_minus_baseline", "pawsx", model=model, language=code)
+            assert here.estimate == pytest.approx(np.mean(change))
+            assert one(evidence, "accuracy_model_minus_baseline", "pawsx", model=model, language=code).n_seeds == 3
+        shown = {p.measure for p in evidence.parts if p.model == model and not p.note.startswith("Exploratory")}
+        assert shown == {
+            f"{name}_model_minus_baseline" for name in ("ece", "accuracy", "confidence", "ece_scaled")
+        }
     assert {f"sweep-pawsx-layer_8-none-{seed}" for seed in profile.sweep.seeds} < set(evidence.trials)
     assert not any("layer_2" in key for key in evidence.trials)
 

@@ -28,7 +28,7 @@ from crosslayer.errors import ClaimError
 from crosslayer.report import figures, html, latex, numbers
 from crosslayer.report.bibliography import load_references
 from crosslayer.report.context import MARKS, Panel, PlotRow, ReportContext, build
-from crosslayer.report.layers import LayerCell
+from crosslayer.report.layers import LayerCell, layer_table
 from crosslayer.report.paper import load_deviations, pieces, setting
 from crosslayer.report.runs import cautions
 from crosslayer.report.text import visible
@@ -97,6 +97,18 @@ def layer_parts() -> list[Part]:
     ]  # fmt: skip
 
 
+def near_parts() -> list[Part]:
+    """Accuracy on English and German and on the rest in PAWS-X."""
+    span = Interval(low=87.5, high=90.25, method="t")
+    common: dict[str, Any] = {"task": "pawsx", "unit": "points", "n_seeds": 3}
+    return [
+        Part(measure="accuracy_en_de", model="baseline", estimate=88.875, interval=span, **common),
+        Part(measure="accuracy_rest", model="baseline", estimate=70.5, **common),
+        Part(measure="accuracy_rest", layer=6, model="layer_6", estimate=71.5, **common),
+        Part(measure="accuracy_rest", layer=4, model="layer_4", estimate=72.5, **{**common, "n_seeds": 2}),
+    ]
+
+
 def evidence(claim: str, run: str, name: str) -> Evidence:
     parts = [
         part(measure, task, place)
@@ -110,6 +122,8 @@ def evidence(claim: str, run: str, name: str) -> Evidence:
         ]
     if claim == "C05":
         parts += layer_parts()
+    if claim == "C03":
+        parts += near_parts()
     found = Check(name="literal form against NumPy", passed=True, expected="at most 1e-5", found="3e-7")
     return Evidence(
         claim=claim, profile=name, run=run, metric="accuracy_v1", status="measured", headline=0 if parts else None,
@@ -517,7 +531,7 @@ def test_fragment_numbers_say_so_everywhere(context: ReportContext, page: str, t
 def test_table_of_layers_has_the_papers_numbers_beside_ours(context: ReportContext, page: str, tex: str) -> None:
     found = context.tables[0]
     assert "fragment" not in found.run.labels, "real data come first"
-    assert (found.tasks, found.seeds) == (("NER", "POS"), "2 to 3")
+    assert (found.columns, found.seeds) == (("NER", "POS"), "2 to 3")
     rows = {row.name: row.cells for row in found.rows}
     assert list(rows) == ["baseline, score", "D_8", "D_4", "control: self"]
     assert rows["baseline, score"] == (LayerCell("62.17", "61.23", "", "–"), LayerCell("70.28", "–", "", "–"))
@@ -528,6 +542,41 @@ def test_table_of_layers_has_the_papers_numbers_beside_ours(context: ReportConte
         assert "Table 1, rebuilt" in source
         assert "+0.25 to +1.75" in source
     assert "0.010 (Holm 0.020)" in page
+
+
+def test_pos_stands_beside_the_papers_numbers_by_the_papers_rule_only(context: ReportContext) -> None:
+    common: dict[str, Any] = {"task": "pos", "unit": "points", "n_seeds": 3}
+    spans = [
+        Part(measure="baseline_score_by_pos_span_f1", model="baseline", estimate=65.5, **common),
+        Part(measure="layer_gain_by_pos_span_f1", layer=4, model="layer_4", estimate=-0.25, **common),
+        Part(measure="control_gain_by_pos_span_f1", model="self", estimate=0.25, **common),
+    ]
+    found = layer_table(context.runs[0], made_evidence([*layer_parts(), *spans]))
+    assert found is not None
+    assert found.columns == ("NER", "POS, accuracy", "POS, span F1")
+    rows = {row.name: row.cells[1:] for row in found.rows}
+    assert rows["baseline, score"] == (LayerCell("–", "–", "", "–"), LayerCell("70.28", "65.50", "", "–"))
+    assert rows["D_4"] == (LayerCell("–", "−0.50", "", "–"), LayerCell("+0.98", "−0.25", "", "–"))
+    assert rows["control: self"] == (LayerCell("–", "+0.75", "", "–"), LayerCell("–", "+0.25", "", "–"))
+
+
+def made_evidence(parts: list[Part]) -> Evidence:
+    return Evidence(claim="C05", profile="made-up", metric="m_v1", status="measured", parts=tuple(parts))
+
+
+def test_tables_2_and_3_have_the_papers_numbers_beside_ours(context: ReportContext, page: str, tex: str) -> None:
+    found = context.near[0]
+    assert (found.columns, found.seeds) == (("PAWS-X, en and de", "PAWS-X, the rest"), "2 to 3")
+    rows = {row.name: row.cells for row in found.rows}
+    assert list(rows) == ["baseline", "D_6", "D_4"]
+    assert rows["baseline"] == (
+        LayerCell("89.85", "88.88", "87.50 to 90.25", "–"), LayerCell("78.80", "70.50", "", "–")
+    )  # fmt: skip
+    assert rows["D_6"] == (LayerCell("90.00", "–", "", "–"), LayerCell("82.12", "71.50", "", "–"))
+    assert rows["D_4"] == (LayerCell("–", "–", "", "–"), LayerCell("–", "72.50", "", "–"))
+    for source in (page, tex):
+        assert "Tables 2 and 3, rebuilt" in source
+        assert "87.50 to 90.25" in source
 
 
 def test_frozen_and_fine_tuned_runs_of_real_data_are_compared(

@@ -230,9 +230,22 @@ def test_c08_needs_every_target() -> None:
     [((-2, -0.1), "improves"), ((0.1, 2), "worsens"), ((-1, 1), "no difference shown")],
 )
 def test_q01_sign(span: Span, verdict: str) -> None:
-    target = part("ece_multilingual_minus_english", "xnli", (-9, -8), judged=False)
-    assert judge("Q01", target, part("ece_multilingual_minus_english", span=span)).verdict == verdict
-    assert judge("Q01", target).verdict == "not run"
+    measure = "ece_multilingual_minus_english"
+    targets = [
+        part(measure, "xnli", (-9, -8), judged=False),
+        part(measure, "ner", (-1, 1), judged=False),
+        part(measure, "pos", (8, 9), judged=False, n_seeds=2),
+        part(measure, "xnli", (-9, -8), judged=False, language="de"),
+        part(measure, "pawsx", judged=False, estimate=None),
+    ]
+    found = judge("Q01", *targets, part(measure, span=span))
+    assert found.verdict == verdict
+    assert found.because.endswith(
+        "; by target: XNLI −8.50 [−9.00, −8.00] improves, NER +0.00 [−1.00, +1.00] no difference shown, "
+        "POS +8.50 [+8.00, +9.00] inconclusive."
+    )
+    assert judge("Q01", part(measure, span=span)).because.endswith("better calibrated.")
+    assert judge("Q01", targets[0]).verdict == "not run"
 
 
 def test_structural_claims_need_every_check() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,8 @@ LARGEST_F = 1e12
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The interaction of task and layer, and the points won by layers of one's own."""
-    sweep = load_sweep(run, profile)
-    parts = [_interaction(sweep), _own_over_common(sweep)]
+    sweep = _with_a_choice(load_sweep(run, profile))
+    parts = [_interaction(sweep), _own_over_common(sweep), *_interactions_of_two(sweep)]
     parts += [part for scores in sweep.tasks.values() for part in _probabilities(scores)]
     facts: Facts = {f"best_layer_{task}": name for task, name in _best(sweep).items()}
     n_layers = max((len(scores.layers) for scores in sweep.tasks.values()), default=0)
@@ -48,14 +49,22 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
     return (_draw_probabilities(evidence, folder),)
 
 
+def _with_a_choice(sweep: Sweep) -> Sweep:
+    """The tasks with two layers at enough seeds; the others are missing, and do not keep the rest from it."""
+    tasks = {task: scores for task, scores in sweep.tasks.items() if len(scores.comparable) > 1}
+    lacking = [TASKS[task].title for task in sweep.tasks if task not in tasks]
+    lines = [f"{title}: fewer than two layers ended well with enough seeds to be compared" for title in lacking]
+    return Sweep(tasks, (*sweep.missing, *lines))
+
+
 def _tables(sweep: Sweep) -> dict[str, stats.ScoreTable]:
     return {task: scores.test for task, scores in sweep.tasks.items()}
 
 
 def _common_layers(sweep: Sweep) -> list[str]:
-    """The layers that every task has."""
-    tasks = list(sweep.tasks.values())
-    return [name for name in (tasks[0].layers if tasks else ()) if all(name in other.layers for other in tasks)]
+    """The layers that every task has, at enough seeds."""
+    tasks = [scores.comparable for scores in sweep.tasks.values()]
+    return [name for name in (tasks[0] if tasks else ()) if all(name in other for other in tasks)]
 
 
 def _interaction(sweep: Sweep) -> Part:
@@ -65,10 +74,21 @@ def _interaction(sweep: Sweep) -> Part:
         return Part(
             measure="task_by_layer_interaction", estimate=min(found.f, LARGEST_F), unit="F", p_value=found.p,
             n_seeds=stats.own_against_common(tables, layers).gain.n_seeds, n_items=_n_items(sweep), judged=True,
-            note=f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom.",
+            note=f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {_spoken(layers)}.",
         )  # fmt: skip
 
     return part_or_none("task_by_layer_interaction", make, unit="F", judged=True)
+
+
+def _interactions_of_two(sweep: Sweep) -> list[Part]:
+    """The interaction in every two of three or more tasks, which may share more layers and seeds than all do."""
+    parts = []
+    for pair in combinations(sweep.tasks, 2) if len(sweep.tasks) > 2 else ():
+        found = _interaction(Sweep({task: sweep.tasks[task] for task in pair}, ()))
+        names = " and ".join(TASKS[task].title for task in pair)
+        about = {"measure": "interaction_of_two_tasks", "model": names, "judged": False}
+        parts.append(found.model_copy(update={**about, "note": f"Exploratory. {found.note}"}))
+    return parts
 
 
 def _own_over_common(sweep: Sweep) -> Part:
@@ -82,6 +102,10 @@ def _own_over_common(sweep: Sweep) -> Part:
         return gain_part("own_over_common", found.gain, n_items=_n_items(sweep), judged=True, note=note)
 
     return part_or_none("own_over_common", make, judged=True)
+
+
+def _spoken(layers: list[str]) -> str:
+    return f"layers {', '.join(name.removeprefix('layer_') for name in layers)}"
 
 
 def _n_items(sweep: Sweep) -> int:

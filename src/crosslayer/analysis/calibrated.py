@@ -1,11 +1,11 @@
-"""Calibration of one trial in the languages other than English.
+"""Calibration of trials in the languages other than English.
 
-Notation: N rows with kept scores, K labels, L languages, R resamples.
+Notation: N rows with kept scores, K labels, S seeds, L languages, R resamples.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -33,7 +33,7 @@ from crosslayer.metrics.selective import aurc_v1
 from crosslayer.metrics.tagging import span_confidence_v1
 from crosslayer.predictions import Run, TaskTable, TrialRecord
 from crosslayer.stats import Floats
-from crosslayer.tasks import TASKS
+from crosslayer.tasks import TASKS, TaskName
 
 N_RESAMPLES = 300
 Ids = npt.NDArray[np.integer[Any]]
@@ -56,6 +56,7 @@ MEASURES = {
     "brier_scaled": Measure("brier", "second"),
     "nll_scaled": Measure("nats", "second"),
     "ece_vector_scaled": Measure("points", "exploratory"),
+    "accuracy_vector_scaled": Measure("points", "exploratory"),
     "ece_isotonic": Measure("points", "exploratory"),
     "ece_plug_in": Measure("points", "exploratory"),
     "ece_equal_width": Measure("points", "exploratory"),
@@ -64,9 +65,12 @@ MEASURES = {
     "mce": Measure("points", "exploratory"),
     "brier_reliability": Measure("brier", "exploratory"),
     "brier_resolution": Measure("brier", "exploratory"),
+    "brier_uncertainty": Measure("brier", "exploratory"),
     "aurc": Measure("points", "exploratory"),
 }
-"""``scaled`` is after a temperature; mean ``confidence`` is the sharpness; ``ece_spans`` is for NER alone."""
+"""``scaled`` is after a temperature; mean ``confidence`` is the sharpness; vector scaling alone can change labels,
+and so accuracy; ``ece_spans`` is for NER alone."""
+PRIMARY = "ece"
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,6 +88,48 @@ class Calibrated:
     by_language: dict[str, Floats]
     resampled: Floats
     n_items: int
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """The calibrated trials of one task, by a name (an arm, a model) and seed."""
+
+    task: TaskName
+    trials: dict[tuple[str, int], Calibrated]
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Those that this task has."""
+        found = next(iter(self.trials.values())).by_language
+        return {name: about for name, about in MEASURES.items() if name in found}
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the L languages."""
+        return next(iter(self.trials.values())).languages
+
+    @property
+    def n_items(self) -> int:
+        """Pairs or sentences of one trial."""
+        return next(iter(self.trials.values())).n_items
+
+    def seeds_of(self, *names: str) -> list[int]:
+        """Those with a usable trial of every name."""
+        found = [{seed for name, seed in self.trials if name == each} for each in names]
+        return sorted(set.intersection(*found))
+
+    def by_language(self, name: str, measure: str, seeds: Sequence[int]) -> Floats:
+        """A measure (S, L)."""
+        return np.array([self.trials[name, seed].by_language[measure] for seed in seeds])
+
+    def level(self, name: str, measure: str, seeds: Sequence[int]) -> Floats:
+        """A measure, mean over the languages that have it, by seed."""
+        return np.asarray(np.nanmean(self.by_language(name, measure, seeds), axis=1))
+
+    def item_variance(self, name: str, other: str, seeds: Sequence[int]) -> float:
+        """Variance due to test items of the mean over seeds of the difference in the primary measure."""
+        pairs = [(self.trials[name, seed], self.trials[other, seed]) for seed in seeds]
+        return float(np.mean([a.resampled - b.resampled for a, b in pairs], axis=0).var(ddof=1))
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +218,7 @@ def _measures(logits: Floats, gold: Ids, fitted: Recalibration) -> dict[str, flo
     """All measures of one language but those of spans."""
     probabilities, scaled = softmax(logits), softmax(logits, fitted.temperature)
     confidence, right = top_label(probabilities, gold)
+    moved, right_then = top_label(softmax(fitted.vector(logits)), gold)
     brier = brier_parts_v1(probabilities, gold)
     return {
         "ece": ece10_equal_mass_debiased_v1(confidence, right),
@@ -182,7 +229,8 @@ def _measures(logits: Floats, gold: Ids, fitted: Recalibration) -> dict[str, flo
         "ece_scaled": ece10_equal_mass_debiased_v1(*top_label(scaled, gold)),
         "brier_scaled": brier_v1(scaled, gold),
         "nll_scaled": nll_v1(logits / fitted.temperature, gold),
-        "ece_vector_scaled": ece10_equal_mass_debiased_v1(*top_label(softmax(fitted.vector(logits)), gold)),
+        "ece_vector_scaled": ece10_equal_mass_debiased_v1(moved, right_then),
+        "accuracy_vector_scaled": float(100 * right_then.mean()),
         "ece_isotonic": ece10_equal_mass_debiased_v1(fitted.isotonic(confidence), right),
         "ece_plug_in": ece10_equal_mass_v1(confidence, right),
         "ece_equal_width": ece10_equal_width_v1(confidence, right),
@@ -190,6 +238,7 @@ def _measures(logits: Floats, gold: Ids, fitted: Recalibration) -> dict[str, flo
         "mce": mce10_equal_width_v1(confidence, right),
         "brier_reliability": brier.reliability,
         "brier_resolution": brier.resolution,
+        "brier_uncertainty": brier.uncertainty,
         "aurc": aurc_v1(confidence, right),
     }
 

@@ -14,7 +14,6 @@ Notation: S seeds, L languages, R resamples.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
@@ -22,7 +21,7 @@ import numpy as np
 
 from crosslayer import stats
 from crosslayer.analysis import reliability
-from crosslayer.analysis.calibrated import MEASURES, Calibrated, Measure, calibrate
+from crosslayer.analysis.calibrated import MEASURES, PRIMARY, Calibrated, Trials, calibrate
 from crosslayer.analysis.model_calibration import draw_models, model_parts
 from crosslayer.analysis.parts import (
     gain_part,
@@ -42,61 +41,31 @@ from crosslayer.stats import Floats
 from crosslayer.tasks import LANGUAGES, TASK_NAMES, TASKS, TaskName
 
 ARMS: tuple[Arm, ...] = get_args(Arm)
-PRIMARY = "ece"
+COMPARED: tuple[Arm, Arm] = ("multilingual", "english")
+BESIDE = ("ece", "accuracy")
+"""Shown side by side wherever the primary measure is, since an arm can be better calibrated by being worse."""
 CHANGE = "{}_multilingual_minus_english"
 SEEN = {"ece": "ECE (points)", "accuracy": "accuracy (points)"}
 NOTES = {"second": "Secondary.", "exploratory": "Exploratory."}
 
 
-@dataclass(frozen=True, eq=False)
-class Target:
+class Target(Trials):
     """The trials of one target task by arm and seed."""
-
-    task: TaskName
-    trials: dict[tuple[str, int], Calibrated]
 
     @property
     def seeds(self) -> list[int]:
         """Those that have both arms that are compared."""
-        return sorted(
-            seed for arm, seed in self.trials if arm == "english" and ("multilingual", seed) in self.trials
-        )
-
-    @property
-    def measures(self) -> dict[str, Measure]:
-        """Those that this task has."""
-        found = next(iter(self.trials.values())).by_language
-        return {name: about for name, about in MEASURES.items() if name in found}
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Codes of the L languages."""
-        return next(iter(self.trials.values())).languages
-
-    def seeds_of(self, arm: str) -> list[int]:
-        """Those with a usable trial after an arm."""
-        return sorted(seed for name, seed in self.trials if name == arm)
-
-    def by_language(self, arm: str, measure: str, seeds: Sequence[int]) -> Floats:
-        """A measure (S, L)."""
-        return np.array([self.trials[arm, seed].by_language[measure] for seed in seeds])
+        return self.seeds_of(*COMPARED)
 
     def change_by_language(self, measure: str, seeds: Sequence[int]) -> Floats:
         """Multilingual minus English-only, (S, L)."""
-        return self.by_language("multilingual", measure, seeds) - self.by_language("english", measure, seeds)
-
-    def level(self, arm: str, measure: str, seeds: Sequence[int]) -> Floats:
-        """A measure, mean over the languages that have it, by seed."""
-        return np.asarray(np.nanmean(self.by_language(arm, measure, seeds), axis=1))
+        after, before = (self.by_language(arm, measure, seeds) for arm in COMPARED)
+        return after - before
 
     def change(self, measure: str, seeds: Sequence[int]) -> Floats:
         """Multilingual minus English-only, mean over languages, by seed."""
-        return self.level("multilingual", measure, seeds) - self.level("english", measure, seeds)
-
-    def item_variance(self, seeds: Sequence[int]) -> float:
-        """Variance due to test items of the mean over seeds of the primary change."""
-        pairs = [(self.trials["multilingual", seed], self.trials["english", seed]) for seed in seeds]
-        return float(np.mean([a.resampled - b.resampled for a, b in pairs], axis=0).var(ddof=1))
+        after, before = (self.level(arm, measure, seeds) for arm in COMPARED)
+        return after - before
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
@@ -178,10 +147,10 @@ def overall(targets: list[Target]) -> Part:
         note = "no seed has both arms of every target: run the missing trials"
         return Part(measure=name, estimate=None, unit="points", judged=True, note=note)
     values = np.mean([target.change(PRIMARY, seeds) for target in targets], axis=0)
-    variance = sum(target.item_variance(seeds) for target in targets) / len(targets) ** 2
+    variance = sum(target.item_variance(*COMPARED, seeds) for target in targets) / len(targets) ** 2
     about = ", ".join(TASKS[target.task].title for target in targets)
     return gain_part(
-        name, seed_gain(values, variance), judged=True, n_items=sum(_n_items(target) for target in targets),
+        name, seed_gain(values, variance), judged=True, n_items=sum(target.n_items for target in targets),
         note=f"Mean over the languages other than English, then over {about}; below 0 is better calibrated.",
     )  # fmt: skip
 
@@ -191,13 +160,9 @@ def _common_seeds(targets: list[Target]) -> list[int]:
     return sorted(set.intersection(*shared)) if shared else []
 
 
-def _n_items(target: Target) -> int:
-    return next(iter(target.trials.values())).n_items
-
-
 def _change_of(target: Target) -> Part:
-    gain = seed_gain(target.change(PRIMARY, target.seeds), target.item_variance(target.seeds))
-    return gain_part(CHANGE.format(PRIMARY), gain, task=target.task, n_items=_n_items(target))
+    gain = seed_gain(target.change(PRIMARY, target.seeds), target.item_variance(*COMPARED, target.seeds))
+    return gain_part(CHANGE.format(PRIMARY), gain, task=target.task, n_items=target.n_items)
 
 
 def _other(targets: list[Target], name: str) -> list[Part]:
@@ -234,31 +199,35 @@ def steps_from_english(code: str) -> int:
 
 
 def _by_kin(target: Target) -> list[Part]:
-    """The primary measure along the distance from English after each arm, and its change; the change by family."""
+    """Error and accuracy along the distance from English after each arm, and their changes; changes by family."""
+    return [part for name in BESIDE for part in _of_kin(target, name)]
+
+
+def _of_kin(target: Target, name: str) -> list[Part]:
     parts = []
     steps = np.array([steps_from_english(code) for code in target.languages], dtype=np.float64)
-    change = target.change_by_language(PRIMARY, target.seeds)
+    change = target.change_by_language(name, target.seeds)
     about: dict[str, str] = {"task": target.task, "note": NOTES["exploratory"]}
     if len(set(steps)) > 1:
         for arm in ARMS:
             if seeds := target.seeds_of(arm):
-                found = stats.slope(steps, target.by_language(arm, PRIMARY, seeds))
-                parts.append(seed_part("ece_per_step_from_english", "points", found, model=arm, **about))
+                found = stats.slope(steps, target.by_language(arm, name, seeds))
+                parts.append(seed_part(f"{name}_per_step_from_english", "points", found, model=arm, **about))
         found = stats.slope(steps, change)
-        parts.append(seed_part("ece_change_per_step_from_english", "points", found, **about))
+        parts.append(seed_part(f"{name}_change_per_step_from_english", "points", found, **about))
     family = np.array([LANGUAGES[code].family for code in target.languages])
-    for name in sorted(set(family)):
-        values = change[:, family == name].mean(axis=1)
-        parts.append(mean_part("ece_change_in_family", "points", values, model=str(name), **about))
+    for kin in sorted(set(family)):
+        values = change[:, family == kin].mean(axis=1)
+        parts.append(mean_part(f"{name}_change_in_family", "points", values, model=str(kin), **about))
     return parts
 
 
 def _by_language(target: Target) -> list[Part]:
-    """The primary change in each language."""
-    change = target.change_by_language(PRIMARY, target.seeds)
+    """The change of error and accuracy in each language."""
     return [
-        mean_part(CHANGE.format(PRIMARY), "points", values, task=target.task, language=code)
-        for code, values in zip(target.languages, change.T, strict=True)
+        mean_part(CHANGE.format(name), "points", values, task=target.task, language=code)
+        for name in BESIDE
+        for code, values in zip(target.languages, target.change_by_language(name, target.seeds).T, strict=True)
     ]
 
 

@@ -20,14 +20,14 @@ from crosslayer.analysis.parts import (
     gain_part,
     generator,
     has_values,
-    interval,
     make_evidence,
+    mean_part,
     part_or_none,
     seed_gain,
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import N_RESAMPLES, TaskScores, load_sweep
+from crosslayer.analysis.scores import BASELINE, N_RESAMPLES, TaskScores, load_sweep
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -51,6 +51,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     ]
     parts += [_slope_of_similarity(scores, run, "slope_pair_similarity", parallel_items) for scores in scored]
     parts += [part for scores in scored for part in _by_layer(scores, run)]
+    parts += [part for scores in scored for part in _levels(scores)]
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys)
 
 
@@ -177,15 +178,24 @@ def _by_layer(scores: TaskScores, run: Run) -> list[Part]:
     except ResultsError:
         return []
     found = [(name, x, row) for name, table in tables.items() for x, row in zip(layers, table, strict=True)]
-    return [_mean_part(name, scores.task, x, row) for name, x, row in found]
+    return [
+        mean_part(measure, unit, row, task=scores.task, layer=x, model=f"layer_{x}")
+        for (measure, unit), x, row in found
+    ]
 
 
-def _mean_part(name: tuple[str, str], task: TaskName, layer: int, values: Floats) -> Part:
-    mean = stats.mean_interval(values.tolist())
-    return Part(
-        measure=name[0], unit=name[1], task=task, layer=layer, model=f"layer_{layer}", estimate=mean.estimate,
-        interval=interval(mean.interval), n_seeds=len(values),
-    )  # fmt: skip
+def _levels(scores: TaskScores) -> list[Part]:
+    """Accuracy on the near languages and on the rest, of the baseline and each D_x: the paper's Tables 2 and 3."""
+    near = np.isin(scores.table.languages, NEAR)
+    parts = []
+    for model in (BASELINE, *scores.layers):
+        cells = scores.by_language[scores.grid.models.index(model)]
+        layer = None if model == BASELINE else int(model.removeprefix("layer_"))
+        for measure, here in ((paper.ON_NEAR, near), (paper.ON_REST, ~near)):
+            if here.any():
+                values = cells[np.isfinite(cells[:, 0])][:, here].mean(axis=1)
+                parts.append(mean_part(measure, "points", values, task=scores.task, layer=layer, model=model))
+    return parts
 
 
 def _mean_off_diagonal(matrix: Floats) -> float:

@@ -1,4 +1,4 @@
-"""Does fusing layers, or label smoothing, shift calibration? From the sweep, beside Q01 and exploratory.
+"""Does fusing layers, or label smoothing, shift calibration? From the sweep: another question than Q01's.
 
 D_x is the one that English dev chose, by the mean of all seeds. Each is compared with the baseline of its seed.
 """
@@ -7,39 +7,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from crosslayer.analysis.calibrated import load_scored
-from crosslayer.analysis.parts import mean_part, select, tasks_in
+from crosslayer.analysis.calibrated import MEASURES, PRIMARY, Trials, calibrate
+from crosslayer.analysis.parts import gain_part, mean_part, seed_gain, select, tasks_in
 from crosslayer.analysis.scores import BASELINE, that_learnt
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
-from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax, top_label
-from crosslayer.metrics.proper_scores import brier_v1, nll_v1
-from crosslayer.metrics.recalibration import fit_temperature
 from crosslayer.predictions import SMOOTHED, Run, TrialRecord, chosen_on_dev
-from crosslayer.stats import Floats
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 CHANGE = "{}_model_minus_baseline"
-UNITS = {"ece": "points", "accuracy": "points", "ece_scaled": "points", "brier": "brier", "nll": "nats"}
 SHOWN = {"ece": "change of ECE (points)", "accuracy": "change of accuracy (points)"}
-Values = dict[tuple[str, int], dict[str, float]]
-"""Each measure, mean over the languages other than English, by model and seed."""
+ASIDE = "Another question than Q01's, from the sweep without intermediate training; not judged."
+ALWAYS = (PRIMARY, "accuracy", "confidence", "ece_scaled")
+"""Shown with the answer; the other measures are exploratory."""
 
 
 def model_parts(run: Run, profile: Profile) -> tuple[list[Part], list[str]]:
-    """Changes by task, and the keys of the trials; nothing where no scores were kept."""
+    """Changes by task and by language, and the keys of the trials; nothing where no scores were kept."""
     parts: list[Part] = []
     keys: list[str] = []
     for task in TASK_NAMES:
         records = run.records("sweep", task)
         compared = _compared([record for record in records if record.outcome == "ok"])
-        values, used = _measured(
-            run, [r for r in that_learnt(run, records)[0] if r.model in (BASELINE, *compared)]
-        )
-        found = [part for model in compared for part in _changes(task, values, model)]
+        learnt = [r for r in that_learnt(run, records)[0] if r.model in (BASELINE, *compared)]
+        trials, used = _calibrated(run, task, learnt, profile.data.source == "fragment")
+        found = [part for model in compared for part in _changes(trials, model)]
         keys += used if found else []
         parts += found
     return parts, keys
@@ -52,53 +45,42 @@ def _compared(records: list[TrialRecord]) -> list[str]:
     return [*([chosen] if chosen else []), *smoothed]
 
 
-def _measured(run: Run, records: list[TrialRecord]) -> tuple[Values, list[str]]:
-    values: Values = {}
+def _calibrated(run: Run, task: TaskName, records: list[TrialRecord], parallel: bool) -> tuple[Trials, list[str]]:
+    """Those whose scores were kept, and their keys."""
+    found = {}
     keys = []
     for record in records:
         try:
-            values[record.model, record.seed] = _means(run, record)
+            found[record.model, record.seed] = calibrate(run, record, parallel)
         except ResultsError:
             continue
         keys.append(record.key)
-    return values, keys
+    return Trials(task, found), keys
 
 
-def _means(run: Run, record: TrialRecord) -> dict[str, float]:
-    scored = load_scored(run, record)
-    temperature = fit_temperature(scored.dev_logits, scored.dev_gold)
-    found = []
-    for code in np.unique(scored.table.language):
-        here = scored.table.language == code
-        logits, gold = scored.logits[here], scored.table.gold[here]
-        probabilities = softmax(logits)
-        confidence, right = top_label(probabilities, gold)
-        scaled, _ = top_label(softmax(logits, temperature), gold)
-        found.append({
-            "ece": ece10_equal_mass_debiased_v1(confidence, right),
-            "accuracy": float(100 * right.mean()),
-            "ece_scaled": ece10_equal_mass_debiased_v1(scaled, right),
-            "brier": brier_v1(probabilities, gold),
-            "nll": nll_v1(logits, gold),
-        })  # fmt: skip
-    return {name: float(np.mean([each[name] for each in found])) for name in UNITS}
-
-
-def _changes(task: TaskName, values: Values, model: str) -> list[Part]:
-    seeds = sorted(seed for name, seed in values if name == model and (BASELINE, seed) in values)
+def _changes(trials: Trials, model: str) -> list[Part]:
+    """Every measure, mean over languages; error and accuracy in each language too."""
+    seeds = trials.seeds_of(model, BASELINE)
     if not seeds:
         return []
-    return [
-        mean_part(
-            CHANGE.format(name), unit, _paired(values, model, seeds, name),
-            task=task, model=model, note="Exploratory: from the sweep, without intermediate training.",
-        )
-        for name, unit in UNITS.items()
-    ]  # fmt: skip
-
-
-def _paired(values: Values, model: str, seeds: list[int], name: str) -> Floats:
-    return np.array([values[model, seed][name] - values[BASELINE, seed][name] for seed in seeds])
+    parts = []
+    for name in trials.measures:
+        change = trials.level(model, name, seeds) - trials.level(BASELINE, name, seeds)
+        items = trials.item_variance(model, BASELINE, seeds) if name == PRIMARY else 0.0
+        note = ASIDE if name in ALWAYS else f"Exploratory. {ASIDE}"
+        parts.append(
+            gain_part(
+                CHANGE.format(name), seed_gain(change, items), unit=MEASURES[name].unit,
+                task=trials.task, model=model, n_items=trials.n_items, note=note,
+            )
+        )  # fmt: skip
+    for name in SHOWN:
+        change = trials.by_language(model, name, seeds) - trials.by_language(BASELINE, name, seeds)
+        parts += [
+            mean_part(CHANGE.format(name), "points", values, task=trials.task, model=model, language=code)
+            for code, values in zip(trials.languages, change.T, strict=True)
+        ]
+    return parts
 
 
 def draw_models(evidence: Evidence, folder: Path) -> tuple[str, ...]:
@@ -111,7 +93,12 @@ def draw_models(evidence: Evidence, folder: Path) -> tuple[str, ...]:
         "Change of calibration error and accuracy by layer fusion and label smoothing, 95 % intervals over seeds"
     )
     rows = {
-        name: [part for task in tasks_in(evidence) for part in select(evidence, CHANGE.format(name), task)]
+        name: [
+            part
+            for task in tasks_in(evidence)
+            for part in select(evidence, CHANGE.format(name), task)
+            if part.language is None
+        ]
         for name in SHOWN
     }
     height = plots.forest_height(len(rows["ece"]))

@@ -9,6 +9,11 @@ from typing import Any
 from crosslayer.config import read_yaml
 from crosslayer.tasks import TaskName
 
+BY_SPANS = "_by_pos_span_f1"
+"""Ends the names of our measures of POS by the rule that the paper reports."""
+ON_NEAR, ON_REST = "accuracy_en_de", "accuracy_rest"
+"""Our measures beside its Tables 2 and 3."""
+
 
 def baseline(task: TaskName) -> float:
     """Score of mBERT alone, in points."""
@@ -25,6 +30,14 @@ def best_layer(task: TaskName) -> int:
     """The x of the best D_x."""
     gains = layer_gains(task)
     return max(gains, key=gains.__getitem__)
+
+
+def near_and_rest(task: TaskName) -> dict[str, tuple[float, float]]:
+    """Accuracy on English and German, and on the other languages, in points, of the models reported."""
+    tables = _tables()
+    layers = tables["en_de_and_rest"][task].items()
+    levels = {"baseline": tables["en_de_and_rest_of_baseline"][task], **{f"layer_{x}": row for x, row in layers}}
+    return {model: (float(near), float(rest)) for model, (near, rest) in levels.items()}
 
 
 def accuracy_gap(task: TaskName) -> dict[int, float]:

@@ -110,6 +110,13 @@ class TaskScores:
         return tuple(model for model in self.grid.models if model.startswith("layer_"))
 
     @property
+    def comparable(self) -> tuple[str, ...]:
+        """Those that ended well at three seeds, or at as many as the best of them; the others cannot be chosen."""
+        seeds = np.isfinite(self.test.scores[self.test.rows(self.layers)]).sum(axis=1)
+        enough = seeds >= min(stats.MIN_SEEDS, seeds.max(initial=0))
+        return tuple(name for name, there in zip(self.layers, enough, strict=True) if there)
+
+    @property
     def n_items(self) -> int:
         """Test pairs or sentences over all languages."""
         return len(self.units.start)
@@ -157,7 +164,11 @@ def load_sweep(run: Run, profile: Profile, tasks: Iterable[TaskName] = TASK_NAME
         if any(record.model == BASELINE for record in usable):
             keys = tuple(record.key for record in usable)
             parallel = profile.data.source == "fragment"
-            found[task] = score_task(run, task, keys, parallel)  # type: ignore[arg-type]  # every run can be hashed
+            scores = score_task(run, task, keys, parallel)  # type: ignore[arg-type]  # every run can be hashed
+            found[task] = scores
+            if left := [name for name in scores.layers if name not in scores.comparable]:
+                rest = f"ended well with fewer than {stats.MIN_SEEDS} seeds and cannot be chosen"
+                missing.append(f"{TASKS[task].title}: {', '.join(left)} {rest}")
         elif records:
             missing.append(f"{TASKS[task].title}: no baseline ended well, so that nothing has a gain")
     return Sweep(found, tuple(missing))

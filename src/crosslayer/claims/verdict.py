@@ -18,7 +18,7 @@ import numpy as np
 from crosslayer.claims.bears import Conditions, Setting, bears_on_paper
 from crosslayer.claims.evidence import Evidence, Part, Strict
 from crosslayer.claims.registry import BearsValue, Entry, RuleName, Sign, VerdictName
-from crosslayer.claims.wording import sentence, task_title
+from crosslayer.claims.wording import sentence, task_title, value
 from crosslayer.stats import MIN_SEEDS, holm
 from crosslayer.tasks import TASKS
 
@@ -223,12 +223,22 @@ def _task_distance(entry: Entry, evidence: Evidence) -> Judgement:
 
 
 def _calibration_sign(entry: Entry, evidence: Evidence) -> Judgement:
-    """Q01: the sign of the ECE difference over all targets; a negative one is an improvement."""
-    part = _measured(evidence, "ece_multilingual_minus_english")[0]
-    because = f"{sentence([part])}; below 0 is better calibrated."
+    """Q01: the sign of the ECE difference, overall and by target; a negative one is an improvement."""
+    [measure] = RULES["calibration_sign"].measures
+    part = _measured(evidence, measure)[0]
+    because = f"{sentence([part])}; below 0 is better calibrated"
+    targets = [p for p in evidence.parts if p.measure == measure and p.task and not (p.language or p.judged)]
+    if shown := [f"{value(p)} {_change_of_calibration(p)}" for p in targets if p.estimate is not None]:
+        because += "; by target: " + ", ".join(shown)
+    return _change_of_calibration(part), f"{because}."
+
+
+def _change_of_calibration(part: Part) -> VerdictName:
+    if part.n_seeds < MIN_SEEDS:
+        return "inconclusive"
     if _has_sign(part, "-"):
-        return "improves", because
-    return "worsens" if _has_sign(part, "+") else "no difference shown", because
+        return "improves"
+    return "worsens" if _has_sign(part, "+") else "no difference shown"
 
 
 def _all_checks(entry: Entry, evidence: Evidence) -> Judgement:

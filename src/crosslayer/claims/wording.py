@@ -20,7 +20,7 @@ def sentence(parts: Iterable[Part]) -> str:
     """``Dev-selected gain (points): XNLI +0.61 [+0.12, +1.10], NER ...; next measure ...``, no full stop."""
     groups = groupby(parts, key=lambda part: (part.measure, part.unit))
     text = "; ".join(
-        f"{measure_title(measure)} ({unit}): " + ", ".join(map(_value, group)) for (measure, unit), group in groups
+        f"{measure_title(measure)} ({unit}): " + ", ".join(map(value, group)) for (measure, unit), group in groups
     )
     return text[:1].upper() + text[1:]
 
@@ -44,7 +44,7 @@ def key_number(evidence: Evidence | None) -> str:
         return "-"
     if evidence.headline is not None:
         part = evidence.parts[evidence.headline]
-        return f"{part.measure} {_value(part)} {part.unit}"
+        return f"{part.measure} {value(part)} {part.unit}"
     if evidence.checks:
         return f"{sum(check.passed for check in evidence.checks)} of {len(evidence.checks)} checks"
     return "-"
@@ -63,7 +63,7 @@ def number(value: float, unit: str) -> str:
     return (f"{value:+.2f}" if unit == "points" else f"{value:+.3g}").replace("-", "−")
 
 
-def _value(part: Part) -> str:
+def value(part: Part) -> str:
     """``XNLI +0.61 [+0.12, +1.10] p = 0.012``, as far as the part has them."""
     shown = [task_title(part.task)]
     shown.append("missing" if part.estimate is None else number(part.estimate, part.unit))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from crosslayer.claims.wording import measure_title, task_title
 from crosslayer.errors import ClaimError
 from crosslayer.report import numbers
 from crosslayer.report.bibliography import Reference, load_references
-from crosslayer.report.layers import GAINS, LayerTable, layer_table
+from crosslayer.report.layers import GAINS, NEAR, LayerTable, layer_table, near_table
 from crosslayer.report.modes import ModePanel, mode_panels
 from crosslayer.report.paper import (
     Deviation,
@@ -189,14 +189,15 @@ class DeviationView:
 
 @dataclass(frozen=True)
 class ReportContext:
-    """The whole report; ``tables`` are the paper's Table 1 rebuilt, ``modes`` the tasks measured with a frozen
-    and a fine-tuned trunk, ``paper`` the folder of templates and bibliography."""
+    """The whole report; ``tables`` are the paper's Table 1 rebuilt, ``near`` its Tables 2 and 3, ``modes`` the
+    tasks measured with a frozen and a fine-tuned trunk, ``paper`` the folder of templates and bibliography."""
 
     source: Source
     prose: Prose
     claims: tuple[ClaimView, ...]
     runs: tuple[RunView, ...]
     tables: tuple[LayerTable, ...]
+    near: tuple[LayerTable, ...]
     modes: tuple[ModePanel, ...]
     deviations: tuple[DeviationView, ...]
     references: tuple[Reference, ...]
@@ -245,7 +246,8 @@ def build(registry: Registry, runs: Sequence[RunResults], *, paper: Path) -> Rep
         prose=prose,
         claims=tuple(_claim(entry, runs, views) for entry in registry.entries.values()),
         runs=views,
-        tables=tuple(_layer_tables(runs, views)),
+        tables=_tables(layer_table, GAINS, runs, views),
+        near=_tables(near_table, NEAR, runs, views),
         modes=mode_panels(runs),
         deviations=tuple(DeviationView(d, tuple(_settings(d, runs))) for d in deviations),
         references=references,
@@ -253,10 +255,15 @@ def build(registry: Registry, runs: Sequence[RunResults], *, paper: Path) -> Rep
     )
 
 
-def _layer_tables(runs: Sequence[RunResults], views: Sequence[RunView]) -> Iterable[LayerTable]:
-    """The table of every run that has gains; first those that bear on the paper."""
-    found = [layer_table(view, run.evidence.get(GAINS)) for run, view in zip(runs, views, strict=True)]
-    return sorted(filter(None, found), key=lambda table: "fragment" in table.run.labels)
+def _tables(
+    build_table: Callable[[RunView, Evidence | None], LayerTable | None],
+    claim: str,
+    runs: Sequence[RunResults],
+    views: Sequence[RunView],
+) -> tuple[LayerTable, ...]:
+    """The table of every run that has one; first those that bear on the paper."""
+    found = [build_table(view, run.evidence.get(claim)) for run, view in zip(runs, views, strict=True)]
+    return tuple(sorted(filter(None, found), key=lambda table: "fragment" in table.run.labels))
 
 
 def part_row(part: Part) -> PartRow:

@@ -1,9 +1,11 @@
-"""The paper's Table 1 beside each run's: the baseline's score, the gain of every layer and control."""
+"""The paper's tables beside each run's: Table 1, the baseline's score and the gain of every layer and control;
+Tables 2 and 3, accuracy on English and German and on the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from crosslayer.analysis import paper
 from crosslayer.claims.evidence import Evidence, Part
@@ -11,13 +13,14 @@ from crosslayer.report import numbers
 from crosslayer.report.runs import RunView
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
-GAINS = "C05"
-"""The claim whose evidence has the gains of all layers and controls."""
+GAINS, NEAR = "C05", "C03"
+"""The claims whose evidence has the gains of layers and controls, and what is near English."""
+BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
 class LayerCell:
-    """One model on one task: the paper's number, and ours with its interval, empty where there is none, and p."""
+    """One model in a column: the paper's number; ours with its interval, empty where there is none; and p."""
 
     paper: str
     ours: str
@@ -27,7 +30,7 @@ class LayerCell:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One model on all tasks of a table."""
+    """One model in all columns of a table."""
 
     name: str
     cells: tuple[LayerCell, ...]
@@ -35,48 +38,94 @@ class LayerRow:
 
 @dataclass(frozen=True)
 class LayerTable:
-    """Table 1 of the paper, rebuilt in one run; ``seeds`` are the fewest and most behind a cell."""
+    """A table of the paper, rebuilt in one run; ``seeds`` are the fewest and most behind a cell."""
 
     run: RunView
-    tasks: tuple[str, ...]
+    columns: tuple[str, ...]
     rows: tuple[LayerRow, ...]
     seeds: str
 
 
+class Column(NamedTuple):
+    """A task under one rule: the end of its measures' names, and whether the paper's numbers are by that rule."""
+
+    title: str
+    task: TaskName
+    rule: str
+    as_reported: bool
+
+
 def layer_table(run: RunView, evidence: Evidence | None) -> LayerTable | None:
-    """The table of a run; ``None`` where no task has the gain of any layer."""
-    gains = [part for part in evidence.parts if part.measure in ("layer_gain", "control_gain")] if evidence else []
-    measured = [part for part in gains if part.estimate is not None]
-    tasks = [task for task in TASK_NAMES if any(part.task == task and part.layer for part in measured)]
-    if evidence is None or not tasks:
+    """Table 1 in a run; ``None`` where no task has the gain of any layer."""
+    parts = [part for part in evidence.parts if part.estimate is not None] if evidence else []
+    gains = [part for part in parts if part.measure in ("layer_gain", "control_gain")]
+    columns = [
+        column
+        for task in TASK_NAMES
+        if any(part.task == task and part.layer for part in gains)
+        for column in _columns(task, parts)
+    ]
+    if not columns:
         return None
-    parts = {(part.task, part.model): part for part in measured}
-    controls = dict.fromkeys(part.model for part in measured if part.layer is None)
-    layers = sorted({part.layer for part in measured if part.layer is not None}, reverse=True)
-    baselines = {part.task: part for part in evidence.parts if part.measure == "baseline_score"}
-    rows = [LayerRow("baseline, score", tuple(_baseline(task, baselines.get(task)) for task in tasks))]
-    for layer in layers:
-        rows.append(LayerRow(f"D_{layer}", tuple(_layer(task, layer, parts) for task in tasks)))
-    for name in controls:
-        cells = tuple(_cell(numbers.NO_VALUE, parts.get((task, name))) for task in tasks)
-        rows.append(LayerRow(f"control: {name}", cells))
-    titles = tuple(TASKS[task].title for task in tasks)
-    return LayerTable(run, titles, tuple(rows), _seeds(measured))
+    found = {(part.measure, part.task, part.model): part for part in parts if part.language is None}
+    controls = dict.fromkeys(str(part.model) for part in gains if part.layer is None)
+    layers = sorted({part.layer for part in gains if part.layer is not None}, reverse=True)
+
+    def row(name: str, measure: str, model: str) -> LayerRow:
+        ours = [found.get((measure + column.rule, column.task, model)) for column in columns]
+        return LayerRow(name, tuple(_cell(_reported(c, model), p) for c, p in zip(columns, ours, strict=True)))
+
+    rows = [
+        row("baseline, score", "baseline_score", BASELINE),
+        *(row(f"D_{layer}", "layer_gain", f"layer_{layer}") for layer in layers),
+        *(row(f"control: {name}", "control_gain", name) for name in controls),
+    ]
+    return LayerTable(run, tuple(column.title for column in columns), tuple(rows), _seeds(gains))
 
 
-def _baseline(task: TaskName, part: Part | None) -> LayerCell:
-    return _cell(numbers.number(paper.baseline(task), 2), part)
+def _columns(task: TaskName, parts: Sequence[Part]) -> tuple[Column, ...]:
+    """One, or two where a task is also measured by the rule that the paper reports and ours is another."""
+    title = TASKS[task].title
+    if task != "pos" or not any(part.measure == f"layer_gain{paper.BY_SPANS}" for part in parts):
+        return (Column(title, task, "", True),)
+    return Column(f"{title}, accuracy", task, "", False), Column(f"{title}, span F1", task, paper.BY_SPANS, True)
 
 
-def _layer(task: TaskName, layer: int, parts: dict[tuple[str | None, str | None], Part]) -> LayerCell:
-    reported = paper.layer_gains(task).get(layer)
-    return _cell(numbers.number(reported, 2, signed=True), parts.get((task, f"layer_{layer}")))
+def _reported(column: Column, model: str) -> str:
+    if not column.as_reported:
+        return numbers.NO_VALUE
+    if model == BASELINE:
+        return numbers.number(paper.baseline(column.task), 2)
+    gains = {f"layer_{x}": gain for x, gain in paper.layer_gains(column.task).items()}
+    return numbers.number(gains.get(model), 2, signed=True)
+
+
+def near_table(run: RunView, evidence: Evidence | None) -> LayerTable | None:
+    """Tables 2 and 3 in a run; ``None`` where nothing was measured."""
+    measures = {paper.ON_NEAR: "en and de", paper.ON_REST: "the rest"}
+    parts = [part for part in evidence.parts if part.measure in measures] if evidence else []
+    found = {(part.task, part.model, part.measure): part for part in parts}
+    tasks = [task for task in TASK_NAMES if any(part.task == task for part in parts)]
+    if not tasks:
+        return None
+    layers = sorted({part.layer for part in parts if part.layer is not None}, reverse=True)
+    models = {BASELINE: BASELINE, **{f"layer_{layer}": f"D_{layer}" for layer in layers}}
+    rows = []
+    for model, name in models.items():
+        cells = []
+        for task in tasks:
+            reported = paper.near_and_rest(task).get(model, (None, None))
+            for measure, level in zip(measures, reported, strict=True):
+                cells.append(_cell(numbers.number(level, 2), found.get((task, model, measure))))
+        rows.append(LayerRow(name, tuple(cells)))
+    columns = tuple(f"{TASKS[task].title}, {group}" for task in tasks for group in measures.values())
+    return LayerTable(run, columns, tuple(rows), _seeds(parts))
 
 
 def _cell(reported: str, part: Part | None) -> LayerCell:
     if part is None or part.estimate is None:
         return LayerCell(reported, numbers.NO_VALUE, "", numbers.NO_VALUE)
-    signed = part.measure != "baseline_score"
+    signed = "gain" in part.measure
     return LayerCell(
         paper=reported,
         ours=numbers.number(part.estimate, 2, signed),
