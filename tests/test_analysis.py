@@ -452,6 +452,8 @@ def test_a_task_with_one_layer_is_missing_and_every_two_tasks_are_compared(regis
     assert left_out in evidence.missing
     chosen = one(gains.measure("C05", run, profile), "dev_selected_gain", "pawsx")
     assert chosen.note.endswith("seed by seed: 2, 2, 2.")
+    best = one(gains.measure("C06", run, profile), "best_on_test_gain", "pawsx")
+    assert best.note.startswith("layer_2, the best of 1 on the test sets")
     assert not any(part.task == "pawsx" for part in evidence.parts)
     assert "best_layer_pawsx" not in evidence.facts
     whole = one(evidence, "task_by_layer_interaction")

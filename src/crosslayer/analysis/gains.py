@@ -249,14 +249,14 @@ def _score(measure: str, scores: TaskScores, metric: str) -> Part:
 def _best_on_test(scores: TaskScores) -> list[Part]:
     """The paper's way with its p-value, and what it gives where no layer has an effect."""
 
+    layers = scores.comparable
+
     def best() -> Part:
-        found = stats.best_on_test_gain(scores.test, scores.layers)
+        found = stats.best_on_test_gain(scores.test, layers)
         p = None
         if found.gain.n_seeds > 1:
-            p = stats.max_statistic_p(scores.test, scores.layers, N_PERMUTATIONS, generator("best", scores.task))
-        note = (
-            f"{found.overall}, the best of {len(scores.layers)} on the test sets: biased upward; p by permutation."
-        )
+            p = stats.max_statistic_p(scores.test, layers, N_PERMUTATIONS, generator("best", scores.task))
+        note = f"{found.overall}, the best of {len(layers)} on the test sets: biased upward; p by permutation."
         layer = int(found.overall.removeprefix("layer_"))
         return Part(
             measure="best_on_test_gain", task=scores.task, layer=layer, model=found.overall,
@@ -269,7 +269,7 @@ def _best_on_test(scores: TaskScores) -> list[Part]:
     if parts[0].estimate is None or not df:
         return parts
     noise, n_seeds = float(np.sqrt(variance)), parts[0].n_seeds
-    expected = stats.null_best_gain(noise, len(scores.layers), n_seeds)
+    expected = stats.null_best_gain(noise, len(layers), n_seeds)
     note = f"Its mean where no layer has an effect, at a seed noise of {noise:.2f} points."
     nothing = "best_on_test_gain_without_effect"
     return [
