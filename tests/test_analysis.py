@@ -1042,6 +1042,29 @@ def test_spans_of_ner_have_an_error_of_their_own() -> None:
     assert 0 <= part.estimate <= 100
 
 
+def test_models_that_predict_no_span_have_no_error_of_spans() -> None:
+    outside = TASKS["ner"].labels.index("O")
+    profile = make_profile(tasks=["ner"], targets=["ner"], layers=(2,), controls=())
+    run = arms_run(profile, sharper=1.0, n=30)
+    sweep = make_sweep(profile, n=30)
+    run.trials += sweep.trials
+    run.items |= {("ner", split): sweep.items["ner", split] for split in ("dev", "test")}
+    for trial in run.trials:
+        for split in ("dev", "test"):
+            n = len(run.items["ner", split].gold)
+            logits = np.full((n, len(TASKS["ner"].labels)), -3.0)
+            logits[:, outside] = 0.0
+            if trial.arm == "none" and trial.stage == "intermediate":
+                logits[: n // 2, 1 - outside] = 1.0
+            run.predicted[trial.key, split] = logits.argmax(axis=1).astype(np.int8)
+            run.logits[trial.key, split] = logits - logits.max(axis=1, keepdims=True)
+    evidence = calibration.measure("Q01", run, profile)
+    spans = {part.measure: part.model for part in evidence.parts if part.measure.startswith("ece_spans")}
+    assert spans == {"ece_spans": "none"}
+    assert one(evidence, "ece_model_minus_baseline", "ner", language=None).estimate == pytest.approx(0)
+    assert one(evidence, "ece_multilingual_minus_english", "ner", language=None).estimate == pytest.approx(0)
+
+
 def test_fusion_and_smoothing_beside_the_arms() -> None:
     """The layer that dev chose and the smoothed baseline against the baseline of the same seed."""
     smoothed = f"{SMOOTHED}0.1"

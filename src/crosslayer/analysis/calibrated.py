@@ -123,13 +123,19 @@ class Trials:
         return np.array([self.trials[name, seed].by_language[measure] for seed in seeds])
 
     def level(self, name: str, measure: str, seeds: Sequence[int]) -> Floats:
-        """A measure, mean over the languages that have it, by seed."""
-        return np.asarray(np.nanmean(self.by_language(name, measure, seeds), axis=1))
+        """A measure, mean over the languages that have it, by seed; NaN where none has it."""
+        found = np.ma.masked_invalid(self.by_language(name, measure, seeds))
+        return np.asarray(found.mean(axis=1).filled(np.nan), dtype=np.float64)
 
     def item_variance(self, name: str, other: str, seeds: Sequence[int]) -> float:
         """Variance due to test items of the mean over seeds of the difference in the primary measure."""
         pairs = [(self.trials[name, seed], self.trials[other, seed]) for seed in seeds]
         return float(np.mean([a.resampled - b.resampled for a, b in pairs], axis=0).var(ddof=1))
+
+
+def known(values: Floats) -> Floats:
+    """Those that are there: a model that predicted no span has no error of its spans."""
+    return values[np.isfinite(values)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -21,7 +21,7 @@ import numpy as np
 
 from crosslayer import stats
 from crosslayer.analysis import reliability
-from crosslayer.analysis.calibrated import MEASURES, PRIMARY, Calibrated, Trials, calibrate
+from crosslayer.analysis.calibrated import MEASURES, PRIMARY, Calibrated, Trials, calibrate, known
 from crosslayer.analysis.model_calibration import draw_models, model_parts
 from crosslayer.analysis.parts import (
     gain_part,
@@ -175,7 +175,9 @@ def _other(targets: list[Target], name: str) -> list[Part]:
         found = {None: np.mean([target.change(name, seeds) for target in targets], axis=0), **found}
     note = NOTES.get(about.role, "")
     return [
-        mean_part(CHANGE.format(name), about.unit, values, task=task, note=note) for task, values in found.items()
+        mean_part(CHANGE.format(name), about.unit, known(values), task=task, note=note)
+        for task, values in found.items()
+        if len(known(values))
     ]
 
 
@@ -183,12 +185,12 @@ def _levels(target: Target) -> list[Part]:
     """Every measure after each arm."""
     return [
         mean_part(
-            name, about.unit, target.level(arm, name, seeds),
-            task=target.task, model=arm, note=NOTES.get(about.role, ""),
+            name, about.unit, values, task=target.task, model=arm, note=NOTES.get(about.role, "")
         )
         for arm in ARMS
         if (seeds := target.seeds_of(arm))
         for name, about in target.measures.items()
+        if len(values := known(target.level(arm, name, seeds)))
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crosslayer.analysis.calibrated import MEASURES, PRIMARY, Trials, calibrate
+from crosslayer.analysis.calibrated import MEASURES, PRIMARY, Trials, calibrate, known
 from crosslayer.analysis.parts import gain_part, mean_part, seed_gain, select, tasks_in
 from crosslayer.analysis.scores import BASELINE, that_learnt
 from crosslayer.claims.evidence import Evidence, Part
@@ -65,7 +65,9 @@ def _changes(trials: Trials, model: str) -> list[Part]:
         return []
     parts = []
     for name in trials.measures:
-        change = trials.level(model, name, seeds) - trials.level(BASELINE, name, seeds)
+        change = known(trials.level(model, name, seeds) - trials.level(BASELINE, name, seeds))
+        if not len(change):
+            continue
         items = trials.item_variance(model, BASELINE, seeds) if name == PRIMARY else 0.0
         note = ASIDE if name in ALWAYS else f"Exploratory. {ASIDE}"
         parts.append(
