@@ -263,7 +263,12 @@ def _tables(
 ) -> tuple[LayerTable, ...]:
     """The table of every run that has one; first those that bear on the paper."""
     found = [build_table(view, run.evidence.get(claim)) for run, view in zip(runs, views, strict=True)]
-    return tuple(sorted(filter(None, found), key=lambda table: "fragment" in table.run.labels))
+    return tuple(sorted(filter(None, found), key=lambda table: _last_shown(table.run)))
+
+
+def _last_shown(run: RunView) -> tuple[bool, bool]:
+    """The fragment comes last, before it a frozen encoder."""
+    return "fragment" in run.labels, "frozen" in run.labels
 
 
 def part_row(part: Part) -> PartRow:
