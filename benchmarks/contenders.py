@@ -88,7 +88,7 @@ def trainer(profile: Profile, folder: Path, task: TaskName) -> Trial:
             per_device_train_batch_size=settings.batch_size, per_device_eval_batch_size=PREDICTED_AT_ONCE,
             max_grad_norm=settings.clip, weight_decay=settings.weight_decay, bf16=precision == "bfloat16",
             save_strategy="no", logging_strategy="no", report_to="none", disable_tqdm=True, seed=0,
-            remove_unused_columns=False, dataloader_pin_memory=False,
+            remove_unused_columns=False, dataloader_pin_memory=False, use_cpu=not torch.cuda.is_available(),
         )  # fmt: skip
         with_collate = Trainer(
             model=model,
