@@ -380,6 +380,9 @@ def test_pos_span_f1_by_the_rule_of_the_literature(planted: MadeUpRun) -> None:
     assert control.estimate == pytest.approx(float(np.mean(by_model["self"] - baseline)))
     chosen, judged = (one(evidence, f"dev_selected_gain{rule}", "pos") for rule in (paper.BY_SPANS, ""))
     assert chosen.note == judged.note, "the layer is chosen by token accuracy"
+    assert chosen.note.endswith("seed by seed: 2, 2, 2.")
+    assert chosen.estimate == pytest.approx(gain.estimate)
+    assert chosen.estimate != pytest.approx(judged.estimate)
     assert not any(part.judged for part in evidence.parts if part.measure.endswith(paper.BY_SPANS))
     others = {part.task for part in evidence.parts if part.measure.endswith(paper.BY_SPANS)}
     assert others == {"pos"}
