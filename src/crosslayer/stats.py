@@ -468,19 +468,24 @@ def _best_gain(scores: Floats) -> Floats:
     return np.asarray(means[..., 1:].max(axis=-1) - means[..., 0])
 
 
-def _complete(
-    tables: Sequence[ScoreTable], candidates: Sequence[str], *others: str
-) -> tuple[list[str], list[int]]:
-    """Candidates with scores at enough seeds of every table, and seeds at which all have them, `others` too.
+def comparable(tables: Sequence[ScoreTable], candidates: Sequence[str]) -> list[str]:
+    """The candidates that can be chosen: those with scores at enough seeds of every table.
 
     Enough are three, or as many as the best candidate has: one that ended well more rarely is left out, rather
     than the seeds at which the others can be compared.
     """
-    if not tables:
-        return [], []
     present = np.stack([np.isfinite(table.scores[table.rows(candidates)]).sum(axis=1) for table in tables])
     enough = np.clip(present.max(axis=1, initial=1, keepdims=True), 1, MIN_SEEDS)
-    names = [candidates[row] for row in np.flatnonzero((present >= enough).all(axis=0)).tolist()]
+    return [candidates[row] for row in np.flatnonzero((present >= enough).all(axis=0)).tolist()]
+
+
+def _complete(
+    tables: Sequence[ScoreTable], candidates: Sequence[str], *others: str
+) -> tuple[list[str], list[int]]:
+    """The comparable candidates, and the seeds at which all of them have scores in every table, `others` too."""
+    if not tables:
+        return [], []
+    names = comparable(tables, candidates)
     seeds = [seed for seed in tables[0].seeds if all(seed in table.seeds for table in tables)]
     for table in tables:
         whole = np.isfinite(_cells(table, [*names, *others], seeds)).all(axis=0)
@@ -838,6 +843,6 @@ def _cluster_totals(counts: Floats, language: Indices, cluster: Indices, n_langu
 def _multinomial_weights(n_clusters: int, n_resamples: int, rng: np.random.Generator) -> Floats:
     """How often each cluster is drawn, (R, C), n_clusters draws a resample."""
     weights = np.empty((n_resamples, n_clusters))
-    for row in weights:
-        row[:] = np.bincount(rng.integers(n_clusters, size=n_clusters), minlength=n_clusters)
+    for row, drawn in zip(weights, rng.integers(n_clusters, size=weights.shape), strict=True):
+        row[:] = np.bincount(drawn, minlength=n_clusters)
     return weights

@@ -182,9 +182,10 @@ def load_scored(run: Run, record: TrialRecord) -> Scored:
 def recalibrate(scored: Scored) -> Recalibration:
     """Fit every map on English dev."""
     confidence, right = top_label(softmax(scored.dev_logits), scored.dev_gold)
+    temperature = fit_temperature(scored.dev_logits, scored.dev_gold)
     return Recalibration(
-        fit_temperature(scored.dev_logits, scored.dev_gold),
-        fit_vector_scaling(scored.dev_logits, scored.dev_gold),
+        temperature,
+        fit_vector_scaling(scored.dev_logits, scored.dev_gold, temperature),
         fit_isotonic(confidence, right),
     )
 

@@ -33,7 +33,8 @@ FOOT = 0.3
 ASIDE = 0.06
 """How far the next series stands aside, so that intervals do not cover each other."""
 STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif", "font.size": 9, "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
+    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
+    "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
     "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "svg.fonttype": "none",
     "svg.hashsalt": "crosslayer", "text.usetex": False, "text.parse_math": False,
 }  # fmt: skip

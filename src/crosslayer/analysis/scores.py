@@ -111,10 +111,8 @@ class TaskScores:
 
     @property
     def comparable(self) -> tuple[str, ...]:
-        """Those that ended well at three seeds, or at as many as the best of them; the others cannot be chosen."""
-        seeds = np.isfinite(self.test.scores[self.test.rows(self.layers)]).sum(axis=1)
-        enough = seeds >= min(stats.MIN_SEEDS, seeds.max(initial=0))
-        return tuple(name for name, there in zip(self.layers, enough, strict=True) if there)
+        """The layers that can be chosen, by x; see `stats.comparable`."""
+        return tuple(stats.comparable([self.test], self.layers))
 
     @property
     def n_items(self) -> int:

@@ -62,10 +62,14 @@ def _one_hot(gold: Ids, size: int) -> Floats:
 def _label_parts(probability: Floats, outcome: Floats) -> tuple[float, float, float, float]:
     """Reliability, resolution, uncertainty and within-bin part of one label against the rest."""
     bins = bin_of(probability, mass_edges(probability))
-    size = np.maximum(np.bincount(bins, minlength=N_BINS), 1)
-    forecast = (np.bincount(bins, probability, N_BINS) / size)[bins]
-    frequency = (np.bincount(bins, outcome, N_BINS) / size)[bins]
-    base = outcome.mean()
-    inner = (probability - forecast) ** 2 - 2 * (probability - forecast) * (outcome - frequency)
-    reliability, resolution = ((forecast - frequency) ** 2).mean(), ((frequency - base) ** 2).mean()
-    return float(reliability), float(resolution), float(base * (1 - base)), float(inner.mean())
+    columns = (None, probability, outcome, probability**2, probability * outcome)
+    n, p, y, pp, py = (np.bincount(bins, column, N_BINS) for column in columns)
+    share, size = n / len(bins), np.maximum(n, 1)
+    forecast, frequency, base = p / size, y / size, outcome.mean()
+    variance, covariance = pp / size - forecast**2, py / size - forecast * frequency
+    return (
+        float(share @ (forecast - frequency) ** 2),
+        float(share @ (frequency - base) ** 2),
+        float(base * (1 - base)),
+        float(share @ (variance - 2 * covariance)),
+    )

@@ -59,7 +59,7 @@ class VectorScaling:
         return np.asarray(_log_probabilities(logits) * self.weight + self.bias)
 
 
-def fit_vector_scaling(logits: Floats, gold: Ids) -> VectorScaling:
+def fit_vector_scaling(logits: Floats, gold: Ids, temperature: float | None = None) -> VectorScaling:
     """Vector scaling of least NLL (Guo et al. 2017), with a standard normal prior around the fitted temperature.
 
     On log-probabilities instead of logits: with a weight for each label the result would else depend on what was
@@ -70,6 +70,7 @@ def fit_vector_scaling(logits: Floats, gold: Ids) -> VectorScaling:
     Args:
         logits: (N, K).
         gold: label ids, (N,).
+        temperature: that of `fit_temperature`; found here if not given.
 
     Raises:
         ResultsError: lengths differ or there are no items.
@@ -80,7 +81,8 @@ def fit_vector_scaling(logits: Floats, gold: Ids) -> VectorScaling:
     log_p = _log_probabilities(logits)
     n, k = log_p.shape
     target = np.eye(k)[gold]
-    prior = np.concatenate([np.full(k, 1 / fit_temperature(logits, gold)), np.zeros(k)])
+    temperature = temperature or fit_temperature(logits, gold)
+    prior = np.concatenate([np.full(k, 1 / temperature), np.zeros(k)])
 
     def scaled(parameters: Floats) -> Floats:
         return _log_probabilities(log_p * parameters[:k] + parameters[k:])
@@ -96,9 +98,10 @@ def fit_vector_scaling(logits: Floats, gold: Ids) -> VectorScaling:
         both = np.concatenate([p * log_p, p], axis=1)
         matrix = np.eye(2 * k) - both.T @ both
         place = np.arange(k)
+        cross = (p * log_p).sum(0)
         matrix[place, place] += (p * log_p**2).sum(0)
-        matrix[place, place + k] += (p * log_p).sum(0)
-        matrix[place + k, place] += (p * log_p).sum(0)
+        matrix[place, place + k] += cross
+        matrix[place + k, place] += cross
         matrix[place + k, place + k] += p.sum(0)
         return np.asarray(matrix / n)
 
