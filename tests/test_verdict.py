@@ -202,8 +202,8 @@ def test_claims_with_a_permutation_test(claim: str, measures: tuple[str, ...], l
         parts = [part(m, estimate=sign * 0.3, span=span, p_value=p, unit="r") for m in measures]
         return judge(claim, *parts).verdict
 
-    assert verdict(+1, level * 0.9) == best
-    assert verdict(+1, level) == "inconclusive"
+    assert verdict(+1, level * 0.9, (0.1, 0.5)) == best
+    assert verdict(+1, level, (0.1, 0.5)) == "inconclusive"
     assert verdict(-1, level * 0.9) == "inconclusive"
     assert verdict(-1, 0.9, (-0.5, -0.1)) == "not reproduced"
     assert verdict(-1, 0.9, (-0.5, 0.1)) == "inconclusive"
@@ -216,13 +216,14 @@ def test_claims_with_a_permutation_test(claim: str, measures: tuple[str, ...], l
 
 def test_c08_needs_every_target() -> None:
     parts = [
-        part(f"correlation_{kind}", task, estimate=0.9, p_value=0.01, unit="r")
+        part(f"correlation_{kind}", task, span=(0.6, 0.95), p_value=0.01, unit="r")
         for kind in ("semantic", "structural")
         for task in ("ner", "xnli", "pawsx")
     ]
     assert judge("C08", *parts).verdict == "partly reproduced"
-    weak = parts[0].model_copy(update={"p_value": 0.2})
-    assert judge("C08", weak, *parts[1:]).verdict == "inconclusive"
+    wide = Interval(low=-0.1, high=0.95, method="test")
+    for weak in ({"p_value": 0.2}, {"interval": wide}, {"interval": None}):
+        assert judge("C08", parts[0].model_copy(update=weak), *parts[1:]).verdict == "inconclusive", weak
 
 
 @pytest.mark.parametrize(
