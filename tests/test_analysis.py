@@ -44,6 +44,7 @@ from crosslayer.config import Profile, VariationSpec
 from crosslayer.errors import ResultsError
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax
 from crosslayer.metrics.classification import share_from_counts
+from crosslayer.metrics.recalibration import fit_vector_scaling
 from crosslayer.predictions import SMOOTHED
 from crosslayer.tasks import LANGUAGES, TASK_NAMES, TASKS, TaskName
 from synthetic_run import MadeUpRun, make_items, make_profile, make_record, make_sweep
@@ -247,6 +248,17 @@ def test_gain_in_a_language_is_that_of_its_rows_alone(planted: MadeUpRun) -> Non
     assert one(evidence, "dev_selected_gain_languages_resampled", "pawsx").estimate == pytest.approx(
         np.mean(everywhere)
     )
+
+
+def test_seed_noise_is_what_models_and_seeds_leave(planted: MadeUpRun) -> None:
+    """The root of the mean square of a table of models and seeds less the means of both."""
+    facts = gains.measure("C05", planted, PROFILE).facts
+    for task, found in scores.load_sweep(planted, PROFILE).tasks.items():
+        table = found.test.scores
+        rest = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+        n_models, n_seeds = table.shape
+        noise = np.sqrt((rest**2).sum() / ((n_models - 1) * (n_seeds - 1)))
+        assert facts[f"seed_noise_{task}"] == pytest.approx(noise)
 
 
 def test_p_values_of_layers_are_corrected_for_their_number(planted: MadeUpRun) -> None:
@@ -1006,6 +1018,17 @@ def test_measures_beside_the_primary_one() -> None:
     assert max(values[name] for name in ("ece_scaled", "ece_vector_scaled", "ece_isotonic")) < values["ece"] / 2
     assert values["nll_scaled"] < values["nll"]
     assert 0 < values["aurc"] < 100 - values["accuracy"]
+    rows = [run.items["pawsx", "test"].language == code for code in ("de", "zh")]
+    gold = run.items["pawsx", "test"].gold
+    shares = [gold[here].mean() for here in rows]
+    assert values["brier_uncertainty"] == pytest.approx(np.mean([2 * f * (1 - f) for f in shares]))
+    right = []
+    for key in (f"intermediate-pawsx-baseline-english-{seed}" for seed in range(3)):
+        scaled = fit_vector_scaling(run.logits[key, "dev"], run.items["pawsx", "dev"].gold)(
+            run.logits[key, "test"]
+        )
+        right += [(scaled.argmax(axis=1) == gold)[here].mean() for here in rows]
+    assert values["accuracy_vector_scaled"] == pytest.approx(100 * np.mean(right))
     assert not any(part.judged for part in evidence.parts if part.measure != "ece_multilingual_minus_english")
 
 

@@ -28,7 +28,7 @@ from crosslayer.errors import ClaimError
 from crosslayer.report import figures, html, latex, numbers
 from crosslayer.report.bibliography import load_references
 from crosslayer.report.context import MARKS, Panel, PlotRow, ReportContext, build
-from crosslayer.report.layers import LayerCell, layer_table
+from crosslayer.report.layers import LayerCell, LayerRow, layer_table
 from crosslayer.report.paper import load_deviations, pieces, setting
 from crosslayer.report.runs import cautions
 from crosslayer.report.text import visible
@@ -560,6 +560,21 @@ def test_pos_stands_beside_the_papers_numbers_by_the_papers_rule_only(context: R
     assert rows["control: self"] == (LayerCell("–", "+0.75", "", "–"), LayerCell("–", "+0.25", "", "–"))
 
 
+def test_a_wide_table_stands_in_parts_of_three_columns_on_paper(context: ReportContext) -> None:
+    narrow = context.tables[0]
+    names = tuple(f"column {k}" for k in range(5))
+    cells = tuple(LayerCell("–", f"{k}.25", "", "–") for k in range(5))
+    wide = replace(narrow, columns=names, rows=(LayerRow("D_8", cells),))
+    source = latex.render(replace(context, tables=(wide,)))
+    parts = (
+        source.partition("Table 1, rebuilt")[2]
+        .partition("Tables 2 and 3, rebuilt")[0]
+        .split(r"\begin{longtable}")[1:]
+    )
+    assert [[name for name in names if name in part] for part in parts] == [list(names[:3]), list(names[3:])]
+    assert [[k for k in range(5) if f" {k}.25 " in part] for part in parts] == [[0, 1, 2], [3, 4]]
+
+
 def made_evidence(parts: list[Part]) -> Evidence:
     return Evidence(claim="C05", profile="made-up", metric="m_v1", status="measured", parts=tuple(parts))
 
@@ -590,6 +605,8 @@ def test_frozen_and_fine_tuned_runs_of_real_data_are_compared(
         ("NER", ["frozen", "finetuned"]), ("POS", ["frozen", "finetuned"])
     ]  # fmt: skip
     assert [part.estimate for part in found.modes[0].curves[0].gains] == [1.004]
+    names = [[table.run.name for table in tables] for tables in (found.tables, found.near)]
+    assert names == [["run-finetuned", "run-frozen"]] * 2, "a frozen encoder comes after a fine-tuned one"
     sentence = found.modes[0].sentence
     assert sentence.count("points") == 2
     for source in (html.render(found), latex.render(found)):
