@@ -27,7 +27,7 @@ from crosslayer.errors import CrosslayerError
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "another-paper"
-ENTRY = ROOT / "claims" / "ledger" / "xtreme-small-pilot"
+ENTRY = ROOT / "claims" / "ledger" / "xtreme-frozen"
 KEY = "0123456789abcdef"
 SECONDS, MEBIBYTES = 5, 512
 """For one file of a few kB: time, and address space beyond what the process has before."""

@@ -257,7 +257,7 @@ def test_only_a_recorded_run_becomes_a_crate(crosslayer: Command, place: Path) -
     for name in ("none", "..", "a/b"):
         code, _, err = crosslayer("crate", name, "out")
         assert (code, "there is no recorded run" in one_line(err)) == (2, True)
-    shutil.copytree(ROOT / "claims" / "ledger" / "xtreme-small-pilot", place / "claims" / "ledger" / "one")
+    shutil.copytree(ROOT / "claims" / "ledger" / "xtreme-frozen", place / "claims" / "ledger" / "one")
     code, out, _ = crosslayer("crate", "one", "out")
     assert (code, "files and ro-crate-metadata.json in out" in out) == (0, True)
     assert (place / "out" / "ro-crate-metadata.json").is_file()

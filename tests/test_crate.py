@@ -19,7 +19,7 @@ from crosslayer.claims.crate import write_crate
 from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.errors import ConfigError, ResultsError
 
-ENTRY = Path("claims/ledger/xtreme-small-pilot")
+ENTRY = Path("claims/ledger/xtreme-frozen")
 
 
 @pytest.fixture(scope="module")

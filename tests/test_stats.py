@@ -385,12 +385,14 @@ def task_tables(rng, sds=(1, 1, 1, 1), effects=0.0, items=0.0):
     }
 
 
-def test_interaction_of_two_tasks_and_two_layers_is_a_t_test():
-    """With T = L = S' = 2 the interaction is the difference of two paired differences: F = t^2."""
+@pytest.mark.parametrize("others", [8, 5])
+def test_interaction_of_two_tasks_and_two_layers_is_a_t_test(others):
+    """With T = L = S' = 2 the interaction is the difference of two paired differences: F = t^2 (Welch's, where one
+    task has more seeds)."""
     rng = np.random.default_rng(12)
-    scores = [noise(rng, models=2, seeds=8) for _ in range(2)]
+    scores = [noise(rng, models=2, seeds=seeds) for seeds in (8, others)]
     tables = {
-        str(i): stats.ScoreTable(("layer_1", "layer_2"), tuple(range(8)), s, np.zeros((2, 2)))
+        str(i): stats.ScoreTable(("layer_1", "layer_2"), tuple(range(s.shape[1])), s, np.zeros((2, 2)))
         for i, s in enumerate(scores)
     }
     found = stats.task_by_layer_interaction(tables, ["layer_1", "layer_2"])
@@ -399,6 +401,7 @@ def test_interaction_of_two_tasks_and_two_layers_is_a_t_test():
     assert found.f == pytest.approx(expected.statistic**2)
     assert found.p == pytest.approx(expected.pvalue)
     assert (found.df1, found.df2) == pytest.approx((1, expected.df))
+    assert found.n_seeds == others
 
 
 def test_interaction_is_the_classical_f_where_noise_is_equal():

@@ -247,6 +247,13 @@ def test_q01_sign(span: Span, verdict: str) -> None:
     )
     assert judge("Q01", part(measure, span=span)).because.endswith("better calibrated.")
     assert judge("Q01", targets[0]).verdict == "not run"
+    accuracy = part("accuracy_multilingual_minus_english", span=(-2, -1), judged=False)
+    of_one = accuracy.model_copy(update={"task": "ner"})
+    in_one = accuracy.model_copy(update={"language": "de"})
+    beside = judge("Q01", part(measure, span=span), accuracy, of_one, in_one)
+    assert beside.verdict == verdict, "accuracy is said, and decides nothing"
+    assert beside.because.count("[−2.00, −1.00]") == 2
+    assert "; beside it, " in beside.because
 
 
 def test_structural_claims_need_every_check() -> None:

@@ -139,12 +139,13 @@ class SelectedGain:
 
 @dataclass(frozen=True)
 class FTest:
-    """An F test: statistic, degrees of freedom and p."""
+    """An F test: statistic, degrees of freedom and p; `n_seeds` are the fewest behind a mean."""
 
     f: float
     df1: float
     df2: float
     p: float
+    n_seeds: int
 
 
 @dataclass(frozen=True)
@@ -510,29 +511,36 @@ def task_by_layer_interaction(tables: Mapping[str, ScoreTable], layers: Sequence
     """F test of whether layers gain differently in different tasks.
 
     Numerator: mean square of the interaction of the task-by-layer means (a baseline cancels in it).
-    Denominator: its mean without interaction, the mean over tasks of v_t = r_t / S + items_t, with r_t the
-    task's residual variance of score ~ model + seed and items_t the item variance of a layer. Noise differs
-    between tasks, so the degrees of freedom are Box's (1954) for the numerator and Welch-Satterthwaite's for
-    the denominator; with equal v_t and no item variance they are the classical ones, (T-1)(L-1) and the sum
-    over tasks. Without any noise p is 1 or, with an interaction, 0.
+    Denominator: its mean without interaction, the mean over tasks of v_t = r_t / S_t + items_t, with r_t the
+    task's residual variance of score ~ model + seed, S_t its seeds that have all layers (tasks are not paired by
+    seed) and items_t the item variance of a layer. Noise differs between tasks, so the degrees of freedom are
+    Box's (1954) for the numerator and Welch-Satterthwaite's for the denominator; with equal v_t and no item
+    variance they are the classical ones, (T-1)(L-1) and the sum over tasks. Without any noise p is 1 or, with an
+    interaction, 0.
 
     Raises:
-        ResultsError: fewer than two tasks, layers or common seeds.
+        ResultsError: fewer than two tasks or layers, or fewer than two seeds of a task.
     """
-    scores, seeds, names = _task_layer_scores(tables, layers)
-    means = scores.mean(axis=2)
+    names = comparable(list(tables.values()), layers) if tables else []
+    seeds = [_complete([table], names)[1] for table in tables.values()]
+    _check_two_of_each(len(tables), len(names), min(map(len, seeds), default=0))
+    means = np.stack(
+        [_cells(table, names, own).mean(axis=1) for table, own in zip(tables.values(), seeds, strict=True)]
+    )
     centred = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
     residuals = [residual_variance(table) for table in tables.values()]
-    noise = np.array([variance for variance, _ in residuals]) / len(seeds)
+    n_seeds = [len(own) for own in seeds]
+    noise = np.array([variance for variance, _ in residuals]) / n_seeds
     expected = noise + [_layer_item_variance(table, names) for table in tables.values()]
     full_df1 = (len(tables) - 1) * (len(names) - 1)
     square = float((centred**2).sum())
     if not expected.any():
-        return FTest(np.inf if square > _ROUNDING else 0.0, full_df1, _KNOWN, float(square <= _ROUNDING))
+        p = float(square <= _ROUNDING)
+        return FTest(np.inf if square > _ROUNDING else 0.0, full_df1, _KNOWN, p, min(n_seeds))
     f = float(square / full_df1 / expected.mean())
     df1 = full_df1 * _box_epsilon(expected)
     df2 = float(min(expected.sum() ** 2 / (noise**2 / [df for _, df in residuals]).sum(), _KNOWN))
-    return FTest(f, df1, df2, float(fdtrc(df1, df2, f)))
+    return FTest(f, df1, df2, float(fdtrc(df1, df2, f)), min(n_seeds))
 
 
 def own_against_common(
@@ -630,10 +638,14 @@ def _task_layer_scores(
 ) -> tuple[Floats, list[int], list[str]]:
     """Scores (T, L, S) of the layers at the seeds that every task has complete."""
     names, seeds = _complete(list(tables.values()), layers)
-    if min(len(tables), len(names), len(seeds)) < 2:
-        found = f"{len(tables)} tasks, {len(names)} layers, {len(seeds)} seeds"
-        raise ResultsError(f"a comparison across tasks needs 2 of each, found {found}: run the missing trials")
+    _check_two_of_each(len(tables), len(names), len(seeds))
     return np.stack([_cells(table, names, seeds) for table in tables.values()]), seeds, names
+
+
+def _check_two_of_each(n_tasks: int, n_layers: int, n_seeds: int) -> None:
+    if min(n_tasks, n_layers, n_seeds) < 2:
+        found = f"{n_tasks} tasks, {n_layers} layers, {n_seeds} seeds"
+        raise ResultsError(f"a comparison across tasks needs 2 of each, found {found}: run the missing trials")
 
 
 def _mean_residual(tables: Mapping[str, ScoreTable]) -> tuple[float, float]:

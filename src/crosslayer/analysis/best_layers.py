@@ -35,9 +35,9 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     sweep = _with_a_choice(load_sweep(run, profile))
     parts = [_interaction(sweep), _own_over_common(sweep), *_interactions_of_two(sweep)]
     parts += [part for scores in sweep.tasks.values() for part in _probabilities(scores)]
-    facts: Facts = {f"best_layer_{task}": name for task, name in _best(sweep).items()}
-    n_layers = max((len(scores.layers) for scores in sweep.tasks.values()), default=0)
-    if n_layers:
+    layers = _common_layers(sweep)
+    facts: Facts = {f"best_layer_{task}": name for task, name in _best(sweep, layers).items()}
+    if n_layers := len(layers):
         facts["chance_that_all_best_layers_differ"] = stats.chance_all_distinct(n_layers, len(sweep.tasks))
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys, facts)
 
@@ -73,7 +73,7 @@ def _interaction(sweep: Sweep) -> Part:
         found = stats.task_by_layer_interaction(tables, layers)
         return Part(
             measure="task_by_layer_interaction", estimate=min(found.f, LARGEST_F), unit="F", p_value=found.p,
-            n_seeds=stats.own_against_common(tables, layers).gain.n_seeds, n_items=_n_items(sweep), judged=True,
+            n_seeds=found.n_seeds, n_items=_n_items(sweep), judged=True,
             note=f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {_spoken(layers)}.",
         )  # fmt: skip
 
@@ -112,12 +112,12 @@ def _n_items(sweep: Sweep) -> int:
     return sum(scores.n_items for scores in sweep.tasks.values())
 
 
-def _best(sweep: Sweep) -> dict[str, str]:
-    """The layer with the best mean test score of each task, over its complete seeds."""
+def _best(sweep: Sweep, layers: list[str]) -> dict[str, str]:
+    """The one of the compared layers with the best mean test score of each task, over its complete seeds."""
     best = {}
     for task, scores in sweep.tasks.items():
         try:
-            best[str(task)] = stats.best_on_test_gain(scores.test, scores.layers).overall
+            best[str(task)] = stats.best_on_test_gain(scores.test, layers).overall
         except ResultsError:
             continue
     return best

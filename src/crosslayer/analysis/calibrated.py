@@ -82,12 +82,14 @@ class Calibrated:
         by_language: each measure of `MEASURES` that the task has in each language, (L,).
         resampled: (R,) mean over languages of the primary measure, clusters of items resampled.
         n_items: pairs or sentences.
+        n_rows: (L,) pairs, or words whose scores were kept.
     """
 
     languages: tuple[str, ...]
     by_language: dict[str, Floats]
     resampled: Floats
     n_items: int
+    n_rows: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +114,14 @@ class Trials:
     def n_items(self) -> int:
         """Pairs or sentences of one trial."""
         return next(iter(self.trials.values())).n_items
+
+    @property
+    def rows(self) -> str:
+        """How many pairs, or words with kept scores, a language has: ``1,500 pairs``, ``209 to 256 words``."""
+        counts = next(iter(self.trials.values())).n_rows
+        what = "pairs" if TASKS[self.task].kind == "pair" else "words"
+        low, high = min(counts), max(counts)
+        return f"{low:,} {what}" if low == high else f"{low:,} to {high:,} {what}"
 
     def seeds_of(self, *names: str) -> list[int]:
         """Those with a usable trial of every name."""
@@ -210,6 +220,7 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
         by_language={name: np.array([each[name] for each in found]) for name in MEASURES if name in found[0]},
         resampled=_resampled(table, logits, units, generator("calibration", record.task)),
         n_items=len(units.start),
+        n_rows=tuple(int(here.sum()) for here in rows),
     )
 
 

@@ -72,9 +72,12 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The primary change over all targets and by target; other measures; levels by arm; languages; models."""
     targets, missing, keys = load_targets(run, profile)
     compared = [target for target in targets if target.seeds]
-    parts = [overall(compared)]
+    pooled = together(compared)
+    rest = [target for target in compared if target not in pooled]
+    missing += [f"{TASKS[t.task].title}: both arms at {len(t.seeds)} of {stats.MIN_SEEDS} seeds" for t in rest]
+    parts = [overall(pooled)]
     parts += [_change_of(target) for target in compared]
-    parts += [part for name in MEASURES if name != PRIMARY for part in _other(compared, name)]
+    parts += [part for name in MEASURES if name != PRIMARY for part in _other(compared, pooled, name)]
     parts += [part for target in targets for part in _levels(target)]
     parts += [part for target in compared for part in _by_kin(target)]
     parts += [part for target in compared for part in _by_language(target)]
@@ -139,6 +142,11 @@ def _after(arm: str) -> str:
     return f"baseline after {arm} intermediate training"
 
 
+def together(targets: list[Target]) -> list[Target]:
+    """The targets that one answer rests on: those with three seeds of both arms, or all where none has."""
+    return [target for target in targets if len(target.seeds) >= stats.MIN_SEEDS] or targets
+
+
 def overall(targets: list[Target]) -> Part:
     """One interval over all targets, at the seeds that all of them have."""
     name = CHANGE.format(PRIMARY)
@@ -162,17 +170,23 @@ def _common_seeds(targets: list[Target]) -> list[int]:
 
 def _change_of(target: Target) -> Part:
     gain = seed_gain(target.change(PRIMARY, target.seeds), target.item_variance(*COMPARED, target.seeds))
-    return gain_part(CHANGE.format(PRIMARY), gain, task=target.task, n_items=target.n_items)
+    return gain_part(
+        CHANGE.format(PRIMARY),
+        gain,
+        task=target.task,
+        n_items=target.n_items,
+        note=f"{target.rows} in each language.",
+    )
 
 
-def _other(targets: list[Target], name: str) -> list[Part]:
-    """The change of another measure, over all targets and by target; intervals over seeds only."""
+def _other(compared: list[Target], pooled: list[Target], name: str) -> list[Part]:
+    """The change of another measure, over the pooled targets and by target; intervals over seeds only."""
     about = MEASURES[name]
-    targets = [target for target in targets if name in target.measures]
-    seeds = _common_seeds(targets)
+    targets, pooled = ([target for target in some if name in target.measures] for some in (compared, pooled))
+    seeds = _common_seeds(pooled)
     found: dict[TaskName | None, Floats] = {target.task: target.change(name, target.seeds) for target in targets}
-    if seeds and len(targets) > 1:
-        found = {None: np.mean([target.change(name, seeds) for target in targets], axis=0), **found}
+    if seeds and len(pooled) > 1:
+        found = {None: np.mean([target.change(name, seeds) for target in pooled], axis=0), **found}
     note = NOTES.get(about.role, "")
     return [
         mean_part(CHANGE.format(name), about.unit, known(values), task=task, note=note)
@@ -248,7 +262,10 @@ def _recalibrated(target: Target) -> list[Part]:
 def _draw_changes(evidence: Evidence, folder: Path) -> str:
     from crosslayer.analysis import plots
 
-    title = "Change by multilingual instead of English-only intermediate training, with 95 % intervals"
+    title = (
+        "Change by multilingual instead of English-only intermediate training, with 95 % intervals over seeds, "
+        "of the error over items too"
+    )
     with plots.picture(folder, "changes.svg", title, height=2.6, columns=len(SEEN)) as panels:
         for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
             parts = [part for part in select(evidence, CHANGE.format(name)) if part.language is None]

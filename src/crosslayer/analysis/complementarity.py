@@ -146,7 +146,7 @@ def _minus_self(scores: TaskScores) -> Part:
     def make() -> Part:
         if "self" not in scores.test.models:
             raise ResultsError(
-                f"{TASKS[scores.task].title}: no control `self` ended well; add it to sweep.controls"
+                f"{TASKS[scores.task].title}: no control `self` was trained to an end; add it to sweep.controls"
             )
         found = stats.dev_selected_gain(scores.dev, scores.test, scores.layers, baseline="self")
         note = f"Over the control of equal parameters; chosen on dev: {found.overall}."

@@ -107,10 +107,22 @@ def _slope_of_gap(scores: TaskScores) -> Part:
         gaps = _gaps(scores, layers, seeds)
         found = stats.slope(np.array(layers, dtype=np.float64), gaps.T)
         gain = seed_gain(np.array(found.by_seed), _item_variance_of_slope(scores, layers, seeds))
-        about = {"task": scores.task, "judged": True, "n_items": scores.n_items}
+        about = {
+            "task": scores.task,
+            "judged": True,
+            "n_items": scores.n_items,
+            "note": _seeds_used(scores, seeds),
+        }
         return gain_part("slope_accuracy_gap", gain, unit="points a layer", **about)
 
     return part_or_none("slope_accuracy_gap", make, unit="points a layer", task=scores.task, judged=True)
+
+
+def _seeds_used(scores: TaskScores, seeds: list[int]) -> str:
+    """Which seeds have all layers, where some have not."""
+    if len(seeds) == len(scores.grid.seeds):
+        return ""
+    return f"A slope needs all layers of a seed: of {len(scores.grid.seeds)} seeds {len(seeds)} have them."
 
 
 def _gaps(scores: TaskScores, layers: list[int], seeds: list[int]) -> Floats:
@@ -145,7 +157,8 @@ def _slope_of_similarity(
         values = _similarities(scores, run, similarity, layers, seeds)
         found = stats.slope(np.array(layers, dtype=np.float64), values.T)
         gain = seed_gain(np.array(found.by_seed))
-        return gain_part(measure, gain, unit="cosine a layer", task=scores.task, judged=judged)
+        about = {"task": scores.task, "judged": judged, "note": _seeds_used(scores, seeds)}
+        return gain_part(measure, gain, unit="cosine a layer", **about)
 
     return part_or_none(measure, make, unit="cosine a layer", task=scores.task, judged=judged)
 

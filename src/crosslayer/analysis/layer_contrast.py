@@ -6,6 +6,9 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import numpy as np
+
+from crosslayer import stats
 from crosslayer.analysis.parts import Facts, has_values, make_evidence, normal_interval, part_or_none, select
 from crosslayer.analysis.probes import LayerScores, halves, identity, retrieval, tagging
 from crosslayer.claims.evidence import Evidence, Part
@@ -65,7 +68,8 @@ def _contrast(measure: str, load: Callable[[], LayerScores], sign: int, judged: 
         estimate, variance = scores.contrast(sign * (lower - upper))
         return Part(
             measure=measure, estimate=estimate, interval=normal_interval(estimate, variance), unit="points",
-            n_items=scores.n_items, judged=judged, note="The encoder before fine-tuning: no seed enters.",
+            minimum_detectable=stats.minimum_detectable(float(np.sqrt(variance)), np.inf), n_items=scores.n_items,
+            judged=judged, note="The encoder before fine-tuning: no seed enters.",
         )  # fmt: skip
 
     return part_or_none(measure, make, judged=judged)

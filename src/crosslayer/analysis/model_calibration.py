@@ -18,9 +18,7 @@ from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 CHANGE = "{}_model_minus_baseline"
 SHOWN = {"ece": "change of ECE (points)", "accuracy": "change of accuracy (points)"}
-ASIDE = "Another question than Q01's, from the sweep without intermediate training; not judged."
-ALWAYS = (PRIMARY, "accuracy", "confidence", "ece_scaled")
-"""Shown with the answer; the other measures are exploratory."""
+NOTE = "Exploratory. Another question than Q01's, from the sweep without intermediate training; not judged."
 
 
 def model_parts(run: Run, profile: Profile) -> tuple[list[Part], list[str]]:
@@ -69,7 +67,7 @@ def _changes(trials: Trials, model: str) -> list[Part]:
         if not len(change):
             continue
         items = trials.item_variance(model, BASELINE, seeds) if name == PRIMARY else 0.0
-        note = ASIDE if name in ALWAYS else f"Exploratory. {ASIDE}"
+        note = f"{NOTE} {trials.rows} in each language." if name == PRIMARY else NOTE
         parts.append(
             gain_part(
                 CHANGE.format(name), seed_gain(change, items), unit=MEASURES[name].unit,
@@ -79,7 +77,9 @@ def _changes(trials: Trials, model: str) -> list[Part]:
     for name in SHOWN:
         change = trials.by_language(model, name, seeds) - trials.by_language(BASELINE, name, seeds)
         parts += [
-            mean_part(CHANGE.format(name), "points", values, task=trials.task, model=model, language=code)
+            mean_part(
+                CHANGE.format(name), "points", values, task=trials.task, model=model, language=code, note=NOTE
+            )
             for code, values in zip(trials.languages, change.T, strict=True)
         ]
     return parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ METRICS = {
     "C03": "fusion_layer_slope_v1",
     "C05": "dev_selected_gain_v1",
     "C06": "cross_fitted_gain_v2",
-    "C07": "task_by_layer_interaction_v2",
+    "C07": "task_by_layer_interaction_v3",
     "C08": "layer_correlation_v1",
     "C09": "language_similarity_v2",
     "C13": "weight_distance_v2",
@@ -121,7 +122,11 @@ def seed_gain(values: Floats, item_variance: float = 0.0) -> stats.Gain:
     scores = np.stack([np.asarray(values, dtype=np.float64), np.zeros(len(values))])
     items = np.array([[0.0, item_variance], [item_variance, 0.0]])
     table = stats.ScoreTable(("value", "zero"), tuple(range(len(values))), scores, items)
-    return stats.gain(table, "value", "zero")
+    found = stats.gain(table, "value", "zero")
+    if found.interval is None:
+        return found
+    method = "Student t over seeds" + (", item variance added" if item_variance else "")
+    return replace(found, interval=replace(found.interval, method=method))
 
 
 def pair_gain(values: Floats, item_variance: float = 0.0) -> stats.Gain:

@@ -3,7 +3,7 @@
 Common to all rules: they read judged parts by measure; a part without an estimate, or with fewer than 3 seeds, is
 missing, not failed; where only such parts are left the claim is `inconclusive`. ``not reproduced`` needs intervals
 wholly below the smallest effect of interest (0.5 points) or wholly outside the claimed range, in so many tasks
-that the missing ones could not change it. Anything else that is not `reproduced` is `inconclusive`.
+that the missing ones could not make it `reproduced`. Anything else that is not `reproduced` is `inconclusive`.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ SMALLEST_EFFECT = 0.5
 LEVEL = 0.05
 VERDICTS: tuple[VerdictName, ...] = get_args(VerdictName)
 N_TASKS = len(TASKS)
+ACCURACY_BESIDE = "accuracy_multilingual_minus_english"
+"""Said with Q01's answer, since an arm can be better calibrated only by being worse."""
 
 Judgement = tuple[VerdictName, str]
 Judge = Callable[[Entry, Evidence], Judgement]
@@ -185,7 +187,8 @@ def _different_layers(entry: Entry, evidence: Evidence) -> Judgement:
     differ, pays = _significant(a, 0.05), _significant(b, 0.05) and _positive(b)
     best = {task: evidence.facts[f"best_layer_{task}"] for task in TASKS if f"best_layer_{task}" in evidence.facts}
     named = ", ".join(f"{task_title(task)} {str(layer).replace('_', ' ')}" for task, layer in best.items())
-    because = f"{sentence([*a, *b])}{'; best on test: ' + named if named else ''}."
+    compared = f"; best on test, in {len(best)} of {N_TASKS} tasks: {named}" if named else ""
+    because = f"{sentence([*a, *b])}{compared}."
     if differ:
         return "reproduced" if pays else "partly reproduced", because
     small = bool(a and b) and all(part.interval is not None and part.interval.high < 0.3 for part in b)
@@ -233,6 +236,11 @@ def _calibration_sign(entry: Entry, evidence: Evidence) -> Judgement:
     targets = [p for p in evidence.parts if p.measure == measure and p.task and not (p.language or p.judged)]
     if shown := [f"{value(p)} {_change_of_calibration(p)}" for p in targets if p.estimate is not None]:
         because += "; by target: " + ", ".join(shown)
+    beside = [
+        p for p in evidence.parts if p.measure == ACCURACY_BESIDE and not p.language and p.estimate is not None
+    ]
+    if beside:
+        because += f"; beside it, {sentence(beside)}"
     return _change_of_calibration(part), f"{because}."
 
 

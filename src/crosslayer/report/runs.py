@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from crosslayer.analysis.scores import that_learnt
 from crosslayer.claims.bears import CONDITIONS
 from crosslayer.claims.ledger import STAGES, RecordedRun
 from crosslayer.claims.registry import Condition
@@ -137,7 +138,9 @@ def _trained(run: RunResults) -> Iterator[tuple[str, str]]:
     for stage, task in product(STAGES, TASK_NAMES):
         if trials := recorded.records(stage, task):
             after = " after an intermediate task" if stage == "intermediate" else ""
-            yield f"trained, {TASKS[task].title}{after}", _told(trials)
+            at_chance = len(that_learnt(recorded, trials)[1])
+            told = _told(trials) + (f"; {at_chance} stayed at chance" if at_chance else "")
+            yield f"trained, {TASKS[task].title}{after}", told
             predicted = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
             if stage == "sweep" and predicted:
                 yield f"tested, {TASKS[task].title}", _tested(recorded.table(predicted[:1], "test"))
