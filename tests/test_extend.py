@@ -60,7 +60,8 @@ def make_grid(profile: Profile, n: int = 24) -> MadeUpRun:
         vectors = rng.standard_normal((len(LANGUAGES), 8)).astype(np.float16)
         run.arrays[trial.key] = {
             "fused_mean": vectors, "pair_similarity": np.corrcoef(vectors).astype(np.float32),
-            "attention_mean": rng.random(8), "attention_variance": np.full(8, 0.01),
+            "attention_mean": rng.random(8).astype(np.float16),
+            "attention_variance": np.full(8, 0.01, np.float16),
         }  # fmt: skip
         for split in ("dev", "test"):
             add_predictions(run, trial, split, difficulty[task, split], ability, rng)

@@ -68,6 +68,8 @@ IDENTITY = ("language", "item", "position", "gold")
 USUAL, AS_USUAL = "usual", -1
 """The id that most trials predict, and what stands for it in the column of a trial: most of a column then, which
 takes a third of the room."""
+HALVED = ("fused_mean", "attention_mean", "attention_variance")
+"""Diagnostics of one number a channel: half precision is far below what seeds differ in."""
 MAX_SCORED_TAGS: dict[Stage, int] = {"intermediate": 10_000, "sweep": 5_000}
 """Words of a split whose scores are kept at most, spread evenly over the languages; pairs keep all of theirs.
 They are most of an entry's bytes, and the question Q01 rests on the arms."""
@@ -284,8 +286,8 @@ def _put_in_place(fresh: Path, final: Path) -> None:
 
 def write_tables(run: Run, trials: list[TrialRecord], folder: Path, *, scored: bool) -> None:
     """Write what trials left: records, predicted ids, diagnostics, and, if asked for, the scores of some."""
-    rows = [json.loads(trial.model_dump_json()) for trial in trials]
-    (folder / "trials.json").write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    rows = ",\n".join(json.dumps(json.loads(trial.model_dump_json())) for trial in trials)
+    (folder / "trials.json").write_text(f"[\n{rows}\n]\n", encoding="utf-8")
     usable = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
     for stage in STAGES:
         for task in TASK_NAMES:
@@ -307,13 +309,12 @@ def copy_probes(probes: Path, folder: Path) -> None:
 
 
 def _diagnostics(run: Run, trial: TrialRecord) -> dict[str, Array]:
-    """What a trial left; the one large part, a vector a language, in half precision and of pairs only: no claim
-    asks for that of words."""
+    """What a trial left, its long parts in half precision; vectors by language of pairs only: no claim asks for
+    those of words."""
     arrays = dict(run.diagnostics(trial))
-    vectors = arrays.pop("fused_mean", None)
-    if vectors is not None and TASKS[trial.task].kind == "pair":
-        arrays["fused_mean"] = vectors.astype(np.float16)
-    return arrays
+    if TASKS[trial.task].kind != "pair":
+        arrays.pop("fused_mean", None)
+    return {name: array.astype(np.float16) if name in HALVED else array for name, array in arrays.items()}
 
 
 def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
