@@ -1,9 +1,10 @@
-"""Writes docs/reference/ from the code, and the outputs of the snippets in docs/*.md.
+"""Writes docs/reference/ from the code, and what README.md and docs/*.md quote.
 
 python docs/generate.py
 
 A ``python`` block that a ``text`` block follows is executed in the repository root, and the ``text`` block becomes
-what it printed; the blocks of a page share their names. A test fails where a page is stale.
+what it printed; the blocks of a page share their names. Between ``<!-- benchmarks: NAME -->`` and ``<!-- end -->``
+stand the tables of ``benchmarks/recorded/NAME.json``. A test fails where a page is stale.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ from crosslayer.predictions import schema as predictions_schema
 DOCS = Path(__file__).resolve().parent
 MADE = "<!-- Made by docs/generate.py; change the code instead. -->\n"
 SNIPPET = re.compile(r"(?P<head>```python\n(?P<code>.*?)```\n\n```text\n)(?P<output>.*?)(?P<tail>```)", re.DOTALL)
+FIGURES = re.compile(
+    r"(?P<head><!-- benchmarks: (?P<name>\w+) -->\n)(?P<tables>.*?)(?P<tail><!-- end -->)", re.DOTALL
+)
 ATTRIBUTE = re.compile(r"^    (\w+(?:, \w+)*): (.*)$")
 Schema = Mapping[str, Any]
 RANGES = "by measure, and by task where it has tasks: `[low, high]`, or one number."
@@ -80,8 +84,14 @@ def main() -> None:
 
 def pages() -> dict[Path, str]:
     """Every page that this program makes or completes, as it should be."""
-    texts = {path: path.read_text(encoding="utf-8") for path in sorted(DOCS.glob("*.md"))}
-    made = {path: with_outputs(text) for path, text in texts.items() if SNIPPET.search(text)}
+    texts = {
+        path: path.read_text(encoding="utf-8") for path in (DOCS.parent / "README.md", *sorted(DOCS.glob("*.md")))
+    }
+    made = {
+        path: with_figures(with_outputs(text))
+        for path, text in texts.items()
+        if SNIPPET.search(text) or FIGURES.search(text)
+    }
     return made | {DOCS / "reference" / "cli.md": cli_page(), DOCS / "reference" / "schemas.md": schemas_page()}
 
 
@@ -96,6 +106,28 @@ def with_outputs(text: str) -> str:
         return match["head"] + out.getvalue() + match["tail"]
 
     return SNIPPET.sub(completed, text)
+
+
+def with_figures(text: str) -> str:
+    """A page with the tables of each benchmark that it quotes, as they were recorded."""
+    return FIGURES.sub(lambda match: match["head"] + figures(match["name"]) + match["tail"], text)
+
+
+def figures(name: str) -> str:
+    """The tables of one benchmark, and what they were measured on."""
+    content = json.loads((DOCS.parent / "benchmarks" / "recorded" / f"{name}.json").read_text(encoding="utf-8"))
+    machine, versions = content["machine"], content["packages"]
+    parts = []
+    for sheet in content["sheets"]:
+        parts.append(f"\n**{sheet['title'][0].upper()}{sheet['title'][1:]}**\n")
+        parts.append(rows_as_table(sheet["head"], sheet["rows"]))
+        parts.append(f"\n{sheet['note']}\n" if sheet["note"] else "")
+    parts.append(
+        f"\n`python -m benchmarks --only {name}`: {machine['processor']}, {machine['cores']} cores, "
+        f"{machine['memory_gib']} GB, Python {machine['python']}, torch {versions['torch']}, "
+        f"transformers {versions['transformers']}.\n\n"
+    )
+    return "".join(parts)
 
 
 # The command line

@@ -60,7 +60,9 @@ def draw(task: TaskName, overconfidence: tuple[float, float], rng: np.random.Gen
     )  # fmt: skip
     errors = ece10_equal_mass_debiased_from_counts_v1(table.sum(axis=2))
     trials = {
-        place: Calibrated(LANGUAGES, {"ece": by_language}, draws, shape[0] * shape[1])
+        place: Calibrated(
+            LANGUAGES, {"ece": by_language}, draws, shape[0] * shape[1], (shape[1],) * len(LANGUAGES)
+        )
         for place, by_language, draws in zip(places, errors, resampled, strict=True)
     }
     return calibration.Target(task, trials)

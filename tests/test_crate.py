@@ -18,6 +18,7 @@ from rocrate.rocrate import ROCrate
 from crosslayer.claims.crate import write_crate
 from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.errors import ConfigError, ResultsError
+from crosslayer.runlog import parts_of, read_run
 
 ENTRY = Path("claims/ledger/xtreme-frozen")
 
@@ -82,7 +83,8 @@ def test_the_run_has_instrument_objects_and_results(graph: dict[str, dict[str, A
     assert given == {"profile.yaml", "registry.yaml"}
     assert given | made == {one["@id"] for one in graph["./"]["hasPart"]}
     assert not given & made
-    versions = json.loads((ENTRY / "run.json").read_text(encoding="utf-8"))["packages"]
+    [part] = parts_of(read_run(ENTRY / "run.json"))
+    versions = part["packages"]
     needed = [graph[one["@id"]] for one in graph["#crosslayer"]["softwareRequirements"]]
     assert {one["name"]: one["version"] for one in needed} == versions
 

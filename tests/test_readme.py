@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import typer
 
+from benchmarks.__main__ import BENCHMARKS
 from crosslayer import cli
 from crosslayer.config import read_yaml
 
@@ -270,7 +272,7 @@ def generate() -> Any:
 def test_pages_are_as_the_code_makes_them(generate: Any) -> None:
     """`python docs/generate.py` writes them."""
     pages = generate.pages()
-    assert {path.name for path in pages} == {"verdicts.md", "cli.md", "schemas.md"}
+    assert {path.name for path in pages} == {"README.md", "speed.md", "verdicts.md", "cli.md", "schemas.md"}
     for path, text in pages.items():
         assert path.read_text(encoding="utf-8") == text, path
 
@@ -281,6 +283,29 @@ def test_a_stale_output_is_made_anew(generate: Any) -> None:
     )
     made = generate.with_outputs(page)
     assert made == page.replace("text\n1\n", "text\n2\n").replace("text\n```", "text\n3\n```")
+
+
+def test_every_recorded_benchmark_is_quoted(generate: Any) -> None:
+    quoted = {
+        match["name"]
+        for path, text in generate.pages().items()
+        for match in generate.FIGURES.finditer(text)
+        if path.name in ("README.md", "speed.md")
+    }
+    assert quoted == {path.stem for path in (ROOT / "benchmarks" / "recorded").glob("*.json")} == set(BENCHMARKS)
+
+
+def test_a_stale_figure_is_made_anew(generate: Any) -> None:
+    page = "<!-- benchmarks: paper -->\n| 1 |\n<!-- end -->\nrest"
+    made = generate.with_figures(page)
+    recorded = json.loads((ROOT / "benchmarks" / "recorded" / "paper.json").read_text(encoding="utf-8"))
+    assert made.startswith("<!-- benchmarks: paper -->\n")
+    assert made.endswith("<!-- end -->\nrest")
+    assert "| 1 |" not in made
+    for sheet in recorded["sheets"]:
+        for row in sheet["rows"]:
+            assert " | ".join(row) in made
+    assert generate.with_figures(made) == made
 
 
 def test_every_command_and_its_options_are_in_the_reference(generate: Any) -> None:
