@@ -119,7 +119,7 @@ def figures(name: str) -> str:
     machine, versions = content["machine"], content["packages"]
     parts = []
     for sheet in content["sheets"]:
-        parts.append(f"\n**{sheet['title'][0].upper()}{sheet['title'][1:]}**\n")
+        parts.append(f"\n**{_capitalised(sheet['title'])}**\n")
         parts.append(rows_as_table(sheet["head"], sheet["rows"]))
         parts.append(f"\n{sheet['note']}\n" if sheet["note"] else "")
     parts.append(
@@ -128,6 +128,11 @@ def figures(name: str) -> str:
         f"transformers {versions['transformers']}.\n\n"
     )
     return "".join(parts)
+
+
+def _capitalised(title: str) -> str:
+    """With a capital, but for names such as mBERT."""
+    return title if title[1:2].isupper() else title[:1].upper() + title[1:]
 
 
 # The command line

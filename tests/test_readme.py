@@ -302,6 +302,8 @@ def test_a_stale_figure_is_made_anew(generate: Any) -> None:
     assert made.startswith("<!-- benchmarks: paper -->\n")
     assert made.endswith("<!-- end -->\nrest")
     assert "| 1 |" not in made
+    assert "**mBERT's size" in made
+    assert "**Memory of" in made
     for sheet in recorded["sheets"]:
         for row in sheet["rows"]:
             assert " | ".join(row) in made
