@@ -252,7 +252,7 @@ def test_q01_sign(span: Span, verdict: str) -> None:
     in_one = accuracy.model_copy(update={"language": "de"})
     beside = judge("Q01", part(measure, span=span), accuracy, of_one, in_one)
     assert beside.verdict == verdict, "accuracy is said, and decides nothing"
-    assert beside.because.count("[−2.00, −1.00]") == 2
+    assert beside.because.count("[−2.00, −1.00]") == 1
     assert "; beside it, " in beside.because
 
 

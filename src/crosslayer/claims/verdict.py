@@ -236,9 +236,8 @@ def _calibration_sign(entry: Entry, evidence: Evidence) -> Judgement:
     targets = [p for p in evidence.parts if p.measure == measure and p.task and not (p.language or p.judged)]
     if shown := [f"{value(p)} {_change_of_calibration(p)}" for p in targets if p.estimate is not None]:
         because += "; by target: " + ", ".join(shown)
-    beside = [
-        p for p in evidence.parts if p.measure == ACCURACY_BESIDE and not p.language and p.estimate is not None
-    ]
+    named = (p for p in evidence.parts if p.measure == ACCURACY_BESIDE and not (p.language or p.task))
+    beside = [p for p in named if p.estimate is not None]
     if beside:
         because += f"; beside it, {sentence(beside)}"
     return _change_of_calibration(part), f"{because}."
