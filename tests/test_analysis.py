@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom, pearsonr, ttest_1samp, ttest_rel
+from scipy.stats import binom, norm, pearsonr, ttest_1samp, ttest_rel
 from seqeval.metrics import f1_score
 
 from crosslayer import stats
@@ -473,6 +473,10 @@ def test_a_task_with_one_layer_is_missing_and_every_two_tasks_are_compared(regis
     assert "best_layer_pawsx" not in evidence.facts
     whole = one(evidence, "task_by_layer_interaction")
     assert whole.note.endswith("layers 1, 2, 3.")
+    compared = {evidence.facts[f"best_layer_{task}"] for task in ("xnli", "ner", "pos")}
+    assert compared <= {"layer_1", "layer_2", "layer_3"}, "the best of NER, 4, is not compared"
+    assert evidence.facts["chance_that_all_best_layers_differ"] == pytest.approx(2 / 9)
+    assert "best on test, in 3 of 4 tasks: " in decide(registry.entry("C07"), evidence, profile).because
     assert verdict(registry, evidence, profile) == "reproduced"
     pairs = {part.model: part for part in evidence.parts if part.measure == "interaction_of_two_tasks"}
     assert set(pairs) == {"XNLI and NER", "XNLI and POS", "NER and POS"}
@@ -585,7 +589,13 @@ def test_slopes_are_recovered(registry: Registry) -> None:
         part = one(evidence, "slope_accuracy_gap", task)
         assert part.estimate == pytest.approx(np.mean([brute_slope(run, task, seed) for seed in range(3)]))
         assert part.estimate == pytest.approx(3.0, abs=0.8)  # 10 % of 30 points of errors a layer
-        assert one(evidence, "slope_similarity", task).estimate == pytest.approx(-0.05, abs=0.002)
+        similarity = one(evidence, "slope_similarity", task)
+        assert similarity.estimate == pytest.approx(-0.05, abs=0.002)
+        assert part.interval is not None
+        assert similarity.interval is not None
+        assert part.interval.method == "Student t over seeds, item variance added"
+        assert similarity.interval.method == "Student t over seeds"
+        assert part.note == similarity.note == ""
         assert one(evidence, "similarity", task, layer=4).estimate == pytest.approx(0.4, abs=0.005)
         for model in ("baseline", "layer_4"):
             near, rest = zip(*(brute_levels(run, task, model, seed) for seed in range(3)), strict=True)
@@ -611,6 +621,16 @@ def test_slopes_of_the_other_sign_are_not_reproduced(registry: Registry) -> None
     profile = make_profile(tasks=["xnli", "pawsx"])
     evidence = equilibrium_evidence(make_sweep(profile, n=100), profile, fall=-0.05)
     assert verdict(registry, evidence, profile) == "not reproduced"
+
+
+def test_slopes_say_how_many_seeds_they_rest_on() -> None:
+    profile = make_profile(tasks=["xnli"])
+    run = make_sweep(profile, n=100)
+    run.drop(task="xnli", model="layer_2", seed=1)
+    evidence = equilibrium_evidence(run, profile)
+    for name in ("slope_accuracy_gap", "slope_similarity"):
+        note = one(evidence, name, "xnli").note
+        assert note == "A slope needs all layers of a seed: of 3 seeds 2 have them."
 
 
 def test_equilibrium_without_vectors_or_with_one_language_says_so() -> None:
@@ -757,6 +777,9 @@ def test_layer_contrasts(registry: Registry) -> None:
     part = one(evidence, "retrieval_lower_minus_upper")
     assert part.estimate == pytest.approx(100 * (means[:6].mean() - means[6:].mean()))
     assert part.n_items == 600
+    assert part.interval is not None
+    error = (part.interval.high - part.interval.low) / 2 / norm.ppf(0.975)
+    assert part.minimum_detectable == pytest.approx((norm.ppf(0.975) + norm.ppf(0.8)) * error)
     words = run.probes["tagging"][columns].mean().to_numpy()
     assert one(evidence, "upos_probe_upper_minus_lower").estimate == pytest.approx(
         100 * (words[6:].mean() - words[:6].mean())
@@ -1243,6 +1266,19 @@ def test_structural_checks(registry: Registry) -> None:
     assert verdict(registry, evidence, profile) == "not reproduced"
     assert list(show.checks(evidence).loc["branches"]) == ["no", "2", "3"]
     assert verdict(registry, structure.measure("C15", run, profile), profile) == "not run"
+
+
+def test_figures_name_one_font_and_turn_only_what_is_turned(tmp_path: Path) -> None:
+    """What matplotlib writes beyond that is a third of a figure, and recorded runs keep their figures."""
+    from crosslayer.analysis import plots
+
+    with plots.picture(tmp_path, "a.svg", "a title", height=2) as (axes,):
+        plots.heat(axes, np.ones((2, 2)), ["a", "b"], ["c", "d"])
+        axes.set_ylabel("turned")
+    drawn = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert drawn.count("<text") == 9
+    assert drawn.count("rotate(") == 1
+    assert "Arial" not in drawn
 
 
 def test_metrics_are_those_of_the_registry(registry: Registry) -> None:

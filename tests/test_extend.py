@@ -60,8 +60,8 @@ def make_grid(profile: Profile, n: int = 24) -> MadeUpRun:
         vectors = rng.standard_normal((len(LANGUAGES), 8)).astype(np.float16)
         run.arrays[trial.key] = {
             "fused_mean": vectors, "pair_similarity": np.corrcoef(vectors).astype(np.float32),
-            "attention_mean": rng.random(8).astype(np.float16),
-            "attention_variance": np.full(8, 0.01, np.float16),
+            "attention_mean": rng.random(8).astype(np.float16).astype(np.float32),
+            "attention_variance": np.full(8, 1 / 128, np.float32),
         }  # fmt: skip
         for split in ("dev", "test"):
             add_predictions(run, trial, split, difficulty[task, split], ability, rng)
@@ -264,6 +264,7 @@ def test_reads_like_one_run(pieces: Pieces, at_once: Path) -> None:
         for name in ("languages", "language", "item", "position", "gold", "predicted"):
             np.testing.assert_array_equal(getattr(one, name), getattr(two, name), err_msg=name)
         np.testing.assert_array_equal(joined.scores(records[0], "dev"), whole.scores(records[0], "dev"))
+        assert whole.diagnostics(records[0])["attention_mean"].dtype == np.float16
         for name, array in whole.diagnostics(records[0]).items():
             np.testing.assert_array_equal(array, joined.diagnostics(records[0])[name])
     probe = joined.probe("similarity")
@@ -632,6 +633,22 @@ def test_an_attempt_is_counted_once_however_often_it_is_told() -> None:
     assert extended_info("b", {"title": "a"}, {}) == {
         "title": "b", "stages": {}, "parts": [{"title": "a"}, {"title": "b", "stages": {}}]
     }  # fmt: skip
+
+
+def test_runs_count_the_trials_that_stayed_at_chance() -> None:
+    """In the recorded run, as its evidence names them."""
+    recorded = load_recorded(
+        ROOT / "claims" / "ledger" / "xtreme-small", load_registry(ROOT / "claims" / "registry.yaml")
+    )
+    missing = recorded.evidence["C05"].missing
+    counted = {
+        title: sum(line.startswith(f"{title}: ") and "stayed at chance" in line for line in missing)
+        for title in ("PAWS-X", "POS")
+    }
+    setting = dict(view_run(recorded).setting)
+    assert counted["PAWS-X"] > 0
+    assert setting["trained, PAWS-X"].endswith(f"; {counted['PAWS-X']} stayed at chance")
+    assert "at chance" not in setting["trained, POS"]
 
 
 def test_report_and_crate_tell_of_all_pieces(pieces: Pieces, monkeypatch: pytest.MonkeyPatch) -> None:

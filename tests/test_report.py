@@ -565,6 +565,7 @@ def test_a_wide_table_stands_in_parts_of_three_columns_on_paper(context: ReportC
     names = tuple(f"column {k}" for k in range(5))
     cells = tuple(LayerCell("–", f"{k}.25", "", "–") for k in range(5))
     wide = replace(narrow, columns=names, rows=(LayerRow("D_8", cells),))
+    assert html.render(replace(context, tables=(wide, narrow))).count('class="layers wide"') == 1
     source = latex.render(replace(context, tables=(wide,)))
     parts = (
         source.partition("Table 1, rebuilt")[2]
