@@ -454,6 +454,8 @@ def test_interaction_finds_a_real_one_and_survives_scores_without_noise():
     assert stats.task_by_layer_interaction(flat, LAYERS).p == 1
     flat["b"] = table(flat["b"].scores + np.arange(12)[:, None])
     assert stats.task_by_layer_interaction(flat, LAYERS).p == 0
+    flat["b"] = table(np.full((12, 2), 100 / 3))
+    assert stats.task_by_layer_interaction(flat, LAYERS).n_seeds == 2
 
 
 def test_comparisons_across_tasks_need_two_of_each():
