@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pandas as pd
 import pytest
 
 from crosslayer.errors import ResultsError
-from crosslayer.predictions import make_table, read_manifest, read_predictions, write_predictions
+from crosslayer.predictions import TrialRecord, make_table, read_manifest, read_predictions, write_predictions
+from fuzz_targets import record
 
 N_LABELS = 3
 
@@ -82,6 +84,16 @@ def test_tables_stand_side_by_side_only_on_equal_items() -> None:
     for changes in ({"gold": np.zeros(4, np.int8)}, {"item": pd.Categorical(["1", "2", "1", "3"])}):
         with pytest.raises(ResultsError, match="different items"):
             make_table(records, [frame(), frame(**changes)])
+
+
+@pytest.mark.parametrize("key", ["", ".", "../../x", "a/b", "a\\b", "0" * 300, "\u540d" * 90, "a\n"])
+def test_a_key_that_can_name_no_folder_is_refused(tmp_path: Path, key: str) -> None:
+    """Found by damaged files: a key of 300 digits went through to the file system, which fell over."""
+    (tmp_path / "manifest.json").write_text(json.dumps({"keys": [key]}), encoding="utf-8")
+    with pytest.raises(ResultsError, match="damaged"):
+        read_manifest(tmp_path / "manifest.json")
+    with pytest.raises(ValueError, match="key\n"):
+        TrialRecord.model_validate(record() | {"key": key})
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"key": []}', "{"])

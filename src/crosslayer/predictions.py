@@ -13,11 +13,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
 from crosslayer.config import Arm
 from crosslayer.data.examples import Split
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 Stage = Literal["sweep", "intermediate"]
 Outcome = Literal["ok", "collapsed", "nan_loss", "out_of_memory", "failed"]
 Array = np.ndarray[Any, np.dtype[Any]]
-_FOLDER = re.compile(r"\w[\w:.,=-]*")
-"""A name that leads out of no folder, as every key is."""
+_KEY = r"^[a-zA-Z0-9_][a-zA-Z0-9_:.,=-]{0,99}$"
+Key = Annotated[str, StringConstraints(pattern=_KEY)]
+"""A content key. Files are named by it, so it leads out of no folder and is no longer than a name may be."""
 VARIED, AT_SHARE = "varied:", "_at_"
 """Parts of the names of models with other settings, and with fewer training items."""
 SMOOTHED = "baseline_smoothed_"
@@ -60,7 +61,7 @@ class TrialRecord(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    key: str
+    key: Key
     stage: Stage
     task: TaskName
     model: str
@@ -338,7 +339,7 @@ def read_manifest(path: Path) -> list[str]:
         keys = [str(key) for key in parse_json(path.read_bytes())["keys"]]
     except (Malformed, KeyError, TypeError):
         keys = [""]
-    if not all(map(_FOLDER.fullmatch, keys)):
+    if not all(re.fullmatch(_KEY, key) for key in keys):
         raise ResultsError(f"{path} is damaged; run `dvc repro` to write it anew")
     return keys
 
