@@ -47,6 +47,8 @@ def content(**changes: Any) -> dict[str, Any]:
             "no multiple of sweep.variations.fusion.0.bn_group 32",
         ),
         ({"intermediate__targets": ["ner"]}, "intermediate.targets names ner, which tasks does not have"),
+        ({"intermediate__by_target": {"ner": {}}}, "intermediate.by_target names ner, which tasks does not have"),
+        ({"intermediate__by_target": {"pos": {"items": 9}}}, "unknown key intermediate.by_target.pos.items"),
     ],
 )
 def test_a_wrong_profile_is_one_line_that_names_the_key(changes: dict[str, Any], said: str) -> None:

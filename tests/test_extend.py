@@ -22,7 +22,7 @@ from crosslayer.claims.joining import join_entries
 from crosslayer.claims.ledger import RecordedRun, analysis_of, derive_again, differences, record, verify
 from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.claims.results import load_recorded
-from crosslayer.config import DataSpec, Profile, TaskSpec
+from crosslayer.config import DataSpec, Profile, TargetPhase, TaskSpec
 from crosslayer.errors import ConfigError, ResultsError
 from crosslayer.predictions import ResultsRun, TrialRecord
 from crosslayer.report.runs import view_run
@@ -493,6 +493,11 @@ def test_a_plan_may_grow(pieces: Pieces) -> None:
             "intermediate",
             {"items": 99},
             "intermediate.items is 200 in grid and 99 in params.yaml; set it as it was",
+        ),
+        (
+            "intermediate",
+            {"by_target": {"pos": TargetPhase(epochs=7)}},
+            "intermediate.by_target.pos.epochs is 1 in grid and 7 in params.yaml; set it as it was",
         ),
         ("fusion", {"kernel": 3}, "fusion.kernel is 1 in grid and 3 in params.yaml"),
         ("data", {"draw_seed": 9}, "data.draw_seed is 0 in grid and 9"),

@@ -23,7 +23,7 @@ from crosslayer.claims.evidence import Check, Evidence, Interval, Part
 from crosslayer.claims.registry import Claimed, Entry, Expected, Registry, Source, load_registry
 from crosslayer.claims.results import RunResults
 from crosslayer.claims.verdict import Verdict, decide
-from crosslayer.config import Profile, SplitSizes, parse_profile
+from crosslayer.config import Profile, SplitSizes, TargetPhase, parse_profile
 from crosslayer.errors import ClaimError
 from crosslayer.report import figures, html, latex, numbers
 from crosslayer.report.bibliography import load_references
@@ -366,6 +366,11 @@ def test_settings_are_read_from_the_profile() -> None:
     assert setting(OFFLINE, "tasks.*.learning_rate") == "0.0001"
     mixed = OFFLINE.tasks | {"ner": OFFLINE.tasks["ner"].model_copy(update={"epochs": 9})}
     assert "ner 9" in setting(OFFLINE.model_copy(update={"tasks": mixed}), "tasks.*.epochs")
+    phases = {"targets": ["pos", "ner"], "epochs": 3, "by_target": {"ner": TargetPhase(epochs=1)}}
+    after = OFFLINE.model_copy(update={"intermediate": OFFLINE.intermediate.model_copy(update=phases)})
+    assert setting(after, "intermediate.phases.*.epochs") == "pos 3, ner 1"
+    none = OFFLINE.model_copy(update={"intermediate": OFFLINE.intermediate.model_copy(update={"targets": []})})
+    assert setting(none, "intermediate.phases.*.epochs") == "none"
     with pytest.raises(ClaimError, match=r"no profile has the key fusion\.colour"):
         setting(OFFLINE, "fusion.colour")
 

@@ -8,13 +8,14 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from crosslayer import execution, sweep
-from crosslayer.config import Profile, VariationSpec, load_profile, parse_profile
+from crosslayer.config import IntermediateSpec, Profile, VariationSpec, load_profile, parse_profile
 from crosslayer.errors import ResultsError, TrialFailure
 from crosslayer.frozen import run_frozen
 from crosslayer.material import load_material, trial_specs
@@ -138,6 +139,21 @@ def test_the_intermediate_phase_changes_the_encoder(tiny: Profile, encoder: Path
     none, english = (run_finetuned(specs[arm], material, {}) for arm in ("none", "english"))
     assert not none.predictions.equals(english.predictions)
     assert none.trained_parameters == english.trained_parameters
+
+
+def test_a_target_may_have_a_phase_of_its_own(tiny: Profile, encoder: Path) -> None:
+    """Both arms take it; what others have changes no key, so that what is recorded of this target stays."""
+
+    def planned(**own: Any) -> dict[tuple[int, str], Any]:
+        settings = tiny.intermediate.model_dump() | {"epochs": 2, "learning_rate": 1e-3, "by_target": own}
+        profile = tiny.model_copy(update={"intermediate": IntermediateSpec.model_validate(settings)})
+        return {(s.seed, s.arm): s for s in trial_specs(profile, "intermediate", "pos", encoder)}
+
+    usual, other, gentler = planned(), planned(xnli={"epochs": 9}), planned(pos={"learning_rate": 1e-5})
+    assert usual == other
+    for place, spec in gentler.items():
+        assert spec.intermediate == ({} if spec.arm == "none" else {"epochs": 2, "learning_rate": 1e-5})
+        assert (spec.key == usual[place].key) == (spec.arm == "none")
 
 
 @pytest.mark.parametrize("model", ["baseline", "layer_1", "layer_2"])

@@ -212,6 +212,13 @@ class SweepSpec(Section):
         return self.model_copy(update=own)
 
 
+class TargetPhase(Section):
+    """What the intermediate phase of one target has of its own; the rest is as `IntermediateSpec` says."""
+
+    epochs: Positive | None = None
+    learning_rate: Annotated[float, Field(gt=0)] | None = None
+
+
 class IntermediateSpec(Section):
     """Intermediate training before the target task (Q01): matched arms that differ in language only.
 
@@ -220,6 +227,7 @@ class IntermediateSpec(Section):
         seeds: seeds, paired across arms.
         items: intermediate training items of an arm.
         epochs, learning_rate: of the intermediate phase.
+        by_target: other epochs or learning rates before single targets, the same in both arms.
     """
 
     targets: list[TaskName] = []
@@ -228,6 +236,17 @@ class IntermediateSpec(Section):
     items: Positive = 200
     epochs: Positive = 1
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    by_target: dict[TaskName, TargetPhase] = {}
+
+    def phase(self, target: TaskName) -> TargetPhase:
+        """The phase before a target, with nothing left open."""
+        own = self.by_target.get(target, TargetPhase()).model_dump(exclude_none=True)
+        return TargetPhase(epochs=self.epochs, learning_rate=self.learning_rate).model_copy(update=own)
+
+    @property
+    def phases(self) -> dict[TaskName, TargetPhase]:
+        """The phase before every target."""
+        return {target: self.phase(target) for target in self.targets}
 
 
 class ProbeSpec(Section):
@@ -294,6 +313,7 @@ class Profile(Section):
         varied = self.sweep.variations
         for key, names in (
             ("intermediate.targets", self.intermediate.targets),
+            ("intermediate.by_target", list(self.intermediate.by_target)),
             ("sweep.variations.tasks", varied.tasks),
         ):
             if absent := [name for name in names if name not in self.tasks]:

@@ -136,7 +136,7 @@ def _intermediate_specs(
             phase: dict[str, Any] = {}
             used = dict(own)
             if arm != "none":
-                phase = {"epochs": settings.epochs, "learning_rate": settings.learning_rate}
+                phase = settings.phase(task).model_dump()
                 used[intermediate_file(task, arm)] = digests[intermediate_file(task, arm)]
             specs.append(
                 TrialSpec(

@@ -43,8 +43,6 @@ if TYPE_CHECKING:
 
 SAME = ("profile", "encoder", "data", "fusion", "probe")
 """Parts of a profile that are the same in all pieces of an entry."""
-PHASE = {"items", "epochs", "learning_rate"}
-"""What decides an intermediate phase."""
 TRIED_AGAIN = ("failed", "out_of_memory")
 """Outcomes that a later trial takes the place of."""
 Place = tuple[Stage, TaskName, str, int | None, str, int]
@@ -202,14 +200,18 @@ def check_settings(old: Profile, new: Profile, trials: Iterable[TrialRecord], na
     Raises:
         ConfigError: naming the first key that differs.
     """
+    trials = list(trials)
     tasks = {trial.task for trial in trials}
-    phase = any(trial.arm != "none" for trial in trials)
+    after_phase = sorted({trial.task for trial in trials if trial.arm != "none"})
 
     def fixed(profile: Profile) -> dict[str, Any]:
         content = profile.model_dump(mode="json")
         parts = {part: content[part] for part in SAME}
         parts["tasks"] = {task: content["tasks"].get(task) for task in sorted(tasks)}
-        return parts | ({"intermediate": {key: content["intermediate"][key] for key in PHASE}} if phase else {})
+        if after_phase:
+            phases = {task: profile.intermediate.phase(task).model_dump() for task in after_phase}
+            parts["intermediate"] = {"items": profile.intermediate.items, "by_target": phases}
+        return parts
 
     for where, was, now in differences(fixed(old), fixed(new)):
         raise ConfigError(

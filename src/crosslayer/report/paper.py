@@ -116,8 +116,8 @@ def setting(profile: Profile, key: str) -> str:
         values = {name: _show(_walk(task, rest)) for name, task in _walk(profile, section).items()}
     except (AttributeError, KeyError):
         raise ClaimError(f"deviations.yaml: no profile has the key {key}; correct settings there") from None
-    if len(set(values.values())) == 1:
-        return next(iter(values.values()))
+    if len(set(values.values())) <= 1:
+        return next(iter(values.values()), "none")
     return ", ".join(f"{name} {value}" for name, value in values.items())
 
 
