@@ -175,6 +175,36 @@ def test_scores_can_be_left_out_afterwards(entry: Path, structural: Registry) ->
     derive_again(entry, structural)
 
 
+def test_scores_of_the_arm_without_a_phase_are_those_of_the_baseline(
+    profile: Profile, structural: Registry, results: Path, tmp_path: Path
+) -> None:
+    """Where one specification says so, for pairs; of words the two stages keep samples of their own."""
+
+    def kept(task: Any, seed: int) -> tuple[bool, bool]:
+        """Whether the arm's scores have a file, and whether they are read as the baseline's."""
+        run = ResultsRun(shutil.copytree(results, tmp_path / f"{task}-{seed}"))
+        pair = [
+            next(trial for trial in run.records(stage, task) if trial.key == f"{stage}-{task}-baseline-none-0")
+            for stage in ledger.STAGES
+        ]
+        for trial, number in zip(pair, (0, seed), strict=True):
+            same = trial.model_copy(update={"specification": {"stage": trial.stage, "seed": number}})
+            (run.trial_folder(trial) / "trial.json").write_text(same.model_dump_json())
+        source, home = map(run.trial_folder, pair)
+        shutil.copyfile(source / "predictions.parquet", home / "predictions.parquet")
+        folder = record(f"{task}-{seed}", "A title", profile, structural, run.folder, tmp_path / "ledger")
+        again = RecordedRun(folder)
+        of_baseline, of_arm = (again.scores(again.records(t.stage, task)[0], "test") for t in pair)
+        assert of_baseline is not None
+        assert of_arm is not None
+        alike = np.array_equal(of_baseline, of_arm, equal_nan=True)
+        return (folder / f"scores-{pair[1].key}.parquet").exists(), alike
+
+    assert kept("pawsx", seed=0) == (False, True)
+    assert kept("pawsx", seed=1) == (True, True)
+    assert kept("pos", seed=0) == (True, True)
+
+
 def test_a_recorded_run_keeps_the_scores_that_are_read_where_a_layer_stayed_at_chance_once(
     profile: Profile, registry: Registry, results: Path, tmp_path: Path
 ) -> None:

@@ -126,8 +126,10 @@ class RecordedRun:
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
         """See `Run.scores`."""
-        path = self.folder / f"scores-{record.key}.parquet"
-        if not path.exists():
+        keys = [record.key, *(twin.key for twin in _twins(record, self._records))]
+        paths = [self.folder / f"scores-{key}.parquet" for key in keys]
+        path = next((path for path in paths if path.exists()), None)
+        if path is None:
             return None
         names = [f"score_{k}" for k in range(len(TASKS[record.task].labels))]
         table = _of_split(_read(path, ["split", *names]), split)
@@ -297,7 +299,8 @@ def write_tables(run: Run, trials: list[TrialRecord], folder: Path, *, scored: b
     arrays = {f"{t.key}/{name}": array for t in usable for name, array in _diagnostics(run, t).items()}
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
     for trial in _scored(usable) if scored else ():
-        _write_scores(run, trial, folder)
+        if not _twins(trial, usable):
+            _write_scores(run, trial, folder)
 
 
 def copy_probes(probes: Path, folder: Path) -> None:
@@ -326,6 +329,15 @@ def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
         names = ("baseline", chosen_on_dev(trial for trial in sweep if trial.outcome == "ok"))
         kept += [trial for trial in sweep if trial.model in names or trial.model.startswith(SMOOTHED)]
     return kept
+
+
+def _twins(trial: TrialRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Of an arm of pairs without a phase the baseline of the sweep, which is the same trial
+    (`crosslayer.sweep.adopt`): their scores are kept once. Of words the two stages keep other samples."""
+    if (trial.stage, trial.arm) != ("intermediate", "none") or TASKS[trial.task].kind != "pair":
+        return []
+    content = trial.specification | {"stage": "sweep"}
+    return [other for other in trials if other.specification == content]
 
 
 def _compact(run: Run, trials: list[TrialRecord]) -> pa.Table:
