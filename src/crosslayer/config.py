@@ -111,7 +111,7 @@ class TaskSpec(Section):
 
 
 class FusionSpec(Section):
-    """The fusion module (PAPER.md's open choices have their defaults here).
+    """The fusion module (what the paper leaves open, see paper/deviations.yaml, has its defaults here).
 
     Attributes:
         form: ``literal`` is the paper's Eqs. 1-2, ``gate`` the reading after AFF.

@@ -24,7 +24,7 @@ Array = np.ndarray[Any, np.dtype[Any]]
 Check = dict[str, Any]
 TOLERANCE = 1e-5
 PAPER_WIDTH, PAPER_REDUCTION, PAPER_PARAMETERS = 768, 4, 595_584
-"""AIF of the paper's encoder (PAPER.md section 2)."""
+"""AIF of the paper's encoder (arXiv 2205.08497)."""
 WINDOWS = 16
 
 
