@@ -10,6 +10,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from itertools import combinations, permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,7 +41,7 @@ from crosslayer.analysis.reliability import shown_languages
 from crosslayer.claims.evidence import Evidence, Part, read_evidence, write_evidence
 from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.claims.verdict import decide
-from crosslayer.config import Profile, VariationSpec
+from crosslayer.config import IntermediateSpec, Profile, VariationSpec
 from crosslayer.errors import ResultsError
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax
 from crosslayer.metrics.classification import share_from_counts
@@ -651,12 +652,14 @@ def half_run(profile: Profile, apart: float, alike: float = 0.0) -> MadeUpRun:
     rng = np.random.default_rng(2)
     run = MadeUpRun()
     for task in profile.tasks:
+        run.items[task, "dev"] = make_items(task, 50, ("en",), np.random.default_rng(0))
         centre = rng.standard_normal(64)
         for seed in profile.sweep.seeds:
             start = rng.standard_normal(64)
             for half in ("half_1", "half_2"):
                 record = make_record(task, half, seed).model_copy(update={"layer": 3})
                 run.trials.append(record)
+                run.predicted[record.key, "dev"] = run.items[task, "dev"].gold
                 mean = 0.5 + 0.1 * (apart * centre + alike * start + 0.1 * rng.standard_normal(64))
                 run.arrays[record.key] = {"attention_mean": mean, "attention_variance": np.full(64, 0.01)}
     return run
@@ -686,6 +689,31 @@ def test_a_shared_start_does_not_tell_tasks_apart(registry: Registry) -> None:
     assert p is not None
     assert p > 0.05
     assert verdict(registry, evidence) == "inconclusive"
+
+
+def test_a_task_without_both_halves_is_left_out_of_the_comparison(registry: Registry) -> None:
+    """It took seeds from all tasks, or left none."""
+    run = half_run(PROFILE, apart=0.3)
+    run.drop(task="pawsx", model="half_2", seed=1)
+    evidence = attention.measure("C13", run, PROFILE)
+    part = one(evidence, "between_minus_within")
+    assert part.n_seeds == 3
+    assert "XNLI, NER, POS, fusion layer 3;" in part.note
+    assert "PAWS-X: both halves at 2 of 3 seeds" in evidence.missing
+    assert verdict(registry, evidence) == "reproduced"
+    two = half_run(make_profile(tasks=["xnli", "pos"], seeds=[0, 1]), apart=0.3)
+    assert attention.compared_tasks(two.trials) == (["xnli", "pos"], [])
+
+
+def test_a_half_that_stayed_at_chance_is_left_out() -> None:
+    run = half_run(PROFILE, apart=0.3)
+    key = next(t.key for t in run.trials if (t.task, t.model, t.seed) == ("xnli", "half_1", 2))
+    gold = run.items["xnli", "dev"].gold
+    run.predicted[key, "dev"] = np.full_like(gold, np.bincount(gold).argmax())
+    evidence = attention.measure("C13", run, PROFILE)
+    assert any(line.startswith("XNLI: half_1 stayed at chance with seed 2") for line in evidence.missing)
+    assert "XNLI: both halves at 2 of 3 seeds" in evidence.missing
+    assert key not in evidence.trials
 
 
 def test_permutation_p_of_attention_is_that_of_all_permutations() -> None:
@@ -1090,8 +1118,61 @@ def test_a_target_with_too_few_seeds_does_not_undo_the_others(
         one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).note
         == "40 to 60 pairs in each language."
     )
-    assert verdict(registry, evidence) == "improves"
+    found = decide(registry.entry("Q01"), evidence, PROFILE)
+    assert found.verdict == "improves"
+    assert ", PAWS-X " in found.because
+    assert "inconclusive, not counted; beside it" in found.because
+    assert found.because.count("not counted") == 1
+    shown = [
+        part for part in evidence.parts if part.measure == "ece_multilingual_minus_english" and not part.language
+    ]
+    assert calibration._pooled_in(shown) == "mean of XNLI, NER, POS"
+    assert calibration._pooled_in(shown[:-2]) == "all targets"
     assert verdict(registry, measured([few])) == "inconclusive"
+    assert "not counted" not in decide(registry.entry("Q01"), measured([few]), PROFILE).because
+    more = made_target("pawsx", {3: -2.9, 4: -3.0, 5: -3.1, 6: 50.0})
+    assert verdict(registry, measured([*whole, more])) == "improves", "its seeds are no others' seeds"
+    judged = one(measured([*whole, more]), "ece_multilingual_minus_english", language=None, judged=True)
+    assert (judged.estimate, judged.n_seeds) == (pytest.approx(-3), 3)
+
+
+def test_phases_that_differ_are_named_beside_their_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = [made_target(task, {0: -3.0, 1: -3.1, 2: -2.9}) for task in ("pawsx", "pos")]
+    monkeypatch.setattr(calibration, "load_targets", lambda run, profile: (targets, [], []))
+    monkeypatch.setattr(calibration, "model_parts", lambda run, profile: ([], []))
+
+    def notes(**phase: Any) -> list[str]:
+        settings = {"targets": ["pawsx", "pos"], "epochs": 3, "by_target": {"pawsx": phase}}
+        profile = make_profile(tasks=["pawsx", "pos"])
+        profile = profile.model_copy(update={"intermediate": IntermediateSpec.model_validate(settings)})
+        evidence = calibration.measure("Q01", MadeUpRun(), profile)
+        return [one(evidence, "ece_multilingual_minus_english", t, language=None).note for t in ("pawsx", "pos")]
+
+    assert notes() == ["40 to 60 pairs in each language.", "40 to 60 words in each language."]
+    assert notes(learning_rate=1e-5) == [
+        "40 to 60 pairs in each language, after 3 epochs at a learning rate of 1e-05.",
+        "40 to 60 words in each language, after 3 epochs at a learning rate of 0.0001.",
+    ]
+
+
+def test_accuracy_stands_beside_the_answer_of_one_target_too(registry: Registry) -> None:
+    evidence = calibration.measure("Q01", arms_run(TARGETED, sharper=4.0), TARGETED)
+    overall, own = (
+        one(evidence, "accuracy_multilingual_minus_english", task=task, language=None) for task in (None, "pawsx")
+    )
+    assert overall.estimate == own.estimate
+    because = decide(registry.entry("Q01"), evidence, TARGETED).because
+    assert "beside it, Accuracy" in because
+
+
+def test_pictures_show_the_seeds_that_both_arms_have() -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    kept = [t for t in run.trials if (t.arm, t.seed) != ("multilingual", 1)]
+    assert {(t.arm, t.seed) for t in calibration._paired(kept)} == {
+        (arm, seed) for arm in ("none", "english", "multilingual") for seed in (0, 2)
+    }
+    alone = [t for t in run.trials if t.arm != "english"]
+    assert calibration._paired(alone) == alone
 
 
 def test_distance_from_english_is_in_steps_up_the_tree() -> None:

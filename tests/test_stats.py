@@ -201,6 +201,8 @@ def test_seeds_for_80_percent_are_the_fewest_that_do():
 
     assert found.seeds in (math.ceil(normal_seeds(0.8)), math.ceil(normal_seeds(0.8)) + 1)
     assert stats.power(table(scores, item_variance=1.0), LAYERS, 1.0).seeds is None
+    with pytest.raises(ResultsError, match="no model ended well"):
+        stats.power(table(scores), [], 1.0)
     assert stats.power(table(np.zeros((3, 2))), ["layer_1"], 0.5) == stats.Power(0.5, 1.0, 2)
     with pytest.raises(ResultsError, match="run more seeds"):
         stats.power(table(np.zeros((3, 1))), ["layer_1"], 1.0)
@@ -645,7 +647,9 @@ def correct_items(rng, n, accuracy):
 def test_bootstrap_of_independent_items_has_the_binomial_variance():
     rng = np.random.default_rng(21)
     a, b = (correct_items(rng, 2000, accuracy) for accuracy in (0.8, 0.7))
-    found = stats.bootstrap_difference(a, b, np.repeat("en", 2000), np.arange(2000), share_from_counts, 3000, rng)
+    where = (np.repeat("en", 2000), np.arange(2000))
+    scores = stats.bootstrap_scores(np.stack([a, b]), *where, share_from_counts, 3000, rng)
+    found = scores[0] - scores[1]
     paired = 100 * (a[:, 0] - b[:, 0])
     assert found.mean() == pytest.approx(paired.mean(), abs=0.1)
     assert found.var() == pytest.approx(paired.var() / 2000, rel=0.1)
@@ -727,7 +731,6 @@ def test_five_hundred_resamples_of_20_000_clusters_take_under_a_second():
     rng = np.random.default_rng(28)
     counts = rng.integers(0, 3, (20_000, 3)).astype(float)
     start = time.process_time()
-    stats.bootstrap_difference(
-        counts, counts[::-1], np.repeat("en", 20_000), np.arange(20_000), f1_from_counts, 500, rng
-    )
+    where = (np.repeat("en", 20_000), np.arange(20_000))
+    stats.bootstrap_scores(np.stack([counts, counts[::-1]]), *where, f1_from_counts, 500, rng)
     assert time.process_time() - start < 2  # twice the aim: the machine may be busy

@@ -243,7 +243,7 @@ def test_q01_sign(span: Span, verdict: str) -> None:
     assert found.verdict == verdict
     assert found.because.endswith(
         "; by target: XNLI −8.50 [−9.00, −8.00] improves, NER +0.00 [−1.00, +1.00] no difference shown, "
-        "POS +8.50 [+8.00, +9.00] inconclusive."
+        "POS +8.50 [+8.00, +9.00] inconclusive, not counted."
     )
     assert judge("Q01", part(measure, span=span)).because.endswith("better calibrated.")
     assert judge("Q01", targets[0]).verdict == "not run"

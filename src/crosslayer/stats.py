@@ -223,8 +223,10 @@ def power(table: ScoreTable, models: Sequence[str], effect: float, baseline: str
     (Cohen 1988). The item variance is the mean over the models'; more seeds shrink the seeds' part alone.
 
     Raises:
-        ResultsError: no degree of freedom is left to estimate the noise.
+        ResultsError: there is no model, or no degree of freedom to estimate the noise.
     """
+    if not len(models):
+        raise ResultsError("no model ended well whose gain could be found: run one")
     residual, df = residual_variance(table)
     if not df:
         raise ResultsError("one seed leaves no noise to estimate a power from: run more seeds")
@@ -777,25 +779,6 @@ def item_variance(
     covariance = np.atleast_2d(np.cov(means))
     own = np.diag(covariance)
     return np.asarray(np.maximum(own[:, None] + own - 2 * covariance, 0))
-
-
-def bootstrap_difference(
-    counts_a: Floats,
-    counts_b: Floats,
-    language: npt.NDArray[Any],
-    cluster: npt.NDArray[Any],
-    statistic: Statistic,
-    n_resamples: int,
-    rng: np.random.Generator,
-) -> Floats:
-    """Score of a minus that of b, (R,) points, on the same resamples; see `bootstrap_scores`.
-
-    Args:
-        counts_a, counts_b: (N, K) each.
-        language, cluster, statistic, n_resamples, rng: as in `bootstrap_scores`.
-    """
-    scores = bootstrap_scores(np.stack([counts_a, counts_b]), language, cluster, statistic, n_resamples, rng)
-    return np.asarray(scores[0] - scores[1])
 
 
 def bootstrap_scores(

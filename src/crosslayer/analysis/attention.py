@@ -13,7 +13,7 @@ Notation: T tasks, S seeds, E width, P permutations.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from crosslayer.analysis.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import describe_failures, never_run
+from crosslayer.analysis.scores import describe_failures, never_run, that_learnt
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -73,10 +73,13 @@ class Modules:
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The distance between tasks minus that within one, and what it is made of."""
     records = [r for task in TASK_NAMES for r in run.records("sweep", task) if r.model in HALVES]
+    usable: list[TrialRecord] = []
     missing: list[str] = []
     for task in profile.tasks:
         of_task = [record for record in records if record.task == task]
-        missing += describe_failures(of_task)
+        learnt, at_chance = that_learnt(run, of_task)
+        usable += learnt
+        missing += [*describe_failures(of_task), *at_chance]
         sweep = profile.sweep.of(task)
         if not of_task:
             missing.append(f"{TASKS[task].title}: no modules were trained on halves")
@@ -85,8 +88,10 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
             missing += never_run(TASKS[task].title, HALVES, sweep.seeds, there)
     keys: tuple[str, ...] = ()
     parts: list[Part] = []
+    compared, few = compared_tasks(usable)
+    missing += few
     try:
-        modules = load_modules(run, [record for record in records if record.outcome == "ok"])
+        modules = load_modules(run, [record for record in usable if record.task in compared])
         keys, parts = modules.keys, [_difference(modules), *_shown(modules)]
     except ResultsError as error:
         parts = [Part(measure="between_minus_within", estimate=None, unit=UNIT, judged=True, note=str(error))]
@@ -96,6 +101,25 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """Distances between and within tasks."""
     return (_draw(evidence, folder),) if has_values(evidence) else ()
+
+
+def compared_tasks(records: Sequence[TrialRecord]) -> tuple[list[TaskName], list[str]]:
+    """The tasks with both halves at three seeds, or all where fewer than two have that; the others in words."""
+    there = {(record.task, record.model, record.seed) for record in records}
+    seeds = {
+        task: sum(
+            (task, HALVES[1], seed) in there for own, half, seed in there if (own, half) == (task, HALVES[0])
+        )
+        for task in dict.fromkeys(record.task for record in records)
+    }
+    enough = [task for task, n in seeds.items() if n >= stats.MIN_SEEDS]
+    if len(enough) < 2:
+        return list(seeds), []
+    return enough, [
+        f"{TASKS[task].title}: both halves at {n} of {stats.MIN_SEEDS} seeds"
+        for task, n in seeds.items()
+        if task not in enough
+    ]
 
 
 def load_modules(run: Run, records: Iterable[TrialRecord]) -> Modules:

@@ -34,9 +34,9 @@ from crosslayer.analysis.parts import (
 )  # fmt: skip
 from crosslayer.analysis.scores import check_matched, describe_failures, never_run, that_learnt
 from crosslayer.claims.evidence import Evidence, Part
-from crosslayer.config import Arm, Profile
+from crosslayer.config import Arm, IntermediateSpec, Profile
 from crosslayer.errors import ResultsError
-from crosslayer.predictions import Run
+from crosslayer.predictions import Run, TrialRecord
 from crosslayer.stats import Floats
 from crosslayer.tasks import LANGUAGES, TASK_NAMES, TASKS, TaskName
 
@@ -76,7 +76,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     rest = [target for target in compared if target not in pooled]
     missing += [f"{TASKS[t.task].title}: both arms at {len(t.seeds)} of {stats.MIN_SEEDS} seeds" for t in rest]
     parts = [overall(pooled)]
-    parts += [_change_of(target) for target in compared]
+    parts += [_change_of(target, profile.intermediate) for target in compared]
     parts += [part for name in MEASURES if name != PRIMARY for part in _other(compared, pooled, name)]
     parts += [part for target in targets for part in _levels(target)]
     parts += [part for target in compared for part in _by_kin(target)]
@@ -96,8 +96,16 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
         task: [r for r in run.records("intermediate", task) if r.key in evidence.trials and r.outcome == "ok"]
         for task in tasks_in(evidence)
     }
-    drawn += reliability.draw(evidence, run, {task: found for task, found in records.items() if found}, folder)
+    drawn += reliability.draw(
+        evidence, run, {task: _paired(found) for task, found in records.items() if found}, folder
+    )
     return (*drawn, *draw_models(evidence, folder))
+
+
+def _paired(records: list[TrialRecord]) -> list[TrialRecord]:
+    """Those of the seeds that have both arms that are compared, or all where none has."""
+    seeds = set.intersection(*({record.seed for record in records if record.arm == arm} for arm in COMPARED))
+    return [record for record in records if record.seed in seeds] or records
 
 
 def load_targets(run: Run, profile: Profile) -> tuple[list[Target], list[str], list[str]]:
@@ -148,14 +156,18 @@ def together(targets: list[Target]) -> list[Target]:
 
 
 def overall(targets: list[Target]) -> Part:
-    """One interval over all targets, at the seeds that all of them have."""
+    """One interval over all targets, from as many seeds of each as the one with the fewest has.
+
+    Seeds of different targets share no random numbers (`crosslayer.trainee.stream`): any may stand together.
+    """
     name = CHANGE.format(PRIMARY)
-    seeds = _common_seeds(targets)
-    if not seeds:
-        note = "no seed has both arms of every target: run the missing trials"
+    n_seeds = _fewest_seeds(targets)
+    if not n_seeds:
+        note = "no seed has both arms of a target: run the missing trials"
         return Part(measure=name, estimate=None, unit="points", judged=True, note=note)
-    values = np.mean([target.change(PRIMARY, seeds) for target in targets], axis=0)
-    variance = sum(target.item_variance(*COMPARED, seeds) for target in targets) / len(targets) ** 2
+    values = np.mean([target.change(PRIMARY, target.seeds[:n_seeds]) for target in targets], axis=0)
+    of_items = [target.item_variance(*COMPARED, target.seeds[:n_seeds]) for target in targets]
+    variance = sum(of_items) / len(targets) ** 2
     about = ", ".join(TASKS[target.task].title for target in targets)
     return gain_part(
         name, seed_gain(values, variance), judged=True, n_items=sum(target.n_items for target in targets),
@@ -163,19 +175,21 @@ def overall(targets: list[Target]) -> Part:
     )  # fmt: skip
 
 
-def _common_seeds(targets: list[Target]) -> list[int]:
-    shared = [set(target.seeds) for target in targets]
-    return sorted(set.intersection(*shared)) if shared else []
+def _fewest_seeds(targets: list[Target]) -> int:
+    return min((len(target.seeds) for target in targets), default=0)
 
 
-def _change_of(target: Target) -> Part:
+def _change_of(target: Target, settings: IntermediateSpec) -> Part:
+    phase = settings.phase(target.task)
+    differ = len({(own.epochs, own.learning_rate) for own in settings.phases.values()}) > 1
+    after = f", after {phase.epochs} epochs at a learning rate of {phase.learning_rate:g}" if differ else ""
     gain = seed_gain(target.change(PRIMARY, target.seeds), target.item_variance(*COMPARED, target.seeds))
     return gain_part(
         CHANGE.format(PRIMARY),
         gain,
         task=target.task,
         n_items=target.n_items,
-        note=f"{target.rows} in each language.",
+        note=f"{target.rows} in each language{after}.",
     )
 
 
@@ -183,10 +197,11 @@ def _other(compared: list[Target], pooled: list[Target], name: str) -> list[Part
     """The change of another measure, over the pooled targets and by target; intervals over seeds only."""
     about = MEASURES[name]
     targets, pooled = ([target for target in some if name in target.measures] for some in (compared, pooled))
-    seeds = _common_seeds(pooled)
+    n_seeds = _fewest_seeds(pooled)
     found: dict[TaskName | None, Floats] = {target.task: target.change(name, target.seeds) for target in targets}
-    if seeds and len(pooled) > 1:
-        found = {None: np.mean([target.change(name, seeds) for target in pooled], axis=0), **found}
+    if n_seeds and (len(pooled) > 1 or name in BESIDE):
+        changes = [target.change(name, target.seeds[:n_seeds]) for target in pooled]
+        found = {None: np.mean(changes, axis=0), **found}
     note = NOTES.get(about.role, "")
     return [
         mean_part(CHANGE.format(name), about.unit, known(values), task=task, note=note)
@@ -269,9 +284,18 @@ def _draw_changes(evidence: Evidence, folder: Path) -> str:
     with plots.picture(folder, "changes.svg", title, height=2.6, columns=len(SEEN)) as panels:
         for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
             parts = [part for part in select(evidence, CHANGE.format(name)) if part.language is None]
-            rows = [plots.Row("all targets" if p.task is None else _title(p.task), p) for p in parts]
+            rows = [plots.Row(_title(p.task) if p.task else _pooled_in(parts), p) for p in parts]
             plots.forest(axes, rows, f"change of {unit}")
     return "changes.svg"
+
+
+def _pooled_in(parts: Sequence[Part]) -> str:
+    """What the mean over targets rests on, in words."""
+    targets = [part for part in parts if part.task]
+    pooled = [part for part in targets if part.n_seeds >= stats.MIN_SEEDS]
+    if len(pooled) in (0, len(targets)):
+        return "all targets"
+    return "mean of " + ", ".join(_title(part.task) for part in pooled if part.task)
 
 
 def _draw_levels(evidence: Evidence, folder: Path) -> str:

@@ -130,8 +130,9 @@ class Evidence(Strict):
 
     @property
     def n_seeds(self) -> int:
-        """Fewest seeds behind a judged part; 0 without any."""
-        return min((part.n_seeds for part in self.parts if part.judged), default=0)
+        """Fewest seeds behind a judged part that was measured; 0 without any."""
+        measured = (part for part in self.parts if part.judged and part.estimate is not None)
+        return min((part.n_seeds for part in measured), default=0)
 
     def judged(self, measure: str) -> tuple[Part, ...]:
         """The parts of that measure that the verdict may use."""

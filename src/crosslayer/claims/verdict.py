@@ -234,7 +234,13 @@ def _calibration_sign(entry: Entry, evidence: Evidence) -> Judgement:
     part = _measured(evidence, measure)[0]
     because = f"{sentence([part])}; below 0 is better calibrated"
     targets = [p for p in evidence.parts if p.measure == measure and p.task and not (p.language or p.judged)]
-    if shown := [f"{value(p)} {_change_of_calibration(p)}" for p in targets if p.estimate is not None]:
+    few = ", not counted" if part.n_seeds >= MIN_SEEDS else ""
+    shown = [
+        f"{value(p)} {_change_of_calibration(p)}{few if p.n_seeds < MIN_SEEDS else ''}"
+        for p in targets
+        if p.estimate is not None
+    ]
+    if shown:
         because += "; by target: " + ", ".join(shown)
     named = (p for p in evidence.parts if p.measure == ACCURACY_BESIDE and not (p.language or p.task))
     beside = [p for p in named if p.estimate is not None]
