@@ -186,6 +186,16 @@ def test_nothing_to_record_or_pin(crosslayer: Command, place: Path) -> None:
     assert (code, "has no trials to record" in one_line(err)) == (2, True)
     code, _, err = crosslayer("record", "one", "--title", "A title", "--extend")
     assert (code, "there is no claims/ledger/one to extend; record it first" in one_line(err)) == (2, True)
+    for more in (
+        ["--replace", "sweep/pos"],
+        ["--extend", "--replace", "sweep/pos/x"],
+        ["--extend", "--replace", "ner"],
+    ):
+        code, _, err = crosslayer("record", "one", "--title", "A title", *more)
+        assert (code, f"--replace {more[-1]!r} goes with --extend and is one of sweep/" in one_line(err)) == (
+            2,
+            True,
+        )
     code, _, err = crosslayer("claims", "pin", "--run", "none", "--reason", "because")
     assert (code, "none" in one_line(err)) == (2, True)
     assert not list((place / "claims" / "ledger").iterdir())

@@ -155,10 +155,10 @@ class Pieces:
         stages = {"sweep-pos": {"seconds": 2.5}, "sweep-pawsx": {"seconds": 4.0}}
         return self.extend(self.lay_out(chosen, **info, stages=stages), profile)
 
-    def extend(self, finished: list[TrialRecord], profile: Profile | None = None) -> Path:
+    def extend(self, finished: list[TrialRecord], profile: Profile | None = None, **how: Any) -> Path:
         """Extend the entry by trials that lie in the results."""
-        place = self.entry.parent
-        return extend("grid", "All of it", profile or self.profile, self.registry, self.results, finished, place)
+        about = (profile or self.profile, self.registry, self.results, finished, self.entry.parent)
+        return extend("grid", "All of it", *about, **how)
 
     def refuses(self, words: str, change: Callable[[], object], others: Path | None = None) -> None:
         """A change ends in one line, and the entry is as it was; so is the ledger, but for ``others`` in it."""
@@ -510,6 +510,38 @@ def test_other_settings_are_refused(section: str, change: dict[str, Any], words:
     part = getattr(pieces.profile, section).model_copy(update=change)
     other = pieces.profile.model_copy(update={section: part})
     pieces.refuses(words, lambda: pieces.add(lambda t: t.seed == 2, profile=other))
+
+
+def test_trials_of_a_stage_and_task_can_take_the_place_of_recorded_ones(pieces: Pieces) -> None:
+    """After a phase with other settings, which is refused otherwise; nothing is left of the former ones."""
+    entry = pieces.start(lambda t: True)
+    sweep = (entry / "predictions-sweep-pos.parquet").read_bytes()
+    own = {"by_target": {"pos": TargetPhase(epochs=7)}}
+    profile = pieces.profile.model_copy(
+        update={"intermediate": pieces.profile.intermediate.model_copy(update=own)}
+    )
+    pieces.refuses("by_target.pos.epochs is 1 in grid and 7", lambda: pieces.add(lambda t: True, profile))
+    trials = pieces.lay_out(lambda t: t.stage == "intermediate" and t.seed < 2)
+    for i, trial in enumerate(trials):
+        home, key = ResultsRun(pieces.results).trial_folder(trial), f"again-{i}"
+        trials[i] = trial.model_copy(update={"key": key})
+        shutil.move(home, home.with_name(key))
+        (home.with_name(key) / "trial.json").write_text(trials[i].model_dump_json())
+    pieces.refuses(
+        "no finished trial of intermediate/pawsx to replace",
+        lambda: pieces.extend(trials, profile, replaced=[("intermediate", "pawsx")]),
+    )
+    pieces.extend(trials, profile, replaced=[("intermediate", "pos")])
+    kept = RecordedRun(entry)
+    assert [trial.key for trial in kept.records("intermediate", "pos")] == [trial.key for trial in trials]
+    assert (entry / "predictions-sweep-pos.parquet").read_bytes() == sweep
+    scored = {path.stem.removeprefix("scores-") for path in entry.glob("scores-*")}
+    assert scored <= {
+        trial.key for stage in ledger.STAGES for task in TASKS for trial in kept.records(stage, task)
+    }
+    assert {trial.key for trial in trials} <= scored
+    assert ledger.load_profile(entry / "profile.yaml").intermediate.phase("pos").epochs == 7
+    derive_again(entry, pieces.registry)
 
 
 def test_a_task_may_be_set_otherwise_until_it_is_recorded(pieces: Pieces) -> None:

@@ -155,6 +155,13 @@ def record_run(
         list[str] | None,
         typer.Option("--join", metavar="ENTRY", help="Make one entry of recorded ones that hold different tasks."),
     ] = None,
+    replace: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STAGE/TASK",
+            help="With --extend: present trials take the place of recorded ones, as of intermediate/pawsx.",
+        ),
+    ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Compute an entry's evidence anew, after a correction of the code.")
     ] = False,
@@ -169,9 +176,13 @@ def record_run(
     from crosslayer.claims.registry import load_registry
     from crosslayer.claims.results import RESULTS
     from crosslayer.sweep import check_current, finished_trials
+    from crosslayer.tasks import TASK_NAMES
 
     if sum((extend, bool(join), again)) > 1:
         raise ConfigError("--extend adds the present run, --join other recorded ones, --again none; give one")
+    stages = [f"{stage}/{task}" for stage in ("sweep", "intermediate") for task in TASK_NAMES]
+    if unknown := [part for part in replace or () if part not in stages or not extend]:
+        raise ConfigError(f"--replace {unknown[0]!r:.40} goes with --extend and is one of {', '.join(stages)}")
     if again == (title is not None):
         raise ConfigError("give the entry a --title, one line for readers; only --again keeps the one it has")
     profile = load_profile()
@@ -184,8 +195,9 @@ def record_run(
         )
     elif extend:
         finished = finished_trials(profile, results)
+        replaced: Any = [tuple(part.split("/")) for part in replace or ()]
         folder = extension.extend(
-            name, title, profile, load_registry(), results, finished, scored=not without_scores
+            name, title, profile, load_registry(), results, finished, scored=not without_scores, replaced=replaced
         )
     else:
         check_current(profile, results)

@@ -8,7 +8,7 @@ whole grid; what of it has not been trained is missing, as in any other run.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
@@ -24,6 +24,8 @@ from crosslayer.claims.ledger import (
     differences,
     entry_folder,
     fresh_entry,
+    scores_file,
+    twins,
     verify,
     without_paths,
     write_description,
@@ -117,6 +119,7 @@ def extend(
     ledger: Path = LEDGER,
     *,
     scored: bool = True,
+    replaced: Collection[tuple[Stage, TaskName]] = (),
 ) -> Path:
     """Write an entry anew from what it holds and the trials that have been finished since.
 
@@ -129,6 +132,7 @@ def extend(
         finished: the trials of ``results`` that count (`crosslayer.sweep.finished_trials`).
         ledger: where entries lie.
         scored: keep scores of what is new too.
+        replaced: of which the recorded trials give way to those of ``results``, so that settings may differ.
 
     Raises:
         ConfigError: there is no such entry, or the profile has other settings or plans less than it holds.
@@ -138,19 +142,25 @@ def extend(
     if not final.exists():
         raise ConfigError(f"there is no {final} to extend; record it first, without --extend")
     verify(final)
-    run = join(RecordedRun(final), ResultsRun(results), finished, profile)
+    run = join(RecordedRun(final), ResultsRun(results), finished, profile, replaced)
+    there = {scores_file(trial): trial for trial in run.trials if (final / scores_file(trial)).exists()}
     info = extended_info(title, read_run(final / "run.json"), read_run(results / "run.json"))
     with fresh_entry(final, registry) as folder:
         write_tables(run, list(run.trials), folder, scored=scored)
-        for path in final.glob("scores-*.parquet"):  # also of a D_x that English dev chooses no longer
-            shutil.copyfile(path, folder / path.name)
+        for name, trial in there.items():  # also of a D_x that English dev chooses no longer
+            if not any(scores_file(twin) in there for twin in twins(trial, run.trials)):
+                shutil.copyfile(final / name, folder / name)
         copy_probes(run.probed.folder / "probes", folder)
         write_description(info, profile, folder)
     return final
 
 
 def join(
-    recorded: RecordedRun, results: ResultsRun, finished: Sequence[TrialRecord], profile: Profile
+    recorded: RecordedRun,
+    results: ResultsRun,
+    finished: Sequence[TrialRecord],
+    profile: Profile,
+    replaced: Collection[tuple[Stage, TaskName]] = (),
 ) -> JoinedRun:
     """A recorded run and later trials as one, after checking that they belong together.
 
@@ -158,7 +168,12 @@ def join(
         ConfigError, ResultsError: see `extend`.
     """
     name = recorded.name
-    former = recorded_trials(recorded)
+    former = [trial for trial in recorded_trials(recorded) if (trial.stage, trial.task) not in replaced]
+    for stage, task in replaced:
+        if not any((trial.stage, trial.task) == (stage, task) for trial in finished):
+            raise ResultsError(
+                f"{results.folder} has no finished trial of {stage}/{task} to replace; run `dvc repro`"
+            )
     settings = load_profile(recorded.folder / "profile.yaml")
     check_settings(settings, without_paths(profile), former, name)
     order = {place: i for i, place in enumerate(planned_places(profile))}

@@ -126,8 +126,7 @@ class RecordedRun:
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
         """See `Run.scores`."""
-        keys = [record.key, *(twin.key for twin in _twins(record, self._records))]
-        paths = [self.folder / f"scores-{key}.parquet" for key in keys]
+        paths = [self.folder / scores_file(trial) for trial in (record, *twins(record, self._records))]
         path = next((path for path in paths if path.exists()), None)
         if path is None:
             return None
@@ -165,6 +164,11 @@ def _of_split(table: pa.Table, split: Split) -> pa.Table:
 
 def _strings(column: pa.ChunkedArray) -> Array:
     return np.asarray(column.cast(pa.string()).to_numpy())
+
+
+def scores_file(trial: TrialRecord) -> str:
+    """Name of the scores of one trial."""
+    return f"scores-{trial.key}.parquet"
 
 
 def predictions_file(stage: Stage, task: TaskName) -> str:
@@ -299,7 +303,7 @@ def write_tables(run: Run, trials: list[TrialRecord], folder: Path, *, scored: b
     arrays = {f"{t.key}/{name}": array for t in usable for name, array in _diagnostics(run, t).items()}
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
     for trial in _scored(usable) if scored else ():
-        if not _twins(trial, usable):
+        if not twins(trial, usable):
             _write_scores(run, trial, folder)
 
 
@@ -331,7 +335,7 @@ def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
     return kept
 
 
-def _twins(trial: TrialRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+def twins(trial: TrialRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Of an arm of pairs without a phase the baseline of the sweep, which is the same trial
     (`crosslayer.sweep.adopt`): their scores are kept once. Of words the two stages keep other samples."""
     if (trial.stage, trial.arm) != ("intermediate", "none") or TASKS[trial.task].kind != "pair":
@@ -380,7 +384,7 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
     joined = np.concatenate(values)
     columns = {f"score_{k}": joined[:, k] for k in range(joined.shape[1])}
     table = pa.table({"split": pa.array(splits).dictionary_encode(), **columns})
-    write_small(table, folder / f"scores-{trial.key}.parquet")
+    write_small(table, folder / scores_file(trial))
 
 
 def write_small(table: pa.Table, path: Path) -> None:
