@@ -17,8 +17,8 @@
 # that of the baseline with the same code, data and seeds. Which x? Three answers, each with its job:
 #
 # - **chosen on English dev** (judged in C05): what a user without labels in other languages could do;
-# - **cross-fitted** (judged in C06): chosen by the test scores of the other seeds, scored on the seed held
-#   out;
+# - **cross-fitted** (judged in C06): chosen by the test scores of the other seeds on one half of the items,
+#   scored on the other half with the seed held out;
 # - **best on test** (the paper's way; shown, never judged): biased upward, since the best of many layers
 #   looks good even if none has an effect. What it would give then stands beside it, and its p-value permutes
 #   all models within each seed.
@@ -27,8 +27,8 @@
 # resampled). `detectable` is the smallest true gain that this design would find with 80 % power.
 #
 # **C05** is reproduced if the interval lies above 0 in all four tasks, in three of them partly. **C06** is
-# reproduced if it lies above 0 and overlaps 1 to 3 points in all four, in some of them partly. With fewer
-# than 3 seeds both are inconclusive.
+# reproduced if it lies above 0 and overlaps 1 to 3 points in all four; partly if it does in some of them that
+# last under Holm's correction. With fewer than 3 seeds both are inconclusive.
 
 # %% tags=["parameters"]
 claim: str = "C05"

@@ -1,17 +1,19 @@
 "use strict";
 // Sorting and filtering. Without this script everything is shown, in the order of the registry.
 
+const LEVEL = /^\d+ % (?=[+-]?\d)/; // of an interval, which is sorted by its lower end
 const NUMBER = /^[<\s]*([+-]?[\d,]*\.?\d+)/;
 
 function valueOf(row, column) {
   const text = row.cells[column].textContent.trim().replaceAll("\u2212", "-");
-  const found = NUMBER.exec(text);
+  const found = NUMBER.exec(text.replace(LEVEL, ""));
   return found ? Number(found[1].replaceAll(",", "")) : text.toLowerCase();
 }
 
-function inOrder(one, two) {
-  if (typeof one === typeof two) return one < two ? -1 : Number(one > two);
-  return typeof one === "number" ? -1 : 1; // what has no number comes last
+function inOrder(one, two, up) {
+  if (typeof one !== typeof two) return typeof one === "number" ? -1 : 1; // what has no number comes last
+  const order = typeof one === "number" ? one - two : one.localeCompare(two, "en", { numeric: true });
+  return up ? order : -order;
 }
 
 function sortBy(header, column) {
@@ -19,8 +21,7 @@ function sortBy(header, column) {
   const body = header.closest("table").tBodies[0];
   for (const other of header.parentElement.cells) other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", up ? "ascending" : "descending");
-  const rows = [...body.rows].sort((a, b) => inOrder(valueOf(a, column), valueOf(b, column)));
-  body.append(...(up ? rows : rows.reverse()));
+  body.append(...[...body.rows].sort((a, b) => inOrder(valueOf(a, column), valueOf(b, column), up)));
 }
 
 function makeSortable(table) {

@@ -121,26 +121,31 @@ def test_a_link_to_a_hidden_claim_shows_it(page: Any) -> None:
     assert page.get_by_role("combobox", name="Task").input_value() == ""
 
 
-@pytest.mark.parametrize("column", [1, 2])
+@pytest.mark.parametrize("column", [1, 2, 3])
 def test_a_table_is_sorted(column: int, page: Any) -> None:
-    """By subject as text, by estimate as numbers, both ways."""
+    """By subject as text, its numbers as numbers; by estimate, and by the lower end of intervals; both ways."""
     table = page.locator("#C06 table.sortable").first
     header = table.locator("thead th").nth(column)
 
     def cells() -> list[Any]:
         texts = [row.locator("th, td").nth(column).inner_text() for row in table.locator("tbody tr").all()]
-        return [_number(text) for text in texts] if column == 2 else texts
+        return [_number(text.removeprefix("95 % ")) for text in texts] if column > 1 else texts
 
     before = cells()
     for order, reverse in (("ascending", False), ("descending", True)):
         header.get_by_role("button").click()
         assert header.get_attribute("aria-sort") == order
-        if column == 2:
+        if column > 1:
             present = [value for value in cells() if value is not None]
             assert present == sorted(present, reverse=reverse)
+            assert cells() == [*present, *[None] * (len(before) - len(present))], "what has no number comes last"
         else:
-            assert cells() == sorted(before, key=str.lower, reverse=reverse)
+            assert cells() == sorted(before, key=_words_and_numbers, reverse=reverse)
     assert len(cells()) == len(before)
+
+
+def _words_and_numbers(text: str) -> list[Any]:
+    return [int(piece) if piece.isdecimal() else piece.lower() for piece in re.split(r"(\d+)", text)]
 
 
 def _number(text: str) -> float | None:

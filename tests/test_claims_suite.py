@@ -305,6 +305,12 @@ def test_damaged_files_of_a_recorded_run_are_one_line(root: Path) -> None:
     (folder / "run.json").write_text("{\n]", encoding="utf-8")
     with pytest.raises(ClaimError, match=r"run.json, line 2 is not JSON"):
         load_recorded(folder, registry)
+    stages = ("[]", '{"s": 3}', '{"s": {}}', '{"s": {"seconds": "1"}}')
+    wholes = [f'{{"stages": {each}}}' for each in stages]
+    for wrong in (*wholes, '{"parts": 3}', '{"parts": [3]}', *(f'{{"parts": [{each}]}}' for each in wholes)):
+        (folder / "run.json").write_text(wrong, encoding="utf-8")
+        with pytest.raises(ClaimError, match=r"run.json has no seconds by stage"):
+            load_recorded(folder, registry)
     (folder / "profile.yaml").unlink()
     with pytest.raises(ConfigError, match=r"profile.yaml does not exist"):
         load_recorded(folder, registry)

@@ -47,6 +47,13 @@ def content(**changes: Any) -> dict[str, Any]:
             "no multiple of sweep.variations.fusion.0.bn_group 32",
         ),
         ({"intermediate__targets": ["ner"]}, "intermediate.targets names ner, which tasks does not have"),
+        ({"intermediate__seeds": [0, 1, 1]}, "seeds [0, 1, 1] names one twice"),
+        ({"intermediate__arms": ["none", "english", "english"]}, "names one twice"),
+        (
+            {"sweep__variations": {"tasks": ["pos"], "train_shares": [0.5, 0.5]}, "sweep__control_layer": 1},
+            "train_shares [0.5, 0.5] names one twice",
+        ),
+        ({"intermediate__items": 2}, "intermediate.items 2 is less than tasks.pos.batch_size"),
         ({"intermediate__by_target": {"ner": {}}}, "intermediate.by_target names ner, which tasks does not have"),
         ({"intermediate__by_target": {"pos": {"items": 9}}}, "unknown key intermediate.by_target.pos.items"),
     ],

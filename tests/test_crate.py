@@ -89,6 +89,15 @@ def test_the_run_has_instrument_objects_and_results(graph: dict[str, dict[str, A
     assert {one["name"]: one["version"] for one in needed} == versions
 
 
+def test_a_hidden_folder_beside_the_crate_stays(registry: Registry, tmp_path: Path) -> None:
+    """As the virtual environment beside a crate called venv."""
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "python").write_text("x", encoding="utf-8")
+    write_crate(ENTRY, registry, tmp_path / "venv")
+    assert (tmp_path / ".venv" / "python").read_text(encoding="utf-8") == "x"
+    assert {path.name for path in tmp_path.iterdir()} == {".venv", "venv"}
+
+
 def test_verdicts_link_to_evidence_in_the_crate(crate: Path) -> None:
     content = json.loads((crate / "claims.jsonld").read_text(encoding="utf-8"))
     links = [node["url"] for node in content["@graph"] if "url" in node]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import os
 import re
@@ -16,6 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,7 +34,7 @@ from crosslayer.portable.blocks import pack_state, pack_tensor, unpack_state, un
 from crosslayer.portable.merge import merge_sweep
 from crosslayer.portable.pack import pack_sweep
 from crosslayer.portable.run import run_pack, write_parts
-from crosslayer.predictions import ResultsRun
+from crosslayer.predictions import ResultsRun, read_record
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
 
@@ -185,8 +188,21 @@ def test_a_stopped_run_goes_on(tiny: Profile, results: Path, tmp_path: Path) -> 
     pack_sweep(tiny, results, "sweep", "pos", pack)
     assert run_pack(pack, workers=1, seconds=-1) == 3
     (pack / "trials" / ".0123456789abcdef-left").mkdir()
+    with (pack / "trials" / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(ResultsError, match="another process trains"):
+            run_pack(pack, workers=1)
+        assert (pack / "trials" / ".0123456789abcdef-left").exists(), "it may be at work on that"
     assert run_pack(pack, workers=2) == 0
-    assert len(list((pack / "trials").iterdir())) == 3
+    trials = sorted((pack / "trials").glob("[!.]*"))
+    assert sorted(path.name for path in (pack / "trials").iterdir()) == [".lock", *(path.name for path in trials)]
+    assert len(trials) == 3
+    result = json.loads((trials[0] / "result.json").read_text(encoding="utf-8"))
+    short = {"key": result["key"], "torch": result["torch"], "outcome": "out_of_memory", "detail": "beside others"}
+    (trials[0] / "result.json").write_text(json.dumps(short), encoding="utf-8")
+    assert run_pack(pack, workers=1, seconds=-1) == 1, "it may have enough memory alone"
+    assert run_pack(pack, workers=1) == 0
+    assert json.loads((trials[0] / "result.json").read_text(encoding="utf-8"))["outcome"] != "out_of_memory"
 
 
 @pytest.mark.slow
@@ -212,15 +228,41 @@ def test_an_interrupted_run_is_a_line_and_its_workers_end(tiny: Profile, results
 
 def test_parts_are_small_and_whole(ran: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = Path(shutil.copytree(ran, tmp_path / "pack"))
-    largest = max(sum(f.stat().st_size + 200 for f in t.iterdir()) for t in (folder / "trials").iterdir())
+    trials = (folder / "trials").glob("[!.]*")
+    largest = max(sum(f.stat().st_size + 200 for f in trial.iterdir()) for trial in trials)
     monkeypatch.setattr("crosslayer.portable.run.PART_BYTES", largest)
     parts = write_parts(folder)
     assert len(parts) == 3
     assert all(part.stat().st_size <= largest + 500 for part in parts)
     names = [name for part in parts for name in zipfile.ZipFile(part).namelist()]
     assert sorted(names) == sorted(
-        str(path.relative_to(folder / "trials")) for path in (folder / "trials").rglob("*.*") if path.is_file()
+        str(path.relative_to(folder / "trials")) for path in (folder / "trials").glob("[!.]*/*")
     )
+
+
+def test_trials_that_no_part_has_are_merged_too(tiny: Profile, home: Path, ran: Path, tmp_path: Path) -> None:
+    """As after a run that was killed: its trials are there, the parts are those of an earlier run."""
+    folder = Path(shutil.copytree(ran, tmp_path / "pack"))
+    late, *early = sorted((folder / "trials").glob("[!.]*"))
+    shutil.move(late, tmp_path / late.name)
+    write_parts(folder)
+    shutil.move(tmp_path / late.name, late)
+    assert merge_sweep(tiny, home, folder) == (1 + len(early), 0)
+    assert (home / "trials" / "sweep" / "pos" / late.name / "trial.json").exists()
+
+
+def test_scores_that_are_not_finite_are_a_failure(tiny: Profile, home: Path, ran: Path, tmp_path: Path) -> None:
+    """Not an error that ends the merge, and with it all that comes after."""
+    folder = Path(shutil.copytree(ran, tmp_path / "pack"))
+    shutil.rmtree(folder / "parts")
+    path = sorted(folder.glob("trials/*/predictions.parquet"))[0]
+    table = pq.read_table(path)
+    place, scores = table.column_names.index("score_0"), table["score_0"].to_numpy().copy()
+    scores[3] = np.nan
+    pq.write_table(table.set_column(place, "score_0", pa.array(scores)), path)
+    merged, _ = merge_sweep(tiny, home, folder)
+    record = read_record(home / "trials" / "sweep" / "pos" / path.parent.name / "trial.json")
+    assert (merged, record.outcome, record.detail) == (3, "nan_loss", "scores are not finite")
 
 
 def test_only_what_is_left_is_packed(tiny: Profile, home: Path, ran: Path, tmp_path: Path) -> None:

@@ -244,6 +244,15 @@ def test_numbers_as_shown() -> None:
     assert numbers.interval(shown) == "95 % +0.06 to +1.74"
     assert numbers.estimate(shown.model_copy(update={"measure": "accuracy"})) == "0.90 points"
     assert numbers.estimate(shown.model_copy(update={"estimate": None})) == numbers.NO_VALUE
+    bare = shown.model_copy(update={"interval": None, "measure": "between_minus_within", "unit": "weight²"})
+    assert numbers.estimate(bare.model_copy(update={"estimate": -0.000394})) == "−0.00039 weight²"
+    assert numbers.estimate(bare.model_copy(update={"estimate": 1.25})) == "+1.250 weight²"
+    assert (
+        numbers.estimate(bare.model_copy(update={"estimate": 4.337, "measure": "power", "unit": "%"})) == "4.3 %"
+    )
+    signed = ("ece_change_in_family", "accuracy_per_step_from_english", "own_over_common", "dev_selected_gain")
+    assert all(map(numbers.is_difference, signed))
+    assert not any(map(numbers.is_difference, ("weight_variance_over_tokens", "ece", "baseline_score")))
     assert numbers.number(-0.0004, 2, signed=True) == "0.00"
     assert numbers.number(595584, 0) == "595,584"
     assert [numbers.p_value(p) for p in (None, 0.0002, 0.0134, 0.52)] == ["–", "< 0.001", "0.013", "0.52"]
@@ -311,8 +320,9 @@ def test_panels_hold_the_judged_parts_with_claimed_and_reported_values(context: 
     assert panel.claimed == (1.0, 3.0)
     assert len(panel.rows) == 2 * len(TASKS)
     assert [row.reported for row in panel.rows[:4]] == [
-        claim.entry.claimed.by_task[t] for t in ("xnli", "pawsx", "ner", "pos")
-    ]
+        *(claim.entry.claimed.by_task[t] for t in ("xnli", "pawsx", "ner")),
+        None,
+    ], "the paper scores POS by another metric"
     assert panel.rows[0].run == "fresh (fragment)"
     signs = next(claim for claim in context.claims if claim.entry.id == "C03").panels
     assert [panel.claimed for panel in signs] == [(0.0, float("inf")), (float("-inf"), 0.0)]
@@ -420,6 +430,19 @@ def test_references_have_labels_text_and_addresses() -> None:
     assert found["libovicky2020"].label == "Libovický et al. 2020"
     assert {reference.address[:8] for reference in found.values()} == {"https://"}
     assert not any("URL" in reference.text or "{" in reference.text for reference in found.values())
+
+
+def test_references_need_no_author_and_no_address(tmp_path: Path) -> None:
+    (tmp_path / "r.bib").write_text(
+        "@book{one, author={Ann Lee}, title={A Book}, publisher={P}, year={1999}}\n"
+        "@misc{two, organization={The Institute}, title={A Page}, url={http://x.org}}\n"
+        "@misc{three, title={A Title Alone}}\n",
+        encoding="utf-8",
+    )
+    found = {reference.key: reference for reference in load_references(tmp_path / "r.bib")}
+    labels = {"one": "Lee 1999", "two": "The Institute", "three": "A Title Alone"}
+    assert {key: reference.label for key, reference in found.items()} == labels
+    assert {reference.address for reference in found.values()} == {""}
 
 
 # --- HTML
@@ -819,7 +842,9 @@ def test_report_is_written_without_latexmk(
     assert any("apt install librsvg2-bin" in note for note in written.notes)
     found = {path.name for path in tmp_path.iterdir()}
     assert found == {"report.html", "report.tex", "references.bib", "figure-C05.pdf", "figure-C06.pdf"}
-    assert r"\optionalfigure{figure-C05-1-0.pdf}" in written.tex.read_text(encoding="utf-8")
+    source = written.tex.read_text(encoding="utf-8")
+    assert r"\optionalfigure{figure-C05-1-0.pdf}" in source
+    assert "Blue band: claimed range." in source
 
 
 @pytest.mark.slow

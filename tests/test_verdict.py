@@ -242,7 +242,7 @@ def test_q01_sign(span: Span, verdict: str) -> None:
     found = judge("Q01", *targets, part(measure, span=span))
     assert found.verdict == verdict
     assert found.because.endswith(
-        "; by target: XNLI −8.50 [−9.00, −8.00] improves, NER +0.00 [−1.00, +1.00] no difference shown, "
+        "; by target: XNLI −8.50 [−9.00, −8.00] improves, NER 0.00 [−1.00, +1.00] no difference shown, "
         "POS +8.50 [+8.00, +9.00] inconclusive, not counted."
     )
     assert judge("Q01", part(measure, span=span)).because.endswith("better calibrated.")

@@ -14,6 +14,7 @@ from setting import Setting
 from crosslayer import stats
 from crosslayer.analysis.parts import generator, seed_part
 from crosslayer.claims.evidence import Check, Evidence, Part
+from crosslayer.errors import ClaimError
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, ece10_equal_mass_v1, softmax, top_label
 from crosslayer.metrics.recalibration import fit_temperature
 
@@ -28,6 +29,8 @@ ACCURACY = 0.75
 
 def measure(claim: str, setting: Setting) -> Evidence:
     """The evidence of a claim; its metric has the name that registry.yaml gives it."""
+    if claim not in MEASURED:
+        raise ClaimError(f"nothing here measures {claim:.20}; measured are {', '.join(MEASURED)}")
     metric, found = MEASURED[claim]
     parts, checks = found(setting)
     return Evidence(

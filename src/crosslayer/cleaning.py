@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,10 +22,15 @@ class Leftover:
     size: int
 
 
-def leftovers(results: Path) -> Iterator[Leftover]:
-    """The trials of all profiles that do not count; a sweep without manifest is unfinished and left alone."""
+def leftovers(results: Path, planned: Collection[str] = ()) -> Iterator[Leftover]:
+    """The trials of all profiles that do not count; a sweep without manifest is unfinished and left alone.
+
+    Args:
+        results: the folder of all profiles' results.
+        planned: keys that the active profile plans, which the manifest of an unfinished sweep does not have yet.
+    """
     for manifest in sorted(results.glob("*/trials/*/*/manifest.json")):
-        named = set(read_manifest(manifest))
+        named = {*read_manifest(manifest), *planned}
         for folder in sorted(manifest.parent.iterdir()):
             if (
                 folder.is_dir()

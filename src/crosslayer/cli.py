@@ -228,8 +228,10 @@ def clean(
     """Name the trials that no manifest counts any more, and with --remove delete them."""
     from crosslayer import cleaning
     from crosslayer.claims.results import RESULTS
+    from crosslayer.sweep import planned_keys
 
-    found = list(cleaning.leftovers(RESULTS))
+    planned = planned_keys(load_profile(), RESULTS) if ACTIVE.exists() else ()
+    found = list(cleaning.leftovers(RESULTS, planned))
     for leftover in found:
         typer.echo(f"{leftover.size / 1e3:8.0f} kB  {leftover.folder}")
     total = f"{len(found)} trials, {sum(leftover.size for leftover in found) / 1e6:.1f} MB"

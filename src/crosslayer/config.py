@@ -136,6 +136,14 @@ class FusionSpec(Section):
         return self
 
 
+def refuse_doubles(section: Section, *names: str) -> None:
+    """Check that no list names one thing twice; ValueError in one line where one does."""
+    for name in names:
+        values = getattr(section, name) or []
+        if any(value in values[:place] for place, value in enumerate(values)):
+            raise ValueError(f"{name} {values} names one twice")
+
+
 class VariationSpec(Section):
     """Our own choices varied at ``control_layer``, to see what hangs on them.
 
@@ -152,6 +160,11 @@ class VariationSpec(Section):
     fusion: list[dict[str, bool | int | float | str]] = []
     train_shares: list[Annotated[float, Field(gt=0, lt=1)]] = []
     label_smoothing: list[Annotated[float, Field(gt=0, lt=1)]] = []
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        refuse_doubles(self, "tasks", "seeds", "fusion", "train_shares", "label_smoothing")
+        return self
 
 
 class TaskSweep(Section):
@@ -189,10 +202,8 @@ class SweepSpec(Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         parts: list[SweepSpec | TaskSweep] = [self, *self.by_task.values()]
-        for name in ("layers", "seeds", "controls"):
-            for values in filter(None, (getattr(part, name) for part in parts)):
-                if len(set(values)) != len(values):
-                    raise ValueError(f"{name} {values} names one twice")
+        for part in parts:
+            refuse_doubles(part, "layers", "seeds", "controls")
         controls = {control for part in parts for control in part.controls or ()}
         layered = any(part.halves for part in parts) or self.variations.tasks or controls - {"self"}
         if layered and self.control_layer is None:
@@ -237,6 +248,11 @@ class IntermediateSpec(Section):
     epochs: Positive = 1
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     by_target: dict[TaskName, TargetPhase] = {}
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        refuse_doubles(self, "targets", "arms", "seeds")
+        return self
 
     def phase(self, target: TaskName) -> TargetPhase:
         """The phase before a target, with nothing left open."""
@@ -318,9 +334,19 @@ class Profile(Section):
         ):
             if absent := [name for name in names if name not in self.tasks]:
                 raise ValueError(f"{key} names {absent[0]}, which tasks does not have")
+        self._check_phase()
         for place, changes in enumerate(varied.fusion):
             self._check_groups(self.varied_fusion(changes), varied.tasks, f"sweep.variations.fusion.{place}")
         return self
+
+    def _check_phase(self) -> None:
+        for name in self.intermediate.targets:
+            batch = self.tasks[name].batch_size
+            if self.intermediate.items < batch:
+                raise ValueError(
+                    f"intermediate.items {self.intermediate.items} is less than tasks.{name}.batch_size {batch}; "
+                    "a phase needs one whole batch"
+                )
 
     def varied_fusion(self, changes: Mapping[str, Any]) -> FusionSpec:
         """The profile's fusion settings with some changed; ValueError in one line where one is wrong."""

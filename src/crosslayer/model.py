@@ -72,7 +72,7 @@ class Classifier(nn.Module):
         self.head = head
 
     def forward(self, hidden: Hidden, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Fused embeddings (B, T, E) and logits (P, K), both float32."""
+        """Fused embeddings (B, T, E) in float32 and logits (P, K), in bfloat16 where a trial is."""
         fused = self.fusion(*hidden, batch.mask).float()
         return fused, self.head(fused, batch)
 

@@ -11,7 +11,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from crosslayer.supervision import die_with_supervisors, exclusive
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training import Finished
 from crosslayer.trials import TrialSpec, finished, sweep_leftovers, write_manifest, write_trial
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +85,21 @@ def _copy_arrays(source: Path, folder: Path) -> None:
     for path in source.iterdir():
         if path.name != "trial.json":
             shutil.copyfile(path, folder / path.name)
+
+
+def planned_keys(profile: Profile, results: Path) -> set[str]:
+    """The keys of all trials that a profile plans; none before its encoder is prepared.
+
+    Args:
+        profile: the active one.
+        results: the folder of all profiles' results.
+    """
+    encoder = results / profile.profile / "encoder"
+    parts: list[tuple[Stage, TaskName]] = [("sweep", task) for task in profile.tasks]
+    parts += [("intermediate", task) for task in profile.intermediate.targets]
+    if not (encoder / "meta.json").exists():
+        return set()
+    return {spec.key for stage, task in parts for spec in trial_specs(profile, stage, task, encoder)}
 
 
 def check_current(profile: Profile, results: Path) -> None:
@@ -234,6 +252,8 @@ def run_and_keep(spec: TrialSpec, run: Runner, home: Path) -> TrialRecord:
 def keep(spec: TrialSpec, result: Finished | TrialFailure, home: Path, version: str) -> TrialRecord:
     """Write the folder of a trial that was trained with this version of torch, or failed."""
     version = version.split("+")[0]
+    if isinstance(result, Finished) and not scores_are_finite(result.predictions):
+        result = TrialFailure("nan_loss", "scores are not finite")
     if isinstance(result, TrialFailure):
         record = spec.record(outcome=result.outcome, detail=result.detail, torch=version)
         write_trial(home, record, lambda folder: None)
@@ -247,6 +267,11 @@ def keep(spec: TrialSpec, result: Finished | TrialFailure, home: Path, version: 
 
     write_trial(home, record, fill)
     return record
+
+
+def scores_are_finite(predictions: pd.DataFrame) -> bool:
+    """Whether no score is NaN or beyond half precision, as after a last step that diverged."""
+    return bool(np.isfinite(predictions.filter(like="score_").to_numpy()).all())
 
 
 def _record(spec: TrialSpec, result: Finished, version: str) -> TrialRecord:

@@ -283,12 +283,12 @@ def _draw_layers(evidence: Evidence, folder: Path) -> str:
     from crosslayer.analysis import plots
 
     tasks = tasks_in(evidence)
-    title = "Gain over the baseline by fusion layer, with 95 % intervals, and the paper's gains (POS: in span F1)"
+    title = "Gain over the baseline by fusion layer, with 95 % intervals, and the paper's, but for POS (span F1)"
     rows = (len(tasks) + 1) // 2
     with plots.picture(folder, "gain_by_layer.svg", title, height=2.4 * rows, rows=rows, columns=2) as panels:
         for axes, task in zip(panels, tasks, strict=False):
             plots.by_layer(axes, select(evidence, "layer_gain", task), label="here")
-            plots.paper_points(axes, paper.layer_gains(task))
+            plots.paper_points(axes, paper.comparable_gains(task))
             plots.zero_line(axes)
             axes.set(title=TASKS[task].title, xlabel="fusion layer x of D_x", ylabel="gain (points)")
         panels[0].legend()
@@ -350,9 +350,10 @@ def _draw_estimands(evidence: Evidence, folder: Path) -> str:
     for task in tasks_in(evidence):
         for measure, label in ESTIMANDS.items():
             for part in select(evidence, measure, task):
-                best = max(paper.layer_gains(task).values()) if measure == "best_on_test_gain" else None
+                found = paper.comparable_gains(task).values() if measure == "best_on_test_gain" else ()
+                best = max(found, default=None)
                 rows.append(plots.Row(f"{TASKS[task].title}, {label}", part, best))
-    title = "Three gains for each task, the range that the paper claims, and its own best-on-test gains"
+    title = "Three gains for each task, the claimed range, and the paper's best on test, but for POS (span F1)"
     with plots.picture(folder, "estimands.svg", title, height=plots.forest_height(len(rows))) as (axes,):
         plots.forest(axes, rows, "gain (points); band: claimed range, diamonds: the paper", CLAIMED)
     return "estimands.svg"

@@ -26,6 +26,11 @@ def layer_gains(task: TaskName) -> dict[int, float]:
     return {int(x): round(row[task] - tables["baseline"][task], 2) for x, row in sorted(tables["layers"].items())}
 
 
+def comparable_gains(task: TaskName) -> dict[int, float]:
+    """`layer_gains` of a task that the paper scores as we do; none of POS, which it scores by spans."""
+    return {} if task == "pos" else layer_gains(task)
+
+
 def best_layer(task: TaskName) -> int:
     """The x of the best D_x."""
     gains = layer_gains(task)

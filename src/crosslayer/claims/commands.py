@@ -10,6 +10,8 @@ import typer
 
 from crosslayer.config import load_profile
 from crosslayer.errors import ClaimError
+from crosslayer.files import write_text
+from crosslayer.report.text import visible
 
 if TYPE_CHECKING:
     from crosslayer.claims.registry import Registry
@@ -42,12 +44,12 @@ def show_claim(claim: str) -> None:
     """One claim: what the source says, how it is measured, and its verdicts."""
     registry, runs = _loaded()
     entry = registry.entry(claim)
-    typer.echo(f"{entry.id}  {entry.title}\n\n{entry.source_text}\n")
-    typer.echo(f"Measured as: {entry.measured_as}\nReproduced when: {entry.reproduced_when}\n")
+    typer.echo(visible(f"{entry.id}  {entry.title}\n\n{entry.source_text}\n"))
+    typer.echo(visible(f"Measured as: {entry.measured_as}\nReproduced when: {entry.reproduced_when}\n"))
     for results in runs:
         verdict = results.verdicts[claim]
         typer.echo(f"{results.name}: {verdict.verdict}. {verdict.because}")
-        typer.echo(f"  bears on the paper: {verdict.bears_on_paper}. {verdict.bears_reason}")
+        typer.echo(visible(f"  bears on the paper: {verdict.bears_on_paper}. {verdict.bears_reason}"))
 
 
 @app.command("diff")
@@ -105,13 +107,12 @@ def import_claims(
     if output is None:
         typer.echo(text, nl=False)
         return
+    if output.exists() or output.is_symlink():
+        raise ClaimError(f"{output} is there already; choose another name")
     try:
-        with output.open("x", encoding="utf-8") as stream:
-            stream.write(text)
-    except FileExistsError:
-        raise ClaimError(f"{output} is there already; choose another name") from None
+        write_text(output, text)
     except OSError as error:
-        raise ClaimError(f"{output} cannot be written: {error.strerror}") from None
+        raise ClaimError(f"{output} cannot be written: {error.strerror}; choose another place") from None
     typer.echo(f"{len(found.rows)} claims in {output}; fill the empty fields")
 
 

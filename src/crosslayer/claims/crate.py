@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from crosslayer import __version__
 from crosslayer.claims.exporter import to_jsonld
@@ -67,8 +68,7 @@ def write_crate(entry: Path, registry: Registry, folder: Path) -> int:
         raise ConfigError(f"{folder} is there already; choose another name")
     verify(entry)
     run = load_recorded(entry, registry)
-    temporary = folder.with_name(f".{folder.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = folder.with_name(f".{folder.name}-{uuid4().hex[:8]}")
     try:
         shutil.copytree(entry, temporary)
         shutil.copyfile(REGISTRY, temporary / "registry.yaml")

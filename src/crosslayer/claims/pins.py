@@ -26,6 +26,7 @@ from crosslayer.claims.evidence import Evidence, Interval, Part
 from crosslayer.claims.registry import load_registry, read_text
 from crosslayer.claims.results import FRESH, RunResults
 from crosslayer.errors import ClaimError
+from crosslayer.files import write_text
 
 Key = tuple[str, str | None]
 """Measure and task of a part."""
@@ -104,7 +105,8 @@ def _expected(evidence: Evidence, results: RunResults[Setting]) -> dict[str, Any
         basis, reason = "recorded", "the recorded value, to 1e-9"
     else:
         basis = "pilot"
-        seeds = f" of {evidence.n_seeds} seeds" if evidence.n_seeds else ""
+        n = evidence.n_seeds
+        seeds = f" of {n} seed{'s' if n > 1 else ''}" if n else ""
         reason = (
             f"prediction interval for a new run{seeds}, 95 % over all {_n_ranged(results)} parts of the run; "
             f"at least {FLOOR_POINTS} points or {100 * FLOOR_SHARE:g} % to either side"
@@ -172,7 +174,7 @@ def _note(path: Path, results: RunResults[Setting], reason: str, changes: tuple[
         lines[1:1] = ["", UNRELEASED]
     blank = at + 1 < len(lines) and not lines[at + 1].strip()
     lines[at + 1 + blank : at + 1 + blank] = [line] if blank else ["", line]
-    _replace(path, "\n".join(lines) + "\n")
+    write_text(path, "\n".join(lines) + "\n")
 
 
 def _without(items: list[Any] | None, head: dict[str, str]) -> CommentedSeq:
@@ -216,17 +218,10 @@ def round_trip() -> YAML:
 
 def _write_registry(path: Path, text: str) -> None:
     """Replace the registry by ``text`` if that is a sound one."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(text, encoding="utf-8")
+    new = path.with_name(f".{path.name}.new")
     try:
+        new.write_text(text, encoding="utf-8")
         load_registry(new)
-    except ClaimError:
-        new.unlink()
-        raise
-    os.replace(new, path)
-
-
-def _replace(path: Path, text: str) -> None:
-    new = path.with_name(path.name + ".new")
-    new.write_text(text, encoding="utf-8")
-    os.replace(new, path)
+        os.replace(new, path)
+    finally:
+        new.unlink(missing_ok=True)

@@ -91,6 +91,7 @@ class Claimed(Record):
         unit: that of the measures that the range is about.
         signs: the claimed sign of each measure, where no size is claimed.
         by_task: the value reported for each task, in ``unit``.
+        other_metric: tasks whose reported value is of another metric than ours: no figure sets them side by side.
     """
 
     low: float | None = None
@@ -98,6 +99,7 @@ class Claimed(Record):
     unit: str = ""
     signs: dict[str, Sign] = {}
     by_task: dict[TaskName, float] = {}
+    other_metric: list[TaskName] = []
 
     @property
     def bounds(self) -> tuple[float, float]:

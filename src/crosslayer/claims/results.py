@@ -151,4 +151,15 @@ def _read_info(path: Path) -> dict[str, Any]:
         raise ClaimError(f"{path}{place} is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise ClaimError(f"{path} holds no JSON object")
+    parts = content.get("parts") or []
+    if not isinstance(parts, list) or not all(map(_has_stages, [content, *parts])):
+        raise ClaimError(f"{path} has no seconds by stage where they belong; take the file that the run wrote")
     return content
+
+
+def _has_stages(part: Any) -> bool:
+    """Whether a ``run.json``, or a part of one, says of each stage that it lists how many seconds it took."""
+    stages = part.get("stages", {}) if isinstance(part, dict) else None
+    if not isinstance(stages, dict):
+        return False
+    return all(isinstance(s, dict) and isinstance(s.get("seconds"), int | float) for s in stages.values())

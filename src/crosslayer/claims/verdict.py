@@ -245,7 +245,7 @@ def _calibration_sign(entry: Entry, evidence: Evidence) -> Judgement:
     named = (p for p in evidence.parts if p.measure == ACCURACY_BESIDE and not (p.language or p.task))
     beside = [p for p in named if p.estimate is not None]
     if beside:
-        because += f"; beside it, {sentence(beside)}"
+        because += f"; beside it, {sentence(beside, capital=False)}"
     return _change_of_calibration(part), f"{because}."
 
 

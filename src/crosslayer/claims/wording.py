@@ -16,13 +16,14 @@ SPELLINGS = {
 """Words of names of measures as a reader knows them."""
 
 
-def sentence(parts: Iterable[Part]) -> str:
-    """``Dev-selected gain (points): XNLI +0.61 [+0.12, +1.10], NER ...; next measure ...``, no full stop."""
+def sentence(parts: Iterable[Part], *, capital: bool = True) -> str:
+    """``Dev-selected gain (points): XNLI +0.61 [+0.12, +1.10], NER ...; next measure ...``, no full stop; without
+    ``capital`` to stand within another one."""
     groups = groupby(parts, key=lambda part: (part.measure, part.unit))
     text = "; ".join(
         f"{measure_title(measure)} ({unit}): " + ", ".join(map(value, group)) for (measure, unit), group in groups
     )
-    return text[:1].upper() + text[1:]
+    return text[:1].upper() + text[1:] if capital else text
 
 
 def name(part: Part) -> str:
@@ -60,7 +61,8 @@ def number(value: float, unit: str) -> str:
     """Two decimals for points, three significant digits else; a sign (a true minus) where there can be two."""
     if unit == "F":
         return f"{value:.3g}"
-    return (f"{value:+.2f}" if unit == "points" else f"{value:+.3g}").replace("-", "−")
+    text = f"{value:+.2f}" if unit == "points" else f"{value:+.3g}"
+    return (text if text.strip("+-0.") else text.lstrip("+-")).replace("-", "−")
 
 
 def value(part: Part) -> str:

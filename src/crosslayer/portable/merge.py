@@ -24,7 +24,7 @@ from crosslayer.predictions import Stage, check_predictions, schema
 from crosslayer.reading import Malformed, read_arrays, unzip
 from crosslayer.runlog import note_seconds
 from crosslayer.supervision import exclusive
-from crosslayer.sweep import keep
+from crosslayer.sweep import keep, scores_are_finite
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training import Finished, Fitted
 from crosslayer.trials import TrialSpec, finished
@@ -98,16 +98,21 @@ def _planned(profile: Profile, encoder: Path) -> Iterator[TrialSpec]:
 
 
 def read_trials(folder: Path) -> Iterator[tuple[str, Contents]]:
-    """Key and files of each finished trial, out of ``part-N.zip`` or else ``trials/``.
+    """Key and files of each finished trial, out of ``part-N.zip``, and of ``trials/`` what no part has.
+
+    A run that was interrupted after an earlier one has written no parts of its own.
 
     Raises:
         ResultsError: a part is damaged or holds something else.
     """
     parts = sorted([*folder.glob("part-*.zip"), *folder.glob("parts/part-*.zip")])
+    packed: set[str] = set()
     for part in parts:
-        yield from _read_part(part)
-    if not parts:
-        for path in sorted(folder.glob("trials/*/result.json")):
+        for key, contents in _read_part(part):
+            packed.add(key)
+            yield key, contents
+    for path in sorted(folder.glob("trials/*/result.json")):
+        if path.parent.name not in packed:
             files = {name: path.with_name(name) for name in FILES}
             yield path.parent.name, {name: file.read_bytes() for name, file in files.items() if file.exists()}
 
@@ -167,7 +172,8 @@ def _predictions(data: bytes, n_labels: int, where: str) -> pd.DataFrame:
     if {name: kind(table[name]) for name in table.column_names} != kinds:
         raise ResultsError(f"{where}: predictions.parquet has other columns than a sweep writes")
     frame: pd.DataFrame = table.to_pandas()
-    check_predictions(frame, n_labels, where)
+    if scores_are_finite(frame):
+        check_predictions(frame, n_labels, where)
     return frame
 
 

@@ -5,16 +5,18 @@ Imports nothing but the standard library, numpy, pandas, pyarrow, torch and tran
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import multiprocessing
 import os
 import re
 import shutil
+import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -100,6 +102,7 @@ def run_pack(folder: Path, workers: int | None = None, seconds: float | None = N
 
     Raises:
         ConfigError: no packed folder, or trials for a GPU on a machine without one.
+        ResultsError: another process trains this folder, or a worker died.
     """
     pack = read_pack(folder)
     specs = [read_spec(content) for content in pack["trials"]]
@@ -108,17 +111,38 @@ def run_pack(folder: Path, workers: int | None = None, seconds: float | None = N
         raise ConfigError("these trials are for a GPU, but torch sees none")
     home = folder / "trials"
     home.mkdir(exist_ok=True)
-    for path in home.glob(".*-*"):
-        shutil.rmtree(path)
-    todo = [spec for spec in specs if not (home / spec.key / "result.json").exists()]
+    with (home / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ResultsError(f"another process trains {folder}; wait for it or stop it") from None
+        for path in home.glob(".*-*"):
+            shutil.rmtree(path)
+        _run_all(folder, specs, device, workers or _usual_workers(pack, device), seconds)
+        write_parts(folder)
+    return sum(not _is_finished(home / spec.key) for spec in specs)
+
+
+def _usual_workers(pack: Mapping[str, Any], device: torch.device) -> int:
+    return WORKERS_ON_A_GPU * torch.cuda.device_count() if device.type == "cuda" else int(pack["workers"])
+
+
+def _run_all(
+    folder: Path, specs: Sequence[TrialSpec], device: torch.device, workers: int, seconds: float | None
+) -> None:
+    todo = [spec for spec in specs if not _is_finished(folder / "trials" / spec.key)]
     stop = None if seconds is None else time.monotonic() + seconds
-    usual = WORKERS_ON_A_GPU * torch.cuda.device_count() if device.type == "cuda" else pack["workers"]
-    count = workers or usual
     with Progress(f"{specs[0].stage} {specs[0].task}", len(todo)) as progress:
-        for line in _execute(folder, todo, device, count, stop):
+        for line in _execute(folder, todo, device, workers, stop):
             progress.advance(line)
-    write_parts(folder)
-    return sum(not (home / spec.key / "result.json").exists() for spec in specs)
+
+
+def _is_finished(trial: Path) -> bool:
+    """Whether a trial ended; one that ran out of memory beside others may have enough alone."""
+    try:
+        return bool(json.loads((trial / "result.json").read_bytes())["outcome"] != "out_of_memory")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _execute(
@@ -157,10 +181,19 @@ _worker: dict[str, Any] = {}
 
 
 def _start(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:
-    """Prepare this process for the trials."""
+    """Prepare this process for the trials; a worker ends with the process that started it."""
+    if multiprocessing.parent_process():
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(specs[0].threads)
     run = make_runner(specs, load_material(folder, specs, own_device(device)))
     _worker.update(run=run, home=folder / "trials")
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def load_material(folder: Path, specs: Sequence[TrialSpec], device: torch.device) -> Material:
@@ -203,6 +236,7 @@ def _run_one(spec: TrialSpec, stop: float | None) -> str:
         np.savez_compressed(temporary / "diagnostics.npz", allow_pickle=False, **finished.diagnostics)
     result["seconds"] = round(time.monotonic() - start, 2)
     (temporary / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    shutil.rmtree(home / spec.key, ignore_errors=True)  # of one that ran out of memory before
     os.replace(temporary, home / spec.key)
     dev = result.get("dev_history")
     said = f", English dev {max(dev):.2f}" if dev else f" ({result['detail']})" if "detail" in result else ""

@@ -51,9 +51,11 @@ def _text(item: Any) -> str:
 
 def _label(entry: Any) -> str:
     """``K 2020``, ``Jiang and Liu 2022`` or ``Chen et al. 2022``."""
-    names = [" ".join([*person.prelast_names, *person.last_names]) for person in entry.persons["author"]]
+    persons = entry.persons.get("author") or entry.persons.get("editor") or ()
+    names = [" ".join([*person.prelast_names, *person.last_names]) for person in persons]
+    names = names or [entry.fields.get("organization") or entry.fields.get("title") or entry.key]
     first = names[0] if len(names) != 2 else " and ".join(names)
-    return f"{_plain(first)}{' et al.' if len(names) > 2 else ''} {entry.fields['year']}"
+    return f"{_plain(first)}{' et al.' if len(names) > 2 else ''} {entry.fields.get('year', '')}".rstrip()
 
 
 def _plain(name: str) -> str:
@@ -64,6 +66,7 @@ def _plain(name: str) -> str:
 
 
 def _address(entry: Any) -> str:
-    """Its ``url``, or the one its DOI resolves to; only https."""
-    url = entry.fields.get("url") or f"https://doi.org/{entry.fields['doi']}"
+    """Its ``url``, or the one its DOI resolves to, where it has one; only https."""
+    doi = entry.fields.get("doi")
+    url = entry.fields.get("url") or (f"https://doi.org/{doi}" if doi else "")
     return url if url.startswith("https://") else ""

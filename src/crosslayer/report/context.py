@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +114,13 @@ class Drawing:
 
     name: str
     svg: bytes | None
+
+    @property
+    def title(self) -> str:
+        """The picture in words, as its SVG has them, or else its name."""
+        found = re.search(rb"<title>(.*?)</title>", self.svg or b"", re.DOTALL)
+        words = unescape(found[1].decode(errors="replace")) if found else ""
+        return " ".join(words.split()) or self.name
 
 
 @dataclass(frozen=True)
@@ -352,7 +360,7 @@ def _drawn(evidence: Evidence | None) -> list[Part]:
 
 def _plot_row(claimed: Claimed, item: ClaimInRun, part: Part) -> PlotRow:
     expected = [e for e in item.expected if (e.measure, e.task) == (part.measure, part.task)]
-    by_task = {str(task): value for task, value in claimed.by_task.items()}
+    by_task = {str(t): value for t, value in claimed.by_task.items() if t not in claimed.other_metric}
     assert part.estimate is not None
     return PlotRow(
         run=f"{item.run.name} (fragment)" if "fragment" in item.run.labels else item.run.name,

@@ -51,6 +51,8 @@ _NOT_IN_FONT = frozenset("\xad¸ĦħĸĿŀŉŦŧſ")
 
 def render(context: ReportContext) -> str:
     """The report as LaTeX; it takes the figures that it finds beside it (`crosslayer.report.write`)."""
+    from crosslayer.report.figures import CAPTION
+
     environment = Environment(
         loader=FileSystemLoader(context.paper),
         block_start_string="<%", block_end_string="%>",
@@ -67,6 +69,7 @@ def render(context: ReportContext) -> str:
         picture_name=picture_name,
         drawing_name=drawing_name,
         modes_name=MODES_NAME,
+        caption=CAPTION,
         mode_claims=CLAIMS,
         calibration=CALIBRATION,
     )

@@ -8,17 +8,23 @@ from crosslayer.claims.evidence import Interval, Part
 
 MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
-DIFFERENCES = ("_minus_", "_over_", "gain", "slope", "excess", "difference", "correlation")
+DIFFERENCES = (
+    "_minus_", "_over_common", "gain", "slope", "excess", "difference", "correlation", "_change_", "_per_step_",
+)  # fmt: skip
 """Words in the name of a measure that is a difference, and so is shown with its sign."""
 
-_WITHOUT_INTERVAL = {"points": 2, "count": 0, "parameters": 0, "items": 0, "seconds": 0}
+_WITHOUT_INTERVAL = {"points": 2, "%": 1, "F": 2, "count": 0, "parameters": 0, "items": 0, "seconds": 0}
 
 
-def decimals(interval: Interval | None, unit: str) -> int:
-    """Decimals that show two significant digits of the interval's half width, between 0 and 4."""
+def decimals(interval: Interval | None, unit: str, value: float | None = None) -> int:
+    """Decimals that show two significant digits of the interval's half width, between 0 and 4.
+
+    Without an interval they are the unit's, or, of a value below 0.1 in another one, show two digits of it.
+    """
     half = (interval.high - interval.low) / 2 if interval else 0.0
     if not half > 0:
-        return _WITHOUT_INTERVAL.get(unit, 3)
+        small = unit not in _WITHOUT_INTERVAL and value and abs(value) < 0.1
+        return 1 - math.floor(math.log10(abs(value))) if small and value else _WITHOUT_INTERVAL.get(unit, 3)
     return min(4, max(0, 1 - math.floor(math.log10(half))))
 
 
@@ -57,7 +63,7 @@ def estimate(part: Part) -> str:
     """``+0.91 points``, or a dash where the part has no value."""
     if part.estimate is None:
         return NO_VALUE
-    places = decimals(part.interval, part.unit)
+    places = decimals(part.interval, part.unit, part.estimate)
     return f"{number(part.estimate, places, is_difference(part.measure))} {part.unit}".strip()
 
 
