@@ -55,6 +55,7 @@ def content(**changes: Any) -> dict[str, Any]:
         ),
         ({"intermediate__items": 2}, "intermediate.items 2 is less than tasks.pos.batch_size"),
         ({"intermediate__by_target": {"ner": {}}}, "intermediate.by_target names ner, which tasks does not have"),
+        ({"intermediate__by_target": {"pos": {"seeds": [1, 1]}}}, "seeds [1, 1] names one twice"),
         ({"intermediate__by_target": {"pos": {"items": 9}}}, "unknown key intermediate.by_target.pos.items"),
     ],
 )

@@ -540,7 +540,7 @@ def test_trials_of_a_stage_and_task_can_take_the_place_of_recorded_ones(pieces: 
         trial.key for stage in ledger.STAGES for task in TASKS for trial in kept.records(stage, task)
     }
     assert {trial.key for trial in trials} <= scored
-    assert ledger.load_profile(entry / "profile.yaml").intermediate.phase("pos").epochs == 7
+    assert ledger.load_profile(entry / "profile.yaml").intermediate.phase("pos")["epochs"] == 7
     derive_again(entry, pieces.registry)
 
 

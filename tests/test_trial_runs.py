@@ -154,6 +154,9 @@ def test_a_target_may_have_a_phase_of_its_own(tiny: Profile, encoder: Path) -> N
     for place, spec in gentler.items():
         assert spec.intermediate == ({} if spec.arm == "none" else {"epochs": 2, "learning_rate": 1e-5})
         assert (spec.key == usual[place].key) == (spec.arm == "none")
+    own = planned(pos={"seeds": [7]}, xnli={"seeds": [8]})
+    assert {seed for seed, _ in own} == {7}
+    assert {spec.arm for spec in own.values()} == {"none", "english", "multilingual"}
 
 
 @pytest.mark.parametrize("model", ["baseline", "layer_1", "layer_2"])

@@ -224,10 +224,16 @@ class SweepSpec(Section):
 
 
 class TargetPhase(Section):
-    """What the intermediate phase of one target has of its own; the rest is as `IntermediateSpec` says."""
+    """What intermediate training before one target has of its own; the rest is as `IntermediateSpec` says."""
 
     epochs: Positive | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
+    seeds: list[Annotated[int, Field(ge=0)]] | None = None
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        refuse_doubles(self, "seeds")
+        return self
 
 
 class IntermediateSpec(Section):
@@ -238,7 +244,7 @@ class IntermediateSpec(Section):
         seeds: seeds, paired across arms.
         items: intermediate training items of an arm.
         epochs, learning_rate: of the intermediate phase.
-        by_target: other epochs or learning rates before single targets, the same in both arms.
+        by_target: other epochs, learning rates or seeds of single targets, the same in all arms.
     """
 
     targets: list[TaskName] = []
@@ -254,13 +260,18 @@ class IntermediateSpec(Section):
         refuse_doubles(self, "targets", "arms", "seeds")
         return self
 
-    def phase(self, target: TaskName) -> TargetPhase:
-        """The phase before a target, with nothing left open."""
-        own = self.by_target.get(target, TargetPhase()).model_dump(exclude_none=True)
-        return TargetPhase(epochs=self.epochs, learning_rate=self.learning_rate).model_copy(update=own)
+    def phase(self, target: TaskName) -> dict[str, float | int]:
+        """Epochs and learning rate of the phase before a target."""
+        own = self.by_target.get(target, TargetPhase()).model_dump(exclude_none=True, exclude={"seeds"})
+        return {"epochs": self.epochs, "learning_rate": self.learning_rate} | own
+
+    def seeds_of(self, target: TaskName) -> list[int]:
+        """The seeds of a target: its own where it has some."""
+        own = self.by_target.get(target, TargetPhase()).seeds
+        return self.seeds if own is None else own
 
     @property
-    def phases(self) -> dict[TaskName, TargetPhase]:
+    def phases(self) -> dict[TaskName, dict[str, float | int]]:
         """The phase before every target."""
         return {target: self.phase(target) for target in self.targets}
 

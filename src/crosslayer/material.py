@@ -131,12 +131,12 @@ def _intermediate_specs(
     settings = profile.intermediate
     training = training.model_copy(update={"mode": "finetuned"})
     specs = []
-    for seed in settings.seeds:
+    for seed in settings.seeds_of(task):
         for arm in settings.arms:
             phase: dict[str, Any] = {}
             used = dict(own)
             if arm != "none":
-                phase = settings.phase(task).model_dump()
+                phase = settings.phase(task)
                 used[intermediate_file(task, arm)] = digests[intermediate_file(task, arm)]
             specs.append(
                 TrialSpec(

@@ -135,7 +135,7 @@ def _load_trials(
         check_matched(usable)
     planned, there = profile.intermediate, {(_after(record.arm), record.seed) for record in records}
     missing = [*describe_failures(records), *at_chance]
-    missing += never_run(TASKS[task].title, map(_after, planned.arms), planned.seeds, there)
+    missing += never_run(TASKS[task].title, map(_after, planned.arms), planned.seeds_of(task), there)
     trials = {}
     for record in usable:
         try:
@@ -181,8 +181,8 @@ def _fewest_seeds(targets: list[Target]) -> int:
 
 def _change_of(target: Target, settings: IntermediateSpec) -> Part:
     phase = settings.phase(target.task)
-    differ = len({(own.epochs, own.learning_rate) for own in settings.phases.values()}) > 1
-    after = f", after {phase.epochs} epochs at a learning rate of {phase.learning_rate:g}" if differ else ""
+    differ = any(own != phase for own in settings.phases.values())
+    after = f", after {phase['epochs']} epochs at a learning rate of {phase['learning_rate']:g}" if differ else ""
     gain = seed_gain(target.change(PRIMARY, target.seeds), target.item_variance(*COMPARED, target.seeds))
     return gain_part(
         CHANGE.format(PRIMARY),

@@ -205,7 +205,7 @@ def planned_places(profile: Profile) -> Iterator[Place]:
         planned += [(seed, found) for seed in sweep.variations.seeds for found in variations(profile, task)]
         yield from (("sweep", task, found.model, found.layer, "none", seed) for seed, found in planned)
     for task in (task for task in TASK_NAMES if task in arms.targets):
-        pairs = product(arms.seeds, arms.arms)
+        pairs = product(arms.seeds_of(task), arms.arms)
         yield from (("intermediate", task, "baseline", None, arm, seed) for seed, arm in pairs)
 
 
@@ -224,7 +224,7 @@ def check_settings(old: Profile, new: Profile, trials: Iterable[TrialRecord], na
         parts = {part: content[part] for part in SAME}
         parts["tasks"] = {task: content["tasks"].get(task) for task in sorted(tasks)}
         if after_phase:
-            phases = {task: profile.intermediate.phase(task).model_dump() for task in after_phase}
+            phases = {task: profile.intermediate.phase(task) for task in after_phase}
             parts["intermediate"] = {"items": profile.intermediate.items, "by_target": phases}
         return parts
 
