@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,10 @@ from crosslayer.claims.commands import app as claims_app
 from crosslayer.config import ACTIVE, PROFILES, load_profile, parse_profile, read_yaml
 from crosslayer.errors import ConfigError, CrosslayerError, fail
 from crosslayer.files import write_text
+
+if TYPE_CHECKING:
+    from crosslayer.predictions import Stage
+    from crosslayer.tasks import TaskName
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replicate a paper claim by claim.")
 profile_app = typer.Typer(no_args_is_help=True, help="The settings of a run.")
@@ -157,10 +161,7 @@ def record_run(
     ] = None,
     replace: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="STAGE/TASK",
-            help="With --extend: present trials take the place of recorded ones, as of intermediate/pawsx.",
-        ),
+        typer.Option(metavar="STAGE/TASK", help="With --extend: recorded trials that give way to present ones."),
     ] = None,
     again: Annotated[
         bool, typer.Option("--again", help="Compute an entry's evidence anew, after a correction of the code.")
@@ -176,33 +177,36 @@ def record_run(
     from crosslayer.claims.registry import load_registry
     from crosslayer.claims.results import RESULTS
     from crosslayer.sweep import check_current, finished_trials
-    from crosslayer.tasks import TASK_NAMES
 
     if sum((extend, bool(join), again)) > 1:
         raise ConfigError("--extend adds the present run, --join other recorded ones, --again none; give one")
-    stages = [f"{stage}/{task}" for stage in ("sweep", "intermediate") for task in TASK_NAMES]
-    if unknown := [part for part in replace or () if part not in stages or not extend]:
-        raise ConfigError(f"--replace {unknown[0]!r:.40} goes with --extend and is one of {', '.join(stages)}")
+    replaced = _parts_of_grid(replace or [], extend=extend)
     if again == (title is not None):
         raise ConfigError("give the entry a --title, one line for readers; only --again keeps the one it has")
-    profile = load_profile()
+    profile, registry, scored = load_profile(), load_registry(), not without_scores
     results = RESULTS / profile.profile
     if title is None:
-        folder = record_again(name, load_registry(), scored=not without_scores)
+        folder = record_again(name, registry, scored=scored)
     elif join:
-        folder = joining.join_entries(
-            name, title, profile, load_registry(), results, join, scored=not without_scores
-        )
+        folder = joining.join_entries(name, title, profile, registry, results, join, scored=scored)
     elif extend:
-        finished = finished_trials(profile, results)
-        replaced: Any = [tuple(part.split("/")) for part in replace or ()]
-        folder = extension.extend(
-            name, title, profile, load_registry(), results, finished, scored=not without_scores, replaced=replaced
-        )
+        about = (name, title, profile, registry, results, finished_trials(profile, results))
+        folder = extension.extend(*about, scored=scored, replaced=replaced)
     else:
         check_current(profile, results)
-        folder = record(name, title, profile, load_registry(), results, scored=not without_scores)
+        folder = record(name, title, profile, registry, results, scored=scored)
     typer.echo(f"recorded in {folder}; pin it with: crosslayer claims pin --run {name} --reason TEXT")
+
+
+def _parts_of_grid(names: list[str], *, extend: bool) -> list[tuple[Stage, TaskName]]:
+    """``intermediate/pawsx`` as stage and task; a ConfigError names one that is none, or without --extend."""
+    from crosslayer.claims.ledger import STAGES
+    from crosslayer.tasks import TASK_NAMES
+
+    parts = {f"{stage}/{task}": (stage, task) for stage in STAGES for task in TASK_NAMES}
+    if wrong := [name for name in names if name not in parts or not extend]:
+        raise ConfigError(f"--replace {wrong[0]!r:.40} goes with --extend and is one of {', '.join(parts)}")
+    return [parts[name] for name in names]
 
 
 @app.command("crate")

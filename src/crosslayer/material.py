@@ -79,6 +79,18 @@ def choose_precision(spec: ComputeSpec, device: str) -> str:
     return "bfloat16" if native else "float32"
 
 
+def planned_parts(profile: Profile) -> list[tuple[Stage, TaskName]]:
+    """Each stage with each task that it trains, in the order of the pipeline."""
+    sweeps: list[tuple[Stage, TaskName]] = [("sweep", task) for task in profile.tasks]
+    return [*sweeps, *(("intermediate", task) for task in profile.intermediate.targets)]
+
+
+def planned_specs(profile: Profile, folder: Path) -> dict[str, TrialSpec]:
+    """All trials of a profile by key; ``folder`` is the output of the encoder stage."""
+    specs = (spec for part in planned_parts(profile) for spec in trial_specs(profile, *part, folder))
+    return {spec.key: spec for spec in specs}
+
+
 def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) -> list[TrialSpec]:
     """The trials of a stage and task, seeds in the outer loop so that an interrupted sweep is balanced."""
     device = planned_device(profile.compute)

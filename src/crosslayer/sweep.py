@@ -20,7 +20,7 @@ from crosslayer.cluster import run_on_ray
 from crosslayer.config import ComputeSpec, Profile
 from crosslayer.errors import ResultsError, TrialFailure
 from crosslayer.execution import attempt, make_runner, own_device
-from crosslayer.material import choose_device, load_material, trial_specs
+from crosslayer.material import choose_device, load_material, planned_parts, planned_specs, trial_specs
 from crosslayer.metrics import task_score
 from crosslayer.predictions import Stage, TrialRecord, read_manifest, write_predictions
 from crosslayer.progress import Progress
@@ -95,11 +95,9 @@ def planned_keys(profile: Profile, results: Path) -> set[str]:
         results: the folder of all profiles' results.
     """
     encoder = results / profile.profile / "encoder"
-    parts: list[tuple[Stage, TaskName]] = [("sweep", task) for task in profile.tasks]
-    parts += [("intermediate", task) for task in profile.intermediate.targets]
     if not (encoder / "meta.json").exists():
         return set()
-    return {spec.key for stage, task in parts for spec in trial_specs(profile, stage, task, encoder)}
+    return set(planned_specs(profile, encoder))
 
 
 def check_current(profile: Profile, results: Path) -> None:
@@ -123,9 +121,7 @@ def finished_trials(profile: Profile, results: Path) -> list[TrialRecord]:
         ResultsError: the windows of a task that has trials are not there any more.
     """
     found: list[TrialRecord] = []
-    parts: list[tuple[Stage, TaskName]] = [("sweep", task) for task in profile.tasks]
-    parts += [("intermediate", task) for task in profile.intermediate.targets]
-    for stage, task in parts:
+    for stage, task in planned_parts(profile):
         home = results / "trials" / stage / task
         if home.is_dir():
             specs = trial_specs(profile, stage, task, results / "encoder")

@@ -105,21 +105,15 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
 
 def compared_tasks(records: Sequence[TrialRecord]) -> tuple[list[TaskName], list[str]]:
     """The tasks with both halves at three seeds, or all where fewer than two have that; the others in words."""
-    there = {(record.task, record.model, record.seed) for record in records}
-    seeds = {
-        task: sum(
-            (task, HALVES[1], seed) in there for own, half, seed in there if (own, half) == (task, HALVES[0])
-        )
-        for task in dict.fromkeys(record.task for record in records)
-    }
-    enough = [task for task, n in seeds.items() if n >= stats.MIN_SEEDS]
+    there: dict[TaskName, list[set[int]]] = {}
+    for record in records:
+        there.setdefault(record.task, [set(), set()])[HALVES.index(record.model)].add(record.seed)
+    seeds = {task: set.intersection(*halves) for task, halves in there.items()}
+    enough = [task for task in seeds if len(seeds[task]) >= stats.MIN_SEEDS]
     if len(enough) < 2:
         return list(seeds), []
-    return enough, [
-        f"{TASKS[task].title}: both halves at {n} of {stats.MIN_SEEDS} seeds"
-        for task, n in seeds.items()
-        if task not in enough
-    ]
+    few = [task for task in seeds if task not in enough]
+    return enough, [f"{TASKS[t].title}: both halves at {len(seeds[t])} of {stats.MIN_SEEDS} seeds" for t in few]
 
 
 def load_modules(run: Run, records: Iterable[TrialRecord]) -> Modules:

@@ -17,15 +17,15 @@ from crosslayer.config import Profile
 from crosslayer.data.encoded import Encoded, read_encoded
 from crosslayer.errors import ResultsError, TrialFailure
 from crosslayer.inference import prediction_frame
-from crosslayer.material import trial_specs
+from crosslayer.material import planned_specs
 from crosslayer.parquet import kind, parse_table
 from crosslayer.portable.run import FILES, KEY
-from crosslayer.predictions import Stage, check_predictions, schema
+from crosslayer.predictions import check_predictions, schema
 from crosslayer.reading import Malformed, read_arrays, unzip
 from crosslayer.runlog import note_seconds
 from crosslayer.supervision import exclusive
 from crosslayer.sweep import keep, scores_are_finite
-from crosslayer.tasks import TASKS, TaskName
+from crosslayer.tasks import TASKS
 from crosslayer.training import Finished, Fitted
 from crosslayer.trials import TrialSpec, finished
 
@@ -65,7 +65,7 @@ def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int
         ResultsError: nothing to merge, a trial that the profile does not plan, a damaged file, or predictions on
             other items; what was merged before stays.
     """
-    planned = {spec.key: spec for spec in _planned(profile, results / "encoder")}
+    planned = planned_specs(profile, results / "encoder")
     merged = there = 0
     spent: dict[str, float] = defaultdict(float)
     for key, contents in read_trials(folder):
@@ -87,14 +87,6 @@ def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int
     for stage, seconds in spent.items():
         note_seconds(results, stage, seconds)
     return merged, there
-
-
-def _planned(profile: Profile, encoder: Path) -> Iterator[TrialSpec]:
-    stages: tuple[Stage, ...] = ("sweep", "intermediate")
-    for stage in stages:
-        tasks: list[TaskName] = [*(profile.tasks if stage == "sweep" else profile.intermediate.targets)]
-        for task in tasks:
-            yield from trial_specs(profile, stage, task, encoder)
 
 
 def read_trials(folder: Path) -> Iterator[tuple[str, Contents]]:

@@ -22,7 +22,7 @@ from crosslayer.predictions import Stage
 from crosslayer.sweep import adopt
 from crosslayer.tasks import TaskName
 from crosslayer.trainee import pad_id_of
-from crosslayer.trials import finished
+from crosslayer.trials import TrialSpec, finished
 
 MOST_BYTES = 25 * 2**20
 """What a folder may hold: nodes often take little."""
@@ -57,29 +57,35 @@ def pack_sweep(profile: Profile, results: Path, stage: Stage, task: TaskName, fo
     temporary = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
     temporary.mkdir(parents=True)
     try:
-        arms = sorted({spec.arm for spec in specs} - {"none"})
-        inputs = {f"intermediate-{arm}.parquet": encoder / intermediate_file(task, arm) for arm in arms}
-        inputs["windows.parquet"] = encoder / f"{task}.parquet"
-        _write_inputs(encoder, inputs, temporary, keep_rows=specs[0].training.train_embeddings)
-        _copy_package(temporary / "crosslayer")
-        files = {str(path.relative_to(temporary)): path for path in sorted(temporary.rglob("*")) if path.is_file()}
-        content = {
-            "profile": profile.profile,
-            "workers": profile.compute.workers,
-            "trials": [{**spec.model_dump(mode="json"), "key": spec.key} for spec in specs],
-            "files": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()},
-        }
-        (temporary / "pack.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        size = sum(path.stat().st_size for path in files.values())
-        if size > MOST_BYTES:
-            raise ConfigError(
-                f"the folder would hold {size / 2**20:.0f} MiB, more than {MOST_BYTES // 2**20}; lower "
-                f"tasks.{task}.sizes, or take an encoder that is published in 4-bit blocks"
-            )
+        _fill(temporary, profile, encoder, specs)
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return len(specs)
+
+
+def _fill(folder: Path, profile: Profile, encoder: Path, specs: list[TrialSpec]) -> None:
+    """Write what the trials need; a ConfigError where that is more than `MOST_BYTES`."""
+    task = specs[0].task
+    arms = sorted({spec.arm for spec in specs} - {"none"})
+    inputs = {f"intermediate-{arm}.parquet": encoder / intermediate_file(task, arm) for arm in arms}
+    inputs["windows.parquet"] = encoder / f"{task}.parquet"
+    _write_inputs(encoder, inputs, folder, keep_rows=specs[0].training.train_embeddings)
+    _copy_package(folder / "crosslayer")
+    files = {str(path.relative_to(folder)): path for path in sorted(folder.rglob("*")) if path.is_file()}
+    content = {
+        "profile": profile.profile,
+        "workers": profile.compute.workers,
+        "trials": [{**spec.model_dump(mode="json"), "key": spec.key} for spec in specs],
+        "files": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()},
+    }
+    (folder / "pack.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    size = sum(path.stat().st_size for path in files.values())
+    if size > MOST_BYTES:
+        raise ConfigError(
+            f"the folder would hold {size / 2**20:.0f} MiB, more than {MOST_BYTES // 2**20}; lower "
+            f"tasks.{task}.sizes, or take an encoder that is published in 4-bit blocks"
+        )
 
 
 def _write_inputs(source: Path, inputs: dict[str, Path], folder: Path, *, keep_rows: bool) -> None:

@@ -181,7 +181,10 @@ _worker: dict[str, Any] = {}
 
 
 def _start(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:
-    """Prepare this process for the trials; a worker ends with the process that started it."""
+    """Prepare this process for the trials; a worker ends with the process that started it.
+
+    As `crosslayer.supervision` does at home, which needs psutil; a node may lack that.
+    """
     if multiprocessing.parent_process():
         threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(specs[0].threads)
