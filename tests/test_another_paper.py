@@ -216,6 +216,15 @@ def test_a_wrong_profile_is_one_line(copy: Path) -> None:
     assert "profiles/none.yaml does not exist" in run(copy, "--profile", "none").stderr
 
 
+def test_a_claim_that_nothing_measures_is_one_line(copy: Path) -> None:
+    spoil(copy / "profiles" / "quick.yaml", "[C01, C02, C03]", "[C01, C04]")
+    ended = run(copy)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "error: nothing here measures C04; measured are C01, C02, C03\n",
+    )
+
+
 def test_the_notebook_gives_the_same_evidence(copy: Path) -> None:
     spoil(copy / "profiles" / "quick.yaml", "[C01, C02, C03]", "[C02]")
     path = copy / "results" / "quick" / "claims" / "C02" / "evidence.json"

@@ -395,6 +395,19 @@ def test_a_changed_verdict_is_a_line_in_the_changelog(root: Path, fresh: Place) 
     ]
 
 
+def test_a_registry_that_cannot_be_written_is_as_it_was(
+    root: Path, fresh: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space"):
+        pin_place(root, fresh)
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
 def test_the_changelog_keeps_what_it_has(root: Path, fresh: Place) -> None:
     changelog = root / "CHANGELOG.md"
     changelog.write_text("# Changes\n\n## [Unreleased]\n- one\n\n## 0.1.0\n- zero\n", encoding="utf-8")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from crosslayer import cli
+from crosslayer.claims.registry import load_registry
 from crosslayer.cleaning import leftovers
 from crosslayer.config import load_profile, read_yaml
 from crosslayer.supervision import exclusive
@@ -237,6 +238,17 @@ def test_claims_are_imported_into_a_new_file_only(crosslayer: Command, place: Pa
     assert (code, "absent/new.yaml cannot be written" in one_line(err)) == (2, True)
     assert (place / "new.yaml").read_text(encoding="utf-8") == written
     assert not (place / "absent").exists()
+
+
+def test_a_terminal_gets_no_control_characters_of_a_registry(crosslayer: Command, place: Path) -> None:
+    crosslayer("profile", "use", "tiny")
+    path = place / "claims" / "registry.yaml"
+    title = load_registry(path).entries["C01"].title
+    text = path.read_text(encoding="utf-8").replace(f"'{title}'", f'"{title}\\e[2J\\a"', 1)
+    path.write_text(text, encoding="utf-8")
+    code, out, _ = crosslayer("claims", "show", "C01")
+    assert (code, f"C01  {title}[U+001B][2J[U+0007]\n" in out) == (0, True)
+    assert "\x1b" not in out
 
 
 def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: Path) -> None:

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
@@ -223,6 +224,27 @@ def test_an_interrupted_run_is_a_line_and_its_workers_end(tiny: Profile, results
         _, err = process.communicate(timeout=30)
         assert (process.returncode, err) == (130, "interrupted; the same command goes on where it stopped\n")
         assert not psutil.wait_procs(below, timeout=5)[1]
+    assert run_pack(pack, workers=1) == 0
+
+
+@pytest.mark.slow
+def test_workers_end_with_a_run_that_is_killed(tiny: Profile, results: Path, tmp_path: Path) -> None:
+    """Nobody tells them: they would train on beside the next run."""
+    pack = tmp_path / "pack"
+    seeds = {"seeds": list(range(8))}
+    longer = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update=seeds)})
+    pack_sweep(longer, results, "sweep", "pos", pack)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "crosslayer", "sweep", "run", ".", "--workers", "2"], cwd=pack
+    )
+    main = psutil.Process(process.pid)
+    while not list((pack / "trials").glob("[!.]*")) and process.poll() is None:
+        time.sleep(0.05)
+    below = main.children(recursive=True)
+    process.kill()
+    process.wait()
+    assert len(below) >= 2
+    assert not psutil.wait_procs(below, timeout=10)[1]
     assert run_pack(pack, workers=1) == 0
 
 

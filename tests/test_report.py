@@ -360,6 +360,22 @@ def test_figures_outside_the_claim_folder_are_not_read(registry: Registry, tmp_p
     assert [drawing.svg is not None for drawing in drawings] == [False, False, False, True]
 
 
+def test_a_drawing_is_called_by_the_title_of_its_svg(registry: Registry, tmp_path: Path) -> None:
+    made = run(registry, "fresh", FULL, tmp_path, only=("C06",))
+    svg = "<svg xmlns='http://www.w3.org/2000/svg'><title>Gains &lt;b&gt;of\n  95 %&lt;/b&gt;</title></svg>"
+    wanted = made.evidence["C06"].model_copy(update={"figures": ("gains.svg", "bare.svg")})
+    folder = tmp_path / "claims" / "C06"
+    (folder / "gains.svg").write_text(svg, encoding="utf-8")
+    (folder / "bare.svg").write_text("<svg/>", encoding="utf-8")
+    context = build(registry, [replace(made, evidence={"C06": wanted})], paper=PAPER)
+    titled, bare = next(claim for claim in context.claims if claim.entry.id == "C06").runs[0].drawings
+    assert (titled.title, bare.title) == ("Gains <b>of 95 %</b>", "bare.svg")
+    page, source = html.render(context), latex.render(context)
+    assert 'alt="Gains &lt;b&gt;of 95 %&lt;/b&gt;, ' in page
+    assert "<figcaption>Gains &lt;b&gt;of 95 %&lt;/b&gt;. " in page
+    assert r"{Gains \textless{}b\textgreater{}of 95 \%\textless{}/\allowbreak{}b\textgreater{}.}" in source
+
+
 # --- what people wrote
 
 

@@ -399,6 +399,9 @@ def test_finished_trials_of_a_sweep_that_was_stopped(tiny: Profile, encoder: Pat
     write_trial(home, failed.record(outcome="failed"), lambda folder: None)
     write_trial(home, specs[0].model_copy(update={"seed": 77}).record(outcome="nan_loss"), lambda folder: None)
     (home / ".half").mkdir()
+    planned = sweep.planned_keys(tiny.model_copy(update={"profile": tmp_path.name}), tmp_path.parent)
+    assert planned == {spec.key for spec in (*specs, *trial_specs(tiny, "intermediate", "pos", encoder))}
+    assert sweep.planned_keys(tiny, tmp_path) == set(), "before the encoder is prepared"
     found = sweep.finished_trials(tiny, tmp_path)
     assert [record.key for record in found] == [ok.key, nan.key] == [spec.key for spec in specs[:2]]
     (home / ok.key / "predictions.parquet").write_bytes(b"damaged")

@@ -46,6 +46,13 @@ def part(measure: str, task: str | None = None, span: Span = None, **more: Any) 
     return Part(measure=measure, task=task, interval=interval, **values)
 
 
+def test_a_verdict_has_the_seeds_of_its_measured_parts() -> None:
+    missing = part("dev_selected_minus_self", "ner", estimate=None, n_seeds=0)
+    measured = part("excess_complementarity", "ner", (-1, 1))
+    assert judge("C02", missing, measured).n_seeds == 3
+    assert judge("C02", missing).n_seeds == 0
+
+
 def judge(claim: str, *parts: Part, checks: tuple[Check, ...] = (), **more: Any) -> Verdict:
     evidence = Evidence(
         claim=claim, profile="test", metric="m_v1", parts=parts, checks=checks,
