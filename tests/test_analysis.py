@@ -1136,6 +1136,16 @@ def test_a_target_with_too_few_seeds_does_not_undo_the_others(
     assert (judged.estimate, judged.n_seeds) == (pytest.approx(-3), 3)
 
 
+def test_a_target_misses_the_seeds_of_its_own_plan() -> None:
+    settings = {"targets": ["pawsx"], "by_target": {"pawsx": {"seeds": [0, 1, 2, 5]}}}
+    profile = TARGETED.model_copy(update={"intermediate": IntermediateSpec.model_validate(settings)})
+    missing = calibration.measure("Q01", arms_run(TARGETED, sharper=1.0), profile).missing
+    arms = ("none", "english", "multilingual")
+    assert [line for line in missing if "seed 5" in line] == [
+        f"PAWS-X: baseline after {arm} intermediate training has not run with seed 5" for arm in arms
+    ]
+
+
 def test_phases_that_differ_are_named_beside_their_target(monkeypatch: pytest.MonkeyPatch) -> None:
     targets = [made_target(task, {0: -3.0, 1: -3.1, 2: -2.9}) for task in ("pawsx", "pos")]
     monkeypatch.setattr(calibration, "load_targets", lambda run, profile: (targets, [], []))

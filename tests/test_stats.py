@@ -191,6 +191,11 @@ def test_power_is_how_often_the_test_finds_the_gain(items):
     assert found.power == pytest.approx(hits / 1000, abs=0.05)
 
 
+def test_without_a_model_there_is_no_gain_to_find():
+    with pytest.raises(ResultsError, match="no model ended well whose gain could be found"):
+        stats.power(table(noise(np.random.default_rng(9))), [], 1.0)
+
+
 def test_seeds_for_80_percent_are_the_fewest_that_do():
     scores = noise(np.random.default_rng(9), seeds=3)
     found = stats.power(table(scores), LAYERS, 1.0)
