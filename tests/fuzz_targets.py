@@ -172,7 +172,7 @@ def make_entry(folder: Path) -> None:
     scores = scores.drop(columns=["language", "item", "position", "gold", "predicted"])
     pq.write_table(pa.Table.from_pandas(scores), folder / f"scores-{KEY}.parquet")
     file = io.BytesIO()
-    np.savez_compressed(file, **{f"{KEY}/fused_mean": np.zeros((2, 4))})
+    np.savez_compressed(file, **{"0/fused_mean": np.zeros((2, 2, 4)), "0/keys": np.array([KEY, KEY[::-1]])})
     write(folder / "diagnostics.npz", file.getvalue())
 
 

@@ -65,7 +65,7 @@ def is_whole(text: str) -> bool:
 
 
 def remove_cut_lock(clone: Path) -> None:
-    """What docs/faults.md says to do where a kill fell into DVC's writing of ``dvc.lock``: no clone commits one."""
+    """What docs/faults.md says to do where a kill cut ``dvc.lock``, of which no clone has another."""
     path = clone / "dvc.lock"
     if path.exists() and not is_whole(path.read_text(encoding="utf-8")):
         path.unlink()

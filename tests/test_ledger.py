@@ -354,6 +354,34 @@ def test_a_small_run_is_a_small_entry(recorded: Path) -> None:
     assert sum(path.stat().st_size for path in recorded.rglob("*") if path.is_file()) < 1_000_000
 
 
+def test_the_recorded_runs_are_under_20_mb() -> None:
+    """Git keeps every byte for ever."""
+    assert (
+        sum(path.stat().st_size for path in (ROOT / "claims" / "ledger").rglob("*") if path.is_file()) < 20_000_000
+    )
+
+
+@pytest.mark.parametrize("wrong", ["keys gone", "a key less", "one number", "no place"])
+def test_diagnostics_that_belong_to_no_trial_are_damage(entry: Path, wrong: str) -> None:
+    run, path = RecordedRun(entry), entry / "diagnostics.npz"
+    record = run.records("sweep", "pos")[0]
+    arrays = dict(np.load(path))
+    name = next(name for name in arrays if not name.endswith("/keys"))
+    keys = f"{name.split('/')[0]}/keys"
+    match wrong:
+        case "keys gone":
+            del arrays[keys]
+        case "a key less":
+            arrays[keys] = arrays[keys][1:]
+        case "one number":
+            arrays[name] = np.array(1.0)
+        case "no place":
+            arrays[name.replace("/", "")] = arrays.pop(name)
+    np.savez(path, allow_pickle=False, **arrays)
+    with pytest.raises(ResultsError, match=r"^[^\n]*diagnostics.npz is damaged; restore it from git$"):
+        run.diagnostics(record)
+
+
 @pytest.mark.parametrize(
     "name",
     ["run.json", "profile.yaml", "trials.json", "diagnostics.npz", "predictions-sweep-pos.parquet",
