@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -245,10 +246,12 @@ def test_a_terminal_gets_no_control_characters_of_a_registry(crosslayer: Command
     path = place / "claims" / "registry.yaml"
     title = load_registry(path).entries["C01"].title
     text = path.read_text(encoding="utf-8").replace(f"'{title}'", f'"{title}\\e[2J\\a"', 1)
+    text = re.sub(r"measured_as: >-\n( {6}.*\n)+", r'measured_as: "over\\rwritten"' + "\n", text, count=1)
     path.write_text(text, encoding="utf-8")
     code, out, _ = crosslayer("claims", "show", "C01")
     assert (code, f"C01  {title}[U+001B][2J[U+0007]\n" in out) == (0, True)
-    assert "\x1b" not in out
+    assert "Measured as: over[U+000D]written\n" in out
+    assert not {"\x1b", "\a", "\r"} & set(out)
 
 
 def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: Path) -> None:

@@ -48,7 +48,7 @@ def show_claim(claim: str) -> None:
     typer.echo(visible(f"Measured as: {entry.measured_as}\nReproduced when: {entry.reproduced_when}\n"))
     for results in runs:
         verdict = results.verdicts[claim]
-        typer.echo(f"{results.name}: {verdict.verdict}. {verdict.because}")
+        typer.echo(visible(f"{results.name}: {verdict.verdict}. {verdict.because}"))
         typer.echo(visible(f"  bears on the paper: {verdict.bears_on_paper}. {verdict.bears_reason}"))
 
 
