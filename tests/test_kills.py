@@ -58,10 +58,12 @@ def is_whole(text: str) -> bool:
     """
     try:
         stages = YAML(typ="safe").load(text)["stages"].values()
-        hashes = [out["md5"] for stage in stages for out in stage["outs"]]
-    except (YAMLError, TypeError, KeyError):
+        outs = [out for stage in stages for out in stage["outs"]]
+        hashes = [str(out["md5"]) for out in outs]
+    except (YAMLError, AttributeError, TypeError, KeyError):
         return False
-    return all(re.fullmatch(r"[0-9a-f]{32}(\.dir)?", str(digest)) for digest in hashes)
+    whole = all(re.fullmatch(r"[0-9a-f]{32}(\.dir)?", digest) for digest in hashes)
+    return whole and not any(None in out.values() for out in outs)
 
 
 def remove_cut_lock(clone: Path) -> None:
