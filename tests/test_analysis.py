@@ -38,7 +38,7 @@ from crosslayer.analysis import (
 from crosslayer.analysis.calibrated import MEASURES, Calibrated
 from crosslayer.analysis.probes import halves
 from crosslayer.analysis.reliability import shown_languages
-from crosslayer.claims.evidence import Evidence, Part, read_evidence, write_evidence
+from crosslayer.claims.evidence import Evidence, Interval, Part, read_evidence, write_evidence
 from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.claims.verdict import decide
 from crosslayer.config import IntermediateSpec, Profile, VariationSpec
@@ -1357,6 +1357,44 @@ def test_structural_checks(registry: Registry) -> None:
     assert verdict(registry, evidence, profile) == "not reproduced"
     assert list(show.checks(evidence).loc["branches"]) == ["no", "2", "3"]
     assert verdict(registry, structure.measure("C15", run, profile), profile) == "not run"
+
+
+def test_a_picture_is_shortened_in_its_tags_alone() -> None:
+    from crosslayer.analysis import plots
+
+    svg = (
+        '<g id="a">\n  <path d="M 0.123456 7 \nL 8.5 9.999" style="stroke: #000000"/>\n  <g>\n'
+        '    <text x="1.2345" transform="rotate(-0 1.2 3.4)"> 0.12345 of it <tspan>&gt; 1.005</tspan></text>\n'
+        "  </g>\n</g>"
+    )
+    assert plots.shortened(svg) == (
+        '<g id="a">\n<path d="M 0.12 7 \nL 8.5 9.99" style="stroke: #000000"/>\n<g>\n'
+        '<text x="1.23"> 0.12345 of it <tspan>&gt; 1.005</tspan></text>\n</g>\n</g>'
+    )
+
+
+def test_evidence_is_kept_without_defaults_and_read_whole(tmp_path: Path) -> None:
+    parts = (
+        Part(measure="gain", estimate=None, unit="points", judged=True),
+        Part(
+            measure="gain",
+            estimate=0.0,
+            unit="points",
+            layer=0,
+            interval=Interval(low=-1, high=1, level=0.9, method="t"),
+        ),
+    )
+    evidence = Evidence(claim="C05", profile="p", metric="m_v1", status="measured", headline=0, parts=parts)
+    path = write_evidence(evidence, tmp_path)
+    assert read_evidence(path) == evidence
+    assert json.loads(path.read_text(encoding="utf-8")) == {
+        "schema_version": 1, "claim": "C05", "profile": "p", "metric": "m_v1", "status": "measured", "headline": 0,
+        "parts": [
+            {"measure": "gain", "estimate": None, "unit": "points", "judged": True},
+            {"measure": "gain", "estimate": 0.0, "unit": "points", "layer": 0,
+             "interval": {"low": -1.0, "high": 1.0, "level": 0.9, "method": "t"}},
+        ],
+    }  # fmt: skip
 
 
 def test_figures_name_one_font_and_turn_only_what_is_turned(tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 FOOT = 0.3
 """Height of a bin that holds all items, at the foot of a reliability diagram."""
 _UNTURNED = re.compile(r' transform="rotate\(-0 [^"]*\)"')
-"""What matplotlib writes at every text that is not turned: a tenth of the bytes that git keeps for ever."""
+"""What matplotlib writes at every text that is not turned."""
+_TAG = re.compile(r"<[^>]+>(\n *)?")
+_HUNDREDTHS = re.compile(r"(\.\d\d)\d+")
 ASIDE = 0.06
 """How far the next series stands aside, so that intervals do not cover each other."""
 STYLE: dict[Any, Any] = {
@@ -81,7 +83,13 @@ def picture(
         yield list(grid.flat)
         drawn = io.StringIO()
         figure.savefig(drawn, format="svg", metadata={"Title": title, "Date": None, "Creator": None})
-        (folder / name).write_text(_UNTURNED.sub("", drawn.getvalue()), encoding="utf-8")
+        (folder / name).write_text(shortened(drawn.getvalue()), encoding="utf-8")
+
+
+def shortened(svg: str) -> str:
+    """A picture of matplotlib's in a quarter fewer bytes, which git keeps for ever: numbers in tags to a hundredth
+    of a point, no indentation, no turn by nothing."""
+    return _TAG.sub(lambda tag: _HUNDREDTHS.sub(r"\1", _UNTURNED.sub("", tag[0])).rstrip(" "), svg)
 
 
 def by_layer(axes: Axes, parts: Iterable[Part], series: int = 0, label: str | None = None) -> None:

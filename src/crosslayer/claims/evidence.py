@@ -140,9 +140,11 @@ class Evidence(Strict):
 
 
 def write_evidence(evidence: Evidence, folder: Path) -> Path:
-    """Write ``evidence.json`` with stable bytes: equal evidence gives equal files."""
+    """Write ``evidence.json`` without defaults and with stable bytes: equal evidence gives equal files."""
     path = folder / "evidence.json"
-    text = json.dumps(evidence.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
+    content = {"schema_version": evidence.schema_version}
+    content |= evidence.model_dump(mode="json", exclude_defaults=True)
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
     path.write_text(text + "\n", encoding="utf-8")
     return path
 
