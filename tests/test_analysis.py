@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import re
 import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
@@ -303,6 +304,16 @@ def test_other_choices_are_shown_beside_the_gain_and_judge_nothing(tmp_path: Pat
     assert {part.model for part in evidence.parts if part.measure == "control_gain"} == {"self"}
     assert "choices.svg" in gains.figures(evidence, run, profile, tmp_path)
     assert gains.measure("C05", run, PROFILE).parts == tuple(p for p in evidence.parts if p not in found.values())
+
+
+def test_one_layer_is_drawn_at_its_number_and_in_no_heat_map(tmp_path: Path) -> None:
+    profile = make_profile(tasks=["pos"], layers=[8])
+    run = make_sweep(profile, n=100)
+    names = gains.figures(gains.measure("C05", run, profile), run, profile, tmp_path)
+    assert names == ("gain_by_layer.svg", "gain_by_language.svg")
+    drawn = (tmp_path / "gain_by_layer.svg").read_text(encoding="utf-8")
+    axis = drawn[drawn.index('id="matplotlib.axis_1"') : drawn.index('id="matplotlib.axis_2"')]
+    assert re.findall(r">([\d.]+)</text>", axis) == ["8"]
 
 
 def test_one_seed_gives_estimates_without_intervals(registry: Registry) -> None:

@@ -82,13 +82,13 @@ def cross_fitted(scores: TaskScores) -> Part:
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """Gains of each layer, of each language and of each in each, or the three estimands side by side."""
+    """Gains of each layer, of each language and, with several layers, of each in each; or the three estimands."""
     if not has_values(evidence):
         return ()
     if evidence.claim == "C06":
         return (_draw_estimands(evidence, folder),)
     sweep = load_sweep(run, profile)
-    heat = [scores for scores in sweep.tasks.values() if scores.layers]
+    heat = [scores for scores in sweep.tasks.values() if len(scores.layers) > 1]
     drawn = (
         _draw_layers(evidence, folder), _draw_languages(evidence, folder), *draw_variations(evidence, folder)
     )  # fmt: skip

@@ -99,7 +99,7 @@ def by_layer(axes: Axes, parts: Iterable[Part], series: int = 0, label: str | No
     colour, marker = SERIES[series]
     axes.plot(layers, _estimates(shown), color=colour, marker=marker, markersize=4, linewidth=1, label=label)
     _intervals(axes, layers, shown, colour)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
 def by_name(axes: Axes, parts: Iterable[Part]) -> None:
