@@ -187,7 +187,7 @@ def test_missing_damaged_or_foreign_evidence(root: Path, fresh: Place) -> None:
     assert problems_with(sound) == []
     assert "parts.0.estimate" in problems_with(sound.replace('"estimate": 0.7', '"estimate": NaN'))[0]
     assert "Invalid JSON" in problems_with(sound[:100])[0]
-    assert problems_with(sound.replace('"run": "fresh"', '"run": "first"')) == [
+    assert problems_with(sound.replace("{", '{"run": "first",', 1)) == [
         "C05: evidence is of run 'first', not 'fresh'"
     ]
     other = sound.replace('"C05"', '"C06"').replace("gain_v1", "gain_v2")
