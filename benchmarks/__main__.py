@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from benchmarks import breakdown, calibration, frozen, paper, scaleout
+from benchmarks import breakdown, calibration, frozen, paper, pipeline, scaleout
 from benchmarks.contenders import CONTENDERS, Trial
 from benchmarks.measures import derive, matmul_rate
 from benchmarks.sheets import Sheet, save
@@ -214,10 +214,27 @@ def paper_profile(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
     return [step, memory, Sheet("the profile paper: millions of tokens, hours", head, rows)]
 
 
+def whole_pipeline(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
+    """The active profile, in a clone of what is committed."""
+    profile = load_profile()
+    usage, seconds, disk = pipeline.first_run(scratch, profile.profile)
+    grouped: dict[str, list[str]] = {}
+    for stage in seconds:
+        grouped.setdefault("a claim" if stage.startswith("claim-") else stage.replace("-", " "), []).append(stage)
+    rows = []
+    for name, stages in grouped.items():
+        mean = sum(seconds[stage] for stage in stages) / len(stages)
+        rows.append((name, f"{len(stages)}", f"{mean:.0f}", f"{max(usage.megabytes[s] for s in stages):.0f}"))
+    rows.append(("all of it", "", f"{usage.seconds:.0f}", f"{max(usage.megabytes.values()):.0f}"))
+    space = ", ".join(f"{name} {size / 1e9:.2f} GB" for name, size in disk.items())
+    title = f"`dvc repro` in a fresh clone, profile {profile.profile}, {profile.compute.workers} trials at a time"
+    return [Sheet(title, ("stage", "of them", "seconds each", "peak MB"), rows, f"Disk: {space}.")]
+
+
 Benchmark = Callable[[Path, int, int], list[Sheet]]
 BENCHMARKS: dict[str, Benchmark] = {
     "finetuning": finetuning, "frozen": frozen_sweep, "scaleout": scale_out, "analysis": analysis,
-    "calibration": calibration_metrics, "paper": paper_profile,
+    "calibration": calibration_metrics, "paper": paper_profile, "pipeline": whole_pipeline,
 }  # fmt: skip
 """Each takes a scratch folder, the training items of a fine-tuning trial, and the rounds."""
 

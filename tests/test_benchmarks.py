@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from benchmarks import sheets
+from benchmarks import pipeline, sheets
 from benchmarks.breakdown import REST, kind_of
 from benchmarks.sheets import Sheet
 
@@ -40,3 +43,34 @@ def test_a_sheet_is_printed_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert kept["sheets"][0]["rows"] == [["ours", "1.5"], ["theirs", "3.0"]]
     assert set(kept["machine"]) == {"processor", "cores", "memory_gib", "system", "python"}, "no name of a host"
     assert "torch" in kept["packages"]
+
+
+STAGE = f"""
+import subprocess, sys
+hold = "import time; held = b'x' * 120_000_000; time.sleep(2.5)"
+subprocess.run([sys.executable, "-c", hold, "-m", "{pipeline.STAGES}sweep", "offline", "pos"], check=True)
+"""
+"""A command that has one stage below it, of 120 MB."""
+
+
+def test_a_stage_is_seen_with_its_memory(tmp_path: Path) -> None:
+    usage = pipeline.run([sys.executable, "-c", STAGE], tmp_path, {})
+    assert list(usage.megabytes) == ["sweep-pos"]
+    assert usage.megabytes["sweep-pos"] > 114
+    assert usage.seconds > 2.5
+
+
+def test_a_pipeline_that_fails_is_no_measurement(tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError):
+        pipeline.run([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, {})
+
+
+def test_a_file_under_two_names_takes_its_room_once(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"x" * 40_960)
+    once = pipeline.size(tmp_path)
+    (tmp_path / "deep").mkdir()
+    os.link(tmp_path / "a", tmp_path / "deep" / "b")
+    (tmp_path / "c").symlink_to(tmp_path / "a")
+    assert pipeline.size(tmp_path) == once >= 40_960
+    (tmp_path / "d").write_bytes(b"x" * 40_960)
+    assert pipeline.size(tmp_path) == 2 * once
