@@ -48,9 +48,10 @@ def test_a_sheet_is_printed_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyP
 STAGE = f"""
 import subprocess, sys
 hold = "import time; held = b'x' * 120_000_000; time.sleep(2.5)"
-subprocess.run([sys.executable, "-c", hold, "-m", "{pipeline.STAGES}sweep", "offline", "pos"], check=True)
+work = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {{hold!r}}], check=True)"
+subprocess.run([sys.executable, "-c", work, "-m", "{pipeline.STAGES}sweep", "offline", "pos"], check=True)
 """
-"""A command that has one stage below it, of 120 MB."""
+"""A command that has one stage below it, with a worker of 120 MB."""
 
 
 def test_a_stage_is_seen_with_its_memory(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from crosslayer import cli
+from crosslayer.claims.evidence import Evidence, write_evidence
 from crosslayer.claims.registry import load_registry
 from crosslayer.cleaning import leftovers
 from crosslayer.config import load_profile, read_yaml
@@ -241,17 +242,22 @@ def test_claims_are_imported_into_a_new_file_only(crosslayer: Command, place: Pa
     assert not (place / "absent").exists()
 
 
-def test_a_terminal_gets_no_control_characters_of_a_registry(crosslayer: Command, place: Path) -> None:
+def test_a_terminal_gets_no_control_characters_of_registry_or_evidence(crosslayer: Command, place: Path) -> None:
     crosslayer("profile", "use", "tiny")
     path = place / "claims" / "registry.yaml"
-    title = load_registry(path).entries["C01"].title
+    entry = load_registry(path).entries["C05"]
+    title, folder = entry.title, place / "results" / "tiny" / "claims" / "C05"
+    folder.mkdir(parents=True)
+    lines = {"profile": "tiny", "metric": entry.metric, "status": "missing", "missing": ("a\x9bline",)}
+    write_evidence(Evidence(claim="C05", **lines), folder)
     text = path.read_text(encoding="utf-8").replace(f"'{title}'", f'"{title}\\e[2J\\a"', 1)
-    text = re.sub(r"measured_as: >-\n( {6}.*\n)+", r'measured_as: "over\\rwritten"' + "\n", text, count=1)
+    text = re.sub(r"measured_as: >-\n( {6}.*\n)+", r'measured_as: "over\\rwritten"' + "\n", text)
     path.write_text(text, encoding="utf-8")
-    code, out, _ = crosslayer("claims", "show", "C01")
-    assert (code, f"C01  {title}[U+001B][2J[U+0007]\n" in out) == (0, True)
+    code, out, _ = crosslayer("claims", "show", "C05")
+    assert (code, f"C05  {title}[U+001B][2J[U+0007]\n" in out) == (0, True)
     assert "Measured as: over[U+000D]written\n" in out
-    assert not {"\x1b", "\a", "\r"} & set(out)
+    assert "a[U+009B]line" in out
+    assert not {"\x1b", "\a", "\r", "\x9b"} & set(out)
 
 
 def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: Path) -> None:
