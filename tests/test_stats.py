@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from statsmodels.stats.multitest import multipletests
 
 from crosslayer import stats
 from crosslayer.errors import ResultsError
@@ -52,12 +54,12 @@ def test_a_table_checks_its_shapes_and_names():
 
 def test_two_models_give_the_paired_t_test():
     scores = noise(np.random.default_rng(0), models=2, seeds=6)
-    found = stats.gain(table(scores), "layer_1", level=0.9)
+    found = stats.gain(table(scores), "layer_1")
     expected = scipy.stats.ttest_rel(scores[1], scores[0])
-    interval = expected.confidence_interval(0.9)
+    interval = expected.confidence_interval(0.95)
     assert found.p_value == pytest.approx(expected.pvalue)
     assert (found.interval.low, found.interval.high) == pytest.approx((interval.low, interval.high))
-    assert (found.df, found.n_seeds, found.interval.level) == (5, 6, 0.9)
+    assert (found.df, found.n_seeds, found.interval.level, found.interval.df) == (5, 6, 0.95, 5)
 
 
 def test_residual_variance_is_the_two_way_one():
@@ -68,29 +70,81 @@ def test_residual_variance_is_the_two_way_one():
     assert variance == pytest.approx((centred**2).sum() / 12)
 
 
-def test_item_variance_widens_and_counts_as_known():
-    """Welch-Satterthwaite: (a + b)^2 / (a^2 / df) for an estimated a and a known b."""
+def test_item_variance_widens_and_adds_its_degrees_of_freedom():
+    """Welch-Satterthwaite: (a + b)^2 / (a^2 / df + b^2 / 299), b from 300 resamples."""
     scores = noise(np.random.default_rng(2), models=4, seeds=3)
     found = stats.gain(table(scores, item_variance=0.5), "layer_2")
     seeds = 2 * stats.residual_variance(table(scores))[0] / 3
     assert found.standard_error == pytest.approx(math.sqrt(seeds + 0.5))
-    assert found.df == pytest.approx((seeds + 0.5) ** 2 / (seeds**2 / 6))
+    assert found.df == pytest.approx((seeds + 0.5) ** 2 / (seeds**2 / 6 + 0.25 / 299))
     half = scipy.stats.t.ppf(0.975, found.df) * found.standard_error
     assert found.interval.high - found.estimate == pytest.approx(half)
 
 
-def test_item_variance_alone_gives_a_normal_interval():
+@settings(max_examples=60, deadline=None)
+@given(arrays(float, (2, 3), elements=st.floats(40, 60)), st.floats(0, 10))
+def test_item_variance_never_narrows_an_interval(scores, item_variance):
+    """With two degrees of freedom adding a part could: the wider of the two intervals counts."""
+    plain, wider = (stats.gain(table(scores, v), "layer_1").interval for v in (0.0, item_variance))
+    assert wider.high - wider.low >= plain.high - plain.low - 1e-9
+
+
+def test_item_variance_alone_has_the_interval_of_its_resamples():
     scores = np.array([[60.0, 61.0, 62.0], [61.0, 62.0, 63.0]])
     found = stats.gain(table(scores, item_variance=0.25), "layer_1")
-    assert found.interval.low == pytest.approx(1 - 1.959964 * 0.5, abs=1e-4)
+    assert found.interval.low == pytest.approx(1 - scipy.stats.t.ppf(0.975, 299) * 0.5)
     assert stats.gain(table(scores), "layer_1").p_value == 0
     assert stats.gain(table(scores[[0, 0]]), "layer_1").p_value == 1
 
 
-def test_one_seed_gives_an_estimate_alone():
-    found = stats.gain(table([[60.0], [61.5]], item_variance=0.2), "layer_1")
-    assert found == stats.Gain(1.5, None, None, None, None, 1)
-    assert found.p_value is None
+@pytest.mark.parametrize("n_seeds", [1, 2])
+def test_fewer_than_three_seeds_give_an_estimate_alone(n_seeds):
+    found = stats.gain(table([[60.0] * n_seeds, [61.5] * n_seeds], item_variance=0.2), "layer_1")
+    assert found == stats.Gain(1.5, n_seeds)
+    assert (found.interval, found.standard_error, found.df, found.p_value) == (None, None, None, None)
+
+
+def test_a_model_of_another_kind_keeps_its_noise_to_itself():
+    """The pooled residual is that of the others, and its own interval that of its own paired differences."""
+    rng = np.random.default_rng(30)
+    scores = np.vstack([noise(rng, models=5, seeds=4), 60 + 10 * rng.standard_normal((1, 4))])
+    mixed = replace(table(scores), pooled=MODELS[:5])
+    alone = table(scores[:5])
+    assert stats.residual_variance(mixed) == stats.residual_variance(alone)
+    assert stats.gain(mixed, "layer_4").interval == stats.gain(alone, "layer_4").interval
+    expected = scipy.stats.ttest_rel(scores[5], scores[0])
+    found = stats.gain(mixed, "layer_5")
+    assert (found.p_value, found.df) == pytest.approx((expected.pvalue, 3))
+    assert "layer_5" not in stats.comparable([mixed], LAYERS[:5])
+
+
+def test_the_residual_is_that_of_a_mixed_model():
+    """A second implementation: seeds as a random effect, fitted by restricted maximum likelihood."""
+    import pandas as pd
+    import statsmodels.formula.api as smf
+
+    scores = noise(np.random.default_rng(31), models=6, seeds=8)
+    model, seed = (index.ravel() for index in np.indices(scores.shape))
+    cells = pd.DataFrame({"model": np.array(MODELS)[model], "seed": seed, "score": scores.ravel()})
+    fitted = smf.mixedlm("score ~ model", cells, groups="seed").fit(reml=True)
+    assert stats.residual_variance(table(scores))[0] == pytest.approx(fitted.scale, rel=1e-3)
+    found = stats.gain(table(scores), "layer_3")
+    assert found.standard_error == pytest.approx(fitted.bse["model[T.layer_3]"], rel=1e-3)
+
+
+def test_the_mean_of_independent_gains_is_welchs_for_two():
+    """Half the difference of two independent samples: the variances add up, degrees of freedom are Welch's."""
+    rng = np.random.default_rng(32)
+    one, two = rng.normal(1, 1, 5), rng.normal(0, 3, 8)
+    found = stats.mean_gain([stats.seed_gain(one), stats.seed_gain(-two)])
+    expected = scipy.stats.ttest_ind(one, two, equal_var=False)
+    assert found.estimate == pytest.approx((one.mean() - two.mean()) / 2)
+    assert (found.p_value, found.df) == pytest.approx((expected.pvalue, expected.df))
+    assert found.n_seeds == 5
+    few = stats.mean_gain([stats.seed_gain(one), stats.seed_gain(two[:2])])
+    assert (few.interval, few.n_seeds) == (None, 2)
+    with pytest.raises(ResultsError, match="no gain to take a mean of"):
+        stats.mean_gain([])
 
 
 def test_a_missing_cell_drops_its_own_pair_only():
@@ -128,8 +182,8 @@ def test_a_model_that_always_collapsed_costs_the_others_nothing():
     assert (found.estimate, found.df, found.n_seeds) == (expected.estimate, expected.df, expected.n_seeds)
     assert found.standard_error == pytest.approx(expected.standard_error)
     assert (
-        stats.cross_fitted_gain(table(holed), LAYERS[:4]).chosen
-        == stats.cross_fitted_gain(table(scores), LAYERS[:3]).chosen
+        stats.cross_fitted_gain(table(holed), LAYERS[:4], (table(holed),) * 2).chosen
+        == stats.cross_fitted_gain(table(scores), LAYERS[:3], (table(scores),) * 2).chosen
     )
 
 
@@ -192,7 +246,7 @@ def test_power_is_how_often_the_test_finds_the_gain(items):
 
 
 def test_without_a_model_there_is_no_gain_to_find():
-    with pytest.raises(ResultsError, match="no model ended well whose gain could be found"):
+    with pytest.raises(ResultsError, match="no successful trial of a model"):
         stats.power(table(noise(np.random.default_rng(9))), [], 1.0)
 
 
@@ -206,7 +260,7 @@ def test_seeds_for_80_percent_are_the_fewest_that_do():
 
     assert found.seeds in (math.ceil(normal_seeds(0.8)), math.ceil(normal_seeds(0.8)) + 1)
     assert stats.power(table(scores, item_variance=1.0), LAYERS, 1.0).seeds is None
-    with pytest.raises(ResultsError, match="no model ended well"):
+    with pytest.raises(ResultsError, match="no successful trial of a model"):
         stats.power(table(scores), [], 1.0)
     assert stats.power(table(np.zeros((3, 2))), ["layer_1"], 0.5) == stats.Power(0.5, 1.0, 2)
     with pytest.raises(ResultsError, match="run more seeds"):
@@ -217,7 +271,7 @@ def test_each_estimand_by_hand():
     """Layers 1, 2 over a baseline of 60; test and dev prefer different layers on different seeds."""
     test = table([[60, 60, 60], [61, 64, 61], [62, 60, 63]])
     dev = table([[70, 70, 70], [75, 71, 75], [74, 74, 74]])
-    found = stats.cross_fitted_gain(test, LAYERS[:2])
+    found = stats.cross_fitted_gain(test, LAYERS[:2], (test, test))
     assert list(found.chosen.values()) == ["layer_1", "layer_2", "layer_1"]
     assert found.gain.estimate == pytest.approx((1 + 0 + 1) / 3)
     assert found.overall == "layer_1"
@@ -235,13 +289,10 @@ def test_halves_of_the_items_take_turns():
     whole = table([[60, 60, 60], [61, 61, 61], [61.5, 61.5, 61.5]], 0.4)
     one = table([[60, 60, 60], [64, 64, 64], [61, 61, 61]])
     two = table([[60, 60, 60], [58, 58, 58], [62, 62, 62]])
-    found = stats.cross_fitted_gain(whole, LAYERS[:2], halves=(one, two))
+    found = stats.cross_fitted_gain(whole, LAYERS[:2], (one, two))
     assert set(found.chosen.values()) == {"layer_1/layer_2"}
     assert found.gain.estimate == pytest.approx((-2 + 1) / 2)
     assert found.overall == "layer_2"
-    alike = stats.cross_fitted_gain(whole, LAYERS[:2], halves=(whole, whole))
-    assert alike.chosen == stats.cross_fitted_gain(whole, LAYERS[:2]).chosen
-    assert alike.gain.estimate == pytest.approx(1.5)
 
 
 def test_own_and_common_layers_are_chosen_on_one_half_and_scored_on_the_other():
@@ -273,12 +324,23 @@ def test_layers_that_are_lucky_on_the_items_show_no_gain(halved, bias):
     found = []
     for _ in range(1500):
         scores, items = noise(rng, seeds=5), 0.3 * math.sqrt(2) * rng.standard_normal((2, 12, 1))
-        halves = tuple(table(scores + half) for half in items) if halved else None
         test = table(scores + items.mean(axis=0), 2 * 0.3**2)
-        found.append(stats.cross_fitted_gain(test, LAYERS, halves=halves).gain)
+        halves = tuple(table(scores + half) for half in items) if halved else (test, test)
+        found.append(stats.cross_fitted_gain(test, LAYERS, halves).gain)
     assert np.mean([g.estimate for g in found]) == pytest.approx(bias, abs=0.06)
     if halved:
         assert 0.935 <= covered(found, 0.0) <= 0.99
+
+
+def test_from_ten_seeds_on_two_folds_of_seeds_choose_for_each_other():
+    """Seeds in even places say layer 1, those in odd ones layer 2: each fold is scored with the other's choice."""
+    even = np.arange(10) % 2 == 0
+    scores = np.stack([np.full(10, 60.0), np.where(even, 64, 59), np.where(even, 58, 63)])
+    found = stats.cross_fitted_gain(table(scores), LAYERS[:2], (table(scores),) * 2)
+    assert list(found.chosen.values()) == ["layer_2", "layer_1"] * 5
+    assert found.gain.estimate == pytest.approx((-2 - 1) / 2)
+    fewer = table(scores[:, :9])
+    assert set(stats.cross_fitted_gain(fewer, LAYERS[:2], (fewer, fewer)).chosen.values()) == {"layer_1"}
 
 
 def test_a_clear_winner_is_chosen_everywhere_and_scored_as_its_gain():
@@ -288,7 +350,7 @@ def test_a_clear_winner_is_chosen_everywhere_and_scored_as_its_gain():
     expected = stats.gain(test, "layer_7")
     assert stats.dev_selected_gain(test, test, LAYERS).gain == expected
     assert stats.best_on_test_gain(test, LAYERS).gain == expected
-    crossed = stats.cross_fitted_gain(test, LAYERS)
+    crossed = stats.cross_fitted_gain(test, LAYERS, (test, test))
     assert set(crossed.chosen.values()) == {"layer_7"}
     assert crossed.gain.estimate == pytest.approx(expected.estimate)
 
@@ -298,11 +360,12 @@ def test_item_variance_of_a_mixed_choice():
     rng = np.random.default_rng(9)
     errors = rng.multivariate_normal(np.zeros(3), [[1, 0.2, 0.1], [0.2, 2, 0.3], [0.1, 0.3, 3]], 50)
     pairwise = np.var(errors[:, :, None] - errors[:, None, :], axis=0)
-    scores = np.array([[60, 60], [61, 50], [50, 61]], dtype=float)
-    test = stats.ScoreTable(MODELS[:3], (0, 1), scores, pairwise)
+    scores = np.array([[60, 60.5, 60, 60], [61, 61, 50, 50], [50, 50, 61, 61]])
+    test = stats.ScoreTable(MODELS[:3], (0, 1, 2, 3), scores, pairwise)
     found = stats.dev_selected_gain(table(scores[:, ::-1]), test, LAYERS[:2])
     assert set(found.chosen.values()) == {"layer_1", "layer_2"}
-    seeds = 2 * stats.residual_variance(test)[0] / 2
+    assert sorted(found.chosen.values()) == ["layer_1"] * 2 + ["layer_2"] * 2
+    seeds = found.spread * stats.residual_variance(test)[0] / 4
     items = np.var(errors[:, 1:].mean(axis=1) - errors[:, 0])
     assert found.gain.standard_error == pytest.approx(math.sqrt(seeds + items))
 
@@ -311,13 +374,13 @@ def test_selection_with_missing_scores_and_few_seeds():
     one = table([[60.0], [61.0], [62.0]])
     assert stats.dev_selected_gain(one, one, LAYERS[:2]).gain.estimate == 2
     with pytest.raises(ResultsError, match="cross-fitting needs 2 seeds"):
-        stats.cross_fitted_gain(one, LAYERS[:2])
+        stats.cross_fitted_gain(one, LAYERS[:2], (one, one))
     holed = table([[60, 60, 60], [61, 61, np.nan], [62, 62, 62]])
-    assert stats.cross_fitted_gain(holed, LAYERS[:2]).chosen == dict.fromkeys(range(3), "layer_2"), (
-        "layer 1 is out"
-    )
+    assert stats.cross_fitted_gain(holed, LAYERS[:2], (holed, holed)).chosen == dict.fromkeys(
+        range(3), "layer_2"
+    ), "layer 1 is out"
     holed = table([[60, 60, 60, 60], [61, 61, np.nan, 61], [62, 62, 62, 62]])
-    assert list(stats.cross_fitted_gain(holed, LAYERS[:2]).chosen) == [0, 1, 3], (
+    assert list(stats.cross_fitted_gain(holed, LAYERS[:2], (holed, holed)).chosen) == [0, 1, 3], (
         "three seeds are enough to stay in"
     )
     with pytest.raises(ResultsError, match="no seed has all of layer_1, layer_2, baseline"):
@@ -330,30 +393,29 @@ def test_dev_and_test_are_joined_by_seed_number():
     assert stats.dev_selected_gain(dev, test, LAYERS[:2]).chosen == {5: "layer_2", 6: "layer_2"}
 
 
-@pytest.mark.parametrize("seeds", [3, 5])
+@pytest.mark.parametrize("seeds", [3, 5, 10])
 def test_honest_estimands_show_no_gain_where_there_is_none(seeds):
     """No effect, dev and test noise correlated at 0.6: unbiased, and intervals that cover, false alarms 2.5 %.
 
-    Standard error of a coverage over 600 tables: 0.009. The dev-selected interval is allowed its stated
-    shortfall, since its choices depend a little on the scores they are judged by.
+    Standard error of a coverage over 600 tables: 0.009; a true one of 95 % is below 92.5 % once in 300 times.
     """
     rng = np.random.default_rng(10)
     crossed, by_dev, best = [], [], []
     for _ in range(600):
         scores = noise(rng, seeds=seeds)
         test, dev = table(scores), table(0.6 * scores + 0.8 * rng.standard_normal(scores.shape))
-        crossed.append(stats.cross_fitted_gain(test, LAYERS).gain)
+        crossed.append(stats.cross_fitted_gain(test, LAYERS, (test, test)).gain)
         by_dev.append(stats.dev_selected_gain(dev, test, LAYERS).gain)
         best.append(stats.best_on_test_gain(test, LAYERS).gain)
     assert np.mean([g.estimate for g in crossed]) == pytest.approx(0, abs=0.1)
     assert np.mean([g.estimate for g in by_dev]) == pytest.approx(0, abs=0.1)
     assert 0.93 <= covered(crossed, 0.0) <= 0.98
-    assert 0.92 <= covered(by_dev, 0.0) <= 0.98
+    assert 0.925 <= covered(by_dev, 0.0) <= 0.98
     assert np.mean([g.estimate for g in best]) == pytest.approx(stats.null_best_gain(1, 11, seeds), abs=0.1)
 
 
 def test_null_best_gain_is_the_expected_maximum():
-    assert stats.null_best_gain(1, 1, 1) == pytest.approx(0, abs=1e-12)
+    assert stats.null_best_gain(1, 1, 1) == 0
     assert stats.null_best_gain(1, 2, 1) == pytest.approx(1 / math.sqrt(math.pi))
     assert stats.null_best_gain(2, 3, 4) == pytest.approx(3 / (2 * math.sqrt(math.pi)))
     assert stats.null_best_gain(0.8, 11, 3) == pytest.approx(0.73, abs=0.005)
@@ -383,6 +445,11 @@ def test_max_statistic_p_is_uniform_without_an_effect_and_small_with_one():
 
 
 # Layers across tasks
+
+
+def on_all(tables):
+    """All items in place of each half: they choose and are scored."""
+    return {name: (one, one) for name, one in tables.items()}
 
 
 def task_tables(rng, sds=(1, 1, 1, 1), effects=0.0, items=0.0):
@@ -470,7 +537,7 @@ def test_comparisons_across_tasks_need_two_of_each():
         stats.task_by_layer_interaction({"a": table(np.zeros((12, 3)))}, LAYERS)
     one = {name: table(np.zeros((12, 1))) for name in "ab"}
     with pytest.raises(ResultsError, match="2 tasks, 11 layers, 1 seeds"):
-        stats.own_against_common(one, LAYERS)
+        stats.own_against_common(one, LAYERS, on_all(one))
 
 
 def test_own_layers_against_a_common_one_by_hand():
@@ -480,17 +547,21 @@ def test_own_layers_against_a_common_one_by_hand():
         "a": table(base + np.array([[0], [2], [0]])),
         "b": table(base + np.array([[0], [0], [6]])),
     }
-    found = stats.own_against_common(tables, LAYERS[:2])
+    found = stats.own_against_common(tables, LAYERS[:2], on_all(tables))
     assert found.gain.estimate == pytest.approx(1)
     assert found.overall == "layer_2"
     assert set(found.chosen.values()) == {"layer_2"}
 
 
-def test_own_layers_win_nothing_by_chance_and_the_interval_covers():
+@pytest.mark.parametrize("n_seeds", [3, 9])
+def test_own_layers_win_nothing_by_chance_and_the_interval_covers(n_seeds):
+    """500 draws: false alarms of 2.5 % to one side come out above 4.6 % in 1 of 500 such tests."""
     rng = np.random.default_rng(16)
-    gains = [stats.own_against_common(task_tables(rng), LAYERS).gain for _ in range(500)]
+    drawn = [{str(k): table(noise(rng, seeds=n_seeds)) for k in range(4)} for _ in range(500)]
+    gains = [stats.own_against_common(tables, LAYERS, on_all(tables)).gain for tables in drawn]
     assert np.mean([g.estimate for g in gains]) == pytest.approx(0, abs=0.06)
-    assert 0.925 <= covered(gains, 0.0) <= 0.975
+    assert np.mean([g.interval.low > 0 for g in gains]) <= 0.046
+    assert 0.925 <= covered(gains, 0.0) <= 0.99
     assert all(g.standard_error > 0 for g in gains)
 
 
@@ -500,9 +571,9 @@ def test_own_against_common_weighs_a_noisy_task_as_its_mean_does():
     tables = {
         name: table(60 + sd * rng.standard_normal((12, 3))) for name, sd in zip("abc", (5, 0.5, 0.5), strict=True)
     }
-    found = stats.own_against_common(tables, LAYERS).gain
+    found = stats.own_against_common(tables, LAYERS, on_all(tables)).gain
     residuals = [stats.residual_variance(one)[0] for one in tables.values()]
-    assert found.standard_error == pytest.approx(np.sqrt(2 * np.mean(residuals) / (3 * 3)))
+    assert found.standard_error**2 / (np.mean(residuals) / (3 * 3)) == pytest.approx(2.3, abs=0.3)
     assert found.df == pytest.approx(22 * sum(residuals) ** 2 / np.sum(np.square(residuals)))
     assert 22 < found.df < 24
 
@@ -538,19 +609,19 @@ def test_own_against_common_counts_item_noise():
     wider = {
         name: stats.ScoreTable(t.models, t.seeds, t.scores, 4 * (1 - np.eye(12))) for name, t in tables.items()
     }
-    plain, noisy = (stats.own_against_common(t, LAYERS).gain for t in (tables, wider))
+    plain, noisy = (stats.own_against_common(t, LAYERS, on_all(t)).gain for t in (tables, wider))
     assert noisy.estimate == plain.estimate
     assert plain.standard_error**2 < noisy.standard_error**2 <= plain.standard_error**2 + 1 + 1e-9
 
 
 def test_probability_best_of_two_is_a_t_probability():
-    scores = 60 + np.array([[0.0, 0.2], [1.0, 0.0], [1.3, 2.2]])
+    scores = 60 + np.array([[0.0, 0.2, 0.1], [1.0, 0.0, 0.4], [1.3, 2.2, 0.6]])
     found = stats.probability_best(table(scores), LAYERS[:2], np.random.default_rng(0), n=100_000)
     one = stats.gain(table(scores), "layer_2", baseline="layer_1")
     assert found["layer_2"] == pytest.approx(
         scipy.stats.t.cdf(one.estimate / one.standard_error, one.df), abs=0.01
     )
-    assert one.df == 2
+    assert one.df == 4
     assert sum(found.values()) == pytest.approx(1)
 
 
@@ -633,10 +704,11 @@ def test_holm_by_hand():
     assert stats.holm(np.array([0.03, 0.01, 0.04, 0.005])) == pytest.approx([0.06, 0.03, 0.06, 0.02])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(arrays(float, st.integers(1, 8), elements=st.floats(0, 1)))
 def test_holm_is_monotone_and_never_below_p(p):
     adjusted = stats.holm(p)
+    assert adjusted == pytest.approx(multipletests(p, method="holm")[1])
     assert np.all((adjusted >= p) & (adjusted <= 1))
     assert np.all(np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0)
     assert adjusted.min() == min(1, len(p) * p.min())
@@ -653,7 +725,7 @@ def test_bootstrap_of_independent_items_has_the_binomial_variance():
     rng = np.random.default_rng(21)
     a, b = (correct_items(rng, 2000, accuracy) for accuracy in (0.8, 0.7))
     where = (np.repeat("en", 2000), np.arange(2000))
-    scores = stats.bootstrap_scores(np.stack([a, b]), *where, share_from_counts, 3000, rng)
+    scores = stats.bootstrap_scores(np.stack([a, b]), *where, share_from_counts, rng, 3000)
     found = scores[0] - scores[1]
     paired = 100 * (a[:, 0] - b[:, 0])
     assert found.mean() == pytest.approx(paired.mean(), abs=0.1)
@@ -668,7 +740,7 @@ def test_parallel_items_are_drawn_jointly_and_others_apart():
     item = np.tile(np.arange(500), 4)
     apart = np.array([f"{code}/{number}" for code, number in zip(language, item, strict=True)])
     variances = [
-        stats.bootstrap_scores(counts[None], language, cluster, share_from_counts, 2000, rng).var()
+        stats.bootstrap_scores(counts[None], language, cluster, share_from_counts, rng, 2000).var()
         for cluster in (item, apart)
     ]
     single = 1e4 * one[:, 0].var() / 500
@@ -685,7 +757,7 @@ def test_a_language_never_changes_its_number_of_clusters():
         seen.append(sums)
         return sums[..., 0]
 
-    stats.bootstrap_scores(np.ones((1, 33, 1)), language, np.arange(33), keep, 50, rng)
+    stats.bootstrap_scores(np.ones((1, 33, 1)), language, np.arange(33), keep, rng, 50)
     assert np.unique(seen[0][:, 0, :, 0], axis=0).tolist() == [[30.0, 3.0]]
 
 
@@ -693,7 +765,7 @@ def test_languages_weigh_the_same_whatever_their_size():
     rng = np.random.default_rng(24)
     counts = np.repeat([[1.0, 1.0], [0.0, 1.0]], [90, 10], axis=0)
     language = np.repeat(["de", "en"], [90, 10])
-    found = stats.bootstrap_scores(counts[None], language, np.arange(100), share_from_counts, 5, rng)
+    found = stats.bootstrap_scores(counts[None], language, np.arange(100), share_from_counts, rng, 5)
     assert found.tolist() == [[50.0] * 5]
 
 
@@ -703,7 +775,7 @@ def test_sentences_are_clusters_of_their_rows():
     counts = np.repeat(correct_items(rng, 300, 0.6), 5, axis=0)
     language = np.repeat("en", 1500)
     clustered, alone = (
-        stats.bootstrap_scores(counts[None], language, cluster, share_from_counts, 2000, rng).var()
+        stats.bootstrap_scores(counts[None], language, cluster, share_from_counts, rng, 2000).var()
         for cluster in (np.repeat(np.arange(300), 5), np.arange(1500))
     )
     assert clustered / alone == pytest.approx(5, rel=0.15)
@@ -713,23 +785,101 @@ def test_bootstrap_of_f1_agrees_with_redrawing_the_rows():
     rng = np.random.default_rng(26)
     counts = rng.poisson((1.0, 1.6, 1.8), (200, 3)).astype(float)
     counts[:, 0] = np.minimum(counts[:, 0], counts[:, 1:].min(axis=1))
-    found = stats.bootstrap_scores(counts[None], np.repeat("en", 200), np.arange(200), f1_from_counts, 3000, rng)
+    found = stats.bootstrap_scores(counts[None], np.repeat("en", 200), np.arange(200), f1_from_counts, rng, 3000)
     redrawn = [f1_from_counts(counts[rng.integers(200, size=200)].sum(axis=0)) for _ in range(3000)]
     assert found.std() == pytest.approx(np.std(redrawn), rel=0.08)
     assert found.mean() == pytest.approx(np.mean(redrawn), abs=0.3)
 
 
-def test_item_variance_is_that_of_seed_means_and_knows_missing_trials():
-    rng = np.random.default_rng(27)
-    counts = np.stack([[correct_items(rng, 400, accuracy) for _ in range(2)] for accuracy in (0.7, 0.75, 0.8)])
-    counts[1, 0] = np.nan
-    counts[2] = np.nan
-    where = (np.repeat("en", 400), np.arange(400))
-    found = stats.item_variance(counts, *where, share_from_counts, 3000, rng)
-    expected = 100 * (counts[0, :, :, 0].mean(axis=0) - counts[1, 1, :, 0])
-    assert found[0, 1] == found[1, 0] == pytest.approx(expected.var() / 400, rel=0.12)
+def runs_of(rng, n_seeds, n_items, share, own):
+    """Right answers (S, N) of runs of one model: an item is right with its own chance in all of them, apart from
+    the share of items that each run flips by itself."""
+    common = rng.random(n_items) < share
+    return np.stack(
+        [np.where(rng.random(n_items) < own, rng.random(n_items) < 0.5, common) for _ in range(n_seeds)]
+    )
+
+
+def test_item_variance_leaves_out_what_single_runs_add():
+    """The part that seeds share, from the items themselves: (S v_mean - v_single) / (S - 1) of the difference."""
+    rng, n = np.random.default_rng(27), 4000
+    right = np.stack([runs_of(rng, 3, n, share, 0.5) for share in (0.6, 0.7)]).astype(float)
+    counts = np.stack([right, np.ones_like(right)], axis=-1)
+    found = stats.item_variance(counts, np.repeat("en", n), np.arange(n), share_from_counts, rng, n_resamples=4000)
+    difference = 100 * (right[1] - right[0])
+    of_mean, of_one = difference.mean(axis=0).var() / n, difference.var(axis=1).mean() / n
+    assert found[0, 1] == found[1, 0] == pytest.approx((3 * of_mean - of_one) / 2, rel=0.1)
     assert found[0, 0] == found[1, 1] == 0
-    assert np.isnan(found[2, :2]).all()
+    assert found[0, 1] < of_mean
+
+
+def test_runs_that_share_nothing_have_no_item_variance():
+    """Item x run noise alone: 0 up to the noise of the resamples, however few seeds there are."""
+    rng, n = np.random.default_rng(33), 2000
+    right = (rng.random((2, 4, n)) < 0.6).astype(float)
+    counts = np.stack([right, np.ones_like(right)], axis=-1)
+    found = stats.item_variance(counts, np.repeat("en", n), np.arange(n), share_from_counts, rng, n_resamples=2000)
+    single = 1e4 * 2 * 0.24 / n
+    assert found[0, 1] < 0.1 * single
+
+
+def test_item_variance_takes_the_seeds_that_each_model_has():
+    rng = np.random.default_rng(34)
+    draws = rng.standard_normal((3, 4, 300))
+    draws[1, 0] = draws[2] = np.nan
+    found = stats.pure_item_variance(draws)
+
+    def covariance(a, b):
+        pairs = [
+            np.cov(draws[a, s], draws[b, t])[0, 1]
+            for s, t in itertools.permutations(range(4), 2)
+            if np.isfinite(draws[[a, b], [s, t]]).all()
+        ]
+        return np.mean(pairs) if pairs else 0.0
+
+    expected = covariance(0, 0) + covariance(1, 1) - covariance(0, 1) - covariance(1, 0)
+    assert found[0, 1] == pytest.approx(max(expected, 0))
+    assert found[2, 2] == 0
+
+
+# What a design can find
+
+
+def test_seeds_to_decide_are_the_fewest_at_which_most_estimates_are_decided():
+    """Against simulation: of estimates around a true gain of 0.3 at 0.5 points seed noise."""
+    rng = np.random.default_rng(35)
+
+    def regions(error, df):
+        two, one = scipy.stats.t.ppf(0.975, df) * error, scipy.stats.t.ppf(0.95, df) * error
+        return [(-math.inf, 1 - one), (two, math.inf)]
+
+    found = stats.seeds_to_decide(0.3, 2 * 0.25 / 5, 0.001, 44, 5, regions)
+
+    def decided(n):
+        """20,000 data sets: a standard error of 0.3 %."""
+        df = 11 * (n - 1)
+        error = np.sqrt(0.5 / n * rng.chisquare(df, 20_000) / df + 0.001)
+        estimate = rng.normal(0.3, np.sqrt(0.5 / n + 0.001), 20_000)
+        (_, smaller), (shown, _) = regions(error, df)
+        return np.mean((estimate < smaller) | (estimate > shown))
+
+    assert decided(found) > 0.79
+    assert decided(found - 1) < 0.81
+    assert stats.seeds_to_decide(0.3, 0.1, 5.0, 44, 5, regions) is None
+
+
+def test_a_significant_estimate_exaggerates_as_often_simulated():
+    rng = np.random.default_rng(36)
+    estimates = rng.normal(1.0, 0.8, 400_000)
+    significant = np.abs(estimates[np.abs(estimates) > scipy.stats.t.ppf(0.975, 1e6) * 0.8])
+    assert stats.exaggeration(1.0, 0.8, 1e6) == pytest.approx(significant.mean(), rel=0.01)
+
+
+def test_a_run_wins_a_pair_as_often_as_the_difference_is_positive():
+    rng = np.random.default_rng(37)
+    wins = np.mean(rng.normal(0.5, 1, 200_000) > rng.normal(0, 1, 200_000))
+    assert stats.win_probability(stats.Gain(0.5, 3), 1.0) == pytest.approx(wins, abs=0.01)
+    assert stats.win_probability(stats.Gain(0.5, 3), 0.0) == 1
 
 
 def test_five_hundred_resamples_of_20_000_clusters_take_under_a_second():
@@ -737,5 +887,5 @@ def test_five_hundred_resamples_of_20_000_clusters_take_under_a_second():
     counts = rng.integers(0, 3, (20_000, 3)).astype(float)
     start = time.process_time()
     where = (np.repeat("en", 20_000), np.arange(20_000))
-    stats.bootstrap_scores(np.stack([counts, counts[::-1]]), *where, f1_from_counts, 500, rng)
+    stats.bootstrap_scores(np.stack([counts, counts[::-1]]), *where, f1_from_counts, rng)
     assert time.process_time() - start < 2  # twice the aim: the machine may be busy

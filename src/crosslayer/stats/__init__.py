@@ -1,0 +1,97 @@
+"""Intervals, selections and tests of gains between models trained with the same seeds.
+
+Every score and gain is in points, every variance in points squared. `tables` has the model of a gain, `selection`
+the three estimands, `power` what a design can find, `layers` the comparisons across tasks, `seeds` what has one
+value a seed, and `items` the noise of the test items.
+
+Notation: M models, S seeds, L layers, T tasks, N items, C clusters, R resamples, K counts per item.
+"""
+
+from crosslayer.stats.items import bootstrap_scores, item_variance, pure_item_variance
+from crosslayer.stats.layers import (
+    chance_all_distinct,
+    own_against_common,
+    probability_best,
+    task_by_layer_interaction,
+)
+from crosslayer.stats.power import MAX_SEEDS, Power, exaggeration, power, seeds_to_decide, win_probability
+from crosslayer.stats.seeds import (
+    circular_shift_p,
+    holm,
+    mean_interval,
+    pair_pseudo_values,
+    permutation_p,
+    slope,
+)
+from crosslayer.stats.selection import (
+    SelectedGain,
+    best_on_test_gain,
+    comparable,
+    cross_fitted_gain,
+    dev_selected_gain,
+    gain_of_choices,
+    max_statistic_p,
+    null_best_gain,
+)
+from crosslayer.stats.tables import (
+    MIN_SEEDS,
+    POWER,
+    Floats,
+    FTest,
+    Gain,
+    Indices,
+    Interval,
+    ScoreTable,
+    SeedMean,
+    Statistic,
+    gain,
+    mean_gain,
+    minimum_detectable,
+    residual_variance,
+    seed_gain,
+)
+
+__all__ = [
+    "MAX_SEEDS",
+    "MIN_SEEDS",
+    "POWER",
+    "FTest",
+    "Floats",
+    "Gain",
+    "Indices",
+    "Interval",
+    "Power",
+    "ScoreTable",
+    "SeedMean",
+    "SelectedGain",
+    "Statistic",
+    "best_on_test_gain",
+    "bootstrap_scores",
+    "chance_all_distinct",
+    "circular_shift_p",
+    "comparable",
+    "cross_fitted_gain",
+    "dev_selected_gain",
+    "exaggeration",
+    "gain",
+    "gain_of_choices",
+    "holm",
+    "item_variance",
+    "max_statistic_p",
+    "mean_gain",
+    "mean_interval",
+    "minimum_detectable",
+    "null_best_gain",
+    "own_against_common",
+    "pair_pseudo_values",
+    "permutation_p",
+    "power",
+    "probability_best",
+    "pure_item_variance",
+    "residual_variance",
+    "seed_gain",
+    "seeds_to_decide",
+    "slope",
+    "task_by_layer_interaction",
+    "win_probability",
+]

@@ -1,0 +1,198 @@
+"""Layers across tasks: do they gain differently, what wins a task's own layer, how probably is each the best."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+
+import numpy as np
+from scipy.special import fdtrc
+
+from crosslayer.errors import ResultsError
+from crosslayer.stats.selection import (
+    SelectedGain,
+    by_seed,
+    choosing_seeds,
+    chosen_by_others,
+    comparable,
+    complete,
+)
+from crosslayer.stats.tables import (
+    KNOWN,
+    MIN_SEEDS,
+    ROUNDING,
+    Floats,
+    FTest,
+    Gain,
+    Indices,
+    ScoreTable,
+    residual_variance,
+    welch_df,
+)
+
+
+def task_by_layer_interaction(tables: Mapping[str, ScoreTable], layers: Sequence[str]) -> FTest:
+    """F test of whether layers gain differently in different tasks.
+
+    Numerator: mean square of the interaction of the task-by-layer means (a baseline cancels in it).
+    Denominator: its mean without interaction, the mean over tasks of v_t = r_t / S_t + items_t, with r_t the
+    task's residual variance of score ~ model + seed, S_t its seeds that have all layers (tasks are not paired by
+    seed) and items_t the item variance of a layer. Noise differs between tasks, so the degrees of freedom are
+    Box's (1954) for the numerator and Welch-Satterthwaite's for the denominator; with equal v_t and no item
+    variance they are the classical ones, (T-1)(L-1) and the sum over tasks. Without any noise p is 1 or, with an
+    interaction, 0.
+
+    Raises:
+        ResultsError: fewer than two tasks or layers, or fewer than two seeds of a task.
+    """
+    names = comparable(list(tables.values()), layers) if tables else []
+    seeds = [complete([table], names)[1] for table in tables.values()]
+    _check_two_of_each(len(tables), len(names), min(map(len, seeds), default=0))
+    means = np.stack(
+        [table.cells(names, own).mean(axis=1) for table, own in zip(tables.values(), seeds, strict=True)]
+    )
+    centred = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
+    residuals = [residual_variance(table) for table in tables.values()]
+    n_seeds = [len(own) for own in seeds]
+    noise = np.array([variance for variance, _ in residuals]) / n_seeds
+    expected = noise + [_layer_item_variance(table, names) for table in tables.values()]
+    full_df1 = (len(tables) - 1) * (len(names) - 1)
+    square = float((centred**2).sum())
+    if not expected.any():
+        p = float(square <= ROUNDING)
+        return FTest(np.inf if square > ROUNDING else 0.0, full_df1, KNOWN, p, min(n_seeds))
+    f = float(square / full_df1 / expected.mean())
+    df1 = full_df1 * _box_epsilon(expected)
+    df2 = float(min(expected.sum() ** 2 / (noise**2 / [df for _, df in residuals]).sum(), KNOWN))
+    return FTest(f, df1, df2, float(fdtrc(df1, df2, f)), min(n_seeds))
+
+
+def own_against_common(
+    tables: Mapping[str, ScoreTable],
+    layers: Sequence[str],
+    halves: Mapping[str, tuple[ScoreTable, ScoreTable]],
+) -> SelectedGain:
+    """Points that each task's own best layer wins over one common layer, mean over tasks.
+
+    Both are chosen by other seeds on the other half of the items, as in `cross_fitted_gain` (own: best mean of the
+    task; common: best mean over tasks), and compared on what did not choose. The interval takes own and common
+    layer as two different trials at every seed and task, so it keeps its width where they happen to be the same,
+    and is wider where folds that choose from each other's scores vary more (`_switch_spread`). `chosen` has the
+    common layer.
+
+    Args:
+        tables: scores on all items, by task.
+        layers: the candidates.
+        halves: of each task, scores on two halves of its items.
+
+    Raises:
+        ResultsError: fewer than two tasks, layers or common seeds.
+    """
+    scores, seeds, names = _task_layer_scores(tables, layers)
+    one, two = (np.stack([halves[task][k].cells(names, seeds) for task in tables]) for k in (0, 1))
+    column, choosing = np.arange(len(seeds)), choosing_seeds(len(seeds))
+    commons, won, items = [], [], []
+    for selection, scored in ((one, two), (two, one)):
+        common = chosen_by_others(selection.mean(axis=0), choosing)
+        commons.append(common)
+        for place, table in enumerate(tables.values()):
+            own = chosen_by_others(selection[place], choosing)
+            won.append(np.mean(scored[place][own, column] - scored[place][common, column]))
+            items.append(_switch_item_variance(table, names, own, common))
+    residuals, dfs = zip(*(residual_variance(table) for table in tables.values()), strict=True)
+    n_tasks, n_seeds = len(tables), len(seeds)
+    found = Gain(float(np.mean(won)), n_seeds)
+    if n_seeds >= MIN_SEEDS and all(dfs):
+        spread = _switch_spread(n_tasks, len(names), n_seeds)
+        seed_part = spread * sum(residuals) / (n_tasks**2 * n_seeds)
+        item_part = float(np.mean(items)) / n_tasks
+        found = Gain(found.estimate, n_seeds, seed_part, welch_df(residuals, dfs), item_part)
+    return SelectedGain(found, by_seed(seeds, names, commons), names[int(scores.mean(axis=(0, 2)).argmax())])
+
+
+@lru_cache
+def _switch_spread(n_tasks: int, n_layers: int, n_seeds: int) -> float:
+    """n_tasks n_seeds times the variance of the mean points won on unit normal scores, at least 2: that of two
+    fixed layers. From 20,000 simulated sets of tables without layer effects."""
+    scores = np.random.default_rng(0).standard_normal((20_000, n_tasks, n_layers, n_seeds))
+    choosing = choosing_seeds(n_seeds)
+    own = chosen_by_others(scores, choosing)
+    common = chosen_by_others(scores.mean(axis=1), choosing)[:, None]
+    won = [
+        np.take_along_axis(scores, choice[:, :, None], axis=2)
+        for choice in (own, np.broadcast_to(common, own.shape))
+    ]
+    return max(2.0, float(n_tasks * n_seeds * (won[0] - won[1]).mean(axis=(1, 2, 3)).var()))
+
+
+def probability_best(
+    table: ScoreTable, candidates: Sequence[str], rng: np.random.Generator, n: int = 20_000
+) -> dict[str, float]:
+    """Probability of each candidate to be the best, by drawing n sets of true means.
+
+    Draws: observed means + normal noise of the pooled residual (its variance drawn from the scaled inverse
+    chi-squared) over the seeds + normal item noise.
+
+    Raises:
+        ResultsError: a model is missing, or fewer than two seeds have all of them.
+    """
+    names, seeds = complete([table], candidates)
+    residual, df = residual_variance(table)
+    if not df:
+        raise ResultsError("P(best) needs 2 seeds of 2 models: run more seeds")
+    means = table.cells(names, seeds).mean(axis=1)
+    rows = table.rows(names)
+    error = np.sqrt(residual * df / rng.chisquare(df, size=(n, 1)) / len(seeds))
+    draws = means + error * rng.standard_normal((n, len(names)))
+    draws += _normal(table.item_covariance(rows, int(rows[0])), n, rng)
+    counts = np.bincount(draws.argmax(axis=1), minlength=len(names))
+    return dict(zip(names, (counts / n).tolist(), strict=True))
+
+
+def chance_all_distinct(n_options: int, n_tasks: int) -> float:
+    """Probability that uniform draws for all tasks differ from each other (11 layers, 4 tasks: 0.54)."""
+    return float(np.prod(1 - np.arange(n_tasks) / n_options))
+
+
+def _task_layer_scores(
+    tables: Mapping[str, ScoreTable], layers: Sequence[str]
+) -> tuple[Floats, list[int], list[str]]:
+    """Scores (T, L, S) of the layers at the seeds that every task has complete."""
+    names, seeds = complete(list(tables.values()), layers)
+    _check_two_of_each(len(tables), len(names), len(seeds))
+    return np.stack([table.cells(names, seeds) for table in tables.values()]), seeds, names
+
+
+def _check_two_of_each(n_tasks: int, n_layers: int, n_seeds: int) -> None:
+    if min(n_tasks, n_layers, n_seeds) < 2:
+        found = f"{n_tasks} tasks, {n_layers} layers, {n_seeds} seeds"
+        raise ResultsError(f"a comparison across tasks needs 2 of each, found {found}: run the missing trials")
+
+
+def _box_epsilon(variances: Floats) -> float:
+    """Box's epsilon of contrasts between T independent means of these variances, 1 where they are equal."""
+    size = len(variances)
+    centring = np.eye(size) - 1 / size
+    matrix = centring * variances @ centring
+    return float(np.trace(matrix) ** 2 / (np.trace(matrix @ matrix) * (size - 1)))
+
+
+def _layer_item_variance(table: ScoreTable, names: Sequence[str]) -> float:
+    """Item variance of one layer's mean in the contrasts among layers: half the mean over pairs."""
+    rows = table.rows(names)
+    pairs = len(rows) * (len(rows) - 1)
+    return float(table.item_variance[np.ix_(rows, rows)].sum() / (2 * pairs))
+
+
+def _switch_item_variance(table: ScoreTable, names: list[str], own: Indices, common: Indices) -> float:
+    """Item variance of the mean over seeds of (own layer - common layer)."""
+    size = len(names)
+    weights = (np.bincount(own, minlength=size) - np.bincount(common, minlength=size)) / len(own)
+    rows = table.rows(names)
+    return max(float(weights @ table.item_covariance(rows, int(rows[0])) @ weights), 0.0)
+
+
+def _normal(covariance: Floats, n: int, rng: np.random.Generator) -> Floats:
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0))
+    return np.asarray(rng.standard_normal((n, len(values))) @ root.T)
