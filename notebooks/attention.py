@@ -18,8 +18,8 @@
 # at the same layer. Only modules of different seeds are compared: those of one task and seed start from the
 # same weights, which would make them alike for no good reason.
 #
-# The difference of the two mean distances is judged; p exchanges tasks among modules of the same seed and
-# half. **Reproduced** if it is positive with p < 0.05; **not reproduced** if its interval lies below 0.
+# The difference of the two mean distances is judged; p exchanges tasks within seeds, both halves of a task
+# together. **Reproduced** if it is positive with p < 0.05; **not reproduced** if its interval lies below 0.
 
 # %% tags=["parameters"]
 claim: str = "C13"

@@ -19,9 +19,9 @@
 #
 # The **primary measure** is the expected calibration error of the languages other than English: 10 bins of
 # equal mass, debiased (the plug-in form reads 4 points at 300 items even if calibration is perfect), before
-# any scaling. Multilingual minus English only, mean over the target tasks, one interval. Below 0 it
-# **improves**, above 0 it **worsens**, else **no difference is shown**. There is no value in the literature
-# to compare with.
+# any scaling. Multilingual minus English only, mean over the target tasks, one interval. A difference that two
+# one-sided tests show to lie within 1 point is **practically none**; else it **improves** below 0, **worsens**
+# above 0, and is **undecided** if the interval holds 0. There is no value in the literature to compare with.
 #
 # **Second** come Brier score and negative log-likelihood, and all three after temperature scaling fitted on
 # English dev. Accuracy and mean confidence (sharpness) always stand beside them, since an arm can be better

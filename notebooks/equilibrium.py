@@ -20,8 +20,9 @@
 # - the **accuracy gap** ({en, de} minus the rest) should **grow** with x;
 # - the **similarity** of the languages' fused mean vectors should **fall** with x.
 #
-# **Reproduced** if both slopes have that sign in both tasks and their intervals exclude 0; **not reproduced**
-# if one of them has the other sign in both tasks.
+# A task holds if both slopes have that sign and their intervals exclude 0. It is refuted if one of them is shown
+# to have the other sign. **Reproduced** if both tasks hold, partly if one does after Holm's correction; **not
+# reproduced** if none holds and one is refuted.
 
 # %% tags=["parameters"]
 claim: str = "C03"

@@ -11,7 +11,15 @@ import numpy as np
 import pandas as pd
 
 from crosslayer.config import Arm, Profile, parse_profile
-from crosslayer.predictions import Array, Outcome, Stage, TaskTable, TrialRecord, write_predictions
+from crosslayer.predictions import (
+    Array,
+    Outcome,
+    Stage,
+    TaskTable,
+    TrialRecord,
+    confidence_of,
+    write_predictions,
+)
 from crosslayer.tasks import TASKS, TaskName
 
 LANGUAGES = ("en", "de", "es", "zh")
@@ -87,6 +95,10 @@ class MadeUpRun:
 
     def scores(self, record: TrialRecord, split: str) -> Array | None:
         return self.logits.get((record.key, split))
+
+    def confidence(self, record: TrialRecord, split: str) -> Array | None:
+        logits = self.scores(record, split)
+        return None if logits is None else confidence_of(logits, self.predicted[record.key, split])
 
     def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
         return self.arrays.get(record.key, {})
@@ -183,7 +195,7 @@ def add_predictions(
 
 
 def write_results(run: MadeUpRun, folder: Path) -> None:
-    """Write a run as ``results/PROFILE``, its scores made up from the predictions."""
+    """Write a run as ``results/PROFILE``; scores that it lacks are made up from the predictions."""
     homes: dict[Path, list[str]] = {}
     for record in run.trials:
         home = folder / "trials" / record.stage / record.task
@@ -201,7 +213,8 @@ def write_results(run: MadeUpRun, folder: Path) -> None:
 
 def _frame(run: MadeUpRun, record: TrialRecord, split: str) -> pd.DataFrame:
     items, predicted = run.items[record.task, split], run.predicted[record.key, split]
-    logits = -3.0 * (np.arange(len(TASKS[record.task].labels)) != predicted[:, None])
+    made = -3.0 * (np.arange(len(TASKS[record.task].labels)) != predicted[:, None])
+    logits = run.logits.get((record.key, split), made)
     return pd.DataFrame(
         {"split": split, "language": items.language, "item": items.item, "position": items.position}
         | {"gold": items.gold, "predicted": predicted}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from crosslayer.data.encoded import Encoded
 from crosslayer.fusion import AIF, DLFA
-from crosslayer.probes import structure
+from crosslayer.probes import layers, structure
 from crosslayer.probes.layers import identity, linear_cka, similarity
 
 RNG = np.random.default_rng(0)
@@ -38,6 +40,77 @@ def test_similarity_of_languages_by_hand() -> None:
     expected = one @ other / np.sqrt(one @ one * (other @ other))
     assert frame.loc[(1, "de", "tr"), "cosine"] == pytest.approx(expected)
     assert frame.loc[(1, "de", "tr"), "cka"] == pytest.approx(linear_cka(vectors["de"][1], vectors["tr"][1]))
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, vectors: np.ndarray[Any, Any]) -> list[int]:
+    """Give row ``r`` of any windows the vectors (L, E) at ``vectors[:, r]``; returns the rows asked for."""
+    asked: list[int] = []
+
+    def encode(encoder: object, encoded: object, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        asked.extend(rows.tolist())
+        return vectors[:, rows]
+
+    monkeypatch.setattr(layers, "sentence_vectors", encode)
+    return asked
+
+
+def windows(task: str, split: list[str], language: list[str], labels: list[int]) -> Encoded:
+    """Windows of one label each; item numbers begin anew in each split and language."""
+    n = len(split)
+    item = [str(list(zip(split, language, strict=True))[:i].count((split[i], language[i]))) for i in range(n)]
+    empty = np.zeros((n, 1), np.int64)
+    return Encoded(
+        task=task, split=np.array(split), language=np.array(language), item=np.array(item),  # type: ignore[arg-type]
+        start=empty[:, 0], ids=empty, types=empty, firsts=empty, labels=np.array(labels)[:, None],
+    )  # fmt: skip
+
+
+def test_offsets_from_english_by_hand_and_each_sentence_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = ("de", "es", "tr")
+    sides = [(split, code) for split in ("foreign", "english") for code in codes for _ in range(5)]
+    vectors = RNG.normal(size=(2, len(sides), 4))
+    asked = stand_in(monkeypatch, vectors)
+    parallel = windows("", [s for s, _ in sides], [c for _, c in sides], [0] * len(sides))
+    hits, frame = layers.retrieval(None, parallel)  # type: ignore[arg-type]
+    assert sorted(asked) == list(range(len(sides)))
+    assert len(hits) == 3 * 5 * 4
+    offset = {
+        code: vectors[1, 5 * i : 5 * i + 5].mean(axis=0) - vectors[1, 15 + 5 * i : 20 + 5 * i].mean(axis=0)
+        for i, code in enumerate(codes)
+    }
+    middle = sum(offset.values()) / 3
+    one, other = offset["de"] - middle, offset["tr"] - middle
+    found = frame.set_index(["layer", "first", "second"])["cosine"]
+    assert list(found.index) == [(x, a, b) for x in (0, 1) for a, b in (("de", "es"), ("de", "tr"), ("es", "tr"))]
+    assert found[(1, "de", "tr")] == pytest.approx(one @ other / np.sqrt(one @ one * (other @ other)))
+
+
+def test_content_cancels_in_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two languages are alike up to a scale, whatever they talk about; the third goes another way."""
+    way = {"de": np.array([1.0, 0]), "nl": np.array([2.0, 0]), "tr": np.array([0, 3.0])}
+    topic = RNG.normal(size=(3, 5, 2)) * 100
+    foreign = topic + np.array(list(way.values()))[:, None]
+    stand_in(monkeypatch, np.concatenate([foreign.reshape(15, 2), topic.reshape(15, 2)])[None])
+    split, language = ["foreign"] * 15 + ["english"] * 15, [code for code in way for _ in range(5)] * 2
+    frame = layers.retrieval(None, windows("", split, language, [0] * 30))[1]  # type: ignore[arg-type]
+    centred = np.array(list(way.values())) - [1.0, 1.0]
+    assert frame["cosine"].tolist() == pytest.approx(
+        [np.dot(a, b) / np.sqrt(a @ a * (b @ b)) for a, b in combinations(centred, 2)]
+    )
+
+
+def test_one_foreign_language_has_no_pair() -> None:
+    assert layers.offset_similarity({"de": RNG.normal(size=(2, 4))}).empty
+
+
+def test_transfer_says_how_common_the_commonest_label_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    gold = {"en": [0, 0, 1, 2], "de": [1, 1, 1, 2]}
+    split = ["train"] * 4 + ["test"] * 8
+    stand_in(monkeypatch, RNG.normal(size=(2, 12, 4)))
+    language = ["en"] * 8 + ["de"] * 4
+    frame = layers.transfer(None, windows("xnli", split, language, [0, 1, 2, 0, *gold["en"], *gold["de"]]), 4)  # type: ignore[arg-type]
+    assert frame.groupby("language")["commonest"].unique().map(list).to_dict() == {"en": [50.0], "de": [75.0]}
+    assert frame["n_items"].unique() == [4]
 
 
 def test_a_language_is_told_where_its_vectors_lie_apart_and_nowhere_else() -> None:

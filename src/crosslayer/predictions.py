@@ -13,11 +13,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, ValidationError
+from scipy.special import softmax
 
 from crosslayer.config import Arm
 from crosslayer.data.examples import Split
@@ -40,6 +41,23 @@ VARIED, AT_SHARE = "varied:", "_at_"
 """Parts of the names of models with other settings, and with fewer training items."""
 SMOOTHED = "baseline_smoothed_"
 """Before the label smoothing of a baseline that is trained with it."""
+CONFIDENCE_STEPS = 65_535
+"""Confidences are multiples of 1/65,535, which two bytes hold: 0 and 1 are exact, and others are off by less than
+0.001 points."""
+
+
+class Batch(NamedTuple):
+    """What results depend on beside the specification of a trial: only trials that share it are compared.
+
+    Attributes:
+        version: of what a trial does (`crosslayer.trials.TRIAL_VERSION`); 0 if unknown.
+        precision, device_kind, torch: as in `TrialRecord`.
+    """
+
+    version: int
+    precision: str
+    device_kind: str
+    torch: str
 
 
 class TrialRecord(BaseModel):
@@ -51,12 +69,14 @@ class TrialRecord(BaseModel):
         layer: the lower layer x, where the model has one.
         arm: of intermediate training; ``none`` in the sweep.
         outcome: ``ok``, or the name of what went wrong; only ``ok`` has scores that count.
-        dev_score, test_score: points; English dev, and the plain mean over languages.
+        dev_score, test_score: points, of the predictions; English dev, and the plain mean over languages. In older
+            records ``dev_score`` is the best of ``dev_history``, in bfloat16 up to 0.4 points off.
         dev_history: English dev score after each epoch.
         best_epoch: the epoch (from 1) that the predictions come from.
         fusion_parameters, trained_parameters: counts.
         precision, device_kind, threads, torch: what results depend on; ``torch`` is its version, empty in records
             older than this field.
+        seal: hash of the newest seal of ``claims/seals.json`` when the trial was trained; empty without one.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -82,6 +102,14 @@ class TrialRecord(BaseModel):
     threads: int
     torch: str = ""
     specification: dict[str, Any] = {}
+    seal: str = ""
+
+    @property
+    def batch(self) -> Batch:
+        """The trials that this one may be compared with."""
+        version = self.specification.get("version")
+        known = version if isinstance(version, int) else 0
+        return Batch(known, self.precision, self.device_kind, self.torch)
 
 
 @dataclass(frozen=True)
@@ -124,7 +152,12 @@ class Run(Protocol):
         ...
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
-        """(N, K) max-centred logits in the order of `table`, or ``None`` where they were not kept."""
+        """(N, K) max-centred logits in the order of `table`, NaN in rows outside a kept sample; or ``None`` where
+        none were kept."""
+        ...
+
+    def confidence(self, record: TrialRecord, split: Split) -> Array | None:
+        """(N,) `confidence_of` the predicted labels in the order of `table`, or ``None``; NaN as in `scores`."""
         ...
 
     def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
@@ -140,14 +173,15 @@ class Run(Protocol):
         ...
 
 
-def chosen_on_dev(records: Iterable[TrialRecord]) -> str | None:
-    """The D_x with the best mean English dev score over seeds (the lowest layer of equals); None without any."""
-    scores: dict[int, list[float]] = {}
-    for record in records:
-        if record.model == f"layer_{record.layer}" and record.layer and record.dev_score is not None:
-            scores.setdefault(record.layer, []).append(record.dev_score)
-    means = {layer: float(np.mean(values)) for layer, values in sorted(scores.items())}
-    return f"layer_{max(means, key=means.__getitem__)}" if means else None
+def confidence_of(scores: Array, predicted: Array) -> Array:
+    """Probability (N,) of the predicted labels, rounded so that a fresh and a recorded run measure the same.
+
+    Args:
+        scores: (N, K) logits; a row of NaN gives NaN.
+        predicted: (N,) label ids.
+    """
+    probability = softmax(np.asarray(scores, dtype=np.float64), axis=1)[np.arange(len(predicted)), predicted]
+    return np.asarray(np.round(probability * CONFIDENCE_STEPS) / CONFIDENCE_STEPS)
 
 
 def schema(n_labels: int) -> pa.Schema:
@@ -275,9 +309,12 @@ class ResultsRun:
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
         """See `Run.scores`."""
+        return _scores(self._frame(record, split))
+
+    def confidence(self, record: TrialRecord, split: Split) -> Array | None:
+        """See `Run.confidence`."""
         frame = self._frame(record, split)
-        columns = [name for name in frame.columns if name.startswith("score_")]
-        return frame[columns].to_numpy(np.float32)
+        return confidence_of(_scores(frame), frame["predicted"].to_numpy())
 
     def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
         """See `Run.diagnostics`."""
@@ -299,6 +336,10 @@ class ResultsRun:
     def _frame(self, record: TrialRecord, split: Split) -> pd.DataFrame:
         frame = read_predictions(self.trial_folder(record) / "predictions.parquet")
         return frame[frame["split"] == split].reset_index(drop=True)
+
+
+def _scores(frame: pd.DataFrame) -> Array:
+    return frame[[name for name in frame.columns if name.startswith("score_")]].to_numpy(np.float32)
 
 
 def make_table(records: tuple[TrialRecord, ...], frames: list[pd.DataFrame]) -> TaskTable:
@@ -356,3 +397,15 @@ def read_record(path: Path) -> TrialRecord:
         raise ResultsError(f"{path} is missing though the manifest names it; run `dvc repro`") from None
     except ValidationError as error:
         raise ResultsError(f"{path} is damaged ({error.error_count()} errors); run `dvc repro`") from None
+
+
+def read_records(path: Path) -> tuple[TrialRecord, ...]:
+    """The records of a recorded run (``trials.json``).
+
+    Raises:
+        ResultsError: absent or damaged.
+    """
+    try:
+        return TypeAdapter(tuple[TrialRecord, ...]).validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        raise ResultsError(f"{path} is missing or damaged; restore it from git") from None

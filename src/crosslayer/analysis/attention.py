@@ -21,6 +21,7 @@ import numpy as np
 
 from crosslayer import stats
 from crosslayer.analysis.parts import (
+    Facts,
     gain_part,
     generator,
     has_values,
@@ -31,6 +32,7 @@ from crosslayer.analysis.parts import (
     tasks_in,
 )  # fmt: skip
 from crosslayer.analysis.scores import describe_failures, never_run, that_learnt
+from crosslayer.batches import best_batch
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -72,7 +74,8 @@ class Modules:
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The distance between tasks minus that within one, and what it is made of."""
-    records = [r for task in TASK_NAMES for r in run.records("sweep", task) if r.model in HALVES]
+    halves = {task: [r for r in run.records("sweep", task) if r.model in HALVES] for task in TASK_NAMES}
+    records = [record for task in TASK_NAMES for record in best_batch(halves[task], HALVES)]
     usable: list[TrialRecord] = []
     missing: list[str] = []
     for task in profile.tasks:
@@ -88,14 +91,16 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
             missing += never_run(TASKS[task].title, HALVES, sweep.seeds, there)
     keys: tuple[str, ...] = ()
     parts: list[Part] = []
+    facts: Facts = {}
     compared, few = compared_tasks(usable)
     missing += few
     try:
         modules = load_modules(run, [record for record in usable if record.task in compared])
         keys, parts = modules.keys, [_difference(modules), *_shown(modules)]
+        facts["smallest_p"] = smallest_p(len(modules.tasks), len(modules.seeds))
     except ResultsError as error:
         parts = [Part(measure="between_minus_within", estimate=None, unit=UNIT, judged=True, note=str(error))]
-    return make_evidence(claim, run, profile, parts, missing, keys)
+    return make_evidence(claim, run, profile, parts, missing, keys, facts)
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from crosslayer.analysis.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import Sweep, TaskScores, load_sweep
+from crosslayer.analysis.scores import Sweep, TaskScores, load_sweep, stated_layers
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -38,6 +38,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     layers = _common_layers(sweep)
     facts: Facts = {f"best_layer_{task}": name for task, name in _best(sweep, layers).items()}
     if n_layers := len(layers):
+        facts["layers_compared"] = stated_layers(layers)
         facts["chance_that_all_best_layers_differ"] = stats.chance_all_distinct(n_layers, len(sweep.tasks))
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys, facts)
 
@@ -74,7 +75,7 @@ def _interaction(sweep: Sweep) -> Part:
         return Part(
             measure="task_by_layer_interaction", estimate=min(found.f, LARGEST_F), unit="F", p_value=found.p,
             n_seeds=found.n_seeds, n_items=_n_items(sweep), judged=True,
-            note=f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {_spoken(layers)}.",
+            note=f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {stated_layers(layers)}.",
         )  # fmt: skip
 
     return part_or_none("task_by_layer_interaction", make, unit="F", judged=True)
@@ -94,7 +95,7 @@ def _interactions_of_two(sweep: Sweep) -> list[Part]:
 def _own_over_common(sweep: Sweep) -> Part:
     def make() -> Part:
         halves = {str(task): scores.halves() for task, scores in sweep.tasks.items()}
-        found = stats.own_against_common(_tables(sweep), _common_layers(sweep), halves=halves)
+        found = stats.own_against_common(_tables(sweep), _common_layers(sweep), halves)
         note = (
             f"Over one layer for all tasks ({found.overall}), both chosen by the other seeds on the other half of "
             "the items."
@@ -102,10 +103,6 @@ def _own_over_common(sweep: Sweep) -> Part:
         return gain_part("own_over_common", found.gain, n_items=_n_items(sweep), judged=True, note=note)
 
     return part_or_none("own_over_common", make, judged=True)
-
-
-def _spoken(layers: list[str]) -> str:
-    return f"layers {', '.join(name.removeprefix('layer_') for name in layers)}"
 
 
 def _n_items(sweep: Sweep) -> int:

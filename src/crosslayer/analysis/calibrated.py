@@ -1,6 +1,9 @@
 """Calibration of trials in the languages other than English.
 
-Notation: N rows with kept scores, K labels, S seeds, L languages, R resamples.
+Most measures need the confidence of the predicted label alone and rest on every row. Those that need the scores of
+all labels rest on the rows whose scores a recorded run keeps: all pairs, and a sample of the words.
+
+Notation: N rows, K labels, S seeds, L languages, R resamples.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import numpy.typing as npt
 from crosslayer import stats
 from crosslayer.analysis.parts import generator
 from crosslayer.analysis.scores import Units, find_units
+from crosslayer.data.examples import Split
 from crosslayer.errors import ResultsError
 from crosslayer.metrics.calibration import (
     classwise_ece10_equal_width_v1,
@@ -36,36 +40,41 @@ from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
 
 N_RESAMPLES = 300
+MIN_WORDS = 1500
+"""Of a language at least, or all that were scored where that is fewer: the debiased error shrinks at small sizes
+(a gap of 5 points reads 1.5 at 250 words)."""
+NOTES = {"second": "Secondary.", "exploratory": "Exploratory."}
 Ids = npt.NDArray[np.integer[Any]]
 
 
 class Measure(NamedTuple):
-    """Unit of a measure, and what part it has in the answer."""
+    """Unit of a measure, what part it has in the answer, and whether it needs the scores of all labels."""
 
     unit: str
     role: Literal["primary", "beside", "second", "exploratory"]
+    needs_scores: bool = False
 
 
 MEASURES = {
     "ece": Measure("points", "primary"),
     "accuracy": Measure("points", "beside"),
     "confidence": Measure("points", "beside"),
-    "brier": Measure("brier", "second"),
-    "nll": Measure("nats", "second"),
-    "ece_scaled": Measure("points", "second"),
-    "brier_scaled": Measure("brier", "second"),
-    "nll_scaled": Measure("nats", "second"),
-    "ece_vector_scaled": Measure("points", "exploratory"),
-    "accuracy_vector_scaled": Measure("points", "exploratory"),
+    "brier": Measure("brier", "second", needs_scores=True),
+    "nll": Measure("nats", "second", needs_scores=True),
+    "ece_scaled": Measure("points", "second", needs_scores=True),
+    "brier_scaled": Measure("brier", "second", needs_scores=True),
+    "nll_scaled": Measure("nats", "second", needs_scores=True),
+    "ece_vector_scaled": Measure("points", "exploratory", needs_scores=True),
+    "accuracy_vector_scaled": Measure("points", "exploratory", needs_scores=True),
     "ece_isotonic": Measure("points", "exploratory"),
     "ece_plug_in": Measure("points", "exploratory"),
     "ece_equal_width": Measure("points", "exploratory"),
-    "ece_classwise": Measure("points", "exploratory"),
+    "ece_classwise": Measure("points", "exploratory", needs_scores=True),
     "ece_spans": Measure("points", "exploratory"),
     "mce": Measure("points", "exploratory"),
-    "brier_reliability": Measure("brier", "exploratory"),
-    "brier_resolution": Measure("brier", "exploratory"),
-    "brier_uncertainty": Measure("brier", "exploratory"),
+    "brier_reliability": Measure("brier", "exploratory", needs_scores=True),
+    "brier_resolution": Measure("brier", "exploratory", needs_scores=True),
+    "brier_uncertainty": Measure("brier", "exploratory", needs_scores=True),
     "aurc": Measure("points", "exploratory"),
 }
 """``scaled`` is after a temperature; mean ``confidence`` is the sharpness; vector scaling alone can change labels,
@@ -82,7 +91,8 @@ class Calibrated:
         by_language: each measure of `MEASURES` that the task has in each language, (L,).
         resampled: (R,) mean over languages of the primary measure, clusters of items resampled.
         n_items: pairs or sentences.
-        n_rows: (L,) pairs, or words whose scores were kept.
+        n_rows: (L,) pairs or words.
+        n_scored: (L,) those among them whose scores of all labels were kept.
     """
 
     languages: tuple[str, ...]
@@ -90,6 +100,7 @@ class Calibrated:
     resampled: Floats
     n_items: int
     n_rows: tuple[int, ...]
+    n_scored: tuple[int, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,8 +128,20 @@ class Trials:
 
     @property
     def rows(self) -> str:
-        """How many pairs, or words with kept scores, a language has: ``1,500 pairs``, ``209 to 256 words``."""
-        counts = next(iter(self.trials.values())).n_rows
+        """How many pairs or words a language has: ``1,500 pairs``, ``489 to 3,781 words``."""
+        return self._told(next(iter(self.trials.values())).n_rows)
+
+    def sample(self, measure: str) -> str:
+        """How many words of a language a measure rests on, where these are not all."""
+        trial = next(iter(self.trials.values()))
+        sampled = MEASURES[measure].needs_scores and trial.n_scored != trial.n_rows
+        return f"From a sample of {self._told(trial.n_scored)} in each language." if sampled else ""
+
+    def note(self, measure: str) -> str:
+        """What part a measure has in the answer, and what it rests on where that is a sample."""
+        return f"{NOTES.get(MEASURES[measure].role, '')} {self.sample(measure)}".strip()
+
+    def _told(self, counts: tuple[int, ...]) -> str:
         what = "pairs" if TASKS[self.task].kind == "pair" else "words"
         low, high = min(counts), max(counts)
         return f"{low:,} {what}" if low == high else f"{low:,} to {high:,} {what}"
@@ -137,10 +160,18 @@ class Trials:
         found = np.ma.masked_invalid(self.by_language(name, measure, seeds))
         return np.asarray(found.mean(axis=1).filled(np.nan), dtype=np.float64)
 
-    def item_variance(self, name: str, other: str, seeds: Sequence[int]) -> float:
-        """Variance due to test items of the mean over seeds of the difference in the primary measure."""
-        pairs = [(self.trials[name, seed], self.trials[other, seed]) for seed in seeds]
-        return float(np.mean([a.resampled - b.resampled for a, b in pairs], axis=0).var(ddof=1))
+    def table(self, measure: str) -> stats.ScoreTable:
+        """A measure as scores of names and seeds, mean over languages; the primary one with its item variance."""
+        names = tuple(dict.fromkeys(name for name, _ in self.trials))
+        seeds = tuple(sorted({seed for _, seed in self.trials}))
+        scores = np.full((len(names), len(seeds)), np.nan)
+        draws = np.full((*scores.shape, N_RESAMPLES), np.nan)
+        for (name, seed), found in self.trials.items():
+            cell = names.index(name), seeds.index(seed)
+            scores[cell] = self.level(name, measure, [seed])[0]
+            draws[cell] = found.resampled
+        items = stats.pure_item_variance(draws) if measure == PRIMARY else np.zeros((len(names), len(names)))
+        return stats.ScoreTable(names, seeds, scores, items)
 
 
 def known(values: Floats) -> Floats:
@@ -150,18 +181,34 @@ def known(values: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """The rows of one trial in languages other than English whose scores were kept.
+    """The answers of one trial in languages other than English whose confidence was kept.
 
     Attributes:
         table: those rows.
-        logits: (N, K).
-        dev_logits, dev_gold: of English dev, which recalibration is fitted on.
+        confidence, right: (N,) of the predicted label; 1 where it is the gold one, else 0.
+        logits: (N, K), NaN in rows whose scores of all labels were not kept.
+        dev: the same of English dev, which recalibration is fitted on.
     """
 
     table: TaskTable
+    confidence: Floats
+    right: Floats
     logits: Floats
-    dev_logits: Floats
-    dev_gold: Ids
+    dev: Scored | None = None
+
+    @property
+    def scored(self) -> npt.NDArray[np.bool_]:
+        """(N,) where the scores of all labels were kept."""
+        return np.asarray(np.isfinite(self.logits).all(axis=1))
+
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Scored:
+        """Some of the rows (N,)."""
+        arrays = {name: getattr(self.table, name)[chosen] for name in ("language", "item", "position", "gold")}
+        table = replace(self.table, predicted=self.table.predicted[:, chosen], **arrays)
+        return replace(
+            self, table=table, confidence=self.confidence[chosen], right=self.right[chosen],
+            logits=self.logits[chosen],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,30 +221,51 @@ class Recalibration:
 
 
 def load_scored(run: Run, record: TrialRecord) -> Scored:
-    """The scores of one trial.
+    """The answers of one trial.
 
     Raises:
-        ResultsError: none were kept, or there is no language other than English.
+        ResultsError: no scores were kept, or those of too few words, or there is no language other than English.
     """
-    test, dev = (run.scores(record, split) for split in ("test", "dev"))
-    if test is None or dev is None:
-        raise ResultsError(f"{TASKS[record.task].title}: no scores were kept of trial {record.key}")
-    table, logits = _kept(run.table([record], "test"), test)
-    if not len(logits):
+    whole, dev = (_load_split(run, record, split) for split in ("test", "dev"))
+    abroad = np.array(whole.table.languages)[whole.table.language] != "en"
+    kept = abroad & np.isfinite(whole.confidence)
+    if not kept.any():
         raise ResultsError(f"{TASKS[record.task].title}: no language other than English in trial {record.key}")
-    rows = np.isfinite(dev).all(axis=1)
-    return Scored(table, logits, dev[rows].astype(np.float64), run.table([record], "dev").gold[rows])
+    if TASKS[record.task].kind == "tags":
+        _check_enough(record.task, whole.table.language[kept], whole.table.language[abroad])
+    return replace(whole.only(kept), dev=dev.only(np.isfinite(dev.confidence)))
 
 
-def recalibrate(scored: Scored) -> Recalibration:
+def _load_split(run: Run, record: TrialRecord, split: Split) -> Scored:
+    scores, confidence = run.scores(record, split), run.confidence(record, split)
+    if scores is None or confidence is None:
+        raise ResultsError(f"{TASKS[record.task].title}: no scores were kept of trial {record.key}")
+    table = run.table([record], split)
+    right = (table.predicted[0] == table.gold).astype(np.float64)
+    return Scored(table, confidence, right, np.asarray(scores, dtype=np.float64))
+
+
+def _check_enough(task: TaskName, kept: Ids, every: Ids) -> None:
+    """Refuse a trial of tags that has the confidence of fewer than 1,500 words of a language with more.
+
+    Args:
+        kept, every: the language of each word whose confidence was kept, and of each that was scored.
+    """
+    n_kept, n_every = (np.bincount(language, minlength=int(every.max()) + 1) for language in (kept, every))
+    lacking = n_kept < np.minimum(n_every, MIN_WORDS)
+    if lacking.any():
+        raise ResultsError(
+            f"{TASKS[task].title}: confidences of {n_kept[lacking].min():,} words a language were kept, "
+            f"{MIN_WORDS:,} are needed; record the run anew"
+        )
+
+
+def recalibrate(dev: Scored) -> Recalibration:
     """Fit every map on English dev."""
-    confidence, right = top_label(softmax(scored.dev_logits), scored.dev_gold)
-    temperature = fit_temperature(scored.dev_logits, scored.dev_gold)
-    return Recalibration(
-        temperature,
-        fit_vector_scaling(scored.dev_logits, scored.dev_gold, temperature),
-        fit_isotonic(confidence, right),
-    )
+    logits, gold = dev.logits[dev.scored], dev.table.gold[dev.scored]
+    temperature = fit_temperature(logits, gold)
+    vector = fit_vector_scaling(logits, gold, temperature)
+    return Recalibration(temperature, vector, fit_isotonic(dev.confidence, dev.right))
 
 
 def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
@@ -207,41 +275,46 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
         ResultsError: as `load_scored`.
     """
     scored = load_scored(run, record)
-    table, logits = scored.table, scored.logits
-    fitted = recalibrate(scored)
+    assert scored.dev is not None
+    fitted, table = recalibrate(scored.dev), scored.table
     codes = np.unique(table.language)
-    rows = [table.language == code for code in codes]
-    found = [_measures(logits[here], table.gold[here], fitted) for here in rows]
+    in_language = [scored.only(table.language == code) for code in codes]
+    found = [_of_all_rows(one, fitted) | _of_sample(one, fitted) for one in in_language]
     if record.task == "ner":
-        found = [each | {"ece_spans": _spans(table, logits, here)} for each, here in zip(found, rows, strict=True)]
+        found = [each | {"ece_spans": _spans(one)} for each, one in zip(found, in_language, strict=True)]
     units = find_units(table, parallel or TASKS[record.task].kind == "pair")
     return Calibrated(
         languages=tuple(table.languages[code] for code in codes),
         by_language={name: np.array([each[name] for each in found]) for name in MEASURES if name in found[0]},
-        resampled=_resampled(table, logits, units, generator("calibration", record.task)),
+        resampled=_resampled(scored, units, generator("calibration", record.task)),
         n_items=len(units.start),
-        n_rows=tuple(int(here.sum()) for here in rows),
+        n_rows=tuple(len(one.right) for one in in_language),
+        n_scored=tuple(int(one.scored.sum()) for one in in_language),
     )
 
 
-def _kept(table: TaskTable, logits: npt.NDArray[Any]) -> tuple[TaskTable, Floats]:
-    """The rows of languages other than English whose scores were kept."""
-    scores = np.asarray(logits, dtype=np.float64)
-    kept = np.isfinite(scores).all(axis=1) & (np.array(table.languages)[table.language] != "en")
-    arrays = {name: getattr(table, name)[kept] for name in ("language", "item", "position", "gold")}
-    return replace(table, predicted=table.predicted[:, kept], **arrays), scores[kept]
-
-
-def _measures(logits: Floats, gold: Ids, fitted: Recalibration) -> dict[str, float]:
-    """All measures of one language but those of spans."""
-    probabilities, scaled = softmax(logits), softmax(logits, fitted.temperature)
-    confidence, right = top_label(probabilities, gold)
-    moved, right_then = top_label(softmax(fitted.vector(logits)), gold)
-    brier = brier_parts_v1(probabilities, gold)
+def _of_all_rows(scored: Scored, fitted: Recalibration) -> dict[str, float]:
+    """The measures of one language that need the confidence of the predicted label alone, but those of spans."""
+    confidence, right = scored.confidence, scored.right
     return {
         "ece": ece10_equal_mass_debiased_v1(confidence, right),
         "accuracy": float(100 * right.mean()),
         "confidence": float(100 * confidence.mean()),
+        "ece_isotonic": ece10_equal_mass_debiased_v1(fitted.isotonic(confidence), right),
+        "ece_plug_in": ece10_equal_mass_v1(confidence, right),
+        "ece_equal_width": ece10_equal_width_v1(confidence, right),
+        "mce": mce10_equal_width_v1(confidence, right),
+        "aurc": aurc_v1(confidence, right),
+    }
+
+
+def _of_sample(scored: Scored, fitted: Recalibration) -> dict[str, float]:
+    """The measures of one language that need the scores of all labels."""
+    logits, gold = scored.logits[scored.scored], scored.table.gold[scored.scored]
+    probabilities, scaled = softmax(logits), softmax(logits, fitted.temperature)
+    moved, right_then = top_label(softmax(fitted.vector(logits)), gold)
+    brier = brier_parts_v1(probabilities, gold)
+    return {
         "brier": brier_v1(probabilities, gold),
         "nll": nll_v1(logits, gold),
         "ece_scaled": ece10_equal_mass_debiased_v1(*top_label(scaled, gold)),
@@ -249,40 +322,33 @@ def _measures(logits: Floats, gold: Ids, fitted: Recalibration) -> dict[str, flo
         "nll_scaled": nll_v1(logits / fitted.temperature, gold),
         "ece_vector_scaled": ece10_equal_mass_debiased_v1(moved, right_then),
         "accuracy_vector_scaled": float(100 * right_then.mean()),
-        "ece_isotonic": ece10_equal_mass_debiased_v1(fitted.isotonic(confidence), right),
-        "ece_plug_in": ece10_equal_mass_v1(confidence, right),
-        "ece_equal_width": ece10_equal_width_v1(confidence, right),
         "ece_classwise": classwise_ece10_equal_width_v1(probabilities, gold),
-        "mce": mce10_equal_width_v1(confidence, right),
         "brier_reliability": brier.reliability,
         "brier_resolution": brier.resolution,
         "brier_uncertainty": brier.uncertainty,
-        "aurc": aurc_v1(confidence, right),
     }
 
 
-def _spans(table: TaskTable, logits: Floats, here: npt.NDArray[np.bool_]) -> float:
+def _spans(scored: Scored) -> float:
     """The primary measure over the predicted spans of one language; NaN where none was predicted."""
-    probabilities = softmax(logits[here])
-    predicted = probabilities.argmax(axis=1)
-    item = table.item[here]
-    sentence = np.cumsum(np.append(True, item[1:] != item[:-1])) - 1
-    chosen = probabilities[np.arange(len(predicted)), predicted]
-    found = span_confidence_v1(chosen, table.gold[here], predicted, sentence, TASKS["ner"].labels)
+    table = scored.table
+    sentence = np.cumsum(np.append(True, table.item[1:] != table.item[:-1])) - 1
+    labels = TASKS["ner"].labels
+    found = span_confidence_v1(scored.confidence, table.gold, table.predicted[0], sentence, labels)
     return ece10_equal_mass_debiased_v1(*found) if len(found[0]) else float("nan")
 
 
-def _resampled(table: TaskTable, logits: Floats, units: Units, rng: np.random.Generator) -> Floats:
+def _resampled(scored: Scored, units: Units, rng: np.random.Generator) -> Floats:
     """(R,) the primary measure, mean over languages, under resampling of clusters."""
-    confidence, right = top_label(softmax(logits), table.gold)
-    size = np.diff(np.append(units.start, len(logits)))
+    language = scored.table.language
+    size = np.diff(np.append(units.start, len(language)))
     counts: Floats | None = None
-    for code in np.unique(table.language):
-        here, rows = units.language == code, table.language == code
-        by_row = ece10_equal_mass_debiased_counts_v1(confidence[rows], right[rows])
+    for code in np.unique(language):
+        here, rows = units.language == code, language == code
+        by_row = ece10_equal_mass_debiased_counts_v1(scored.confidence[rows], scored.right[rows])
         counts = np.zeros((len(units.start), by_row.shape[1])) if counts is None else counts
         counts[here] = np.add.reduceat(by_row, np.cumsum(size[here]) - size[here], axis=0)
     assert counts is not None
     statistic = ece10_equal_mass_debiased_from_counts_v1
-    draws = stats.bootstrap_scores(counts[None], units.language, units.cluster, statistic, N_RESAMPLES, rng)
+    draws = stats.bootstrap_scores(counts[None], units.language, units.cluster, statistic, rng, N_RESAMPLES)
     return np.asarray(draws[0])

@@ -14,6 +14,7 @@ Notation: S seeds, L languages, R resamples.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import get_args
 
@@ -21,18 +22,19 @@ import numpy as np
 
 from crosslayer import stats
 from crosslayer.analysis import reliability
-from crosslayer.analysis.calibrated import MEASURES, PRIMARY, Calibrated, Trials, calibrate, known
+from crosslayer.analysis.calibrated import MEASURES, NOTES, PRIMARY, Calibrated, Trials, calibrate, known
 from crosslayer.analysis.model_calibration import draw_models, model_parts
 from crosslayer.analysis.parts import (
     gain_part,
     make_evidence,
     mean_part,
-    seed_gain,
+    part_or_none,
     seed_part,
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import check_matched, describe_failures, never_run, that_learnt
+from crosslayer.analysis.scores import describe_failures, never_run, that_learnt
+from crosslayer.batches import best_batch, describe_other_batches
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Arm, IntermediateSpec, Profile
 from crosslayer.errors import ResultsError
@@ -46,7 +48,6 @@ BESIDE = ("ece", "accuracy")
 """Shown side by side wherever the primary measure is, since an arm can be better calibrated by being worse."""
 CHANGE = "{}_multilingual_minus_english"
 SEEN = {"ece": "ECE (points)", "accuracy": "accuracy (points)"}
-NOTES = {"second": "Secondary.", "exploratory": "Exploratory."}
 
 
 class Target(Trials):
@@ -62,10 +63,9 @@ class Target(Trials):
         after, before = (self.by_language(arm, measure, seeds) for arm in COMPARED)
         return after - before
 
-    def change(self, measure: str, seeds: Sequence[int]) -> Floats:
-        """Multilingual minus English-only, mean over languages, by seed."""
-        after, before = (self.level(arm, measure, seeds) for arm in COMPARED)
-        return after - before
+    def change(self, measure: str) -> stats.Gain:
+        """Multilingual minus English-only, mean over languages; the noise is pooled over the three arms."""
+        return stats.gain(self.table(measure), *COMPARED)
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
@@ -127,14 +127,13 @@ def _load_trials(
     run: Run, task: TaskName, profile: Profile
 ) -> tuple[dict[tuple[str, int], tuple[Calibrated, str]], list[str]]:
     """Usable trials with their keys by arm and seed, and what is missing."""
-    records = run.records("intermediate", task)
-    if not records:
+    every = run.records("intermediate", task)
+    if not every:
         return {}, [f"{TASKS[task].title}: intermediate training has not run"]
+    records = best_batch(every)
     usable, at_chance = that_learnt(run, records)
-    if usable:
-        check_matched(usable)
     planned, there = profile.intermediate, {(_after(record.arm), record.seed) for record in records}
-    missing = [*describe_failures(records), *at_chance]
+    missing = [*describe_other_batches(every, records), *describe_failures(records), *at_chance]
     missing += never_run(TASKS[task].title, map(_after, planned.arms), planned.seeds_of(task), there)
     trials = {}
     for record in usable:
@@ -143,7 +142,7 @@ def _load_trials(
             trials[str(record.arm), record.seed] = found, record.key
         except ResultsError as error:
             missing.append(str(error))
-    return trials, missing
+    return trials, list(dict.fromkeys(missing))
 
 
 def _after(arm: str) -> str:
@@ -155,38 +154,30 @@ def together(targets: list[Target]) -> list[Target]:
     return [target for target in targets if len(target.seeds) >= stats.MIN_SEEDS] or targets
 
 
-def overall(targets: list[Target]) -> Part:
-    """One interval over all targets, from as many seeds of each as the one with the fewest has.
-
-    Seeds of different targets share no random numbers (`crosslayer.trainee.stream`): any may stand together.
-    """
-    name = CHANGE.format(PRIMARY)
-    n_seeds = _fewest_seeds(targets)
-    if not n_seeds:
-        note = "no seed has both arms of a target: run the missing trials"
-        return Part(measure=name, estimate=None, unit="points", judged=True, note=note)
-    values = np.mean([target.change(PRIMARY, target.seeds[:n_seeds]) for target in targets], axis=0)
-    of_items = [target.item_variance(*COMPARED, target.seeds[:n_seeds]) for target in targets]
-    variance = sum(of_items) / len(targets) ** 2
+def overall(targets: list[Target], name: str = PRIMARY) -> Part:
+    """One interval over all targets: targets share no random numbers, so their variances add up."""
     about = ", ".join(TASKS[target.task].title for target in targets)
-    return gain_part(
-        name, seed_gain(values, variance), judged=True, n_items=sum(target.n_items for target in targets),
-        note=f"Mean over the languages other than English, then over {about}; below 0 is better calibrated.",
-    )  # fmt: skip
+    judged = name == PRIMARY
+    note = f"Mean over the languages other than English, then over {about}; below 0 is better calibrated."
 
+    def make() -> Part:
+        found = stats.mean_gain([target.change(name) for target in targets])
+        n_items = sum(target.n_items for target in targets)
+        return gain_part(
+            CHANGE.format(name), found, unit=MEASURES[name].unit, judged=judged, n_items=n_items,
+            note=note if judged else NOTES.get(MEASURES[name].role, ""),
+        )  # fmt: skip
 
-def _fewest_seeds(targets: list[Target]) -> int:
-    return min((len(target.seeds) for target in targets), default=0)
+    return part_or_none(CHANGE.format(name), make, unit=MEASURES[name].unit, judged=judged)
 
 
 def _change_of(target: Target, settings: IntermediateSpec) -> Part:
     phase = settings.phase(target.task)
     differ = any(own != phase for own in settings.phases.values())
     after = f", after {phase['epochs']} epochs at a learning rate of {phase['learning_rate']:g}" if differ else ""
-    gain = seed_gain(target.change(PRIMARY, target.seeds), target.item_variance(*COMPARED, target.seeds))
     return gain_part(
         CHANGE.format(PRIMARY),
-        gain,
+        target.change(PRIMARY),
         task=target.task,
         n_items=target.n_items,
         note=f"{target.rows} in each language{after}.",
@@ -194,27 +185,26 @@ def _change_of(target: Target, settings: IntermediateSpec) -> Part:
 
 
 def _other(compared: list[Target], pooled: list[Target], name: str) -> list[Part]:
-    """The change of another measure, over the pooled targets and by target; intervals over seeds only."""
+    """The change of another measure, over the pooled targets and by target."""
     about = MEASURES[name]
-    targets, pooled = ([target for target in some if name in target.measures] for some in (compared, pooled))
-    n_seeds = _fewest_seeds(pooled)
-    found: dict[TaskName | None, Floats] = {target.task: target.change(name, target.seeds) for target in targets}
-    if n_seeds and (len(pooled) > 1 or name in BESIDE):
-        changes = [target.change(name, target.seeds[:n_seeds]) for target in pooled]
-        found = {None: np.mean(changes, axis=0), **found}
-    note = NOTES.get(about.role, "")
-    return [
-        mean_part(CHANGE.format(name), about.unit, known(values), task=task, note=note)
-        for task, values in found.items()
-        if len(known(values))
-    ]
+    compared, pooled = ([target for target in some if name in target.measures] for some in (compared, pooled))
+    parts = [overall(pooled, name)] if len(pooled) > 1 or (pooled and name in BESIDE) else []
+    for target in compared:
+        with suppress(ResultsError):  # a model that predicted no span has no error of its spans
+            parts.append(
+                gain_part(
+                    CHANGE.format(name), target.change(name), unit=about.unit, task=target.task,
+                    note=target.note(name),
+                )
+            )  # fmt: skip
+    return parts
 
 
 def _levels(target: Target) -> list[Part]:
     """Every measure after each arm."""
     return [
         mean_part(
-            name, about.unit, values, task=target.task, model=arm, note=NOTES.get(about.role, "")
+            name, about.unit, values, task=target.task, model=arm, note=target.note(name)
         )
         for arm in ARMS
         if (seeds := target.seeds_of(arm))

@@ -23,11 +23,10 @@ from crosslayer.analysis.parts import (
     make_evidence,
     mean_part,
     part_or_none,
-    seed_gain,
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.analysis.scores import BASELINE, N_RESAMPLES, TaskScores, load_sweep
+from crosslayer.analysis.scores import BASELINE, TaskScores, load_sweep
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -106,7 +105,7 @@ def _slope_of_gap(scores: TaskScores) -> Part:
         layers, seeds = complete_layers(scores)
         gaps = _gaps(scores, layers, seeds)
         found = stats.slope(np.array(layers, dtype=np.float64), gaps.T)
-        gain = seed_gain(np.array(found.by_seed), _item_variance_of_slope(scores, layers, seeds))
+        gain = stats.seed_gain(np.array(found.by_seed), _item_variance_of_slope(scores, layers, seeds))
         about = {
             "task": scores.task,
             "judged": True,
@@ -133,16 +132,17 @@ def _gaps(scores: TaskScores, layers: list[int], seeds: list[int]) -> Floats:
 
 
 def _item_variance_of_slope(scores: TaskScores, layers: list[int], seeds: list[int]) -> float:
-    """Variance due to test items of the mean slope; accuracy is linear, so seeds are averaged first."""
-    rows = np.array([[scores.grid.row[f"layer_{x}", seed] for seed in seeds] for x in layers])
-    counts = np.stack([scores.counts[row].mean(axis=0) for row in rows])
+    """The part of the mean slope's variance that is due to the test items and that no seed removes."""
+    rows = [scores.grid.row[f"layer_{x}", seed] for x in layers for seed in seeds]
     weights = gap_weights(scores.table.languages) * len(scores.table.languages)
     resampled = stats.bootstrap_scores(
-        counts, scores.units.language, scores.units.cluster,
-        lambda sums: share_from_counts(sums) * weights, N_RESAMPLES, generator("slope", scores.task),
+        scores.counts[rows].astype(np.float64), scores.units.language, scores.units.cluster,
+        lambda sums: share_from_counts(sums) * weights, generator("slope", scores.task),
     )  # fmt: skip
-    slopes = stats.slope(np.array(layers, dtype=np.float64), resampled.T).by_seed
-    return float(np.var(slopes, ddof=1))
+    centred = np.array(layers) - np.mean(layers)
+    by_layer = resampled.reshape(len(layers), -1)
+    slopes = (centred @ by_layer / (centred @ centred)).reshape(len(seeds), -1)
+    return float(stats.pure_item_variance(np.stack([slopes, np.zeros_like(slopes)]))[0, 1])
 
 
 def _slope_of_similarity(
@@ -156,7 +156,7 @@ def _slope_of_similarity(
         layers, seeds = complete_layers(scores)
         values = _similarities(scores, run, similarity, layers, seeds)
         found = stats.slope(np.array(layers, dtype=np.float64), values.T)
-        gain = seed_gain(np.array(found.by_seed))
+        gain = stats.seed_gain(np.array(found.by_seed))
         about = {"task": scores.task, "judged": judged, "note": _seeds_used(scores, seeds)}
         return gain_part(measure, gain, unit="cosine a layer", **about)
 

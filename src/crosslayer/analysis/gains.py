@@ -5,7 +5,7 @@ CLAIMS: the first two are judged, the third is the paper's way, biased upward, a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from crosslayer import stats
 from crosslayer.analysis import paper
 from crosslayer.analysis.parts import (
     Facts,
+    gain_of,
     gain_part,
     generator,
     has_values,
@@ -26,10 +27,11 @@ from crosslayer.analysis.parts import (
     tasks_in,
 )  # fmt: skip
 from crosslayer.analysis.scores import BASELINE, CONTROLS, TaskScores, load_sweep, unit_of_row
-from crosslayer.analysis.scores import N_RESAMPLES as N_ITEM_RESAMPLES
 from crosslayer.analysis.variations import draw_variations, varied_parts
 from crosslayer.claims.evidence import Evidence, Interval, Part
+from crosslayer.claims.verdict import SMALLEST_EFFECT
 from crosslayer.config import Profile
+from crosslayer.errors import ResultsError
 from crosslayer.metrics.classification import f1_from_counts
 from crosslayer.metrics.tagging import xtreme_pos_span_counts_v1
 from crosslayer.predictions import Run
@@ -39,8 +41,6 @@ N_PERMUTATIONS = 10_000
 N_RESAMPLES = 10_000
 CLAIMED = (1.0, 3.0)
 """Points, C06."""
-SMALLEST = 0.5
-"""The smallest gain of interest, points."""
 ESTIMANDS = {
     "cross_fitted_gain": "cross-fitted",
     "dev_selected_gain": "chosen on dev",
@@ -55,14 +55,19 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     scored = list(sweep.tasks.values())
     judged, shown = (dev_selected, _shown_for_c05) if claim == "C05" else (cross_fitted, _shown_for_c06)
     parts = [judged(scores) for scores in scored] + [part for scores in scored for part in shown(scores)]
+    parts += _over_tasks(parts[: len(scored)]) if len(scored) > 1 else []
+    keys = sweep.keys
     if claim == "C05":
+        controlled = load_sweep(run, profile, needs=CONTROLS)
+        parts += [part for scores in controlled.tasks.values() for part in _control_gains(scores)]
         parts += varied_parts(run, profile)
-    facts: Facts = {"smallest_effect_of_interest": SMALLEST}
+        keys = list(dict.fromkeys([*keys, *controlled.keys]))
+    facts: Facts = {"smallest_effect_of_interest": SMALLEST_EFFECT}
     for scores in scored:
         variance, df = stats.residual_variance(scores.test)
         if df:
             facts[f"seed_noise_{scores.task}"] = float(np.sqrt(variance))
-    return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys, facts)
+    return make_evidence(claim, run, profile, parts, sweep.missing, keys, facts)
 
 
 def dev_selected(scores: TaskScores) -> Part:
@@ -76,7 +81,7 @@ def cross_fitted(scores: TaskScores) -> Part:
     return _selected(
         "cross_fitted_gain",
         scores,
-        lambda: stats.cross_fitted_gain(scores.test, scores.layers, halves=scores.halves()),
+        lambda: stats.cross_fitted_gain(scores.test, scores.layers, scores.halves()),
         "by the other seeds on the other half of the items",
     )
 
@@ -99,7 +104,7 @@ def _selected(measure: str, scores: TaskScores, select: Callable[[], stats.Selec
     def make() -> Part:
         found = select()
         by_seed = ", ".join(name.replace("layer_", "") for name in found.chosen.values())
-        note = f"Layer chosen {how}, seed by seed: {by_seed}."
+        note = f"Layer chosen {scores.among} {how}, seed by seed: {by_seed}."
         return gain_part(measure, found.gain, task=scores.task, judged=True, n_items=scores.n_items, note=note)
 
     return part_or_none(measure, make, task=scores.task, judged=True)
@@ -112,17 +117,28 @@ def _choose_on_dev(scores: TaskScores, test: stats.ScoreTable) -> stats.Selected
 def _shown_for_c05(scores: TaskScores) -> list[Part]:
     baseline = _score("baseline_score", scores, TASKS[scores.task].metric)
     by_spans = _gains_by_spans(scores) if scores.task == "pos" else []
-    return [*_model_gains(scores), *_language_gains(scores), baseline, *by_spans, *_power(scores)]
+    return [
+        *_model_gains(scores, scores.layers), *_language_gains(scores), baseline, *by_spans, *_power(scores),
+        *_beside(scores),
+    ]  # fmt: skip
 
 
 def _shown_for_c06(scores: TaskScores) -> list[Part]:
     return [*_best_on_test(scores), dev_selected(scores).model_copy(update={"judged": False})]
 
 
-def _model_gains(scores: TaskScores, rule: str = "") -> list[Part]:
-    """The gain of every layer and control over the baseline; ``rule`` ends the names of the measures."""
+def _control_gains(scores: TaskScores) -> list[Part]:
+    """The gain of every control over the baseline of its batch; of POS by the other rule too."""
+    controls = [name for name in CONTROLS if name in scores.test.models]
+    by_spans = controls and scores.task == "pos"
+    spans = _model_gains(replace(scores, test=_span_table(scores)), controls, paper.BY_SPANS) if by_spans else []
+    return [*_model_gains(scores, controls), *spans]
+
+
+def _model_gains(scores: TaskScores, models: Sequence[str], rule: str = "") -> list[Part]:
+    """The gain of each model over the baseline; ``rule`` ends the names of the measures."""
     parts = []
-    for model in (*scores.layers, *(name for name in CONTROLS if name in scores.test.models)):
+    for model in models:
         layer = int(model.removeprefix("layer_")) if model in scores.layers else None
         measure = ("control_gain" if layer is None else "layer_gain") + rule
 
@@ -154,14 +170,14 @@ def adjusted(parts: list[Part]) -> list[Part]:
 def _power(scores: TaskScores) -> list[Part]:
     """What these seeds find of the smallest claimed gain and of the smallest of interest."""
     parts = []
-    for effect in (CLAIMED[0], SMALLEST):
+    for effect in (CLAIMED[0], SMALLEST_EFFECT):
 
         def make(effect: float = effect) -> Part:
             found = stats.power(scores.test, scores.layers, effect)
             enough = (
                 f"{found.seeds} seeds would find it in 80 %."
                 if found.seeds
-                else "No number of seeds finds it in 80 %: the test items alone leave more noise."
+                else f"Even {stats.MAX_SEEDS} seeds would not find it in 80 %: the test items leave more noise."
             )
             note = f"Chance to find a true gain of {effect:g} points of one layer named beforehand. {enough}"
             return Part(
@@ -171,6 +187,44 @@ def _power(scores: TaskScores) -> list[Part]:
 
         parts.append(part_or_none(f"power_at_{effect:g}_points", make, unit="%", task=scores.task))
     return parts
+
+
+def _beside(scores: TaskScores) -> list[Part]:
+    """How often D_x wins a pair of runs, and how much a significant estimate of the claimed gain exaggerates."""
+    try:
+        found = _choose_on_dev(scores, scores.test).gain
+    except ResultsError:
+        return []
+    residual, df = stats.residual_variance(scores.test)
+    error, error_df = found.standard_error, found.df
+    if not df or not error or not error_df:
+        return []
+    wins, effect = 100 * stats.win_probability(found, residual), CLAIMED[0]
+    exaggerated = stats.exaggeration(effect, error, error_df)
+    about: dict[str, Any] = {"task": scores.task, "n_seeds": found.n_seeds, "n_items": scores.n_items}
+    return [
+        Part(
+            measure="probability_of_winning_a_pair", estimate=wins, unit="%",
+            note="Chance that a run of the dev-selected D_x beats a run of the baseline; 50 without effect.",
+            **about,
+        ),
+        Part(
+            measure=f"exaggeration_at_{effect:g}_point", estimate=exaggerated, unit="times",
+            note=f"A significant estimate of a true gain of {effect:g} point is on average this much too large.",
+            **about,
+        ),
+    ]  # fmt: skip
+
+
+def _over_tasks(judged: list[Part]) -> list[Part]:
+    """The mean of the tasks' gains, which share no random numbers; the note has the paper's."""
+    gains = [part for part in judged if part.estimate is not None]
+    if len(gains) < 2:
+        return []
+    reported = np.mean([max(paper.layer_gains(task).values()) for task in TASKS])
+    names = ", ".join(TASKS[part.task].title for part in gains if part.task in TASKS)
+    note = f"Mean over {names}; never judged. The paper's best layers gain {reported:.2f} on average."
+    return [gain_part(f"mean_{judged[0].measure}", stats.mean_gain([gain_of(part) for part in gains]), note=note)]
 
 
 def _language_gains(scores: TaskScores) -> list[Part]:
@@ -219,7 +273,7 @@ def _gains_by_spans(scores: TaskScores) -> list[Part]:
     rule, spans = paper.BY_SPANS, replace(scores, test=_span_table(scores))
     selected = _selected(f"dev_selected_gain{rule}", scores, lambda: _choose_on_dev(spans, spans.test), "on dev")
     baseline = _score(f"baseline_score{rule}", spans, "xtreme_pos_span_f1_v1")
-    return [baseline, selected.model_copy(update={"judged": False}), *_model_gains(spans, rule)]
+    return [baseline, selected.model_copy(update={"judged": False}), *_model_gains(spans, spans.layers, rule)]
 
 
 def _span_table(scores: TaskScores) -> stats.ScoreTable:
@@ -231,10 +285,8 @@ def _span_table(scores: TaskScores) -> stats.ScoreTable:
     sums = np.stack([counts[:, units.language == code].sum(axis=1) for code in codes], axis=1)
     points = grid.spread(f1_from_counts(sums.astype(np.float64)))
     random = generator("items", scores.task, "spans")
-    variance = stats.item_variance(
-        grid.spread(counts), units.language, units.cluster, f1_from_counts, N_ITEM_RESAMPLES, random
-    )
-    return stats.ScoreTable(grid.models, grid.seeds, points.mean(axis=-1), variance)
+    variance = stats.item_variance(grid.spread(counts), units.language, units.cluster, f1_from_counts, random)
+    return replace(scores.test, scores=points.mean(axis=-1), item_variance=variance)
 
 
 def _score(measure: str, scores: TaskScores, metric: str) -> Part:
@@ -256,7 +308,7 @@ def _best_on_test(scores: TaskScores) -> list[Part]:
         p = None
         if found.gain.n_seeds > 1:
             p = stats.max_statistic_p(scores.test, layers, N_PERMUTATIONS, generator("best", scores.task))
-        note = f"{found.overall}, the best of {len(layers)} on the test sets: biased upward; p by permutation."
+        note = f"{found.overall}, the best on the test sets {scores.among}: biased upward; p by permutation."
         layer = int(found.overall.removeprefix("layer_"))
         return Part(
             measure="best_on_test_gain", task=scores.task, layer=layer, model=found.overall,
@@ -266,7 +318,7 @@ def _best_on_test(scores: TaskScores) -> list[Part]:
 
     parts = [part_or_none("best_on_test_gain", best, task=scores.task)]
     variance, df = stats.residual_variance(scores.test)
-    if parts[0].estimate is None or not df:
+    if parts[0].estimate is None or not df or len(layers) < 2:
         return parts
     noise, n_seeds = float(np.sqrt(variance)), parts[0].n_seeds
     expected = stats.null_best_gain(noise, len(layers), n_seeds)

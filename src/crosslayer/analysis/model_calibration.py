@@ -5,15 +5,21 @@ D_x is the one that English dev chose, by the mean of all seeds. Each is compare
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from crosslayer.analysis.calibrated import MEASURES, PRIMARY, Trials, calibrate, known
-from crosslayer.analysis.parts import gain_part, mean_part, seed_gain, select, tasks_in
+from crosslayer import stats
+from crosslayer.analysis.calibrated import MEASURES, PRIMARY, Trials, calibrate
+from crosslayer.analysis.parts import gain_part, mean_part, select, tasks_in
 from crosslayer.analysis.scores import BASELINE, that_learnt
+from crosslayer.batches import best_batch, chosen_on_dev
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
-from crosslayer.predictions import SMOOTHED, Run, TrialRecord, chosen_on_dev
+from crosslayer.predictions import SMOOTHED, Run, TrialRecord
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 CHANGE = "{}_model_minus_baseline"
@@ -26,8 +32,10 @@ def model_parts(run: Run, profile: Profile) -> tuple[list[Part], list[str]]:
     parts: list[Part] = []
     keys: list[str] = []
     for task in TASK_NAMES:
-        records = run.records("sweep", task)
-        compared = _compared([record for record in records if record.outcome == "ok"])
+        smoothed = _smoothed(run.records("sweep", task))
+        records = best_batch(run.records("sweep", task), smoothed)
+        chosen = chosen_on_dev(run, (record for record in records if record.outcome == "ok"))
+        compared = [*([chosen] if chosen else []), *smoothed]
         learnt = [r for r in that_learnt(run, records)[0] if r.model in (BASELINE, *compared)]
         trials, used = _calibrated(run, task, learnt, profile.data.source == "fragment")
         found = [part for model in compared for part in _changes(trials, model)]
@@ -36,11 +44,9 @@ def model_parts(run: Run, profile: Profile) -> tuple[list[Part], list[str]]:
     return parts, keys
 
 
-def _compared(records: list[TrialRecord]) -> list[str]:
-    """The models that are compared with the baseline, the same whose scores the ledger keeps."""
-    smoothed = sorted({record.model for record in records if record.model.startswith(SMOOTHED)})
-    chosen = chosen_on_dev(records)
-    return [*([chosen] if chosen else []), *smoothed]
+def _smoothed(records: Iterable[TrialRecord]) -> list[str]:
+    """The baselines trained with label smoothing; with the chosen D_x those whose scores the ledger keeps."""
+    return sorted({record.model for record in records if record.model.startswith(SMOOTHED)})
 
 
 def _calibrated(run: Run, task: TaskName, records: list[TrialRecord], parallel: bool) -> tuple[Trials, list[str]]:
@@ -63,17 +69,13 @@ def _changes(trials: Trials, model: str) -> list[Part]:
         return []
     parts = []
     for name in trials.measures:
-        change = known(trials.level(model, name, seeds) - trials.level(BASELINE, name, seeds))
-        if not len(change):
-            continue
-        items = trials.item_variance(model, BASELINE, seeds) if name == PRIMARY else 0.0
-        note = f"{NOTE} {trials.rows} in each language." if name == PRIMARY else NOTE
-        parts.append(
-            gain_part(
-                CHANGE.format(name), seed_gain(change, items), unit=MEASURES[name].unit,
-                task=trials.task, model=model, n_items=trials.n_items, note=note,
-            )
-        )  # fmt: skip
+        table = replace(trials.table(name), pooled=())  # label smoothing may change the noise too
+        rests_on = f"{trials.rows} in each language." if name == PRIMARY else trials.sample(name)
+        note = f"{NOTE} {rests_on}".strip()
+        about: dict[str, Any] = {"task": trials.task, "model": model, "n_items": trials.n_items, "note": note}
+        with suppress(ResultsError):  # a model that predicted no span has no error of its spans
+            found = stats.gain(table, model, BASELINE)
+            parts.append(gain_part(CHANGE.format(name), found, unit=MEASURES[name].unit, **about))
     for name in SHOWN:
         change = trials.by_language(model, name, seeds) - trials.by_language(BASELINE, name, seeds)
         parts += [

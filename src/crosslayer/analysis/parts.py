@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from crosslayer import stats
+from crosslayer.claims.decisions import error_of
 from crosslayer.claims.evidence import Evidence, Interval, Part
 from crosslayer.config import Profile
 from crosslayer.errors import ResultsError
@@ -23,10 +23,10 @@ METRICS = {
     "C02": "excess_complementarity_v1",
     "C03": "fusion_layer_slope_v1",
     "C05": "dev_selected_gain_v1",
-    "C06": "cross_fitted_gain_v2",
-    "C07": "task_by_layer_interaction_v3",
-    "C08": "layer_correlation_v1",
-    "C09": "language_similarity_v2",
+    "C06": "cross_fitted_gain_v3",
+    "C07": "task_by_layer_interaction_v4",
+    "C08": "layer_correlation_v2",
+    "C09": "language_similarity_v3",
     "C13": "weight_distance_v2",
     "Q01": "ece10_equal_mass_debiased_v1",
 }
@@ -92,11 +92,21 @@ def gain_part(measure: str, found: stats.Gain, *, unit: str = "points", **about:
         measure=measure,
         estimate=found.estimate,
         interval=interval(found.interval),
+        item_variance=found.counted_item_variance,
         minimum_detectable=found.minimum_detectable,
         unit=unit,
         n_seeds=found.n_seeds,
         **{"p_value": found.p_value, **about},
     )
+
+
+def gain_of(part: Part) -> stats.Gain:
+    """The gain that a part was made from, its degrees of freedom those of the whole."""
+    assert part.estimate is not None
+    if part.interval is None or part.interval.df is None:
+        return stats.Gain(part.estimate, part.n_seeds)
+    error, df = error_of(part)
+    return stats.Gain(part.estimate, part.n_seeds, max(error**2 - part.item_variance, 0.0), df, part.item_variance)
 
 
 def part_or_none(measure: str, make: Callable[[], Part], *, unit: str = "points", **about: Any) -> Part:
@@ -111,33 +121,17 @@ def interval(found: stats.Interval | None) -> Interval | None:
     """The interval of a statistic as one of evidence."""
     if found is None:
         return None
-    return Interval(low=found.low, high=found.high, level=found.level, method=found.method)
+    return Interval(low=found.low, high=found.high, level=found.level, method=found.method, df=found.df)
 
 
-def seed_gain(values: Floats, item_variance: float = 0.0) -> stats.Gain:
-    """Mean of one value a seed (S,) with a t interval that adds the variance due to the test items.
-
-    As a gain over a model that scores 0: the paired t test where ``item_variance`` is 0.
-    """
-    scores = np.stack([np.asarray(values, dtype=np.float64), np.zeros(len(values))])
-    items = np.array([[0.0, item_variance], [item_variance, 0.0]])
-    table = stats.ScoreTable(("value", "zero"), tuple(range(len(values))), scores, items)
-    found = stats.gain(table, "value", "zero")
-    if found.interval is None:
-        return found
-    method = "Student t over seeds" + (", item variance added" if item_variance else "")
-    return replace(found, interval=replace(found.interval, method=method))
-
-
-def pair_gain(values: Floats, item_variance: float = 0.0) -> stats.Gain:
+def pair_gain(values: Floats) -> stats.Gain:
     """Mean over pairs of different seeds of ``values`` (S, S), the diagonal unread, with a jackknife interval.
 
     With two seeds it has none.
     """
     if len(values) > 2:
-        return seed_gain(stats.pair_pseudo_values(values), item_variance)
-    mean = float(values[~np.eye(len(values), dtype=bool)].mean())
-    return stats.Gain(mean, None, None, None, None, len(values))
+        return stats.seed_gain(stats.pair_pseudo_values(values))
+    return stats.Gain(float(values[~np.eye(len(values), dtype=bool)].mean()), len(values))
 
 
 def mean_part(measure: str, unit: str, values: Floats, **about: Any) -> Part:

@@ -50,7 +50,7 @@ class LayerScores:
     def resampled(self) -> Floats:
         """Points (X, R), clusters of items resampled."""
         rng = generator("probe", self.name)
-        return bootstrap_scores(self.counts, self.language, self.cluster, share_from_counts, N_RESAMPLES, rng)
+        return bootstrap_scores(self.counts, self.language, self.cluster, share_from_counts, rng, N_RESAMPLES)
 
     @property
     def n_items(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from crosslayer.analysis.calibrated import Scored, load_scored
 from crosslayer.analysis.parts import select, tasks_in
 from crosslayer.claims.evidence import Evidence
-from crosslayer.metrics.calibration import ReliabilityBins, reliability_bins_v1, softmax, top_label
+from crosslayer.metrics.calibration import ReliabilityBins, reliability_bins_v1
 from crosslayer.metrics.selective import risk_coverage
 from crosslayer.predictions import Run, TrialRecord
 from crosslayer.stats import Floats
@@ -66,7 +66,7 @@ def _answers(scored: Sequence[Scored], language: str | None = None) -> tuple[Flo
     pairs = []
     for one in scored:
         rows = slice(None) if language is None else one.table.language == one.table.languages.index(language)
-        pairs.append(top_label(softmax(one.logits[rows]), one.table.gold[rows]))
+        pairs.append((one.confidence[rows], one.right[rows]))
     confidence, right = (np.concatenate(side) for side in zip(*pairs, strict=True))
     return confidence, right
 

@@ -8,9 +8,10 @@ Notation: R trials, M models, S seeds, N rows, U units (pairs or sentences), L l
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,8 @@ from scipy.stats import binom
 
 from crosslayer import stats
 from crosslayer.analysis.parts import generator
+from crosslayer.batches import best_batch, describe_other_batches
 from crosslayer.config import Profile
-from crosslayer.errors import ResultsError
 from crosslayer.metrics.classification import f1_from_counts, share_from_counts
 from crosslayer.metrics.tagging import span_counts_v1
 from crosslayer.predictions import Outcome, Run, TaskTable, TrialRecord
@@ -28,11 +29,15 @@ from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 Counts = npt.NDArray[np.int16]
 BASELINE = "baseline"
-CONTROLS = ("self", "shuffled", "gate", "average", "concatenation", "scalar_mix")
+SIMPLE = ("gate", "average", "concatenation", "scalar_mix")
+"""Fusions with another seed pattern than D_x and the baseline (on POS F = 16 between the two kinds)."""
+CONTROLS = ("self", "shuffled", *SIMPLE)
+N_LAYERS = 11
+"""Lower layers that the paper chooses from."""
+KEPT = 0.75
+"""A model whose mean score keeps a smaller share of the baseline's distance from chance has nearly collapsed."""
 AT_CHANCE = 0.05
 """How often a model that always names the commonest label may pass for one that learnt something."""
-N_RESAMPLES = 500
-"""Leaves the standard error of an item variance at 6 % of it."""
 ENDED: dict[Outcome, str] = {
     "collapsed": "collapsed into one answer",
     "nan_loss": "ended with a loss that is no number",
@@ -115,6 +120,11 @@ class TaskScores:
         return tuple(stats.comparable([self.test], self.layers))
 
     @property
+    def among(self) -> str:
+        """What a layer can be chosen from, in words: ``among layers 1-11``, ``among layers 4, 8 only``."""
+        return f"among {stated_layers(self.comparable)}"
+
+    @property
     def n_items(self) -> int:
         """Test pairs or sentences over all languages."""
         return len(self.units.start)
@@ -127,14 +137,14 @@ class TaskScores:
         here = self.units.cluster % 2 == parity
         points = language_scores(self.task, self.counts[:, here], self.units.language[here])
         scores = self.grid.spread(points).mean(axis=-1)
-        return ScoreTable(self.grid.models, self.grid.seeds, scores, np.zeros_like(self.test.item_variance))
+        return replace(self.test, scores=scores, item_variance=np.zeros_like(self.test.item_variance))
 
     def language_table(self, code: str) -> ScoreTable:
         """The test scores in one language."""
         place = self.table.languages.index(code)
         here = self.units.language == place
         variance = item_variance(self.task, self.grid, self.counts[:, here], self.units.only(here), code)
-        return ScoreTable(self.grid.models, self.grid.seeds, self.by_language[:, :, place], variance)
+        return replace(self.test, scores=self.by_language[:, :, place], item_variance=variance)
 
 
 @dataclass(frozen=True)
@@ -150,13 +160,16 @@ class Sweep:
         return [record.key for scores in self.tasks.values() for record in scores.table.records]
 
 
-def load_sweep(run: Run, profile: Profile, tasks: Iterable[TaskName] = TASK_NAMES) -> Sweep:
-    """The scores of every task of a run."""
+def load_sweep(
+    run: Run, profile: Profile, tasks: Iterable[TaskName] = TASK_NAMES, needs: Collection[str] = ()
+) -> Sweep:
+    """The scores of every task of a run, from one batch of trials a task; ``needs`` as in `best_batch`."""
     found: dict[TaskName, TaskScores] = {}
     missing: list[str] = []
     for task in tasks:
-        records = [r for r in run.records("sweep", task) if is_compared(r.model)]
-        missing += describe_missing(task, records, profile)
+        every = [r for r in run.records("sweep", task) if is_compared(r.model)]
+        records = best_batch(every, needs)
+        missing += [*describe_missing(task, every, profile), *describe_other_batches(every, records)]
         usable, at_chance = that_learnt(run, records)
         missing += at_chance
         if any(record.model == BASELINE for record in usable):
@@ -204,12 +217,11 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
     """Scores of one task; the latest are kept, since several claims read them.
 
     Args:
-        keys: of trials that ended well, a baseline among them.
+        keys: of trials of one batch that ended well, a baseline among them.
         parallel: whether equal item names mean equal content in all languages; always so for pairs.
     """
     by_key = {record.key: record for record in run.records("sweep", task)}
     records = [by_key[key] for key in keys]
-    check_matched(records)
     grid = make_grid(records)
     parallel = parallel or TASKS[task].kind == "pair"
     dev = run.table(records, "dev")
@@ -219,12 +231,15 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
     units = find_units(table, parallel)
     counts = count(task, table, units)
     by_language = grid.spread(language_scores(task, counts, units.language))
-    models, seeds = grid.models, grid.seeds
     variance = item_variance(task, grid, counts, units, "all languages")
+    scores = by_language.mean(axis=-1)
+    pooled = one_kind(grid.models, scores, chance(task, table.gold))
+    test = ScoreTable(grid.models, grid.seeds, scores, variance, pooled)
+    on_dev = grid.spread(dev_scores).mean(axis=-1)
     return TaskScores(
         task=task,
-        dev=ScoreTable(models, seeds, grid.spread(dev_scores).mean(axis=-1), np.zeros_like(variance)),
-        test=ScoreTable(models, seeds, by_language.mean(axis=-1), variance),
+        dev=replace(test, scores=on_dev, item_variance=np.zeros_like(variance)),
+        test=test,
         table=table,
         grid=grid,
         units=units,
@@ -233,21 +248,32 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
     )
 
 
-def check_matched(records: Sequence[TrialRecord]) -> None:
-    """Trials that are compared have one kind of device, one precision and one version of torch.
+def one_kind(models: tuple[str, ...], scores: Floats, chance: float) -> tuple[str, ...]:
+    """The models whose noise is pooled: neither a simple fusion nor one that nearly collapsed.
 
-    Raises:
-        ResultsError: the records of a task mix them.
+    Args:
+        models: M names, the baseline first.
+        scores: (M, S) points, NaN where there is no trial.
+        chance: points that a guess would reach.
     """
-    first = records[0]
-    for record in records:
-        for name in ("device_kind", "precision", "torch"):
-            one, two = getattr(first, name), getattr(record, name)
-            if one != two and one and two:
-                raise ResultsError(
-                    f"{TASKS[first.task].title}: trial {first.key} was trained with {name} {one}, {record.key} "
-                    f"with {two}; gains need one of them throughout, so delete some and run `dvc repro`"
-                )
+    above = np.nanmean(scores, axis=1) - chance
+    low = above < KEPT * above[0]
+    return tuple(name for name, nearly in zip(models, low, strict=True) if not (nearly or name in SIMPLE))
+
+
+def chance(task: TaskName, gold: npt.NDArray[np.integer[Any]]) -> float:
+    """Points of always giving the commonest label; 0 for spans, of which it finds none."""
+    if TASKS[task].metric == "span_f1_v1":
+        return 0.0
+    return float(100 * np.bincount(gold).max() / len(gold))
+
+
+def stated_layers(names: Sequence[str]) -> str:
+    """``layers 1-11``, the paper's choice, or ``layers 4, 8 only``."""
+    layers = [int(name.removeprefix("layer_")) for name in names]
+    if layers == list(range(1, N_LAYERS + 1)):
+        return f"layers 1-{N_LAYERS}"
+    return f"layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))} only"
 
 
 def make_grid(records: Sequence[TrialRecord]) -> Grid:
@@ -290,16 +316,9 @@ def count(task: TaskName, table: TaskTable, units: Units) -> Counts:
 
 
 def item_variance(task: TaskName, grid: Grid, counts: Counts, units: Units, about: str) -> Floats:
-    """Item variance (M, M) of all differences of models; ``about`` names the random stream.
-
-    A share is linear in what the seeds count: their mean is resampled instead of each of them.
-    """
-    statistic = statistic_of(task)
-    cells = grid.spread(counts)
-    if statistic is share_from_counts:
-        cells = np.nanmean(cells, axis=1, keepdims=True)
+    """Model-by-item variance (M, M) of all differences of models; ``about`` names the random stream."""
     random = generator("items", task, about)
-    return stats.item_variance(cells, units.language, units.cluster, statistic, N_RESAMPLES, random)
+    return stats.item_variance(grid.spread(counts), units.language, units.cluster, statistic_of(task), random)
 
 
 def unit_of_row(units: Units, n_rows: int) -> Indices:

@@ -1,8 +1,9 @@
 """Semantic and structural features against zero-shot transfer, over the layers of the frozen encoder (C08).
 
+A target whose frozen probe is at chance at every layer is left out: there is no transfer to correlate with.
 Layers are neighbours and no sample. The p-value is by circular shift; the interval takes for the number of
-layers the effective one of Bretherton et al. (1999, J. Climate 12), n (1 - a b) / (1 + a b), with a and b the
-autocorrelations of the two series at lag 1, and needs more than 3 of them and 8 layers.
+layers the effective one of Bretherton et al. (1999, J. Climate 12), n (1 - a b) / (1 + a b) and n at most, with a
+and b the autocorrelations of the two series at lag 1, and needs more than 3 of them and 8 layers.
 
 Notation: X layers.
 """
@@ -12,8 +13,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy.stats import binom
 
 from crosslayer import stats
 from crosslayer.analysis.parts import NORMAL, make_evidence, part_or_none, select, tasks_in
@@ -24,6 +27,9 @@ from crosslayer.errors import ResultsError
 from crosslayer.predictions import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TARGETS: tuple[TaskName, ...] = ("ner", "xnli", "pawsx", "pos")
 NOT_CIRCULAR: tuple[TaskName, ...] = ("ner", "xnli", "pawsx")
@@ -52,12 +58,40 @@ def transfer_scores(run: Run, task: TaskName) -> Floats:
     Raises:
         ResultsError: the probe has not run on that task.
     """
-    frame = run.probe("transfer")
-    if frame is not None:
-        frame = frame[(frame["task"].astype(str) == task) & (frame["language"].astype(str) != "en")]
-    if frame is None or not len(frame):
-        raise ResultsError(f"{TASKS[task].title}: the probe stage has left no transfer scores")
-    return np.asarray(frame.groupby("layer")["score"].mean().sort_index().to_numpy(dtype=np.float64))
+    by_layer = _transfer(run, task).groupby("layer")["score"].mean().sort_index()
+    return np.asarray(by_layer.to_numpy(dtype=np.float64))
+
+
+def check_above_chance(run: Run, task: TaskName) -> None:
+    """Check that the best layer transfers better than guessing does.
+
+    Raises:
+        ResultsError: it does not, the probe has not run on that task, or nothing tells its gold labels.
+    """
+    scores = transfer_scores(run, task)
+    chance = _chance(run, task)
+    limit = chance
+    if TASKS[task].kind == "pair":
+        n_items = int(_transfer(run, task)["n_items"].min())
+        limit = best_by_chance(chance, n_items, len(scores))
+    best = int(scores.argmax())
+    if scores[best] <= limit:
+        raise ResultsError(
+            f"{TASKS[task].title} is left out, since its frozen probe is at chance at every layer: at best "
+            f"{scores[best]:.1f} (layer {best}); guessing gives {chance:.1f}, the best of {len(scores)} guesses "
+            f"up to {limit:.1f}"
+        )
+
+
+def best_by_chance(chance: float, n_items: int, n_layers: int) -> float:
+    """Upper 95 % binomial limit (points) of the best of some layers that only guess.
+
+    Args:
+        chance: points.
+        n_items: in one language. Languages have translations of the same items, which count once.
+        n_layers: taken as independent; the limit of each is that of the best of them.
+    """
+    return float(100 * binom.ppf(0.95 ** (1 / n_layers), n_items, chance / 100) / n_items)
 
 
 def correlation_interval(x: Floats, y: Floats) -> Interval | None:
@@ -65,7 +99,7 @@ def correlation_interval(x: Floats, y: Floats) -> Interval | None:
     if len(x) < MIN_LAYERS:
         return None
     product = _autocorrelation(x) * _autocorrelation(y)
-    effective = len(x) * (1 - product) / (1 + product)
+    effective = len(x) * min(1.0, (1 - product) / (1 + product))
     if effective <= 3:
         return None
     centre = np.arctanh(np.clip(np.corrcoef(x, y)[0, 1], -ALMOST_ONE, ALMOST_ONE))
@@ -82,6 +116,7 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
 
 def _correlation(measure: str, run: Run, task: TaskName, feature: Callable[[], Floats]) -> Part:
     def make() -> Part:
+        check_above_chance(run, task)
         x, y = feature(), transfer_scores(run, task)
         if len(x) != len(y) or np.ptp(x) == 0 or np.ptp(y) == 0:
             raise ResultsError(f"{TASKS[task].title}: {len(x)} and {len(y)} layers have no correlation")
@@ -92,6 +127,34 @@ def _correlation(measure: str, run: Run, task: TaskName, feature: Callable[[], F
         )  # fmt: skip
 
     return part_or_none(measure, make, unit="correlation", task=task, judged=True)
+
+
+def _transfer(run: Run, task: TaskName) -> pd.DataFrame:
+    """Rows of the languages other than English."""
+    frame = run.probe("transfer")
+    if frame is not None:
+        frame = frame[(frame["task"].astype(str) == task) & (frame["language"].astype(str) != "en")]
+    if frame is None or not len(frame):
+        raise ResultsError(f"{TASKS[task].title}: the probe stage has left no transfer scores")
+    return frame
+
+
+def _chance(run: Run, task: TaskName) -> float:
+    """Points of guessing the commonest gold label, mean over languages; without any entity the F1 of NER is 0."""
+    if task == "ner":
+        return TASKS[task].chance
+    frame = _transfer(run, task)
+    return float(frame["commonest"].mean()) if "commonest" in frame else _commonest_in_sweep(run, task)
+
+
+def _commonest_in_sweep(run: Run, task: TaskName) -> float:
+    """For transfer tables older than their column ``commonest``: the sweep has predicted the same items."""
+    trials = [trial for trial in run.records("sweep", task) if trial.outcome in ("ok", "collapsed")]
+    if not trials:
+        raise ResultsError(f"{TASKS[task].title}: no gold labels to tell chance from; run the probe stage again")
+    table = run.table(trials[:1], "test")
+    foreign = [table.gold[table.language == i] for i, code in enumerate(table.languages) if code != "en"]
+    return float(np.mean([100 * np.bincount(gold).max() / len(gold) for gold in foreign]))
 
 
 def _series(measure: str, load: Callable[[], Floats], task: TaskName | None = None) -> list[Part]:

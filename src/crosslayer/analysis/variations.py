@@ -7,6 +7,7 @@ from pathlib import Path
 from crosslayer import stats
 from crosslayer.analysis.parts import gain_part, part_or_none, select, tasks_in
 from crosslayer.analysis.scores import BASELINE, TaskScores, score_task, that_learnt
+from crosslayer.batches import best_batch
 from crosslayer.claims.evidence import Evidence, Part
 from crosslayer.config import Profile
 from crosslayer.predictions import AT_SHARE, VARIED, Run, TrialRecord
@@ -19,11 +20,16 @@ def varied_parts(run: Run, profile: Profile) -> list[Part]:
     """Gains at the control layer: as configured, with each change, and with each share of the training items."""
     parts: list[Part] = []
     for task in profile.sweep.variations.tasks:
-        usable, _ = that_learnt(run, run.records("sweep", task))
-        varied = [record for record in usable if VARIED in record.model or AT_SHARE in record.model]
+        records = run.records("sweep", task)
+        usable, _ = that_learnt(run, best_batch(records, {r.model for r in records if _is_varied(r)}))
+        varied = [record for record in usable if _is_varied(record)]
         if varied and any(record.model == BASELINE for record in usable):
             parts += _parts_of(run, profile, task, usable, varied)
     return parts
+
+
+def _is_varied(record: TrialRecord) -> bool:
+    return VARIED in record.model or AT_SHARE in record.model
 
 
 def _parts_of(

@@ -1,5 +1,5 @@
-"""What each layer of the encoder carries: retrieval, a UPOS probe, zero-shot transfer, similarity of languages,
-their identity.
+"""What each layer of the encoder carries: retrieval, offsets of languages from English, a UPOS probe, zero-shot
+transfer, similarity of languages, their identity.
 
 Notation: L layers with the embeddings as layer 0, W windows, P words, E width.
 """
@@ -72,17 +72,19 @@ def word_vectors(encoder: BertModel, encoded: Encoded, rows: Array) -> Array:
     return vectors
 
 
-def retrieval(encoder: BertModel, parallel: Encoded) -> pd.DataFrame:
-    """Whether each sentence finds its translation as nearest neighbour by cosine, at each layer.
+def retrieval(encoder: BertModel, parallel: Encoded) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What sentence pairs with English tell at each layer, encoded once: retrieval, and `offset_similarity`.
 
-    Both directions, plain and after centring each side of each language (Libovicky et al. 2020).
+    Retrieval is whether each sentence finds its translation as nearest neighbour by cosine: both directions, plain
+    and after centring each side of each language (Libovicky et al. 2020).
     """
     import pandas as pd
 
-    frames = []
+    frames, offsets = [], {}
     for language in parallel.languages("foreign"):
         sides = [parallel.rows(split, language) for split in ("foreign", "english")]
         foreign, english = (sentence_vectors(encoder, parallel, rows) for rows in sides)
+        offsets[language] = foreign.mean(axis=1) - english.mean(axis=1)
         for centred in (False, True):
             pairs = [_unit(v - v.mean(axis=1, keepdims=True) if centred else v) for v in (foreign, english)]
             similarity = pairs[0] @ pairs[1].transpose(0, 2, 1)
@@ -94,7 +96,25 @@ def retrieval(encoder: BertModel, parallel: Encoded) -> pd.DataFrame:
                 frame.insert(2, "direction", direction)
                 frame.insert(3, "centred", centred)
                 frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    return pd.concat(frames, ignore_index=True), offset_similarity(offsets)
+
+
+def offset_similarity(offsets: dict[str, Array]) -> pd.DataFrame:
+    """Cosine of every two languages' offsets from English at each layer, the mean over languages taken off.
+
+    Args:
+        offsets: by language, mean vector (L, E) of its sentences minus that of their English translations. Each
+            language has its own sentences; their content cancels.
+    """
+    import pandas as pd
+
+    unit = _centred_units(np.stack(list(offsets.values())))
+    rows = [
+        (layer, one, other, float(unit[i, layer] @ unit[j, layer]))
+        for layer in range(unit.shape[1])
+        for (i, one), (j, other) in combinations(enumerate(offsets), 2)
+    ]
+    return pd.DataFrame(rows, columns=["layer", "first", "second", "cosine"])
 
 
 def tagging(encoder: BertModel, encoded: Encoded, n_sentences: int) -> pd.DataFrame:
@@ -114,7 +134,8 @@ def tagging(encoder: BertModel, encoded: Encoded, n_sentences: int) -> pd.DataFr
 def transfer(encoder: BertModel, encoded: Encoded, n_windows: int) -> pd.DataFrame:
     """Zero-shot scores of a linear head trained in English on one frozen layer, by language and layer.
 
-    A tag task reads the words' first sub-words; a sentence task the mean over the pair's sub-words.
+    A tag task reads the words' first sub-words; a sentence task the mean over the pair's sub-words. ``commonest``
+    is the share (points) of the commonest gold label.
     """
     import pandas as pd
 
@@ -128,10 +149,11 @@ def transfer(encoder: BertModel, encoded: Encoded, n_windows: int) -> pd.DataFra
         test = encoded.rows("test", language)
         gold, states = labels_of(encoded, test), vectors(encoder, encoded, test)
         item = np.repeat(encoded.item[test], [len(encoded.labels[row]) for row in test])
+        commonest = 100 * float(np.bincount(gold).max()) / len(gold)
         for layer, head in enumerate(heads):
             score = task_score(task, gold, head.predict(states[layer]), item)
-            rows.append((task, language, layer, score, len(gold)))
-    return pd.DataFrame(rows, columns=["task", "language", "layer", "score", "n_items"])
+            rows.append((task, language, layer, score, len(gold), commonest))
+    return pd.DataFrame(rows, columns=["task", "language", "layer", "score", "n_items", "commonest"])
 
 
 def parallel_vectors(encoder: BertModel, encoded: Encoded, split: str, n_items: int) -> Vectors:
@@ -148,12 +170,11 @@ def similarity(vectors: Vectors) -> pd.DataFrame:
     """
     import pandas as pd
 
-    means = np.stack([states.mean(axis=1) for states in vectors.values()])
-    centred = _unit(means - means.mean(axis=0))
+    unit = _centred_units(np.stack([states.mean(axis=1) for states in vectors.values()]))
     rows = [
-        (layer, one, other, float(centred[i, layer] @ centred[j, layer]),
+        (layer, one, other, float(unit[i, layer] @ unit[j, layer]),
          linear_cka(vectors[one][layer], vectors[other][layer]))
-        for layer in range(means.shape[1])
+        for layer in range(unit.shape[1])
         for (i, one), (j, other) in combinations(enumerate(vectors), 2)
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=["layer", "first", "second", "cosine", "cka"])
@@ -187,6 +208,12 @@ def linear_cka(x: Array, y: Array) -> float:
 def labels_of(encoded: Encoded, rows: Array) -> Array:
     """Gold label ids of the predicted positions of some windows, (P,)."""
     return np.concatenate([encoded.labels[row] for row in rows])
+
+
+def _centred_units(means: Array) -> Array:
+    """One vector a language and layer (languages, L, E), centred over languages, of length 1; NaN of one alone."""
+    with np.errstate(invalid="ignore"):
+        return _unit(means - means.mean(axis=0))
 
 
 def _unit(vectors: Array) -> Array:

@@ -30,7 +30,8 @@ def probe(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     encoder = load_trimmed(source)
     tasks = {task: read_encoded(source / f"{task}.parquet") for task in profile.tasks}
     n = profile.probe.sentences
-    tables = {"retrieval": retrieval(encoder, read_encoded(source / "parallel.parquet"))}
+    retrieved, offsets = retrieval(encoder, read_encoded(source / "parallel.parquet"))
+    tables = {"retrieval": retrieved, "offsets": offsets}
     if "pos" in tasks:
         tables["tagging"] = tagging(encoder, tasks["pos"], n)
     tables["transfer"] = pd.concat([transfer(encoder, encoded, n) for encoded in tasks.values()])
