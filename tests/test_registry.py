@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from crosslayer.claims.bears import CONDITIONS
 from crosslayer.claims.registry import Registry, load_registry
+from crosslayer.claims.relevance import CONDITIONS
 from crosslayer.claims.verdict import RULES
 from crosslayer.errors import ClaimError
 
@@ -76,7 +76,7 @@ def test_every_claim_has_its_notebook_and_rule(registry: Registry) -> None:
         found[entry.notebook] = f"{found.get(entry.notebook, '')} {claim}".strip()
         assert entry.rule in RULES
         assert (entry.rule == "all_checks") == (entry.kind == "structural")
-        assert {bears.when for bears in entry.bears} <= set(CONDITIONS)
+        assert {relevance.when for relevance in entry.relevance} <= set(CONDITIONS)
     assert found == NOTEBOOKS
 
 
@@ -111,8 +111,8 @@ entries:
     notebook: gains
     metric: some_metric_v1
     rule: gain_above_zero
-    bears:
-      - {when: any, value: 'yes', reason: Because.}
+    relevance:
+      - {when: any, value: direct, reason: Because.}
     expected:
       - {profile: small, basis: pilot, reason: R, ranges: {gain: {xnli: [-1, 2.5], pos: [0, 1]}, b: [3, 4], c: 5}}
     pins:
@@ -153,7 +153,8 @@ def test_ranges_pins_and_hostile_text_are_read_as_they_stand(tmp_path: Path) -> 
         ("rule: gain_above_zero", "rule: gain_above", "line 13: entries.C01.rule"),
         ("rule: gain_above_zero", "rule: slopes", "line 3: entries.C01: the rule slopes needs claimed.signs"),
         ("rule: gain_above_zero", "rule: gain_in_range", "entries.C01: the rule gain_in_range needs claimed.low"),
-        ("when: any", "when: fragment", "line 14: entries.C01.bears: the last one must be for `any`"),
+        ("when: any", "when: fragment", "line 14: entries.C01.relevance: the last one must be for `any`"),
+        ("value: direct", "value: 'yes'", "line 15: entries.C01.relevance.0.value: .*'none' \\(got 'yes'\\)"),
         ("[-1, 2.5]", "[2.5, -1]", "line 17: entries.C01.expected.0: expected low 2.5 lies above high -1"),
         ("[-1, 2.5]", "[-1]", "line 17: entries.C01.expected.0.low"),
         ("[-1, 2.5]", "[-1, .nan]", "line 17: entries.C01.expected.0.high: .*finite"),
@@ -174,6 +175,60 @@ def test_a_malformed_registry_is_one_line_with_the_place(tmp_path: Path, old: st
         load_text(tmp_path, SMALL.replace(old, new, 1))
     assert str(tmp_path / "registry.yaml") in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+LITERATURE = """\
+    literature:
+      - {direction: supports, finding: 'All <b>layers</b>', number: 70 → 71, unit: '%', model: M, source: S,
+         independent: true, read: abstract}
+      - {direction: context, finding: Words alone, model: M, source: S, independent: false, read: full text}
+"""
+
+
+def test_literature_is_read_as_it_stands(tmp_path: Path) -> None:
+    first, second = load_text(tmp_path, SMALL + LITERATURE).entry("C01").literature
+    assert (first.finding, first.number, first.unit) == ("All <b>layers</b>", "70 → 71", "%")
+    assert (first.reported, first.citation) == ("70 → 71 %", "S, as reported in the abstract")
+    assert (second.number, second.unit, second.reported) == (None, None, "")
+    assert second.citation == "S, by authors of the paper itself"
+    assert load_text(tmp_path, SMALL).entry("C01").literature == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("direction: supports", "direction: proves", "line 22: entries.C01.literature.0.direction: .*'proves'"),
+        ("direction: context", "direction: [", "line 2\\d: "),
+        ("number: 70 → 71", "number: 70", "line 22: entries.C01.literature.0.number: .*string.* \\(got 70\\)"),
+        ("number: 70 → 71, ", "", "line 22: entries.C01.literature.0: a unit needs a number"),
+        (", independent: false", "", "line 24: key entries.C01.literature.1.independent is missing"),
+        ("independent: true", "independent: 'yes'", "line 23: entries.C01.literature.0.independent: .*boolean"),
+        ("read: full text", "read: partly", "line 24: entries.C01.literature.1.read: .*'partly'"),
+        ("source: S", "sourc: S", "line 22: unknown key entries.C01.literature.0.sourc; did you mean source"),
+        ("model: M", "model: 'a\n\n          b'", "line 22: entries.C01.literature.0.model"),
+    ],
+)  # fmt: skip
+def test_malformed_literature_is_one_line_with_the_place(tmp_path: Path, old: str, new: str, message: str) -> None:
+    with pytest.raises(ClaimError, match=message) as caught:
+        load_text(tmp_path, SMALL + LITERATURE.replace(old, new, 1))
+    assert str(tmp_path / "registry.yaml") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_every_source_of_literature_can_be_looked_up(registry: Registry) -> None:
+    items = [item for entry in registry.entries.values() for item in entry.literature]
+    assert {claim for claim, entry in registry.entries.items() if entry.literature} == {
+        "C01", "C02", "C05", "C07", "C08", "C09", "Q01"
+    }  # fmt: skip
+    without = {item.source for item in items if not re.search(r"arXiv \d{4}\.\d{5}|doi 10\.", item.source)}
+    assert without == {"a public fine-tuning log on a model hub"}
+    abstracts = {re.findall(r"\d{4}\.\d{5}", item.source)[0] for item in items if item.read == "abstract"}
+    assert abstracts == {"2508.09091", "2209.15168"}
+
+
+def test_only_the_question_is_not_relevant_to_the_paper(registry: Registry) -> None:
+    others = {claim: e.relevant_to for claim, e in registry.entries.items() if e.relevant_to != "the paper"}
+    assert others == {"Q01": "the source report's question"}
 
 
 @pytest.mark.parametrize(

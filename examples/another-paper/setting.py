@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from crosslayer.claims.bears import Conditions
+from crosslayer.claims.relevance import Conditions
 from crosslayer.config import Section, Slug, describe, read_yaml
 from crosslayer.errors import ConfigError
 

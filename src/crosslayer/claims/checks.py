@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from crosslayer.claims.bears import Setting
 from crosslayer.claims.evidence import Evidence, read_evidence
-from crosslayer.claims.registry import Entry, Expected
+from crosslayer.claims.registry import Entry, Expected, Registry
+from crosslayer.claims.relevance import Setting
 from crosslayer.claims.results import Place
 from crosslayer.claims.verdict import judge
 from crosslayer.config import PROFILES, Profile, parse_profile, read_yaml
@@ -77,12 +77,17 @@ def expected_problems(entry: Entry, evidence: Evidence, place: Place[Setting]) -
 def verdict_problems(entry: Entry, evidence: Evidence | None, place: Place[Setting]) -> list[str]:
     """Whether the verdict is pinned, and is the pinned one."""
     pin = entry.pin(place.profile.profile, place.run)
-    verdict, because = judge(entry, evidence, place.profile)
+    verdict, because, _ = judge(entry, evidence, place.profile)
     if pin is None:
         return [f"{entry.id}: no verdict is pinned for {_run_label(place)}; {pin_command(place)}"]
     if pin.verdict == verdict:
         return []
     return [f"{entry.id}: verdict is {verdict!r}, pinned is {pin.verdict!r}: {because}"]
+
+
+def is_pinned(registry: Registry, place: Place[Setting]) -> bool:
+    """Whether any verdict of the run is pinned."""
+    return any(entry.pin(place.profile.profile, place.run) for entry in registry.entries.values())
 
 
 def pin_command(place: Place[Setting]) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import hypot
 
-from crosslayer.claims.bears import Setting
 from crosslayer.claims.evidence import Evidence, Part
+from crosslayer.claims.relevance import Setting
 from crosslayer.claims.results import RunResults
 from crosslayer.claims.wording import name
 

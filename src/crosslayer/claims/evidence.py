@@ -26,12 +26,14 @@ class Interval(Strict):
         low, high: its bounds, in the unit of the estimate.
         level: how often such intervals hold the true value.
         method: how it was made.
+        df: degrees of freedom of Student's t; ``None`` for an interval of another kind.
     """
 
     low: float
     high: float
     level: float = 0.95
     method: str
+    df: float | None = None
 
     @model_validator(mode="after")
     def _ordered(self) -> Interval:
@@ -49,6 +51,8 @@ class Part(Strict):
         estimate: the value, in ``unit``; ``None`` when it could not be measured (``note`` says why).
         unit: ``points`` are hundredths of a share.
         interval: of the estimate; ``None`` when the design gives none (one seed, say).
+        item_variance: the part of its squared standard error that is due to the test items and no number of seeds
+            removes, in the unit squared.
         minimum_detectable: smallest true value that this design would find with 80 % power.
         p_value: of the stated test, if any.
         p_adjusted: the same after Holm's correction over the layers of a task, for gains shown layer by layer.
@@ -65,6 +69,7 @@ class Part(Strict):
     estimate: float | None
     interval: Interval | None = None
     unit: str
+    item_variance: float = 0.0
     minimum_detectable: float | None = None
     p_value: float | None = None
     p_adjusted: float | None = None

@@ -24,7 +24,7 @@ MARKS = {"✓": True, "✔": True, "yes": True, "true": True, "×": False, "✗"
 """How a report says that it found a claim verified, or did not."""
 MAX_BYTES, MAX_CLAIMS = 2**20, 99
 BLANK = ("kind", "title", "primary_source", "measured_as", "reproduced_when", "would_change", "notebook", "metric",
-         "rule", "bears")  # fmt: skip
+         "rule", "relevance")  # fmt: skip
 """What a report cannot say; `load_registry` names the first that is still empty."""
 HEADER = """\
 # Made from {name} by `crosslayer claims import`. Texts and marks are the report's own.

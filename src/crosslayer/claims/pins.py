@@ -3,7 +3,7 @@
 A recorded run is pinned to its values. A fresh run is pinned to prediction intervals: with estimate m and
 half-width h of its own interval, a new run with as many seeds differs from m by sqrt(2) times the noise that h
 stands for. To hold for all judged parts of the run at once, h is widened from its own level to 95 % over all of
-them (Bonferroni): by z(1 - 0.05 / 2n) / z(1/2 + level/2) for n parts.
+them (Bonferroni): by t(1 - 0.05 / 2n) / t(1/2 + level/2) for n parts, at the degrees of freedom of the interval.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ import os
 import re
 from io import StringIO
 from pathlib import Path
-from statistics import NormalDist
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.representer import RoundTripRepresenter
+from scipy.stats import t
 
-from crosslayer.claims.bears import Setting
 from crosslayer.claims.checks import CHECKS_MEASURE
 from crosslayer.claims.evidence import Evidence, Interval, Part
 from crosslayer.claims.registry import load_registry, read_text
+from crosslayer.claims.relevance import Setting
 from crosslayer.claims.results import FRESH, RunResults
+from crosslayer.claims.verdict import SMALLEST_EFFECT
 from crosslayer.errors import ClaimError
 from crosslayer.files import write_text
 
 Key = tuple[str, str | None]
 """Measure and task of a part."""
 UNRELEASED = "## Unreleased"
-FLOOR_POINTS = 0.5
+FLOOR_POINTS = SMALLEST_EFFECT
 """No range of points is narrower to either side: the smallest effect of interest."""
 FLOOR_SHARE = 0.05
 """The same for other units, as a share of the estimate."""
@@ -75,8 +76,9 @@ def prediction_range(part: Part, n_parts: int) -> tuple[float, float]:
 
 
 def _widening(interval: Interval, n_parts: int) -> float:
-    z = NormalDist().inv_cdf
-    return math.sqrt(2) * z(1 - 0.05 / (2 * n_parts)) / z(0.5 + interval.level / 2)
+    df = math.inf if interval.df is None else interval.df
+    wide, own = t.ppf([1 - 0.05 / (2 * n_parts), 0.5 + interval.level / 2], df)
+    return float(math.sqrt(2) * wide / own)
 
 
 def _pin_entry(entry: CommentedMap, claim: str, results: RunResults[Setting], reason: str) -> None:

@@ -32,7 +32,7 @@ REGISTRY = Path("claims/registry.yaml")
 
 VerdictName = Literal[
     "reproduced", "partly reproduced", "not reproduced", "inconclusive", "not run",
-    "improves", "worsens", "no difference shown",
+    "improves", "worsens", "practically none", "undecided",
 ]  # fmt: skip
 RuleName = Literal[
     "layer_contrast", "complementarity", "slopes", "gain_above_zero", "gain_in_range", "different_layers",
@@ -41,11 +41,14 @@ RuleName = Literal[
 Condition = Literal[
     "fragment", "random_encoder", "similarity_encoder", "other_encoder", "frozen_trunk", "reduced", "any",
 ]  # fmt: skip
-BearsValue = Literal["yes", "partly", "no"]
+RelevanceValue = Literal["direct", "indirect", "none"]
+Direction = Literal["supports", "contradicts", "partly", "context"]
 Basis = Literal["paper", "literature", "pilot", "recorded"]
 Sign = Literal["+", "-"]
 Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\r\n]*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
+THE_PAPER = "the paper"
+"""What claims are relevant to, unless they say otherwise."""
 
 
 class Record(BaseModel):
@@ -154,17 +157,60 @@ class Pin(Record):
     reason: Line
 
 
-class Bears(Record):
-    """Whether a verdict bears on the paper, under one condition.
+class Relevance(Record):
+    """What kind of evidence a verdict is, under one condition.
 
     Attributes:
-        when: the condition, a key of `crosslayer.claims.bears.CONDITIONS`.
-        value, reason: what the report says where it holds.
+        when: the condition, a key of `crosslayer.claims.relevance.CONDITIONS`.
+        value: ``direct`` (mBERT, full data), ``indirect`` (another encoder of like depth, or less data),
+            or ``none``.
+        reason: shown beside it.
     """
 
     when: Condition
-    value: BearsValue
+    value: RelevanceValue
     reason: Text
+
+
+class Literature(Record):
+    """What somebody else reports about a claim; shown, never judged.
+
+    Attributes:
+        direction: how it relates to the claim; ``context`` gives a scale or a caveat without deciding anything.
+        finding: what was compared or found, in our words.
+        number, unit: as reported; ``null`` where the finding is qualitative.
+        model: on which model, and which data where that matters.
+        source: citation with arXiv id or DOI where it has one.
+        independent: whether none of the paper's authors took part.
+        read: what of the source could be read.
+    """
+
+    direction: Direction
+    finding: Line
+    number: Line | None = None
+    unit: Line | None = None
+    model: Line
+    source: Line
+    independent: bool
+    read: Literal["full text", "abstract"]
+
+    @property
+    def reported(self) -> str:
+        """Number and unit in one text; empty without a number."""
+        return " ".join(filter(None, (self.number, self.unit)))
+
+    @property
+    def citation(self) -> str:
+        """The source, with what a reader has to know about it."""
+        notes = ["as reported in the abstract"] if self.read == "abstract" else []
+        notes += [] if self.independent else ["by authors of the paper itself"]
+        return ", ".join([self.source, *notes])
+
+    @model_validator(mode="after")
+    def _complete(self) -> Literature:
+        if self.unit is not None and self.number is None:
+            raise ValueError("a unit needs a number")
+        return self
 
 
 class Entry(Record):
@@ -186,7 +232,9 @@ class Entry(Record):
         rule: the verdict rule, a key of `crosslayer.claims.verdict.RULES`.
         claimed: the paper's value, for the verdict.
         expected, pins: ranges and verdicts that runs should give, written by ``crosslayer claims pin``.
-        bears: looked through in order, the first condition that holds counts.
+        relevance: looked through in order, the first condition that holds counts.
+        relevant_to: what a verdict is evidence about.
+        literature: what others report.
     """
 
     id: Annotated[str, StringConstraints(pattern=r"^[CQ]\d{2}$")]
@@ -209,7 +257,9 @@ class Entry(Record):
     claimed: Claimed = Claimed()
     expected: list[Expected] = []
     pins: list[Pin] = []
-    bears: list[Bears]
+    relevance: list[Relevance]
+    relevant_to: Line = THE_PAPER
+    literature: list[Literature] = []
 
     @field_validator("expected", mode="before")
     @classmethod
@@ -220,9 +270,9 @@ class Entry(Record):
             return value
         return [record for item in value for record in _ranges_of(item)]
 
-    @field_validator("bears")
+    @field_validator("relevance")
     @classmethod
-    def _total(cls, value: list[Bears]) -> list[Bears]:
+    def _total(cls, value: list[Relevance]) -> list[Relevance]:
         if not value or value[-1].when != "any":
             raise ValueError("the last one must be for `any`, so that every profile has an answer")
         return value
@@ -251,12 +301,12 @@ class Registry(Record):
 
     Attributes:
         source: the report.
-        bears: lists that several entries share (by YAML alias).
+        relevance: lists that several entries share (by YAML alias).
         entries: the claims, by id.
     """
 
     source: Source
-    bears: dict[str, list[Bears]] = {}
+    relevance: dict[str, list[Relevance]] = {}
     entries: dict[str, Entry]
 
     @field_validator("entries", mode="before")

@@ -1,4 +1,4 @@
-"""Whether a verdict tells anything about the paper: conditions on the profile, values in the registry."""
+"""What kind of evidence a verdict is: conditions on the profile, values in the registry."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from typing_extensions import TypeVar  # comes with pydantic; typing's own has no default before Python 3.13
 
-from crosslayer.claims.registry import BearsValue, Condition, Entry
+from crosslayer.claims.registry import Condition, Entry, Relevance
 from crosslayer.config import Profile, TaskSpec
 from crosslayer.errors import ClaimError
 
@@ -33,19 +33,19 @@ Conditions = Mapping[Condition, Callable[[Any], bool]]
 """What each condition of the registry means for the settings at hand."""
 
 
-def bears_on_paper(entry: Entry, setting: Setting, conditions: Conditions | None = None) -> tuple[BearsValue, str]:
-    """Value and reason of the first of ``entry.bears`` whose condition holds; `CONDITIONS` by default.
+def relevance_of(entry: Entry, setting: Setting, conditions: Conditions | None = None) -> Relevance:
+    """The first of ``entry.relevance`` whose condition holds; `CONDITIONS` by default.
 
     Raises:
         ClaimError: the entry asks for a condition that has no meaning for these settings.
     """
     known: Conditions = CONDITIONS if conditions is None else conditions
-    for bears in entry.bears:
-        if bears.when not in known:
-            raise ClaimError(f"{entry.id}: no condition {bears.when} is known here, only {', '.join(known)}")
-        if known[bears.when](setting):
-            return bears.value, bears.reason
-    raise ClaimError(f"{entry.id}: no condition of bears holds for the profile {setting.profile}")
+    for relevance in entry.relevance:
+        if relevance.when not in known:
+            raise ClaimError(f"{entry.id}: no condition {relevance.when} is known here, only {', '.join(known)}")
+        if known[relevance.when](setting):
+            return relevance
+    raise ClaimError(f"{entry.id}: no condition of relevance holds for the profile {setting.profile}")
 
 
 def _is_fragment(profile: Profile) -> bool:
