@@ -12,6 +12,7 @@ from crosslayer.config import load_profile
 from crosslayer.errors import UserError
 
 ROOT = Path(__file__).parent.parent
+REGISTRY, SEALS = (ROOT / "claims" / name for name in ("registry.yaml", "seals.json"))
 
 
 def all_places() -> list[Place]:
@@ -20,10 +21,13 @@ def all_places() -> list[Place]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each run and each claim that its profile measures."""
-    if "claim" not in metafunc.fixturenames:
+    """One test for each run and each claim that its profile measures; and one for the seal of each claim."""
+    if not {"claim", "sealed_claim"} & set(metafunc.fixturenames):
         return
     try:
+        if "sealed_claim" in metafunc.fixturenames:
+            metafunc.parametrize("sealed_claim", load_registry(REGISTRY).entries if SEALS.exists() else ["none"])
+            return
         cases = [(place, claim) for place in all_places() for claim in place.profile.claims]
     except UserError as error:
         pytest.fail(str(error), pytrace=False)
@@ -33,15 +37,15 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    return load_registry(ROOT / "claims" / "registry.yaml")
+    return load_registry(REGISTRY)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the verdicts of every run."""
     try:
-        registry = load_registry(ROOT / "claims" / "registry.yaml")
+        registry = load_registry(REGISTRY)
         for place in all_places():
-            results = load(place, registry)
+            results = load(place, registry, seals=SEALS)
             terminalreporter.section(f"verdicts: {results.title} (profile {place.profile.profile})")
             for line in table(results):
                 terminalreporter.write_line(line)

@@ -12,17 +12,22 @@ import pytest
 from crosslayer.claims.checks import (
     evidence_problems,
     expected_problems,
+    is_pinned,
     is_shipped,
     key_problems,
+    pin_command,
     present_keys,
     verdict_problems,
 )  # fmt: skip
 from crosslayer.claims.evidence import Evidence, read_evidence
 from crosslayer.claims.registry import Registry
-from crosslayer.claims.results import Place, fresh_place
+from crosslayer.claims.results import Place, fresh_place, not_due, trials_of
+from crosslayer.claims.seal import SEAL_AGAIN, read_seals, seal_problems, sealed_claims
+from crosslayer.claims.verdict import RULES
 from crosslayer.config import load_profile
 
 ROOT = Path(__file__).parent.parent
+SEALS = ROOT / "claims" / "seals.json"
 
 
 def test_fresh_run_exists() -> None:
@@ -39,23 +44,37 @@ def test_evidence(place: Place, claim: str, registry: Registry) -> None:
 
 
 def test_expected(place: Place, claim: str, registry: Registry) -> None:
-    _skip_unpinned(place)
+    _skip_unpinned(place, registry)
     problems = expected_problems(registry.entry(claim), _evidence(place, claim), place)
     assert not problems, "; ".join(problems)
 
 
 def test_verdict(place: Place, claim: str, registry: Registry) -> None:
-    _skip_unpinned(place)
+    _skip_unpinned(place, registry)
     problems = verdict_problems(registry.entry(claim), _evidence(place, claim), place)
     assert not problems, "; ".join(problems)
+
+
+def test_seal(sealed_claim: str, registry: Registry) -> None:
+    seals = read_seals(SEALS)
+    if not seals:
+        pytest.skip(f"no seals; {SEAL_AGAIN}")
+    problem = seal_problems(sealed_claims(registry, RULES), seals[-1]).get(sealed_claim)
+    assert not problem, problem
 
 
 def _evidence(place: Place, claim: str) -> Evidence:
     return read_evidence(place.evidence_path(claim))
 
 
-def _skip_unpinned(place: Place) -> None:
-    if place.run is None and not is_shipped(place.profile, ROOT / "profiles"):
-        pytest.skip(
-            f"no pin for this specification: params.yaml differs from profiles/{place.profile.profile}.yaml"
-        )
+def _skip_unpinned(place: Place, registry: Registry) -> None:
+    """Skip a run under a plan that is not due, one that nobody has pinned, or one of other settings."""
+    if withheld := not_due(place, trials_of(place), read_seals(SEALS)):
+        pytest.skip(withheld)
+    if place.run is not None:
+        return
+    profile = place.profile.profile
+    if not is_shipped(place.profile, ROOT / "profiles"):
+        pytest.skip(f"no pin for this specification: params.yaml differs from profiles/{profile}.yaml")
+    if not is_pinned(registry, place):
+        pytest.skip(f"profile {profile} is not pinned yet; {pin_command(place)}")

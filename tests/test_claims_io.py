@@ -178,7 +178,15 @@ def test_rows_hold_the_headline_and_where_it_comes_from(registry: Registry) -> N
     assert (row["estimate"], row["low"], row["high"], row["unit"]) == (2.0, 1.0, 3.0, "points")
     assert row["evidence"] == "ledger/one/claims/C05/evidence.json"
     assert (rows[0]["verdict"], rows[0]["estimate"], rows[0]["evidence"]) == ("not run", None, None)
-    assert json.loads(to_json(registry, [a_run(registry, "one", 2.0)])) == rows
+    listed = json.loads(to_json(registry, [a_run(registry, "one", 2.0)]))
+    literature = [record.pop("literature") for record in listed]
+    decisions = {record["claim"]: record.pop("decisions") for record in listed}
+    assert listed == rows
+    found = dict.fromkeys(("xnli", "pawsx", "pos"), "missing") | {"ner": "holds"}
+    rest = {"note": "", "seeds": None, "hours": None}
+    assert decisions.pop("C05") == {task: {"decision": name, **rest} for task, name in found.items()}
+    assert not any(decisions.values())
+    assert literature == [[item.model_dump() for item in e.literature] for e in registry.entries.values()]
 
 
 def test_csv_comes_back_and_no_cell_is_a_formula(registry: Registry) -> None:
@@ -194,7 +202,6 @@ def test_csv_comes_back_and_no_cell_is_a_formula(registry: Registry) -> None:
 
 def test_json_ld_reviews_every_claim(registry: Registry) -> None:
     document = json.loads(to_jsonld(registry, [a_run(registry, "one", 2.0), a_run(registry, "two", None)]))
-    assert document["@context"] == "https://schema.org"
     by_type: dict[str, list[Any]] = {}
     for node in document["@graph"]:
         by_type.setdefault(node["@type"], []).append(node)
@@ -205,6 +212,28 @@ def test_json_ld_reviews_every_claim(registry: Registry) -> None:
         assert review["claimReviewed"] == claims[review["itemReviewed"]["@id"]]
         assert review["reviewRating"]["alternateName"]
     assert len({node["@id"] for node in document["@graph"]}) == len(document["@graph"])
+
+
+def test_json_ld_says_with_cito_how_literature_relates_to_a_claim(registry: Registry) -> None:
+    document = json.loads(to_jsonld(registry, []))
+    schema_org, prefixes = document["@context"]
+    assert (schema_org, prefixes) == ("https://schema.org", {"cito": "http://purl.org/spar/cito/"})
+    terms = {
+        "supports": "supports", "contradicts": "disputes", "partly": "qualifies", "context": "citesAsRelated",
+    }  # fmt: skip
+    expected = [
+        (item.source, f"cito:{terms[item.direction]}", f"#{claim}")
+        for claim, entry in registry.entries.items()
+        for item in entry.literature
+    ]
+    found = [
+        (node["name"], key, node[key]["@id"])
+        for node in document["@graph"]
+        for key in node
+        if key.startswith("cito:")
+    ]
+    assert found == expected
+    assert {term for _, term, _ in found} == {f"cito:{term}" for term in terms.values()}
 
 
 def test_two_runs_are_compared_in_half_widths(registry: Registry) -> None:

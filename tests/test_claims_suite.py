@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scipy.stats import norm
+from scipy.stats import norm, t
 
 from crosslayer.claims.checks import (
     evidence_problems,
@@ -25,7 +25,7 @@ from crosslayer.claims.checks import (
 )  # fmt: skip
 from crosslayer.claims.evidence import Check, Evidence, Interval, Part, read_evidence, write_evidence
 from crosslayer.claims.pins import pin, prediction_range, round_trip
-from crosslayer.claims.registry import Registry, load_registry
+from crosslayer.claims.registry import Direction, Literature, Registry, load_registry
 from crosslayer.claims.results import (
     Place,
     fresh_place,
@@ -77,7 +77,7 @@ def write_run(folder: Path, place: str) -> None:
     check = Check(name="branches", passed=True, expected="2", found="2")
     records = (
         gains(place),
-        evidence(place, claim="C09", metric="language_similarity_v2", status="missing", missing=("no pairs",)),
+        evidence(place, claim="C09", metric="language_similarity_v3", status="missing", missing=("no pairs",)),
         evidence(place, claim="C17", metric="structural_checks_v1", checks=(check,)),
     )
     for record in records:
@@ -146,9 +146,9 @@ def pin_place(root: Path, place: Place, reason: str = "a first look") -> tuple[s
 
 
 def respan(record: Evidence, low: float, high: float) -> Evidence:
-    """The same evidence with other intervals."""
-    interval = Interval(low=low, high=high, method="t")
-    parts = tuple(part.model_copy(update={"interval": interval}) for part in record.parts)
+    """The same evidence with other estimates, in the middle of other intervals."""
+    changed = {"estimate": (low + high) / 2, "interval": Interval(low=low, high=high, method="t")}
+    parts = tuple(part.model_copy(update=changed) for part in record.parts)
     return record.model_copy(update={"parts": parts})
 
 
@@ -245,7 +245,7 @@ def test_a_recorded_value_without_a_pin_and_a_failed_check(root: Path, fresh: Pl
 def test_another_verdict_than_the_pinned_one_and_none_pinned(root: Path, fresh: Place, recorded: Place) -> None:
     pin_place(root, fresh)
     entry = registry_of(root).entry("C05")
-    other = respan(gains(), -0.5, 0.4)
+    other = respan(gains(), -0.8, 0.4)
     (problem,) = verdict_problems(entry, other, fresh)
     assert problem.startswith("C05: verdict is 'not reproduced', pinned is 'inconclusive': Dev-selected gain")
     (problem,) = verdict_problems(entry, gains("first"), recorded)
@@ -318,13 +318,33 @@ def test_damaged_files_of_a_recorded_run_are_one_line(root: Path) -> None:
 
 def test_the_table_has_a_line_for_each_claim(root: Path, fresh: Place) -> None:
     lines = table(load(fresh, load_registry(ROOT / "claims" / "registry.yaml")))
-    assert len(lines) == 19
-    assert re.split(r"\s{2,}", lines[0]) == ["claim", "verdict", "bears on paper", "key numbers"]
+    assert len(lines) == 20
+    assert re.split(r"\s{2,}", lines[0]) == ["claim", "verdict", "relevance", "key numbers"]
     shown = {line.split()[0]: re.split(r"\s{2,}", line) for line in lines}
     assert shown["C05"] == [
-        "C05", "inconclusive", "no", "dev_selected_gain POS +0.70 [+0.10, +1.30] points",
+        "C05", "inconclusive", "no evidence", "dev_selected_gain POS +0.70 [+0.10, +1.30] points",
     ]  # fmt: skip
-    assert shown["C17"] == ["C17", "reproduced", "yes", "1 of 1 checks"]
+    assert shown["C17"] == ["C17", "reproduced", "direct evidence", "1 of 1 checks"]
+    assert shown["C09"] == ["C09", "not run", "no evidence", "-"]
+    assert lines[-1] == "Relevance to the paper; for Q01, to the source report's question."
+
+
+@pytest.mark.parametrize("direction", [None, "supports", "contradicts", "partly", "context"])
+def test_no_verdict_reads_what_others_report(direction: Direction | None) -> None:
+    registry = load_registry(ROOT / "claims" / "registry.yaml")
+    other = Literature(
+        direction=direction or "context", finding="Something else", number="-99", unit="points", model="another",
+        source="nobody", independent=False, read="abstract",
+    )  # fmt: skip
+    entries = {
+        claim: entry.model_copy(update={"literature": [] if direction is None else [other]})
+        for claim, entry in registry.entries.items()
+    }
+    changed = registry.model_copy(update={"entries": entries})
+    folders = [path for path in (ROOT / "claims" / "ledger").iterdir() if path.is_dir()]
+    assert {folder.name for folder in folders} >= {"xtreme-frozen", "xtreme-small"}
+    for folder in folders:
+        assert load_recorded(folder, changed).verdicts == load_recorded(folder, registry).verdicts
 
 
 # --- pinning ---
@@ -335,6 +355,9 @@ def test_a_prediction_range_is_the_noise_of_two_runs_over_all_parts() -> None:
     half = HALF / norm.ppf(0.975) * math.sqrt(2) * norm.ppf(1 - 0.05 / 2 / 7)
     assert prediction_range(part, 7) == pytest.approx((GAIN - half, GAIN + half))
     assert prediction_range(part, 1) == pytest.approx((GAIN - HALF * 2**0.5, GAIN + HALF * 2**0.5))
+    few = part.model_copy(update={"interval": Interval(low=GAIN - HALF, high=GAIN + HALF, method="t", df=3.4)})
+    half = HALF / t.ppf(0.975, 3.4) * math.sqrt(2) * t.ppf(1 - 0.05 / 2 / 7, 3.4)
+    assert prediction_range(few, 7) == pytest.approx((GAIN - half, GAIN + half)), "t where the interval is one"
     narrow = part.model_copy(update={"interval": Interval(low=0.69, high=0.7, method="t")})
     assert prediction_range(narrow, 1) == pytest.approx((0.2, 1.2))
     other_unit = narrow.model_copy(update={"unit": "cosine a layer"})
@@ -383,7 +406,7 @@ def test_a_round_trip_without_pins_keeps_every_byte(tmp_path: Path) -> None:
 def test_a_changed_verdict_is_a_line_in_the_changelog(root: Path, fresh: Place) -> None:
     changelog = root / "CHANGELOG.md"
     pin_place(root, fresh, "first")
-    write_evidence(respan(gains(), -0.5, 0.4), fresh.folder / "claims" / "C05")
+    write_evidence(respan(gains(), -0.8, 0.4), fresh.folder / "claims" / "C05")
     assert pin_place(root, fresh, " a better\nencoder ") == ("C05: inconclusive -> not reproduced",)
     assert changelog.read_text(encoding="utf-8").splitlines() == [
         "# Changelog",
@@ -471,7 +494,8 @@ def test_the_suite_is_green_on_pinned_runs_and_prints_every_verdict(
     pin_place(root, fresh)
     pin_place(root, recorded)
     counts, output = run_suite(root)
-    assert counts == {"passed": 1 + 2 * 3 * 3}
+    assert counts == {"passed": 1 + 2 * 3 * 3, "skipped": 1}
+    assert "no seals; run `crosslayer claims seal --reason TEXT`" in output
     assert len(re.findall(r"^[CQ]\d\d  ", output, re.MULTILINE)) == 2 * 3
     assert "verdicts: The first run (profile small)" in output
 
@@ -489,14 +513,35 @@ def test_the_suite_is_red_where_evidence_is_spoiled(root: Path, recorded: Place,
         "test_expected[small-first-C17]", "test_verdict[small-first-C05]", "test_verdict[small-first-C09]",
         "test_verdict[small-first-C17]",
     ]  # fmt: skip
-    assert counts == {"failed": 7, "passed": 1 + 4 + 1, "skipped": 6}
+    assert counts == {"failed": 7, "passed": 1 + 4 + 1, "skipped": 6 + 1}
     assert "evidence.json: profile: Field required" in output
     assert "no pin for this specification: params.yaml differs from profiles/small.yaml" in output
+
+
+def test_a_profile_that_nobody_has_pinned_is_skipped_with_what_to_do(root: Path, recorded: Place) -> None:
+    pin_place(root, recorded)
+    counts, output = run_suite(root)
+    assert counts == {"passed": 1 + 3 * 3 + 3, "skipped": 2 * 3 + 1}
+    assert "profile small is not pinned yet; run `crosslayer claims pin --reason TEXT`" in output
+
+
+def test_a_pinned_profile_stays_red_where_it_differs(root: Path, fresh: Place, recorded: Place) -> None:
+    for place in (fresh, recorded):
+        pin_place(root, place)
+    write_evidence(respan(gains(), -0.8, 0.4), fresh.folder / "claims" / "C05")
+    counts, output = run_suite(root)
+    assert counts == {"failed": 1, "passed": 1 + 2 * 3 * 3 - 1, "skipped": 1}
+    assert "C05: verdict is 'not reproduced', pinned is 'inconclusive'" in output
+    path = root / "claims" / "registry.yaml"
+    pins = [line for line in path.read_text(encoding="utf-8").splitlines() if "verdict: not run" in line]
+    text = path.read_text(encoding="utf-8").replace(f"{pins[0]}\n", "", 1)
+    path.write_text(text, encoding="utf-8")
+    assert run_suite(root)[0]["failed"] == 2, "one claim of a pinned profile has lost its pin"
 
 
 def test_without_a_fresh_run_the_suite_skips_it_once(root: Path, recorded: Place) -> None:
     pin_place(root, recorded)
     shutil.rmtree(root / "results")
     counts, output = run_suite(root)
-    assert counts == {"passed": 9, "skipped": 1}
+    assert counts == {"passed": 9, "skipped": 2}
     assert "no results of profile small; run `make repro`" in output

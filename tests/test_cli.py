@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from crosslayer import cli
-from crosslayer.claims.evidence import Evidence, write_evidence
+from crosslayer.claims.evidence import Evidence, Interval, Part, write_evidence
 from crosslayer.claims.registry import load_registry
 from crosslayer.cleaning import leftovers
 from crosslayer.config import load_profile, read_yaml
@@ -166,7 +166,7 @@ def test_claims_of_a_run_that_has_not_run(crosslayer: Command) -> None:
     crosslayer("profile", "use", "tiny")
     code, out, _ = crosslayer("claims", "list")
     assert code == 0
-    rows = [line.split() for line in out.splitlines()[2:]]
+    rows = [line.split() for line in out.splitlines()[2:-1]]
     registry = read_yaml(ROOT / "claims" / "registry.yaml")["entries"]
     assert [row[0] for row in rows] == list(registry)
     assert {" ".join(row[1:3]) for row in rows} == {"not run"}
@@ -174,6 +174,29 @@ def test_claims_of_a_run_that_has_not_run(crosslayer: Command) -> None:
     assert code == 0
     assert out.startswith("C05  ")
     assert "fresh: not run." in out
+
+
+def test_a_claim_is_shown_with_the_decision_on_each_task(crosslayer: Command, place: Path) -> None:
+    """XNLI is between 0 and the smallest effect, NER shown to be below it; the other tasks were not measured."""
+    crosslayer("profile", "use", "tiny")
+    folder = place / "results" / "tiny" / "claims" / "C05"
+    folder.mkdir(parents=True)
+    parts = tuple(
+        Part(measure="dev_selected_gain", task=task, estimate=estimate, unit="points", n_seeds=4, judged=True,
+             interval=Interval(low=estimate - half, high=estimate + half, method="t", df=3))
+        for task, estimate, half in (("xnli", 1.0, 1.1), ("ner", -1.0, 0.1))
+    )  # fmt: skip
+    write_evidence(
+        Evidence(claim="C05", profile="tiny", metric="dev_selected_gain_v1", status="measured", parts=parts),
+        folder,
+    )
+    code, out, _ = crosslayer("claims", "show", "C05")
+    lines = out[out.index("fresh: ") :].splitlines()
+    assert code == 0
+    assert lines[0].startswith("fresh: not reproduced. ")
+    assert re.fullmatch(r"  XNLI: undecided; \d+ seeds would decide", lines[1])
+    assert lines[2:5] == ["  PAWS-X: missing", "  NER: refuted", "  POS: missing"]
+    assert lines[5].startswith("  No evidence about the paper. ")
 
 
 @pytest.mark.parametrize("claim", ["C99", "c05", "", "C05\nC06"])
@@ -189,7 +212,7 @@ def test_nothing_to_record_or_pin(crosslayer: Command, place: Path) -> None:
     code, _, err = crosslayer("record", "one", "--title", "A title")
     assert (code, "has no trials to record" in one_line(err)) == (2, True)
     code, _, err = crosslayer("record", "one", "--title", "A title", "--extend")
-    assert (code, "there is no claims/ledger/one to extend; record it first" in one_line(err)) == (2, True)
+    assert (code, "there is no claims/ledger/one; record it first" in one_line(err)) == (2, True)
     for more in (
         ["--replace", "sweep/pos"],
         ["--extend", "--replace", "sweep/pos/x"],
@@ -251,12 +274,14 @@ def test_a_terminal_gets_no_control_characters_of_registry_or_evidence(crosslaye
     lines = {"profile": "tiny", "metric": entry.metric, "status": "missing", "missing": ("a\x9bline",)}
     write_evidence(Evidence(claim="C05", **lines), folder)
     text = path.read_text(encoding="utf-8").replace(f"'{title}'", f'"{title}\\e[2J\\a"', 1)
+    text = text.replace("'Keung et al. 2020, arXiv 2004.15001'", r'"Keung\e[2J"', 1)
     text = re.sub(r"measured_as: >-\n( {6}.*\n)+", r'measured_as: "over\\rwritten"' + "\n", text)
     path.write_text(text, encoding="utf-8")
     code, out, _ = crosslayer("claims", "show", "C05")
     assert (code, f"C05  {title}[U+001B][2J[U+0007]\n" in out) == (0, True)
     assert "Measured as: over[U+000D]written\n" in out
     assert "a[U+009B]line" in out
+    assert "Keung[U+001B][2J\n" in out
     assert not {"\x1b", "\a", "\r", "\x9b"} & set(out)
 
 

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from crosslayer import sweep
+from crosslayer.claims.seal import newest_hash
 from crosslayer.config import Profile, load_profile, parse_profile
 from crosslayer.encoders.packaged import BLOCK, dequantise
 from crosslayer.errors import ConfigError, ResultsError
@@ -123,6 +124,23 @@ def test_results_from_elsewhere_equal_those_from_here(
             np.load(here / record.key / "diagnostics.npz") as two,
         ):
             assert {name: one[name].tolist() for name in one} == {name: two[name].tolist() for name in two}
+
+
+def test_trials_from_elsewhere_name_the_seal_of_their_pack(
+    tiny: Profile, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "claims").mkdir()
+    shutil.copy(ROOT / "tests" / "golden" / "seals.json", tmp_path / "claims")
+    monkeypatch.chdir(tmp_path)
+    sealed = newest_hash()
+    pack_sweep(tiny, home, "sweep", "pos", tmp_path / "pack")
+    (tmp_path / "claims" / "seals.json").unlink()
+    run_pack(tmp_path / "pack")
+    shutil.rmtree(tmp_path / "pack" / "trials")
+    merge_sweep(tiny, home, tmp_path / "pack")
+    records = [read_record(path) for path in (home / "trials").rglob("trial.json")]
+    assert records
+    assert {record.seal for record in records} == {sealed}
 
 
 def test_the_time_spent_elsewhere_is_noted(tiny: Profile, home: Path, ran: Path) -> None:

@@ -8,7 +8,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -21,6 +21,8 @@ from crosslayer.files import write_text
 from crosslayer.reading import Malformed, parse_json
 
 PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "dvc", "papermill")
+TRAINED = ("trained", "trained_seconds")
+"""Fields of a stage that trains: how many trials its attempts trained, and their seconds; both add up."""
 
 
 @contextmanager
@@ -32,6 +34,9 @@ def timed(folder: Path, stage: str) -> Iterator[dict[str, Any]]:
     Args:
         folder: ``results/PROFILE``.
         stage: the stage's name.
+
+    Yields:
+        What to record beside the seconds; ``trained``, a number of trials, adds up over the attempts.
     """
     extra: dict[str, Any] = {}
     start = time.monotonic()
@@ -40,16 +45,19 @@ def timed(folder: Path, stage: str) -> Iterator[dict[str, Any]]:
 
 
 def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None:
-    """Record what a stage took, unless a former attempt took longer."""
+    """Record what a stage took, unless a former attempt took longer, and what it trained in which time."""
     entry = {"seconds": round(seconds, 2), **extra}
+    if entry.get("trained"):
+        entry.setdefault("trained_seconds", entry["seconds"])
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "run.json"
     with (folder / ".run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         content = read_run(path)
         content |= {"revision": revision(), "version": __version__, "machine": machine(), "packages": packages()}
-        former = content.setdefault("stages", {}).get(stage, entry)
-        content["stages"][stage] = max(former, entry, key=lambda attempt: float(attempt["seconds"]))
+        former = content.setdefault("stages", {}).get(stage, {"seconds": 0.0})
+        longest = max(former, entry, key=lambda attempt: float(attempt["seconds"]))
+        content["stages"][stage] = {**longest, **_added_up((former, entry), TRAINED)}
         write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
@@ -67,32 +75,31 @@ def parts_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(info.get("parts") or [info])
 
 
-def extended_info(title: str, former: Mapping[str, Any], present: Mapping[str, Any]) -> dict[str, Any]:
-    """The ``run.json`` of a recorded run that is extended: the parts as they are, and the seconds of all.
+def _added_up(entries: Iterable[Mapping[str, Any]], names: Sequence[str]) -> dict[str, float]:
+    """The sum of each of the fields that an entry has."""
+    found = [(name, entry[name]) for name in names for entry in entries if name in entry]
+    return {name: round(sum(value for other, value in found if other == name), 2) for name, _ in found}
 
-    A stage of the present results that took exactly as long in a former part is the same attempt, told again.
+
+def combined_info(title: str, runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The ``run.json`` of runs that become one: the parts of all, and the sums over them.
+
+    A stage that took exactly as long in a former part is the same attempt, told again.
 
     Args:
-        title: of the whole, and of the part that is new.
-        former: of the recorded run.
-        present: of the results.
+        title: of the whole.
+        runs: the ``run.json`` of each.
     """
-    parts = parts_of(former)
-    known = [(stage, entry) for part in parts for stage, entry in part.get("stages", {}).items()]
-    own = {item[0]: item[1] for item in present.get("stages", {}).items() if item not in known}
-    return _whole(title, [*parts, {**present, "title": title, "stages": own}])
-
-
-def joined_info(title: str, runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The ``run.json`` of recorded runs that become one: the parts of all, and their seconds."""
-    return _whole(title, [part for info in runs for part in parts_of(info)])
-
-
-def _whole(title: str, parts: list[dict[str, Any]]) -> dict[str, Any]:
-    seconds: dict[str, float] = {}
-    for stage, entry in (item for part in parts for item in part.get("stages", {}).items()):
-        seconds[stage] = seconds.get(stage, 0.0) + float(entry["seconds"])
-    return {"title": title, "parts": parts, "stages": {s: {"seconds": round(t, 2)} for s, t in seconds.items()}}
+    parts: list[dict[str, Any]] = []
+    for part in (part for info in runs for part in parts_of(info)):
+        known = [(stage, entry) for former in parts for stage, entry in former["stages"].items()]
+        own = {item[0]: item[1] for item in part.get("stages", {}).items() if item not in known}
+        parts.append({**part, "stages": own})
+    stages: dict[str, list[Mapping[str, Any]]] = {}
+    for stage, entry in (item for part in parts for item in part["stages"].items()):
+        stages.setdefault(stage, []).append(entry)
+    sums = {stage: _added_up(entries, ("seconds", *TRAINED)) for stage, entries in stages.items()}
+    return {"title": title, "parts": parts, "stages": sums}
 
 
 def revision() -> str:

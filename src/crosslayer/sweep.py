@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
+from crosslayer.claims.seal import newest_hash
 from crosslayer.cluster import run_on_ray
 from crosslayer.config import ComputeSpec, Profile
 from crosslayer.errors import ResultsError, TrialFailure
@@ -35,7 +36,14 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def run_sweep(profile: Profile, stage: Stage, task: TaskName, encoder: Path, home: Path) -> list[TrialRecord]:
+def run_sweep(
+    profile: Profile,
+    stage: Stage,
+    task: TaskName,
+    encoder: Path,
+    home: Path,
+    trained: list[TrialRecord] | None = None,
+) -> list[TrialRecord]:
     """Train every trial of a stage and task that is not finished yet.
 
     Args:
@@ -43,13 +51,16 @@ def run_sweep(profile: Profile, stage: Stage, task: TaskName, encoder: Path, hom
         stage, task: which part of it.
         encoder: the output folder of the encoder stage.
         home: the folder of the trials; one folder a key, and ``manifest.json``.
+        trained: gets the records of those that had to be trained, as they end.
 
     Returns:
         The records in the order of the manifest.
 
     Raises:
+        ClaimError: ``claims/seals.json`` is damaged.
         ResultsError: another process works in ``home``.
     """
+    seal = newest_hash()
     with exclusive(home):
         sweep_leftovers(home)
         specs = trial_specs(profile, stage, task, encoder)
@@ -60,8 +71,10 @@ def run_sweep(profile: Profile, stage: Stage, task: TaskName, encoder: Path, hom
         if done:
             log.info("%s: %d of %d trials are finished already", title, len(done), len(specs))
         with Progress(title, len(todo)) as progress:
-            for record in _execute(todo, profile.compute, encoder, home):
+            for record in _execute(todo, profile.compute, encoder, home, seal):
                 done[record.key] = record
+                if trained is not None:
+                    trained.append(record)
                 progress.advance(_summary(record))
         write_manifest(home, specs)
         (home / ".lock").unlink()
@@ -136,41 +149,43 @@ def _summary(record: TrialRecord) -> str:
     return f"{record.model} seed {record.seed}{arm}: {record.outcome}{score}{detail}"
 
 
-def _execute(specs: list[TrialSpec], compute: ComputeSpec, encoder: Path, home: Path) -> Iterator[TrialRecord]:
+def _execute(
+    specs: list[TrialSpec], compute: ComputeSpec, encoder: Path, home: Path, seal: str
+) -> Iterator[TrialRecord]:
     """Run trials in this process, in several, or on a cluster."""
     if not specs:
         return
     if compute.executor == "ray":
         for spec, result, version in run_on_ray(specs, compute, encoder):
-            yield keep(spec, result, home, version)
+            yield keep(spec, result, home, version, seal)
         return
     device = choose_device(compute)
     if compute.workers == 1:
         run = prepare_runner(specs, encoder, device)
         for spec in specs:
-            yield run_and_keep(spec, run, home)
+            yield run_and_keep(spec, run, home, seal)
         return
     waiting = {spec.key: spec for spec in specs}
     while waiting:
-        for record in _in_processes(list(waiting.values()), compute.workers, encoder, device, home):
+        for record in _in_processes(list(waiting.values()), compute.workers, encoder, device, home, seal):
             del waiting[record.key]
             yield record
         if waiting:
             log.warning("a worker process died; what it was doing is tried again alone")
-            for record in _after_a_death(list(waiting.values()), encoder, device, home):
+            for record in _after_a_death(list(waiting.values()), encoder, device, home, seal):
                 del waiting[record.key]
                 yield record
 
 
 def _in_processes(
-    specs: list[TrialSpec], workers: int, encoder: Path, device: torch.device, home: Path
+    specs: list[TrialSpec], workers: int, encoder: Path, device: torch.device, home: Path, seal: str
 ) -> Iterator[TrialRecord]:
     """Run trials in a pool, as far as it gets: the death of one worker ends them all."""
     with ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_start_worker,
-        initargs=(specs, encoder, str(device), home),
+        initargs=(specs, encoder, str(device), home, seal),
     ) as pool:
         try:
             for future in as_completed([pool.submit(_run_in_worker, spec) for spec in specs]):
@@ -183,7 +198,7 @@ def _in_processes(
 
 
 def _after_a_death(
-    specs: list[TrialSpec], encoder: Path, device: torch.device, home: Path
+    specs: list[TrialSpec], encoder: Path, device: torch.device, home: Path, seal: str
 ) -> Iterator[TrialRecord]:
     """The records of what ran when a worker died, each tried again in a process of its own: which of them it was
     shows there, and what only lacked memory beside another may have enough alone.
@@ -196,11 +211,12 @@ def _after_a_death(
         raise ResultsError("the worker processes die before they train; lower compute.workers")
     sweep_leftovers(home)
     for spec in running:
-        if record := finished(home, spec) or next(_in_processes([spec], 1, encoder, device, home), None):
+        alone = _in_processes([spec], 1, encoder, device, home, seal)
+        if record := finished(home, spec) or next(alone, None):
             yield record
         else:
             detail = "its worker process died twice, perhaps for lack of memory"
-            record = spec.record(outcome="failed", detail=detail)
+            record = spec.record(outcome="failed", detail=detail, seal=seal)
             sweep_leftovers(home)
             write_trial(home, record, lambda folder: None)
             yield record
@@ -215,17 +231,17 @@ Runner = Callable[[TrialSpec], Finished]
 _worker: dict[str, object] = {}
 
 
-def _start_worker(specs: list[TrialSpec], encoder: Path, device: str, home: Path) -> None:
+def _start_worker(specs: list[TrialSpec], encoder: Path, device: str, home: Path, seal: str) -> None:
     die_with_supervisors()
     _worker["run"] = prepare_runner(specs, encoder, own_device(device))
-    _worker["home"] = home
+    _worker.update(home=home, seal=seal)
 
 
 def _run_in_worker(spec: TrialSpec) -> TrialRecord:
     run, home = cast(Runner, _worker["run"]), cast(Path, _worker["home"])
     mark = _mark(home, spec)
     mark.mkdir(exist_ok=True)
-    record = run_and_keep(spec, run, home)
+    record = run_and_keep(spec, run, home, cast(str, _worker["seal"]))
     mark.rmdir()
     return record
 
@@ -237,24 +253,26 @@ def prepare_runner(specs: list[TrialSpec], encoder: Path, device: torch.device) 
     return make_runner(specs, load_material(encoder, specs[0].task, arms, device))
 
 
-def run_and_keep(spec: TrialSpec, run: Runner, home: Path) -> TrialRecord:
+def run_and_keep(spec: TrialSpec, run: Runner, home: Path, seal: str = "") -> TrialRecord:
     """Run one trial and write its folder; a failure is written too, under its name."""
     start = time.monotonic()
     result = attempt(spec, run)
     log.debug("%s took %.1f s", spec.key, time.monotonic() - start)
-    return keep(spec, result, home, torch.__version__)
+    return keep(spec, result, home, torch.__version__, seal)
 
 
-def keep(spec: TrialSpec, result: Finished | TrialFailure, home: Path, version: str) -> TrialRecord:
-    """Write the folder of a trial that was trained with this version of torch, or failed."""
+def keep(
+    spec: TrialSpec, result: Finished | TrialFailure, home: Path, version: str, seal: str = ""
+) -> TrialRecord:
+    """Write the folder of a trial that was trained with this version of torch under this seal, or failed."""
     version = version.split("+")[0]
     if isinstance(result, Finished) and not scores_are_finite(result.predictions):
         result = TrialFailure("nan_loss", "scores are not finite")
     if isinstance(result, TrialFailure):
-        record = spec.record(outcome=result.outcome, detail=result.detail, torch=version)
+        record = spec.record(outcome=result.outcome, detail=result.detail, torch=version, seal=seal)
         write_trial(home, record, lambda folder: None)
         return record
-    record = _record(spec, result, version)
+    record = _record(spec, result, version, seal)
     n_labels = len(TASKS[spec.task].labels)
 
     def fill(folder: Path) -> None:
@@ -270,22 +288,20 @@ def scores_are_finite(predictions: pd.DataFrame) -> bool:
     return bool(np.isfinite(predictions.filter(like="score_").to_numpy()).all())
 
 
-def _record(spec: TrialSpec, result: Finished, version: str) -> TrialRecord:
-    test = result.predictions[result.predictions["split"] == "test"]
-    scores = [
-        task_score(
-            spec.task, part["gold"].to_numpy(), part["predicted"].to_numpy(), part["item"].to_numpy().astype(str)
-        )
-        for _, part in test.groupby("language", observed=True)
-    ]
+def _record(spec: TrialSpec, result: Finished, version: str, seal: str) -> TrialRecord:
+    scores: dict[str, list[float]] = {"dev": [], "test": []}
+    for (split, _), part in result.predictions.groupby(["split", "language"], observed=True):
+        gold, predicted, item = (part[name].to_numpy() for name in ("gold", "predicted", "item"))
+        scores[str(split)].append(task_score(spec.task, gold, predicted, item.astype(str)))
     fitted = result.fitted
     return spec.record(
         outcome=result.outcome,
-        dev_score=max(fitted.dev_history),
-        test_score=float(np.mean(scores)),
+        dev_score=scores["dev"][0],
+        test_score=float(np.mean(scores["test"])),
         dev_history=fitted.dev_history,
         best_epoch=fitted.best_epoch,
         fusion_parameters=result.fusion_parameters,
         trained_parameters=result.trained_parameters,
         torch=version,
+        seal=seal,
     )

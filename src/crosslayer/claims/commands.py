@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from crosslayer.config import load_profile
+from crosslayer.config import ACTIVE, load_profile
 from crosslayer.errors import ClaimError
 from crosslayer.files import write_text
 from crosslayer.report.text import visible
 
 if TYPE_CHECKING:
+    from crosslayer.claims.plan import JudgedAt, Plan
     from crosslayer.claims.registry import Registry
     from crosslayer.claims.results import RunResults
+    from crosslayer.claims.seal import SealedClaim
 
 app = typer.Typer(no_args_is_help=True, help="The registry of claims and what became of them.")
 CHANGELOG = Path("CHANGELOG.md")
@@ -41,7 +44,9 @@ def list_claims(
 
 @app.command("show")
 def show_claim(claim: str) -> None:
-    """One claim: what the source says, how it is measured, and its verdicts."""
+    """One claim: what the source says, how it is measured, its verdicts, and what others report."""
+    from crosslayer.claims.wording import SEALED, decision_line, literature_line, relevance_sentences
+
     registry, runs = _loaded()
     entry = registry.entry(claim)
     typer.echo(visible(f"{entry.id}  {entry.title}\n\n{entry.source_text}\n"))
@@ -49,7 +54,15 @@ def show_claim(claim: str) -> None:
     for results in runs:
         verdict = results.verdicts[claim]
         typer.echo(visible(f"{results.name}: {verdict.verdict}. {verdict.because}"))
-        typer.echo(visible(f"  bears on the paper: {verdict.bears_on_paper}. {verdict.bears_reason}"))
+        for name, found in verdict.decisions.items():
+            typer.echo(visible(f"  {decision_line(name, found)}"))
+        typer.echo(visible(f"  {relevance_sentences(verdict)}"))
+        if SEALED[verdict.sealed]:
+            typer.echo(f"  {SEALED[verdict.sealed]}")
+    if entry.literature:
+        typer.echo("\nWhat others report, which no verdict reads:")
+    for item in entry.literature:
+        typer.echo(visible(f"  {literature_line(item)}"))
 
 
 @app.command("diff")
@@ -94,6 +107,47 @@ def pin_claims(
         typer.echo(line)
 
 
+@app.command("seal")
+def seal_claims(
+    reason: Annotated[str | None, typer.Option("--reason", help="Why the rules are sealed now.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say which seals are broken; exit code 1 if one is.")
+    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Also seal the active profile as a plan.")] = False,
+    judged_at_seeds: Annotated[
+        int | None,
+        typer.Option("--judged-at-seeds", min=1, help="With --plan: judged at that many seeds everywhere."),
+    ] = None,
+    or_date: Annotated[
+        str | None, typer.Option("--or-date", metavar="YYYY-MM-DD", help="With --plan: or from that day on (UTC).")
+    ] = None,
+    at_least_seeds: Annotated[
+        int | None, typer.Option("--at-least-seeds", min=1, help="With --or-date: fewest seeds everywhere.")
+    ] = None,
+) -> None:
+    """Write down what decides each claim, before trials are trained; later changes then show."""
+    from crosslayer.claims.plan import judged_at
+    from crosslayer.claims.registry import load_registry
+    from crosslayer.claims.seal import add_seal, sealed_claims
+    from crosslayer.claims.verdict import RULES
+    from crosslayer.runlog import revision
+
+    if check == (reason is not None):
+        raise ClaimError("give either --reason TEXT, to seal, or --check")
+    when = judged_at(judged_at_seeds, or_date, at_least_seeds)
+    if plan != (when is not None) or (check and plan):
+        raise ClaimError("--plan needs --judged-at-seeds or --or-date, and these need --plan; --check takes none")
+    claims = sealed_claims(load_registry(), RULES)
+    if reason is None:
+        problems = _broken_seals(claims)
+        for line in problems:
+            typer.echo(visible(line))
+        raise typer.Exit(1 if problems else 0)
+    planned = _active_plan(when) if when else None
+    for line in add_seal(claims, reason, revision() or "unknown", plan=planned):
+        typer.echo(visible(line))
+
+
 @app.command("import")
 def import_claims(
     report: Annotated[Path, typer.Argument(help="A literature report as text, with a table of claims.")],
@@ -128,6 +182,26 @@ def export(
     typer.echo(FORMATS[form](*_loaded()), nl=False)
 
 
+@app.command("simulate")
+def simulate(
+    data_sets: Annotated[int, typer.Option(min=1, help="Made-up data sets of each truth.")] = 4000,
+    design: Annotated[str, typer.Option(help="planned, or recorded: that of xtreme-small.")] = "planned",
+) -> None:
+    """What each rule decides on made-up measurements whose truth is known, as Markdown."""
+    from crosslayer import simulation
+    from crosslayer.claims.results import LEDGER
+    from crosslayer.progress import Progress
+
+    if design not in ("planned", "recorded"):
+        raise ClaimError(f"unknown design {design!r:.40}; use planned or recorded")
+    found = (
+        simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-small" / "claims")
+    )
+    with Progress("simulate", simulation.n_scenarios()) as progress:
+        tables = simulation.all_tables(found, data_sets, progress.advance)
+    typer.echo(simulation.to_markdown(tables), nl=False)
+
+
 @app.command("schema")
 def schema() -> None:
     """The JSON Schema of claims/registry.yaml, for editors."""
@@ -142,3 +216,25 @@ def _loaded() -> tuple[Registry, list[RunResults]]:
 
     registry = load_registry()
     return registry, load_all(load_profile(), registry)
+
+
+def _broken_seals(claims: Mapping[str, SealedClaim]) -> list[str]:
+    """One line for each claim that is not as sealed, and for the active profile if it is not as planned."""
+    from crosslayer.claims.ledger import without_paths
+    from crosslayer.claims.seal import SEAL_AGAIN, SEALS, plan_problems, read_seals, seal_problems
+
+    seals = read_seals()
+    if not seals:
+        raise ClaimError(f"{SEALS} does not exist or is empty; {SEAL_AGAIN}")
+    planned = plan_problems(without_paths(load_profile()), seals) if ACTIVE.exists() else []
+    return [*seal_problems(claims, seals[-1]).values(), *planned]
+
+
+def _active_plan(when: JudgedAt) -> Plan:
+    """The active profile as a plan."""
+    from crosslayer.claims.combining import planned_places
+    from crosslayer.claims.ledger import without_paths
+    from crosslayer.claims.plan import plan_of
+
+    profile = without_paths(load_profile())
+    return plan_of(profile, planned_places(profile), when)

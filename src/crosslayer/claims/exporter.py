@@ -1,4 +1,7 @@
-"""Verdicts for other programs: JSON, CSV, and JSON-LD with schema.org's Claim and ClaimReview."""
+"""Verdicts for other programs: JSON, CSV, and JSON-LD with schema.org's Claim and ClaimReview.
+
+What others report about a claim is in JSON and in JSON-LD, there with the terms of CiTO.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,22 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from crosslayer.claims.bears import Setting
-from crosslayer.claims.registry import Registry
+from crosslayer.claims.registry import Direction, Entry, Literature, Registry
+from crosslayer.claims.relevance import Setting
 from crosslayer.claims.results import RunResults
+from crosslayer.claims.verdict import Verdict
+from crosslayer.claims.wording import literature_line, relevance_sentences
 
+OF_VERDICT = ("verdict", "relevance", "relevant_to", "because", "relevance_reason", "n_seeds", "sealed")
 COLUMNS = (
-    "claim", "run", "profile", "verdict", "bears_on_paper", "because", "bears_reason", "n_seeds", "measure",
-    "estimate", "low", "high", "unit", "evidence",
+    "claim", "run", "profile", *OF_VERDICT, "measure", "estimate", "low", "high", "unit", "evidence",
 )  # fmt: skip
+CONTEXT = ["https://schema.org", {"cito": "http://purl.org/spar/cito/"}]
+CITO: dict[Direction, str] = {
+    "supports": "cito:supports", "contradicts": "cito:disputes", "partly": "cito:qualifies",
+    "context": "cito:citesAsRelated",
+}  # fmt: skip
+"""How a source relates to a claim."""
 FORMULA = ("=", "+", "-", "@", "\t")
 """A spreadsheet would compute a text that begins so."""
 
@@ -31,10 +42,7 @@ def to_rows(runs: Sequence[RunResults[Setting]]) -> Iterator[dict[str, Any]]:
                 "claim": claim,
                 "run": run.name,
                 "profile": run.profile.profile,
-                **{
-                    name: getattr(verdict, name)
-                    for name in ("verdict", "bears_on_paper", "because", "bears_reason", "n_seeds")
-                },
+                **{name: getattr(verdict, name) for name in OF_VERDICT},
                 "measure": part.measure if part else None,
                 "estimate": part.estimate if part else None,
                 "low": bounds.low if bounds else None,
@@ -45,8 +53,20 @@ def to_rows(runs: Sequence[RunResults[Setting]]) -> Iterator[dict[str, Any]]:
 
 
 def to_json(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
-    """A list of records."""
-    return json.dumps(list(to_rows(runs)), indent=1, ensure_ascii=False) + "\n"
+    """A list of records, each with the decisions on its tasks and with what others report about the claim."""
+    literature = {
+        claim: [item.model_dump() for item in entry.literature] for claim, entry in registry.entries.items()
+    }
+    decisions = [verdict.decisions for run in runs for verdict in run.verdicts.values()]
+    records = [
+        {
+            **row,
+            "decisions": {task: found.model_dump() for task, found in by_task.items()},
+            "literature": literature[row["claim"]],
+        }
+        for row, by_task in zip(to_rows(runs), decisions, strict=True)
+    ]
+    return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
 
 
 def to_csv(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
@@ -60,7 +80,8 @@ def to_csv(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
 
 
 def to_jsonld(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
-    """One graph: a Claim for each entry, a ClaimReview for each verdict, its evidence as a relative link."""
+    """One graph: a Claim for each entry, a CreativeWork for each source that reports about it, a ClaimReview for
+    each verdict, its evidence as a relative link."""
     appearance = {
         "@type": "CreativeWork",
         "name": registry.source.title,
@@ -71,27 +92,47 @@ def to_jsonld(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
          "appearance": appearance}
         for entry in registry.entries.values()
     ]  # fmt: skip
-    for row in to_rows(runs):
-        review = {
-            "@type": "ClaimReview",
-            "@id": f"#{row['claim']}-{row['run']}",
-            "itemReviewed": {"@id": f"#{row['claim']}"},
-            "claimReviewed": registry.entry(row["claim"]).source_text,
-            "reviewAspect": f"run {row['run']}, profile {row['profile']}",
-            "reviewBody": row["because"],
-            "reviewRating": {
-                "@type": "Rating",
-                "alternateName": row["verdict"],
-                "ratingExplanation": f"bears on the paper: {row['bears_on_paper']}. {row['bears_reason']}",
-            },
-        }
-        graph.append(review | ({"url": row["evidence"]} if row["evidence"] else {}))
-    return json.dumps({"@context": "https://schema.org", "@graph": graph}, indent=1, ensure_ascii=False) + "\n"
+    graph += (
+        _reported(claim, number, item)
+        for claim, entry in registry.entries.items()
+        for number, item in enumerate(entry.literature, 1)
+    )
+    graph += (
+        _review(registry.entry(claim), run, verdict) for run in runs for claim, verdict in run.verdicts.items()
+    )
+    return json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False) + "\n"
 
 
 FORMATS: dict[str, Callable[[Registry, Sequence[RunResults[Setting]]], str]] = {
     "json": to_json, "csv": to_csv, "jsonld": to_jsonld,
 }  # fmt: skip
+
+
+def _reported(claim: str, number: int, item: Literature) -> dict[str, Any]:
+    """The source of one literature entry, and how it relates to the claim."""
+    return {
+        "@type": "CreativeWork", "@id": f"#{claim}-literature-{number}", "name": item.source,
+        "abstract": literature_line(item), CITO[item.direction]: {"@id": f"#{claim}"},
+    }  # fmt: skip
+
+
+def _review(entry: Entry, run: RunResults[Setting], verdict: Verdict) -> dict[str, Any]:
+    """A verdict, with a link to its evidence if there is some."""
+    review = {
+        "@type": "ClaimReview",
+        "@id": f"#{entry.id}-{run.name}",
+        "itemReviewed": {"@id": f"#{entry.id}"},
+        "claimReviewed": entry.source_text,
+        "reviewAspect": f"run {run.name}, profile {run.profile.profile}",
+        "reviewBody": verdict.because,
+        "reviewRating": {
+            "@type": "Rating",
+            "alternateName": verdict.verdict,
+            "ratingExplanation": relevance_sentences(verdict),
+        },
+    }
+    link = _link(run, entry.id)
+    return review if link is None else {**review, "url": link}
 
 
 def _link(run: RunResults[Setting], claim: str) -> str | None:

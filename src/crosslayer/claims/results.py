@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic
 
-from crosslayer.claims.bears import Conditions, Setting, SettingT
 from crosslayer.claims.evidence import Evidence, read_evidence
-from crosslayer.claims.registry import Registry, read_text
-from crosslayer.claims.verdict import Verdict, decide
-from crosslayer.claims.wording import key_number
+from crosslayer.claims.plan import counts_only
+from crosslayer.claims.registry import Entry, Registry, read_text
+from crosslayer.claims.relevance import Conditions, Setting, SettingT
+from crosslayer.claims.seal import SEALS, Seal, plan_of_profile, read_seals, sealed_before
+from crosslayer.claims.verdict import RULES, Verdict, decide
+from crosslayer.claims.wording import EVIDENCE, key_number, relevance_note
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import ClaimError
+from crosslayer.predictions import TrialRecord, read_manifest, read_record, read_records
 from crosslayer.reading import Malformed, parse_json
+from crosslayer.runlog import TRAINED
 
 FRESH = "fresh"
 RESULTS = Path("results")
@@ -92,17 +98,100 @@ def load_recorded(folder: Path, registry: Registry) -> RunResults:
     return load(recorded_place(folder), registry)
 
 
-def load(place: Place[SettingT], registry: Registry, conditions: Conditions | None = None) -> RunResults[SettingT]:
-    """Read the evidence of a run and decide on every claim; ``conditions`` as in `decide`."""
+def load(
+    place: Place[SettingT], registry: Registry, conditions: Conditions | None = None, seals: Path = SEALS
+) -> RunResults[SettingT]:
+    """Read the evidence of a run and decide on every claim; nothing of either while a sealed plan is not due.
+
+    Args:
+        place: where the run lies.
+        registry: whose claims are decided.
+        conditions: as in `decide`.
+        seals: the file of seals.
+
+    Raises:
+        ClaimError, ResultsError: a file is damaged.
+    """
+    trials, sealed, info = trials_of(place), read_seals(seals), _read_info(place.folder / "run.json")
+    withheld = not_due(place, trials, sealed)
     paths = {claim: place.evidence_path(claim) for claim in registry.entries if claim in place.profile.claims}
-    evidence = {claim: read_evidence(path) for claim, path in paths.items() if path.exists()}
+    evidence = {c: read_evidence(path) for c, path in paths.items() if path.exists() and not withheld}
     verdicts = {
-        claim: decide(entry, evidence.get(claim), place.profile, place.name, conditions)
+        claim: decide(
+            entry,
+            evidence.get(claim),
+            place.profile,
+            place.name,
+            conditions,
+            hours_per_seed(evidence.get(claim), trials, info),
+        ).model_copy(
+            update={"because": f"{withheld}."}
+            if withheld and claim in paths
+            else {"sealed": _was_sealed(entry, evidence.get(claim), trials, sealed)}
+        )
         for claim, entry in registry.entries.items()
     }
-    info = _read_info(place.folder / "run.json")
     title = f"present run of {place.profile.profile}" if place.run is None else str(info.get("title", place.name))
+    title = f"{title}; {withheld}" if withheld else title
     return RunResults(place.name, title, place.profile, place.folder, evidence, verdicts, info)
+
+
+def not_due(place: Place[Setting], trials: Mapping[str, TrialRecord], seals: Sequence[Seal]) -> str:
+    """How far the sealed plan of a run is, while it is not due; empty if it is, or if there is none.
+
+    A recorded run is held back as a present one is: recording it would be a way to look early.
+    """
+    plan = plan_of_profile(place.profile.profile, seals)
+    return counts_only(plan, trials.values(), datetime.now(UTC).date()) if plan else ""
+
+
+def trials_of(place: Place[Setting]) -> dict[str, TrialRecord]:
+    """The records of the trials that count, by key; of a present run those that its manifests name.
+
+    Raises:
+        ResultsError: a file is damaged.
+    """
+    recorded = place.folder / "trials.json"
+    if place.run is not None:
+        return {record.key: record for record in read_records(recorded)} if recorded.exists() else {}
+    manifests = sorted(place.folder.glob("trials/*/*/manifest.json"))
+    paths = [path.parent / key / "trial.json" for path in manifests for key in read_manifest(path)]
+    return {path.parent.name: read_record(path) for path in paths if path.exists()}
+
+
+def _was_sealed(
+    entry: Entry, evidence: Evidence | None, trials: Mapping[str, TrialRecord], seals: Sequence[Seal]
+) -> bool | None:
+    """See `sealed_before`; a trial without a record cannot be shown to have come after the seal."""
+    keys = evidence.trials if evidence else ()
+    if any(key not in trials for key in keys):
+        return False
+    return sealed_before(entry, RULES[entry.rule], [trials[key] for key in keys], seals)
+
+
+def hours_per_seed(
+    evidence: Evidence | None, trials: Mapping[str, TrialRecord], info: Mapping[str, Any]
+) -> dict[str, float]:
+    """By task, what one more seed of the trials behind the evidence costs at the measured time of a trial.
+
+    A task is absent where its stage did not record how many trials it trained. The seed with the most trials
+    counts, since others may be incomplete.
+    """
+    records = [trials[key] for key in (evidence.trials if evidence else ()) if key in trials]
+    needed: dict[str, dict[str, int]] = {}
+    for (task, stage, _), n in Counter((record.task, record.stage, record.seed) for record in records).items():
+        by_stage = needed.setdefault(task, {})
+        by_stage[f"{stage}-{task}"] = max(n, by_stage.get(f"{stage}-{task}", 0))
+    hours = {
+        stage: entry["trained_seconds"] / entry["trained"] / 3600
+        for stage, entry in info.get("stages", {}).items()
+        if entry.get("trained", 0) > 0
+    }
+    return {
+        task: sum(n * hours[stage] for stage, n in by_stage.items())
+        for task, by_stage in needed.items()
+        if by_stage.keys() <= hours.keys()
+    }
 
 
 def places(profile: Profile, results: Path = RESULTS, ledger: Path = LEDGER) -> list[Place]:
@@ -123,12 +212,14 @@ def recorded_place(folder: Path) -> Place:
 
 
 def table(results: RunResults[Setting]) -> list[str]:
-    """The verdicts of a run as lines of text: a header, then claim, verdict, bears on paper, key numbers."""
-    rows = [("claim", "verdict", "bears on paper", "key numbers")]
+    """The verdicts of a run as lines of text: a header, a line for each claim, and what they are relevant to."""
+    rows = [("claim", "verdict", "relevance", "key numbers")]
     for claim, verdict in results.verdicts.items():
         number = key_number(results.evidence.get(claim))
-        rows.append((claim, verdict.verdict, verdict.bears_on_paper, number))
-    return list(_aligned(rows))
+        relevance = EVIDENCE["none" if verdict.verdict == "not run" else verdict.relevance]
+        rows.append((claim, verdict.verdict, relevance, number))
+    note = relevance_note({claim: verdict.relevant_to for claim, verdict in results.verdicts.items()})
+    return [*_aligned(rows), f"Relevance {note}."]
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
@@ -158,8 +249,12 @@ def _read_info(path: Path) -> dict[str, Any]:
 
 
 def _has_stages(part: Any) -> bool:
-    """Whether a ``run.json``, or a part of one, says of each stage that it lists how many seconds it took."""
+    """Whether a ``run.json``, or a part of one, says of each stage that it lists how many seconds it took, and of
+    one that trained, in what time."""
     stages = part.get("stages", {}) if isinstance(part, dict) else None
-    if not isinstance(stages, dict):
-        return False
-    return all(isinstance(s, dict) and isinstance(s.get("seconds"), int | float) for s in stages.values())
+    return isinstance(stages, dict) and all(map(_has_seconds, stages.values()))
+
+
+def _has_seconds(entry: Any) -> bool:
+    names = ("seconds", *TRAINED) if isinstance(entry, dict) and entry.get("trained") else ("seconds",)
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), int | float) for name in names)

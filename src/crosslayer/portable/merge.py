@@ -48,6 +48,7 @@ class Result(BaseModel):
     best_epoch: int = 1
     fusion_parameters: int = 0
     trained_parameters: int = 0
+    seal: str = ""
 
 
 def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
@@ -68,24 +69,27 @@ def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int
     planned = planned_specs(profile, results / "encoder")
     merged = there = 0
     spent: dict[str, float] = defaultdict(float)
+    new: dict[str, list[float]] = defaultdict(list)
     for key, contents in read_trials(folder):
         spec = planned.get(key)
         if spec is None:
             raise ResultsError(
                 f"{folder}: trial {key} is none of the profile {profile.profile}; activate its profile"
             )
-        spent[f"{spec.stage}-{spec.task}"] += _read_result(contents, f"trial {key}").seconds
+        stage, seconds = f"{spec.stage}-{spec.task}", _read_result(contents, f"trial {key}").seconds
+        spent[stage] += seconds
         home = results / "trials" / spec.stage / spec.task
         with exclusive(home):
             if finished(home, spec) is not None:
                 there += 1
                 continue
             merge_trial(spec, contents, read_encoded(results / "encoder" / f"{spec.task}.parquet"), home)
+            new[stage].append(seconds)
             merged += 1
     if not merged + there:
         raise ResultsError(f"{folder} holds no finished trial; run the packed sweep first")
     for stage, seconds in spent.items():
-        note_seconds(results, stage, seconds)
+        note_seconds(results, stage, seconds, trained=len(new[stage]), trained_seconds=sum(new[stage]))
     return merged, there
 
 
@@ -128,7 +132,7 @@ def merge_trial(spec: TrialSpec, contents: Contents, encoded: Encoded, home: Pat
     where = f"trial {spec.key}"
     result = _read_result(contents, where)
     if result.outcome not in ("ok", "collapsed"):
-        keep(spec, TrialFailure(result.outcome, result.detail), home, result.torch)
+        keep(spec, TrialFailure(result.outcome, result.detail), home, result.torch, result.seal)
         return
     predictions = _predictions(contents.get("predictions.parquet", b""), len(TASKS[spec.task].labels), where)
     _compare(predictions, encoded, where)
@@ -145,6 +149,7 @@ def merge_trial(spec: TrialSpec, contents: Contents, encoded: Encoded, home: Pat
         ),
         home,
         result.torch,
+        result.seal,
     )
 
 

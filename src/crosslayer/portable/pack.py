@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import crosslayer
+from crosslayer.claims.seal import newest_hash
 from crosslayer.config import Profile
 from crosslayer.data.encoded import read_encoded, write_encoded
 from crosslayer.encoders.vocabulary import load_trimmed, trim_together
@@ -41,6 +42,7 @@ def pack_sweep(profile: Profile, results: Path, stage: Stage, task: TaskName, fo
         The number of trials packed.
 
     Raises:
+        ClaimError: ``claims/seals.json`` is damaged.
         ConfigError: the folder exists or would be too large, or nothing is left to train.
     """
     if folder.exists():
@@ -76,6 +78,7 @@ def _fill(folder: Path, profile: Profile, encoder: Path, specs: list[TrialSpec])
     content = {
         "profile": profile.profile,
         "workers": profile.compute.workers,
+        "seal": newest_hash(),
         "trials": [{**spec.model_dump(mode="json"), "key": spec.key} for spec in specs],
         "files": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()},
     }

@@ -118,7 +118,9 @@ def run_pack(folder: Path, workers: int | None = None, seconds: float | None = N
             raise ResultsError(f"another process trains {folder}; wait for it or stop it") from None
         for path in home.glob(".*-*"):
             shutil.rmtree(path)
-        _run_all(folder, specs, device, workers or _usual_workers(pack, device), seconds)
+        _run_all(
+            folder, specs, device, workers or _usual_workers(pack, device), seconds, str(pack.get("seal", ""))
+        )
         write_parts(folder)
     return sum(not _is_finished(home / spec.key) for spec in specs)
 
@@ -128,12 +130,17 @@ def _usual_workers(pack: Mapping[str, Any], device: torch.device) -> int:
 
 
 def _run_all(
-    folder: Path, specs: Sequence[TrialSpec], device: torch.device, workers: int, seconds: float | None
+    folder: Path,
+    specs: Sequence[TrialSpec],
+    device: torch.device,
+    workers: int,
+    seconds: float | None,
+    seal: str,
 ) -> None:
     todo = [spec for spec in specs if not _is_finished(folder / "trials" / spec.key)]
     stop = None if seconds is None else time.monotonic() + seconds
     with Progress(f"{specs[0].stage} {specs[0].task}", len(todo)) as progress:
-        for line in _execute(folder, todo, device, workers, stop):
+        for line in _execute(folder, todo, device, workers, stop, seal):
             progress.advance(line)
 
 
@@ -146,13 +153,13 @@ def _is_finished(trial: Path) -> bool:
 
 
 def _execute(
-    folder: Path, todo: Sequence[TrialSpec], device: torch.device, workers: int, stop: float | None
+    folder: Path, todo: Sequence[TrialSpec], device: torch.device, workers: int, stop: float | None, seal: str
 ) -> Iterator[str]:
     """Train, giving out a line a trial."""
     if not todo:
         return
     if workers == 1:
-        _start(folder, todo, str(device))
+        _start(folder, todo, str(device), seal)
         for spec in todo:
             if line := _run_one(spec, stop):
                 yield line
@@ -162,7 +169,7 @@ def _execute(
         min(workers, len(todo)),
         mp_context=context,
         initializer=_start,
-        initargs=(folder, todo, str(device)),
+        initargs=(folder, todo, str(device), seal),
     ) as pool:
         futures = [pool.submit(_run_one, spec, stop) for spec in todo]
         try:
@@ -180,7 +187,7 @@ def _execute(
 _worker: dict[str, Any] = {}
 
 
-def _start(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:
+def _start(folder: Path, specs: Sequence[TrialSpec], device: str, seal: str) -> None:
     """Prepare this process for the trials; a worker ends with the process that started it.
 
     As `crosslayer.supervision` does at home, which needs psutil; a node may lack that.
@@ -189,7 +196,7 @@ def _start(folder: Path, specs: Sequence[TrialSpec], device: str) -> None:
         threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(specs[0].threads)
     run = make_runner(specs, load_material(folder, specs, own_device(device)))
-    _worker.update(run=run, home=folder / "trials")
+    _worker.update(run=run, home=folder / "trials", seal=seal)
 
 
 def _end_with_parent() -> None:
@@ -222,7 +229,7 @@ def _run_one(spec: TrialSpec, stop: float | None) -> str:
     temporary = home / f".{spec.key}-{uuid.uuid4().hex[:8]}"
     temporary.mkdir()
     start = time.monotonic()
-    result: dict[str, Any] = {"key": spec.key, "torch": torch.__version__}
+    result: dict[str, Any] = {"key": spec.key, "torch": torch.__version__, "seal": _worker["seal"]}
     finished = attempt(spec, run)
     if isinstance(finished, TrialFailure):
         result |= {"outcome": finished.outcome, "detail": finished.detail}

@@ -6,8 +6,9 @@ import argparse
 import gc
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from crosslayer.config import ACTIVE, Profile, load_profile
 from crosslayer.errors import ConfigError, CrosslayerError, fail
@@ -15,7 +16,7 @@ from crosslayer.runlog import timed
 from crosslayer.supervision import end_on_signals
 
 RESULTS = Path("results")
-Body = Callable[[Profile, Path, argparse.Namespace], None]
+Body = Callable[[Profile, Path, argparse.Namespace], Mapping[str, Any] | None]
 
 
 def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequence[str] | None = None) -> None:
@@ -23,7 +24,8 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
 
     Args:
         name: of the stage, for the run log.
-        body: called with the profile, its results folder and the arguments.
+        body: called with the profile, its results folder and the arguments; returns what the run log records
+            beside the seconds.
         arguments: names of positional arguments.
         argv: the command line; that of the process by default.
 
@@ -46,7 +48,7 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
                 f"{ACTIVE} has the profile {profile.profile}, not {options.profile}; run `dvc repro`"
             )
         folder = RESULTS / options.profile
-        with timed(folder, label):
-            body(profile, folder, options)
+        with timed(folder, label) as noted:
+            noted.update(body(profile, folder, options) or {})
     except (CrosslayerError, OSError) as error:
         fail(error, str(RESULTS / options.profile))

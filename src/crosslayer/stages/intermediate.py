@@ -6,19 +6,16 @@ import argparse
 from pathlib import Path
 
 from crosslayer.config import Profile
+from crosslayer.predictions import TrialRecord
 from crosslayer.stages.command import run_stage
 from crosslayer.sweep import run_sweep
 
 
-def intermediate(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
-    """Write ``trials/intermediate/TASK/``."""
-    run_sweep(
-        profile,
-        "intermediate",
-        options.task,
-        folder / "encoder",
-        folder / "trials" / "intermediate" / options.task,
-    )
+def intermediate(profile: Profile, folder: Path, options: argparse.Namespace) -> dict[str, int]:
+    """Write ``trials/intermediate/TASK/``; returns how many trials were trained."""
+    home, trained = folder / "trials" / "intermediate" / options.task, list[TrialRecord]()
+    run_sweep(profile, "intermediate", options.task, folder / "encoder", home, trained)
+    return {"trained": len(trained)}
 
 
 if __name__ == "__main__":

@@ -6,13 +6,16 @@ import argparse
 from pathlib import Path
 
 from crosslayer.config import Profile
+from crosslayer.predictions import TrialRecord
 from crosslayer.stages.command import run_stage
 from crosslayer.sweep import run_sweep
 
 
-def sweep(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
-    """Write ``trials/sweep/TASK/``."""
-    run_sweep(profile, "sweep", options.task, folder / "encoder", folder / "trials" / "sweep" / options.task)
+def sweep(profile: Profile, folder: Path, options: argparse.Namespace) -> dict[str, int]:
+    """Write ``trials/sweep/TASK/``; returns how many trials were trained."""
+    home, trained = folder / "trials" / "sweep" / options.task, list[TrialRecord]()
+    run_sweep(profile, "sweep", options.task, folder / "encoder", home, trained)
+    return {"trained": len(trained)}
 
 
 if __name__ == "__main__":
