@@ -156,11 +156,11 @@ def make_trial(folder: Path) -> None:
 
 
 def make_entry(folder: Path) -> None:
-    """Of a recorded run what is read: trials, predictions, scores and diagnostics of two of them."""
+    """Of a recorded run what is read: trials, predictions, scores, confidences and diagnostics of two of them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    from crosslayer.claims.ledger import predictions_file
+    from crosslayer.claims.ledger import confidences_file, predictions_file
     from crosslayer.tasks import TASKS
 
     rows = [record() | {"key": key} for key in (KEY, KEY[::-1])]
@@ -170,7 +170,10 @@ def make_entry(folder: Path) -> None:
     pq.write_table(pa.Table.from_pandas(table), folder / predictions_file(rows[0]["stage"], rows[0]["task"]))
     scores = predictions_table(n_labels=len(TASKS[rows[0]["task"]].labels))
     scores = scores.drop(columns=["language", "item", "position", "gold", "predicted"])
-    pq.write_table(pa.Table.from_pandas(scores), folder / f"scores-{KEY}.parquet")
+    for key in (KEY, KEY[::-1]):
+        pq.write_table(pa.Table.from_pandas(scores), folder / f"scores-{key}.parquet")
+    confidences = pa.table({"split": scores["split"], KEY: np.arange(len(scores), dtype=np.uint16)})
+    pq.write_table(confidences, folder / confidences_file(rows[0]["stage"], rows[0]["task"]))
     file = io.BytesIO()
     np.savez_compressed(file, **{"0/fused_mean": np.zeros((2, 2, 4)), "0/keys": np.array([KEY, KEY[::-1]])})
     write(folder / "diagnostics.npz", file.getvalue())
@@ -307,6 +310,8 @@ def read_entry(folder: Path) -> object:
     if records:
         run.diagnostics(records[0])
         run.scores(records[0], "test")
+        for one in records:
+            run.confidence(one, "test")
     return run.table(records, "test")
 
 
@@ -357,6 +362,8 @@ TARGETS: dict[str, Target] = {
                     reader("predictions", "read_record", "trial.json"), 3000, 3000),
     "evidence": Target("evidence.json", make_evidence,
                        reader("claims.evidence", "read_evidence", "evidence.json"), 3000, 3000),
+    "seals": Target("seals.json", copied(ROOT / "tests" / "golden" / "seals.json"),
+                    reader("claims.seal", "read_seals", "seals.json"), 3000, 3000),
     "manifest": Target("manifest.json", text("manifest.json", json.dumps({"keys": [KEY] * 5})),
                        reader("predictions", "read_manifest", "manifest.json"), 3000, 3000),
     "run": Target("run.json", text("run.json", json.dumps({"title": "t", "stages": {"sweep": {"seconds": 1}}})),
@@ -387,6 +394,8 @@ TARGETS: dict[str, Target] = {
     "recorded predictions": Target(f"predictions-sweep-{record()['task']}.parquet", make_entry, read_entry,
                                    500, 500),
     "recorded scores": Target(f"scores-{KEY}.parquet", make_entry, read_entry, 500, 500),
+    "recorded confidences": Target(f"confidences-sweep-{record()['task']}.parquet", make_entry, read_entry,
+                                   500, 500),
     "encoder file": Target("weights.bin", make_encoder_file, read_encoder_file, 4000, 4000),
     "encoder": Target("weights.bin", make_encoder_file, build_encoder_file, 300, 300),
     "trimmed config": Target("config.json", make_bert, reader("encoders.vocabulary", "load_trimmed"), 300, 200),

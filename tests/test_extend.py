@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,9 @@ import pandas as pd
 import pytest
 
 from crosslayer.claims import ledger
+from crosslayer.claims.combining import combine, combined, planned_places
 from crosslayer.claims.crate import write_crate
 from crosslayer.claims.evidence import Evidence, read_evidence
-from crosslayer.claims.extension import extend, join, planned_places
-from crosslayer.claims.joining import join_entries
 from crosslayer.claims.ledger import RecordedRun, analysis_of, derive_again, differences, record, verify
 from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.claims.results import load_recorded
@@ -26,7 +27,7 @@ from crosslayer.config import DataSpec, Profile, TargetPhase, TaskSpec
 from crosslayer.errors import ConfigError, ResultsError
 from crosslayer.predictions import ResultsRun, TrialRecord
 from crosslayer.report.runs import view_run
-from crosslayer.runlog import extended_info
+from crosslayer.runlog import combined_info
 from crosslayer.tasks import TASKS
 from synthetic_run import (
     LANGUAGES,
@@ -157,8 +158,8 @@ class Pieces:
 
     def extend(self, finished: list[TrialRecord], profile: Profile | None = None, **how: Any) -> Path:
         """Extend the entry by trials that lie in the results."""
-        about = (profile or self.profile, self.registry, self.results, finished, self.entry.parent)
-        return extend("grid", "All of it", *about, **how)
+        about = (profile or self.profile, self.registry, self.results, ["grid"], finished, self.entry.parent)
+        return combine("grid", "All of it", *about, **how)
 
     def refuses(self, words: str, change: Callable[[], object], others: Path | None = None) -> None:
         """A change ends in one line, and the entry is as it was; so is the ledger, but for ``others`` in it."""
@@ -239,8 +240,9 @@ def test_when_english_dev_comes_to_choose_another_layer(
 ) -> None:
     """At seed 0 it chooses layer 2, at all seeds layer 1, whose scores at seed 0 are in no entry."""
     pieces.registry = registry.model_copy(update={"entries": {"Q01": registry.entries["Q01"]}})
-    key = "sweep-pawsx-layer_2-none-0"
-    pieces.grid = changed(pieces.grid, lambda t: t.key == key, dev_score=95.0)
+    key, dev = "sweep-pawsx-layer_2-none-0", pieces.grid.items["pawsx", "dev"].gold.copy()
+    dev[:3] = 1 - dev[:3]  # a little better than layer 1
+    pieces.rewrite(replace(pieces.grid, predicted=pieces.grid.predicted | {(key, "dev"): dev}))
     entry = pieces.start(lambda t: t.seed == 0)
     assert model_parts(entry) == {"layer_2": 1}
     old = {path.name: path.read_bytes() for path in entry.glob("scores-*")}
@@ -253,7 +255,7 @@ def test_when_english_dev_comes_to_choose_another_layer(
 def test_reads_like_one_run(pieces: Pieces, at_once: Path) -> None:
     entry = pieces.start(lambda t: t.seed == 1)
     trials = pieces.lay_out(lambda t: t.seed != 1)
-    joined = join(RecordedRun(entry), ResultsRun(pieces.results), trials, pieces.profile)
+    joined = combined("grid", [RecordedRun(entry)], ResultsRun(pieces.results), trials, pieces.profile)
     whole = RecordedRun(at_once)
     assert joined.name == whole.name
     for stage, task in (("sweep", "pawsx"), ("sweep", "pos"), ("intermediate", "pos")):
@@ -287,7 +289,8 @@ def by_task(pieces: Pieces) -> Path:
 
 def joined(pieces: Pieces, *sources: str, name: str = "grid", profile: Profile | None = None) -> Path:
     place = pieces.entry.parent
-    return join_entries(name, "A grid", profile or pieces.profile, pieces.registry, pieces.results, sources, place)
+    about = (profile or pieces.profile, pieces.registry, pieces.results, sources, None, place)
+    return combine(name, "A grid", *about)
 
 
 def test_joined_tasks_are_as_at_once(pieces: Pieces, by_task: Path, at_once: Path, registry: Registry) -> None:
@@ -301,7 +304,7 @@ def test_joined_tasks_are_as_at_once(pieces: Pieces, by_task: Path, at_once: Pat
     info = json.loads((entry / "run.json").read_text())
     assert info["title"] == "A grid"
     assert [part["title"] for part in info["parts"]] == ["The first piece"] * 2
-    assert info["stages"] == {"sweep-pos": {"seconds": 5.0}}
+    assert info["stages"] == {"sweep-pos": {"seconds": 2.5}}, "the same attempt, told in both"
     assert {path.name for path in by_task.iterdir()} == {"grid", "only-pawsx", "only-pos"}
 
 
@@ -312,23 +315,54 @@ def test_a_joined_entry_can_take_the_place_of_a_source(pieces: Pieces, by_task: 
     assert {trial["task"] for trial in json.loads((entry / "trials.json").read_text())} == {"pos", "pawsx"}
 
 
-def test_tasks_may_be_trained_by_different_versions_and_one_may_not(pieces: Pieces, by_task: Path) -> None:
-    pieces.grid = changed(pieces.grid, lambda t: True, specification={"version": 3})
-    shutil.rmtree(by_task / "only-pawsx")
-    pieces.start(lambda t: t.task == "pawsx")
-    os.replace(pieces.entry, by_task / "only-pawsx")
-    joined(pieces, "only-pos", "only-pawsx")
-    shutil.rmtree(pieces.entry)
-    pieces.start(lambda t: t.task == "pawsx" and t.seed == 0)
-    pieces.grid = changed(pieces.grid, lambda t: True, specification={"version": 2})
-    pieces.refuses("differ in version", lambda: pieces.add(lambda t: t.task == "pawsx"), others=by_task)
+def in_batch_of_its_own(trial: TrialRecord) -> TrialRecord:
+    about = {"precision": "bfloat16", "specification": {**trial.specification, "version": 3}}
+    return trial.model_copy(update={"key": f"v3-{trial.key}", **about})
+
+
+def test_one_task_may_be_trained_twice_and_is_not_compared_across(
+    pieces: Pieces, by_task: Path, profile: Profile, registry: Registry
+) -> None:
+    """Layer 1 and `self` again in another version and precision: every trial is kept, each comparison has one."""
+    run = pieces.grid
+    chosen = [t for t in run.trials if t.task == "pos" and t.stage == "sweep" and t.model in AGAIN]
+    later = replace(run, trials=[in_batch_of_its_own(trial) for trial in chosen])
+    for trial in chosen:
+        run.arrays[f"v3-{trial.key}"] = run.arrays[trial.key]
+        for split in ("dev", "test"):
+            for known in (run.predicted, run.logits):
+                known[f"v3-{trial.key}", split] = known[trial.key, split]
+    pieces.rewrite(later)
+    pieces.start(lambda t: True)
+    os.replace(pieces.entry, by_task / "again")
+    pieces.registry = registry
+    entry = joined(pieces, "only-pos", "again")
+    kept = RecordedRun(entry)
+    keys = [trial.key for trial in kept.records("sweep", "pos")]
+    assert sorted(keys) == sorted(trial.key for source in ("only-pos", "again")
+                                  for trial in RecordedRun(by_task / source).records("sweep", "pos"))  # fmt: skip
+    for source, split in product(("only-pos", "again"), ledger.SPLITS):
+        records = RecordedRun(by_task / source).records("sweep", "pos")
+        one, two = RecordedRun(by_task / source).table(records, split), kept.table(records, split)
+        np.testing.assert_array_equal(one.predicted, two.predicted)
+    gains, apart = evidence_of(entry, "C05"), of_task(entry, "C05", "pos")
+    told = dict(view_run(load_recorded(entry, registry)).setting)["trained, POS"]
+    assert "; float32. Not compared with them: 9 trials: baseline self; layers 1; seeds 0 1 2; " in told
+    line = "POS: 9 trials of version 3, bfloat16 are not compared with 12 of version 2, float32"
+    assert line in gains.missing
+    alone = analysis_of(registry.entries["C05"]).measure("C05", RecordedRun(by_task / "only-pos"), profile)
+    layers = [part.model_dump(mode="json") for part in alone.parts if part.measure == "layer_gain"]
+    assert not list(differences(layers, [part for part in apart if part["measure"] == "layer_gain"]))
+    derive_again(entry, registry)
+
+
+AGAIN = ("baseline", "layer_1", "self")
 
 
 @pytest.mark.parametrize(
     ("sources", "name", "words"),
     [
-        (("only-pos", "only-pos"), "grid", "only-pos and only-pos both hold trials of POS"),
-        (("only-pos", "other"), "grid", "there is no .*other to join"),
+        (("only-pos", "other"), "grid", "there is no .*other; record it first"),
         (("only-pos",), "only-pawsx", "only-pawsx is there already; .* with --join only-pawsx"),
         (("only-pos", "../x"), "grid", "'../x' is no name for a recorded run"),
     ],
@@ -443,7 +477,6 @@ def test_other_items_are_refused(column: str, pieces: Pieces) -> None:
 @pytest.mark.parametrize(
     ("about", "words"),
     [
-        ({"version": 3, "digests": {}}, "version"),
         ({"version": 2, "digests": {"encoder": "f"}}, "the digest of encoder"),
         ({"version": 2, "digests": {"pos": "w"}}, "the digest of pos"),
     ],
@@ -459,12 +492,14 @@ def test_other_inputs_are_refused(about: dict[str, Any], words: str, pieces: Pie
 def test_pieces_of_different_arithmetic_are_not_compared(
     stage: str, name: str, value: str, pieces: Pieces, registry: Registry
 ) -> None:
-    pieces.start(lambda t: t.seed == 0 and t.task == "pos")
+    entry = pieces.start(lambda t: t.seed in (0, 2) and t.task == "pos")
     claim = "C05" if stage == "sweep" else "Q01"
     pieces.registry = registry.model_copy(update={"entries": {claim: registry.entries[claim]}})
     pieces.grid = changed(pieces.grid, lambda t: t.stage == stage, **{name: value})
-    words = f"POS: trial .* with {name} .* with {value}"
-    pieces.refuses(words, lambda: pieces.add(lambda t: t.seed == 1 and t.task == "pos"))
+    pieces.add(lambda t: t.seed == 1 and t.task == "pos" and t.stage == stage)
+    found = evidence_of(entry, claim)
+    assert {int(key[-1]) for key in found.trials if key.startswith(stage)} == {0, 2}
+    assert any(re.match(rf"POS: \d trials of .*{value} are not compared with", line) for line in found.missing)
 
 
 # The profile of an extended run
@@ -576,7 +611,7 @@ def test_the_paths_of_two_machines_may_differ(pieces: Pieces) -> None:
 
 
 def test_nothing_to_extend_or_nothing_new(pieces: Pieces) -> None:
-    with pytest.raises(ConfigError, match=r"there is no .*grid to extend; record it first, without --extend"):
+    with pytest.raises(ConfigError, match=r"there is no .*grid; record it first"):
         pieces.add(lambda t: True)
     assert not pieces.entry.parent.exists()
     pieces.start(lambda t: t.seed < 2)
@@ -662,13 +697,13 @@ def test_seconds_add_up_and_pieces_keep_their_machines(pieces: Pieces) -> None:
 
 def test_an_attempt_is_counted_once_however_often_it_is_told() -> None:
     one, longer = {"sweep-pos": {"seconds": 1.0}}, {"sweep-pos": {"seconds": 3.5}, "probe": {"seconds": 0.25}}
-    twice = extended_info("b", {"title": "a", "stages": one}, {"stages": one})
+    twice = combined_info("b", [{"title": "a", "stages": one}, {"title": "b", "stages": one}])
     assert twice["stages"] == one
-    third = extended_info("c", twice, {"stages": longer})
+    third = combined_info("c", [twice, {"title": "c", "stages": longer}])
     assert third["stages"] == {"sweep-pos": {"seconds": 4.5}, "probe": {"seconds": 0.25}}
     assert [part["title"] for part in third["parts"]] == ["a", "b", "c"]
-    assert extended_info("b", {"title": "a"}, {}) == {
-        "title": "b", "stages": {}, "parts": [{"title": "a"}, {"title": "b", "stages": {}}]
+    assert combined_info("b", [{"title": "a"}, {"title": "b"}]) == {
+        "title": "b", "stages": {}, "parts": [{"title": "a", "stages": {}}, {"title": "b", "stages": {}}]
     }  # fmt: skip
 
 

@@ -219,7 +219,7 @@ def column(kind: pa.DataType, n: int, nulls: bool) -> pa.Array:
 
 
 TABLES = ("predictions", "pairs", "tags", "parallel", "windows", "packed predictions", "recorded predictions",
-          "recorded scores", "hub table")  # fmt: skip
+          "recorded scores", "recorded confidences", "hub table")  # fmt: skip
 
 
 @pytest.mark.parametrize("name", TABLES)

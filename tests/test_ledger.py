@@ -6,6 +6,7 @@ import argparse
 import json
 import shutil
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,29 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import softmax
 
+from crosslayer.batches import chosen_on_dev
 from crosslayer.claims import ledger
-from crosslayer.claims.evidence import read_evidence
+from crosslayer.claims.evidence import Evidence, read_evidence
 from crosslayer.claims.ledger import RecordedRun, derive_again, differences, record, sample, verify
 from crosslayer.claims.registry import Registry, load_registry
 from crosslayer.claims.results import RunResults, load_all
 from crosslayer.config import DataSpec, EncoderSpec, Profile, load_profile
 from crosslayer.errors import ConfigError, ResultsError
-from crosslayer.predictions import ResultsRun, TrialRecord, chosen_on_dev, write_predictions
+from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1
+from crosslayer.predictions import Array, ResultsRun, TrialRecord, write_predictions
 from crosslayer.stages.verdicts import gains_by_layer, verdicts
-from synthetic_run import MadeUpRun, add_predictions, make_profile, make_record, make_sweep, write_results
+from crosslayer.tasks import TASKS
+from synthetic_run import (
+    MadeUpRun,
+    add_predictions,
+    make_items,
+    make_profile,
+    make_record,
+    make_sweep,
+    write_results,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 CLAIMS = ("C04", "C05", "Q01")
@@ -62,7 +75,8 @@ def results(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
         np.savez(ResultsRun(folder).trial_folder(trial) / "diagnostics.npz", allow_pickle=False, **arrays)
     _add_failed_trial(folder / "trials" / "sweep" / "pos")
     (folder / "probes").mkdir()
-    pd.DataFrame({"layer": [0, 1]}).to_parquet(folder / "probes" / "similarity.parquet")
+    for name in ("similarity", "offsets"):
+        pd.DataFrame({"layer": [0, 1]}).to_parquet(folder / "probes" / f"{name}.parquet")
     (folder / "probes" / "notes.txt").write_text("a sentence of a corpus")
     check = {"name": "one", "passed": True, "expected": "1", "found": "1"}
     (folder / "probes" / "structure.json").write_text(json.dumps({"C04": [check]}))
@@ -147,7 +161,7 @@ def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, result
         for split in ("dev", "test"):
             np.testing.assert_array_equal(kept.scores(trial, split), fresh.scores(trial, split))
     sweep = fresh.records("sweep", "pawsx")
-    chosen = chosen_on_dev(trial for trial in sweep if trial.outcome == "ok")
+    chosen = chosen_on_dev(fresh, (trial for trial in sweep if trial.outcome == "ok"))
     scored = {trial.model for trial in sweep if kept.scores(trial, "test") is not None}
     assert scored == {"baseline", chosen} < {trial.model for trial in sweep}
 
@@ -170,8 +184,9 @@ def test_after_a_correction_the_evidence_is_computed_again(
 
 def test_scores_can_be_left_out_afterwards(entry: Path, structural: Registry) -> None:
     assert list(entry.glob("scores-*.parquet"))
+    assert list(entry.glob("confidences-*.parquet"))
     ledger.record_again("first", structural, entry.parent, scored=False)
-    assert not list(entry.glob("scores-*.parquet"))
+    assert not [*entry.glob("scores-*.parquet"), *entry.glob("confidences-*.parquet")]
     derive_again(entry, structural)
 
 
@@ -240,8 +255,11 @@ def test_scores_can_be_left_out(
 ) -> None:
     folder = record("first", "A title", profile, structural, results, tmp_path, scored=False)
     names, all_names = ({path.name for path in home.iterdir()} for home in (folder, recorded))
-    assert all_names - names == {path.name for path in recorded.glob("scores-*.parquet")} != set()
-    assert RecordedRun(folder).scores(ResultsRun(results).records("intermediate", "pos")[0], "test") is None
+    calibration = [*recorded.glob("scores-*.parquet"), *recorded.glob("confidences-*.parquet")]
+    assert all_names - names == {path.name for path in calibration} != set()
+    trial = ResultsRun(results).records("intermediate", "pos")[0]
+    assert RecordedRun(folder).scores(trial, "test") is None
+    assert RecordedRun(folder).confidence(trial, "test") is None
     derive_again(folder, structural)
 
 
@@ -252,6 +270,7 @@ def test_probes(recorded: Path, results: Path) -> None:
     assert other is not None
     pd.testing.assert_frame_equal(one, other)
     assert kept.structure() == fresh.structure()
+    assert kept.probe("offsets") is not None
     assert kept.probe("retrieval") is None
 
 
@@ -297,8 +316,96 @@ def test_words_outside_the_sample_have_no_scores(
     assert masks[0].sum() == 32, "whole sentences, at most 20 words of each of two languages"
     assert all(np.array_equal(masks[0], mask) for mask in masks)
     np.testing.assert_array_equal(_scores(kept, trials[0])[masks[0]], _scores(fresh, trials[0])[masks[0]])
+    assert len(masks[0]) > 400
+    for trial, split in product(trials, ledger.SPLITS):
+        np.testing.assert_array_equal(kept.confidence(trial, split), fresh.confidence(trial, split))
     assert np.isfinite(_scores(kept, fresh.records("intermediate", "pawsx")[0])).all()
     derive_again(folder, structural)
+
+
+ALL_ROWS = ("ece", "accuracy", "confidence", "ece_plug_in", "ece_equal_width", "ece_isotonic", "mce", "aurc")
+
+
+def test_the_primary_measure_of_words_rests_on_every_word(
+    profile: Profile, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few scores are kept: recorded and fresh agree, and are what a formula over all words gives."""
+    run = calibrated_run(profile, n=450)
+    write_results(run, tmp_path / "results")
+    for trial in run.trials:
+        np.savez(ResultsRun(tmp_path / "results").trial_folder(trial) / "diagnostics.npz")
+    monkeypatch.setitem(ledger.MAX_SCORED_TAGS, "intermediate", 800)
+    only = registry.model_copy(update={"entries": {"Q01": registry.entries["Q01"]}})
+    folder = record("first", "A title", profile, only, tmp_path / "results", tmp_path / "ledger")
+    kept = read_evidence(folder / "claims" / "Q01" / "evidence.json")
+    fresh = ledger.analysis_of(only.entries["Q01"]).measure("Q01", ResultsRun(tmp_path / "results"), profile)
+
+    def of_all_rows(evidence: Evidence) -> list[dict[str, Any]]:
+        parts = [part for part in evidence.parts if part.measure.removesuffix(CHANGED) in ALL_ROWS]
+        return [part.model_dump(mode="json") for part in parts]
+
+    assert len(of_all_rows(kept)) > 40
+    assert not list(differences(of_all_rows(fresh), of_all_rows(kept)))
+    [level] = [p for p in kept.parts if (p.measure, p.model, p.language) == ("ece", "english", None)]
+    errors = []
+    for seed, code in product(profile.intermediate.seeds, ("de", "es", "zh")):
+        key, items = f"intermediate-pos-baseline-english-{seed}", run.items["pos", "test"]
+        here = items.language == code
+        stored = run.logits[key, "test"][here].astype(np.float16).astype(np.float64)
+        p = np.round(softmax(stored, axis=1).max(axis=1) * 65535) / 65535
+        right = (run.predicted[key, "test"] == items.gold)[here].astype(float)
+        errors.append(ece10_equal_mass_debiased_v1(p, right))
+    assert level.estimate == pytest.approx(np.mean(errors), abs=1e-9)
+    assert here.sum() == 450 * 4
+    [brier] = [p for p in kept.parts if (p.measure, p.model, p.language) == ("brier", "english", None)]
+    assert brier.note == "Secondary. From a sample of 200 words in each language."
+    [of_fresh] = [p for p in fresh.parts if (p.measure, p.model, p.language) == ("brier", "english", None)]
+    assert of_fresh.note == "Secondary."
+    derive_again(folder, only)
+
+
+CHANGED = "_multilingual_minus_english"
+
+
+def calibrated_run(profile: Profile, n: int) -> MadeUpRun:
+    """Arms of POS whose confidences are spread."""
+    run, rng = MadeUpRun(), np.random.default_rng(3)
+    for split, languages in (("dev", ("en",)), ("test", ("en", "de", "es", "zh"))):
+        run.items["pos", split] = make_items("pos", n, languages, rng)
+    for arm, seed in product(ARMS, profile.intermediate.seeds):
+        trial = make_record("pos", "baseline", seed, "intermediate", arm)  # type: ignore[arg-type]
+        run.trials.append(trial)
+        for split in ledger.SPLITS:
+            gold = run.items["pos", split].gold
+            logits = rng.normal(size=(len(gold), len(TASKS["pos"].labels)))
+            logits[np.arange(len(gold)), gold] += 4
+            run.predicted[trial.key, split] = logits.argmax(axis=1).astype(np.int8)
+            run.logits[trial.key, split] = (logits - logits.max(axis=1, keepdims=True)).astype(np.float32)
+    return run
+
+
+def test_words_whose_confidence_was_not_kept_are_not_measured(profile: Profile, registry: Registry) -> None:
+    """As in entries from before confidences were kept; 1,500 words a language, or all of them, are enough."""
+
+    def measured(n: int, kept: int) -> Evidence:
+        run = calibrated_run(profile, n)
+        for (_, split), logits in run.logits.items():
+            logits[places_in_language(run.items["pos", split].language) >= kept] = np.nan
+        evidence: Evidence = ledger.analysis_of(registry.entries["Q01"]).measure("Q01", run, profile)
+        return evidence
+
+    for kept, told in ((209, "209"), (1499, "1,499")):
+        refused = measured(n=450, kept=kept)
+        line = f"POS: confidences of {told} words a language were kept, 1,500 are needed; record the run anew"
+        assert refused.missing.count(line) == 1
+        assert refused.status == "missing"
+    assert {measured(n, kept).status for n, kept in ((450, 1500), (450, 1800), (50, 200))} == {"measured"}
+
+
+def places_in_language(language: Array) -> Array:
+    """0, 1, 2 ... within each language, whose rows stand together."""
+    _, start, count = np.unique(language, return_index=True, return_counts=True)
+    return np.arange(len(language)) - np.repeat(np.sort(start), count[np.argsort(start)])
 
 
 def _scores(run: RecordedRun | ResultsRun, trial: TrialRecord) -> Any:
@@ -325,6 +432,7 @@ def test_no_path_and_no_text_enters(recorded: Path, results: Path) -> None:
         assert all(name.startswith("score_") for name in pq.read_schema(path).names[1:]) == (
             "scores-" in path.name
         )
+        assert ("confidences-" in path.name) == (pa.uint16() in pq.read_schema(path).types)
     assert not (recorded / "probes" / "notes.txt").exists()
 
 
@@ -354,10 +462,10 @@ def test_a_small_run_is_a_small_entry(recorded: Path) -> None:
     assert sum(path.stat().st_size for path in recorded.rglob("*") if path.is_file()) < 1_000_000
 
 
-def test_the_recorded_runs_are_under_20_mb() -> None:
+def test_the_recorded_runs_are_under_40_mb() -> None:
     """Git keeps every byte for ever."""
     assert (
-        sum(path.stat().st_size for path in (ROOT / "claims" / "ledger").rglob("*") if path.is_file()) < 20_000_000
+        sum(path.stat().st_size for path in (ROOT / "claims" / "ledger").rglob("*") if path.is_file()) < 40_000_000
     )
 
 

@@ -157,7 +157,7 @@ def record_run(
     ] = False,
     join: Annotated[
         list[str] | None,
-        typer.Option("--join", metavar="ENTRY", help="Make one entry of recorded ones that hold different tasks."),
+        typer.Option("--join", metavar="ENTRY", help="Make one entry of the trials of recorded ones."),
     ] = None,
     replace: Annotated[
         list[str] | None,
@@ -172,7 +172,7 @@ def record_run(
     ] = False,
 ) -> None:
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
-    from crosslayer.claims import extension, joining
+    from crosslayer.claims.combining import combine
     from crosslayer.claims.ledger import record, record_again
     from crosslayer.claims.registry import load_registry
     from crosslayer.claims.results import RESULTS
@@ -187,11 +187,10 @@ def record_run(
     results = RESULTS / profile.profile
     if title is None:
         folder = record_again(name, registry, scored=scored)
-    elif join:
-        folder = joining.join_entries(name, title, profile, registry, results, join, scored=scored)
-    elif extend:
-        about = (name, title, profile, registry, results, finished_trials(profile, results))
-        folder = extension.extend(*about, scored=scored, replaced=replaced)
+    elif join or extend:
+        finished = finished_trials(profile, results) if extend else None
+        about = (name, title, profile, registry, results, join or [name], finished)
+        folder = combine(*about, scored=scored, replaced=replaced)
     else:
         check_current(profile, results)
         folder = record(name, title, profile, registry, results, scored=scored)

@@ -140,6 +140,8 @@ def _what(path: Path) -> str:
         return "Measurements of the encoder before fine-tuning"
     if path.name.startswith("predictions-"):
         return "Gold ids once, and one column of predicted ids a trial"
+    if path.name.startswith("confidences-"):
+        return "Probability of the predicted label of every word, in 65,535ths, one column a trial"
     if path.name.startswith("scores-"):
         return "Centred log-probabilities of one trial"
     return WHAT[path.name] + (f": {path.parent.name}" if path.name == "evidence.json" else "")

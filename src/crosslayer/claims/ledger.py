@@ -1,9 +1,11 @@
 """Recorded runs: everything that evidence is computed from, small enough for git, free of any text.
 
 ``claims/ledger/ENTRY/`` holds ``run.json``, ``profile.yaml``, ``trials.json``, ``predictions-STAGE-TASK.parquet``
-(gold ids once, a column of predicted ids a trial), ``scores-KEY.parquet`` for the trials whose calibration is
-asked about (Q01), ``diagnostics.npz``, ``probes/``, the evidence computed from these, and ``hashes.json``. An
-entry is complete or absent: it is written under a hidden name and renamed. `extension.py` adds to one.
+(gold ids once, a column of predicted ids a trial), ``diagnostics.npz``, ``probes/``, the evidence computed from
+these, and ``hashes.json``. Of the trials whose calibration is asked about (Q01) ``scores-KEY.parquet`` holds the
+scores of all labels, of all pairs or a sample of the words, and ``confidences-STAGE-TASK.parquet`` the confidence
+of the predicted label, of every word. An entry is complete or absent: it is written under a hidden name and
+renamed. `combining.py` adds to one.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,9 +29,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 
+from crosslayer.batches import by_batch, chosen_on_dev
 from crosslayer.claims.evidence import Evidence, read_evidence, write_evidence
 from crosslayer.claims.registry import Entry, Registry
 from crosslayer.claims.results import FRESH
@@ -37,6 +40,7 @@ from crosslayer.data.examples import Split
 from crosslayer.errors import ConfigError, ResultsError
 from crosslayer.parquet import kind, read_table
 from crosslayer.predictions import (
+    CONFIDENCE_STEPS,
     SMOOTHED,
     Array,
     ResultsRun,
@@ -44,8 +48,9 @@ from crosslayer.predictions import (
     Stage,
     TaskTable,
     TrialRecord,
-    chosen_on_dev,
+    confidence_of,
     read_arrays,
+    read_records,
     read_structure,
 )
 from crosslayer.reading import Malformed, parse_json
@@ -59,10 +64,11 @@ LEDGER = Path("claims/ledger")
 TOLERANCE = 1e-9
 """How far a number of a recorded run may move when it is derived again."""
 MEND = "restore it from git"
+SPLITS: tuple[Split, ...] = ("dev", "test")
 STAGES: tuple[Stage, ...] = ("sweep", "intermediate")
 PROBES = (
-    "retrieval.parquet", "tagging.parquet", "transfer.parquet", "similarity.parquet", "identity.parquet",
-    "structure.json",
+    "retrieval.parquet", "offsets.parquet", "tagging.parquet", "transfer.parquet", "similarity.parquet",
+    "identity.parquet", "structure.json",
 )  # fmt: skip
 IDENTITY = ("language", "item", "position", "gold")
 USUAL, AS_USUAL = "usual", -1
@@ -90,11 +96,7 @@ class RecordedRun:
 
     @cached_property
     def _records(self) -> tuple[TrialRecord, ...]:
-        path = self.folder / "trials.json"
-        try:
-            return TypeAdapter(tuple[TrialRecord, ...]).validate_json(path.read_bytes())
-        except (OSError, ValidationError):
-            raise ResultsError(f"{path} is missing or damaged; {MEND}") from None
+        return read_records(self.folder / "trials.json")
 
     @cached_property
     def _diagnostics(self) -> dict[str, dict[str, Array]]:
@@ -140,9 +142,34 @@ class RecordedRun:
         table = _of_split(_read(path, ["split", *names]), split)
         return np.stack([table[name].to_numpy() for name in names], axis=1).astype(np.float32)
 
+    def confidence(self, record: TrialRecord, split: Split) -> Array | None:
+        """See `Run.confidence`: of pairs, and in entries without a file of confidences, from the kept scores."""
+        path = self.folder / confidences_file(record.stage, record.task)
+        if path.exists() and record.key in read_table(path, MEND).column_names:
+            table = _read(path, ["split", record.key])
+            if table[record.key].type != pa.uint16():
+                raise ResultsError(f"{path}: column {record.key} holds no confidences; {MEND}")
+            return np.asarray(_of_split(table, split)[record.key].to_numpy() / CONFIDENCE_STEPS)
+        scores = self.scores(record, split)
+        if scores is None:
+            return None
+        predicted = self.table([record], split).predicted[0]
+        if len(predicted) != len(scores) or not np.isin(predicted, np.arange(scores.shape[1])).all():
+            raise ResultsError(f"{self.folder}: scores of {record.key} do not fit its predictions; {MEND}")
+        return confidence_of(scores, predicted.astype(np.intp))
+
     def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
         """See `Run.diagnostics`."""
         return self._diagnostics.get(record.key, {})
+
+    @property
+    def trials(self) -> list[TrialRecord]:
+        """All trials, by stage and task."""
+        return [trial for stage in STAGES for task in TASK_NAMES for trial in self.records(stage, task)]
+
+    def keeps_scores(self, trial: TrialRecord) -> bool:
+        """Whether scores of that trial, or of its twin, were kept."""
+        return any((self.folder / scores_file(one)).exists() for one in (trial, *twins(trial, self._records)))
 
     def probe(self, name: str) -> pd.DataFrame | None:
         """See `Run.probe`."""
@@ -179,6 +206,11 @@ def scores_file(trial: TrialRecord) -> str:
 def predictions_file(stage: Stage, task: TaskName) -> str:
     """Where the predicted ids of a stage and task lie."""
     return f"predictions-{stage}-{task}.parquet"
+
+
+def confidences_file(stage: Stage, task: TaskName) -> str:
+    """Where the confidences of a stage and task of words lie."""
+    return f"confidences-{stage}-{task}.parquet"
 
 
 def record(
@@ -237,7 +269,7 @@ def record_again(name: str, registry: Registry, ledger: Path = LEDGER, *, scored
     if not final.exists():
         raise ConfigError(f"there is no {final}; record it first, without --again")
     verify(final)
-    left = ("claims", "hashes.json", *(() if scored else ("scores-*.parquet",)))
+    left = ("claims", "hashes.json", *(() if scored else ("scores-*.parquet", "confidences-*.parquet")))
     with fresh_entry(final, registry) as folder:
         shutil.copytree(final, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left))
     return final
@@ -295,8 +327,14 @@ def _put_in_place(fresh: Path, final: Path) -> None:
     shutil.rmtree(former, ignore_errors=True)
 
 
-def write_tables(run: Run, trials: list[TrialRecord], folder: Path, *, scored: bool) -> None:
-    """Write what trials left: records, predicted ids, diagnostics, and, if asked for, the scores of some."""
+def write_tables(
+    run: Run, trials: list[TrialRecord], folder: Path, *, scored: bool, also: Collection[str] = ()
+) -> None:
+    """Write what trials left: records, predicted ids, diagnostics, and, if asked for, the scores of some.
+
+    Args:
+        also: keys of more trials to score than those whose calibration is asked about now.
+    """
     rows = ",\n".join(json.dumps(json.loads(trial.model_dump_json())) for trial in trials)
     (folder / "trials.json").write_text(f"[\n{rows}\n]\n", encoding="utf-8")
     usable = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
@@ -307,9 +345,9 @@ def write_tables(run: Run, trials: list[TrialRecord], folder: Path, *, scored: b
                 write_small(_compact(run, part), folder / predictions_file(stage, task))
     arrays = _stacked({trial.key: _diagnostics(run, trial) for trial in usable})
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
-    for trial in _scored(usable) if scored else ():
-        if not twins(trial, usable):
-            _write_scores(run, trial, folder)
+    if scored:
+        asked = {trial.key for trial in _scored(run, usable)}
+        _write_calibration(run, [trial for trial in usable if trial.key in asked or trial.key in also], folder)
 
 
 def copy_probes(probes: Path, folder: Path) -> None:
@@ -354,15 +392,40 @@ def _diagnostics(run: Run, trial: TrialRecord) -> dict[str, Array]:
     return {name: array.astype(np.float16) if name in HALVED else array for name, array in arrays.items()}
 
 
-def _scored(trials: list[TrialRecord]) -> list[TrialRecord]:
-    """The trials whose calibration is asked about: all arms; of a sweep the baseline, smoothed ones, and the D_x
-    that English dev chose."""
+def _scored(run: Run, trials: list[TrialRecord]) -> list[TrialRecord]:
+    """The trials whose calibration is asked about: all arms; of each batch of a sweep the baseline, smoothed ones,
+    and the D_x that English dev chose."""
     kept = [trial for trial in trials if trial.stage == "intermediate"]
     for task in TASK_NAMES:
-        sweep = [trial for trial in trials if (trial.stage, trial.task) == ("sweep", task)]
-        names = ("baseline", chosen_on_dev(trial for trial in sweep if trial.outcome == "ok"))
-        kept += [trial for trial in sweep if trial.model in names or trial.model.startswith(SMOOTHED)]
+        for batch in by_batch(t for t in trials if (t.stage, t.task) == ("sweep", task)).values():
+            names = ("baseline", chosen_on_dev(run, (trial for trial in batch if trial.outcome == "ok")))
+            kept += [trial for trial in batch if trial.model in names or trial.model.startswith(SMOOTHED)]
     return kept
+
+
+def _write_calibration(run: Run, trials: list[TrialRecord], folder: Path) -> None:
+    """Write the scores of trials, those of twins once, and of words the confidences of all."""
+    for trial in trials:  # a sweep stands before the arms, whose twins it holds
+        if not any((folder / scores_file(twin)).exists() for twin in twins(trial, trials)):
+            _write_scores(run, trial, folder)
+    for stage, task in product(STAGES, TASK_NAMES):
+        if TASKS[task].kind == "tags":
+            _write_confidences(run, [t for t in trials if (t.stage, t.task) == (stage, task)], folder)
+
+
+def _write_confidences(run: Run, trials: list[TrialRecord], folder: Path) -> None:
+    """One column a trial of which those of all rows are known, dev and test in the order of the predictions."""
+    columns: dict[str, Array] = {}
+    splits: list[str] = []
+    for trial in trials:
+        found = {split: run.confidence(trial, split) for split in SPLITS}
+        known = [values for values in found.values() if values is not None and np.isfinite(values).all()]
+        if len(known) == len(SPLITS):
+            splits = [split for split, values in zip(SPLITS, known, strict=True) for _ in values]
+            columns[trial.key] = np.round(np.concatenate(known) * CONFIDENCE_STEPS).astype(np.uint16)
+    if columns:
+        table = pa.table({"split": pa.array(splits).dictionary_encode(), **columns})
+        write_small(table, folder / confidences_file(trials[0].stage, trials[0].task))
 
 
 def twins(trial: TrialRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -377,7 +440,7 @@ def twins(trial: TrialRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord
 def _compact(run: Run, trials: list[TrialRecord]) -> pa.Table:
     """Gold ids once, predicted ids of each trial where they are not the usual ones, dev and test."""
     columns: dict[str, list[Any]] = {}
-    for split in ("dev", "test"):
+    for split in SPLITS:
         table = run.table(trials, split)
         columns.setdefault("split", []).append(np.full(len(table.gold), split))
         columns.setdefault("language", []).append(np.array(table.languages)[table.language])
@@ -401,7 +464,7 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
     """
     splits: list[str] = []
     values: list[Array] = []
-    for split in ("dev", "test"):
+    for split in SPLITS:
         scores = run.scores(trial, split)
         if scores is None:
             return
@@ -418,11 +481,11 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
 
 
 def write_small(table: pa.Table, path: Path) -> None:
-    """Write a table in as few bytes as Parquet can: git keeps them for ever. The two bytes of half precision are
-    kept apart, since the first of them repeats."""
-    scores = [field.name for field in table.schema if pa.types.is_float16(field.type)]
-    others = [name for name in table.column_names if name not in scores]
-    encoding = dict.fromkeys(scores, "BYTE_STREAM_SPLIT")
+    """Write a table in as few bytes as Parquet can: git keeps them for ever. The two bytes of a score or a
+    confidence are kept apart, since the first of them repeats."""
+    apart = [field.name for field in table.schema if field.type in (pa.float16(), pa.uint16())]
+    others = [name for name in table.column_names if name not in apart]
+    encoding = dict.fromkeys(apart, "BYTE_STREAM_SPLIT")
     pq.write_table(
         table, path, compression="zstd", compression_level=19, use_dictionary=others, column_encoding=encoding
     )
