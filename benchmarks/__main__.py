@@ -19,9 +19,11 @@ from benchmarks import breakdown, calibration, frozen, paper, pipeline, scaleout
 from benchmarks.contenders import CONTENDERS, Trial
 from benchmarks.measures import derive, matmul_rate
 from benchmarks.sheets import Sheet, save
+from crosslayer import simulation
 from crosslayer.claims.ledger import LEDGER
 from crosslayer.config import FusionKind, Profile, load_profile
 from crosslayer.material import load_material
+from crosslayer.progress import Progress
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
 from crosslayer.tasks import TASKS, TaskName
@@ -32,6 +34,8 @@ GOALS = {"Trainer, dynamic padding": 1.5, "XTREME scripts' way": 5.0}
 SHARE = 0.6
 """Of the rate of matrix products, meant for a fine-tuning trial."""
 FROZEN_GOALS = {"plain loop over cached states": 1.0, f"trials that run the encoder ({frozen.SINGLE} timed)": 15.0}
+DATA_SETS = 4000
+"""Of each truth under which a rule is tried."""
 SECONDS, MEGABYTES = 30, 2000
 """Meant for all analysis of the recorded runs together, and for each."""
 
@@ -232,9 +236,19 @@ def whole_pipeline(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
 
 
 Benchmark = Callable[[Path, int, int], list[Sheet]]
+
+
+def reachable(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
+    """What every rule decides on made-up measurements, at the planned design."""
+    with Progress("simulate", simulation.n_scenarios()) as progress:
+        tables = simulation.all_tables(simulation.planned(), DATA_SETS, progress.advance)
+    return [Sheet(*table) for table in tables]
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "finetuning": finetuning, "frozen": frozen_sweep, "scaleout": scale_out, "analysis": analysis,
     "calibration": calibration_metrics, "paper": paper_profile, "pipeline": whole_pipeline,
+    "reachable": reachable,
 }  # fmt: skip
 """Each takes a scratch folder, the training items of a fine-tuning trial, and the rounds."""
 
