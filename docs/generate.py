@@ -62,10 +62,13 @@ LEDGER = {
                                       "predicted label ids, -1 for the usual one",
     "scores-KEY.parquet": "`split` and `score_K` of a trial whose calibration is asked about, in the order of the "
                           "predictions; empty in words outside the kept sample",
+    "confidences-STAGE-TASK.parquet": "of words, `split` and a column named by its key for each trial whose "
+                                      "calibration is asked about, in the order of the predictions: the "
+                                      "probability of the predicted label in 65,535ths",
     "diagnostics.npz": "arrays `N/NAME`, one row a trial, whose keys `N/keys` has: weights of the "
                        "module on one common text, fused mean vectors and similarities by language",
-    "probes/NAME.parquet": "the encoder before fine-tuning, layer by layer: `retrieval`, `tagging`, `transfer`, "
-                           "`similarity`, `identity`",
+    "probes/NAME.parquet": "the encoder before fine-tuning, layer by layer: `retrieval`, `offsets`, `tagging`, "
+                           "`transfer`, `similarity`, `identity`",
     "probes/structure.json": "what the built module was found to be: by claim, checks with `name`, `passed`, "
                              "`expected` and `found`",
     "claims/ID/evidence.json": "[evidence](#evidence), computed from the files above",

@@ -14,10 +14,10 @@ import pytest
 from ruamel.yaml import YAML
 from scipy.stats import norm
 
-from crosslayer.claims.bears import CONDITIONS
 from crosslayer.claims.evidence import Evidence, Interval, Part, read_evidence
 from crosslayer.claims.importer import read_report
 from crosslayer.claims.registry import Claimed, Entry, load_registry
+from crosslayer.claims.relevance import CONDITIONS
 from crosslayer.claims.verdict import decide, judge
 from crosslayer.errors import ClaimError
 
@@ -35,11 +35,13 @@ class Small:
 
 
 def entry(claimed: dict[str, Any], when: str = "any", **changes: Any) -> Entry:
-    bears = [{"when": when, "value": "no", "reason": "A reason."}, {"when": "any", "value": "yes", "reason": "R."}]
+    relevance = [
+        {"when": when, "value": "none", "reason": "A reason."}, {"when": "any", "value": "direct", "reason": "R."}
+    ]  # fmt: skip
     content = {
         "id": "C01", "source_text": "A claim.", "kind": "measured", "title": "A title", "measured_as": "So.",
         "primary_source": {"supports": None, "cell": "none"}, "reproduced_when": "Then.", "would_change": "That.",
-        "notebook": "one", "metric": "size_v1", "rule": "as_claimed", "claimed": claimed, "bears": bears,
+        "notebook": "one", "metric": "size_v1", "rule": "as_claimed", "claimed": claimed, "relevance": relevance,
         **changes,
     }  # fmt: skip
     return Entry.model_validate(content)
@@ -129,9 +131,9 @@ def test_something_must_be_claimed() -> None:
 
 def test_settings_of_another_paper_bring_their_own_conditions() -> None:
     one = entry(RANGE, when="reduced")
-    for holds, value in ((True, "no"), (False, "yes")):
+    for holds, value in ((True, "none"), (False, "direct")):
         conditions = {"reduced": lambda setting, holds=holds: holds, "any": lambda setting: True}
-        assert decide(one, None, Small(), conditions=conditions).bears_on_paper == value
+        assert decide(one, None, Small(), conditions=conditions).relevance == value
     with pytest.raises(ClaimError, match="C01: no condition fragment is known here, only any"):
         decide(entry(RANGE, when="fragment"), None, Small(), conditions={"any": CONDITIONS["any"]})
 
@@ -163,7 +165,7 @@ def test_the_example_gives_its_verdicts(copy: Path) -> None:
     lines = ended.stdout.splitlines()
     verdicts = {line[:3]: line[5:21].strip() for line in lines[1:4]}
     assert verdicts == {"C01": "reproduced", "C02": "reproduced", "C03": "not reproduced"}
-    assert lines[4:] == ["Values and verdicts are as pinned."]
+    assert lines[4:] == ["Relevance to the report.", "Values and verdicts are as pinned."]
     exported = (copy / "results" / "quick" / "verdicts.jsonld").read_text(encoding="utf-8")
     assert exported.count('"ClaimReview"') == 3
 

@@ -81,7 +81,7 @@ def test_the_first_screen_answers(page: Any, context: ReportContext) -> None:
         card = page.locator("#answers article", has_text=claim.entry.title)
         assert claim.lead
         assert claim.lead.outcome.verdict in card.inner_text()
-        assert f"Bears on the paper: {claim.lead.outcome.bears}" in card.inner_text()
+        assert claim.lead.outcome.evidence_about in card.inner_text()
         box = card.bounding_box()
         assert box["y"] + box["height"] < 900
 

@@ -19,10 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
+from crosslayer.claims.decisions import Decision
 from crosslayer.claims.evidence import Check, Evidence, Interval, Part
-from crosslayer.claims.registry import Claimed, Entry, Expected, Registry, Source, load_registry
+from crosslayer.claims.registry import Claimed, Entry, Expected, Literature, Registry, Source, load_registry
 from crosslayer.claims.results import RunResults
 from crosslayer.claims.verdict import Verdict, decide
+from crosslayer.claims.wording import what_decides
 from crosslayer.config import Profile, SplitSizes, TargetPhase, parse_profile
 from crosslayer.errors import ClaimError
 from crosslayer.report import figures, html, latex, numbers
@@ -262,7 +264,7 @@ def test_numbers_as_shown() -> None:
 # --- the context
 
 
-def test_headlines_come_from_the_run_that_bears_most(context: ReportContext) -> None:
+def test_headlines_come_from_the_most_relevant_run(context: ReportContext) -> None:
     assert [claim.entry.id for claim in context.headlines] == ["C02", "C06", "C07", "Q01"]
     leads = {claim.lead.run.name for claim in context.headlines if claim.lead}
     assert leads == {"gpu-2026"}
@@ -276,7 +278,7 @@ def test_a_run_without_the_claim_does_not_lead(registry: Registry, tmp_path: Pat
     assert by_id["C06"].runs[1].outcome.verdict == "not run"
 
 
-def test_of_runs_that_bear_alike_the_one_on_most_tasks_and_seeds_leads(registry: Registry, tmp_path: Path) -> None:
+def test_of_equally_relevant_runs_that_on_most_tasks_and_seeds_leads(registry: Registry, tmp_path: Path) -> None:
     runs = [run(registry, name, FULL, tmp_path / name) for name in ("a", "b", "c")]
     gains = runs[0].evidence["C05"].parts
     fewer = tuple(part for part in gains if part.task in (None, "ner"))
@@ -288,12 +290,100 @@ def test_of_runs_that_bear_alike_the_one_on_most_tasks_and_seeds_leads(registry:
     assert lead.run.name == "c"
 
 
-def test_what_was_not_run_bears_on_nothing(registry: Registry, tmp_path: Path) -> None:
+def test_what_was_not_run_is_no_evidence(registry: Registry, tmp_path: Path) -> None:
     runs = [run(registry, "late", FULL, tmp_path, only=("C01",))]
     claims = {claim.entry.id: claim.runs[0].outcome for claim in build(registry, runs, paper=PAPER).claims}
-    assert (claims["C06"].verdict, claims["C06"].bears) == ("not run", "no")
-    assert claims["C06"].bears_reason == "Nothing was measured."
-    assert claims["C01"].bears == "yes"
+    assert (claims["C06"].verdict, claims["C06"].relevance) == ("not run", "none")
+    assert claims["C06"].relevance_reason == "Nothing was measured."
+    assert claims["C01"].relevance == "direct"
+
+
+def test_the_report_says_which_rules_were_sealed_before_the_trials(registry: Registry, tmp_path: Path) -> None:
+    before, after = "Rule sealed before the first trial.", "Rule written after trials had been seen."
+    only = {"C05": True, "C06": False, "C17": None}
+    made = run(registry, "late", FULL, tmp_path, only=tuple(only))
+    verdicts = {claim: v.model_copy(update={"sealed": only.get(claim)}) for claim, v in made.verdicts.items()}
+    found = build(registry, [replace(made, verdicts=verdicts)], paper=PAPER)
+    page, source = html.render(found), latex.render(found)
+    for claim, shown in (("C05", (1, 0)), ("C06", (0, 1)), ("C17", (0, 0))):
+        text = section(page, claim)
+        assert (text.count(before), text.count(after)) == shown
+    assert (source.count(before), source.count(after)) == (1, 1)
+
+
+def decided(registry: Registry, folder: Path, hours: float | None) -> ReportContext:
+    """C06 and Q01 with decisions of every kind, and C07 without any."""
+    of_claim = {
+        "xnli": Decision(decision="undecided", seeds=24, hours=hours),
+        "pawsx": Decision(decision="undecided"),
+        "ner": Decision(decision="refuted"),
+        "pos": Decision(decision="holds", note="below the smallest effect of interest"),
+    }
+    of_question = {
+        "pos": Decision(decision="practically none", note="above 0, within 1"),
+        "ner": Decision(decision="worsens"),
+    }
+    made = run(registry, "late", FULL, folder, only=("C06", "C07", "Q01"))
+    decisions = {"C06": of_claim, "Q01": of_question}
+    verdicts = {
+        claim: v.model_copy(update={"decisions": decisions.get(claim, {})}) for claim, v in made.verdicts.items()
+    }
+    return build(registry, [replace(made, verdicts=verdicts)], paper=PAPER)
+
+
+def test_the_decision_on_each_task_stands_beside_the_verdict(registry: Registry, tmp_path: Path) -> None:
+    found = decided(registry, tmp_path, 6.0)
+    page, source = html.render(found), latex.render(found)
+    rows = {
+        "C06": [
+            ("XNLI", "undecided", "24 seeds would decide, about 6 h", ""),
+            ("PAWS-X", "undecided", "no number of seeds up to 1,000 would", ""),
+            ("NER", "refuted", "–", ""),
+            ("POS", "holds", "–", "below the smallest effect of interest"),
+        ],
+        "Q01": [("POS", "practically none", "–", "above 0, within 1"), ("NER", "worsens", "–", "")],
+    }
+    for claim, wanted in rows.items():
+        table = section(page, claim).rpartition(f"Decisions of {claim}, late")[2].replace(" ", "")
+        heading = "about decision what would decide it note"
+        assert table.startswith("".join((heading, *map("".join, wanted))).replace(" ", ""))
+        for row in wanted:
+            assert " & ".join(map(latex.escape, row)) in source
+    assert "Decisions of C07" not in section(page, "C07")
+    assert source.count("what would decide it") == 2
+    assert "hours not recorded" not in page + source
+
+
+def test_hours_that_nobody_recorded_are_named_once(registry: Registry, tmp_path: Path) -> None:
+    found = decided(registry, tmp_path, None)
+    page, source = html.render(found), latex.render(found)
+    assert "Decisions of C06, late; hours not recorded" in section(page, "C06")
+    assert section(page, "C06").count("24 seeds would decide") == 1
+    assert "about 6 h" not in page
+    assert (page.count("hours not recorded"), source.count("hours not recorded")) == (1, 1)
+
+
+@pytest.mark.parametrize(("hours", "shown"), [(0.3, "0.3"), (6.0, "6"), (6.4, "6.4"), (120.0, "120")])
+def test_hours_have_a_decimal_where_they_are_few(hours: float, shown: str) -> None:
+    found = Decision(decision="undecided", seeds=24, hours=hours)
+    assert what_decides(found) == f"24 seeds would decide, about {shown} h"
+
+
+def test_the_first_screen_says_the_decisions(registry: Registry, tmp_path: Path) -> None:
+    found = decided(registry, tmp_path, 6.0)
+    answers = {claim.entry.id: claim.answer for claim in found.headlines}
+    assert answers["C06"] == (
+        "Undecided on XNLI (24 seeds would decide, about 6 h), PAWS-X, refuted on NER, "
+        "holds on POS (below the smallest effect of interest)."
+    )
+    outcomes = {claim.entry.id: claim.lead.outcome for claim in found.headlines if claim.lead}
+    for claim in ("C07", "Q01"):
+        assert answers[claim] == outcomes[claim].because, "no tasks, and an answer of its own"
+    page, source = html.render(found), latex.render(found)
+    first = page[: page.index('id="matrix"')], source[: source.index(r"\end{abstract}")]
+    for text, escaped in zip(first, (html.escape, latex.escape), strict=True):
+        assert all(escaped(answers[claim]) in text for claim in ("C06", "C07", "Q01"))
+        assert escaped(outcomes["C06"].because) not in text
 
 
 def test_counts_cover_every_claim(context: ReportContext) -> None:
@@ -535,13 +625,17 @@ def test_first_screen_has_answers_then_verdicts(context: ReportContext, page: st
     text = plain(Page(before.rsplit("<section", 1)[0] + "</main></body></html>").text)
     for claim in context.headlines:
         assert claim.lead
-        assert claim.lead.outcome.because in text
-        assert f"Bears on the paper: {claim.lead.outcome.bears}." in text
+        by_task = claim.entry.id in ("C02", "C06")
+        assert (claim.lead.outcome.because in text) != by_task, "claims about each task say the decisions instead"
+        assert claim.answer in text
+        about = "the source report's question" if claim.entry.id == "Q01" else "the paper"
+        assert f"Direct evidence about {about}. mBERT, fine-tuned on the full data." in text
     cells = re.findall(r"<td data-run=[^>]*><span class=\"verdict.*?</td>", before)
     assert len(cells) == 18 * 2
     for cell, item in zip(cells, (item for claim in context.claims for item in claim.runs), strict=True):
         shown = plain(Page(cell).text)
-        assert shown == f"{MARKS[item.outcome.verdict]} {item.outcome.verdict} bears: {item.outcome.bears}"
+        kind = {"direct": "direct", "indirect": "indirect", "none": "no"}[item.outcome.relevance]
+        assert shown == f"{MARKS[item.outcome.verdict]} {item.outcome.verdict} {kind} evidence"
 
 
 def test_each_claim_shows_all_that_it_rests_on(context: ReportContext, page: str) -> None:
@@ -551,12 +645,12 @@ def test_each_claim_shows_all_that_it_rests_on(context: ReportContext, page: str
         for wanted in (entry.source_text, entry.measured_as, entry.reproduced_when, entry.would_change):
             assert plain(wanted) in text
         assert ("[cut off in the source]" in text) == entry.truncated
-        assert claim.literature in text
+        assert claim.literature_status in text
         for item in claim.runs:
             assert item.evidence
             rows = [value for row in item.parts for value in (row.estimate, row.interval, row.note)]
             checks = [value for check in item.evidence.checks for value in (check.expected, check.found)]
-            rest = [item.outcome.because, item.outcome.bears_reason, item.run.revision]
+            rest = [item.outcome.because, item.outcome.relevance_reason, item.run.revision]
             for wanted in (*rows, *checks, *rest, *item.evidence.missing, *item.evidence.trials):
                 assert plain(wanted) in text
 
@@ -675,8 +769,24 @@ def with_sizes(of: Profile, train: int) -> dict[str, Any]:
 
 def test_literature_status_is_not_the_verdict(context: ReportContext) -> None:
     disputed = next(claim for claim in context.claims if claim.entry.id == "C16")
-    assert disputed.literature == "not verified (×) in the source report; supported by the primary source"
+    assert disputed.literature_status == "not verified (×) in the source report; supported by the primary source"
     assert disputed.runs[0].outcome.verdict == "reproduced"
+
+
+def test_what_others_report_stands_beside_the_claim_and_not_before(
+    context: ReportContext, page: str, tex: str
+) -> None:
+    heading = r"\textbf{What others report}"
+    assert "What others report" not in page[: page.index('id="claims"')]
+    assert heading not in tex[: tex.index(r"\appendix")]
+    for claim in context.claims:
+        text = section(page, claim.entry.id)
+        assert text.count("What others report") == bool(claim.entry.literature)
+        for item in claim.entry.literature:
+            row = (item.direction, item.finding, item.reported or "–", item.model, item.citation)
+            assert "".join(row) in text, "the cells of one row"
+    assert tex.count(heading) == sum(bool(claim.entry.literature) for claim in context.claims) == 7
+    assert tex.count("as reported in the abstract") == page.count("as reported in the abstract") == 5
 
 
 def test_same_context_gives_same_bytes(context: ReportContext) -> None:
@@ -720,7 +830,12 @@ def hostile_entry(entry: Entry, text: str) -> Entry:
     names = ("source_text", "title", "reported", "measured_as", "reproduced_when", "would_change")
     changed = dict.fromkeys(names, line)
     source = entry.primary_source.model_copy(update={"cell": line, "note": text})
-    return entry.model_copy(update={**changed, "primary_source": source, "claimed": Claimed()})
+    literature = Literature(
+        direction="supports", finding=line, number=line, unit=line, model=line, source=line, independent=False,
+        read="abstract",
+    )  # fmt: skip
+    more = {"primary_source": source, "claimed": Claimed(), "relevant_to": line, "literature": [literature]}
+    return entry.model_copy(update={**changed, **more})
 
 
 @pytest.fixture(scope="module")
@@ -745,8 +860,14 @@ def hostile(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Rep
         for claim, found in made.evidence.items()
     }  # fmt: skip
     verdicts = {
-        claim: v.model_copy(update={"because": text, "bears_reason": text}) for claim, v in made.verdicts.items()
-    }
+        claim: v.model_copy(
+            update={
+                "because": text, "relevant_to": text, "relevance_reason": text,
+                "decisions": {text: Decision(decision="holds", note=text)},
+            }
+        )
+        for claim, v in made.verdicts.items()
+    }  # fmt: skip
     info = {"revision": text, text: {text: text}, "stages": {text: {"seconds": 3}}}
     changed = replace(made, name=text, title=text, evidence=evil, verdicts=verdicts, info=info)
     return build(small, [changed], paper=PAPER)

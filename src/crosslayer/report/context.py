@@ -7,12 +7,32 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import unescape
+from itertools import starmap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from crosslayer.claims.evidence import Evidence, Part
-from crosslayer.claims.registry import Claimed, Entry, Expected, Registry, Source, VerdictName
-from crosslayer.claims.wording import measure_title, task_title
+from crosslayer.claims.registry import (
+    Claimed,
+    Entry,
+    Expected,
+    Registry,
+    RelevanceValue,
+    Source,
+    VerdictName,
+)
+from crosslayer.claims.wording import (
+    EVIDENCE,
+    NOTHING_MEASURED,
+    SEALED,
+    decided_title,
+    decisions_sentence,
+    evidence_about,
+    measure_title,
+    relevance_note,
+    task_title,
+    what_decides,
+)
 from crosslayer.errors import ClaimError
 from crosslayer.report import numbers
 from crosslayer.report.bibliography import Reference, load_references
@@ -30,6 +50,7 @@ from crosslayer.report.runs import RunView, view_run
 from crosslayer.tasks import TASK_NAMES, TASKS
 
 if TYPE_CHECKING:
+    from crosslayer.claims.decisions import Decision
     from crosslayer.claims.results import RunResults
     from crosslayer.claims.verdict import Verdict
 
@@ -38,25 +59,57 @@ CALIBRATION = "Q01"
 HEADLINES = ("C02", "C06", "C07", CALIBRATION)
 MARKS: dict[VerdictName, str] = {
     "reproduced": "●", "partly reproduced": "◐", "not reproduced": "✕", "inconclusive": "?", "not run": "–",
-    "improves": "▲", "worsens": "▼", "no difference shown": "=",
+    "improves": "▲", "worsens": "▼", "practically none": "=", "undecided": "?",
 }  # fmt: skip
 """A shape beside each verdict, so that nothing hangs on colour."""
-_BEARING = ("yes", "partly", "no")
+_RELEVANCE: tuple[RelevanceValue, ...] = get_args(RelevanceValue)
+"""The most relevant first."""
+
+
+@dataclass(frozen=True)
+class DecisionRow:
+    """The decision on one task as text; ``needed`` says which seeds would decide it, where it is undecided."""
+
+    about: str
+    decision: str
+    needed: str
+    note: str
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A verdict as shown: its name, the sentence behind it, and whether it bears on the paper."""
+    """A verdict as shown: its name, the sentence behind it, what kind of evidence it is, whether its rule was
+    sealed before the trials (a sentence, or empty), and the decisions on the tasks.
+
+    Attributes:
+        in_words: the decisions as a sentence, empty without any.
+        hours: ``hours not recorded`` where seeds would decide and their cost is not known.
+    """
 
     verdict: VerdictName
     because: str
-    bears: str
-    bears_reason: str
+    relevance: RelevanceValue
+    relevant_to: str
+    relevance_reason: str
+    sealed: str = ""
+    decisions: tuple[DecisionRow, ...] = ()
+    in_words: str = ""
+    hours: str = ""
 
     @property
     def mark(self) -> str:
         """The shape of the verdict."""
         return MARKS[self.verdict]
+
+    @property
+    def evidence(self) -> str:
+        """``indirect evidence``."""
+        return EVIDENCE[self.relevance]
+
+    @property
+    def evidence_about(self) -> str:
+        """``Indirect evidence about the paper``."""
+        return evidence_about(self.relevance, self.relevant_to)
 
     @property
     def slug(self) -> str:
@@ -157,7 +210,7 @@ class ClaimInRun:
 
 @dataclass(frozen=True)
 class ClaimView:
-    """One claim over all runs; ``lead`` is the run that bears most on the paper."""
+    """One claim over all runs; ``lead`` is the most relevant run."""
 
     entry: Entry
     runs: tuple[ClaimInRun, ...]
@@ -165,17 +218,26 @@ class ClaimView:
 
     @property
     def lead(self) -> ClaimInRun | None:
-        """Of the runs with a verdict, the one that bears most on the paper, then that on most tasks and seeds."""
+        """Of the runs with a verdict, the most relevant one, then that on most tasks and seeds."""
         ran = [item for item in self.runs if item.outcome.verdict != "not run"]
 
         def rank(item: ClaimInRun) -> tuple[int, int, int]:
             seeds = item.evidence.n_seeds if item.evidence else 0
-            return _BEARING.index(item.outcome.bears), -len(item.tasks), -seeds
+            return _RELEVANCE.index(item.outcome.relevance), -len(item.tasks), -seeds
 
         return min(ran or self.runs, key=rank, default=None)
 
     @property
-    def literature(self) -> str:
+    def answer(self) -> str:
+        """What the first screen says: the decisions on the tasks, or the sentence behind the verdict where there
+        are none or where the verdict is an answer of its own."""
+        if self.lead is None:
+            return "There is no run yet."
+        outcome = self.lead.outcome
+        return outcome.because if self.entry.id == CALIBRATION else outcome.in_words or outcome.because
+
+    @property
+    def literature_status(self) -> str:
         """What the source report and the primary source say, never the verdict."""
         marks = {True: "verified (✓)", False: "not verified (×)", None: "a question, not marked"}
         supports = {
@@ -210,6 +272,11 @@ class ReportContext:
     deviations: tuple[DeviationView, ...]
     references: tuple[Reference, ...]
     paper: Path
+
+    @property
+    def relevance_note(self) -> str:
+        """What the claims are relevant to."""
+        return relevance_note({claim.entry.id: claim.entry.relevant_to for claim in self.claims})
 
     @property
     def headlines(self) -> tuple[ClaimView, ...]:
@@ -269,7 +336,7 @@ def _tables(
     runs: Sequence[RunResults],
     views: Sequence[RunView],
 ) -> tuple[LayerTable, ...]:
-    """The table of every run that has one; first those that bear on the paper."""
+    """The table of every run that has one; first those that are evidence about the paper."""
     found = [build_table(view, run.evidence.get(claim)) for run, view in zip(runs, views, strict=True)]
     return tuple(sorted(filter(None, found), key=lambda table: _last_shown(table.run)))
 
@@ -312,7 +379,7 @@ def _claim_in_run(entry: Entry, run: RunResults, view: RunView) -> ClaimInRun:
     recorded = None if run.name == "fresh" else run.name
     return ClaimInRun(
         run=view,
-        outcome=_outcome(run.verdicts.get(entry.id)),
+        outcome=_outcome(entry, run.verdicts.get(entry.id)),
         evidence=evidence,
         parts=tuple(map(part_row, evidence.parts)) if evidence else (),
         expected=tuple(entry.expectations(run.profile.profile, recorded)),
@@ -324,11 +391,26 @@ def _claim_in_run(entry: Entry, run: RunResults, view: RunView) -> ClaimInRun:
     )
 
 
-def _outcome(verdict: Verdict | None) -> Outcome:
+def _outcome(entry: Entry, verdict: Verdict | None) -> Outcome:
     if verdict is None or verdict.verdict == "not run":
         because = verdict.because if verdict else "There is no evidence in this run."
-        return Outcome("not run", because, "no", "Nothing was measured.")
-    return Outcome(verdict.verdict, verdict.because, verdict.bears_on_paper, verdict.bears_reason)
+        return Outcome("not run", because, "none", entry.relevant_to, NOTHING_MEASURED)
+    in_words = decisions_sentence(verdict.decisions)
+    return Outcome(
+        verdict.verdict,
+        verdict.because,
+        verdict.relevance,
+        verdict.relevant_to,
+        verdict.relevance_reason,
+        SEALED[verdict.sealed],
+        tuple(starmap(_decision_row, verdict.decisions.items())),
+        f"{in_words[:1].upper()}{in_words[1:]}." if in_words else "",
+        "hours not recorded" if any(d.seeds and d.hours is None for d in verdict.decisions.values()) else "",
+    )
+
+
+def _decision_row(name: str, found: Decision) -> DecisionRow:
+    return DecisionRow(decided_title(name), found.decision, what_decides(found), found.note)
 
 
 def _drawing(folder: Path, name: str) -> Drawing:

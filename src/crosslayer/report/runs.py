@@ -9,9 +9,10 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from crosslayer.analysis.scores import that_learnt
-from crosslayer.claims.bears import CONDITIONS
+from crosslayer.batches import by_batch
 from crosslayer.claims.ledger import STAGES, RecordedRun
 from crosslayer.claims.registry import Condition
+from crosslayer.claims.relevance import CONDITIONS
 from crosslayer.config import Profile
 from crosslayer.predictions import TaskTable, TrialRecord
 from crosslayer.report import numbers
@@ -38,9 +39,13 @@ CAUTIONS: tuple[tuple[Condition, str, str], ...] = (
         "not mBERT",
         "The encoder is multilingual-e5-small, not mBERT. It was trained contrastively to be cross-lingual at its "
         "last layer: C01, the similarity part of C03, C08 and C09 measured on it say nothing about mBERT, and the "
-        "rest bears on the paper only partly.",
+        "rest is indirect evidence about the paper.",
     ),
-    ("other_encoder", "not mBERT", "The encoder is not mBERT: what is measured bears on the paper only partly."),
+    (
+        "other_encoder",
+        "not mBERT",
+        "The encoder is not mBERT: these numbers are indirect evidence about the paper.",
+    ),
     (
         "frozen_trunk",
         "frozen encoder",
@@ -138,8 +143,7 @@ def _trained(run: RunResults) -> Iterator[tuple[str, str]]:
     for stage, task in product(STAGES, TASK_NAMES):
         if trials := recorded.records(stage, task):
             after = " after an intermediate task" if stage == "intermediate" else ""
-            at_chance = len(that_learnt(recorded, trials)[1])
-            told = _told(trials) + (f"; {at_chance} stayed at chance" if at_chance else "")
+            told = ". Not compared with them: ".join(_told(b, recorded) for b in by_batch(trials).values())
             yield f"trained, {TASKS[task].title}{after}", told
             predicted = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
             if stage == "sweep" and predicted:
@@ -152,7 +156,7 @@ def _tested(table: TaskTable) -> str:
     return f"{len(table.gold):,} {unit} in {len(table.languages)} languages: {_spaced(table.languages)}"
 
 
-def _told(trials: Sequence[TrialRecord]) -> str:
+def _told(trials: Sequence[TrialRecord], run: RecordedRun) -> str:
     """``15 trials: baseline; layers 4 6 8 11; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
     fused = [trial.model == f"layer_{trial.layer}" for trial in trials]
     parts: list[tuple[str, list[object]]] = [
@@ -165,7 +169,10 @@ def _told(trials: Sequence[TrialRecord]) -> str:
     ]
     told = [f"{word} {_spaced(dict.fromkeys(found))}".strip() for word, found in parts if found]
     ended = Counter(t.outcome.replace("_", " ") for t in trials if t.outcome != "ok")
-    return f"{len(trials)} trials: " + "; ".join([*told, *(f"{n} {outcome}" for outcome, n in ended.items())])
+    told += [f"{n} {outcome}" for outcome, n in ended.items()]
+    if at_chance := len(that_learnt(run, trials)[1]):
+        told.append(f"{at_chance} stayed at chance")
+    return f"{len(trials)} trials: {'; '.join(told)}"
 
 
 def _spaced(values: Iterable[object]) -> str:
