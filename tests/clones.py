@@ -22,8 +22,8 @@ import pytest
 TESTS = Path(__file__).resolve().parent
 ROOT = TESTS.parent
 NEEDED = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml",
-          "claims/registry.yaml", "claims/seals.json", "claims/ledger/README.md", "notebooks/", "paper/", "profiles/",
-          "src/")  # fmt: skip
+          "claims/registry.yaml", "claims/seals.json", "claims/ledger/README.md", "notebooks/", "paper/",
+          "profiles/", "src/")  # fmt: skip
 LOOPBACK_UP = """
 import fcntl, os, socket, struct, sys
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:

@@ -153,7 +153,7 @@ def test_a_changed_entry_breaks_its_own_seal(changed: dict[str, Any], told: str)
 def test_a_changed_rule_breaks_the_seals_of_its_claims() -> None:
     rule = RULES["gain_above_zero"]
     thresholds = dict(rule.thresholds) | {"smallest_effect": rule.thresholds["smallest_effect"] - 0.2}
-    found = problems(rules=RULES | {"calibration_sign": replace(rule, thresholds=thresholds)})
+    found = problems(rules=RULES | {"gain_above_zero": replace(rule, thresholds=thresholds)})
     assert found == {
         "C05": "C05: smallest_effect was 0.5 when sealed on 2026-11-29, is 0.3; "
         "run `crosslayer claims seal --reason TEXT`"
