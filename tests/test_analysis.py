@@ -1792,3 +1792,17 @@ def test_keep_writes_evidence_that_names_its_figures(
 def test_all_numbers_are_json(all_evidence: dict[str, tuple[Evidence, MadeUpRun]]) -> None:
     for evidence, _ in all_evidence.values():
         json.loads(json.dumps(evidence.model_dump(mode="json"), allow_nan=False))
+
+
+@pytest.mark.parametrize(
+    ("chance", "pooled"),
+    [(33.0, ("baseline", "layer_1", "self")), (56.0, ("baseline", "layer_1", "layer_2", "self"))],
+)
+def test_a_layer_that_nearly_collapsed_and_simple_fusions_keep_their_noise_apart(
+    chance: float, pooled: tuple[str, ...]
+) -> None:
+    """Layer 2 keeps 15 of 27 points above a chance of 33; 4 points above chance are too few to tell."""
+    models = ("baseline", "layer_1", "layer_2", "self", "gate")
+    means = np.array([60.0, 59.0, 48.0, 61.0, 60.0])
+    table = means[:, None] + np.array([0.0, 0.3, -0.3])
+    assert scores.one_kind(models, table, chance) == pooled

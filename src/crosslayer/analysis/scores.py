@@ -36,6 +36,8 @@ N_LAYERS = 11
 """Lower layers that the paper chooses from."""
 KEPT = 0.75
 """A model whose mean score keeps a smaller share of the baseline's distance from chance has nearly collapsed."""
+DISTANCE = 10.0
+"""Points above chance that a baseline needs for that: nearer to chance, noise alone loses a quarter of the way."""
 AT_CHANCE = 0.05
 """How often a model that always names the commonest label may pass for one that learnt something."""
 ENDED: dict[Outcome, str] = {
@@ -257,7 +259,7 @@ def one_kind(models: tuple[str, ...], scores: Floats, chance: float) -> tuple[st
         chance: points that a guess would reach.
     """
     above = np.nanmean(scores, axis=1) - chance
-    low = above < KEPT * above[0]
+    low = (above < KEPT * above[0]) & (above[0] >= DISTANCE)
     return tuple(name for name, nearly in zip(models, low, strict=True) if not (nearly or name in SIMPLE))
 
 
