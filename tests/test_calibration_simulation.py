@@ -56,12 +56,12 @@ def draw(task: TaskName, overconfidence: tuple[float, float], rng: np.random.Gen
     table = np.array(counts)
     resampled = stats.bootstrap_scores(
         table.reshape(len(places), -1, table.shape[-1]), np.repeat(LANGUAGES, N_ITEMS),
-        np.tile(np.arange(N_ITEMS), len(LANGUAGES)), ece10_equal_mass_debiased_from_counts_v1, 60, rng,
+        np.tile(np.arange(N_ITEMS), len(LANGUAGES)), ece10_equal_mass_debiased_from_counts_v1, rng, 60,
     )  # fmt: skip
     errors = ece10_equal_mass_debiased_from_counts_v1(table.sum(axis=2))
     trials = {
         place: Calibrated(
-            LANGUAGES, {"ece": by_language}, draws, shape[0] * shape[1], (shape[1],) * len(LANGUAGES)
+            LANGUAGES, {"ece": by_language}, draws, shape[0] * shape[1], *[(shape[1],) * len(LANGUAGES)] * 2
         )
         for place, by_language, draws in zip(places, errors, resampled, strict=True)
     }

@@ -189,6 +189,7 @@ def test_out_of_memory_says_what_to_do(
     assert sweep._summary(record).endswith(f"out_of_memory ({record.detail})")
     monkeypatch.setitem(portable._worker, "run", starve)
     monkeypatch.setitem(portable._worker, "home", tmp_path / "packed")
+    monkeypatch.setitem(portable._worker, "seal", "")
     (tmp_path / "packed").mkdir()
     away = portable.read_spec({**spec.model_dump(mode="json"), "key": spec.key})
     assert portable._run_one(away, None).endswith(f"out_of_memory ({record.detail})")

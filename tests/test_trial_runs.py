@@ -92,7 +92,7 @@ def test_the_recorded_dev_score_is_that_of_the_predictions(
     rounded = replace(result, fitted=replace(result.fitted, dev_history=(result.fitted.dev_history[0] + 12,)))
     dev = result.predictions[result.predictions["split"] == "dev"]
     score = 100 * (dev["gold"] == dev["predicted"]).mean()
-    assert _record(spec, rounded, "2.13.0").dev_score == pytest.approx(score)
+    assert _record(spec, rounded, "2.13.0", "").dev_score == pytest.approx(score)
 
 
 def test_models_of_a_seed_share_head_and_streams(tiny: Profile, encoder: Path, material: Material) -> None:

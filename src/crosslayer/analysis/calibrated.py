@@ -165,7 +165,7 @@ class Trials:
         names = tuple(dict.fromkeys(name for name, _ in self.trials))
         seeds = tuple(sorted({seed for _, seed in self.trials}))
         scores = np.full((len(names), len(seeds)), np.nan)
-        draws = np.full((*scores.shape, N_RESAMPLES), np.nan)
+        draws = np.full((*scores.shape, len(next(iter(self.trials.values())).resampled)), np.nan)
         for (name, seed), found in self.trials.items():
             cell = names.index(name), seeds.index(seed)
             scores[cell] = self.level(name, measure, [seed])[0]

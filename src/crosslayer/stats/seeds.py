@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy.stats import ttest_1samp
 
 from crosslayer.errors import ResultsError
-from crosslayer.stats.tables import LEVEL, MIN_SEEDS, Floats, Interval, SeedMean
+from crosslayer.stats.tables import MIN_SEEDS, Floats, SeedMean, t_interval
 
 Tail = Literal["greater", "less", "two-sided"]
 
@@ -26,8 +25,8 @@ def mean_interval(values_by_seed: Sequence[float]) -> SeedMean:
         raise ResultsError("no seed has a value: run the missing trials")
     mean, interval = float(values.mean()), None
     if len(values) >= MIN_SEEDS:
-        low, high = (mean, mean) if np.ptp(values) == 0 else ttest_1samp(values, 0).confidence_interval(LEVEL)
-        interval = Interval(float(low), float(high), LEVEL, "Student t over seeds", float(len(values) - 1))
+        error = float(values.std(ddof=1) / np.sqrt(len(values)))
+        interval = t_interval(mean, error, len(values) - 1, "Student t over seeds")
     return SeedMean(mean, interval, tuple(values.tolist()))
 
 
