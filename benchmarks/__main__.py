@@ -19,13 +19,13 @@ from benchmarks import breakdown, calibration, frozen, paper, pipeline, scaleout
 from benchmarks.contenders import CONTENDERS, Trial
 from benchmarks.measures import derive, matmul_rate
 from benchmarks.sheets import Sheet, save
-from crosslayer import simulation
-from crosslayer.claims.ledger import LEDGER
+from claimtrack.progress import Progress
 from crosslayer.config import FusionKind, Profile, load_profile
-from crosslayer.material import load_material
-from crosslayer.progress import Progress
+from crosslayer.ledger.ledger import LEDGER
+from crosslayer.paper import simulation
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
+from crosslayer.sweep.material import load_material
 from crosslayer.tasks import TASKS, TaskName
 
 FINETUNED: tuple[TaskName, ...] = ("pos", "xnli")

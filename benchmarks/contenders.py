@@ -20,16 +20,16 @@ from torch import Tensor, nn
 from transformers import BertModel, Trainer, TrainingArguments
 
 from crosslayer.config import Profile
-from crosslayer.data.batching import collate
-from crosslayer.data.encoded import Encoded, encode
 from crosslayer.data.prepared import read_corpus
 from crosslayer.encoders import load_encoder
-from crosslayer.execution import make_runner
-from crosslayer.material import choose_precision, load_material, trial_specs
 from crosslayer.metrics import task_score
-from crosslayer.model import Head
+from crosslayer.models.classifier import Head
+from crosslayer.sweep.material import choose_precision, load_material, trial_specs
 from crosslayer.tasks import TASKS, TaskName
-from crosslayer.trainee import pad_id_of
+from crosslayer.training.execution import make_runner
+from crosslayer.training.trainee import pad_id_of
+from crosslayer.windows.batching import collate
+from crosslayer.windows.encoded import Encoded, encode
 
 XTREME_LENGTH = 128
 PREDICTED_AT_ONCE = 32

@@ -12,14 +12,14 @@ import torch
 from torch import Tensor, nn
 
 from crosslayer.config import Profile
-from crosslayer.data.batching import prediction_batches
-from crosslayer.execution import make_runner
-from crosslayer.inference import MAX_TOKENS
-from crosslayer.material import load_material, trial_specs
+from crosslayer.sweep.material import load_material, trial_specs
 from crosslayer.tasks import TaskName
-from crosslayer.trainee import Material, build_classifier
-from crosslayer.training import run_finetuned
-from crosslayer.trials import TrialSpec
+from crosslayer.training.execution import make_runner
+from crosslayer.training.finetuned import run_finetuned
+from crosslayer.training.inference import MAX_TOKENS
+from crosslayer.training.trainee import Material, build_classifier
+from crosslayer.training.trials import TrialSpec
+from crosslayer.windows.batching import prediction_batches
 
 TASK: TaskName = "pos"
 SINGLE = 2

@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.contenders import peak_megabytes
-from crosslayer.claims.ledger import derive_again
-from crosslayer.claims.registry import load_registry
+from claimtrack.registry import load_registry
+from crosslayer.ledger.ledger import derive_again
 
 
 def derive(entry: Path) -> tuple[float, float]:

@@ -10,16 +10,16 @@ from transformers import BertConfig, BertModel
 from benchmarks.contenders import peak_megabytes
 from benchmarks.measures import clock
 from crosslayer.config import FusionKind, Profile
-from crosslayer.data.encoded import encode
 from crosslayer.data.examples import Corpus, Example, PairExample
 from crosslayer.encoders.synthetic import HashTokenizer
-from crosslayer.inference import MAX_TOKENS, predict
-from crosslayer.material import choose_precision, planned_device
-from crosslayer.model import TrainedEncoder
+from crosslayer.models.classifier import TrainedEncoder
+from crosslayer.sweep.material import choose_precision, planned_device
 from crosslayer.tasks import INTERMEDIATE, TaskName
-from crosslayer.trainee import Material, Trainee, build_classifier
-from crosslayer.training import epochs
-from crosslayer.trials import TrialSpec, variants, variations
+from crosslayer.training.finetuned import epochs
+from crosslayer.training.inference import MAX_TOKENS, predict
+from crosslayer.training.trainee import Material, Trainee, build_classifier
+from crosslayer.training.trials import TrialSpec, variants, variations
+from crosslayer.windows.encoded import encode
 
 WIDTH, LAYERS, HEADS, INNER, VOCABULARY = 768, 12, 12, 3072, 119_547
 """bert-base-multilingual-cased."""

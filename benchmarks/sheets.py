@@ -10,8 +10,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from crosslayer.files import write_text
-from crosslayer.runlog import machine, packages, revision
+from claimtrack.files import write_text
+from claimtrack.runlog import machine, packages, revision
 
 RECORDED = Path(__file__).resolve().parent / "recorded"
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from crosslayer.claims.registry import Registry, load_registry
-from crosslayer.claims.results import Place, load, places, table
+from claimtrack.errors import UserError
+from claimtrack.registry import Registry, load_registry
+from claimtrack.results import Place, load, places, table
 from crosslayer.config import load_profile
-from crosslayer.errors import UserError
 
 ROOT = Path(__file__).parent.parent
 REGISTRY, SEALS = (ROOT / "claims" / name for name in ("registry.yaml", "seals.json"))

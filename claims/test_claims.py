@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from crosslayer.claims.checks import (
+from claimtrack.checks import (
     evidence_problems,
     expected_problems,
     is_pinned,
@@ -19,11 +19,11 @@ from crosslayer.claims.checks import (
     present_keys,
     verdict_problems,
 )  # fmt: skip
-from crosslayer.claims.evidence import Evidence, read_evidence
-from crosslayer.claims.registry import Registry
-from crosslayer.claims.results import Place, fresh_place, not_due, trials_of
-from crosslayer.claims.seal import SEAL_AGAIN, read_seals, seal_problems, sealed_claims
-from crosslayer.claims.verdict import RULES
+from claimtrack.evidence import Evidence, read_evidence
+from claimtrack.registry import Registry
+from claimtrack.results import Place, fresh_place, not_due, trials_of
+from claimtrack.seal import SEAL_AGAIN, read_seals, seal_problems, sealed_claims
+from claimtrack.verdict import RULES
 from crosslayer.config import load_profile
 
 ROOT = Path(__file__).parent.parent

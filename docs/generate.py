@@ -24,13 +24,13 @@ import typer
 from pydantic import TypeAdapter
 from typer.models import ArgumentInfo, OptionInfo
 
-from crosslayer.claims import registry
-from crosslayer.claims.evidence import Evidence
-from crosslayer.claims.verdict import Verdict
+from claimtrack import registry
+from claimtrack.evidence import Evidence
+from claimtrack.verdict import Verdict
 from crosslayer.cli import app
 from crosslayer.config import Profile
-from crosslayer.predictions import TrialRecord
-from crosslayer.predictions import schema as predictions_schema
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.records import schema as predictions_schema
 
 DOCS = Path(__file__).resolve().parent
 MADE = "<!-- Made by docs/generate.py; change the code instead. -->\n"

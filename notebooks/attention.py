@@ -29,7 +29,7 @@ output: str = "results/offline/claims/C13"
 run: str = "fresh"
 
 # %%
-from crosslayer.analysis import attention, show
+from crosslayer.paper import attention, show
 
 source = show.open_source(results, profile, run)
 evidence = attention.measure(claim, source.run, source.profile)

@@ -32,7 +32,7 @@ output: str = "results/offline/claims/C07"
 run: str = "fresh"
 
 # %%
-from crosslayer.analysis import best_layers, show
+from crosslayer.paper import best_layers, show
 
 source = show.open_source(results, profile, run)
 evidence = best_layers.measure(claim, source.run, source.profile)

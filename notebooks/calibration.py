@@ -38,7 +38,7 @@ output: str = "results/offline/claims/Q01"
 run: str = "fresh"
 
 # %%
-from crosslayer.analysis import calibration, show
+from crosslayer.paper import calibration, show
 
 source = show.open_source(results, profile, run)
 evidence = calibration.measure(claim, source.run, source.profile)

@@ -35,7 +35,7 @@ output: str = "results/offline/claims/C02"
 run: str = "fresh"
 
 # %%
-from crosslayer.analysis import complementarity, show
+from crosslayer.paper import complementarity, show
 
 source = show.open_source(results, profile, run)
 evidence = complementarity.measure(claim, source.run, source.profile)

@@ -32,7 +32,7 @@ output: str = "results/offline/claims/C03"
 run: str = "fresh"
 
 # %%
-from crosslayer.analysis import equilibrium, show
+from crosslayer.paper import equilibrium, show
 
 source = show.open_source(results, profile, run)
 evidence = equilibrium.measure(claim, source.run, source.profile)

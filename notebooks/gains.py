@@ -39,7 +39,7 @@ output: str = "results/offline/claims/C05"
 run: str = "fresh"
 
 # %%
-from crosslayer.analysis import gains, show
+from crosslayer.paper import gains, show
 
 source = show.open_source(results, profile, run)
 evidence = gains.measure(claim, source.run, source.profile)

@@ -37,7 +37,7 @@ output: str = "results/offline/claims/C01"
 run: str = "fresh"
 
 # %%
-from crosslayer.analysis import layers, show
+from crosslayer.paper import layers, show
 
 source = show.open_source(results, profile, run)
 evidence = layers.measure(claim, source.run, source.profile)

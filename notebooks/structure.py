@@ -28,7 +28,7 @@ output: str = "results/offline/claims/C04"
 run: str = "fresh"
 
 # %%
-from crosslayer.analysis import show, structure
+from crosslayer.paper import show, structure
 
 source = show.open_source(results, profile, run)
 evidence = structure.measure(claim, source.run, source.profile)

@@ -15,14 +15,14 @@ from pathlib import Path
 from setting import CONDITIONS, Setting, load_setting
 from simulations import measure
 
-from crosslayer.claims.checks import expected_problems, verdict_problems
-from crosslayer.claims.evidence import write_evidence
-from crosslayer.claims.exporter import to_jsonld
-from crosslayer.claims.pins import pin
-from crosslayer.claims.registry import Registry, load_registry
-from crosslayer.claims.results import FRESH, Place, RunResults, load, table
-from crosslayer.errors import CrosslayerError
-from crosslayer.notebook import run_notebook
+from claimtrack.checks import expected_problems, verdict_problems
+from claimtrack.errors import CrosslayerError
+from claimtrack.evidence import write_evidence
+from claimtrack.export import to_jsonld
+from claimtrack.notebook import run_notebook
+from claimtrack.pins import pin
+from claimtrack.registry import Registry, load_registry
+from claimtrack.results import FRESH, Place, RunResults, load, table
 
 REGISTRY, CHANGELOG = Path("registry.yaml"), Path("CHANGELOG.md")
 

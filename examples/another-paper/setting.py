@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError
 
-from crosslayer.claims.relevance import Conditions
+from claimtrack.errors import ConfigError
+from claimtrack.relevance import Conditions
 from crosslayer.config import Section, Slug, describe, read_yaml
-from crosslayer.errors import ConfigError
 
 ENOUGH = 1000
 """Simulated test sets from which on a run counts in full."""

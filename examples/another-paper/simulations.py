@@ -11,12 +11,12 @@ import numpy as np
 import numpy.typing as npt
 from setting import Setting
 
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import Check, Evidence, Part
 from crosslayer import stats
-from crosslayer.analysis.parts import generator, seed_part
-from crosslayer.claims.evidence import Check, Evidence, Part
-from crosslayer.errors import ClaimError
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, ece10_equal_mass_v1, softmax, top_label
 from crosslayer.metrics.recalibration import fit_temperature
+from crosslayer.paper.parts import generator, seed_part
 
 Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.intp]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 def run_packed(arguments: list[str]) -> None:
     """``sweep run DIR``, with the options of the full command line."""
-    from crosslayer.errors import CrosslayerError, fail
+    from claimtrack.errors import CrosslayerError, fail
 
     parser = argparse.ArgumentParser(prog="python -m crosslayer sweep run")
     parser.add_argument("folder", type=Path)
@@ -17,7 +17,7 @@ def run_packed(arguments: list[str]) -> None:
     parser.add_argument("--seconds", type=float)
     options = parser.parse_args(arguments)
     try:
-        from crosslayer.portable.run import run_pack
+        from crosslayer.sweep.portable.run import run_pack
 
         left = run_pack(options.folder, options.workers, options.seconds)
     except (CrosslayerError, OSError) as error:

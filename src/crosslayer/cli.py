@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from crosslayer.claims.commands import app as claims_app
+from claimtrack.cli import app as claims_app
+from claimtrack.errors import ConfigError, CrosslayerError, fail
+from claimtrack.files import write_text
 from crosslayer.config import ACTIVE, PROFILES, load_profile, parse_profile, read_yaml
-from crosslayer.errors import ConfigError, CrosslayerError, fail
-from crosslayer.files import write_text
 
 if TYPE_CHECKING:
-    from crosslayer.predictions import Stage
+    from crosslayer.predictions.records import Stage
     from crosslayer.tasks import TaskName
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replicate a paper claim by claim.")
@@ -43,8 +43,8 @@ def pack(
     stage: Annotated[str, typer.Option(help="sweep or intermediate.")] = "sweep",
 ) -> None:
     """Pack the unfinished trials of a task into one folder of at most 25 MiB."""
-    from crosslayer.claims.results import RESULTS
-    from crosslayer.portable.pack import pack_sweep
+    from claimtrack.results import RESULTS
+    from crosslayer.sweep.portable.pack import pack_sweep
 
     profile = load_profile()
     tasks = profile.tasks if stage == "sweep" else profile.intermediate.targets
@@ -61,7 +61,7 @@ def run_packed_sweep(
     seconds: Annotated[float | None, typer.Option(help="Start no trial after this time.")] = None,
 ) -> None:
     """Train the trials of a packed folder; the same command goes on where it stopped."""
-    from crosslayer.portable.run import run_pack
+    from crosslayer.sweep.portable.run import run_pack
 
     left = run_pack(folder, workers, seconds)
     typer.echo(f"{left} trials left; results in {folder / 'parts'}")
@@ -70,8 +70,8 @@ def run_packed_sweep(
 @sweep_app.command("merge")
 def merge(folder: Annotated[Path, typer.Argument(help="A packed folder that has run, or its parts.")]) -> None:
     """Bring the results of a packed sweep home under their keys."""
-    from crosslayer.claims.results import RESULTS
-    from crosslayer.portable.merge import merge_sweep
+    from claimtrack.results import RESULTS
+    from crosslayer.sweep.portable.merge import merge_sweep
 
     profile = load_profile()
     merged, there = merge_sweep(profile, RESULTS / profile.profile, folder)
@@ -131,7 +131,7 @@ def changed(path: Path, changes: list[str]) -> str:
 
 
 def _parsed(change: str, value: str) -> Any:
-    from crosslayer.reading import Malformed, parse_yaml
+    from claimtrack.reading import Malformed, parse_yaml
 
     try:
         return parse_yaml(value)
@@ -172,11 +172,11 @@ def record_run(
     ] = False,
 ) -> None:
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
-    from crosslayer.claims.combining import combine
-    from crosslayer.claims.ledger import record, record_again
-    from crosslayer.claims.registry import load_registry
-    from crosslayer.claims.results import RESULTS
-    from crosslayer.sweep import check_current, finished_trials
+    from claimtrack.registry import load_registry
+    from claimtrack.results import RESULTS
+    from crosslayer.ledger.combining import combine
+    from crosslayer.ledger.ledger import record, record_again
+    from crosslayer.sweep.local import check_current, finished_trials
 
     if sum((extend, bool(join), again)) > 1:
         raise ConfigError("--extend adds the present run, --join other recorded ones, --again none; give one")
@@ -199,7 +199,7 @@ def record_run(
 
 def _parts_of_grid(names: list[str], *, extend: bool) -> list[tuple[Stage, TaskName]]:
     """``intermediate/pawsx`` as stage and task; a ConfigError names one that is none, or without --extend."""
-    from crosslayer.claims.ledger import STAGES
+    from crosslayer.ledger.ledger import STAGES
     from crosslayer.tasks import TASK_NAMES
 
     parts = {f"{stage}/{task}": (stage, task) for stage in STAGES for task in TASK_NAMES}
@@ -214,9 +214,9 @@ def crate(
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
 ) -> None:
     """Copy a recorded run into a folder to publish, described as an RO-Crate."""
-    from crosslayer.claims.crate import write_crate
-    from crosslayer.claims.registry import load_registry
-    from crosslayer.claims.results import LEDGER
+    from claimtrack.crate import write_crate
+    from claimtrack.registry import load_registry
+    from claimtrack.results import LEDGER
 
     if not (LEDGER / name / "run.json").is_file() or Path(name).name != name:
         raise ConfigError(f"there is no recorded run {name!r:.60}; record one with `crosslayer record`")
@@ -229,9 +229,9 @@ def clean(
     remove: Annotated[bool, typer.Option("--remove", help="Remove them; without it they are only named.")] = False,
 ) -> None:
     """Name the trials that no manifest counts any more, and with --remove delete them."""
-    from crosslayer import cleaning
-    from crosslayer.claims.results import RESULTS
-    from crosslayer.sweep import planned_keys
+    from claimtrack.results import RESULTS
+    from crosslayer.stages import cleaning
+    from crosslayer.sweep.local import planned_keys
 
     planned = planned_keys(load_profile(), RESULTS) if ACTIVE.exists() else ()
     found = list(cleaning.leftovers(RESULTS, planned))
@@ -246,7 +246,7 @@ def clean(
 @app.command("doctor")
 def doctor() -> None:
     """What this machine can do, with the fix for each lack."""
-    from crosslayer.diagnosis import findings
+    from crosslayer.stages.diagnosis import findings
 
     for name, found, fix in findings():
         typer.echo(f"{'yes' if found else 'no ':3}  {name}" + ("" if found else f"  ->  {fix}"))

@@ -12,8 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from crosslayer.errors import ConfigError
-from crosslayer.reading import Malformed, parse_yaml
+from claimtrack.errors import ConfigError
+from claimtrack.reading import Malformed, parse_yaml
 from crosslayer.tasks import TASKS, TaskName
 
 ACTIVE = Path("params.yaml")

@@ -27,8 +27,8 @@ from pathlib import Path
 import simulations
 from setting import load_setting
 
-from crosslayer.analysis import show
-from crosslayer.claims.evidence import write_evidence
+from claimtrack.evidence import write_evidence
+from crosslayer.paper import show
 
 evidence = simulations.measure(claim, load_setting(Path(profile)))
 write_evidence(evidence, Path(output))

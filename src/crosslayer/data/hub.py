@@ -2,8 +2,8 @@
 
 Read are English train, dev and test, every language's test split, and what intermediate training takes besides:
 NER train and XNLI dev. ``data.revisions`` pins each data set; no code of a data set is ever run. Parquet files are
-taken from the hub's cache, each one checked against its hash (see `crosslayer.hub`), and the card of a data set
-tells which they are and what their class labels are called.
+taken from the hub's cache, each one checked against its hash (see `crosslayer.data.hubfiles`), and the card of a
+data set tells which they are and what their class labels are called.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from functools import lru_cache
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from crosslayer import hub
+from claimtrack.errors import DataError
 from crosslayer.config import DataSpec
+from crosslayer.data import hubfiles as hub
 from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample
 from crosslayer.data.xtreme import TATOEBA_CODES
-from crosslayer.errors import DataError
 from crosslayer.tasks import LANGUAGES, TASKS, Task, TaskName
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from claimtrack.errors import ResultsError
 from crosslayer.data.examples import Corpus, Example, PairExample, Parallel, TagExample
-from crosslayer.errors import ResultsError
-from crosslayer.parquet import read_table, write_table
+from crosslayer.predictions.parquet import read_table, write_table
 
 
 def write_corpus(corpus: Corpus, path: Path) -> None:

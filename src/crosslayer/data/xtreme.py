@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from claimtrack.errors import DataError
 from crosslayer.config import DataSpec
 from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample
-from crosslayer.errors import DataError
 from crosslayer.tasks import LANGUAGES, TASKS, Task, TaskName
 
 TATOEBA_CODES = {

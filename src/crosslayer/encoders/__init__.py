@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import crosslayer.hub  # noqa: F401  settings of the hub client, read when it is first imported
+import crosslayer.data.hubfiles  # noqa: F401  settings of the hub client, read when it is first imported
 from crosslayer.encoders.base import Encoder, Tokenizer
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from crosslayer.errors import EncoderError
+from claimtrack.errors import EncoderError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,10 +10,10 @@ from typing import Any
 
 from transformers import AutoTokenizer, BertConfig
 
-from crosslayer import hub
+from claimtrack.errors import EncoderError
+from claimtrack.reading import Malformed, parse_json
+from crosslayer.data import hubfiles as hub
 from crosslayer.encoders.base import Encoder, check_size, load_weights, one_line, quiet
-from crosslayer.errors import EncoderError
-from crosslayer.reading import Malformed, parse_json
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
 FILES = (

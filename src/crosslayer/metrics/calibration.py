@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crosslayer.errors import ResultsError
+from claimtrack.errors import ResultsError
 from crosslayer.metrics.classification import Floats, Ids, require_same_length
 
 N_BINS = 10

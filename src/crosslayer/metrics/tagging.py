@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from crosslayer.errors import ResultsError
+from claimtrack.errors import ResultsError
 from crosslayer.metrics.classification import Ids, f1_from_counts, require_same_length, share_from_counts
 
 Bools = npt.NDArray[np.bool_]

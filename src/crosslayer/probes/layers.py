@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from crosslayer.data.batching import Batch, prediction_batches
-from crosslayer.data.encoded import Encoded
-from crosslayer.inference import MAX_TOKENS
 from crosslayer.metrics import task_score
-from crosslayer.model import pool
+from crosslayer.models.classifier import pool
 from crosslayer.tasks import TASKS, TaskName
-from crosslayer.trainee import pad_id_of
+from crosslayer.training.inference import MAX_TOKENS
+from crosslayer.training.trainee import pad_id_of
+from crosslayer.windows.batching import Batch, prediction_batches
+from crosslayer.windows.encoded import Encoded
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from transformers import BertModel
 
+from claimtrack.errors import ConfigError
 from crosslayer.config import FusionSpec
-from crosslayer.data.batching import Batch, collate
-from crosslayer.data.encoded import Encoded
-from crosslayer.errors import ConfigError
-from crosslayer.fusion import AIF, DLFA, check_layer
-from crosslayer.trainee import pad_id_of
+from crosslayer.models.fusion import AIF, DLFA, check_layer
+from crosslayer.training.trainee import pad_id_of
+from crosslayer.windows.batching import Batch, collate
+from crosslayer.windows.encoded import Encoded
 
 Array = np.ndarray[Any, np.dtype[Any]]
 Check = dict[str, Any]

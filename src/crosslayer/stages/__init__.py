@@ -28,7 +28,7 @@ def _leave(*_: object) -> None:
 if _STAGE:
     signal.signal(signal.SIGINT, _leave)
 
-from crosslayer.supervision import die_with_supervisors, end_on_signals  # noqa: E402
+from crosslayer.sweep.processes import die_with_supervisors, end_on_signals  # noqa: E402
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from crosslayer.claims.registry import load_registry
+from claimtrack.errors import ClaimError
+from claimtrack.notebook import run_notebook
+from claimtrack.registry import load_registry
 from crosslayer.config import ACTIVE, Profile
-from crosslayer.errors import ClaimError
-from crosslayer.notebook import run_notebook
 from crosslayer.stages.command import run_stage
 
 NOTEBOOKS = Path("notebooks")

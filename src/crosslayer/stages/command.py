@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from claimtrack.errors import ConfigError, CrosslayerError, fail
+from claimtrack.runlog import timed
 from crosslayer.config import ACTIVE, Profile, load_profile
-from crosslayer.errors import ConfigError, CrosslayerError, fail
-from crosslayer.runlog import timed
-from crosslayer.supervision import end_on_signals
+from crosslayer.sweep.processes import end_on_signals
 
 RESULTS = Path("results")
 Body = Callable[[Profile, Path, argparse.Namespace], Mapping[str, Any] | None]

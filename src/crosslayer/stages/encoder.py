@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from claimtrack.files import fresh_folder
 from crosslayer.config import Profile
-from crosslayer.data.encoded import Encoded, concatenate, encode, encode_texts, write_encoded
 from crosslayer.data.examples import Corpus, PairExample
 from crosslayer.data.prepared import read_corpus, read_parallel
 from crosslayer.encoders import Encoder, load_encoder
-from crosslayer.encoders.vocabulary import save_encoder, trim_together
-from crosslayer.files import fresh_folder
-from crosslayer.fusion import check_layer
+from crosslayer.models.fusion import check_layer
 from crosslayer.stages.command import run_stage
 from crosslayer.tasks import INTERMEDIATE
+from crosslayer.windows.encoded import Encoded, concatenate, encode, encode_texts, write_encoded
+from crosslayer.windows.vocabulary import save_encoder, trim_together
 
 COMMON_SENTENCES = 64
 """English sentences of the text on which attention weights are compared between tasks."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from claimtrack.files import fresh_folder
 from crosslayer.config import Profile
 from crosslayer.data.intermediate import intermediate_corpus
 from crosslayer.data.prepared import write_corpus, write_parallel
 from crosslayer.data.sources import load_corpus, load_parallel
-from crosslayer.files import fresh_folder
 from crosslayer.stages.command import run_stage
 
 

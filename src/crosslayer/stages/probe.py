@@ -10,14 +10,14 @@ from pathlib import Path
 import pandas as pd
 import torch
 
+from claimtrack.files import fresh_folder
 from crosslayer.config import Profile
-from crosslayer.data.encoded import Encoded, read_encoded
-from crosslayer.encoders.vocabulary import load_trimmed
-from crosslayer.files import fresh_folder
 from crosslayer.probes.layers import identity, parallel_vectors, retrieval, similarity, tagging, transfer
 from crosslayer.probes.structure import measure_structure
 from crosslayer.stages.command import run_stage
 from crosslayer.tasks import TaskName
+from crosslayer.windows.encoded import Encoded, read_encoded
+from crosslayer.windows.vocabulary import load_trimmed
 
 PAIR_TASKS: tuple[TaskName, ...] = ("xnli", "pawsx")
 SPLITS = ("dev", "test")

@@ -6,11 +6,11 @@ import argparse
 import logging
 from pathlib import Path
 
-from crosslayer.claims.registry import load_registry
-from crosslayer.claims.results import load_all
+from claimtrack.registry import load_registry
+from claimtrack.report.context import build
+from claimtrack.report.write import write_report
+from claimtrack.results import load_all
 from crosslayer.config import Profile
-from crosslayer.report.context import build
-from crosslayer.report.write import write_report
 from crosslayer.stages.command import run_stage
 
 PAPER = Path("paper")

@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 
 from crosslayer.config import Profile
-from crosslayer.predictions import TrialRecord
+from crosslayer.predictions.records import TrialRecord
 from crosslayer.stages.command import run_stage
-from crosslayer.sweep import run_sweep
+from crosslayer.sweep.local import run_sweep
 
 
 def sweep(profile: Profile, folder: Path, options: argparse.Namespace) -> dict[str, int]:

@@ -6,12 +6,12 @@ import argparse
 import json
 from pathlib import Path
 
-from crosslayer.claims.ledger import LEDGER, derive_again
-from crosslayer.claims.registry import load_registry
-from crosslayer.claims.results import RunResults, load_fresh
-from crosslayer.claims.verdict import VERDICTS
+from claimtrack.files import write_text
+from claimtrack.registry import load_registry
+from claimtrack.results import RunResults, load_fresh
+from claimtrack.verdict import VERDICTS
 from crosslayer.config import Profile
-from crosslayer.files import write_text
+from crosslayer.ledger.ledger import LEDGER, derive_again
 from crosslayer.stages.command import run_stage
 
 

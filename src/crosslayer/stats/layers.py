@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import fdtrc
 
-from crosslayer.errors import ResultsError
+from claimtrack.errors import ResultsError
 from crosslayer.stats.selection import (
     SelectedGain,
     by_seed,

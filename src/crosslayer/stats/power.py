@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import nctdtr, ndtr, stdtr, stdtrit
 
-from crosslayer.errors import ResultsError
+from claimtrack.errors import ResultsError
 from crosslayer.stats.tables import ITEM_DF, POWER, Gain, ScoreTable, residual_variance, welch_df
 
 MAX_SEEDS = 1000

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from crosslayer.errors import ResultsError
+from claimtrack.errors import ResultsError
 from crosslayer.stats.tables import MIN_SEEDS, Floats, SeedMean, t_interval
 
 Tail = Literal["greater", "less", "two-sided"]

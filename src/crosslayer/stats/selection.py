@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtr
 
-from crosslayer.errors import ResultsError
+from claimtrack.errors import ResultsError
 from crosslayer.stats.seeds import permutation_p
 from crosslayer.stats.tables import (
     MIN_SEEDS,

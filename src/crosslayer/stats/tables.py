@@ -27,7 +27,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
-from crosslayer.errors import ResultsError
+from claimtrack.errors import ResultsError
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]

@@ -1,0 +1,240 @@
+"""``crosslayer claims``: the registry of claims and what became of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from claimtrack.errors import ClaimError
+from claimtrack.files import write_text
+from claimtrack.report.text import visible
+from crosslayer.config import ACTIVE, load_profile
+
+if TYPE_CHECKING:
+    from claimtrack.plan import JudgedAt, Plan
+    from claimtrack.registry import Registry
+    from claimtrack.results import RunResults
+    from claimtrack.seal import SealedClaim
+
+app = typer.Typer(no_args_is_help=True, help="The registry of claims and what became of them.")
+CHANGELOG = Path("CHANGELOG.md")
+
+
+@app.command("list")
+def list_claims(
+    as_json: Annotated[bool, typer.Option("--json", help="One record a claim and run.")] = False,
+) -> None:
+    """The verdict of every claim in the present run and in all recorded ones."""
+    from claimtrack.export import to_json
+    from claimtrack.results import table
+
+    registry, runs = _loaded()
+    if as_json:
+        typer.echo(to_json(registry, runs), nl=False)
+        return
+    for results in runs:
+        typer.echo(f"{results.name}: {results.title}")
+        for line in table(results):
+            typer.echo(f"  {line}")
+
+
+@app.command("show")
+def show_claim(claim: str) -> None:
+    """One claim: what the source says, how it is measured, its verdicts, and what others report."""
+    from claimtrack.wording import SEALED, decision_line, literature_line, relevance_sentences
+
+    registry, runs = _loaded()
+    entry = registry.entry(claim)
+    typer.echo(visible(f"{entry.id}  {entry.title}\n\n{entry.source_text}\n"))
+    typer.echo(visible(f"Measured as: {entry.measured_as}\nReproduced when: {entry.reproduced_when}\n"))
+    for results in runs:
+        verdict = results.verdicts[claim]
+        typer.echo(visible(f"{results.name}: {verdict.verdict}. {verdict.because}"))
+        for name, found in verdict.decisions.items():
+            typer.echo(visible(f"  {decision_line(name, found)}"))
+        typer.echo(visible(f"  {relevance_sentences(verdict)}"))
+        if SEALED[verdict.sealed]:
+            typer.echo(f"  {SEALED[verdict.sealed]}")
+    if entry.literature:
+        typer.echo("\nWhat others report, which no verdict reads:")
+    for item in entry.literature:
+        typer.echo(visible(f"  {literature_line(item)}"))
+
+
+@app.command("diff")
+def diff(
+    one: Annotated[str, typer.Argument(help="A recorded run, or fresh.")],
+    two: Annotated[str, typer.Argument(help="Another.")],
+) -> None:
+    """Which verdicts and judged values differ, in half-widths of an interval of the difference."""
+    from claimtrack.compare import compare
+    from claimtrack.wording import number
+
+    _, runs = _loaded()
+    by_name = {results.name: results for results in runs}
+    for name in (one, two):
+        if name not in by_name:
+            raise ClaimError(f"there is no run {name!r:.60}; there are {', '.join(by_name)}")
+    found = list(compare(by_name[one], by_name[two]))
+    for claim in found:
+        before, after = claim.verdicts
+        typer.echo(f"{claim.claim}  {before}" + ("" if before == after else f" -> {after}"))
+        for moved in claim.values:
+            values = ["-" if v is None else number(v, moved.unit) for v in (moved.one, moved.two)]
+            ratio = "" if moved.ratio is None else f", {moved.ratio:.1f} half-widths apart"
+            typer.echo(f"  {moved.about}: {values[0]} -> {values[1]} {moved.unit}{ratio}")
+    same = len(by_name[one].verdicts) - len(found)
+    typer.echo(f"{len(found)} claims differ, {same} are the same")
+
+
+@app.command("pin")
+def pin_claims(
+    reason: Annotated[str, typer.Option("--reason", help="Why the numbers are what they should be.")],
+    run: Annotated[str | None, typer.Option("--run", help="A recorded run; the present one by default.")] = None,
+) -> None:
+    """Write down what a run gives now as what `pytest claims/` expects."""
+    from claimtrack.pins import pin
+    from claimtrack.registry import REGISTRY, load_registry
+    from claimtrack.results import LEDGER, load_fresh, load_recorded
+
+    registry = load_registry()
+    results = load_fresh(load_profile(), registry) if run is None else load_recorded(LEDGER / run, registry)
+    for line in pin(REGISTRY, results, reason, CHANGELOG):
+        typer.echo(line)
+
+
+@app.command("seal")
+def seal_claims(
+    reason: Annotated[str | None, typer.Option("--reason", help="Why the rules are sealed now.")] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only say which seals are broken; exit code 1 if one is.")
+    ] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Also seal the active profile as a plan.")] = False,
+    judged_at_seeds: Annotated[
+        int | None,
+        typer.Option("--judged-at-seeds", min=1, help="With --plan: judged at that many seeds everywhere."),
+    ] = None,
+    or_date: Annotated[
+        str | None, typer.Option("--or-date", metavar="YYYY-MM-DD", help="With --plan: or from that day on (UTC).")
+    ] = None,
+    at_least_seeds: Annotated[
+        int | None, typer.Option("--at-least-seeds", min=1, help="With --or-date: fewest seeds everywhere.")
+    ] = None,
+) -> None:
+    """Write down what decides each claim, before trials are trained; later changes then show."""
+    from claimtrack.plan import judged_at
+    from claimtrack.registry import load_registry
+    from claimtrack.runlog import revision
+    from claimtrack.seal import add_seal, sealed_claims
+    from claimtrack.verdict import RULES
+
+    if check == (reason is not None):
+        raise ClaimError("give either --reason TEXT, to seal, or --check")
+    when = judged_at(judged_at_seeds, or_date, at_least_seeds)
+    if plan != (when is not None) or (check and plan):
+        raise ClaimError("--plan needs --judged-at-seeds or --or-date, and these need --plan; --check takes none")
+    claims = sealed_claims(load_registry(), RULES)
+    if reason is None:
+        problems = _broken_seals(claims)
+        for line in problems:
+            typer.echo(visible(line))
+        raise typer.Exit(1 if problems else 0)
+    planned = _active_plan(when) if when else None
+    for line in add_seal(claims, reason, revision() or "unknown", plan=planned):
+        typer.echo(visible(line))
+
+
+@app.command("import")
+def import_claims(
+    report: Annotated[Path, typer.Argument(help="A literature report as text, with a table of claims.")],
+    output: Annotated[Path | None, typer.Option(help="A new file; the terminal by default.")] = None,
+) -> None:
+    """Read the claims of a literature report into the skeleton of a registry."""
+    from claimtrack.importer import read_report, skeleton
+
+    found = read_report(report)
+    text = skeleton(found, report.name)
+    if output is None:
+        typer.echo(text, nl=False)
+        return
+    if output.exists() or output.is_symlink():
+        raise ClaimError(f"{output} is there already; choose another name")
+    try:
+        write_text(output, text)
+    except OSError as error:
+        raise ClaimError(f"{output} cannot be written: {error.strerror}; choose another place") from None
+    typer.echo(f"{len(found.rows)} claims in {output}; fill the empty fields")
+
+
+@app.command("export")
+def export(
+    form: Annotated[str, typer.Option("--format", help="json, csv or jsonld (schema.org).")] = "json",
+) -> None:
+    """Every verdict with its headline number and a link to its evidence, for other programs."""
+    from claimtrack.export import FORMATS
+
+    if form not in FORMATS:
+        raise ClaimError(f"unknown format {form!r:.40}; use one of {', '.join(FORMATS)}")
+    typer.echo(FORMATS[form](*_loaded()), nl=False)
+
+
+@app.command("simulate")
+def simulate(
+    data_sets: Annotated[int, typer.Option(min=1, help="Made-up data sets of each truth.")] = 4000,
+    design: Annotated[str, typer.Option(help="planned, or recorded: that of xtreme-small.")] = "planned",
+) -> None:
+    """What each rule decides on made-up measurements whose truth is known, as Markdown."""
+    from claimtrack.progress import Progress
+    from claimtrack.results import LEDGER
+    from crosslayer.paper import simulation
+
+    if design not in ("planned", "recorded"):
+        raise ClaimError(f"unknown design {design!r:.40}; use planned or recorded")
+    found = (
+        simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-small" / "claims")
+    )
+    with Progress("simulate", simulation.n_scenarios()) as progress:
+        tables = simulation.all_tables(found, data_sets, progress.advance)
+    typer.echo(simulation.to_markdown(tables), nl=False)
+
+
+@app.command("schema")
+def schema() -> None:
+    """The JSON Schema of claims/registry.yaml, for editors."""
+    from claimtrack.registry import json_schema
+
+    typer.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
+
+
+def _loaded() -> tuple[Registry, list[RunResults]]:
+    from claimtrack.registry import load_registry
+    from claimtrack.results import load_all
+
+    registry = load_registry()
+    return registry, load_all(load_profile(), registry)
+
+
+def _broken_seals(claims: Mapping[str, SealedClaim]) -> list[str]:
+    """One line for each claim that is not as sealed, and for the active profile if it is not as planned."""
+    from claimtrack.seal import SEAL_AGAIN, SEALS, plan_problems, read_seals, seal_problems
+    from crosslayer.ledger.ledger import without_paths
+
+    seals = read_seals()
+    if not seals:
+        raise ClaimError(f"{SEALS} does not exist or is empty; {SEAL_AGAIN}")
+    planned = plan_problems(without_paths(load_profile()), seals) if ACTIVE.exists() else []
+    return [*seal_problems(claims, seals[-1]).values(), *planned]
+
+
+def _active_plan(when: JudgedAt) -> Plan:
+    """The active profile as a plan."""
+    from claimtrack.plan import plan_of
+    from crosslayer.ledger.combining import planned_places
+    from crosslayer.ledger.ledger import without_paths
+
+    profile = without_paths(load_profile())
+    return plan_of(profile, planned_places(profile), when)

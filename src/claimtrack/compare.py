@@ -1,0 +1,75 @@
+"""Two runs side by side: which verdicts and values moved, and by how much against their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import hypot
+
+from claimtrack.evidence import Evidence, Part
+from claimtrack.relevance import Setting
+from claimtrack.results import RunResults
+from claimtrack.wording import name
+
+Key = tuple[str, str | None, int | None, str | None]
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A judged value in two runs.
+
+    Attributes:
+        about: measure and task, in words.
+        one, two: the values; ``None`` where a run has none.
+        ratio: their distance in half-widths of an interval of the difference (root of the sum of both squared);
+            above 1 the runs differ by more than their noise. ``None`` without two intervals.
+    """
+
+    about: str
+    unit: str
+    one: float | None
+    two: float | None
+    ratio: float | None
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One claim in two runs."""
+
+    claim: str
+    verdicts: tuple[str, str]
+    values: tuple[Moved, ...]
+
+
+def compare(one: RunResults[Setting], two: RunResults[Setting]) -> Iterator[Compared]:
+    """The claims whose verdict or any judged value differs, in the order of the registry."""
+    for claim in one.verdicts:
+        verdicts = (one.verdicts[claim].verdict, two.verdicts[claim].verdict)
+        values = tuple(_moved(one.evidence.get(claim), two.evidence.get(claim)))
+        if values or verdicts[0] != verdicts[1]:
+            yield Compared(claim, verdicts, values)
+
+
+def _moved(one: Evidence | None, two: Evidence | None) -> Iterator[Moved]:
+    first, second = _judged(one), _judged(two)
+    for key in dict.fromkeys([*first, *second]):
+        a, b = first.get(key), second.get(key)
+        values = [part.estimate if part else None for part in (a, b)]
+        if values[0] != values[1]:
+            known = a or b
+            assert known is not None
+            yield Moved(name(known), known.unit, values[0], values[1], _ratio(a, b))
+
+
+def _judged(evidence: Evidence | None) -> dict[Key, Part]:
+    parts = evidence.parts if evidence else ()
+    return {(p.measure, p.task, p.layer, p.model): p for p in parts if p.judged}
+
+
+def _ratio(a: Part | None, b: Part | None) -> float | None:
+    if a is None or b is None or a.interval is None or b.interval is None:
+        return None
+    if a.estimate is None or b.estimate is None:
+        return None
+    width = hypot(*((p.high - p.low) / 2 for p in (a.interval, b.interval)))
+    return abs(a.estimate - b.estimate) / width if width else None

@@ -1,0 +1,211 @@
+"""Tests of measured parts, and the decision on each of the tasks that a claim is about.
+
+A part has an estimate and Student's t interval, so that it can be tested against any value with the same standard
+error and degrees of freedom. `decide_each` is the logic of a claim about each of k tasks: the claim needs all of
+them, so one counterexample refutes it, and a reader wants to know which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import inf
+from typing import Literal, NamedTuple
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from claimtrack.evidence import Part, Strict
+from crosslayer.stats import holm, seeds_to_decide
+
+LEVEL = 0.05
+_NORMAL = 1e6
+"""Degrees of freedom of a normal interval."""
+
+DecisionName = Literal[
+    "holds", "refuted", "undecided", "missing", "improves", "worsens", "practically none",
+]  # fmt: skip
+
+
+class Decision(Strict):
+    """What is decided about one task.
+
+    Attributes:
+        decision: holds, refuted, undecided or missing; of a question improves, worsens, practically none.
+        note: what a reader has to know beside it.
+        seeds: of an undecided task, the seeds that would decide it in 80 % of runs, were the effect what is
+            estimated now; None where no number of them up to 1,000 would.
+        hours: what the seeds that are missing would cost, at the measured time of a seed; None if not recorded.
+    """
+
+    decision: DecisionName
+    note: str = ""
+    seeds: int | None = None
+    hours: float | None = None
+
+
+class Bounded(NamedTuple):
+    """A part, and the range outside of which it is refuted: below ``low`` or above ``high``."""
+
+    part: Part
+    low: float
+    high: float = inf
+
+
+@dataclass(frozen=True)
+class Each:
+    """The decisions on the tasks of a claim, and its verdict."""
+
+    verdict: Literal["reproduced", "partly reproduced", "not reproduced", "inconclusive"]
+    decisions: dict[str, Decision]
+
+
+def decide_each(tasks: Mapping[str, Sequence[Bounded]], about_size: bool, n_parts: int = 1) -> Each:
+    """Decide on each task, then on the claim that it holds in all of them.
+
+    A task *holds* where every part of it lies above 0 (95 % interval) and, of a size, overlaps its range. It is
+    *refuted* where any part is shown to lie outside the range (one-sided tests at 5 %, Holm's correction over all
+    tests of the claim). The claim is reproduced if all tasks hold, unadjusted; otherwise a task holds only after
+    Holm's correction over the tasks. A task without parts is missing, not failed.
+
+    Args:
+        tasks: the parts of each task; all of them have an interval.
+        about_size: whether a task that passes both tests is refuted (a claim about a size), or holds with the note
+            that the effect is below the smallest of interest (a claim about a sign).
+        n_parts: how many parts a task needs to hold; fewer can only refute it.
+    """
+    there = {task: parts for task, parts in tasks.items() if parts}
+    shown = {
+        task: len(parts) == n_parts and all(_holds(bounded, about_size) for bounded in parts)
+        for task, parts in there.items()
+    }
+    tests = [(task, p) for task, parts in there.items() for bounded in parts for p in _refuting(bounded)]
+    adjusted = holm(np.array([p for _, p in tests]))
+    refuted = {task for (task, _), p in zip(tests, adjusted, strict=True) if p < LEVEL}
+    if about_size:
+        shown = {task: holds and task not in refuted for task, holds in shown.items()}
+    all_hold = len(there) == len(tasks) and all(shown.values())
+    if not all_hold:
+        p = [max(p_of_zero(b.part) for b in parts) if len(parts) == n_parts else 1.0 for parts in tasks.values()]
+        lasting = dict(zip(tasks, holm(np.array(p)) < LEVEL, strict=True))
+        shown = {task: holds and bool(lasting[task]) for task, holds in shown.items()}
+    decisions = {}
+    for task, parts in tasks.items():
+        if not parts:
+            decisions[task] = Decision(decision="missing")
+        elif shown[task]:
+            note = "below the smallest effect of interest" if task in refuted else ""
+            decisions[task] = Decision(decision="holds", note=note)
+        elif task in refuted:
+            decisions[task] = Decision(decision="refuted")
+        else:
+            decisions[task] = Decision(decision="undecided", seeds=_seeds(parts, len(tasks), len(tests)))
+    found = {decision.decision for decision in decisions.values()}
+    if all_hold:
+        return Each("reproduced", decisions)
+    if "holds" in found:
+        return Each("partly reproduced", decisions)
+    return Each("not reproduced" if "refuted" in found else "inconclusive", decisions)
+
+
+def decide_difference(part: Part, margin: float) -> Decision:
+    """Whether a difference is practically none, or which sign it has; below 0 improves.
+
+    Equivalence is read first: practically none where both one-sided tests show it to lie within +- margin
+    (the 90 % interval inside), else improves or worsens where the 95 % interval excludes 0.
+    """
+    if max(p_below(part, margin), p_above(part, -margin)) < LEVEL:
+        sign = {True: "below 0", False: "above 0"}.get(_estimate(part) < 0) if p_of_zero(part) < LEVEL else None
+        return Decision(decision="practically none", note=f"{sign}, within {margin:g}" if sign else "")
+    if p_of_zero(part) < LEVEL:
+        return Decision(decision="improves" if _estimate(part) < 0 else "worsens")
+
+    def regions(n_error: float, n_df: float) -> list[tuple[float, float]]:
+        two_sided, one_sided = (float(stdtrit(n_df, 1 - level)) * n_error for level in (LEVEL / 2, LEVEL))
+        return [(-inf, -two_sided), (one_sided - margin, margin - one_sided), (two_sided, inf)]
+
+    return Decision(decision="undecided", seeds=_needed(part, regions))
+
+
+def error_of(part: Part) -> tuple[float, float]:
+    """Standard error and degrees of freedom of a part, from its interval."""
+    interval = part.interval
+    assert interval is not None
+    df = _NORMAL if interval.df is None else interval.df
+    return (interval.high - interval.low) / 2 / float(stdtrit(df, (1 + interval.level) / 2)), df
+
+
+def p_below(part: Part, bound: float) -> float:
+    """One-sided p of the true value being at least ``bound``: small where it is shown to lie below."""
+    error, df = error_of(part)
+    if not error:
+        return float(_estimate(part) >= bound)
+    return float(stdtr(df, (_estimate(part) - bound) / error))
+
+
+def p_above(part: Part, bound: float) -> float:
+    """One-sided p of the true value being at most ``bound``: small where it is shown to lie above."""
+    error, df = error_of(part)
+    if not error:
+        return float(_estimate(part) <= bound)
+    return float(stdtr(df, (bound - _estimate(part)) / error))
+
+
+def p_of_zero(part: Part) -> float:
+    """Two-sided p of 0."""
+    return min(1.0, 2 * min(p_below(part, 0), p_above(part, 0)))
+
+
+def is_above_zero(part: Part) -> bool:
+    """Whether the 95 % interval lies above 0."""
+    return part.interval is not None and part.interval.low > 0
+
+
+def is_below_zero(part: Part) -> bool:
+    """Whether the 95 % interval lies below 0."""
+    return part.interval is not None and part.interval.high < 0
+
+
+def _estimate(part: Part) -> float:
+    assert part.estimate is not None
+    return part.estimate
+
+
+def _holds(bounded: Bounded, about_size: bool) -> bool:
+    interval = bounded.part.interval
+    assert interval is not None
+    overlaps = interval.low <= bounded.high and interval.high >= bounded.low
+    return interval.low > 0 and (overlaps or not about_size)
+
+
+def _refuting(bounded: Bounded) -> list[float]:
+    """p of the tests that can refute: against the lower bound, and against the upper one if there is one."""
+    below = p_below(bounded.part, bounded.low)
+    return [below] if bounded.high == inf else [below, p_above(bounded.part, bounded.high)]
+
+
+def _seeds(parts: Sequence[Bounded], n_tasks: int, n_tests: int) -> int | None:
+    """The most that any of the parts needs, at levels corrected for all tasks and tests (Bonferroni)."""
+    needed = [_seeds_of(bounded, n_tasks, n_tests) for bounded in parts]
+    return None if None in needed else max(n for n in needed if n is not None)
+
+
+def _seeds_of(bounded: Bounded, n_tasks: int, n_tests: int) -> int | None:
+    part, low, high = bounded
+
+    def regions(n_error: float, n_df: float) -> list[tuple[float, float]]:
+        two_sided = float(stdtrit(n_df, 1 - LEVEL / 2 / n_tasks)) * n_error
+        one_sided = float(stdtrit(n_df, 1 - LEVEL / n_tests)) * n_error
+        return [(-inf, low - one_sided), (two_sided, inf), (high + one_sided, inf)]
+
+    return _needed(part, regions)
+
+
+def _needed(part: Part, regions: Callable[[float, float], list[tuple[float, float]]]) -> int | None:
+    """Seeds that would decide a part, at least one more than there are; None for one that no seed enters."""
+    if part.n_seeds < 2:
+        return None
+    error, df = error_of(part)
+    seeds_part = max(error**2 - part.item_variance, 0.0)
+    needed = seeds_to_decide(_estimate(part), seeds_part, part.item_variance, df, part.n_seeds, regions)
+    return None if needed is None else max(needed, part.n_seeds + 1)

@@ -1,0 +1,170 @@
+"""What a notebook leaves behind for a verdict: numbers with intervals, and what they rest on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from claimtrack.errors import ClaimError
+
+SCHEMA_VERSION: Final = 1
+
+
+class Strict(BaseModel):
+    """Base of the claim records: unknown keys and NaN are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Interval(Strict):
+    """A two-sided interval.
+
+    Attributes:
+        low, high: its bounds, in the unit of the estimate.
+        level: how often such intervals hold the true value.
+        method: how it was made.
+        df: degrees of freedom of Student's t; ``None`` for an interval of another kind.
+    """
+
+    low: float
+    high: float
+    level: float = 0.95
+    method: str
+    df: float | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Interval:
+        if self.low > self.high:
+            raise ValueError(f"interval low {self.low} lies above high {self.high}")
+        return self
+
+
+class Part(Strict):
+    """One measured quantity: a claim has one or many.
+
+    Attributes:
+        measure: what it is, for example ``dev_selected_gain``; the verdict rules look parts up by it.
+        task, language, layer, model: what it is about, where that applies.
+        estimate: the value, in ``unit``; ``None`` when it could not be measured (``note`` says why).
+        unit: ``points`` are hundredths of a share.
+        interval: of the estimate; ``None`` when the design gives none (one seed, say).
+        item_variance: the part of its squared standard error that is due to the test items and no number of seeds
+            removes, in the unit squared.
+        minimum_detectable: smallest true value that this design would find with 80 % power.
+        p_value: of the stated test, if any.
+        p_adjusted: the same after Holm's correction over the layers of a task, for gains shown layer by layer.
+        n_seeds, n_items: what it was computed from.
+        judged: whether the verdict rule reads it; the others are shown only.
+        note: one sentence for the reader.
+    """
+
+    measure: str
+    task: str | None = None
+    language: str | None = None
+    layer: int | None = None
+    model: str | None = None
+    estimate: float | None
+    interval: Interval | None = None
+    unit: str
+    item_variance: float = 0.0
+    minimum_detectable: float | None = None
+    p_value: float | None = None
+    p_adjusted: float | None = None
+    n_seeds: int = 0
+    n_items: int = 0
+    judged: bool = False
+    note: str = ""
+
+
+class Check(Strict):
+    """A structural fact.
+
+    Attributes:
+        name: what was looked at.
+        passed: whether it is as expected.
+        expected, found: both sides, as text.
+    """
+
+    name: str
+    passed: bool
+    expected: str
+    found: str
+
+
+class Evidence(Strict):
+    """Everything one claim's notebook measured in one run.
+
+    Attributes:
+        schema_version: of this format.
+        claim: C01..C99 or Q01..Q99.
+        profile, run: the profile; and the recorded run it belongs to, ``fresh`` for a present run.
+        metric: name and version of the main metric.
+        status: ``measured`` or ``missing`` (nothing to measure it from: the verdict is ``not run``).
+        headline: index into ``parts`` of the number shown first; ``None`` for structural claims.
+        parts, checks: the measurements.
+        facts: other named values worth keeping (counts, settings).
+        missing: what was absent, failed or collapsed, one line each.
+        trials: keys of the trials it was computed from, sorted.
+        figures: file names beside the evidence file.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    claim: str = Field(pattern=r"^[CQ]\d{2}$")
+    profile: str
+    run: str = "fresh"
+    metric: str
+    status: Literal["measured", "missing"]
+    headline: int | None = None
+    parts: tuple[Part, ...] = ()
+    checks: tuple[Check, ...] = ()
+    facts: dict[str, float | int | str | bool] = {}
+    missing: tuple[str, ...] = ()
+    trials: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Evidence:
+        if self.headline is not None and not 0 <= self.headline < len(self.parts):
+            raise ValueError(f"headline {self.headline} names none of {len(self.parts)} parts")
+        if self.status == "measured" and not (self.parts or self.checks):
+            raise ValueError("measured evidence needs parts or checks")
+        return self
+
+    @property
+    def n_seeds(self) -> int:
+        """Fewest seeds behind a judged part that was measured; 0 without any."""
+        measured = (part for part in self.parts if part.judged and part.estimate is not None)
+        return min((part.n_seeds for part in measured), default=0)
+
+    def judged(self, measure: str) -> tuple[Part, ...]:
+        """The parts of that measure that the verdict may use."""
+        return tuple(part for part in self.parts if part.judged and part.measure == measure)
+
+
+def write_evidence(evidence: Evidence, folder: Path) -> Path:
+    """Write ``evidence.json`` without defaults and with stable bytes: equal evidence gives equal files."""
+    path = folder / "evidence.json"
+    content = {"schema_version": evidence.schema_version}
+    content |= evidence.model_dump(mode="json", exclude_defaults=True)
+    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
+    path.write_text(text + "\n", encoding="utf-8")
+    return path
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Read and check an evidence file.
+
+    Raises:
+        ClaimError: the file is absent, damaged or not evidence.
+    """
+    try:
+        return Evidence.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise ClaimError(f"{path} does not exist; run `dvc repro` to make it") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ClaimError(f"{path}: {key:.80}: {first['msg']}; run `dvc repro` to make it anew") from None

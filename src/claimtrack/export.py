@@ -1,0 +1,143 @@
+"""Verdicts for other programs: JSON, CSV, and JSON-LD with schema.org's Claim and ClaimReview.
+
+What others report about a claim is in JSON and in JSON-LD, there with the terms of CiTO.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from claimtrack.registry import Direction, Entry, Literature, Registry
+from claimtrack.relevance import Setting
+from claimtrack.results import RunResults
+from claimtrack.verdict import Verdict
+from claimtrack.wording import literature_line, relevance_sentences
+
+OF_VERDICT = ("verdict", "relevance", "relevant_to", "because", "relevance_reason", "n_seeds", "sealed")
+COLUMNS = (
+    "claim", "run", "profile", *OF_VERDICT, "measure", "estimate", "low", "high", "unit", "evidence",
+)  # fmt: skip
+CONTEXT = ["https://schema.org", {"cito": "http://purl.org/spar/cito/"}]
+CITO: dict[Direction, str] = {
+    "supports": "cito:supports", "contradicts": "cito:disputes", "partly": "cito:qualifies",
+    "context": "cito:citesAsRelated",
+}  # fmt: skip
+"""How a source relates to a claim."""
+FORMULA = ("=", "+", "-", "@", "\t")
+"""A spreadsheet would compute a text that begins so."""
+
+
+def to_rows(runs: Sequence[RunResults[Setting]]) -> Iterator[dict[str, Any]]:
+    """One record a claim and run, with the keys of `COLUMNS`; numbers are ``None`` where nothing was measured."""
+    for run in runs:
+        for claim, verdict in run.verdicts.items():
+            evidence = run.evidence.get(claim)
+            part = evidence.parts[evidence.headline] if evidence and evidence.headline is not None else None
+            bounds = part.interval if part else None
+            yield {
+                "claim": claim,
+                "run": run.name,
+                "profile": run.profile.profile,
+                **{name: getattr(verdict, name) for name in OF_VERDICT},
+                "measure": part.measure if part else None,
+                "estimate": part.estimate if part else None,
+                "low": bounds.low if bounds else None,
+                "high": bounds.high if bounds else None,
+                "unit": part.unit if part else None,
+                "evidence": _link(run, claim),
+            }
+
+
+def to_json(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
+    """A list of records, each with the decisions on its tasks and with what others report about the claim."""
+    literature = {
+        claim: [item.model_dump() for item in entry.literature] for claim, entry in registry.entries.items()
+    }
+    decisions = [verdict.decisions for run in runs for verdict in run.verdicts.values()]
+    records = [
+        {
+            **row,
+            "decisions": {task: found.model_dump() for task, found in by_task.items()},
+            "literature": literature[row["claim"]],
+        }
+        for row, by_task in zip(to_rows(runs), decisions, strict=True)
+    ]
+    return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
+
+
+def to_csv(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
+    """A table with a header; a text that a spreadsheet would compute gets an apostrophe before it."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    for row in to_rows(runs):
+        writer.writerow({name: _harmless(value) for name, value in row.items()})
+    return out.getvalue()
+
+
+def to_jsonld(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
+    """One graph: a Claim for each entry, a CreativeWork for each source that reports about it, a ClaimReview for
+    each verdict, its evidence as a relative link."""
+    appearance = {
+        "@type": "CreativeWork",
+        "name": registry.source.title,
+        "datePublished": registry.source.date,
+    }
+    graph: list[dict[str, Any]] = [
+        {"@type": "Claim", "@id": f"#{entry.id}", "name": entry.title, "text": entry.source_text,
+         "appearance": appearance}
+        for entry in registry.entries.values()
+    ]  # fmt: skip
+    graph += (
+        _reported(claim, number, item)
+        for claim, entry in registry.entries.items()
+        for number, item in enumerate(entry.literature, 1)
+    )
+    graph += (
+        _review(registry.entry(claim), run, verdict) for run in runs for claim, verdict in run.verdicts.items()
+    )
+    return json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False) + "\n"
+
+
+FORMATS: dict[str, Callable[[Registry, Sequence[RunResults[Setting]]], str]] = {
+    "json": to_json, "csv": to_csv, "jsonld": to_jsonld,
+}  # fmt: skip
+
+
+def _reported(claim: str, number: int, item: Literature) -> dict[str, Any]:
+    """The source of one literature entry, and how it relates to the claim."""
+    return {
+        "@type": "CreativeWork", "@id": f"#{claim}-literature-{number}", "name": item.source,
+        "abstract": literature_line(item), CITO[item.direction]: {"@id": f"#{claim}"},
+    }  # fmt: skip
+
+
+def _review(entry: Entry, run: RunResults[Setting], verdict: Verdict) -> dict[str, Any]:
+    """A verdict, with a link to its evidence if there is some."""
+    review = {
+        "@type": "ClaimReview",
+        "@id": f"#{entry.id}-{run.name}",
+        "itemReviewed": {"@id": f"#{entry.id}"},
+        "claimReviewed": entry.source_text,
+        "reviewAspect": f"run {run.name}, profile {run.profile.profile}",
+        "reviewBody": verdict.because,
+        "reviewRating": {
+            "@type": "Rating",
+            "alternateName": verdict.verdict,
+            "ratingExplanation": relevance_sentences(verdict),
+        },
+    }
+    link = _link(run, entry.id)
+    return review if link is None else {**review, "url": link}
+
+
+def _link(run: RunResults[Setting], claim: str) -> str | None:
+    return (run.folder / "claims" / claim / "evidence.json").as_posix() if claim in run.evidence else None
+
+
+def _harmless(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value

@@ -1,0 +1,219 @@
+"""Executes a notebook source and leaves its evidence, or leaves everything as it was.
+
+Sources are Python files in jupytext's percent format with one cell tagged ``parameters`` that holds nothing but
+annotated assignments. Papermill only warns of parameters it does not know, so they are checked before it starts.
+"""
+
+from __future__ import annotations
+
+import ast
+import logging
+import os
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from claimtrack.errors import ClaimError
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+SECONDS = 600
+"""The longest that one cell may take."""
+STYLE = """
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b }
+pre, code { font: 13px/1.45 ui-monospace, monospace }
+.input pre { background: #f5f5f5; padding: .6rem; overflow-x: auto }
+.prompt, .anchor-link { display: none }
+.output_subarea { overflow-x: auto }
+table { border-collapse: collapse; font-size: 13px } td, th { padding: .2rem .5rem; text-align: left }
+tbody tr:nth-child(odd) { background: #f5f5f5 }
+img { max-width: 100%; height: auto }
+"""
+PAGE = """<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool], output: Path) -> None:
+    """Execute a notebook and put what it leaves, ``notebook.ipynb`` and ``notebook.html`` into ``output``.
+
+    The parameter ``output`` is pointed at a folder beside ``output`` until everything has succeeded; only then
+    are its files moved. The kernel's working directory is the present one.
+
+    Args:
+        source: in jupytext's percent format.
+        parameters: a value for each name of the ``parameters`` cell.
+
+    Raises:
+        ClaimError: the source, a parameter or a cell is wrong; ``output`` is as it was.
+    """
+    notebook = read_source(source)
+    check_parameters(source, declared_parameters(source, notebook), parameters)
+    fresh = output.parent / f".{output.name}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    try:
+        with _quiet():
+            importing = Thread(target=_import_exporter)
+            importing.start()
+            executed = execute(source, notebook, {**parameters, "output": str(fresh)})
+            importing.join()
+            _write(
+                _renamed(executed, fresh, output), fresh, f"{parameters.get('claim', '')} {source.stem}".strip()
+            )
+        _move(fresh, output)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+
+
+def read_source(source: Path) -> NotebookNode:
+    """Read a percent-format source.
+
+    Raises:
+        ClaimError: it is absent.
+    """
+    import jupytext
+
+    try:
+        text = source.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ClaimError(f"{source} does not exist; notebooks/ holds the notebook sources") from None
+    notebook: NotebookNode = jupytext.reads(text, fmt="py:percent")
+    return notebook
+
+
+def declared_parameters(source: Path, notebook: NotebookNode) -> dict[str, type]:
+    """Names and types of the parameters that a notebook takes.
+
+    Raises:
+        ClaimError: there is no such cell, or it holds anything but annotated assignments.
+    """
+    cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise ClaimError(f"{source} has {len(cells)} cells tagged `parameters`; it needs one")
+    declared = {}
+    for statement in ast.parse(cells[0]).body:
+        match statement:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind), value=ast.Constant()) if (
+                kind in TYPES
+            ):
+                declared[name] = TYPES[kind]
+            case _:
+                raise ClaimError(f"{source}: `{ast.unparse(statement)}` is no parameter; write NAME: str = VALUE")
+    return declared
+
+
+def check_parameters(source: Path, declared: Mapping[str, type], given: Mapping[str, object]) -> None:
+    """Compare what is given with what a notebook takes.
+
+    Raises:
+        ClaimError: a name is unknown or missing, or a value has another type.
+    """
+    known = ", ".join(declared)
+    for name, value in given.items():
+        if name not in declared:
+            raise ClaimError(f"{source} has no parameter {name}; it takes {known}")
+        if type(value) is not declared[name]:
+            raise ClaimError(f"{source}: parameter {name} is {value!r}, no {declared[name].__name__}")
+    for name in declared:
+        if name not in given:
+            raise ClaimError(f"{source}: parameter {name} is missing; it takes {known}")
+
+
+def execute(source: Path, notebook: NotebookNode, parameters: Mapping[str, object]) -> NotebookNode:
+    """Run all cells in a kernel of their own.
+
+    Raises:
+        ClaimError: a cell failed, took too long, or the kernel died.
+    """
+    import papermill
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    try:
+        executed: NotebookNode = papermill.execute_notebook(
+            notebook, None, parameters=dict(parameters), progress_bar=False, cwd=Path.cwd(),
+            execution_timeout=SECONDS, request_save_on_cell_execute=False,
+            extra_arguments=["--log-level=CRITICAL"],
+        )  # fmt: skip
+    except PapermillExecutionError as error:
+        last = (error.evalue.strip().splitlines() or [""])[-1]
+        raise ClaimError(f"{source}, cell {error.exec_count}: {error.ename}: {last}") from None
+    except (CellTimeoutError, DeadKernelError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise ClaimError(f"{source}: {first}; run it again or give it more memory") from None
+    return executed
+
+
+def to_html(notebook: NotebookNode, title: str) -> str:
+    """A notebook as one page without any link to another host: the plain template has none."""
+    from nbconvert import HTMLExporter
+
+    exporter = HTMLExporter(template_name="basic")  # type: ignore[no-untyped-call]
+    body, _ = exporter.from_notebook_node(notebook)
+    return PAGE.format(title=title, style=STYLE, body=body)
+
+
+def _write(notebook: NotebookNode, folder: Path, title: str) -> None:
+    import nbformat
+
+    text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    (folder / "notebook.ipynb").write_text(text, encoding="utf-8")
+    (folder / "notebook.html").write_text(to_html(notebook, title), encoding="utf-8")
+
+
+def _move(fresh: Path, output: Path) -> None:
+    """Put the new files in place; figures of an earlier run that are no longer drawn go."""
+    output.mkdir(parents=True, exist_ok=True)
+    names = {path.name for path in fresh.iterdir()}
+    for stale in output.glob("*.svg"):
+        if stale.name not in names:
+            stale.unlink()
+    for path in sorted(fresh.iterdir()):
+        os.replace(path, output / path.name)
+
+
+def _renamed(notebook: NotebookNode, fresh: Path, output: Path) -> NotebookNode:
+    """The notebook with the final folder's name wherever it names the one it was executed with."""
+    import nbformat
+
+    text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    renamed: NotebookNode = nbformat.reads(text.replace(str(fresh), str(output)), as_version=4)  # type: ignore[no-untyped-call]
+    return renamed
+
+
+def _import_exporter() -> None:
+    """Load nbconvert, which takes a second, while the kernel works."""
+    import nbconvert  # noqa: F401
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the libraries' own warnings and log from the user."""
+    log = logging.getLogger("papermill")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)

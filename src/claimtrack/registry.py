@@ -1,0 +1,408 @@
+"""The registry: what each claim says, where it comes from, how it is judged and what is expected of it.
+
+``claims/registry.yaml`` is YAML 1.2, read safely. Its texts are data: they are kept as they are and never
+interpreted.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from ruamel.yaml import YAML, MappingNode, SequenceNode
+
+from claimtrack.errors import ClaimError
+from claimtrack.reading import Malformed, parse_yaml
+from crosslayer.config import describe
+from crosslayer.tasks import TaskName
+
+REGISTRY = Path("claims/registry.yaml")
+
+VerdictName = Literal[
+    "reproduced", "partly reproduced", "not reproduced", "inconclusive", "not run",
+    "improves", "worsens", "practically none", "undecided",
+]  # fmt: skip
+RuleName = Literal[
+    "layer_contrast", "complementarity", "slopes", "gain_above_zero", "gain_in_range", "different_layers",
+    "correlations", "families", "task_distance", "calibration_sign", "all_checks", "as_claimed",
+]  # fmt: skip
+Condition = Literal[
+    "fragment", "random_encoder", "similarity_encoder", "other_encoder", "frozen_trunk", "reduced", "any",
+]  # fmt: skip
+RelevanceValue = Literal["direct", "indirect", "none"]
+Direction = Literal["supports", "contradicts", "partly", "context"]
+Basis = Literal["paper", "literature", "pilot", "recorded"]
+Sign = Literal["+", "-"]
+Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\r\n]*$")]
+Text = Annotated[str, StringConstraints(min_length=1)]
+THE_PAPER = "the paper"
+"""What claims are relevant to, unless they say otherwise."""
+
+
+class Record(BaseModel):
+    """Base of the registry's parts: unknown keys, NaN and loose types are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class Source(Record):
+    """The report that the claims come from.
+
+    Attributes:
+        title, date: as it has them; the date in ISO 8601.
+        note: what kind of report it is.
+        cites: the papers that it names.
+    """
+
+    title: Line
+    date: Line
+    note: Text
+    cites: list[Line] = []
+
+
+class PrimarySource(Record):
+    """What the paper itself says about a claim.
+
+    Attributes:
+        supports: whether it does; ``None`` where what can be read of it does not tell.
+        cell: the table, equation or figure.
+        note: in our words.
+    """
+
+    supports: bool | None
+    cell: Line
+    note: str = ""
+
+
+class Claimed(Record):
+    """The paper's value in numbers; only verdicts use it.
+
+    Attributes:
+        low, high: the claimed range, in ``unit``; ``None`` where it has no end.
+        unit: that of the measures that the range is about.
+        signs: the claimed sign of each measure, where no size is claimed.
+        by_task: the value reported for each task, in ``unit``.
+        other_metric: tasks whose reported value is of another metric than ours: no figure sets them side by side.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    signs: dict[str, Sign] = {}
+    by_task: dict[TaskName, float] = {}
+    other_metric: list[TaskName] = []
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The claimed range, infinite where it has no end."""
+        low = -math.inf if self.low is None else self.low
+        return low, math.inf if self.high is None else self.high
+
+    def has_range(self, measure: str, unit: str) -> bool:
+        """Whether a sign of the measure is claimed, or a range in its unit."""
+        bounded = self.low is not None or self.high is not None
+        return measure in self.signs or (bounded and self.unit == unit)
+
+
+class Expected(Record):
+    """The range that one measure should fall into in one run.
+
+    Attributes:
+        profile, run: the run; ``run`` is ``None`` for a present run of the profile.
+        measure, task: names of the `Part`; ``checks`` is the share of checks passed.
+        low, high: the range, in the part's unit.
+        basis, reason: where the range comes from, and why it is as wide as it is.
+    """
+
+    profile: Line
+    run: Line | None = None
+    measure: Line
+    task: TaskName | None = None
+    low: float
+    high: float
+    basis: Basis
+    reason: Line
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Expected:
+        if self.low > self.high:
+            raise ValueError(f"expected low {self.low} lies above high {self.high}")
+        return self
+
+
+class Pin(Record):
+    """The verdict that a run is known to give.
+
+    Attributes:
+        profile, run: the run; ``run`` is ``None`` for a present run of the profile.
+        verdict: what it gave when it was pinned.
+        reason: why that is what it should give.
+    """
+
+    profile: Line
+    run: Line | None = None
+    verdict: VerdictName
+    reason: Line
+
+
+class Relevance(Record):
+    """What kind of evidence a verdict is, under one condition.
+
+    Attributes:
+        when: the condition, a key of `claimtrack.relevance.CONDITIONS`.
+        value: ``direct`` (mBERT, full data), ``indirect`` (another encoder of like depth, or less data),
+            or ``none``.
+        reason: shown beside it.
+    """
+
+    when: Condition
+    value: RelevanceValue
+    reason: Text
+
+
+class Literature(Record):
+    """What somebody else reports about a claim; shown, never judged.
+
+    Attributes:
+        direction: how it relates to the claim; ``context`` gives a scale or a caveat without deciding anything.
+        finding: what was compared or found, in our words.
+        number, unit: as reported; ``null`` where the finding is qualitative.
+        model: on which model, and which data where that matters.
+        source: citation with arXiv id or DOI where it has one.
+        independent: whether none of the paper's authors took part.
+        read: what of the source could be read.
+    """
+
+    direction: Direction
+    finding: Line
+    number: Line | None = None
+    unit: Line | None = None
+    model: Line
+    source: Line
+    independent: bool
+    read: Literal["full text", "abstract"]
+
+    @property
+    def reported(self) -> str:
+        """Number and unit in one text; empty without a number."""
+        return " ".join(filter(None, (self.number, self.unit)))
+
+    @property
+    def citation(self) -> str:
+        """The source, with what a reader has to know about it."""
+        notes = ["as reported in the abstract"] if self.read == "abstract" else []
+        notes += [] if self.independent else ["by authors of the paper itself"]
+        return ", ".join([self.source, *notes])
+
+    @model_validator(mode="after")
+    def _complete(self) -> Literature:
+        if self.unit is not None and self.number is None:
+            raise ValueError("a unit needs a number")
+        return self
+
+
+class Entry(Record):
+    """One claim.
+
+    Attributes:
+        id: C01..C99 or Q01..Q99.
+        source_text: the source report's words, cut off where it cut them off (``truncated``).
+        truncated: whether it did.
+        source_row: row of its table, from 1; ``None`` for its research question.
+        verified, confidence: the source report's own marks: the literature status, never the verdict.
+        kind: ``measured``, ``structural`` (checks of what was built) or ``question`` (nothing is claimed).
+        title: short, ours.
+        primary_source: what the paper itself says.
+        reported: the paper's numbers in short.
+        measured_as, reproduced_when, would_change: how it is judged, and what would change the verdict.
+        notebook: the notebook's name without ``.py``; ``parameters`` are passed to it.
+        metric: name and version of the main metric.
+        rule: the verdict rule, a key of `claimtrack.verdict.RULES`.
+        claimed: the paper's value, for the verdict.
+        expected, pins: ranges and verdicts that runs should give, written by ``crosslayer claims pin``.
+        relevance: looked through in order, the first condition that holds counts.
+        relevant_to: what a verdict is evidence about.
+        literature: what others report.
+    """
+
+    id: Annotated[str, StringConstraints(pattern=r"^[CQ]\d{2}$")]
+    source_text: Line
+    source_row: Annotated[int, Field(ge=1)] | None = None
+    verified: bool | None = None
+    confidence: Annotated[float, Field(ge=0, le=1)] | None = None
+    truncated: bool = False
+    kind: Literal["measured", "structural", "question"]
+    title: Line
+    primary_source: PrimarySource
+    reported: Line | None = None
+    measured_as: Text
+    reproduced_when: Text
+    would_change: Text
+    notebook: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
+    metric: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*_v\d+$")]
+    rule: RuleName
+    parameters: dict[str, str | int | float | bool] = {}
+    claimed: Claimed = Claimed()
+    expected: list[Expected] = []
+    pins: list[Pin] = []
+    relevance: list[Relevance]
+    relevant_to: Line = THE_PAPER
+    literature: list[Literature] = []
+
+    @field_validator("expected", mode="before")
+    @classmethod
+    def _flat(cls, value: Any) -> Any:
+        """One record a range from one record a run: ``ranges: {measure: range or {task: range}}``, a range
+        being ``[low, high]`` or one number."""
+        if not isinstance(value, list):
+            return value
+        return [record for item in value for record in _ranges_of(item)]
+
+    @field_validator("relevance")
+    @classmethod
+    def _total(cls, value: list[Relevance]) -> list[Relevance]:
+        if not value or value[-1].when != "any":
+            raise ValueError("the last one must be for `any`, so that every profile has an answer")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Entry:
+        if self.rule == "slopes" and not {"slope_accuracy_gap", "slope_similarity"} <= set(self.claimed.signs):
+            raise ValueError("the rule slopes needs claimed.signs of slope_accuracy_gap and slope_similarity")
+        if self.rule == "gain_in_range" and None in (self.claimed.low, self.claimed.high):
+            raise ValueError("the rule gain_in_range needs claimed.low and claimed.high")
+        if self.rule == "as_claimed" and not (self.claimed.signs or self.claimed.bounds != (-math.inf, math.inf)):
+            raise ValueError("the rule as_claimed needs claimed.signs, claimed.low or claimed.high")
+        return self
+
+    def pin(self, profile: str, run: str | None) -> Pin | None:
+        """The pin of a run, if there is one."""
+        return next((pin for pin in self.pins if (pin.profile, pin.run) == (profile, run)), None)
+
+    def expectations(self, profile: str, run: str | None) -> list[Expected]:
+        """The expected ranges of a run."""
+        return [item for item in self.expected if (item.profile, item.run) == (profile, run)]
+
+
+class Registry(Record):
+    """All claims, by id, in the order of the file; and the report that they come from.
+
+    Attributes:
+        source: the report.
+        relevance: lists that several entries share (by YAML alias).
+        entries: the claims, by id.
+    """
+
+    source: Source
+    relevance: dict[str, list[Relevance]] = {}
+    entries: dict[str, Entry]
+
+    @field_validator("entries", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """Each entry knows the key that it stands under."""
+        if not isinstance(value, Mapping):
+            return value
+        return {key: {**item, "id": key} if isinstance(item, Mapping) else item for key, item in value.items()}
+
+    def entry(self, claim: str) -> Entry:
+        """The entry of a claim id.
+
+        Raises:
+            ClaimError: there is none; near ids are named.
+        """
+        if claim in self.entries:
+            return self.entries[claim]
+        near = difflib.get_close_matches(claim.upper(), self.entries, n=3) or list(self.entries)
+        raise ClaimError(f"unknown claim {claim!r}; the registry has {', '.join(near)}")
+
+
+def load_registry(path: Path = REGISTRY) -> Registry:
+    """Read and check the registry.
+
+    Raises:
+        ClaimError: one line with the file, the line number where it is known, and what is wrong.
+    """
+    text = read_text(path)
+    try:
+        content = parse_yaml(text)
+    except Malformed as error:
+        place = "" if error.line is None else f", line {error.line}"
+        raise ClaimError(f"{path}{place}: {error}") from None
+    if not isinstance(content, Mapping):
+        raise ClaimError(f"{path} holds no mapping; it needs the keys source and entries")
+    try:
+        return Registry.model_validate(content)
+    except ValidationError as error:
+        line = line_of(text, error.errors()[0]["loc"])
+        raise ClaimError(f"{path}, line {line}: {describe(error, Registry)}") from None
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of the registry as it is written: entries without ids, expected ranges one record a run."""
+    schema = Registry.model_json_schema()
+    entry, expected = schema["$defs"]["Entry"], schema["$defs"].pop("Expected")
+    del entry["properties"]["id"]
+    entry["required"].remove("id")
+    pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
+    one = {"anyOf": [{"type": "number"}, pair]}
+    by_task = {"type": "object", "additionalProperties": one}
+    ranges = {"type": "object", "additionalProperties": {"anyOf": [*one["anyOf"], by_task]}}
+    kept = {name: expected["properties"][name] for name in ("profile", "run", "basis", "reason")}
+    entry["properties"]["expected"]["items"] = {
+        "type": "object", "additionalProperties": False, "properties": {**kept, "ranges": ranges},
+        "required": ["profile", "basis", "reason", "ranges"],
+    }  # fmt: skip
+    return schema
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file; a `ClaimError` where that fails."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ClaimError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise ClaimError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def line_of(text: str, loc: tuple[int | str, ...]) -> int:
+    """The line, from 1, of the deepest key of ``loc`` that the YAML ``text`` has."""
+    node, line = YAML(typ="safe").compose(text), 0
+    for part in loc:
+        if isinstance(node, MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+        elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = (node.value[part], node.value[part])
+        else:
+            found = None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line, found[1]
+    return line + 1
+
+
+def _ranges_of(item: Any) -> list[Any]:
+    """The flat records of one run; an ill-formed pair is passed on for the schema to complain about."""
+    if not isinstance(item, Mapping) or not isinstance(item.get("ranges"), Mapping):
+        raise ValueError("each item needs the key ranges with {measure: [low, high] or {task: [low, high]}}")
+    shared = {key: value for key, value in item.items() if key != "ranges"}
+    flat = []
+    for measure, value in item["ranges"].items():
+        by_task = value if isinstance(value, Mapping) else {None: value}
+        for task, pair in by_task.items():
+            low, high = pair if isinstance(pair, list) and len(pair) == 2 else (pair, pair)
+            flat.append({**shared, "measure": measure, "task": task, "low": low, "high": high})
+    return flat

@@ -1,0 +1,146 @@
+"""What people wrote for the report: paragraphs, deviations, notes on data; checked, and shared by both outputs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import Strict
+from crosslayer.config import Profile, read_yaml
+
+_MARKED = re.compile(r"\[(@\w+(?:; @\w+)*)\]|`([^`]+)`")
+
+
+class Paragraph(Strict):
+    """A paragraph with a heading."""
+
+    title: str
+    text: str
+
+
+class DataNote(Strict):
+    """A corpus or encoder: its name, its terms, and what to know of it."""
+
+    name: str
+    terms: str
+    note: str
+
+
+class Prose(Strict):
+    """``prose.yaml``."""
+
+    title: str
+    question: str
+    method: tuple[Paragraph, ...]
+    limits: tuple[str, ...]
+    data: tuple[DataNote, ...]
+    data_note: str
+
+
+class Deviation(Strict):
+    """One entry of ``deviations.yaml``: a difference from the paper, or a choice where it is silent.
+
+    Attributes:
+        source: what the paper says.
+        ours: what is done here.
+        effect: what that may change.
+        settings: dotted keys of the profile that decide it; ``*`` stands for each task.
+    """
+
+    id: str
+    topic: str
+    source: str
+    ours: str
+    effect: str
+    settings: tuple[str, ...]
+
+
+class Piece(NamedTuple):
+    """A stretch of prose: plain text, a citation key, or the name of something in the code."""
+
+    kind: Literal["text", "cite", "code"]
+    text: str
+
+
+def load_prose(path: Path) -> Prose:
+    """Read ``prose.yaml``; a `ClaimError` names what is wrong."""
+    prose: Prose = _checked(TypeAdapter(Prose), path)
+    return prose
+
+
+def load_deviations(path: Path) -> tuple[Deviation, ...]:
+    """Read ``deviations.yaml``; a `ClaimError` names what is wrong."""
+    deviations: tuple[Deviation, ...] = _checked(TypeAdapter(tuple[Deviation, ...]), path)
+    return deviations
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """Split prose at ``[@key; @key]`` and at backquotes."""
+    end = 0
+    for match in _MARKED.finditer(text):
+        if match.start() > end:
+            yield Piece("text", text[end : match.start()])
+        if match[2]:
+            yield Piece("code", match[2])
+        else:
+            yield Piece("cite", match[1].replace("@", "").replace("; ", ","))
+        end = match.end()
+    if text[end:]:
+        yield Piece("text", text[end:])
+
+
+def check_citations(texts: Sequence[str], known: Mapping[str, Any], where: Path) -> None:
+    """Raise a `ClaimError` for a citation without a reference."""
+    cited = {
+        key for text in texts for piece in pieces(text) if piece.kind == "cite" for key in piece.text.split(",")
+    }
+    if unknown := sorted(cited - set(known)):
+        raise ClaimError(f"{where} cites {unknown[0]}, which references.bib does not have; add it there")
+
+
+def setting(profile: Profile, key: str) -> str:
+    """The value of a dotted key as text; with ``*``, the values of all tasks, one if they agree.
+
+    Raises:
+        ClaimError: the profile model has no such key.
+    """
+    section, star, rest = key.partition(".*.")
+    try:
+        if not star:
+            return _show(_walk(profile, key))
+        values = {name: _show(_walk(task, rest)) for name, task in _walk(profile, section).items()}
+    except (AttributeError, KeyError):
+        raise ClaimError(f"deviations.yaml: no profile has the key {key}; correct settings there") from None
+    if len(set(values.values())) <= 1:
+        return next(iter(values.values()), "none")
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _walk(value: Any, key: str) -> Any:
+    for part in key.split("."):
+        value = value[part] if isinstance(value, Mapping) else getattr(value, part)
+    return value
+
+
+def _show(value: Any) -> str:
+    if value is None:
+        return "all"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return " ".join(map(str, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _checked(model: TypeAdapter[Any], path: Path) -> Any:
+    try:
+        return model.validate_python(read_yaml(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(map(str, first["loc"]))
+        raise ClaimError(f"{path}: {key}: {first['msg']}; correct it there") from None

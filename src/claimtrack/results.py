@@ -1,0 +1,260 @@
+"""All runs that have claims: the present one of a profile (``fresh``) and the recorded ones of the ledger."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Generic
+
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import Evidence, read_evidence
+from claimtrack.plan import counts_only
+from claimtrack.reading import Malformed, parse_json
+from claimtrack.registry import Entry, Registry, read_text
+from claimtrack.relevance import Conditions, Setting, SettingT
+from claimtrack.runlog import TRAINED
+from claimtrack.seal import SEALS, Seal, plan_of_profile, read_seals, sealed_before
+from claimtrack.verdict import RULES, Verdict, decide
+from claimtrack.wording import EVIDENCE, key_number, relevance_note
+from crosslayer.config import Profile, load_profile
+from crosslayer.predictions.records import TrialRecord, read_manifest, read_record, read_records
+
+FRESH = "fresh"
+RESULTS = Path("results")
+LEDGER = Path("claims/ledger")
+
+
+@dataclass(frozen=True)
+class Place(Generic[SettingT]):
+    """Where a run lies.
+
+    Attributes:
+        name: ``fresh`` or the name of the recorded run.
+        profile: its settings.
+        folder: holds ``claims/ID/evidence.json``; of a fresh run also ``trials/``.
+    """
+
+    name: str
+    profile: SettingT
+    folder: Path
+
+    @property
+    def run(self) -> str | None:
+        """The ``run`` of its pins: ``None`` for a fresh run."""
+        return None if self.name == FRESH else self.name
+
+    def evidence_path(self, claim: str) -> Path:
+        """Where the evidence of a claim lies."""
+        return self.folder / "claims" / claim / "evidence.json"
+
+
+@dataclass(frozen=True)
+class RunResults(Generic[SettingT]):
+    """A run with what it measured and what follows from it.
+
+    Attributes:
+        name, profile, folder: as in `Place`.
+        title: for readers.
+        evidence: by claim id, as far as there is some.
+        verdicts: of every claim of the registry, in its order.
+        info: ``run.json`` (revision, hardware, versions, seconds); empty if absent.
+    """
+
+    name: str
+    title: str
+    profile: SettingT
+    folder: Path
+    evidence: dict[str, Evidence]
+    verdicts: dict[str, Verdict]
+    info: dict[str, Any]
+
+
+def load_all(
+    profile: Profile, registry: Registry, results: Path = RESULTS, ledger: Path = LEDGER
+) -> list[RunResults]:
+    """The fresh run of the profile, then the recorded ones by name."""
+    fresh = load_fresh(profile, registry, results)
+    return [fresh, *(load_recorded(folder, registry) for folder in _entries(ledger))]
+
+
+def load_fresh(profile: Profile, registry: Registry, results: Path = RESULTS) -> RunResults:
+    """The present results of a profile; all verdicts are `not run` where there are none.
+
+    Raises:
+        ClaimError: an evidence file is damaged.
+    """
+    return load(fresh_place(profile, results), registry)
+
+
+def load_recorded(folder: Path, registry: Registry) -> RunResults:
+    """A recorded run of the ledger.
+
+    Raises:
+        ClaimError, ConfigError: a file of it is absent or damaged.
+    """
+    return load(recorded_place(folder), registry)
+
+
+def load(
+    place: Place[SettingT], registry: Registry, conditions: Conditions | None = None, seals: Path = SEALS
+) -> RunResults[SettingT]:
+    """Read the evidence of a run and decide on every claim; nothing of either while a sealed plan is not due.
+
+    Args:
+        place: where the run lies.
+        registry: whose claims are decided.
+        conditions: as in `decide`.
+        seals: the file of seals.
+
+    Raises:
+        ClaimError, ResultsError: a file is damaged.
+    """
+    trials, sealed, info = trials_of(place), read_seals(seals), _read_info(place.folder / "run.json")
+    withheld = not_due(place, trials, sealed)
+    paths = {claim: place.evidence_path(claim) for claim in registry.entries if claim in place.profile.claims}
+    evidence = {c: read_evidence(path) for c, path in paths.items() if path.exists() and not withheld}
+    verdicts = {
+        claim: decide(
+            entry,
+            evidence.get(claim),
+            place.profile,
+            place.name,
+            conditions,
+            hours_per_seed(evidence.get(claim), trials, info),
+        ).model_copy(
+            update={"because": f"{withheld}."}
+            if withheld and claim in paths
+            else {"sealed": _was_sealed(entry, evidence.get(claim), trials, sealed)}
+        )
+        for claim, entry in registry.entries.items()
+    }
+    title = f"present run of {place.profile.profile}" if place.run is None else str(info.get("title", place.name))
+    title = f"{title}; {withheld}" if withheld else title
+    return RunResults(place.name, title, place.profile, place.folder, evidence, verdicts, info)
+
+
+def not_due(place: Place[Setting], trials: Mapping[str, TrialRecord], seals: Sequence[Seal]) -> str:
+    """How far the sealed plan of a run is, while it is not due; empty if it is, or if there is none.
+
+    A recorded run is held back as a present one is: recording it would be a way to look early.
+    """
+    plan = plan_of_profile(place.profile.profile, seals)
+    return counts_only(plan, trials.values(), datetime.now(UTC).date()) if plan else ""
+
+
+def trials_of(place: Place[Setting]) -> dict[str, TrialRecord]:
+    """The records of the trials that count, by key; of a present run those that its manifests name.
+
+    Raises:
+        ResultsError: a file is damaged.
+    """
+    recorded = place.folder / "trials.json"
+    if place.run is not None:
+        return {record.key: record for record in read_records(recorded)} if recorded.exists() else {}
+    manifests = sorted(place.folder.glob("trials/*/*/manifest.json"))
+    paths = [path.parent / key / "trial.json" for path in manifests for key in read_manifest(path)]
+    return {path.parent.name: read_record(path) for path in paths if path.exists()}
+
+
+def _was_sealed(
+    entry: Entry, evidence: Evidence | None, trials: Mapping[str, TrialRecord], seals: Sequence[Seal]
+) -> bool | None:
+    """See `sealed_before`; a trial without a record cannot be shown to have come after the seal."""
+    keys = evidence.trials if evidence else ()
+    if any(key not in trials for key in keys):
+        return False
+    return sealed_before(entry, RULES[entry.rule], [trials[key] for key in keys], seals)
+
+
+def hours_per_seed(
+    evidence: Evidence | None, trials: Mapping[str, TrialRecord], info: Mapping[str, Any]
+) -> dict[str, float]:
+    """By task, what one more seed of the trials behind the evidence costs at the measured time of a trial.
+
+    A task is absent where its stage did not record how many trials it trained. The seed with the most trials
+    counts, since others may be incomplete.
+    """
+    records = [trials[key] for key in (evidence.trials if evidence else ()) if key in trials]
+    needed: dict[str, dict[str, int]] = {}
+    for (task, stage, _), n in Counter((record.task, record.stage, record.seed) for record in records).items():
+        by_stage = needed.setdefault(task, {})
+        by_stage[f"{stage}-{task}"] = max(n, by_stage.get(f"{stage}-{task}", 0))
+    hours = {
+        stage: entry["trained_seconds"] / entry["trained"] / 3600
+        for stage, entry in info.get("stages", {}).items()
+        if entry.get("trained", 0) > 0
+    }
+    return {
+        task: sum(n * hours[stage] for stage, n in by_stage.items())
+        for task, by_stage in needed.items()
+        if by_stage.keys() <= hours.keys()
+    }
+
+
+def places(profile: Profile, results: Path = RESULTS, ledger: Path = LEDGER) -> list[Place]:
+    """The fresh run if it has claims, then the recorded runs by name."""
+    fresh = fresh_place(profile, results)
+    recorded = [recorded_place(folder) for folder in _entries(ledger)]
+    return [fresh, *recorded] if (fresh.folder / "claims").is_dir() else recorded
+
+
+def fresh_place(profile: Profile, results: Path = RESULTS) -> Place:
+    """Where the present run of a profile lies, or will."""
+    return Place(FRESH, profile, results / profile.profile)
+
+
+def recorded_place(folder: Path) -> Place:
+    """Where a recorded run lies; a `ConfigError` where it has no profile."""
+    return Place(folder.name, load_profile(folder / "profile.yaml"), folder)
+
+
+def table(results: RunResults[Setting]) -> list[str]:
+    """The verdicts of a run as lines of text: a header, a line for each claim, and what they are relevant to."""
+    rows = [("claim", "verdict", "relevance", "key numbers")]
+    for claim, verdict in results.verdicts.items():
+        number = key_number(results.evidence.get(claim))
+        relevance = EVIDENCE["none" if verdict.verdict == "not run" else verdict.relevance]
+        rows.append((claim, verdict.verdict, relevance, number))
+    note = relevance_note({claim: verdict.relevant_to for claim, verdict in results.verdicts.items()})
+    return [*_aligned(rows), f"Relevance {note}."]
+
+
+def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _entries(ledger: Path) -> list[Path]:
+    return sorted(path for path in ledger.glob("*") if path.is_dir() and not path.name.startswith("."))
+
+
+def _read_info(path: Path) -> dict[str, Any]:
+    if not path.exists():
+        return {}
+    try:
+        content = parse_json(read_text(path))
+    except Malformed as error:
+        place = "" if error.line is None else f", line {error.line}"
+        raise ClaimError(f"{path}{place} is not JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise ClaimError(f"{path} holds no JSON object")
+    parts = content.get("parts") or []
+    if not isinstance(parts, list) or not all(map(_has_stages, [content, *parts])):
+        raise ClaimError(f"{path} has no seconds by stage where they belong; take the file that the run wrote")
+    return content
+
+
+def _has_stages(part: Any) -> bool:
+    """Whether a ``run.json``, or a part of one, says of each stage that it lists how many seconds it took, and of
+    one that trained, in what time."""
+    stages = part.get("stages", {}) if isinstance(part, dict) else None
+    return isinstance(stages, dict) and all(map(_has_seconds, stages.values()))
+
+
+def _has_seconds(entry: Any) -> bool:
+    names = ("seconds", *TRAINED) if isinstance(entry, dict) and entry.get("trained") else ("seconds",)
+    return isinstance(entry, dict) and all(isinstance(entry.get(name), int | float) for name in names)

@@ -1,0 +1,138 @@
+"""``run.json``: seconds, hardware, versions and revision of a run. No stage depends on it, and no key."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from claimtrack import __version__
+from claimtrack.files import write_text
+from claimtrack.reading import Malformed, parse_json
+
+PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "dvc", "papermill")
+TRAINED = ("trained", "trained_seconds")
+"""Fields of a stage that trains: how many trials its attempts trained, and their seconds; both add up."""
+
+
+@contextmanager
+def timed(folder: Path, stage: str) -> Iterator[dict[str, Any]]:
+    """Record the seconds of a stage, and whatever the caller puts into the dictionary it is given.
+
+    Of several attempts the longest counts: one that finds everything finished takes no time.
+
+    Args:
+        folder: ``results/PROFILE``.
+        stage: the stage's name.
+
+    Yields:
+        What to record beside the seconds; ``trained``, a number of trials, adds up over the attempts.
+    """
+    extra: dict[str, Any] = {}
+    start = time.monotonic()
+    yield extra
+    note_seconds(folder, stage, time.monotonic() - start, **extra)
+
+
+def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None:
+    """Record what a stage took, unless a former attempt took longer, and what it trained in which time."""
+    entry = {"seconds": round(seconds, 2), **extra}
+    if entry.get("trained"):
+        entry.setdefault("trained_seconds", entry["seconds"])
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "run.json"
+    with (folder / ".run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        content = read_run(path)
+        content |= {"revision": revision(), "version": __version__, "machine": machine(), "packages": packages()}
+        former = content.setdefault("stages", {}).get(stage, {"seconds": 0.0})
+        longest = max(former, entry, key=lambda attempt: float(attempt["seconds"]))
+        content["stages"][stage] = {**longest, **_added_up((former, entry), TRAINED)}
+        write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def read_run(path: Path) -> dict[str, Any]:
+    """The content of a ``run.json``; empty if there is none or it is damaged, since nothing rests on it."""
+    try:
+        content = parse_json(path.read_bytes())
+    except (OSError, Malformed):
+        return {}
+    return content if isinstance(content, dict) and isinstance(content.get("stages", {}), dict) else {}
+
+
+def parts_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The parts that a ``run.json`` tells of, each with its own revision, hardware, versions and seconds."""
+    return list(info.get("parts") or [info])
+
+
+def _added_up(entries: Iterable[Mapping[str, Any]], names: Sequence[str]) -> dict[str, float]:
+    """The sum of each of the fields that an entry has."""
+    found = [(name, entry[name]) for name in names for entry in entries if name in entry]
+    return {name: round(sum(value for other, value in found if other == name), 2) for name, _ in found}
+
+
+def combined_info(title: str, runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """The ``run.json`` of runs that become one: the parts of all, and the sums over them.
+
+    A stage that took exactly as long in a former part is the same attempt, told again.
+
+    Args:
+        title: of the whole.
+        runs: the ``run.json`` of each.
+    """
+    parts: list[dict[str, Any]] = []
+    for part in (part for info in runs for part in parts_of(info)):
+        known = [(stage, entry) for former in parts for stage, entry in former["stages"].items()]
+        own = {item[0]: item[1] for item in part.get("stages", {}).items() if item not in known}
+        parts.append({**part, "stages": own})
+    stages: dict[str, list[Mapping[str, Any]]] = {}
+    for stage, entry in (item for part in parts for item in part["stages"].items()):
+        stages.setdefault(stage, []).append(entry)
+    sums = {stage: _added_up(entries, ("seconds", *TRAINED)) for stage, entries in stages.items()}
+    return {"title": title, "parts": parts, "stages": sums}
+
+
+def revision() -> str:
+    """The git revision of the working directory, with ``+`` if it has changes; empty outside a repository."""
+    try:
+        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        changes = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory (GiB) and system, without names of the host or its user."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+def packages() -> dict[str, str]:
+    """Versions of the packages that results may depend on."""
+    return {name: version(name) for name in PACKAGES}

@@ -1,0 +1,150 @@
+"""Numbers as words: plain text, for verdict sentences and tables."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from claimtrack.evidence import Evidence, Part
+from claimtrack.registry import THE_PAPER, Literature, RelevanceValue
+from crosslayer.stats import MAX_SEEDS
+from crosslayer.tasks import TASKS
+
+if TYPE_CHECKING:
+    from claimtrack.decisions import Decision
+    from claimtrack.verdict import Verdict
+
+SPELLINGS = {
+    "ece": "ECE", "upos": "UPOS", "xnli": "XNLI", "nll": "NLL", "english": "English",
+    "dev selected": "dev-selected", "cross fitted": "cross-fitted",
+}  # fmt: skip
+"""Words of names of measures as a reader knows them."""
+EVIDENCE: dict[RelevanceValue, str] = {
+    "direct": "direct evidence", "indirect": "indirect evidence", "none": "no evidence",
+}  # fmt: skip
+NOTHING_MEASURED = "Nothing was measured."
+
+
+SEALED = {
+    True: "Rule sealed before the first trial.", False: "Rule written after trials had been seen.", None: "",
+}  # fmt: skip
+"""What is said of `Verdict.sealed`."""
+
+
+def sentence(parts: Iterable[Part], *, capital: bool = True) -> str:
+    """``Dev-selected gain (points): XNLI +0.61 [+0.12, +1.10], NER ...; next measure ...``, no full stop; without
+    ``capital`` to stand within another one."""
+    groups = groupby(parts, key=lambda part: (part.measure, part.unit))
+    text = "; ".join(
+        f"{measure_title(measure)} ({unit}): " + ", ".join(map(value, group)) for (measure, unit), group in groups
+    )
+    return text[:1].upper() + text[1:] if capital else text
+
+
+def name(part: Part) -> str:
+    """``dev_selected_gain XNLI``: the measure, and the task where there is one."""
+    return " ".join(filter(None, (part.measure, task_title(part.task))))
+
+
+def measure_title(measure: str) -> str:
+    """``dev-selected gain`` for ``dev_selected_gain``: words, with hyphens and capitals where they belong."""
+    text = measure.replace("_", " ")
+    for short, full in SPELLINGS.items():
+        text = re.sub(rf"\b{short}\b", full, text)
+    return text
+
+
+def decided_title(name: str) -> str:
+    """What a decision is about: a task, or a measure where a claim has no tasks."""
+    return task_title(name) if name in TASKS else measure_title(name)
+
+
+def what_decides(found: Decision) -> str:
+    """``24 seeds would decide, about 6 h``, the hours of the seeds that are missing; empty of what is decided."""
+    if found.decision != "undecided":
+        return ""
+    if found.seeds is None:
+        return f"no number of seeds up to {MAX_SEEDS:,} would"
+    hours = "" if found.hours is None else f", about {found.hours:.{0 if found.hours >= 10 else 1}f} h"
+    return f"{found.seeds} seeds would decide{hours.replace('.0 h', ' h')}"
+
+
+def decisions_sentence(decisions: Mapping[str, Decision]) -> str:
+    """``refuted on POS and NER, undecided on XNLI (24 seeds would decide)``."""
+    groups: dict[str, list[str]] = {}
+    for name, found in decisions.items():
+        beside = "".join(f" ({text})" for text in (what_decides(found) if found.seeds else "", found.note) if text)
+        groups.setdefault(found.decision, []).append(decided_title(name) + beside)
+    return ", ".join(f"{decision} on {', '.join(titles)}" for decision, titles in groups.items())
+
+
+def decision_line(name: str, found: Decision) -> str:
+    """``XNLI: undecided; 24 seeds would decide, about 6 h``."""
+    return "; ".join(filter(None, (f"{decided_title(name)}: {found.decision}", what_decides(found), found.note)))
+
+
+def evidence_about(relevance: RelevanceValue, relevant_to: str) -> str:
+    """``Indirect evidence about the paper``."""
+    return f"{EVIDENCE[relevance].capitalize()} about {relevant_to}"
+
+
+def relevance_sentences(verdict: Verdict) -> str:
+    """``Indirect evidence about the paper. REASON``; what was not run is no evidence, whatever the settings."""
+    if verdict.verdict == "not run":
+        return f"{evidence_about('none', verdict.relevant_to)}. {NOTHING_MEASURED}"
+    return f"{evidence_about(verdict.relevance, verdict.relevant_to)}. {verdict.relevance_reason}"
+
+
+def relevance_note(relevant_to: Mapping[str, str]) -> str:
+    """``to the paper; for Q01, to the source report's question``, from what each claim id is relevant to."""
+    claims: dict[str, list[str]] = {}
+    for claim, subject in relevant_to.items():
+        claims.setdefault(subject, []).append(claim)
+    usual = max(claims, key=lambda subject: len(claims[subject]), default=THE_PAPER)
+    others = [f"for {', '.join(claims[subject])}, to {subject}" for subject in claims if subject != usual]
+    return "; ".join([f"to {usual}", *others])
+
+
+def literature_line(item: Literature) -> str:
+    """``supports: all layers fused, XNLI: 70.36 → 71.50 points (mT5 encoder). SOURCE``."""
+    reported = f": {item.reported}" if item.number else ""
+    return f"{item.direction}: {item.finding}{reported} ({item.model}). {item.citation}"
+
+
+def key_number(evidence: Evidence | None) -> str:
+    """The number shown first: the headline part, or how many checks pass; ``-`` where there is none."""
+    if evidence is None or evidence.status == "missing":
+        return "-"
+    if evidence.headline is not None:
+        part = evidence.parts[evidence.headline]
+        return f"{part.measure} {value(part)} {part.unit}"
+    if evidence.checks:
+        return f"{sum(check.passed for check in evidence.checks)} of {len(evidence.checks)} checks"
+    return "-"
+
+
+def task_title(task: str | None) -> str:
+    """``XNLI`` for ``xnli``; empty for ``None``; other names as they are."""
+    titles = {str(key): value.title for key, value in TASKS.items()}
+    return "" if task is None else titles.get(task, task)
+
+
+def number(value: float, unit: str) -> str:
+    """Two decimals for points, three significant digits else; a sign (a true minus) where there can be two."""
+    if unit == "F":
+        return f"{value:.3g}"
+    text = f"{value:+.2f}" if unit == "points" else f"{value:+.3g}"
+    return (text if text.strip("+-0.") else text.lstrip("+-")).replace("-", "−")
+
+
+def value(part: Part) -> str:
+    """``XNLI +0.61 [+0.12, +1.10] p = 0.012``, as far as the part has them."""
+    shown = [task_title(part.task)]
+    shown.append("missing" if part.estimate is None else number(part.estimate, part.unit))
+    if part.interval is not None:
+        shown.append(f"[{number(part.interval.low, part.unit)}, {number(part.interval.high, part.unit)}]")
+    if part.p_value is not None:
+        shown.append("p < 0.001" if part.p_value < 0.001 else f"p = {part.p_value:.2g}")
+    return " ".join(filter(None, shown))

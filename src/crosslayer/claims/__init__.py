@@ -1,1 +1,0 @@
-"""Claims: registry, evidence, verdicts, pins, recorded runs."""

@@ -1,0 +1,427 @@
+"""Fusion of a lower transformer layer with the last one: DLFA, its AIF attention, and the controls.
+
+Notation: B sequences, T sub-words, E width of the encoder, r reduction, G normalisation groups.
+L1 is the output of a lower layer x, L2 that of the last one, both (B, T, E); ``mask`` is (B, T), true at real
+sub-words. Every fusion is called as ``module(lower, last, mask)`` and returns the fused embeddings (B, T, E).
+
+    W  = (L1 + L2) / 2
+    W' = AIF(W) = W * sigmoid(Global(W) + Local(W))       Eq. 1, * is element-wise
+    L  = L1 * W' + L2 * (1 - W')                          Eq. 2
+
+Source: Chen, Guo, Liu, Tao, "Feature Aggregation in Zero-Shot Cross-Lingual Transfer Using Multilingual
+BERT", ICPR 2022, doi 10.1109/ICPR56361.2022.9956721. The reading of W' as a gate, sigmoid(...) alone, follows
+Dai et al., "Attentional Feature Fusion", WACV 2021, arXiv 2009.14082.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from claimtrack.errors import ConfigError
+
+if TYPE_CHECKING:
+    from crosslayer.config import FusionKind, FusionSpec
+
+__all__ = [
+    "AIF",
+    "DLFA",
+    "AIFOptions",
+    "Average",
+    "Bottleneck",
+    "Concatenation",
+    "Form",
+    "Fusion",
+    "MaskedBatchNorm",
+    "NoFusion",
+    "ScalarMix",
+    "SelfFusion",
+    "ShuffledFusion",
+    "TokenConv",
+    "build_fusion",
+    "check_layer",
+    "masked_mean",
+]
+
+Form = Literal["literal", "gate"]
+
+
+class AIFOptions(TypedDict, total=False):
+    """The keyword arguments of `AIF`, as the fusions that hold one pass them on."""
+
+    reduction: int
+    kernel: int
+    mask_padding: bool
+    bn_group: int
+
+
+def build_fusion(kind: FusionKind, width: int, spec: FusionSpec) -> Fusion:
+    """The fusion module of that kind for an encoder of ``width`` E.
+
+    Raises:
+        ConfigError: an unknown kind, or sizes that `AIF` refuses.
+    """
+    aif = AIFOptions(
+        reduction=spec.reduction, kernel=spec.kernel, mask_padding=spec.mask_padding, bn_group=spec.bn_group
+    )
+    builders: dict[str, Callable[[], Fusion]] = {
+        "none": NoFusion,
+        "dlfa": lambda: DLFA(width, spec.form, **aif),
+        "self": lambda: SelfFusion(width, **aif),
+        "shuffled": lambda: ShuffledFusion(width, spec.form, **aif),
+        "average": Average,
+        "concatenation": lambda: Concatenation(width),
+        "scalar_mix": ScalarMix,
+    }
+    if kind not in builders:
+        raise ConfigError(f"unknown fusion {kind!r}; use one of {', '.join(builders)}")
+    return builders[kind]()
+
+
+def check_layer(layer: int, n_layers: int) -> None:
+    """Refuse a lower layer that is not strictly between the embeddings (0) and the last layer.
+
+    Raises:
+        ConfigError: ``layer`` is outside 1..n_layers-1.
+    """
+    if not 1 <= layer < n_layers:
+        raise ConfigError(
+            f"layer {layer} cannot be the lower layer of a fusion; it must be 1..{n_layers - 1}, "
+            f"below the last of the encoder's {n_layers} layers"
+        )
+
+
+class Fusion(nn.Module):
+    """Base of all fusions: one call, computed in float32 whatever the encoder's precision."""
+
+    def forward(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
+        """Fuse two layers.
+
+        Args:
+            lower, last: L1 and L2, (B, T, E), of any floating type; padding may hold any finite values.
+            mask: (B, T) bool, true at real sub-words.
+
+        Returns:
+            (B, T, E) in float32, or float64 for float64 inputs; finite at padding too.
+
+        Raises:
+            ConfigError: shapes that do not match, or a training batch that the module cannot normalise.
+        """
+        _check_shapes(lower, last, mask)
+        dtype = torch.promote_types(last.dtype, torch.float32)
+        with torch.autocast(last.device.type, enabled=False):
+            return self.fuse(lower.to(dtype), last.to(dtype), mask)
+
+    def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
+        """The formula of this fusion, on checked inputs in the module's own precision."""
+        raise NotImplementedError
+
+
+class DLFA(Fusion):
+    """Double Layers Feature Aggregation, Eqs. 1 and 2.
+
+    The ``literal`` form is the paper's: W' carries the features themselves, so L is quadratic in the hidden
+    states and unbounded. The ``gate`` form takes W' = sigmoid(Global(W) + Local(W)), and L is a convex
+    combination of the two layers. With L1 = L2 both give back L2, and no gradient reaches AIF.
+
+    Args:
+        width: E.
+        form: ``literal`` or ``gate``.
+        aif: the options of `AIF`.
+    """
+
+    def __init__(self, width: int, form: Form = "literal", **aif: Unpack[AIFOptions]) -> None:
+        super().__init__()
+        self.aif = AIF(width, **aif)
+        self.form = form
+
+    def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
+        """Eq. 2, written as L2 + W' * (L1 - L2) so that it is exactly L2 where L1 = L2."""
+        average = (lower + last) / 2
+        attention = self.aif(average, mask) if self.form == "literal" else self.aif.weights(average, mask)
+        return torch.lerp(last, lower, attention)
+
+
+class SelfFusion(Fusion):
+    """Control of equal capacity: L = L2 + AIF(L2), which never sees the lower layer.
+
+    `DLFA` of the last layer with itself would be no control: it is the identity, and trains nothing.
+
+    Args:
+        width: E.
+        aif: the options of `AIF`.
+    """
+
+    def __init__(self, width: int, **aif: Unpack[AIFOptions]) -> None:
+        super().__init__()
+        self.aif = AIF(width, **aif)
+
+    def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
+        """L2 + AIF(L2)."""
+        attended: Tensor = self.aif(last, mask)
+        return last + attended
+
+
+class ShuffledFusion(DLFA):
+    """Control: `DLFA` whose lower layer is that of another sentence, the one before it in the batch.
+
+    Sub-word t gets real sub-word t mod n of the other sentence, which has n of them, so every real position
+    gets a real vector. The result depends on how sentences are batched, and a batch of one is refused. Where
+    a batch is computed in micro-batches, "before it" goes round in the micro-batch: it is another sentence all the
+    same, but this control's result is not that of the whole batch.
+    """
+
+    def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
+        """Eq. 2 with L1 of the neighbour."""
+        return super().fuse(_of_neighbour(lower, mask), last, mask)
+
+
+class Average(Fusion):
+    """Control without parameters: L = (L1 + L2) / 2."""
+
+    def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
+        """The mean of the two layers."""
+        return (lower + last) / 2
+
+
+class Concatenation(Fusion):
+    """Control: one linear map from both layers side by side, 2E -> E.
+
+    Args:
+        width: E.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2 * width, width)
+
+    def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
+        """Linear([L1; L2])."""
+        fused: Tensor = self.linear(torch.cat([lower, last], dim=-1))
+        return fused
+
+
+class ScalarMix(Fusion):
+    """Control: L = gamma * (s1 * L1 + s2 * L2), s the softmax of two learnt scalars.
+
+    Starts as `Average`: both scalars 0, gamma 1. Source: Peters et al., "Deep contextualized word
+    representations", NAACL 2018, Eq. 1, with two layers.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scalars = nn.Parameter(torch.zeros(2))
+        self.gamma = nn.Parameter(torch.ones(()))
+
+    def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
+        """The weighted sum of the two layers."""
+        share = self.scalars.softmax(dim=0)
+        return self.gamma * (share[0] * lower + share[1] * last)
+
+
+class NoFusion(Fusion):
+    """The baseline: L = L2."""
+
+    def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
+        """The last layer as it is."""
+        return last
+
+
+class AIF(nn.Module):
+    """Attentional Information Fusion, Eq. 1: the input times the sigmoid of a global and a local branch.
+
+    Both branches are bottlenecks E -> E/r -> E. The local one looks at each sub-word, the global one at the
+    mean over the sequence. The paper gives neither r nor the kernel nor the treatment of padding.
+
+    Args:
+        width: E.
+        reduction: r; 4 as in Dai et al. 2021.
+        kernel: width of the local convolutions, odd. The global branch has one position, so its kernel is 1.
+        mask_padding: leave padding out of pooling, convolution and normalisation. Otherwise padding counts as
+            text, and the output depends on how far a batch is padded.
+        bn_group: sequences normalised together in training; see `MaskedBatchNorm`.
+
+    Raises:
+        ConfigError: an even kernel, a bottleneck without channels, or a group of fewer than two sequences.
+    """
+
+    def __init__(
+        self, width: int, reduction: int = 4, kernel: int = 1, mask_padding: bool = True, bn_group: int = 8
+    ) -> None:
+        super().__init__()
+        _check_sizes(width, reduction, kernel, bn_group)
+        self.mask_padding = mask_padding
+        self.local_branch = Bottleneck(width, reduction, kernel, bn_group)
+        self.global_branch = Bottleneck(width, reduction, 1, bn_group)
+
+    def forward(self, fused: Tensor, mask: Tensor) -> Tensor:
+        """W * weights(W), (B, T, E), for ``fused`` W (B, T, E) in the module's precision."""
+        return fused * self.weights(fused, mask)
+
+    def weights(self, fused: Tensor, mask: Tensor) -> Tensor:
+        """sigmoid(Global(W) + Local(W)), (B, T, E), each strictly between 0 and 1 up to rounding.
+
+        Raises:
+            ConfigError: in training, a batch that is no multiple of ``bn_group``.
+        """
+        counted = mask if self.mask_padding else torch.ones_like(mask)
+        pooled = masked_mean(fused, counted)  # (B, 1, E)
+        present = counted.any(dim=1, keepdim=True)  # (B, 1)
+        return torch.sigmoid(self.global_branch(pooled, present) + self.local_branch(fused, counted))
+
+
+class Bottleneck(nn.Module):
+    """One branch of `AIF`: convolution, batch norm, ReLU, convolution, batch norm; E -> E/r -> E.
+
+    Args:
+        width: E.
+        reduction: r.
+        kernel: width of both convolutions.
+        bn_group: sequences normalised together in training.
+    """
+
+    def __init__(self, width: int, reduction: int, kernel: int, bn_group: int) -> None:
+        super().__init__()
+        self.squeeze = TokenConv(width, width // reduction, kernel)
+        self.squeeze_norm = MaskedBatchNorm(width // reduction, bn_group)
+        self.expand = TokenConv(width // reduction, width, kernel)
+        self.expand_norm = MaskedBatchNorm(width, bn_group)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, E) -> (B, T, E); ``mask`` (B, T)."""
+        hidden = F.relu(self.squeeze_norm(self.squeeze(x, mask), mask))  # (B, T, E/r)
+        expanded: Tensor = self.expand_norm(self.expand(hidden, mask), mask)
+        return expanded
+
+
+class TokenConv(nn.Conv1d):
+    """A Conv1d over (B, T, C) that keeps the length and reads masked positions as its zero padding.
+
+    Computed as one matrix product over windows, which needs no transposition and stays a batched product when
+    many modules are trained together under ``torch.vmap``.
+
+    Args:
+        channels: input channels.
+        outputs: output channels.
+        kernel: odd.
+    """
+
+    def __init__(self, channels: int, outputs: int, kernel: int) -> None:
+        super().__init__(channels, outputs, kernel, padding=kernel // 2)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:  # type: ignore[override]
+        """(B, T, channels) -> (B, T, outputs); ``mask`` (B, T)."""
+        kernel = self.kernel_size[0]
+        zeroed = x.masked_fill(~mask.unsqueeze(-1), 0)
+        padded = F.pad(zeroed, (0, 0, kernel // 2, kernel // 2))
+        taps = [padded[:, start : start + x.shape[1]] for start in range(kernel)]
+        windows = torch.stack(taps, dim=-1).flatten(2)  # (B, T, channels * kernel)
+        return F.linear(windows, self.weight.flatten(1), self.bias)
+
+
+class MaskedBatchNorm(nn.Module):
+    """BatchNorm1d over the real positions of (B, T, C), in groups of sequences.
+
+    y = (x - mean) / sqrt(var + eps) * weight + bias. In training, mean and (biased) variance are those of
+    each group of consecutive sequences, so 4 groups in one batch give what 4 accumulated batches of one group
+    give; the running mean and (unbiased) variance follow group by group. In evaluation the running ones are
+    used. A sequence without a real position counts for nothing.
+
+    With one group and no padding it is ``torch.nn.BatchNorm1d``. The buffers are replaced, never written in
+    place, so the module works under ``torch.func.functional_call`` and ``torch.vmap``.
+
+    Args:
+        channels: C.
+        group: sequences in a group.
+        eps, momentum: torch's defaults.
+    """
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, channels: int, group: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.group, self.eps, self.momentum = group, eps, momentum
+        self.weight = nn.Parameter(torch.ones(channels))
+        self.bias = nn.Parameter(torch.zeros(channels))
+        self.register_buffer("running_mean", torch.zeros(channels))
+        self.register_buffer("running_var", torch.ones(channels))
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, C) -> (B, T, C); ``mask`` (B, T).
+
+        Raises:
+            ConfigError: in training, B is no multiple of ``group``.
+        """
+        if not self.training:
+            return self._scale(x - self.running_mean, self.running_var)
+        n_groups = _count_groups(x.shape[0], self.group)
+        grouped = x.reshape(n_groups, -1, x.shape[-1])  # (G, group * T, C)
+        counted = mask.reshape(n_groups, -1)
+        mean = masked_mean(grouped, counted)  # (G, 1, C)
+        centred = grouped - mean
+        variance = masked_mean(centred.square(), counted)
+        self._track(mean.detach(), variance.detach(), counted.sum(dim=1).to(x))
+        return self._scale(centred, variance).reshape(x.shape)
+
+    def _scale(self, centred: Tensor, variance: Tensor) -> Tensor:
+        return centred * (self.weight * torch.rsqrt(variance + self.eps)) + self.bias
+
+    def _track(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
+        """Move the running statistics by one group after the other; mean, variance (G, 1, C), count (G,)."""
+        unbiased = variance * (count / (count - 1).clamp(min=1)).reshape(-1, 1, 1)
+        for group_mean, group_variance in zip(mean.squeeze(1), unbiased.squeeze(1), strict=True):
+            self.running_mean = torch.lerp(self.running_mean, group_mean, self.momentum)
+            self.running_var = torch.lerp(self.running_var, group_variance, self.momentum)
+
+
+def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
+    """Mean of x (N, P, C) over the true positions of mask (N, P): (N, 1, C), zero where none is true."""
+    count = mask.sum(dim=1, keepdim=True).clamp(min=1)
+    return (mask.to(x.dtype) / count).unsqueeze(1) @ x  # (N, 1, P) @ (N, P, C)
+
+
+def _of_neighbour(x: Tensor, mask: Tensor) -> Tensor:
+    """The real vectors of the sequence before in the batch, repeated to the length T; (B, T, E)."""
+    n_sequences, length, width = x.shape
+    if n_sequences < 2:
+        raise ConfigError(f"the shuffled fusion got a batch of {n_sequences}; give it at least 2 sequences")
+    real_first = (~mask).to(torch.uint8).argsort(dim=1, stable=True)  # (B, T)
+    n_real = mask.sum(dim=1, keepdim=True).clamp(min=1)
+    source = real_first.gather(1, torch.arange(length, device=x.device) % n_real)
+    wrapped = x.gather(1, source.unsqueeze(-1).expand(-1, -1, width))
+    return wrapped.roll(1, dims=0)
+
+
+def _count_groups(n_sequences: int, group: int) -> int:
+    if n_sequences == 0 or n_sequences % group:
+        raise ConfigError(
+            f"a training batch of {n_sequences} sequence(s) is no multiple of bn_group {group}; "
+            "change the batch size or bn_group"
+        )
+    return n_sequences // group
+
+
+def _check_shapes(lower: Tensor, last: Tensor, mask: Tensor) -> None:
+    if lower.ndim != 3 or lower.shape != last.shape:
+        raise ConfigError(f"lower is {tuple(lower.shape)} and last {tuple(last.shape)}; both must be (B, T, E)")
+    if mask.shape != last.shape[:2] or mask.dtype != torch.bool:
+        raise ConfigError(
+            f"mask is {mask.dtype} {tuple(mask.shape)}; it must be torch.bool {tuple(last.shape[:2])}"
+        )
+
+
+def _check_sizes(width: int, reduction: int, kernel: int, bn_group: int) -> None:
+    if kernel % 2 == 0:
+        raise ConfigError(f"kernel {kernel} is even; use an odd width such as 1 or 3")
+    if width < reduction:
+        raise ConfigError(f"reduction {reduction} leaves no channel of width {width}; use at most {width}")
+    if bn_group < 2:
+        raise ConfigError(
+            f"bn_group {bn_group} leaves the global branch, with one position a sequence, nothing to "
+            "normalise over; use 2 or more"
+        )

@@ -1,0 +1,234 @@
+"""Whether AIF adapts to the task (C13): learnt weights sigmoid(G + L) on one common text.
+
+Two modules are as far apart as the mean square, over channels, of the difference of their mean weights: squares,
+since between tasks minus within tasks is then what the tasks' centres differ by, however much their modules
+scatter. Within a task stand the modules trained on two halves of its items, between tasks the same halves of
+different tasks, all at one layer. Only pairs with different seeds are compared: modules of one task and seed start
+from the same weights, modules of different tasks do not, and that alone would set tasks apart. For the same reason
+the two halves of a task and seed change tasks together in a permutation.
+
+Notation: T tasks, S seeds, E width, P permutations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from claimtrack.errors import ResultsError
+from claimtrack.evidence import Evidence, Part
+from crosslayer import stats
+from crosslayer.config import Profile
+from crosslayer.paper.parts import (
+    Facts,
+    gain_part,
+    generator,
+    has_values,
+    make_evidence,
+    pair_gain,
+    part_or_none,
+    select,
+    tasks_in,
+)  # fmt: skip
+from crosslayer.paper.scores import describe_failures, never_run, that_learnt
+from crosslayer.predictions.batches import best_batch
+from crosslayer.predictions.records import Run, TrialRecord
+from crosslayer.stats import Floats
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
+
+HALVES = ("half_1", "half_2")
+N_PERMUTATIONS = 9999
+UNIT = "weight²"
+
+
+@dataclass(frozen=True, eq=False)
+class Modules:
+    """The modules trained on halves.
+
+    Attributes:
+        tasks, seeds: that have both halves everywhere.
+        weights: (2, T, S, E) mean over the common text's sub-words.
+        variance: (T,) mean over channels, halves and seeds of the variance over sub-words.
+        layer: the lower layer that all of them fuse; several in words where they differ.
+        keys: of the trials.
+    """
+
+    tasks: tuple[TaskName, ...]
+    seeds: tuple[int, ...]
+    weights: Floats
+    variance: Floats
+    layer: str
+    keys: tuple[str, ...]
+
+    @property
+    def distances(self) -> Floats:
+        """(T, S, T, S) squared, between first halves and second halves."""
+        first, second = self.weights
+        gap = first[:, :, None, None] - second[None, None]
+        return np.asarray((gap**2).mean(axis=-1))
+
+
+def measure(claim: str, run: Run, profile: Profile) -> Evidence:
+    """The distance between tasks minus that within one, and what it is made of."""
+    halves = {task: [r for r in run.records("sweep", task) if r.model in HALVES] for task in TASK_NAMES}
+    records = [record for task in TASK_NAMES for record in best_batch(halves[task], HALVES)]
+    usable: list[TrialRecord] = []
+    missing: list[str] = []
+    for task in profile.tasks:
+        of_task = [record for record in records if record.task == task]
+        learnt, at_chance = that_learnt(run, of_task)
+        usable += learnt
+        missing += [*describe_failures(of_task), *at_chance]
+        sweep = profile.sweep.of(task)
+        if not of_task:
+            missing.append(f"{TASKS[task].title}: no modules were trained on halves")
+        elif sweep.halves:
+            there = {(record.model, record.seed) for record in of_task}
+            missing += never_run(TASKS[task].title, HALVES, sweep.seeds, there)
+    keys: tuple[str, ...] = ()
+    parts: list[Part] = []
+    facts: Facts = {}
+    compared, few = compared_tasks(usable)
+    missing += few
+    try:
+        modules = load_modules(run, [record for record in usable if record.task in compared])
+        keys, parts = modules.keys, [_difference(modules), *_shown(modules)]
+        facts["smallest_p"] = smallest_p(len(modules.tasks), len(modules.seeds))
+    except ResultsError as error:
+        parts = [Part(measure="between_minus_within", estimate=None, unit=UNIT, judged=True, note=str(error))]
+    return make_evidence(claim, run, profile, parts, missing, keys, facts)
+
+
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """Distances between and within tasks."""
+    return (_draw(evidence, folder),) if has_values(evidence) else ()
+
+
+def compared_tasks(records: Sequence[TrialRecord]) -> tuple[list[TaskName], list[str]]:
+    """The tasks with both halves at three seeds, or all where fewer than two have that; the others in words."""
+    there: dict[TaskName, list[set[int]]] = {}
+    for record in records:
+        there.setdefault(record.task, [set(), set()])[HALVES.index(record.model)].add(record.seed)
+    seeds = {task: set.intersection(*halves) for task, halves in there.items()}
+    enough = [task for task in seeds if len(seeds[task]) >= stats.MIN_SEEDS]
+    if len(enough) < 2:
+        return list(seeds), []
+    few = [task for task in seeds if task not in enough]
+    return enough, [f"{TASKS[t].title}: both halves at {len(seeds[t])} of {stats.MIN_SEEDS} seeds" for t in few]
+
+
+def load_modules(run: Run, records: Iterable[TrialRecord]) -> Modules:
+    """The modules of all tasks that have any, at the seeds that all of them have.
+
+    Raises:
+        ResultsError: fewer than two tasks or seeds.
+    """
+    place = {(record.model, record.task, record.seed): record for record in records}
+    tasks = tuple(task for task in TASK_NAMES if any(task == key[1] for key in place))
+    every = sorted({seed for _, _, seed in place})
+    seeds = tuple(s for s in every if all((half, task, s) in place for half in HALVES for task in tasks))
+    if len(tasks) < 2 or len(seeds) < 2:
+        raise ResultsError(
+            f"modules trained on halves are compared over 2 tasks and 2 seeds or more, found {len(tasks)} and "
+            f"{len(seeds)}: set sweep.halves and run more"
+        )
+    chosen = [[[place[half, task, seed] for seed in seeds] for task in tasks] for half in HALVES]
+    found = [[[run.diagnostics(record) for record in row] for row in half] for half in chosen]
+    weights = np.array([[[d["attention_mean"] for d in row] for row in half] for half in found], dtype=np.float64)
+    variance = np.array([[[d["attention_variance"].mean() for d in row] for row in half] for half in found])
+    flat = [record for half in chosen for row in half for record in row]
+    layer = ", ".join(map(str, sorted({record.layer for record in flat if record.layer is not None})))
+    keys = tuple(record.key for record in flat)
+    return Modules(tasks, seeds, weights, variance.mean(axis=(0, 2), dtype=np.float64), layer, keys)
+
+
+def between_minus_within(distances: Floats) -> Floats:
+    """Mean distance between tasks minus that within them, for each two seeds, (S, S).
+
+    Args:
+        distances: (T, S, T, S), as `Modules.distances`.
+    """
+    n_tasks = len(distances)
+    within, total = np.einsum("tstr->sr", distances), distances.sum(axis=(0, 2))
+    return np.asarray((total - within) / (n_tasks * (n_tasks - 1)) - within / n_tasks)
+
+
+def smallest_p(n_tasks: int, n_seeds: int) -> float:
+    """One by the number of different ways to exchange tasks within seeds; a common exchange changes nothing."""
+    return float(math.factorial(n_tasks)) ** (1 - n_seeds)
+
+
+def permutation_p(distances: Floats, rng: np.random.Generator, n: int = N_PERMUTATIONS) -> float:
+    """p of between minus within, where the tasks of each seed are exchanged, both halves of a task together."""
+    n_tasks, n_seeds = distances.shape[:2]
+    task = rng.permuted(np.broadcast_to(np.arange(n_tasks), (n, n_seeds, n_tasks)), axis=-1)
+    seed = np.arange(n_seeds)
+    own = distances[
+        task[:, :, None, :], seed[None, :, None, None], task[:, None, :, :], seed[None, None, :, None]
+    ]  # fmt: skip
+    other = ~np.eye(n_seeds, dtype=bool)
+    within = own.mean(axis=-1)[:, other].mean(axis=-1)
+    mean = distances.transpose(1, 3, 0, 2)[other].mean()
+    null = (mean - within) * n_tasks / (n_tasks - 1)
+    return stats.permutation_p(null, float(between_minus_within(distances)[other].mean()), "greater")
+
+
+def _difference(modules: Modules) -> Part:
+    def make() -> Part:
+        distances = modules.distances
+        p = permutation_p(distances, generator("attention"))
+        tasks = ", ".join(TASKS[task].title for task in modules.tasks)
+        floor = smallest_p(len(modules.tasks), len(modules.seeds))
+        note = (
+            f"Squared distance of mean weights, {tasks}, fusion layer {modules.layer}; p by exchanging tasks "
+            f"within seeds, at least {floor:.2g}."
+        )
+        gain = pair_gain(between_minus_within(distances))
+        return gain_part("between_minus_within", gain, unit=UNIT, judged=True, p_value=p, note=note)
+
+    return part_or_none("between_minus_within", make, unit=UNIT, judged=True)
+
+
+def _shown(modules: Modules) -> list[Part]:
+    """Root mean square distances between every two tasks, and the variance of the weights over sub-words."""
+    n_seeds = len(modules.seeds)
+    other = ~np.eye(n_seeds, dtype=bool)
+    table = modules.distances.transpose(0, 2, 1, 3)[:, :, other].mean(axis=-1)
+    table = np.sqrt((table + table.T) / 2)
+    parts = [
+        Part(
+            measure="distance",
+            task=first,
+            model=second,
+            estimate=float(table[i, j]),
+            unit="weight",
+            n_seeds=n_seeds,
+        )
+        for i, first in enumerate(modules.tasks)
+        for j, second in enumerate(modules.tasks)
+        if i <= j
+    ]
+    return parts + [
+        Part(measure="weight_variance_over_tokens", task=task, estimate=float(v), unit=UNIT, n_seeds=n_seeds)
+        for task, v in zip(modules.tasks, modules.variance, strict=True)
+    ]
+
+
+def _draw(evidence: Evidence, folder: Path) -> str:
+    from crosslayer.paper import plots
+
+    tasks = tasks_in(evidence)
+    names = [TASKS[task].title for task in tasks]
+    table = np.full((len(tasks), len(tasks)), np.nan)
+    for part in select(evidence, "distance"):
+        row, column = (next(i for i, task in enumerate(tasks) if task == name) for name in (part.task, part.model))
+        table[row, column] = part.estimate
+    title = "Distance of the learnt weights between tasks; on the diagonal between two halves of one task"
+    with plots.picture(folder, "weight_distance.svg", title, height=1.2 + 0.4 * len(tasks)) as (axes,):
+        plots.heat(axes, table, names, names)
+        axes.set_xlabel("root mean square difference of weights (0 to 1)")
+    return "weight_distance.svg"

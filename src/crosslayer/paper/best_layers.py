@@ -1,0 +1,160 @@
+"""Whether the tasks have different best fusion layers (C07)."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from claimtrack.errors import ResultsError
+from claimtrack.evidence import Evidence, Part
+from crosslayer import stats
+from crosslayer.config import Profile
+from crosslayer.paper import paper
+from crosslayer.paper.parts import (
+    Facts,
+    gain_part,
+    generator,
+    make_evidence,
+    part_or_none,
+    select,
+    tasks_in,
+)  # fmt: skip
+from crosslayer.paper.scores import Sweep, TaskScores, load_sweep, stated_layers
+from crosslayer.predictions.records import Run
+from crosslayer.stats import Floats
+from crosslayer.tasks import TASKS
+
+LARGEST_F = 1e12
+"""Stands for an F without noise in its denominator, which JSON cannot hold."""
+
+
+def measure(claim: str, run: Run, profile: Profile) -> Evidence:
+    """The interaction of task and layer, and the points won by layers of one's own."""
+    sweep = _with_a_choice(load_sweep(run, profile))
+    parts = [_interaction(sweep), _own_over_common(sweep), *_interactions_of_two(sweep)]
+    parts += [part for scores in sweep.tasks.values() for part in _probabilities(scores)]
+    layers = _common_layers(sweep)
+    facts: Facts = {f"best_layer_{task}": name for task, name in _best(sweep, layers).items()}
+    if n_layers := len(layers):
+        facts["layers_compared"] = stated_layers(layers)
+        facts["chance_that_all_best_layers_differ"] = stats.chance_all_distinct(n_layers, len(sweep.tasks))
+    return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys, facts)
+
+
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """How probable each layer is to be the best, task by task."""
+    if not select(evidence, "probability_best"):
+        return ()
+    return (_draw_probabilities(evidence, folder),)
+
+
+def _with_a_choice(sweep: Sweep) -> Sweep:
+    """The tasks with two layers at enough seeds; the others are missing, and do not keep the rest from it."""
+    tasks = {task: scores for task, scores in sweep.tasks.items() if len(scores.comparable) > 1}
+    lacking = [TASKS[task].title for task in sweep.tasks if task not in tasks]
+    lines = [f"{title}: fewer than two layers ended well with enough seeds to be compared" for title in lacking]
+    return Sweep(tasks, (*sweep.missing, *lines))
+
+
+def _tables(sweep: Sweep) -> dict[str, stats.ScoreTable]:
+    return {task: scores.test for task, scores in sweep.tasks.items()}
+
+
+def _common_layers(sweep: Sweep) -> list[str]:
+    """The layers that every task has, at enough seeds."""
+    tasks = [scores.comparable for scores in sweep.tasks.values()]
+    return [name for name in (tasks[0] if tasks else ()) if all(name in other for other in tasks)]
+
+
+def _interaction(sweep: Sweep) -> Part:
+    def make() -> Part:
+        tables, layers = _tables(sweep), _common_layers(sweep)
+        found = stats.task_by_layer_interaction(tables, layers)
+        return Part(
+            measure="task_by_layer_interaction", estimate=min(found.f, LARGEST_F), unit="F", p_value=found.p,
+            n_seeds=found.n_seeds, n_items=_n_items(sweep), judged=True,
+            note=f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {stated_layers(layers)}.",
+        )  # fmt: skip
+
+    return part_or_none("task_by_layer_interaction", make, unit="F", judged=True)
+
+
+def _interactions_of_two(sweep: Sweep) -> list[Part]:
+    """The interaction in every two of three or more tasks, which may share more layers and seeds than all do."""
+    parts = []
+    for pair in combinations(sweep.tasks, 2) if len(sweep.tasks) > 2 else ():
+        found = _interaction(Sweep({task: sweep.tasks[task] for task in pair}, ()))
+        names = " and ".join(TASKS[task].title for task in pair)
+        about = {"measure": "interaction_of_two_tasks", "model": names, "judged": False}
+        parts.append(found.model_copy(update={**about, "note": f"Exploratory. {found.note}"}))
+    return parts
+
+
+def _own_over_common(sweep: Sweep) -> Part:
+    def make() -> Part:
+        halves = {str(task): scores.halves() for task, scores in sweep.tasks.items()}
+        found = stats.own_against_common(_tables(sweep), _common_layers(sweep), halves)
+        note = (
+            f"Over one layer for all tasks ({found.overall}), both chosen by the other seeds on the other half of "
+            "the items."
+        )
+        return gain_part("own_over_common", found.gain, n_items=_n_items(sweep), judged=True, note=note)
+
+    return part_or_none("own_over_common", make, judged=True)
+
+
+def _n_items(sweep: Sweep) -> int:
+    return sum(scores.n_items for scores in sweep.tasks.values())
+
+
+def _best(sweep: Sweep, layers: list[str]) -> dict[str, str]:
+    """The one of the compared layers with the best mean test score of each task, over its complete seeds."""
+    best = {}
+    for task, scores in sweep.tasks.items():
+        try:
+            best[str(task)] = stats.best_on_test_gain(scores.test, layers).overall
+        except ResultsError:
+            continue
+    return best
+
+
+def _probabilities(scores: TaskScores) -> list[Part]:
+    try:
+        found = stats.probability_best(scores.test, scores.layers, generator("probability best", scores.task))
+    except ResultsError:
+        return []
+    n_seeds = len(scores.test.seeds)
+    return [
+        Part(
+            measure="probability_best", task=scores.task, layer=int(model.removeprefix("layer_")), model=model,
+            estimate=value, unit="probability", n_seeds=n_seeds, n_items=scores.n_items,
+        )
+        for model, value in found.items()
+    ]  # fmt: skip
+
+
+def _draw_probabilities(evidence: Evidence, folder: Path) -> str:
+    """A shaded table; the paper's best layers are marked."""
+    from crosslayer.paper import plots
+
+    tasks = tasks_in(evidence)
+    layers = sorted({part.layer for part in select(evidence, "probability_best") if part.layer is not None})
+    title = "Probability of each fusion layer to be the best of its task; the paper's best layers are framed"
+    with plots.picture(folder, "probability_best.svg", title, height=0.9 + 0.4 * len(tasks)) as (axes,):
+        plots.heat(axes, _grid(evidence, layers), [TASKS[task].title for task in tasks], [str(x) for x in layers])
+        for row, task in enumerate(tasks):
+            if paper.best_layer(task) in layers:
+                plots.frame(axes, row, layers.index(paper.best_layer(task)))
+        axes.set_xlabel("fusion layer x of D_x (framed: best in the paper)")
+    return "probability_best.svg"
+
+
+def _grid(evidence: Evidence, layers: list[int]) -> Floats:
+    tasks = tasks_in(evidence)
+    values = np.full((len(tasks), len(layers)), np.nan)
+    for part in select(evidence, "probability_best"):
+        place = [task for task in tasks if task == part.task]
+        values[tasks.index(place[0]), layers.index(part.layer or 0)] = part.estimate
+    return values

@@ -1,0 +1,354 @@
+"""Calibration of trials in the languages other than English.
+
+Most measures need the confidence of the predicted label alone and rest on every row. Those that need the scores of
+all labels rest on the rows whose scores a recorded run keeps: all pairs, and a sample of the words.
+
+Notation: N rows, K labels, S seeds, L languages, R resamples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from claimtrack.errors import ResultsError
+from crosslayer import stats
+from crosslayer.data.examples import Split
+from crosslayer.metrics.calibration import (
+    classwise_ece10_equal_width_v1,
+    ece10_equal_mass_debiased_counts_v1,
+    ece10_equal_mass_debiased_from_counts_v1,
+    ece10_equal_mass_debiased_v1,
+    ece10_equal_mass_v1,
+    ece10_equal_width_v1,
+    mce10_equal_width_v1,
+    softmax,
+    top_label,
+)
+from crosslayer.metrics.proper_scores import brier_parts_v1, brier_v1, nll_v1
+from crosslayer.metrics.recalibration import VectorScaling, fit_isotonic, fit_temperature, fit_vector_scaling
+from crosslayer.metrics.selective import aurc_v1
+from crosslayer.metrics.tagging import span_confidence_v1
+from crosslayer.paper.parts import generator
+from crosslayer.paper.scores import Units, find_units
+from crosslayer.predictions.records import Run, TaskTable, TrialRecord
+from crosslayer.stats import Floats
+from crosslayer.tasks import TASKS, TaskName
+
+N_RESAMPLES = 300
+MIN_WORDS = 1500
+"""Of a language at least, or all that were scored where that is fewer: the debiased error shrinks at small sizes
+(a gap of 5 points reads 1.5 at 250 words)."""
+NOTES = {"second": "Secondary.", "exploratory": "Exploratory."}
+Ids = npt.NDArray[np.integer[Any]]
+
+
+class Measure(NamedTuple):
+    """Unit of a measure, what part it has in the answer, and whether it needs the scores of all labels."""
+
+    unit: str
+    role: Literal["primary", "beside", "second", "exploratory"]
+    needs_scores: bool = False
+
+
+MEASURES = {
+    "ece": Measure("points", "primary"),
+    "accuracy": Measure("points", "beside"),
+    "confidence": Measure("points", "beside"),
+    "brier": Measure("brier", "second", needs_scores=True),
+    "nll": Measure("nats", "second", needs_scores=True),
+    "ece_scaled": Measure("points", "second", needs_scores=True),
+    "brier_scaled": Measure("brier", "second", needs_scores=True),
+    "nll_scaled": Measure("nats", "second", needs_scores=True),
+    "ece_vector_scaled": Measure("points", "exploratory", needs_scores=True),
+    "accuracy_vector_scaled": Measure("points", "exploratory", needs_scores=True),
+    "ece_isotonic": Measure("points", "exploratory"),
+    "ece_plug_in": Measure("points", "exploratory"),
+    "ece_equal_width": Measure("points", "exploratory"),
+    "ece_classwise": Measure("points", "exploratory", needs_scores=True),
+    "ece_spans": Measure("points", "exploratory"),
+    "mce": Measure("points", "exploratory"),
+    "brier_reliability": Measure("brier", "exploratory", needs_scores=True),
+    "brier_resolution": Measure("brier", "exploratory", needs_scores=True),
+    "brier_uncertainty": Measure("brier", "exploratory", needs_scores=True),
+    "aurc": Measure("points", "exploratory"),
+}
+"""``scaled`` is after a temperature; mean ``confidence`` is the sharpness; vector scaling alone can change labels,
+and so accuracy; ``ece_spans`` is for NER alone."""
+PRIMARY = "ece"
+
+
+@dataclass(frozen=True, eq=False)
+class Calibrated:
+    """What is measured on one trial.
+
+    Attributes:
+        languages: L codes other than English.
+        by_language: each measure of `MEASURES` that the task has in each language, (L,).
+        resampled: (R,) mean over languages of the primary measure, clusters of items resampled.
+        n_items: pairs or sentences.
+        n_rows: (L,) pairs or words.
+        n_scored: (L,) those among them whose scores of all labels were kept.
+    """
+
+    languages: tuple[str, ...]
+    by_language: dict[str, Floats]
+    resampled: Floats
+    n_items: int
+    n_rows: tuple[int, ...]
+    n_scored: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Trials:
+    """The calibrated trials of one task, by a name (an arm, a model) and seed."""
+
+    task: TaskName
+    trials: dict[tuple[str, int], Calibrated]
+
+    @property
+    def measures(self) -> dict[str, Measure]:
+        """Those that this task has."""
+        found = next(iter(self.trials.values())).by_language
+        return {name: about for name, about in MEASURES.items() if name in found}
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """Codes of the L languages."""
+        return next(iter(self.trials.values())).languages
+
+    @property
+    def n_items(self) -> int:
+        """Pairs or sentences of one trial."""
+        return next(iter(self.trials.values())).n_items
+
+    @property
+    def rows(self) -> str:
+        """How many pairs or words a language has: ``1,500 pairs``, ``489 to 3,781 words``."""
+        return self._told(next(iter(self.trials.values())).n_rows)
+
+    def sample(self, measure: str) -> str:
+        """How many words of a language a measure rests on, where these are not all."""
+        trial = next(iter(self.trials.values()))
+        sampled = MEASURES[measure].needs_scores and trial.n_scored != trial.n_rows
+        return f"From a sample of {self._told(trial.n_scored)} in each language." if sampled else ""
+
+    def note(self, measure: str) -> str:
+        """What part a measure has in the answer, and what it rests on where that is a sample."""
+        return f"{NOTES.get(MEASURES[measure].role, '')} {self.sample(measure)}".strip()
+
+    def _told(self, counts: tuple[int, ...]) -> str:
+        what = "pairs" if TASKS[self.task].kind == "pair" else "words"
+        low, high = min(counts), max(counts)
+        return f"{low:,} {what}" if low == high else f"{low:,} to {high:,} {what}"
+
+    def seeds_of(self, *names: str) -> list[int]:
+        """Those with a usable trial of every name."""
+        found = [{seed for name, seed in self.trials if name == each} for each in names]
+        return sorted(set.intersection(*found))
+
+    def by_language(self, name: str, measure: str, seeds: Sequence[int]) -> Floats:
+        """A measure (S, L)."""
+        return np.array([self.trials[name, seed].by_language[measure] for seed in seeds])
+
+    def level(self, name: str, measure: str, seeds: Sequence[int]) -> Floats:
+        """A measure, mean over the languages that have it, by seed; NaN where none has it."""
+        found = np.ma.masked_invalid(self.by_language(name, measure, seeds))
+        return np.asarray(found.mean(axis=1).filled(np.nan), dtype=np.float64)
+
+    def table(self, measure: str) -> stats.ScoreTable:
+        """A measure as scores of names and seeds, mean over languages; the primary one with its item variance."""
+        names = tuple(dict.fromkeys(name for name, _ in self.trials))
+        seeds = tuple(sorted({seed for _, seed in self.trials}))
+        scores = np.full((len(names), len(seeds)), np.nan)
+        draws = np.full((*scores.shape, len(next(iter(self.trials.values())).resampled)), np.nan)
+        for (name, seed), found in self.trials.items():
+            cell = names.index(name), seeds.index(seed)
+            scores[cell] = self.level(name, measure, [seed])[0]
+            draws[cell] = found.resampled
+        items = stats.pure_item_variance(draws) if measure == PRIMARY else np.zeros((len(names), len(names)))
+        return stats.ScoreTable(names, seeds, scores, items)
+
+
+def known(values: Floats) -> Floats:
+    """Those that are there: a model that predicted no span has no error of its spans."""
+    return values[np.isfinite(values)]
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """The answers of one trial in languages other than English whose confidence was kept.
+
+    Attributes:
+        table: those rows.
+        confidence, right: (N,) of the predicted label; 1 where it is the gold one, else 0.
+        logits: (N, K), NaN in rows whose scores of all labels were not kept.
+        dev: the same of English dev, which recalibration is fitted on.
+    """
+
+    table: TaskTable
+    confidence: Floats
+    right: Floats
+    logits: Floats
+    dev: Scored | None = None
+
+    @property
+    def scored(self) -> npt.NDArray[np.bool_]:
+        """(N,) where the scores of all labels were kept."""
+        return np.asarray(np.isfinite(self.logits).all(axis=1))
+
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Scored:
+        """Some of the rows (N,)."""
+        arrays = {name: getattr(self.table, name)[chosen] for name in ("language", "item", "position", "gold")}
+        table = replace(self.table, predicted=self.table.predicted[:, chosen], **arrays)
+        return replace(
+            self, table=table, confidence=self.confidence[chosen], right=self.right[chosen],
+            logits=self.logits[chosen],
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Recalibration:
+    """What was fitted on English dev."""
+
+    temperature: float
+    vector: VectorScaling
+    isotonic: Callable[[Floats], Floats]
+
+
+def load_scored(run: Run, record: TrialRecord) -> Scored:
+    """The answers of one trial.
+
+    Raises:
+        ResultsError: no scores were kept, or those of too few words, or there is no language other than English.
+    """
+    whole, dev = (_load_split(run, record, split) for split in ("test", "dev"))
+    abroad = np.array(whole.table.languages)[whole.table.language] != "en"
+    kept = abroad & np.isfinite(whole.confidence)
+    if not kept.any():
+        raise ResultsError(f"{TASKS[record.task].title}: no language other than English in trial {record.key}")
+    if TASKS[record.task].kind == "tags":
+        _check_enough(record.task, whole.table.language[kept], whole.table.language[abroad])
+    return replace(whole.only(kept), dev=dev.only(np.isfinite(dev.confidence)))
+
+
+def _load_split(run: Run, record: TrialRecord, split: Split) -> Scored:
+    scores, confidence = run.scores(record, split), run.confidence(record, split)
+    if scores is None or confidence is None:
+        raise ResultsError(f"{TASKS[record.task].title}: no scores were kept of trial {record.key}")
+    table = run.table([record], split)
+    right = (table.predicted[0] == table.gold).astype(np.float64)
+    return Scored(table, confidence, right, np.asarray(scores, dtype=np.float64))
+
+
+def _check_enough(task: TaskName, kept: Ids, every: Ids) -> None:
+    """Refuse a trial of tags that has the confidence of fewer than 1,500 words of a language with more.
+
+    Args:
+        kept, every: the language of each word whose confidence was kept, and of each that was scored.
+    """
+    n_kept, n_every = (np.bincount(language, minlength=int(every.max()) + 1) for language in (kept, every))
+    lacking = n_kept < np.minimum(n_every, MIN_WORDS)
+    if lacking.any():
+        raise ResultsError(
+            f"{TASKS[task].title}: confidences of {n_kept[lacking].min():,} words a language were kept, "
+            f"{MIN_WORDS:,} are needed; record the run anew"
+        )
+
+
+def recalibrate(dev: Scored) -> Recalibration:
+    """Fit every map on English dev."""
+    logits, gold = dev.logits[dev.scored], dev.table.gold[dev.scored]
+    temperature = fit_temperature(logits, gold)
+    vector = fit_vector_scaling(logits, gold, temperature)
+    return Recalibration(temperature, vector, fit_isotonic(dev.confidence, dev.right))
+
+
+def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
+    """All measures of one trial; ``parallel`` says that an item is the same in all languages.
+
+    Raises:
+        ResultsError: as `load_scored`.
+    """
+    scored = load_scored(run, record)
+    assert scored.dev is not None
+    fitted, table = recalibrate(scored.dev), scored.table
+    codes = np.unique(table.language)
+    in_language = [scored.only(table.language == code) for code in codes]
+    found = [_of_all_rows(one, fitted) | _of_sample(one, fitted) for one in in_language]
+    if record.task == "ner":
+        found = [each | {"ece_spans": _spans(one)} for each, one in zip(found, in_language, strict=True)]
+    units = find_units(table, parallel or TASKS[record.task].kind == "pair")
+    return Calibrated(
+        languages=tuple(table.languages[code] for code in codes),
+        by_language={name: np.array([each[name] for each in found]) for name in MEASURES if name in found[0]},
+        resampled=_resampled(scored, units, generator("calibration", record.task)),
+        n_items=len(units.start),
+        n_rows=tuple(len(one.right) for one in in_language),
+        n_scored=tuple(int(one.scored.sum()) for one in in_language),
+    )
+
+
+def _of_all_rows(scored: Scored, fitted: Recalibration) -> dict[str, float]:
+    """The measures of one language that need the confidence of the predicted label alone, but those of spans."""
+    confidence, right = scored.confidence, scored.right
+    return {
+        "ece": ece10_equal_mass_debiased_v1(confidence, right),
+        "accuracy": float(100 * right.mean()),
+        "confidence": float(100 * confidence.mean()),
+        "ece_isotonic": ece10_equal_mass_debiased_v1(fitted.isotonic(confidence), right),
+        "ece_plug_in": ece10_equal_mass_v1(confidence, right),
+        "ece_equal_width": ece10_equal_width_v1(confidence, right),
+        "mce": mce10_equal_width_v1(confidence, right),
+        "aurc": aurc_v1(confidence, right),
+    }
+
+
+def _of_sample(scored: Scored, fitted: Recalibration) -> dict[str, float]:
+    """The measures of one language that need the scores of all labels."""
+    logits, gold = scored.logits[scored.scored], scored.table.gold[scored.scored]
+    probabilities, scaled = softmax(logits), softmax(logits, fitted.temperature)
+    moved, right_then = top_label(softmax(fitted.vector(logits)), gold)
+    brier = brier_parts_v1(probabilities, gold)
+    return {
+        "brier": brier_v1(probabilities, gold),
+        "nll": nll_v1(logits, gold),
+        "ece_scaled": ece10_equal_mass_debiased_v1(*top_label(scaled, gold)),
+        "brier_scaled": brier_v1(scaled, gold),
+        "nll_scaled": nll_v1(logits / fitted.temperature, gold),
+        "ece_vector_scaled": ece10_equal_mass_debiased_v1(moved, right_then),
+        "accuracy_vector_scaled": float(100 * right_then.mean()),
+        "ece_classwise": classwise_ece10_equal_width_v1(probabilities, gold),
+        "brier_reliability": brier.reliability,
+        "brier_resolution": brier.resolution,
+        "brier_uncertainty": brier.uncertainty,
+    }
+
+
+def _spans(scored: Scored) -> float:
+    """The primary measure over the predicted spans of one language; NaN where none was predicted."""
+    table = scored.table
+    sentence = np.cumsum(np.append(True, table.item[1:] != table.item[:-1])) - 1
+    labels = TASKS["ner"].labels
+    found = span_confidence_v1(scored.confidence, table.gold, table.predicted[0], sentence, labels)
+    return ece10_equal_mass_debiased_v1(*found) if len(found[0]) else float("nan")
+
+
+def _resampled(scored: Scored, units: Units, rng: np.random.Generator) -> Floats:
+    """(R,) the primary measure, mean over languages, under resampling of clusters."""
+    language = scored.table.language
+    size = np.diff(np.append(units.start, len(language)))
+    counts: Floats | None = None
+    for code in np.unique(language):
+        here, rows = units.language == code, language == code
+        by_row = ece10_equal_mass_debiased_counts_v1(scored.confidence[rows], scored.right[rows])
+        counts = np.zeros((len(units.start), by_row.shape[1])) if counts is None else counts
+        counts[here] = np.add.reduceat(by_row, np.cumsum(size[here]) - size[here], axis=0)
+    assert counts is not None
+    statistic = ece10_equal_mass_debiased_from_counts_v1
+    draws = stats.bootstrap_scores(counts[None], units.language, units.cluster, statistic, rng, N_RESAMPLES)
+    return np.asarray(draws[0])

@@ -1,0 +1,326 @@
+"""Languages of one genus or family are similar (C09).
+
+Judged by the languages' offsets from English over the Tatoeba languages; beside it, over the fewer languages that
+share their sentences, by mean vectors and by CKA. Labels are permuted among the languages of one script, since
+languages of one script are alike for other reasons and often belong to one family; what such a permutation gives
+on average is taken off the difference. Pairs of one genus are pairs of one family too; the difference of the other
+pairs of a family stands beside.
+
+Notation: L languages, P their pairs, R labellings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import chain, product
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from claimtrack.errors import ResultsError
+from claimtrack.evidence import Evidence, Interval, Part
+from crosslayer import stats
+from crosslayer.config import Profile
+from crosslayer.paper.parts import Facts, generator, has_values, make_evidence, part_or_none, select
+from crosslayer.predictions.records import Run
+from crosslayer.stats import Floats
+from crosslayer.tasks import LANGUAGES
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+N_PERMUTATIONS = 9999
+MAX_LABELLINGS = 100_000
+"""So many labellings are enumerated; of more, `N_PERMUTATIONS` are drawn."""
+KINDS = ("genus", "family")
+BEYOND_GENUS = "family_beyond_genus_difference"
+Labels = npt.NDArray[np.intp]
+"""Numbers that stand for a genus, a family or a script."""
+
+
+def measure(claim: str, run: Run, profile: Profile) -> Evidence:
+    """Pairs of one genus, then of one family, against the others."""
+    offsets, parallel = run.probe("offsets"), run.probe("similarity")
+    judged = {kind: cache(partial(kin_test, offsets, "offsets", kind, "cosine")) for kind in KINDS}
+    parts = [_difference(f"{kind}_similarity_difference", test, "cosine", True) for kind, test in judged.items()]
+    facts: Facts = {} if offsets is None else {"languages": " ".join(_languages(offsets))}
+    for kind, part in zip(KINDS, parts, strict=True):
+        if part.estimate is not None:
+            facts[f"smallest_p_{kind}"] = judged[kind]().smallest_p
+    parts.append(_difference(BEYOND_GENUS, partial(beyond_genus_test, offsets), "cosine", False))
+    for name, column, unit in (("similarity", "cosine", "cosine"), ("cka", "cka", "CKA")):
+        for kind in KINDS:
+            test = partial(kin_test, parallel, "similarity", kind, column)
+            parts.append(_difference(f"{kind}_{name}_difference_of_parallel_languages", test, unit, False))
+    return make_evidence(claim, run, profile, [*parts, *_curves(offsets)], facts=facts)
+
+
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """Similarity by layer of the pairs of one genus, of one family, and of the others; and of each pair."""
+    frame = run.probe("similarity")
+    names = [_draw(evidence, folder)] if any(select(evidence, group) for group in GROUPS) else []
+    if frame is not None and has_values(evidence):
+        names.append(_draw_matrix(frame, folder))
+    return tuple(names)
+
+
+def similarity_matrix(frame: pd.DataFrame, column: str, languages: list[str]) -> Floats:
+    """Similarity (L, L), mean over the layers above the embeddings; the diagonal is 0."""
+    index = {code: i for i, code in enumerate(languages)}
+    mean = frame[frame["layer"] > 0].groupby(["first", "second"], observed=True)[column].mean()
+    matrix = np.zeros((len(languages), len(languages)))
+    for row in mean.reset_index().itertuples(index=False):
+        a, b = index[str(row.first)], index[str(row.second)]
+        if a != b:
+            matrix[a, b] = matrix[b, a] = getattr(row, column)
+    return matrix
+
+
+def same_label_difference(matrix: Floats, labels: Labels) -> Floats:
+    """Mean similarity of pairs of one label minus that of the other pairs, for labels (..., L)."""
+    first, second = np.triu_indices(len(matrix), 1)
+    values = matrix[first, second]
+    same = labels[..., first] == labels[..., second]
+    n_same = same.sum(axis=-1)
+    inside = same @ values
+    return np.asarray(inside / n_same - (values.sum() - inside) / (len(values) - n_same))
+
+
+def beyond_label_difference(matrix: Floats, labels: Labels, groups: Labels) -> Floats:
+    """Mean similarity of pairs of one group but two labels, minus that of pairs of two groups.
+
+    Args:
+        matrix: (L, L) similarities.
+        labels: (..., L) of the languages.
+        groups: the group of each label.
+    """
+    first, second = np.triu_indices(len(matrix), 1)
+    values = matrix[first, second]
+    one_group = groups[labels[..., first]] == groups[labels[..., second]]
+    kin = one_group & (labels[..., first] != labels[..., second])
+    return np.asarray(kin @ values / kin.sum(axis=-1) - ~one_group @ values / (~one_group).sum(axis=-1))
+
+
+@dataclass(frozen=True, eq=False)
+class PermutationTest:
+    """A difference between kinds of pairs, against those of the labels permuted within strata.
+
+    Attributes:
+        observed: the difference.
+        null: (R,) those of all distinct labellings, or of randomly drawn ones.
+        p_value: one-sided, never below ``smallest_p``.
+        smallest_p: the smallest p that the test can give.
+        n_same: pairs of one label.
+    """
+
+    observed: float
+    null: Floats
+    p_value: float
+    smallest_p: float
+    n_same: int
+
+
+def permutation_test(
+    matrix: Floats,
+    labels: Labels,
+    strata: Labels,
+    rng: np.random.Generator,
+    difference: Callable[[Floats, Labels], Floats] = same_label_difference,
+) -> PermutationTest:
+    """Test whether a difference between kinds of pairs is greater than the labels give by chance.
+
+    If there are at most `MAX_LABELLINGS` distinct labellings, all are enumerated: p is the share of them that
+    reach the observed difference, and at least the share that reach the largest one. Otherwise p is
+    (b + 1) / (R + 1) for b of R drawn labellings, and at least one by the number of groupings.
+    """
+    observed = float(difference(matrix, labels))
+    n_same = int(np.sum(labels[:, None] == labels) - len(labels)) // 2
+    if n_labellings(labels, strata) <= MAX_LABELLINGS:
+        null = difference(matrix, all_labellings(labels, strata))
+        smallest = _share_at_least(null, float(null.max()))
+        return PermutationTest(observed, null, _share_at_least(null, observed), smallest, n_same)
+    null = difference(matrix, permuted_within(labels, strata, N_PERMUTATIONS, rng))
+    smallest = max(1 / n_groupings(labels, strata), 1 / (len(null) + 1))
+    p = max(stats.permutation_p(null, observed, "greater"), smallest)
+    return PermutationTest(observed, null, p, smallest, n_same)
+
+
+def permuted_within(labels: Labels, strata: Labels, n: int, rng: np.random.Generator) -> Labels:
+    """Labels (n, L) permuted among the places of each stratum."""
+    permuted = np.broadcast_to(labels, (n, len(labels))).copy()
+    for places in _places(strata):
+        permuted[:, places] = rng.permuted(permuted[:, places], axis=1)
+    return permuted
+
+
+def all_labellings(labels: Labels, strata: Labels) -> Labels:
+    """Every distinct labelling (R, L) that permuting within strata can give."""
+    from sympy.utilities.iterables import multiset_permutations
+
+    places = _places(strata)
+    orders = product(*(multiset_permutations(labels[stratum].tolist()) for stratum in places))
+    found = np.array([list(chain(*order)) for order in orders], dtype=np.intp)
+    return found[:, np.argsort(np.concatenate(places))]
+
+
+def n_labellings(labels: Labels, strata: Labels) -> int:
+    """How many distinct labellings permuting within strata can give."""
+    return math.prod(
+        math.factorial(sum(counts)) // math.prod(map(math.factorial, counts)) for counts in _counts(labels, strata)
+    )
+
+
+def n_groupings(labels: Labels, strata: Labels) -> int:
+    """How many ways to group they are: labels that occur alike in every stratum may swap their names."""
+    alike = Counter(zip(*_counts(labels, strata), strict=True)).values()
+    return n_labellings(labels, strata) // math.prod(map(math.factorial, alike))
+
+
+def _places(strata: Labels) -> list[Labels]:
+    return [np.flatnonzero(strata == stratum) for stratum in np.unique(strata)]
+
+
+def _counts(labels: Labels, strata: Labels) -> list[list[int]]:
+    """How often each label occurs, one list a stratum."""
+    names = set(labels.tolist())
+    strata_labels = [labels[places].tolist() for places in _places(strata)]
+    return [[here.count(name) for name in names] for here in strata_labels]
+
+
+def _share_at_least(null: Floats, value: float) -> float:
+    """Cosines closer than 1e-9 are ties, as in `stats.permutation_p`."""
+    return float(np.mean(null >= value - 1e-9))
+
+
+def kin_test(frame: pd.DataFrame | None, table: str, kind: str, column: str) -> PermutationTest:
+    """Pairs of one genus or family against the others, labels permuted within script.
+
+    Raises:
+        ResultsError: there is no such probe table, or its languages do not differ in kinship.
+    """
+    frame = _present(frame, table)
+    languages = _languages(frame)
+    labels = _numbers(languages, kind)
+    if len(set(labels.tolist())) in (1, len(languages)):
+        raise ResultsError(f"among {', '.join(languages)} all pairs or none are of one {kind}")
+    matrix, scripts = similarity_matrix(frame, column, languages), _numbers(languages, "script")
+    return permutation_test(matrix, labels, scripts, generator("families", table, kind, column))
+
+
+def beyond_genus_test(offsets: pd.DataFrame | None) -> PermutationTest:
+    """Pairs of one family but two genera against pairs of two families, genera permuted within script.
+
+    The smallest p of drawn labellings is that of the genera alone, which is never below this test's own.
+
+    Raises:
+        ResultsError: there is no table of offsets, or it has no pairs of one of the two kinds.
+    """
+    frame = _present(offsets, "offsets")
+    languages = _languages(frame)
+    genera, families = (_numbers(languages, kind) for kind in KINDS)
+    family_of = families[np.unique(genera, return_index=True)[1]]
+    if len(set(family_of.tolist())) in (1, len(family_of)):
+        raise ResultsError(f"among {', '.join(languages)} is one family only, or none of two genera")
+    matrix, scripts = similarity_matrix(frame, "cosine", languages), _numbers(languages, "script")
+    difference = partial(beyond_label_difference, groups=family_of)
+    return permutation_test(matrix, genera, scripts, generator("families", BEYOND_GENUS), difference)
+
+
+def _present(frame: pd.DataFrame | None, table: str) -> pd.DataFrame:
+    if frame is None:
+        raise ResultsError(f"the probe stage has left no {table} table")
+    return frame
+
+
+def _difference(measure: str, test: Callable[[], PermutationTest], unit: str, judged: bool) -> Part:
+    def make() -> Part:
+        found = test()
+        by_script = found.null.mean()
+        beyond = found.observed - by_script
+        low, high = beyond - np.quantile(found.null - by_script, [0.975, 0.025])
+        return Part(
+            measure=measure, estimate=beyond, unit=unit, judged=judged, p_value=found.p_value,
+            interval=Interval(low=float(low), high=float(high), method="permutation of languages within script"),
+            note=f"{_pairs(measure, found.n_same)}; beyond the {by_script:+.3f} that script alone gives; "
+            f"{len(found.null)} labellings, p at least {found.smallest_p:.2g}.",
+        )  # fmt: skip
+
+    return part_or_none(measure, make, unit=unit, judged=judged)
+
+
+def _pairs(measure: str, n_same: int) -> str:
+    if measure == BEYOND_GENUS:
+        return f"Without the {n_same} pairs of one genus"
+    among = ", those of one genus among them" if measure.startswith("family") else ""
+    return f"{n_same} pairs of one {measure.split('_')[0]}{among}"
+
+
+def _numbers(languages: list[str], kind: str) -> Labels:
+    return np.unique([getattr(LANGUAGES[code], kind) for code in languages], return_inverse=True)[1]
+
+
+def _languages(frame: pd.DataFrame) -> list[str]:
+    codes = set(frame["first"].astype(str)) | set(frame["second"].astype(str))
+    return sorted(codes & LANGUAGES.keys())
+
+
+def _group(first: str, second: str) -> str:
+    a, b = LANGUAGES[first], LANGUAGES[second]
+    if a.genus == b.genus:
+        return "similarity_of_one_genus"
+    return "similarity_of_one_family" if a.family == b.family else "similarity_of_others"
+
+
+GROUPS = {
+    "similarity_of_one_genus": "one genus",
+    "similarity_of_one_family": "one family, two genera",
+    "similarity_of_others": "two families",
+}
+
+
+def _curves(frame: pd.DataFrame | None) -> list[Part]:
+    if frame is None:
+        return []
+    pairs = frame[frame["first"].astype(str) != frame["second"].astype(str)]
+    group = [_group(str(a), str(b)) for a, b in zip(pairs["first"], pairs["second"], strict=True)]
+    means = pairs.assign(group=group).groupby(["group", "layer"])["cosine"].mean().reset_index()
+    return [
+        Part(measure=name, layer=layer, estimate=value, unit="cosine")
+        for name, layer, value in zip(
+            means["group"], means["layer"].tolist(), means["cosine"].tolist(), strict=True
+        )
+    ]
+
+
+def _draw(evidence: Evidence, folder: Path) -> str:
+    from crosslayer.paper import plots
+
+    title = "Mean cosine of the languages' offsets from English by layer, by kinship"
+    with plots.picture(folder, "kinship.svg", title, height=3) as (axes,):
+        for series, (group, label) in enumerate(GROUPS.items()):
+            plots.by_layer(axes, select(evidence, group), series, label)
+        plots.zero_line(axes)
+        axes.set(xlabel="layer (0: embeddings)", ylabel="similarity (cosine)")
+        axes.legend()
+    return "kinship.svg"
+
+
+def _draw_matrix(frame: pd.DataFrame, folder: Path) -> str:
+    """Each pair of the languages that share their sentences, kin side by side."""
+    from crosslayer.paper import plots
+
+    languages = sorted(_languages(frame), key=lambda code: (LANGUAGES[code].family, LANGUAGES[code].genus, code))
+    matrix = similarity_matrix(frame, "cosine", languages)
+    np.fill_diagonal(matrix, np.nan)
+    names = [f"{LANGUAGES[code].genus}, {code}" for code in languages]
+    title = "Mean cosine of centred mean vectors over the layers, for each pair of parallel languages"
+    with plots.picture(folder, "similarity_matrix.svg", title, height=1.0 + 0.27 * len(languages)) as (axes,):
+        plots.diverging(axes, matrix, names, languages, places=2)
+        axes.set_xlabel("mean cosine over layers 1 and up")
+    return "similarity_matrix.svg"

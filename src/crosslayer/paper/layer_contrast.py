@@ -1,0 +1,90 @@
+"""Lower layers are cross-lingual, upper layers carry structure (C01)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from claimtrack.errors import ResultsError
+from claimtrack.evidence import Evidence, Part
+from crosslayer import stats
+from crosslayer.config import Profile
+from crosslayer.paper.parts import Facts, has_values, make_evidence, normal_interval, part_or_none, select
+from crosslayer.paper.probes import LayerScores, halves, identity, retrieval, tagging
+from crosslayer.predictions.records import Run
+
+CURVES = {
+    "retrieval_plain": "retrieval, plain",
+    "retrieval_centred": "retrieval, centred",
+    "upos_probe": "UPOS probe",
+    "language_identity": "language identity (control)",
+}
+
+
+def measure(claim: str, run: Run, profile: Profile) -> Evidence:
+    """Both contrasts of the lower and the upper half, then each probe by layer."""
+    parallel = profile.data.source == "fragment"
+    both = cache(lambda: retrieval(run, parallel))
+    plain, centred = cache(lambda: retrieval(run, parallel, False)), cache(lambda: retrieval(run, parallel, True))
+    upos = cache(lambda: tagging(run))
+    parts = [
+        _contrast("retrieval_lower_minus_upper", both, 1, True),
+        _contrast("upos_probe_upper_minus_lower", upos, -1, True),
+        _contrast("retrieval_plain_lower_minus_upper", plain, 1, False),
+        _contrast("retrieval_centred_lower_minus_upper", centred, 1, False),
+    ]
+    for measure_, load in zip(CURVES, (plain, centred, upos, cache(lambda: identity(run))), strict=True):
+        parts += _curve(measure_, load)
+    n_layers = max((part.layer or 0 for part in parts), default=0)
+    facts: Facts = {"lower": f"1-{n_layers // 2}", "upper": f"{n_layers // 2 + 1}-{n_layers}"} if n_layers else {}
+    return make_evidence(claim, run, profile, parts, facts=facts)
+
+
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """The probes by layer."""
+    if not has_values(evidence):
+        return ()
+    from crosslayer.paper import plots
+
+    title = "Sentence retrieval, English UPOS and language identity by layer before fine-tuning, 95 % intervals"
+    with plots.picture(folder, "probes_by_layer.svg", title, height=3) as (axes,):
+        for series, (measure_, label) in enumerate(CURVES.items()):
+            if curve := select(evidence, measure_):
+                plots.by_layer(axes, curve, series, label)
+        axes.set(xlabel="layer (0: embeddings)", ylabel="right (%)")
+        axes.legend()
+    return ("probes_by_layer.svg",)
+
+
+def _contrast(measure: str, load: Callable[[], LayerScores], sign: int, judged: bool) -> Part:
+    """Mean of the lower half minus that of the upper one, times ``sign``."""
+
+    def make() -> Part:
+        scores = load()
+        lower, upper = halves(len(scores.values) - 1)
+        estimate, variance = scores.contrast(sign * (lower - upper))
+        return Part(
+            measure=measure, estimate=estimate, interval=normal_interval(estimate, variance), unit="points",
+            minimum_detectable=stats.minimum_detectable(float(np.sqrt(variance)), np.inf), n_items=scores.n_items,
+            judged=judged, note="The encoder before fine-tuning: no seed enters.",
+        )  # fmt: skip
+
+    return part_or_none(measure, make, judged=judged)
+
+
+def _curve(measure: str, load: Callable[[], LayerScores]) -> list[Part]:
+    try:
+        scores = load()
+    except ResultsError:
+        return []
+    variances = scores.resampled.var(axis=1, ddof=1)
+    return [
+        Part(
+            measure=measure, layer=layer, estimate=float(value), unit="points", n_items=scores.n_items,
+            interval=normal_interval(float(value), float(variance)),
+        )
+        for layer, (value, variance) in enumerate(zip(scores.values, variances, strict=True))
+    ]  # fmt: skip

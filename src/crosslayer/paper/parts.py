@@ -1,0 +1,159 @@
+"""From statistics to the parts of an evidence file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from claimtrack.decisions import error_of
+from claimtrack.errors import ResultsError
+from claimtrack.evidence import Evidence, Interval, Part
+from crosslayer import stats
+from crosslayer.config import Profile
+from crosslayer.predictions.records import Run
+from crosslayer.stats import Floats
+from crosslayer.tasks import TASK_NAMES, TaskName
+
+Facts = dict[str, float | int | str | bool]
+METRICS = {
+    "C01": "sentence_retrieval_v1",
+    "C02": "excess_complementarity_v1",
+    "C03": "fusion_layer_slope_v1",
+    "C05": "dev_selected_gain_v1",
+    "C06": "cross_fitted_gain_v3",
+    "C07": "task_by_layer_interaction_v4",
+    "C08": "layer_correlation_v2",
+    "C09": "language_similarity_v3",
+    "C13": "weight_distance_v2",
+    "Q01": "ece10_equal_mass_debiased_v1",
+}
+"""The main metric of each measured claim; those of structural claims are all the same."""
+NORMAL = 1.959963984540054
+"""Half-width of a 95 % interval in standard errors."""
+STRUCTURAL = "structural_checks_v1"
+
+
+def make_evidence(
+    claim: str,
+    run: Run,
+    profile: Profile,
+    parts: Sequence[Part],
+    missing: Iterable[str] = (),
+    trials: Iterable[str] = (),
+    facts: Facts | None = None,
+) -> Evidence:
+    """Evidence of a measured claim; its headline is the first judged part that has a value.
+
+    Without any judged value its status is ``missing``, with the notes of the judged parts as reasons.
+    """
+    valued = [i for i, part in enumerate(parts) if part.judged and part.estimate is not None]
+    notes = [part.note for part in parts if part.judged and part.estimate is None and part.note]
+    return Evidence(
+        claim=claim,
+        profile=profile.profile,
+        run=run.name,
+        metric=METRICS[claim],
+        status="measured" if valued else "missing",
+        headline=valued[0] if valued else None,
+        parts=tuple(parts),
+        facts=facts or {},
+        missing=tuple(dict.fromkeys([*missing, *notes])),
+        trials=tuple(sorted(set(trials))),
+    )
+
+
+def has_values(evidence: Evidence) -> bool:
+    """Whether any part has a value, so that there is something to draw."""
+    return any(part.estimate is not None for part in evidence.parts)
+
+
+def select(evidence: Evidence, measure: str, task: str | None = None) -> list[Part]:
+    """The parts of a measure, of one task or of all."""
+    return [part for part in evidence.parts if part.measure == measure and task in (None, part.task)]
+
+
+def tasks_in(evidence: Evidence) -> list[TaskName]:
+    """The tasks that an evidence has parts of, in the usual order."""
+    return [task for task in TASK_NAMES if any(part.task == task for part in evidence.parts)]
+
+
+def gain_part(measure: str, found: stats.Gain, *, unit: str = "points", **about: Any) -> Part:
+    """A part from a gain.
+
+    Args:
+        measure, unit: of the part.
+        found: the estimate, its interval and what can be detected.
+        about: the other fields of `Part`.
+    """
+    return Part(
+        measure=measure,
+        estimate=found.estimate,
+        interval=interval(found.interval),
+        item_variance=found.counted_item_variance,
+        minimum_detectable=found.minimum_detectable,
+        unit=unit,
+        n_seeds=found.n_seeds,
+        **{"p_value": found.p_value, **about},
+    )
+
+
+def gain_of(part: Part) -> stats.Gain:
+    """The gain that a part was made from, its degrees of freedom those of the whole."""
+    assert part.estimate is not None
+    if part.interval is None or part.interval.df is None:
+        return stats.Gain(part.estimate, part.n_seeds)
+    error, df = error_of(part)
+    return stats.Gain(part.estimate, part.n_seeds, max(error**2 - part.item_variance, 0.0), df, part.item_variance)
+
+
+def part_or_none(measure: str, make: Callable[[], Part], *, unit: str = "points", **about: Any) -> Part:
+    """What ``make`` gives, or a part without a value whose note says why there is none."""
+    try:
+        return make()
+    except ResultsError as error:
+        return Part(measure=measure, estimate=None, unit=unit, note=str(error), **about)
+
+
+def interval(found: stats.Interval | None) -> Interval | None:
+    """The interval of a statistic as one of evidence."""
+    if found is None:
+        return None
+    return Interval(low=found.low, high=found.high, level=found.level, method=found.method, df=found.df)
+
+
+def pair_gain(values: Floats) -> stats.Gain:
+    """Mean over pairs of different seeds of ``values`` (S, S), the diagonal unread, with a jackknife interval.
+
+    With two seeds it has none.
+    """
+    if len(values) > 2:
+        return stats.seed_gain(stats.pair_pseudo_values(values))
+    return stats.Gain(float(values[~np.eye(len(values), dtype=bool)].mean()), len(values))
+
+
+def mean_part(measure: str, unit: str, values: Floats, **about: Any) -> Part:
+    """A part from one value a seed (S,), with a t interval over seeds; ``about``: the other fields of `Part`."""
+    return seed_part(measure, unit, stats.mean_interval(values.tolist()), **about)
+
+
+def seed_part(measure: str, unit: str, found: stats.SeedMean, **about: Any) -> Part:
+    """A part from a mean over seeds; ``about``: the other fields of `Part`."""
+    return Part(
+        measure=measure, unit=unit, estimate=found.estimate, interval=interval(found.interval),
+        n_seeds=len(found.by_seed), **about,
+    )  # fmt: skip
+
+
+def normal_interval(estimate: float, variance: float) -> Interval:
+    """95 % interval of an estimate whose variance a bootstrap of items has given."""
+    half = NORMAL * float(np.sqrt(variance))
+    return Interval(low=estimate - half, high=estimate + half, method="normal, cluster bootstrap of items")
+
+
+def generator(*names: str) -> np.random.Generator:
+    """Random numbers that depend on the names only."""
+    digest = hashlib.sha256(":".join(names).encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))

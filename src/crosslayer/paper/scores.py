@@ -1,0 +1,384 @@
+"""Scores of the sweep, task by task: from predictions to `stats.ScoreTable`.
+
+The score of a task is the plain mean over its languages, English included, of the task's metric in points.
+Only trials that ended well count: one that is missing is NaN in the tables, and named in words.
+
+Notation: R trials, M models, S seeds, N rows, U units (pairs or sentences), L languages, K counts of a unit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binom
+
+from crosslayer import stats
+from crosslayer.config import Profile
+from crosslayer.metrics.classification import f1_from_counts, share_from_counts
+from crosslayer.metrics.tagging import span_counts_v1
+from crosslayer.paper.parts import generator
+from crosslayer.predictions.batches import best_batch, describe_other_batches
+from crosslayer.predictions.records import Outcome, Run, TaskTable, TrialRecord
+from crosslayer.stats import Floats, Indices, ScoreTable, Statistic
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
+
+Counts = npt.NDArray[np.int16]
+BASELINE = "baseline"
+SIMPLE = ("gate", "average", "concatenation", "scalar_mix")
+"""Fusions with another seed pattern than D_x and the baseline (on POS F = 16 between the two kinds)."""
+CONTROLS = ("self", "shuffled", *SIMPLE)
+N_LAYERS = 11
+"""Lower layers that the paper chooses from."""
+KEPT = 0.75
+"""A model whose mean score keeps a smaller share of the baseline's distance from chance has nearly collapsed."""
+DISTANCE = 10.0
+"""Points above chance that a baseline needs for that: nearer to chance, noise alone loses a quarter of the way."""
+AT_CHANCE = 0.05
+"""How often a model that always names the commonest label may pass for one that learnt something."""
+ENDED: dict[Outcome, str] = {
+    "collapsed": "collapsed into one answer",
+    "nan_loss": "ended with a loss that is no number",
+    "out_of_memory": "ran out of memory",
+    "failed": "failed",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """The pairs or sentences of a table.
+
+    Attributes:
+        start: (U,) the row at which each begins; the rows of a unit stand together.
+        language: (U,) index into the table's languages.
+        cluster: (U,) what is resampled together: the same item in all languages where the test sets are
+            parallel, else each unit on its own.
+    """
+
+    start: Indices
+    language: Indices
+    cluster: Indices
+
+    def only(self, chosen: npt.NDArray[np.bool_]) -> Units:
+        """Some of the units."""
+        return Units(self.start[chosen], self.language[chosen], self.cluster[chosen])
+
+    def sums(self, values: npt.NDArray[np.generic]) -> npt.NDArray[np.int32]:
+        """Sums (..., U) of values (..., N)."""
+        return np.asarray(np.add.reduceat(values, self.start, axis=-1, dtype=np.int32))
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where each trial stands in tables of models and seeds; ``row`` is (model, seed) -> row of R."""
+
+    models: tuple[str, ...]
+    seeds: tuple[int, ...]
+    row: dict[tuple[str, int], int]
+
+    def spread(self, values: npt.NDArray[np.generic]) -> Floats:
+        """Values (R, ...) as cells (M, S, ...), NaN where there is no trial."""
+        cells = np.full((len(self.models), len(self.seeds), *values.shape[1:]), np.nan)
+        for (model, seed), row in self.row.items():
+            cells[self.models.index(model), self.seeds.index(seed)] = values[row]
+        return cells
+
+
+@dataclass(frozen=True, eq=False)
+class TaskScores:
+    """Everything that the claims about gains read of one task.
+
+    Attributes:
+        task: which one.
+        dev, test: scores of baseline, layers and controls; dev is English, and has no item variance.
+        table: the test predictions of the R trials.
+        grid: of the tables.
+        units: of `table`.
+        counts: (R, U, K) what each unit adds to the metric.
+        by_language: (M, S, L) test scores, NaN as in `test`.
+    """
+
+    task: TaskName
+    dev: ScoreTable
+    test: ScoreTable
+    table: TaskTable
+    grid: Grid
+    units: Units
+    counts: Counts
+    by_language: Floats
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The D_x with a score, by x."""
+        return tuple(model for model in self.grid.models if model.startswith("layer_"))
+
+    @property
+    def comparable(self) -> tuple[str, ...]:
+        """The layers that can be chosen, by x; see `stats.comparable`."""
+        return tuple(stats.comparable([self.test], self.layers))
+
+    @property
+    def among(self) -> str:
+        """What a layer can be chosen from, in words: ``among layers 1-11``, ``among layers 4, 8 only``."""
+        return f"among {stated_layers(self.comparable)}"
+
+    @property
+    def n_items(self) -> int:
+        """Test pairs or sentences over all languages."""
+        return len(self.units.start)
+
+    def halves(self) -> tuple[ScoreTable, ScoreTable]:
+        """The test scores on every other cluster of items, and on the rest; without item variance."""
+        return self._half(0), self._half(1)
+
+    def _half(self, parity: int) -> ScoreTable:
+        here = self.units.cluster % 2 == parity
+        points = language_scores(self.task, self.counts[:, here], self.units.language[here])
+        scores = self.grid.spread(points).mean(axis=-1)
+        return replace(self.test, scores=scores, item_variance=np.zeros_like(self.test.item_variance))
+
+    def language_table(self, code: str) -> ScoreTable:
+        """The test scores in one language."""
+        place = self.table.languages.index(code)
+        here = self.units.language == place
+        variance = item_variance(self.task, self.grid, self.counts[:, here], self.units.only(here), code)
+        return replace(self.test, scores=self.by_language[:, :, place], item_variance=variance)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The scores of all tasks that have any, and what is missing, one line each."""
+
+    tasks: dict[TaskName, TaskScores]
+    missing: tuple[str, ...]
+
+    @property
+    def keys(self) -> list[str]:
+        """Of the trials that count."""
+        return [record.key for scores in self.tasks.values() for record in scores.table.records]
+
+
+def load_sweep(
+    run: Run, profile: Profile, tasks: Iterable[TaskName] = TASK_NAMES, needs: Collection[str] = ()
+) -> Sweep:
+    """The scores of every task of a run, from one batch of trials a task; ``needs`` as in `best_batch`."""
+    found: dict[TaskName, TaskScores] = {}
+    missing: list[str] = []
+    for task in tasks:
+        every = [r for r in run.records("sweep", task) if is_compared(r.model)]
+        records = best_batch(every, needs)
+        missing += [*describe_missing(task, every, profile), *describe_other_batches(every, records)]
+        usable, at_chance = that_learnt(run, records)
+        missing += at_chance
+        if any(record.model == BASELINE for record in usable):
+            keys = tuple(record.key for record in usable)
+            parallel = profile.data.source == "fragment"
+            scores = score_task(run, task, keys, parallel)  # type: ignore[arg-type]  # every run can be hashed
+            found[task] = scores
+            if left := [name for name in scores.layers if name not in scores.comparable]:
+                rest = f"ended well with fewer than {stats.MIN_SEEDS} seeds and cannot be chosen"
+                missing.append(f"{TASKS[task].title}: {', '.join(left)} {rest}")
+        elif records:
+            missing.append(f"{TASKS[task].title}: no baseline ended well, so that nothing has a gain")
+    return Sweep(found, tuple(missing))
+
+
+def that_learnt(run: Run, records: Iterable[TrialRecord]) -> tuple[list[TrialRecord], list[str]]:
+    """The trials of a stage and task that ended well and learnt something, and what is said of the others.
+
+    A fine-tuned model of pairs stayed at chance where it has no more of English dev right than always naming the
+    commonest label may have by luck (95 % of a binomial). Users of XTREME report such runs often: they are
+    collapsed runs, whether or not they name one label only. A frozen encoder cannot collapse; its head counts.
+    """
+    usable = [record for record in records if record.outcome == "ok"]
+    tuned = [record for record in usable if record.mode == "finetuned" and TASKS[record.task].kind == "pair"]
+    if not tuned:
+        return usable, []
+    table = run.table(tuned, "dev")
+    english = table.language == table.languages.index("en")
+    gold = table.gold[english]
+    commonest = np.bincount(gold).max() / len(gold)
+    right = (table.predicted[:, english] == gold).mean(axis=1)
+    limit = binom.ppf(1 - AT_CHANCE, len(gold), commonest) / len(gold)
+    low = {record.key: share for record, share in zip(tuned, right.tolist(), strict=True) if share <= limit}
+    lines = [
+        f"{TASKS[record.task].title}: {record.model}{_after(record)} stayed at chance with {_seeds([record.seed])}"
+        f": {100 * low[record.key]:.1f} on English dev, of which {100 * commonest:.1f} have one label"
+        for record in tuned
+        if record.key in low
+    ]
+    return [record for record in usable if record.key not in low], lines
+
+
+@lru_cache(maxsize=4 * len(TASK_NAMES))
+def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) -> TaskScores:
+    """Scores of one task; the latest are kept, since several claims read them.
+
+    Args:
+        keys: of trials of one batch that ended well, a baseline among them.
+        parallel: whether equal item names mean equal content in all languages; always so for pairs.
+    """
+    by_key = {record.key: record for record in run.records("sweep", task)}
+    records = [by_key[key] for key in keys]
+    grid = make_grid(records)
+    parallel = parallel or TASKS[task].kind == "pair"
+    dev = run.table(records, "dev")
+    dev_units = find_units(dev, parallel)
+    dev_scores = language_scores(task, count(task, dev, dev_units), dev_units.language)
+    table = run.table(records, "test")
+    units = find_units(table, parallel)
+    counts = count(task, table, units)
+    by_language = grid.spread(language_scores(task, counts, units.language))
+    variance = item_variance(task, grid, counts, units, "all languages")
+    scores = by_language.mean(axis=-1)
+    pooled = one_kind(grid.models, scores, chance(task, table.gold))
+    test = ScoreTable(grid.models, grid.seeds, scores, variance, pooled)
+    on_dev = grid.spread(dev_scores).mean(axis=-1)
+    return TaskScores(
+        task=task,
+        dev=replace(test, scores=on_dev, item_variance=np.zeros_like(variance)),
+        test=test,
+        table=table,
+        grid=grid,
+        units=units,
+        counts=counts,
+        by_language=by_language,
+    )
+
+
+def one_kind(models: tuple[str, ...], scores: Floats, chance: float) -> tuple[str, ...]:
+    """The models whose noise is pooled: neither a simple fusion nor one that nearly collapsed.
+
+    Args:
+        models: M names, the baseline first.
+        scores: (M, S) points, NaN where there is no trial.
+        chance: points that a guess would reach.
+    """
+    above = np.nanmean(scores, axis=1) - chance
+    low = (above < KEPT * above[0]) & (above[0] >= DISTANCE)
+    return tuple(name for name, nearly in zip(models, low, strict=True) if not (nearly or name in SIMPLE))
+
+
+def chance(task: TaskName, gold: npt.NDArray[np.integer[Any]]) -> float:
+    """Points of always giving the commonest label; 0 for spans, of which it finds none."""
+    if TASKS[task].metric == "span_f1_v1":
+        return 0.0
+    return float(100 * np.bincount(gold).max() / len(gold))
+
+
+def stated_layers(names: Sequence[str]) -> str:
+    """``layers 1-11``, the paper's choice, or ``layers 4, 8 only``."""
+    layers = [int(name.removeprefix("layer_")) for name in names]
+    if layers == list(range(1, N_LAYERS + 1)):
+        return f"layers 1-{N_LAYERS}"
+    return f"layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))} only"
+
+
+def make_grid(records: Sequence[TrialRecord]) -> Grid:
+    """Models in order (the baseline, the layers by x, the controls, others by name) and seeds; R is the order of
+    records."""
+    layers = {record.layer or 0: record.model for record in records if record.model.startswith("layer_")}
+    names = {record.model for record in records}
+    known = (BASELINE, *(layers[x] for x in sorted(layers)), *CONTROLS)
+    ordered = (*known, *sorted(names - set(known)))
+    seeds = sorted({record.seed for record in records})
+    row = {(record.model, record.seed): i for i, record in enumerate(records)}
+    return Grid(tuple(model for model in ordered if model in names), tuple(seeds), row)
+
+
+def find_units(table: TaskTable, parallel: bool) -> Units:
+    """The pairs or sentences of a table, whose rows stand together."""
+    changed = (table.item[1:] != table.item[:-1]) | (table.language[1:] != table.language[:-1])
+    start = np.flatnonzero(np.append(True, changed))
+    cluster = np.arange(len(start))
+    if parallel:
+        _, cluster = np.unique(table.item[start], return_inverse=True)
+    return Units(start, np.asarray(table.language[start], dtype=np.intp), cluster)
+
+
+def statistic_of(task: TaskName) -> Statistic:
+    """Points from summed counts, by the task's metric."""
+    return f1_from_counts if TASKS[task].metric == "span_f1_v1" else share_from_counts
+
+
+def count(task: TaskName, table: TaskTable, units: Units) -> Counts:
+    """What each unit adds to the metric, (R, U, K): right and all words, or spans found, predicted and gold."""
+    if TASKS[task].metric == "span_f1_v1":
+        index = unit_of_row(units, len(table.gold))
+        labels = TASKS[task].labels
+        spans = [span_counts_v1(table.gold, predicted, index, labels) for predicted in table.predicted]
+        return np.stack(spans).astype(np.int16)
+    right = units.sums(table.predicted == table.gold)
+    size = np.diff(np.append(units.start, len(table.gold)))
+    return np.stack([right, np.broadcast_to(size, right.shape)], axis=-1).astype(np.int16)
+
+
+def item_variance(task: TaskName, grid: Grid, counts: Counts, units: Units, about: str) -> Floats:
+    """Model-by-item variance (M, M) of all differences of models; ``about`` names the random stream."""
+    random = generator("items", task, about)
+    return stats.item_variance(grid.spread(counts), units.language, units.cluster, statistic_of(task), random)
+
+
+def unit_of_row(units: Units, n_rows: int) -> Indices:
+    """(N,) the unit that each row belongs to."""
+    return np.repeat(np.arange(len(units.start)), np.diff(np.append(units.start, n_rows)))
+
+
+def language_scores(task: TaskName, counts: Counts, language: Indices) -> Floats:
+    """Points (R, L) of each trial in each language."""
+    sums = [counts[:, language == code].sum(axis=1) for code in range(int(language.max()) + 1)]
+    return statistic_of(task)(np.stack(sums, axis=1).astype(np.float64))
+
+
+def is_compared(model: str) -> bool:
+    """Whether a model belongs into the tables of gains: modules trained on half of the items do not."""
+    return model == BASELINE or model.startswith("layer_") or model in CONTROLS
+
+
+def describe_missing(task: TaskName, records: Sequence[TrialRecord], profile: Profile) -> list[str]:
+    """What the profile plans and the run lacks, in words."""
+    title = TASKS[task].title
+    if task not in profile.tasks:
+        return [f"{title} is no task of the profile {profile.profile}"]
+    if not records:
+        return [f"{title}: the sweep has not run"]
+    sweep = profile.sweep.of(task)
+    planned = [BASELINE, *(f"layer_{x}" for x in sweep.layers), *sweep.controls]
+    there = {(record.model, record.seed) for record in records}
+    return [*describe_failures(records), *never_run(title, planned, sweep.seeds, there)]
+
+
+def never_run(
+    title: str, names: Iterable[str], seeds: Sequence[int], there: Container[tuple[str, int]]
+) -> Iterator[str]:
+    """Which planned names have no trial with some planned seeds; one line a name."""
+    for name in names:
+        lacking = [seed for seed in seeds if (name, seed) not in there]
+        if lacking:
+            yield f"{title}: {name} has not run with {_seeds(lacking)}"
+
+
+def describe_failures(records: Sequence[TrialRecord]) -> list[str]:
+    """Which trials of a task have no usable result, and how they ended; one line a model and ending."""
+    failed = [record for record in records if record.outcome != "ok"]
+    endings = {record.outcome for record in failed}
+    if len(failed) == len(records) > 1 and len(endings) == 1:
+        return [f"{TASKS[records[0].task].title}: all {len(records)} trials {ENDED[failed[0].outcome]}"]
+    groups: dict[str, list[int]] = {}
+    for record in failed:
+        detail = f" ({record.detail})" if record.detail else ""
+        line = f"{TASKS[record.task].title}: {record.model}{_after(record)} {ENDED[record.outcome]}{detail}"
+        groups.setdefault(line, []).append(record.seed)
+    return [f"{line} with {_seeds(seeds)}" for line, seeds in groups.items()]
+
+
+def _after(record: TrialRecord) -> str:
+    return "" if record.stage == "sweep" else f" after {record.arm} intermediate training"
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"seed{'s' if len(seeds) > 1 else ''} {', '.join(map(str, seeds))}"

@@ -1,0 +1,31 @@
+"""What the rules decide on made-up measurements whose truth is known: false alarms, reach and coverage.
+
+`designs` says how much is measured and how noisy it is, `samples` draws measurements and makes the parts that a
+rule reads, by the functions that analyse real trials, `scenarios` lists the truths of each rule with the verdict
+that is right there, and `rates` counts what `claimtrack.verdict.judge` says about them.
+
+Notation: D data sets, T tasks, M models, S seeds, X layers.
+"""
+
+from crosslayer.paper.simulation.designs import Design, Measured, TaskDesign, planned, recorded
+from crosslayer.paper.simulation.rates import MAX_FALSE_ALARMS, REACHED, Rates, simulate
+from crosslayer.paper.simulation.scenarios import SCENARIOS, Scenario
+from crosslayer.paper.simulation.tables import Table, all_tables, n_scenarios, to_markdown
+
+__all__ = [
+    "MAX_FALSE_ALARMS",
+    "REACHED",
+    "SCENARIOS",
+    "Design",
+    "Measured",
+    "Rates",
+    "Scenario",
+    "Table",
+    "TaskDesign",
+    "all_tables",
+    "n_scenarios",
+    "planned",
+    "recorded",
+    "simulate",
+    "to_markdown",
+]

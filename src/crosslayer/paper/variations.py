@@ -1,0 +1,82 @@
+"""Our own choices varied, beside C05: the gain of D_x with other settings, and with fewer training items."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from claimtrack.evidence import Evidence, Part
+from crosslayer import stats
+from crosslayer.config import Profile
+from crosslayer.paper.parts import gain_part, part_or_none, select, tasks_in
+from crosslayer.paper.scores import BASELINE, TaskScores, score_task, that_learnt
+from crosslayer.predictions.batches import best_batch
+from crosslayer.predictions.records import AT_SHARE, VARIED, Run, TrialRecord
+from crosslayer.tasks import TASKS, TaskName
+
+MEASURE = "gain_with_other_choices"
+
+
+def varied_parts(run: Run, profile: Profile) -> list[Part]:
+    """Gains at the control layer: as configured, with each change, and with each share of the training items."""
+    parts: list[Part] = []
+    for task in profile.sweep.variations.tasks:
+        records = run.records("sweep", task)
+        usable, _ = that_learnt(run, best_batch(records, {r.model for r in records if _is_varied(r)}))
+        varied = [record for record in usable if _is_varied(record)]
+        if varied and any(record.model == BASELINE for record in usable):
+            parts += _parts_of(run, profile, task, usable, varied)
+    return parts
+
+
+def _is_varied(record: TrialRecord) -> bool:
+    return VARIED in record.model or AT_SHARE in record.model
+
+
+def _parts_of(
+    run: Run, profile: Profile, task: TaskName, usable: list[TrialRecord], varied: list[TrialRecord]
+) -> list[Part]:
+    """Trials with fewer training items are scored in a table of their own: their noise is another."""
+    as_configured = f"layer_{profile.sweep.control_layer}"
+    seeds = {record.seed for record in varied}
+    whole = [r for r in usable if r.model in (BASELINE, as_configured) and r.seed in seeds]
+    settings = [record for record in varied if VARIED in record.model]
+    parallel = profile.data.source == "fragment"
+    parts: list[Part] = []
+    if whole or settings:
+        keys = tuple(record.key for record in [*whole, *settings])
+        scores = score_task(run, task, keys, parallel)  # type: ignore[arg-type]
+        labels = {as_configured: "as configured", **{r.model: r.model.removeprefix(VARIED) for r in settings}}
+        parts += [_part(scores, name, BASELINE, label) for name, label in labels.items()]
+    for share in profile.sweep.variations.train_shares:
+        pair = (f"baseline{AT_SHARE}{share:g}", f"dlfa{AT_SHARE}{share:g}")
+        keys = tuple(record.key for record in varied if record.model in pair)
+        if keys:
+            fewer = score_task(run, task, keys, parallel)  # type: ignore[arg-type]
+            parts.append(_part(fewer, pair[1], pair[0], f"{share:.3g} of the training items"))
+    return parts
+
+
+def _part(scores: TaskScores, model: str, baseline: str, label: str) -> Part:
+    def make() -> Part:
+        found = stats.gain(scores.test, model, baseline)
+        return gain_part(MEASURE, found, task=scores.task, model=label, n_items=scores.n_items)
+
+    return part_or_none(MEASURE, make, task=scores.task, model=label)
+
+
+def draw_variations(evidence: Evidence, folder: Path) -> tuple[str, ...]:
+    """The gains in one column; nothing where nothing was varied."""
+    rows = select(evidence, MEASURE)
+    if not any(part.estimate is not None for part in rows):
+        return ()
+    from crosslayer.paper import plots
+
+    shown = [
+        plots.Row(f"{TASKS[task].title}, {part.model}", part)
+        for task in tasks_in(evidence)
+        for part in select(evidence, MEASURE, task)
+    ]
+    title = "Gain over the baseline with our own choices varied, with 95 % intervals"
+    with plots.picture(folder, "choices.svg", title, height=plots.forest_height(len(shown))) as (axes,):
+        plots.forest(axes, shown, "gain (points)")
+    return ("choices.svg",)

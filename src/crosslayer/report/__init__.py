@@ -1,4 +1,0 @@
-"""The report: one context (`context.build`), set as HTML (`html.render`) and as LaTeX (`latex.render`).
-
-`crosslayer.report.write.write_report` writes both with all that belongs to them.
-"""

@@ -1,0 +1,217 @@
+"""Trials on a Ray cluster: one that runs already, or one that is started here and ends with the sweep.
+
+The stage is Ray's driver. It sends what the trials share to every node that trains, and writes what comes back, so
+that nodes need no common file system, only Ray and what this package needs; the package itself travels.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import crosslayer
+from claimtrack.errors import ConfigError, TrialFailure
+from crosslayer.config import ComputeSpec
+from crosslayer.sweep.material import intermediate_file, load_material, planned_device
+from crosslayer.training.execution import attempt, make_runner
+from crosslayer.training.finetuned import Finished
+from crosslayer.training.trials import TrialSpec
+
+RETRIES = 3
+"""How often a trial is begun anew after its worker or node was lost."""
+ENCODER = ("config.json", "meta.json", "model.safetensors")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the trials of a task share: their plan, and the files of the encoder stage that they read, by name."""
+
+    specs: tuple[TrialSpec, ...]
+    files: dict[str, bytes]
+    device: str
+
+
+def run_on_ray(
+    specs: Sequence[TrialSpec], compute: ComputeSpec, encoder: Path
+) -> Iterator[tuple[TrialSpec, Finished | TrialFailure, str]]:
+    """Train trials, each as a task of its own with its threads and its share of a GPU.
+
+    A trial whose worker or node is lost begins anew, where there is room, at most `RETRIES` times.
+
+    Args:
+        specs: what to train, all of one stage and task.
+        compute: which cluster, and the share of a GPU.
+        encoder: the output folder of the encoder stage.
+
+    Yields:
+        Each trial as it ends, what came of it, and the version of torch that trained it.
+
+    Raises:
+        ConfigError: Ray is not installed, the cluster does not answer or is of other versions, or no node has what
+            a trial needs.
+    """
+    ray = _import_ray()
+    device = planned_device(compute)
+    with _connected(ray, compute):
+        gpus = compute.gpu_share if device == "cuda" else 0
+        _check_room(ray, specs[0].threads, gpus)
+        shared = ray.put(_share(specs, encoder, device))
+        train = ray.remote(_train).options(
+            num_cpus=specs[0].threads, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD"
+        )
+        waiting = {train.remote([shared], spec): spec for spec in specs}
+        while waiting:
+            (ended,), _ = ray.wait(list(waiting))
+            yield waiting.pop(ended), *_result(ray, ended)
+
+
+def _share(specs: Sequence[TrialSpec], encoder: Path, device: str) -> Shared:
+    task = specs[0].task
+    arms = {spec.arm for spec in specs} - {"none"}
+    names = [*ENCODER, f"{task}.parquet", *(intermediate_file(task, arm) for arm in sorted(arms))]
+    return Shared(tuple(specs), {name: (encoder / name).read_bytes() for name in names}, device)
+
+
+_runner: dict[str, Callable[[TrialSpec], Finished]] = {}
+"""What runs trials in this worker, under the reference of what they share."""
+
+
+def _train(shared: list[Any], spec: TrialSpec) -> tuple[Finished | TrialFailure, str]:
+    """The body of a Ray task. The reference comes in a list, so that its content is fetched only once a worker."""
+    import ray
+
+    (reference,) = shared
+    if reference.hex() not in _runner:
+        _runner.clear()
+        _runner[reference.hex()] = _prepare(ray.get(reference))
+    return attempt(spec, _runner[reference.hex()]), torch.__version__
+
+
+def _prepare(shared: Shared) -> Callable[[TrialSpec], Finished]:
+    arms: list[str] = sorted({spec.arm for spec in shared.specs})
+    with tempfile.TemporaryDirectory() as folder:
+        for name, content in shared.files.items():
+            (Path(folder) / name).write_bytes(content)
+        material = load_material(Path(folder), shared.specs[0].task, arms, torch.device(shared.device))
+    return make_runner(shared.specs, material)
+
+
+def _result(ray: Any, ended: Any) -> tuple[Finished | TrialFailure, str]:
+    """What came of a task; a trial that took its workers down with it has failed."""
+    lost = (
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.NodeDiedError,
+        ray.exceptions.OutOfMemoryError,
+        ray.exceptions.ObjectLostError,
+    )
+    try:
+        result: tuple[Finished | TrialFailure, str] = ray.get(ended)
+    except lost as error:
+        detail = f"its worker was lost {RETRIES + 1} times ({type(error).__name__}), perhaps for lack of memory"
+        return TrialFailure("failed", detail), ""
+    except ray.exceptions.RayTaskError as error:
+        raise error.cause from None
+    return result
+
+
+def _import_ray() -> Any:
+    """Ray, its usage statistics off and its retries for lack of memory bounded."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))
+    try:
+        import ray
+    except ModuleNotFoundError:
+        raise ConfigError(
+            "compute.executor is ray, which is not installed; run pip install -e '.[ray]', or take executor local"
+        ) from None
+    return ray
+
+
+@contextmanager
+def _connected(ray: Any, compute: ComputeSpec) -> Iterator[None]:
+    """A connection to the cluster of the profile, or else to one of this machine that ends with it."""
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as scratch:
+        try:
+            _knock(compute.address)
+            own = {"address": compute.address} if compute.address else _own_cluster(compute, scratch)
+            with nullcontext() if compute.address else _at_home(scratch), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ray.init(
+                    **own,
+                    runtime_env={"py_modules": [str(Path(crosslayer.__file__).parent)]},
+                    log_to_driver=False,
+                    logging_level=logging.ERROR,
+                )
+        except Exception as error:  # Ray also raises plain ones
+            raise ConfigError(
+                f"no Ray cluster at {compute.address or 'this machine'} ({_reason(error)}); start one with "
+                "`ray start --head`, run this on one of its nodes, and check compute.address"
+            ) from None
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+def _reason(error: Exception) -> str:
+    """What Ray says, in a few words."""
+    if "InvalidAuthToken" in f"{error} {error.__cause__}":
+        return "it wants a token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN as on its nodes"
+    return " ".join(str(error).split()).split(". ")[0][:200]
+
+
+def _own_cluster(compute: ComputeSpec, scratch: str) -> dict[str, Any]:
+    """How to start a cluster on this machine alone: a processor for each thread of each worker."""
+    return {
+        "address": "local",
+        "num_cpus": compute.workers * compute.threads,
+        "include_dashboard": False,
+        "_node_ip_address": "127.0.0.1",
+        "_temp_dir": scratch,  # its name is short, as the names of sockets must be
+    }
+
+
+@contextmanager
+def _at_home(folder: str) -> Iterator[None]:
+    """Ray's programs start with another home, where an empty description of the cluster lies: where there is none,
+    they ask the addresses of cloud providers which cloud this is, statistics or not."""
+    (Path(folder) / "ray_bootstrap_config.yaml").write_text("{}\n", encoding="utf-8")
+    before = os.environ.get("HOME")
+    os.environ["HOME"] = folder
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["HOME"]
+        else:
+            os.environ["HOME"] = before
+
+
+def _knock(address: str | None) -> None:
+    """Try to reach a cluster: Ray itself takes minutes to find that nobody answers."""
+    if address and address != "auto":
+        host, port = address.split(":")
+        socket.create_connection((host, int(port)), timeout=5).close()
+
+
+def _check_room(ray: Any, threads: int, gpus: float) -> None:
+    """A task that fits no node would wait for ever."""
+    for node in ray.nodes():
+        has = node["Resources"]
+        if node["Alive"] and has.get("CPU", 0) >= threads and has.get("GPU", 0) >= gpus:
+            return
+    share = f" and {gpus:g} GPUs" if gpus else ""
+    raise ConfigError(
+        f"no node of the Ray cluster has the {threads} processors{share} that a trial needs; lower "
+        "compute.threads or compute.gpu_share, or start nodes with more"
+    )

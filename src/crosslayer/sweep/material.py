@@ -1,0 +1,159 @@
+"""Reads what the encoder stage wrote and puts together what trials of a task share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from claimtrack.errors import ConfigError, ResultsError
+from claimtrack.reading import parse_json
+from crosslayer.config import ComputeSpec, Profile, TaskSpec
+from crosslayer.predictions.records import Stage
+from crosslayer.tasks import TaskName
+from crosslayer.training.trainee import Material
+from crosslayer.training.trials import TrialSpec, Variant, variants, variations
+from crosslayer.windows.encoded import read_encoded
+from crosslayer.windows.vocabulary import load_trimmed
+
+
+def load_material(folder: Path, task: TaskName, arms: list[str], device: torch.device) -> Material:
+    """What trials of a task share.
+
+    Args:
+        folder: the output of the encoder stage.
+        task: the target task.
+        arms: the intermediate arms whose windows are needed.
+        device: where trials run.
+    """
+    return Material(
+        encoder=load_trimmed(folder),
+        encoded=read_encoded(folder / f"{task}.parquet"),
+        intermediate={arm: read_encoded(folder / intermediate_file(task, arm)) for arm in arms if arm != "none"},
+        device=device,
+    )
+
+
+def intermediate_file(target: TaskName, arm: str) -> str:
+    """Name of the table of windows of an intermediate arm."""
+    return f"intermediate-{target}-{arm}.parquet"
+
+
+def planned_device(spec: ComputeSpec) -> str:
+    """The kind of device that trials are meant for, ``cpu`` or ``cuda``, whether or not this machine has it."""
+    if spec.device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return spec.device
+
+
+def choose_device(spec: ComputeSpec) -> torch.device:
+    """The device that the profile asks for.
+
+    Raises:
+        ConfigError: a GPU is asked for and there is none.
+    """
+    kind = planned_device(spec)
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "compute.device is cuda, but torch sees no GPU; use auto or cpu, or train elsewhere with "
+            "`crosslayer sweep pack`"
+        )
+    return torch.device(kind)
+
+
+def choose_precision(spec: ComputeSpec, device: str) -> str:
+    """``bfloat16`` where the device computes it natively, else ``float32``, unless the profile fixes it.
+
+    Without native support, a bfloat16 matrix product on a CPU is emulated and two orders of magnitude slower.
+
+    Raises:
+        ConfigError: the device is a GPU that this machine lacks, so that its precision must be stated.
+    """
+    if spec.precision != "auto":
+        return spec.precision
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("compute.precision is auto and this machine has no GPU; state bfloat16 or float32")
+    native = torch.cuda.is_bf16_supported() if device == "cuda" else torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return "bfloat16" if native else "float32"
+
+
+def planned_parts(profile: Profile) -> list[tuple[Stage, TaskName]]:
+    """Each stage with each task that it trains, in the order of the pipeline."""
+    sweeps: list[tuple[Stage, TaskName]] = [("sweep", task) for task in profile.tasks]
+    return [*sweeps, *(("intermediate", task) for task in profile.intermediate.targets)]
+
+
+def planned_specs(profile: Profile, folder: Path) -> dict[str, TrialSpec]:
+    """All trials of a profile by key; ``folder`` is the output of the encoder stage."""
+    specs = (spec for part in planned_parts(profile) for spec in trial_specs(profile, *part, folder))
+    return {spec.key: spec for spec in specs}
+
+
+def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) -> list[TrialSpec]:
+    """The trials of a stage and task, seeds in the outer loop so that an interrupted sweep is balanced."""
+    device = planned_device(profile.compute)
+    training = profile.tasks[task].model_copy(update={"sizes": profile.tasks[task].sizes.__class__()})
+    needed = ["encoder", task]
+    if stage == "intermediate":
+        needed += [intermediate_file(task, arm) for arm in profile.intermediate.arms if arm != "none"]
+    digests = _digests(folder / "meta.json", needed)
+    shared: dict[str, Any] = {
+        "stage": stage,
+        "task": task,
+        "precision": choose_precision(profile.compute, device),
+        "device_kind": device,
+        "threads": profile.compute.threads,
+        "micro_batch": profile.compute.micro_batch,
+    }
+    own = {name: digests[name] for name in ("encoder", task)}
+    if stage == "intermediate":
+        return _intermediate_specs(profile, task, shared, training, own, digests)
+    planned = [(seed, found) for seed in profile.sweep.of(task).seeds for found in variants(profile, task)]
+    planned += [(seed, found) for seed in profile.sweep.variations.seeds for found in variations(profile, task)]
+    return [_sweep_spec(seed, found, training, shared | {"digests": own}) for seed, found in planned]
+
+
+def _digests(path: Path, names: Sequence[str]) -> dict[str, str]:
+    try:
+        found = parse_json(path.read_bytes())["digests"]
+        return {name: str(found[name]) for name in names}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ResultsError(f"{path} is missing or damaged; run `dvc repro`") from None
+
+
+def _sweep_spec(seed: int, variant: Variant, training: TaskSpec, shared: dict[str, Any]) -> TrialSpec:
+    different = variant._asdict()
+    smoothing = different.pop("label_smoothing")
+    if smoothing is not None:
+        training = training.model_copy(update={"label_smoothing": smoothing})
+    return TrialSpec(seed=seed, training=training, **different, **shared)
+
+
+def _intermediate_specs(
+    profile: Profile,
+    task: TaskName,
+    shared: dict[str, Any],
+    training: Any,
+    own: dict[str, str],
+    digests: dict[str, str],
+) -> list[TrialSpec]:
+    """Baselines after each arm; always fine-tuned, since a frozen trunk would keep nothing of the arm."""
+    settings = profile.intermediate
+    training = training.model_copy(update={"mode": "finetuned"})
+    specs = []
+    for seed in settings.seeds_of(task):
+        for arm in settings.arms:
+            phase: dict[str, Any] = {}
+            used = dict(own)
+            if arm != "none":
+                phase = settings.phase(task)
+                used[intermediate_file(task, arm)] = digests[intermediate_file(task, arm)]
+            specs.append(
+                TrialSpec(
+                    model="baseline", seed=seed, arm=arm, kind="none", fusion=profile.fusion, training=training,
+                    intermediate=phase, digests=used, **shared,
+                )
+            )  # fmt: skip
+    return specs

@@ -1,0 +1,194 @@
+"""Brings home what a packed sweep has trained."""
+
+from __future__ import annotations
+
+import io
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from claimtrack.errors import ResultsError, TrialFailure
+from claimtrack.reading import Malformed, read_arrays, unzip
+from claimtrack.runlog import note_seconds
+from crosslayer.config import Profile
+from crosslayer.predictions.parquet import kind, parse_table
+from crosslayer.predictions.records import check_predictions, schema
+from crosslayer.sweep.local import keep, scores_are_finite
+from crosslayer.sweep.material import planned_specs
+from crosslayer.sweep.portable.run import FILES, KEY
+from crosslayer.sweep.processes import exclusive
+from crosslayer.tasks import TASKS
+from crosslayer.training.finetuned import Finished, Fitted
+from crosslayer.training.inference import prediction_frame
+from crosslayer.training.trials import TrialSpec, finished
+from crosslayer.windows.encoded import Encoded, read_encoded
+
+Contents = dict[str, bytes]
+"""File name -> content of one trial."""
+
+
+class Result(BaseModel):
+    """``result.json`` of a trial that was trained elsewhere."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    key: str
+    torch: str
+    outcome: Literal["ok", "collapsed", "nan_loss", "out_of_memory"]
+    seconds: float = 0.0
+    detail: str = ""
+    dev_history: tuple[float, ...] = ()
+    losses: tuple[float, ...] = ()
+    best_epoch: int = 1
+    fusion_parameters: int = 0
+    trained_parameters: int = 0
+    seal: str = ""
+
+
+def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
+    """Put trials under their keys; those that are there already stay.
+
+    Args:
+        profile: the active one, from which the sweep was packed.
+        results: ``results/PROFILE``.
+        folder: a packed folder that has run, or one with its ``part-N.zip``.
+
+    Returns:
+        How many trials were merged, and how many were there already.
+
+    Raises:
+        ResultsError: nothing to merge, a trial that the profile does not plan, a damaged file, or predictions on
+            other items; what was merged before stays.
+    """
+    planned = planned_specs(profile, results / "encoder")
+    merged = there = 0
+    spent: dict[str, float] = defaultdict(float)
+    new: dict[str, list[float]] = defaultdict(list)
+    for key, contents in read_trials(folder):
+        spec = planned.get(key)
+        if spec is None:
+            raise ResultsError(
+                f"{folder}: trial {key} is none of the profile {profile.profile}; activate its profile"
+            )
+        stage, seconds = f"{spec.stage}-{spec.task}", _read_result(contents, f"trial {key}").seconds
+        spent[stage] += seconds
+        home = results / "trials" / spec.stage / spec.task
+        with exclusive(home):
+            if finished(home, spec) is not None:
+                there += 1
+                continue
+            merge_trial(spec, contents, read_encoded(results / "encoder" / f"{spec.task}.parquet"), home)
+            new[stage].append(seconds)
+            merged += 1
+    if not merged + there:
+        raise ResultsError(f"{folder} holds no finished trial; run the packed sweep first")
+    for stage, seconds in spent.items():
+        note_seconds(results, stage, seconds, trained=len(new[stage]), trained_seconds=sum(new[stage]))
+    return merged, there
+
+
+def read_trials(folder: Path) -> Iterator[tuple[str, Contents]]:
+    """Key and files of each finished trial, out of ``part-N.zip``, and of ``trials/`` what no part has.
+
+    A run that was interrupted after an earlier one has written no parts of its own.
+
+    Raises:
+        ResultsError: a part is damaged or holds something else.
+    """
+    parts = sorted([*folder.glob("part-*.zip"), *folder.glob("parts/part-*.zip")])
+    packed: set[str] = set()
+    for part in parts:
+        for key, contents in _read_part(part):
+            packed.add(key)
+            yield key, contents
+    for path in sorted(folder.glob("trials/*/result.json")):
+        if path.parent.name not in packed:
+            files = {name: path.with_name(name) for name in FILES}
+            yield path.parent.name, {name: file.read_bytes() for name, file in files.items() if file.exists()}
+
+
+def _read_part(path: Path) -> Iterator[tuple[str, Contents]]:
+    trials: dict[str, Contents] = {}
+    try:
+        members = unzip(path)
+    except (Malformed, OSError) as error:
+        raise ResultsError(f"{path} is damaged ({error}); copy it again") from None
+    for member, content in members.items():
+        key, _, name = member.partition("/")
+        if not KEY.fullmatch(key) or name not in FILES:
+            raise ResultsError(f"{path} holds {member[:80]!r}, which is no file of a trial; nothing was read")
+        trials.setdefault(key, {})[name] = content
+    yield from trials.items()
+
+
+def merge_trial(spec: TrialSpec, contents: Contents, encoded: Encoded, home: Path) -> None:
+    """Check one trial and write its folder."""
+    where = f"trial {spec.key}"
+    result = _read_result(contents, where)
+    if result.outcome not in ("ok", "collapsed"):
+        keep(spec, TrialFailure(result.outcome, result.detail), home, result.torch, result.seal)
+        return
+    predictions = _predictions(contents.get("predictions.parquet", b""), len(TASKS[spec.task].labels), where)
+    _compare(predictions, encoded, where)
+    fitted = Fitted(result.dev_history, result.losses, result.best_epoch)
+    keep(
+        spec,
+        Finished(
+            fitted=fitted,
+            predictions=predictions,
+            diagnostics=_arrays(contents.get("diagnostics.npz", b""), where),
+            outcome=result.outcome,
+            fusion_parameters=result.fusion_parameters,
+            trained_parameters=result.trained_parameters,
+        ),
+        home,
+        result.torch,
+        result.seal,
+    )
+
+
+def _read_result(contents: Contents, where: str) -> Result:
+    try:
+        return Result.model_validate_json(contents["result.json"])
+    except (KeyError, ValidationError):
+        raise ResultsError(f"{where}: result.json is damaged; run the packed sweep again") from None
+
+
+def _predictions(data: bytes, n_labels: int, where: str) -> pd.DataFrame:
+    try:
+        table = parse_table(pa.BufferReader(data))
+    except Malformed as error:
+        raise ResultsError(f"{where}: predictions.parquet is damaged ({error})") from None
+    kinds = dict.fromkeys(schema(n_labels).names, "numbers") | dict.fromkeys(("split", "language", "item"), "text")
+    if {name: kind(table[name]) for name in table.column_names} != kinds:
+        raise ResultsError(f"{where}: predictions.parquet has other columns than a sweep writes")
+    frame: pd.DataFrame = table.to_pandas()
+    if scores_are_finite(frame):
+        check_predictions(frame, n_labels, where)
+    return frame
+
+
+def _compare(frame: pd.DataFrame, encoded: Encoded, where: str) -> None:
+    """Items and gold labels must be those of the windows here."""
+    test = [encoded.rows("test", language) for language in encoded.languages("test")]
+    rows = np.concatenate([encoded.rows("dev", "en"), *test])
+    n_rows = sum(len(encoded.labels[row]) for row in rows)
+    expected = prediction_frame(encoded, rows, np.zeros((n_rows, 1), np.float32))
+    for name in ("split", "language", "item", "position", "gold"):
+        if not np.array_equal(frame[name].astype(str).to_numpy(), expected[name].astype(str).to_numpy()):
+            raise ResultsError(
+                f"{where}: {name} differs from the windows here; the sweep was packed from other data"
+            )
+
+
+def _arrays(data: bytes, where: str) -> dict[str, Any]:
+    try:
+        return read_arrays(io.BytesIO(data))
+    except Malformed as error:
+        raise ResultsError(f"{where}: diagnostics.npz is damaged ({error})") from None

@@ -1,0 +1,273 @@
+"""Trains the trials of a packed folder: ``python -m crosslayer sweep run DIR``.
+
+Imports nothing but the standard library, numpy, pandas, pyarrow, torch and transformers.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import multiprocessing
+import os
+import re
+import shutil
+import threading
+import time
+import uuid
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import numpy as np
+import torch
+from transformers import BertConfig
+
+from claimtrack.errors import ConfigError, ResultsError, TrialFailure
+from claimtrack.progress import Progress
+from claimtrack.reading import parse_json, read_arrays
+from crosslayer.encoders.base import assemble
+from crosslayer.sweep.portable.blocks import unpack_state
+from crosslayer.training.execution import attempt, make_runner, own_device
+from crosslayer.training.trainee import Material
+from crosslayer.windows.encoded import read_encoded
+
+if TYPE_CHECKING:
+    from crosslayer.training.finetuned import Finished
+    from crosslayer.training.trials import TrialSpec
+
+KEY = re.compile(r"[0-9a-f]{16}")
+FILES = ("result.json", "predictions.parquet", "diagnostics.npz")
+PART_BYTES = 15 * 2**20
+WORKERS_ON_A_GPU = 8
+"""Trials at a time on each GPU: one alone leaves a large GPU idle between the kernels of so small an encoder."""
+
+
+class Settings(SimpleNamespace):
+    """A section of a trial's specification, read as the home machine's pydantic models are."""
+
+    def model_copy(self, update: dict[str, Any]) -> Self:
+        """This section with some values changed."""
+        return type(self)(**{**vars(self), **update})
+
+
+def read_spec(content: dict[str, Any]) -> TrialSpec:
+    """A trial of ``pack.json``; its sections ``training`` and ``fusion`` become attributes. What packs written
+    before lack has its default."""
+    sections = {name: Settings(**content[name]) for name in ("training", "fusion")}
+    return cast("TrialSpec", Settings(**{"micro_batch": None, **content, **sections}))
+
+
+def read_pack(folder: Path) -> dict[str, Any]:
+    """``pack.json``, once every file that it names is found whole.
+
+    Raises:
+        ConfigError: this is no packed folder, or a file is missing or another one.
+    """
+    try:
+        pack: dict[str, Any] = parse_json((folder / "pack.json").read_bytes())
+        hashes, keys = dict(pack["files"]), [str(trial["key"]) for trial in pack["trials"]]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise ConfigError(f"{folder} is no packed sweep; make one with `crosslayer sweep pack TASK DIR`") from None
+    if not all(map(KEY.fullmatch, keys)):
+        raise ConfigError(f"{folder}/pack.json names a trial by something else than its key; pack it again")
+    for name, expected in hashes.items():
+        path = folder / str(name)
+        if _sha256(path) != expected:
+            raise ConfigError(f"{path} is missing or not the file that was packed; copy the folder again")
+    return pack
+
+
+def _sha256(path: Path) -> str | None:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except (OSError, ValueError):  # absent, or no name that a file can have
+        return None
+
+
+def run_pack(folder: Path, workers: int | None = None, seconds: float | None = None) -> int:
+    """Train what is not finished yet, then write ``parts/``.
+
+    Args:
+        folder: what `crosslayer sweep pack` wrote.
+        workers: trials at a time; by default 8 on each GPU, and as the profile says on a CPU.
+        seconds: start no trial after this time; the same command goes on later.
+
+    Returns:
+        How many trials are left.
+
+    Raises:
+        ConfigError: no packed folder, or trials for a GPU on a machine without one.
+        ResultsError: another process trains this folder, or a worker died.
+    """
+    pack = read_pack(folder)
+    specs = [read_spec(content) for content in pack["trials"]]
+    device = torch.device(specs[0].device_kind)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("these trials are for a GPU, but torch sees none")
+    home = folder / "trials"
+    home.mkdir(exist_ok=True)
+    with (home / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ResultsError(f"another process trains {folder}; wait for it or stop it") from None
+        for path in home.glob(".*-*"):
+            shutil.rmtree(path)
+        _run_all(
+            folder, specs, device, workers or _usual_workers(pack, device), seconds, str(pack.get("seal", ""))
+        )
+        write_parts(folder)
+    return sum(not _is_finished(home / spec.key) for spec in specs)
+
+
+def _usual_workers(pack: Mapping[str, Any], device: torch.device) -> int:
+    return WORKERS_ON_A_GPU * torch.cuda.device_count() if device.type == "cuda" else int(pack["workers"])
+
+
+def _run_all(
+    folder: Path,
+    specs: Sequence[TrialSpec],
+    device: torch.device,
+    workers: int,
+    seconds: float | None,
+    seal: str,
+) -> None:
+    todo = [spec for spec in specs if not _is_finished(folder / "trials" / spec.key)]
+    stop = None if seconds is None else time.monotonic() + seconds
+    with Progress(f"{specs[0].stage} {specs[0].task}", len(todo)) as progress:
+        for line in _execute(folder, todo, device, workers, stop, seal):
+            progress.advance(line)
+
+
+def _is_finished(trial: Path) -> bool:
+    """Whether a trial ended; one that ran out of memory beside others may have enough alone."""
+    try:
+        return bool(json.loads((trial / "result.json").read_bytes())["outcome"] != "out_of_memory")
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def _execute(
+    folder: Path, todo: Sequence[TrialSpec], device: torch.device, workers: int, stop: float | None, seal: str
+) -> Iterator[str]:
+    """Train, giving out a line a trial."""
+    if not todo:
+        return
+    if workers == 1:
+        _start(folder, todo, str(device), seal)
+        for spec in todo:
+            if line := _run_one(spec, stop):
+                yield line
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        min(workers, len(todo)),
+        mp_context=context,
+        initializer=_start,
+        initargs=(folder, todo, str(device), seal),
+    ) as pool:
+        futures = [pool.submit(_run_one, spec, stop) for spec in todo]
+        try:
+            for future in as_completed(futures):
+                if line := future.result():
+                    yield line
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.kill()  # leaving the pool would first train all that is left
+            raise
+        except BrokenProcessPool:
+            raise ResultsError("a worker process died; run the same command again, with fewer workers") from None
+
+
+_worker: dict[str, Any] = {}
+
+
+def _start(folder: Path, specs: Sequence[TrialSpec], device: str, seal: str) -> None:
+    """Prepare this process for the trials; a worker ends with the process that started it.
+
+    As `crosslayer.sweep.processes` does at home, which needs psutil; a node may lack that.
+    """
+    if multiprocessing.parent_process():
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    torch.set_num_threads(specs[0].threads)
+    run = make_runner(specs, load_material(folder, specs, own_device(device)))
+    _worker.update(run=run, home=folder / "trials", seal=seal)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
+
+
+def load_material(folder: Path, specs: Sequence[TrialSpec], device: torch.device) -> Material:
+    """Encoder and windows out of a packed folder."""
+    config = BertConfig.from_dict(json.loads((folder / "encoder.json").read_text(encoding="utf-8")))
+    state = unpack_state(read_arrays(folder / "encoder.npz"))
+    arms = {spec.arm for spec in specs} - {"none"}
+    return Material(
+        encoder=assemble(config, {name: torch.from_numpy(value) for name, value in state.items()}),
+        encoded=read_encoded(folder / "windows.parquet"),
+        intermediate={arm: read_encoded(folder / f"intermediate-{arm}.parquet") for arm in sorted(arms)},
+        device=device,
+    )
+
+
+def _run_one(spec: TrialSpec, stop: float | None) -> str:
+    """Train one trial and write its folder in one step; nothing after ``stop`` on the clock that all processes
+    of a machine share and nobody sets back."""
+    if stop is not None and time.monotonic() > stop:
+        return ""
+    home: Path = _worker["home"]
+    run: Callable[[TrialSpec], Finished] = _worker["run"]
+    temporary = home / f".{spec.key}-{uuid.uuid4().hex[:8]}"
+    temporary.mkdir()
+    start = time.monotonic()
+    result: dict[str, Any] = {"key": spec.key, "torch": torch.__version__, "seal": _worker["seal"]}
+    finished = attempt(spec, run)
+    if isinstance(finished, TrialFailure):
+        result |= {"outcome": finished.outcome, "detail": finished.detail}
+    else:
+        result |= {
+            "outcome": finished.outcome,
+            "dev_history": finished.fitted.dev_history,
+            "losses": finished.fitted.losses,
+            "best_epoch": finished.fitted.best_epoch,
+            "fusion_parameters": finished.fusion_parameters,
+            "trained_parameters": finished.trained_parameters,
+        }
+        finished.predictions.to_parquet(temporary / "predictions.parquet", index=False, compression="zstd")
+        np.savez_compressed(temporary / "diagnostics.npz", allow_pickle=False, **finished.diagnostics)
+    result["seconds"] = round(time.monotonic() - start, 2)
+    (temporary / "result.json").write_text(json.dumps(result), encoding="utf-8")
+    shutil.rmtree(home / spec.key, ignore_errors=True)  # of one that ran out of memory before
+    os.replace(temporary, home / spec.key)
+    dev = result.get("dev_history")
+    said = f", English dev {max(dev):.2f}" if dev else f" ({result['detail']})" if "detail" in result else ""
+    return f"{spec.model} seed {spec.seed}: {result['outcome']}{said}"
+
+
+def write_parts(folder: Path) -> list[Path]:
+    """Pack the finished trials into ``parts/part-N.zip``, at most 15 MiB each."""
+    parts = folder / "parts"
+    shutil.rmtree(parts, ignore_errors=True)
+    parts.mkdir()
+    written: list[Path] = []
+    size = PART_BYTES
+    for trial in sorted(path for path in (folder / "trials").iterdir() if KEY.fullmatch(path.name)):
+        files = [trial / name for name in FILES if (trial / name).exists()]
+        bytes_ = sum(path.stat().st_size + 200 for path in files)
+        if size + bytes_ > PART_BYTES:
+            written.append(parts / f"part-{len(written) + 1}.zip")
+            size = 0
+        size += bytes_
+        with zipfile.ZipFile(written[-1], "a") as archive:
+            for path in files:
+                archive.write(path, f"{trial.name}/{path.name}")
+    return written

@@ -1,0 +1,92 @@
+"""What one process needs to run many trials of one task."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from claimtrack.errors import TrialFailure
+from crosslayer.models.classifier import frozen_layers
+from crosslayer.training.finetuned import Finished, run_finetuned
+from crosslayer.training.frozen import MOST_BYTES, HiddenStates, cache_states, run_frozen, states_bytes
+
+if TYPE_CHECKING:
+    from crosslayer.training.trainee import Material
+    from crosslayer.training.trials import TrialSpec
+
+
+def own_device(kind: str) -> torch.device:
+    """The device of this process: the worker processes of a pool take the GPUs of a machine in turn."""
+    if kind != "cuda":
+        return torch.device(kind)
+    return torch.device("cuda", gpu_of(multiprocessing.current_process().name, torch.cuda.device_count()))
+
+
+def gpu_of(process: str, n_gpus: int) -> int:
+    """The GPU of a process by its name, which ends in its number among its parent's children, from 1; that of a
+    process without a number is the first."""
+    number = process.rpartition("-")[2]
+    return (int(number) - 1) % n_gpus if number.isdecimal() else 0
+
+
+def memory_advice(spec: TrialSpec, error: torch.OutOfMemoryError) -> str:
+    """What was wanted of a GPU whose memory did not suffice, and what to do, in one line."""
+    seen = ". ".join(str(error).partition("\n")[0].split(". ")[:2]).rstrip(".")  # what follows is torch's advice
+    group, batch = spec.fusion.bn_group, spec.training.batch_size
+    computed = spec.micro_batch or batch
+    smaller = [size for size in range(group, computed, group) if batch % size == 0]
+    if smaller:
+        return (
+            f"{seen}; lower compute.micro_batch to {smaller[-1]}, now {computed} sequences are computed together"
+        )
+    remedies = ["shorten data.max_length", "use a larger GPU"]
+    if spec.precision == "float32":
+        remedies.insert(1, "set compute.precision to bfloat16")
+    return (
+        f"{seen}; one normalisation group of {computed} sequences does not fit, and a smaller fusion.bn_group "
+        f"would change the result: {', '.join(remedies[:-1])} or {remedies[-1]}"
+    )
+
+
+def make_runner(specs: Sequence[TrialSpec], material: Material) -> Callable[[TrialSpec], Finished]:
+    """What runs each of ``specs``, the hidden states that none of them changes computed once.
+
+    All trials are of one task and stage, and so of one mode.
+    """
+    torch.set_num_threads(specs[0].threads)
+    states = shared_states(specs, material)
+
+    def run(spec: TrialSpec) -> Finished:
+        if spec.training.mode == "frozen":
+            return run_frozen(spec, material, states["none"])
+        return run_finetuned(spec, material, states)
+
+    return run
+
+
+def shared_states(specs: Sequence[TrialSpec], material: Material) -> dict[str, HiddenStates]:
+    """Hidden states that no trial changes, by arm: of a frozen trunk, or of the layers below the trained ones."""
+    n_layers = int(material.encoder.config.num_hidden_layers)
+    lower = {spec.layer for spec in specs if spec.layer is not None}
+    if specs[0].training.mode == "frozen":
+        return {"none": cache_states(material, material.encoded, {n_layers, *lower})}
+    top = frozen_layers(n_layers, specs[0].training.trainable_layers)
+    below = {top, *(layer for layer in lower if layer < top)}
+    tables = {"none": material.encoded, **material.intermediate}
+    if not top or states_bytes(material, tables.values(), len(below)) > MOST_BYTES:
+        return {}
+    cached = {"none": cache_states(material, material.encoded, below)}
+    return cached | {arm: cache_states(material, table, [top]) for arm, table in material.intermediate.items()}
+
+
+def attempt(spec: TrialSpec, run: Callable[[TrialSpec], Finished]) -> Finished | TrialFailure:
+    """Run one trial; a failure that has a name is given back."""
+    try:
+        return run(spec)
+    except TrialFailure as failure:
+        return failure
+    except torch.OutOfMemoryError as error:
+        return TrialFailure("out_of_memory", memory_advice(spec, error))

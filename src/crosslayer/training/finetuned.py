@@ -1,0 +1,218 @@
+"""One trial: train, choose the epoch on English dev, predict."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from claimtrack.errors import ConfigError, TrialFailure
+from crosslayer.models.classifier import States, TrainedEncoder
+from crosslayer.tasks import INTERMEDIATE
+from crosslayer.training.inference import collapsed, dev_score, diagnose, predict
+from crosslayer.training.trainee import Material, Source, Trainee, build_classifier, stream
+from crosslayer.windows.batching import Batch, micro_batches, training_batches
+from crosslayer.windows.encoded import Encoded
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from transformers import BertModel
+
+    from crosslayer.config import TaskSpec
+    from crosslayer.training.trials import TrialSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """How training went: English dev scores (points) and mean losses by epoch, and the epoch kept (from 1)."""
+
+    dev_history: tuple[float, ...]
+    losses: tuple[float, ...]
+    best_epoch: int
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A trained trial: what goes into its folder."""
+
+    fitted: Fitted
+    predictions: pd.DataFrame
+    diagnostics: dict[str, Array]
+    outcome: str
+    fusion_parameters: int
+    trained_parameters: int
+
+
+def run_finetuned(spec: TrialSpec, material: Material, states: Mapping[str, States]) -> Finished:
+    """Train encoder, fusion and head.
+
+    Args:
+        spec, material: what to train, and on what.
+        states: hidden states below the trained layers by arm, ``none`` for the windows of the task itself; for
+            arms that are absent, those layers run with every batch.
+
+    Raises:
+        TrialFailure: the loss became NaN.
+    """
+    encoder = deepcopy(material.encoder)
+    if spec.arm != "none":
+        _train_intermediate(spec, encoder, material, states.get(spec.arm))
+    source = _trained_encoder(spec, encoder, spec.layer, states.get("none"))
+    return run_on(spec, material, source.to(material.device), source)
+
+
+def run_on(spec: TrialSpec, material: Material, source: Source, encoder: TrainedEncoder | None) -> Finished:
+    """Train fusion and head (and the encoder, if given) on a source of hidden states, then predict."""
+    classifier = build_classifier(spec, spec.task, material).to(material.device)
+    module = Trainee(spec, classifier, source, encoder)
+    fitted = fit(module, material, training_rows(spec, material.encoded))
+    predictions, vectors = predict(module, material)
+    dev = predictions[predictions["split"] == "dev"]
+    fused = sum(parameter.numel() for parameter in classifier.fusion.parameters())
+    return Finished(
+        fitted=fitted,
+        predictions=predictions,
+        diagnostics=diagnose(module, material, vectors) | {"losses": np.array(fitted.losses, np.float32)},
+        outcome="collapsed" if collapsed(spec, dev) else "ok",
+        fusion_parameters=fused,
+        trained_parameters=sum(parameter.numel() for parameter in module.parameters()),
+    )
+
+
+def _trained_encoder(
+    spec: TrialSpec, encoder: BertModel, layer: int | None, states: States | None
+) -> TrainedEncoder:
+    training = spec.training
+    return TrainedEncoder(encoder, layer, training.trainable_layers, training.train_embeddings, states)
+
+
+def _train_intermediate(spec: TrialSpec, encoder: BertModel, material: Material, states: States | None) -> None:
+    """Train ``encoder`` in place on the intermediate task; its head is thrown away (Phang et al. 2020)."""
+    encoded = material.intermediate[spec.arm]
+    training = spec.training.model_copy(
+        update={name: spec.intermediate[name] for name in ("epochs", "learning_rate")}
+    )
+    source = _trained_encoder(spec, encoder, None, states)
+    phase = spec.model_copy(update={"kind": "none", "layer": None, "training": training})
+    task = INTERMEDIATE[spec.task]
+    classifier = build_classifier(phase, task, material).to(material.device)
+    module = Trainee(phase, classifier, source.to(material.device), source)
+    for _ in epochs(module, material, encoded, encoded.rows("train"), training, "intermediate "):
+        pass
+    encoder.requires_grad_(True)
+
+
+def training_rows(spec: TrialSpec, encoded: Encoded) -> Array:
+    """English training windows, or those of one half or of a share of the items.
+
+    Raises:
+        ConfigError: fewer windows than one batch.
+    """
+    rows = encoded.rows("train", "en")
+    if spec.half is not None:
+        parity = [hashlib.sha256(encoded.item[row].encode()).digest()[0] % 2 for row in rows]
+        rows = rows[np.array(parity) == spec.half - 1]
+    if spec.share is not None:
+        order = [hashlib.sha256(f"share:{encoded.item[row]}".encode()).digest()[:8] for row in rows]
+        place = np.array([int.from_bytes(digest, "big") / 2**64 for digest in order])
+        rows = rows[place < spec.share]
+    if len(rows) < spec.training.batch_size:
+        raise ConfigError(
+            f"{spec.task} has {len(rows)} training windows, fewer than tasks.{spec.task}.batch_size "
+            f"{spec.training.batch_size}; raise sizes.train or lower the batch size"
+        )
+    return rows
+
+
+def fit(module: Trainee, material: Material, rows: Array) -> Fitted:
+    """Train for all epochs and keep the one that is best on English dev (the earliest of equals).
+
+    Raises:
+        TrialFailure: ``nan_loss``.
+    """
+    dev: list[float] = []
+    losses: list[float] = []
+    best: list[dict[str, Tensor]] | None = None
+    training = module.spec.training
+    for loss in epochs(module, material, material.encoded, rows, training, ""):
+        losses.append(loss)
+        dev.append(dev_score(module, material))
+        if training.epochs > 1 and dev[-1] > max(dev[:-1], default=-math.inf):
+            best = module.state()
+    if best is not None:
+        module.load(best)
+    return Fitted(tuple(dev), tuple(losses), int(np.argmax(dev)) + 1)
+
+
+def epochs(
+    module: Trainee, material: Material, encoded: Encoded, rows: Array, training: TaskSpec, phase: str
+) -> Iterator[float]:
+    """Train epoch by epoch, giving out each one's mean loss.
+
+    AdamW, linear decay to 0 without warm-up, gradients clipped to norm ``clip`` (XTREME's settings).
+
+    Args:
+        encoded, rows: the windows to train on.
+        training: hyper-parameters of this phase.
+        phase: names the random streams for data order and dropout.
+
+    Raises:
+        TrialFailure: ``nan_loss``.
+    """
+    steps = training.epochs * (len(rows) // training.batch_size)
+    optimiser = build_optimiser(module, training)
+    decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
+    order = np.random.default_rng(stream(module.spec, f"{phase}order"))
+    torch.manual_seed(stream(module.spec, f"{phase}dropout"))
+    for _ in range(training.epochs):
+        batches = training_batches(encoded, rows, training.batch_size, order, material.pad_id)
+        module.train(True)
+        losses = [_step(module, batch.to(material.device), optimiser, decay, training) for batch in batches]
+        yield float(torch.stack(losses).mean())
+
+
+def _step(
+    module: Trainee,
+    batch: Batch,
+    optimiser: torch.optim.Optimizer,
+    decay: torch.optim.lr_scheduler.LambdaLR,
+    training: TaskSpec,
+) -> Tensor:
+    """One optimiser step; returns the loss.
+
+    Micro-batches count by their labels, so that the gradients they add up to are those of the batch's mean loss.
+    """
+    optimiser.zero_grad(set_to_none=True)
+    losses: list[Tensor] = []
+    for part in micro_batches(batch, module.spec.micro_batch):
+        _, logits = module.forward(part)
+        loss = nn.functional.cross_entropy(logits, part.labels, label_smoothing=training.label_smoothing)
+        if not torch.isfinite(loss):
+            raise TrialFailure("nan_loss", f"loss {loss.item()} at learning rate {decay.get_last_lr()[0]:.3g}")
+        loss = loss * (len(part.labels) / len(batch.labels))
+        loss.backward()  # type: ignore[no-untyped-call]
+        losses.append(loss.detach())
+    nn.utils.clip_grad_norm_(module.parameters(), training.clip)
+    optimiser.step()
+    decay.step()
+    return torch.stack(losses).sum()
+
+
+def build_optimiser(module: Trainee, training: TaskSpec) -> torch.optim.AdamW:
+    """AdamW; the fusion module may have a learning rate of its own."""
+    fusion = [p for p in module.classifier.fusion.parameters() if p.requires_grad]
+    ids = {id(parameter) for parameter in fusion}
+    groups: list[dict[str, Any]] = [{"params": [p for p in module.parameters() if id(p) not in ids]}]
+    if fusion:
+        rate = module.spec.fusion.learning_rate or training.learning_rate
+        groups.append({"params": fusion, "lr": rate})
+    return torch.optim.AdamW(groups, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)

@@ -1,0 +1,90 @@
+"""Frozen layers: their hidden states are computed once for a task and shared by all its trials."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crosslayer.models.classifier import Hidden
+from crosslayer.training.finetuned import Finished, run_on
+from crosslayer.training.inference import MAX_TOKENS
+from crosslayer.training.trainee import Material
+from crosslayer.windows.batching import Batch, prediction_batches
+from crosslayer.windows.encoded import Encoded
+
+if TYPE_CHECKING:
+    from crosslayer.training.trials import TrialSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+MOST_BYTES = 4 * 2**30
+"""The most that cached states of a fine-tuned sweep may take; above it the frozen layers run every time."""
+
+
+class HiddenStates:
+    """Hidden states of some layers for all windows of a table.
+
+    Args:
+        layers: layer numbers; 0 are the embeddings.
+        states: by layer, (tokens + 1, E); the last row is zero and stands for padding.
+        offsets: (W,) row of each window's first sub-word.
+    """
+
+    def __init__(self, states: dict[int, Tensor], offsets: Array) -> None:
+        self.states = states
+        self.offsets = torch.from_numpy(offsets)
+
+    def get(self, layer: int, batch: Batch) -> Tensor:
+        """The states of one layer for a batch, (B, T, E) float32."""
+        state = self.states[layer]
+        step = torch.arange(batch.ids.shape[1], device=batch.ids.device)
+        index = self.offsets[torch.from_numpy(batch.windows)].to(batch.ids.device)[:, None] + step
+        return state[torch.where(batch.mask, index, len(state) - 1)].float()
+
+
+@torch.inference_mode()
+def cache_states(material: Material, encoded: Encoded, layers: Iterable[int]) -> HiddenStates:
+    """Run the encoder once over all windows and keep the states of ``layers``."""
+    lengths = encoded.lengths()
+    offsets = np.cumsum(lengths) - lengths
+    width = int(material.encoder.config.hidden_size)
+    states = {
+        layer: torch.zeros(int(lengths.sum()) + 1, width, device=material.device) for layer in sorted(set(layers))
+    }
+    encoder: Any = material.encoder
+    encoder.to(material.device).eval()
+    for batch in prediction_batches(encoded, np.arange(len(encoded)), MAX_TOKENS, material.pad_id):
+        moved = batch.to(material.device)
+        output = encoder(
+            input_ids=moved.ids,
+            token_type_ids=moved.types,
+            attention_mask=moved.mask.long(),
+            output_hidden_states=True,
+        )
+        starts = offsets[batch.windows]
+        for layer, state in states.items():
+            hidden = output.hidden_states[layer].float()
+            for row, start in enumerate(starts.tolist()):
+                length = int(lengths[batch.windows[row]])
+                state[start : start + length] = hidden[row, :length]
+    return HiddenStates(states, offsets)
+
+
+def states_bytes(material: Material, tables: Iterable[Encoded], n_layers: int) -> int:
+    """What caching ``n_layers`` layers of all these windows takes."""
+    tokens = sum(int(table.lengths().sum()) for table in tables)
+    return tokens * n_layers * int(material.encoder.config.hidden_size) * 4
+
+
+def run_frozen(spec: TrialSpec, material: Material, states: HiddenStates) -> Finished:
+    """Train fusion and head on cached states."""
+    last = int(material.encoder.config.num_hidden_layers)
+    lower = spec.layer if spec.layer is not None else last
+
+    def source(batch: Batch) -> Hidden:
+        return states.get(lower, batch), states.get(last, batch)
+
+    return run_on(spec, material, source, None)

@@ -1,0 +1,151 @@
+"""Predictions and diagnostics of a trained model.
+
+Notation: N predicted positions over all windows, W windows, K labels, L languages, E width.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from crosslayer.metrics import task_score
+from crosslayer.models.classifier import pool
+from crosslayer.models.fusion import AIF
+from crosslayer.tasks import TASKS
+from crosslayer.training.trainee import Material, Trainee
+from crosslayer.windows.batching import prediction_batches
+from crosslayer.windows.encoded import Encoded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from crosslayer.training.trials import TrialSpec
+
+Array = np.ndarray[Any, np.dtype[Any]]
+MAX_TOKENS = 4096
+"""Padded sub-words of a prediction batch."""
+ONE_LABEL = 0.95
+"""A pair model that gives one label to this share of English dev items has collapsed."""
+
+
+def dev_score(module: Trainee, material: Material) -> float:
+    """The task's score on English dev, points."""
+    encoded = material.encoded
+    rows = encoded.rows("dev", "en")
+    logits, _ = _forward_all(module, material, encoded, rows)
+    gold = np.concatenate([encoded.labels[row] for row in rows])
+    item = np.repeat(encoded.item[rows], [len(encoded.labels[row]) for row in rows])
+    return task_score(module.spec.task, gold, logits.argmax(1), item)
+
+
+def predict(module: Trainee, material: Material) -> tuple[pd.DataFrame, Array]:
+    """Predict English dev and the test split of every language.
+
+    Returns:
+        The prediction table, and the mean-pooled fused vectors of all test windows, (W, E).
+    """
+    encoded = material.encoded
+    test = [encoded.rows("test", language) for language in encoded.languages("test")]
+    rows = np.concatenate([encoded.rows("dev", "en"), *test])
+    logits, vectors = _forward_all(module, material, encoded, rows)
+    return prediction_frame(encoded, rows, logits), vectors[len(encoded.rows("dev", "en")) :]
+
+
+@torch.inference_mode()
+def _forward_all(module: Trainee, material: Material, encoded: Encoded, rows: Array) -> tuple[Array, Array]:
+    """Logits (N, K) in the order of ``rows``, and pooled fused vectors (len(rows), E)."""
+    module.train(False)
+    counts = np.array([len(encoded.labels[row]) for row in rows])
+    offset = dict(zip(rows.tolist(), (np.cumsum(counts) - counts).tolist(), strict=True))
+    place = {row: i for i, row in enumerate(rows.tolist())}
+    logits: Array | None = None
+    vectors = np.zeros((len(rows), int(material.encoder.config.hidden_size)), np.float32)
+    for batch in prediction_batches(encoded, rows, MAX_TOKENS, material.pad_id):
+        moved = batch.to(material.device)
+        fused, scores = module.forward(moved)
+        if logits is None:
+            logits = np.zeros((counts.sum(), scores.shape[1]), np.float32)
+        where = [offset[window] + np.arange(len(encoded.labels[window])) for window in batch.windows.tolist()]
+        logits[np.concatenate(where)] = scores.float().cpu().numpy()
+        vectors[[place[window] for window in batch.windows.tolist()]] = pool(fused, moved.mask).cpu().numpy()
+    assert logits is not None
+    return logits, vectors
+
+
+def prediction_frame(encoded: Encoded, rows: Array, logits: Array) -> pd.DataFrame:
+    """The border table of one trial: see `crosslayer.predictions.records.schema`."""
+    import pandas as pd
+
+    counts = [len(encoded.labels[row]) for row in rows]
+    repeat = np.repeat(rows, counts)
+    within = np.concatenate([np.arange(count) for count in counts])
+    centred = (logits - logits.max(axis=1, keepdims=True)).astype(np.float16)
+    columns: dict[str, Any] = {
+        "split": pd.Categorical(encoded.split[repeat]),
+        "language": pd.Categorical(encoded.language[repeat]),
+        "item": pd.Categorical(encoded.item[repeat]),
+        "position": (encoded.start[repeat] + within).astype(np.int32),
+        "gold": np.concatenate([encoded.labels[row] for row in rows]).astype(np.int8),
+        "predicted": logits.argmax(axis=1).astype(np.int8),
+    }
+    columns |= {f"score_{k}": centred[:, k] for k in range(logits.shape[1])}
+    return pd.DataFrame(columns)
+
+
+def collapsed(spec: TrialSpec, dev: pd.DataFrame) -> bool:
+    """Whether training fell into one answer: a pair model that gives (nearly) one label to all of English
+    dev, or a tag model that gives one tag to every token."""
+    shares = dev["predicted"].value_counts(normalize=True)
+    return bool(shares.iloc[0] >= (ONE_LABEL if TASKS[spec.task].kind == "pair" else 1.0))
+
+
+def diagnose(module: Trainee, material: Material, vectors: Array) -> dict[str, Array]:
+    """Fused vectors by language, and the attention weights on the common text."""
+    encoded = material.encoded
+    languages = encoded.languages("test")
+    counts = [len(encoded.rows("test", language)) for language in languages]
+    by_language = np.split(vectors, np.cumsum(counts)[:-1])
+    arrays: dict[str, Array] = {
+        "languages": np.array(languages),
+        "fused_mean": np.stack([part.mean(axis=0) for part in by_language]),
+    }
+    if TASKS[module.spec.task].kind == "pair":
+        arrays["pair_similarity"] = _pair_similarity(by_language)
+    attention = next((m for m in module.classifier.fusion.modules() if isinstance(m, AIF)), None)
+    return arrays if attention is None else arrays | _attention(module, attention, material)
+
+
+def _pair_similarity(by_language: list[Array]) -> Array:
+    """Mean cosine between parallel items, (L, L)."""
+    unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in by_language]
+    return np.array([[float((a * b).sum(1).mean()) for b in unit] for a in unit], np.float32)
+
+
+@torch.inference_mode()
+def _attention(module: Trainee, attention: AIF, material: Material) -> dict[str, Array]:
+    """Mean and variance over the common text's sub-words of sigmoid(G + L), each (E,)."""
+    seen: list[Tensor] = []
+    weights = attention.weights
+
+    def record(fused: Tensor, mask: Tensor) -> Tensor:
+        result = weights(fused, mask)
+        seen.append(result[mask].float().cpu())
+        return result
+
+    attention.weights = record  # type: ignore[method-assign]
+    try:
+        module.train(False)
+        encoded = material.encoded
+        for batch in prediction_batches(encoded, encoded.rows("common"), MAX_TOKENS, material.pad_id):
+            moved = batch.to(material.device)
+            module.classifier.fusion(*module.source(moved), moved.mask)
+    finally:
+        attention.weights = weights  # type: ignore[method-assign]
+    tokens = torch.cat(seen)
+    return {
+        "attention_mean": tokens.mean(0).numpy(),
+        "attention_variance": tokens.var(0, correction=0).numpy(),
+    }

@@ -1,0 +1,119 @@
+"""What is trained together in one trial, and the random streams it draws from."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+from crosslayer.models.classifier import Classifier, Head, Hidden, TrainedEncoder
+from crosslayer.models.fusion import build_fusion
+from crosslayer.tasks import TASKS, TaskName
+from crosslayer.windows.batching import Batch
+from crosslayer.windows.encoded import Encoded
+
+if TYPE_CHECKING:
+    from transformers import BertModel
+
+    from crosslayer.training.trials import TrialSpec
+
+Source = Callable[[Batch], Hidden]
+
+
+def pad_id_of(encoder: BertModel) -> int:
+    """The padding sub-word of an encoder; trimming keeps it."""
+    pad_id = encoder.config.pad_token_id
+    assert pad_id is not None
+    return int(pad_id)
+
+
+@dataclass(frozen=True)
+class Material:
+    """What all trials of a task share.
+
+    Attributes:
+        encoder: the trunk with trimmed embeddings; trials train a copy.
+        encoded: windows of the task; its split ``common`` is one English text, the same for all tasks, on
+            which attention is compared.
+        intermediate: windows of the intermediate task by arm.
+        device: where trials run.
+    """
+
+    encoder: BertModel
+    encoded: Encoded
+    intermediate: dict[str, Encoded]
+    device: torch.device
+
+    @property
+    def pad_id(self) -> int:
+        """The padding sub-word."""
+        return pad_id_of(self.encoder)
+
+
+def stream(spec: TrialSpec, purpose: str) -> int:
+    """The seed of one random stream. Data order, head, dropout and fusion have one each, and none depends on
+    the model: trials of one seed differ in nothing but the model."""
+    digest = hashlib.sha256(f"{spec.task}:{spec.seed}:{purpose}".encode()).digest()
+    return int.from_bytes(digest[:6], "big")
+
+
+@dataclass
+class Trainee:
+    """The parts that are trained together."""
+
+    spec: TrialSpec
+    classifier: Classifier
+    source: Source
+    encoder: TrainedEncoder | None
+
+    def parts(self) -> list[nn.Module]:
+        """The modules with parameters."""
+        return [self.classifier] if self.encoder is None else [self.classifier, self.encoder]
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """What is trained."""
+        return (p for part in self.parts() for p in part.parameters() if p.requires_grad)
+
+    def train(self, mode: bool) -> None:
+        """Training or evaluation mode."""
+        for part in self.parts():
+            part.train(mode)
+
+    def state(self) -> list[dict[str, Tensor]]:
+        """A copy of all weights and running statistics."""
+        return [
+            {name: value.detach().clone() for name, value in part.state_dict().items()} for part in self.parts()
+        ]
+
+    def load(self, state: list[dict[str, Tensor]]) -> None:
+        """Put a copy back."""
+        for part, values in zip(self.parts(), state, strict=True):
+            part.load_state_dict(values)
+
+    def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Fused embeddings and logits, under the trial's precision."""
+        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=self.spec.precision == "bfloat16"):
+            return self.classifier(self.source(batch), batch)  # type: ignore[no-any-return]
+
+
+def build_classifier(spec: TrialSpec, task: TaskName, material: Material) -> Classifier:
+    """Fusion and head, each initialised from its own stream."""
+    width = int(material.encoder.config.hidden_size)
+    about = TASKS[task]
+    training = spec.training
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream(spec, "fusion"))
+        fusion = build_fusion(spec.kind, width, spec.fusion)
+        torch.manual_seed(stream(spec, f"head:{task}"))
+        head = Head(
+            width,
+            len(about.labels),
+            pair=about.kind == "pair",
+            pooling=training.pooling,
+            dropout=training.dropout,
+        )
+    return Classifier(fusion, head)

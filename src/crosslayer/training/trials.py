@@ -1,0 +1,194 @@
+"""A trial: what is trained, under which content key, and where it is kept.
+
+One trial is one model of one task with one seed. Its folder is complete or absent: it is written under a
+temporary name and renamed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from claimtrack.errors import ResultsError
+from crosslayer.config import Arm, Control, FusionKind, FusionSpec, Profile, TaskSpec
+from crosslayer.predictions.records import (
+    AT_SHARE,
+    SMOOTHED,
+    VARIED,
+    Stage,
+    TrialRecord,
+    read_arrays,
+    read_predictions,
+    read_record,
+)
+from crosslayer.tasks import TaskName
+
+log = logging.getLogger(__name__)
+
+TRIAL_VERSION = 3
+"""Part of every key. Raise it when a change of the sources changes what a trial computes."""
+
+
+class TrialSpec(BaseModel):
+    """Everything that decides a trial's predictions.
+
+    Attributes:
+        stage, task, model, arm, seed: which trial.
+        kind, fusion, layer: the fusion module and its lower layer.
+        half: 1 or 2 trains on that half of the training items only.
+        share: trains on that share of them; absent from the key where it is all.
+        micro_batch: windows of a batch that are computed at a time; absent from the key where they are all.
+        training: hyper-parameters, sizes left out (the data digest covers them).
+        intermediate: items, epochs and learning rate of the intermediate phase of an arm.
+        digests: of the encoder and of every table of windows that the trial reads.
+        precision, device_kind, threads: what the arithmetic depends on.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    version: int = TRIAL_VERSION
+    stage: Stage
+    task: TaskName
+    model: str
+    arm: Arm = "none"
+    seed: int
+    kind: FusionKind
+    fusion: FusionSpec
+    layer: int | None = None
+    half: int | None = None
+    share: float | None = None
+    micro_batch: int | None = None
+    training: TaskSpec
+    intermediate: dict[str, float | int | str] = {}
+    digests: dict[str, str]
+    precision: str
+    device_kind: str
+    threads: int
+
+    @property
+    def key(self) -> str:
+        """The content key: 16 hexadecimal digits of a SHA-256."""
+        text = json.dumps(self.content(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def content(self) -> dict[str, Any]:
+        """What the key is made of."""
+        absent = {name for name in ("share", "micro_batch") if getattr(self, name) is None}
+        return self.model_dump(mode="json", exclude=absent)
+
+    def record(self, **result: Any) -> TrialRecord:
+        """The record of this trial with its result."""
+        shared = {name: getattr(self, name) for name in ("stage", "task", "model", "layer", "arm", "seed")}
+        arithmetic = {name: getattr(self, name) for name in ("precision", "device_kind", "threads")}
+        return TrialRecord(
+            key=self.key,
+            mode=self.training.mode,
+            specification=self.content(),
+            **shared,
+            **arithmetic,
+            **result,
+        )
+
+
+class Variant(NamedTuple):
+    """A model of a sweep: its name, and what differs from the others of its task and seed.
+
+    ``label_smoothing`` is that of the task where it is ``None``.
+    """
+
+    model: str
+    kind: FusionKind
+    fusion: FusionSpec
+    layer: int | None = None
+    half: int | None = None
+    share: float | None = None
+    label_smoothing: float | None = None
+
+
+def variants(profile: Profile, task: TaskName) -> Iterator[Variant]:
+    """The models that a sweep compares on a task, the baseline first."""
+    fusion, sweep = profile.fusion, profile.sweep.of(task)
+    control_layer = sweep.control_layers.get(task, sweep.control_layer)
+    yield Variant("baseline", "none", fusion)
+    for layer in sweep.layers:
+        yield Variant(f"layer_{layer}", "dlfa", fusion, layer)
+    for control in sweep.controls:
+        yield Variant(control, *_control(control, fusion, control_layer))
+    if sweep.halves:
+        for half in (1, 2):
+            yield Variant(f"half_{half}", "dlfa", fusion, sweep.control_layer, half)
+
+
+def variations(profile: Profile, task: TaskName) -> Iterator[Variant]:
+    """Our own choices varied on a task: settings of D_x, fewer training items, label smoothing."""
+    sweep = profile.sweep
+    if task not in sweep.variations.tasks:
+        return
+    for changes in sweep.variations.fusion:
+        name = ",".join(f"{key}={value}" for key, value in changes.items())
+        yield Variant(f"{VARIED}{name}", "dlfa", profile.varied_fusion(changes), sweep.control_layer)
+    for share in sweep.variations.train_shares:
+        yield Variant(f"baseline{AT_SHARE}{share:g}", "none", profile.fusion, share=share)
+        yield Variant(f"dlfa{AT_SHARE}{share:g}", "dlfa", profile.fusion, sweep.control_layer, share=share)
+    for value in sweep.variations.label_smoothing:
+        yield Variant(f"{SMOOTHED}{value:g}", "none", profile.fusion, label_smoothing=value)
+
+
+def _control(control: Control, fusion: FusionSpec, layer: int | None) -> tuple[FusionKind, FusionSpec, int | None]:
+    if control == "self":
+        return "self", fusion, None
+    if control == "gate":
+        return "dlfa", fusion.model_copy(update={"form": "gate"}), layer
+    return control, fusion, layer
+
+
+def finished(home: Path, spec: TrialSpec) -> TrialRecord | None:
+    """The record of that trial if its folder is there and usable; a damaged one is trained again."""
+    folder = home / spec.key
+    if not (folder / "trial.json").exists():
+        return None
+    try:
+        record = read_record(folder / "trial.json")
+        if record.outcome in ("ok", "collapsed"):
+            read_predictions(folder / "predictions.parquet")
+            read_arrays(folder / "diagnostics.npz")
+    except ResultsError as error:
+        log.warning("%s", error)
+        return None
+    return record if record.outcome in ("ok", "collapsed", "nan_loss") else None
+
+
+def write_trial(home: Path, record: TrialRecord, fill: Callable[[Path], None]) -> None:
+    """Write a trial's folder in one step; a former one of the same key is replaced."""
+    temporary = home / f".{record.key}-{uuid.uuid4().hex[:8]}"
+    temporary.mkdir(parents=True)
+    fill(temporary)
+    (temporary / "trial.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    final = home / record.key
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(temporary, final)
+
+
+def sweep_leftovers(home: Path) -> None:
+    """Remove the temporary folders of an interrupted run."""
+    for path in home.glob(".*-*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+
+
+def write_manifest(home: Path, specs: Iterable[TrialSpec]) -> None:
+    """Name the keys that count; everything after the sweep reads only those."""
+    keys = [spec.key for spec in specs]
+    temporary = home / ".manifest.json"
+    temporary.write_text(json.dumps({"keys": keys}, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, home / "manifest.json")

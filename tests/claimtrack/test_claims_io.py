@@ -1,0 +1,259 @@
+"""Claims in and out: a report's table to a registry; verdicts as JSON, CSV and JSON-LD; two runs compared."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+
+from claimtrack.compare import compare
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import Evidence, Interval, Part
+from claimtrack.export import COLUMNS, to_csv, to_json, to_jsonld, to_rows
+from claimtrack.importer import BLANK, MARKS, read_report, skeleton
+from claimtrack.registry import Registry, json_schema, load_registry
+from claimtrack.results import RunResults
+from claimtrack.verdict import decide
+from repository import ROOT
+from synthetic_run import make_profile
+
+SOURCE = ROOT / ".." / "shared" / "source-report.txt"
+PROFILE = make_profile(controls=())
+TABLE = "Claim\tVerified\tConfidence\n"
+HOSTILE = (
+    "<script>alert(1)</script>",
+    "\\input{x} % _ $",
+    "]]> & 'a': *b",
+    "=cmd|' /C calc'!A0",
+    "\u202eright to left",
+)
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry()
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "report.txt"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+# Import
+
+
+@pytest.mark.skipif(not SOURCE.exists(), reason="the source report is not on this machine")
+def test_the_source_report_gives_the_claims_of_the_registry(registry: Registry) -> None:
+    found = read_report(SOURCE)
+    assert (found.title, found.date, list(found.cites)) == (
+        registry.source.title, registry.source.date, registry.source.cites
+    )  # fmt: skip
+    assert found.question == registry.entry("Q01").source_text
+    rows = [entry for entry in registry.entries.values() if entry.source_row is not None]
+    assert len(found.rows) == len(rows) == 17
+    for row, entry in zip(found.rows, rows, strict=True):
+        assert (row.text, row.verified, row.confidence, row.truncated) == (
+            entry.source_text, entry.verified, entry.confidence, entry.truncated
+        )  # fmt: skip
+
+
+def test_a_skeleton_names_its_first_blank_and_is_a_registry_once_filled(
+    tmp_path: Path, registry: Registry
+) -> None:
+    report = write(tmp_path, f"A title\n\n2 July 2026\n{TABLE}A claim of $x^2$.\t✓\t0.5\nIt breaks o\tno\t0\n")
+    path = tmp_path / "registry.yaml"
+    path.write_text(skeleton(read_report(report), report.name), encoding="utf-8")
+    with pytest.raises(ClaimError, match=r"registry\.yaml, line \d+: .*source\.note"):
+        load_registry(path)
+    content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    content["source"]["note"] = "a note"
+    model = registry.entry("C17").model_dump(mode="json", exclude_none=True)
+    for entry in content["entries"].values():
+        assert {name for name in BLANK if entry[name] is None} == set(BLANK)
+        entry.update({name: model[name] for name in BLANK if name != "primary_source"})
+        entry["primary_source"] = {"supports": None, "cell": "none"}
+    with path.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe").dump(content, stream)
+    filled = load_registry(path)
+    assert [(e.source_text, e.verified, e.truncated) for e in filled.entries.values()] == [
+        ("A claim of $x^2$.", True, False), ("It breaks o", False, True)
+    ]  # fmt: skip
+    assert filled.source.date == "2026-07-02"
+
+
+line = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(line, st.sampled_from(sorted(MARKS)), st.floats(0, 1)), min_size=1, max_size=5))
+def test_any_texts_come_through_yaml_as_they_are(
+    tmp_path_factory: Any, rows: list[tuple[str, str, float]]
+) -> None:
+    folder = tmp_path_factory.mktemp("report")
+    body = "".join(f"{text}\t{mark}\t{confidence}\n" for text, mark, confidence in rows)
+    found = read_report(write(folder, f"Title\n{TABLE}{body}"))
+    content = YAML(typ="safe").load(skeleton(found, "x"))
+    kept = [(e["source_text"], e["verified"], e["confidence"]) for e in content["entries"].values()]
+    assert kept == [(text, MARKS[mark], confidence) for text, mark, confidence in rows]
+
+
+@pytest.mark.parametrize("text", HOSTILE[:4])
+def test_hostile_claims_are_text(tmp_path: Path, text: str) -> None:
+    found = read_report(write(tmp_path, f"T\n{TABLE}{text}\t×\t0.1\n"))
+    assert YAML(typ="safe").load(skeleton(found, "a\nb: c"))["entries"]["C01"]["source_text"] == text
+
+
+def test_a_table_with_bars(tmp_path: Path) -> None:
+    text = "T\n| Claim | Verified | Confidence |\n|---|:-:|---|\n| One. | yes | 0.2 |\n\n| Not | a | claim |\n"
+    (row,) = read_report(write(tmp_path, text)).rows
+    assert (row.text, row.verified, row.confidence) == ("One.", True, 0.2)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "is empty"),
+        ("\n \n", "is empty"),
+        ("Title\nno table", "no table with the columns Claim, Verified and Confidence"),
+        (f"T\n{TABLE}", "line 2: the table has 0 claims"),
+        (f"T\n{TABLE}a claim\t✓\n", "line 3: 2 cells, 0 empty"),
+        (f"T\n{TABLE}\t✓\t0.1\n", "line 3: 3 cells, 1 empty"),
+        (f"T\n{TABLE}a\tmaybe\t0.1\n", "line 3: 'maybe' is no mark"),
+        (f"T\n{TABLE}a\t✓\tnan\n", "line 3: 'nan' is no confidence"),
+        (f"T\n{TABLE}a\t✓\t1.5\n", "line 3: '1.5' is no confidence"),
+        (f"T\n{TABLE}a\x1bb\t✓\t0.5\n", "line 3: the claim holds a control character"),
+        (f"T\n{TABLE}{HOSTILE[4]}\t✓\t0.5\n", "line 3: the claim holds a control character"),
+        (f"T\n{TABLE}" + "a\t✓\t0.5\n" * 100, "the table has 100 claims; 1 to 99"),
+    ],
+)
+def test_a_malformed_report_is_one_line(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ClaimError) as error:
+        read_report(write(tmp_path, text))
+    assert told in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_report_that_is_no_text(tmp_path: Path) -> None:
+    (tmp_path / "report.pdf").write_bytes(b"%PDF-1.5\n\xff\xfe")
+    with pytest.raises(ClaimError, match=r"is not UTF-8 \(byte 9\)"):
+        read_report(tmp_path / "report.pdf")
+    with pytest.raises(ClaimError, match="cannot be read"):
+        read_report(tmp_path / "absent.txt")
+    (tmp_path / "big.txt").write_bytes(b"a" * (2**20 + 1))
+    with pytest.raises(ClaimError, match="more than 1048576 bytes"):
+        read_report(tmp_path / "big.txt")
+
+
+# Export and comparison
+
+
+def a_run(registry: Registry, name: str, estimate: float | None, half: float = 1.0) -> RunResults:
+    """A run that measured C05 on NER only."""
+    bounds = None if estimate is None else Interval(low=estimate - half, high=estimate + half, method="made up")
+    part = Part(measure="dev_selected_gain", task="ner", estimate=estimate, interval=bounds, unit="points",
+                n_seeds=5, judged=True)  # fmt: skip
+    evidence = Evidence(
+        claim="C05", profile=PROFILE.profile, run=name, metric="dev_selected_gain_v1", parts=(part,),
+        status="missing" if estimate is None else "measured", headline=None if estimate is None else 0,
+    )  # fmt: skip
+    found = {"C05": evidence}
+    verdicts = {claim: decide(entry, found.get(claim), PROFILE, name) for claim, entry in registry.entries.items()}
+    return RunResults(name, f"title of {name}", PROFILE, Path("ledger") / name, found, verdicts, {})
+
+
+def test_rows_hold_the_headline_and_where_it_comes_from(registry: Registry) -> None:
+    rows = list(to_rows([a_run(registry, "one", 2.0)]))
+    assert all(tuple(row) == COLUMNS for row in rows)
+    assert [row["claim"] for row in rows] == list(registry.entries)
+    row = next(row for row in rows if row["claim"] == "C05")
+    assert (row["estimate"], row["low"], row["high"], row["unit"]) == (2.0, 1.0, 3.0, "points")
+    assert row["evidence"] == "ledger/one/claims/C05/evidence.json"
+    assert (rows[0]["verdict"], rows[0]["estimate"], rows[0]["evidence"]) == ("not run", None, None)
+    listed = json.loads(to_json(registry, [a_run(registry, "one", 2.0)]))
+    literature = [record.pop("literature") for record in listed]
+    decisions = {record["claim"]: record.pop("decisions") for record in listed}
+    assert listed == rows
+    found = dict.fromkeys(("xnli", "pawsx", "pos"), "missing") | {"ner": "holds"}
+    rest = {"note": "", "seeds": None, "hours": None}
+    assert decisions.pop("C05") == {task: {"decision": name, **rest} for task, name in found.items()}
+    assert not any(decisions.values())
+    assert literature == [[item.model_dump() for item in e.literature] for e in registry.entries.values()]
+
+
+def test_csv_comes_back_and_no_cell_is_a_formula(registry: Registry) -> None:
+    run = a_run(registry, "one", -2.0)
+    because = run.verdicts["C05"].model_copy(update={"because": HOSTILE[3]})
+    run = replace(run, verdicts={**run.verdicts, "C05": because})
+    rows = list(csv.DictReader(io.StringIO(to_csv(registry, [run]))))
+    row = next(row for row in rows if row["claim"] == "C05")
+    assert row["because"] == f"'{HOSTILE[3]}"
+    assert float(row["estimate"]) == -2.0, "a number stays one"
+    assert len(rows) == len(registry.entries)
+
+
+def test_json_ld_reviews_every_claim(registry: Registry) -> None:
+    document = json.loads(to_jsonld(registry, [a_run(registry, "one", 2.0), a_run(registry, "two", None)]))
+    by_type: dict[str, list[Any]] = {}
+    for node in document["@graph"]:
+        by_type.setdefault(node["@type"], []).append(node)
+    claims = {node["@id"]: node["text"] for node in by_type["Claim"]}
+    assert len(claims) == len(registry.entries)
+    assert len(by_type["ClaimReview"]) == 2 * len(claims)
+    for review in by_type["ClaimReview"]:
+        assert review["claimReviewed"] == claims[review["itemReviewed"]["@id"]]
+        assert review["reviewRating"]["alternateName"]
+    assert len({node["@id"] for node in document["@graph"]}) == len(document["@graph"])
+
+
+def test_json_ld_says_with_cito_how_literature_relates_to_a_claim(registry: Registry) -> None:
+    document = json.loads(to_jsonld(registry, []))
+    schema_org, prefixes = document["@context"]
+    assert (schema_org, prefixes) == ("https://schema.org", {"cito": "http://purl.org/spar/cito/"})
+    terms = {
+        "supports": "supports", "contradicts": "disputes", "partly": "qualifies", "context": "citesAsRelated",
+    }  # fmt: skip
+    expected = [
+        (item.source, f"cito:{terms[item.direction]}", f"#{claim}")
+        for claim, entry in registry.entries.items()
+        for item in entry.literature
+    ]
+    found = [
+        (node["name"], key, node[key]["@id"])
+        for node in document["@graph"]
+        for key in node
+        if key.startswith("cito:")
+    ]
+    assert found == expected
+    assert {term for _, term, _ in found} == {f"cito:{term}" for term in terms.values()}
+
+
+def test_two_runs_are_compared_in_half_widths(registry: Registry) -> None:
+    one, two = a_run(registry, "one", 2.0, half=3.0), a_run(registry, "two", -8.0, half=4.0)
+    (found,) = compare(one, two)
+    assert found.claim == "C05"
+    (moved,) = found.values
+    assert (moved.about, moved.one, moved.two) == ("dev_selected_gain NER", 2.0, -8.0)
+    assert moved.ratio == pytest.approx(10 / 5), "root of 3 squared and 4 squared"
+    assert list(compare(one, replace(one, name="again"))) == []
+    (lost,) = compare(one, a_run(registry, "three", None))
+    assert (lost.values[0].two, lost.values[0].ratio) == (None, None)
+
+
+def test_the_schema_accepts_the_registry_and_refuses_a_typo() -> None:
+    schema = json_schema()
+    text = Path("claims/registry.yaml").read_text(encoding="utf-8")
+    content = YAML(typ="safe").load(text)
+    jsonschema.validate(content, schema)
+    content["entries"]["C01"]["tilte"] = "x"
+    with pytest.raises(jsonschema.ValidationError, match="tilte"):
+        jsonschema.validate(content, schema)

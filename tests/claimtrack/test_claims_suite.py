@@ -1,0 +1,547 @@
+"""The checks of ``pytest claims/`` against spoiled evidence, pinning, and the suite itself as a whole."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy.stats import norm, t
+
+from claimtrack.checks import (
+    evidence_problems,
+    expected_problems,
+    is_shipped,
+    key_problems,
+    present_keys,
+    verdict_problems,
+)  # fmt: skip
+from claimtrack.errors import ClaimError, ConfigError
+from claimtrack.evidence import Check, Evidence, Interval, Part, read_evidence, write_evidence
+from claimtrack.pins import pin, prediction_range, round_trip
+from claimtrack.registry import Direction, Literature, Registry, load_registry
+from claimtrack.results import (
+    Place,
+    fresh_place,
+    load,
+    load_all,
+    load_fresh,
+    load_recorded,
+    places,
+    recorded_place,
+    table,
+)  # fmt: skip
+from crosslayer.config import Profile, load_profile
+from repository import ROOT
+
+PROFILE = """\
+profile: small
+encoder: {source: random}
+data: {source: fragment}
+tasks: {pos: {epochs: 1, learning_rate: 0.001}, ner: {epochs: 1, learning_rate: 0.001}}
+fusion: {}
+sweep: {layers: [1], seeds: [0, 1, 2]}
+intermediate: {}
+probe: {}
+compute: {}
+claims: [C05, C09, C17]
+"""
+GAIN, HALF = 0.7, 0.6
+
+
+def gains(place: str = "fresh", **more: Any) -> Evidence:
+    parts = tuple(
+        Part(
+            measure="dev_selected_gain", task=task, estimate=gain, unit="points", n_seeds=3, judged=True,
+            interval=Interval(low=gain - HALF, high=gain + HALF, method="t"),
+        )
+        for task, gain in (("pos", GAIN), ("ner", 1 / 3))
+    )  # fmt: skip
+    record = {"claim": "C05", "metric": "dev_selected_gain_v1", "parts": parts, "trials": ("a1", "b2")}
+    return evidence(place, **{**record, "headline": 0, **more})
+
+
+def evidence(place: str, **more: Any) -> Evidence:
+    return Evidence(**{"profile": "small", "run": place, "status": "measured", **more})
+
+
+def write_run(folder: Path, place: str) -> None:
+    """A run of three claims, one of them with nothing to measure."""
+    check = Check(name="branches", passed=True, expected="2", found="2")
+    records = (
+        gains(place),
+        evidence(place, claim="C09", metric="language_similarity_v3", status="missing", missing=("no pairs",)),
+        evidence(place, claim="C17", metric="structural_checks_v1", checks=(check,)),
+    )
+    for record in records:
+        target = folder / "claims" / record.claim
+        target.mkdir(parents=True)
+        write_evidence(record, target)
+
+
+def write_manifest(folder: Path, stage: str, task: str, content: str) -> None:
+    path = folder / "trials" / stage / task / "manifest.json"
+    path.parent.mkdir(parents=True)
+    path.write_text(content, encoding="utf-8")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project with registry, profile, a fresh run and one recorded run, nothing pinned."""
+    (tmp_path / "profiles").mkdir()
+    for path in ("params.yaml", "profiles/small.yaml"):
+        (tmp_path / path).write_text(PROFILE, encoding="utf-8")
+    write_run(tmp_path / "results" / "small", "fresh")
+    write_manifest(tmp_path / "results" / "small", "sweep", "pos", '{"keys": ["a1"]}')
+    write_manifest(tmp_path / "results" / "small", "sweep", "ner", '{"keys": ["b2", "c3"]}')
+    entry = tmp_path / "claims" / "ledger" / "first"
+    write_run(entry, "first")
+    (entry / "profile.yaml").write_text(PROFILE, encoding="utf-8")
+    (entry / "run.json").write_text('{"title": "The first run", "revision": "abc"}', encoding="utf-8")
+    (tmp_path / "claims" / "registry.yaml").write_text(three_entries(), encoding="utf-8")
+    return tmp_path
+
+
+def unpinned() -> str:
+    """The project's registry as it was before anything was pinned."""
+    text = (ROOT / "claims" / "registry.yaml").read_text(encoding="utf-8")
+    return re.sub(r"^    (expected|pins):\n(?:      .*\n)+", r"    \1: []\n", text, flags=re.MULTILINE)
+
+
+def three_entries() -> str:
+    """The project's registry without pins, cut to three claims for speed."""
+    head, *entries = re.split(r"^(?=  [CQ]\d\d:$)", unpinned(), flags=re.MULTILINE)
+    return head + "".join(entry for entry in entries if entry[2:5] in ("C05", "C09", "C17")).rstrip() + "\n"
+
+
+@pytest.fixture
+def profile(root: Path) -> Profile:
+    return load_profile(root / "params.yaml")
+
+
+@pytest.fixture
+def fresh(root: Path, profile: Profile) -> Place:
+    return fresh_place(profile, root / "results")
+
+
+@pytest.fixture
+def recorded(root: Path) -> Place:
+    return recorded_place(root / "claims" / "ledger" / "first")
+
+
+def registry_of(root: Path) -> Registry:
+    return load_registry(root / "claims" / "registry.yaml")
+
+
+def pin_place(root: Path, place: Place, reason: str = "a first look") -> tuple[str, ...]:
+    path = root / "claims" / "registry.yaml"
+    return pin(path, load(place, load_registry(path)), reason, root / "CHANGELOG.md")
+
+
+def respan(record: Evidence, low: float, high: float) -> Evidence:
+    """The same evidence with other estimates, in the middle of other intervals."""
+    changed = {"estimate": (low + high) / 2, "interval": Interval(low=low, high=high, method="t")}
+    parts = tuple(part.model_copy(update=changed) for part in record.parts)
+    return record.model_copy(update={"parts": parts})
+
+
+def reestimate(record: Evidence, index: int, value: float | None) -> Evidence:
+    parts = list(record.parts)
+    parts[index] = parts[index].model_copy(update={"estimate": value})
+    return record.model_copy(update={"parts": tuple(parts)})
+
+
+# --- sound evidence passes, spoiled evidence fails ---
+
+
+def test_sound_evidence_has_no_problems(root: Path, fresh: Place, recorded: Place) -> None:
+    for place in (fresh, recorded):
+        pin_place(root, place)
+    registry = registry_of(root)
+    for place in (fresh, recorded):
+        for claim in ("C05", "C09", "C17"):
+            entry, record = registry.entry(claim), read_evidence(place.evidence_path(claim))
+            assert evidence_problems(place, entry) == []
+            assert expected_problems(entry, record, place) == []
+            assert verdict_problems(entry, record, place) == []
+            if place is fresh:
+                assert key_problems(record, present_keys(place.folder)) == []
+
+
+def test_missing_damaged_or_foreign_evidence(root: Path, fresh: Place) -> None:
+    entry = registry_of(root).entry("C05")
+    path = fresh.evidence_path("C05")
+    sound = path.read_text(encoding="utf-8")
+
+    def problems_with(text: str) -> list[str]:
+        path.write_text(text, encoding="utf-8")
+        return evidence_problems(fresh, entry)
+
+    assert problems_with(sound) == []
+    assert "parts.0.estimate" in problems_with(sound.replace('"estimate": 0.7', '"estimate": NaN'))[0]
+    assert "Invalid JSON" in problems_with(sound[:100])[0]
+    assert problems_with(sound.replace("{", '{"run": "first",', 1)) == [
+        "C05: evidence is of run 'first', not 'fresh'"
+    ]
+    other = sound.replace('"C05"', '"C06"').replace("gain_v1", "gain_v2")
+    assert [problem.split(" of ")[1].split()[0] for problem in problems_with(other)] == ["claim", "metric"]
+    path.unlink()
+    assert "does not exist; run `dvc repro`" in evidence_problems(fresh, entry)[0]
+
+
+def test_evidence_from_trials_that_are_no_longer_named(fresh: Place) -> None:
+    present = present_keys(fresh.folder)
+    assert present == {"a1", "b2", "c3"}
+    assert key_problems(gains(trials=("a1", "c3")), present) == []
+    (problem,) = key_problems(gains(trials=("a1", "old", "zzz")), present)
+    assert problem == "C05: computed from 2 trials that no manifest names (first old); run `dvc repro`"
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"key": []}', '{"keys": 3}'])
+def test_a_damaged_manifest_is_named(fresh: Place, text: str) -> None:
+    write_manifest(fresh.folder, "intermediate", "pos", text)
+    with pytest.raises(ClaimError, match=r"manifest.json is no manifest with keys"):
+        present_keys(fresh.folder)
+
+
+def test_a_value_out_of_its_range(root: Path, fresh: Place, recorded: Place) -> None:
+    pin_place(root, fresh)
+    pin_place(root, recorded)
+    entry = registry_of(root).entry("C05")
+    (low, high), record = prediction_range(gains().parts[0], 2), gains()
+
+    def problems(place: Place, value: float | None) -> list[str]:
+        return expected_problems(entry, reestimate(record, 0, value), place)
+
+    assert problems(fresh, low + 0.01) == problems(fresh, high - 0.01) == []
+    assert re.match(r"C05: dev_selected_gain pos is 5, expected .* \(pilot: ", problems(fresh, 5.0)[0])
+    assert problems(fresh, low - 0.01)
+    assert problems(recorded, GAIN + 0.9e-9) == []
+    assert problems(recorded, GAIN + 2e-9)
+    assert problems(recorded, None) == ["C05: dev_selected_gain pos was not measured; expected 0.7"]
+
+
+def test_a_recorded_value_without_a_pin_and_a_failed_check(root: Path, fresh: Place, recorded: Place) -> None:
+    pin_place(root, recorded)
+    pin_place(root, fresh)
+    registry = registry_of(root)
+    extra = Part(measure="new", estimate=1.0, unit="points", n_seeds=3, judged=True)
+    record = gains("first", parts=(*gains().parts, extra))
+    (problem,) = expected_problems(registry.entry("C05"), record, recorded)
+    assert problem == "C05: new has no pinned value; run `crosslayer claims pin --run first --reason TEXT`"
+    check = Check(name="branches", passed=False, expected="2", found="3")
+    broken = evidence("fresh", claim="C17", metric="structural_checks_v1", checks=(check,))
+    (problem,) = expected_problems(registry.entry("C17"), broken, fresh)
+    assert problem.startswith("C17: checks is 0, expected 1 (paper: ")
+
+
+def test_another_verdict_than_the_pinned_one_and_none_pinned(root: Path, fresh: Place, recorded: Place) -> None:
+    pin_place(root, fresh)
+    entry = registry_of(root).entry("C05")
+    other = respan(gains(), -0.8, 0.4)
+    (problem,) = verdict_problems(entry, other, fresh)
+    assert problem.startswith("C05: verdict is 'not reproduced', pinned is 'inconclusive': Dev-selected gain")
+    (problem,) = verdict_problems(entry, gains("first"), recorded)
+    assert problem == (
+        "C05: no verdict is pinned for recorded run first; run `crosslayer claims pin --run first --reason TEXT`"
+    )
+
+
+def test_only_the_shipped_specification_has_pins(root: Path) -> None:
+    folder, params = root / "profiles", root / "params.yaml"
+
+    def shipped(text: str) -> bool:
+        params.write_text(text, encoding="utf-8")
+        return is_shipped(load_profile(params), folder)
+
+    assert shipped(PROFILE)
+    assert shipped(PROFILE.replace("compute: {}", "compute: {threads: 4}"))
+    assert not shipped(PROFILE.replace("seeds: [0, 1, 2]", "seeds: [0, 1]"))
+    assert not shipped(PROFILE.replace("profile: small", "profile: mine"))
+    shipped_text = PROFILE.replace("source: fragment", "source: xtreme, root: null")
+    (folder / "small.yaml").write_text(shipped_text, encoding="utf-8")
+    assert shipped(shipped_text.replace("root: null", "root: anywhere"))
+
+
+# --- reading runs ---
+
+
+def test_runs_are_the_fresh_one_then_the_recorded_ones_by_name(root: Path, profile: Profile) -> None:
+    shutil.copytree(root / "claims/ledger/first", root / "claims/ledger/a-second")
+    registry, where = registry_of(root), (root / "results", root / "claims" / "ledger")
+    runs = load_all(profile, registry, *where)
+    assert [run.name for run in runs] == ["fresh", "a-second", "first"]
+    assert [run.title for run in runs] == ["present run of small", "The first run", "The first run"]
+    assert list(runs[0].verdicts) == list(registry.entries)
+    assert runs[0].verdicts["C05"].verdict == "inconclusive"
+    assert runs[0].verdicts["C17"].verdict == "reproduced"
+    assert runs[0].verdicts["C09"].verdict == "not run"
+    assert sorted(runs[0].evidence) == ["C05", "C09", "C17"]
+    assert runs[2].info["revision"] == "abc"
+    assert [place.name for place in places(profile, *where)] == ["fresh", "a-second", "first"]
+    shutil.rmtree(root / "results")
+    assert [place.name for place in places(profile, *where)] == ["a-second", "first"]
+    assert {verdict.verdict for verdict in load_fresh(profile, registry, where[0]).verdicts.values()} == {
+        "not run"
+    }
+
+
+def test_leftover_evidence_of_a_claim_that_the_profile_left_out_does_not_count(root: Path) -> None:
+    path = root / "params.yaml"
+    path.write_text(PROFILE.replace("C05, ", ""), encoding="utf-8")
+    results = load_fresh(load_profile(path), registry_of(root), root / "results")
+    assert "C05" not in results.evidence
+
+
+def test_damaged_files_of_a_recorded_run_are_one_line(root: Path) -> None:
+    registry, folder = registry_of(root), root / "claims" / "ledger" / "first"
+    (folder / "run.json").write_text("{\n]", encoding="utf-8")
+    with pytest.raises(ClaimError, match=r"run.json, line 2 is not JSON"):
+        load_recorded(folder, registry)
+    stages = ("[]", '{"s": 3}', '{"s": {}}', '{"s": {"seconds": "1"}}')
+    wholes = [f'{{"stages": {each}}}' for each in stages]
+    for wrong in (*wholes, '{"parts": 3}', '{"parts": [3]}', *(f'{{"parts": [{each}]}}' for each in wholes)):
+        (folder / "run.json").write_text(wrong, encoding="utf-8")
+        with pytest.raises(ClaimError, match=r"run.json has no seconds by stage"):
+            load_recorded(folder, registry)
+    (folder / "profile.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"profile.yaml does not exist"):
+        load_recorded(folder, registry)
+
+
+def test_the_table_has_a_line_for_each_claim(root: Path, fresh: Place) -> None:
+    lines = table(load(fresh, load_registry(ROOT / "claims" / "registry.yaml")))
+    assert len(lines) == 20
+    assert re.split(r"\s{2,}", lines[0]) == ["claim", "verdict", "relevance", "key numbers"]
+    shown = {line.split()[0]: re.split(r"\s{2,}", line) for line in lines}
+    assert shown["C05"] == [
+        "C05", "inconclusive", "no evidence", "dev_selected_gain POS +0.70 [+0.10, +1.30] points",
+    ]  # fmt: skip
+    assert shown["C17"] == ["C17", "reproduced", "direct evidence", "1 of 1 checks"]
+    assert shown["C09"] == ["C09", "not run", "no evidence", "-"]
+    assert lines[-1] == "Relevance to the paper; for Q01, to the source report's question."
+
+
+@pytest.mark.parametrize("direction", [None, "supports", "contradicts", "partly", "context"])
+def test_no_verdict_reads_what_others_report(direction: Direction | None) -> None:
+    registry = load_registry(ROOT / "claims" / "registry.yaml")
+    other = Literature(
+        direction=direction or "context", finding="Something else", number="-99", unit="points", model="another",
+        source="nobody", independent=False, read="abstract",
+    )  # fmt: skip
+    entries = {
+        claim: entry.model_copy(update={"literature": [] if direction is None else [other]})
+        for claim, entry in registry.entries.items()
+    }
+    changed = registry.model_copy(update={"entries": entries})
+    folders = [path for path in (ROOT / "claims" / "ledger").iterdir() if path.is_dir()]
+    assert {folder.name for folder in folders} >= {"xtreme-frozen", "xtreme-small"}
+    for folder in folders:
+        assert load_recorded(folder, changed).verdicts == load_recorded(folder, registry).verdicts
+
+
+# --- pinning ---
+
+
+def test_a_prediction_range_is_the_noise_of_two_runs_over_all_parts() -> None:
+    part = gains().parts[0]
+    half = HALF / norm.ppf(0.975) * math.sqrt(2) * norm.ppf(1 - 0.05 / 2 / 7)
+    assert prediction_range(part, 7) == pytest.approx((GAIN - half, GAIN + half))
+    assert prediction_range(part, 1) == pytest.approx((GAIN - HALF * 2**0.5, GAIN + HALF * 2**0.5))
+    few = part.model_copy(update={"interval": Interval(low=GAIN - HALF, high=GAIN + HALF, method="t", df=3.4)})
+    half = HALF / t.ppf(0.975, 3.4) * math.sqrt(2) * t.ppf(1 - 0.05 / 2 / 7, 3.4)
+    assert prediction_range(few, 7) == pytest.approx((GAIN - half, GAIN + half)), "t where the interval is one"
+    narrow = part.model_copy(update={"interval": Interval(low=0.69, high=0.7, method="t")})
+    assert prediction_range(narrow, 1) == pytest.approx((0.2, 1.2))
+    other_unit = narrow.model_copy(update={"unit": "cosine a layer"})
+    assert prediction_range(other_unit, 1) == pytest.approx((0.7 - 0.035, 0.7 + 0.035))
+
+
+def test_pins_are_written_and_everything_else_stays(root: Path, fresh: Place, recorded: Place) -> None:
+    path = root / "claims" / "registry.yaml"
+    path.write_text(unpinned(), encoding="utf-8")
+    before = path.read_text(encoding="utf-8").splitlines()
+    assert pin_place(root, fresh) == (
+        "C05: no pin -> inconclusive", "C09: no pin -> not run", "C17: no pin -> reproduced",
+    )  # fmt: skip
+    pin_place(root, recorded, "of 100 % interest: {x} # 'quoted' \"twice\"")
+    after = path.read_text(encoding="utf-8").splitlines()
+    kept = [line for line in before if line.strip() not in ("expected: []", "pins: []")]
+    assert [line for line in after if line in set(before) and "[]" not in line] == kept
+    assert len(after) - len(before) == 2 * (2 + 1 + 2)
+    entry = registry_of(root).entry("C05")
+    assert [item.basis for item in entry.expected] == ["pilot", "pilot", "recorded", "recorded"]
+    assert "new run of 3 seeds" in entry.expected[0].reason
+    assert "95 % over all 2 parts" in entry.expected[0].reason
+    assert entry.expectations("small", "first")[1].low == pytest.approx(1 / 3, abs=1e-12)
+    assert entry.pins[1].reason == "of 100 % interest: {x} # 'quoted' \"twice\""
+    pin_place(root, recorded, "again")
+    assert len(path.read_text(encoding="utf-8").splitlines()) == len(after)
+
+
+def test_pinning_again_writes_the_same_file(root: Path, fresh: Place) -> None:
+    path = root / "claims" / "registry.yaml"
+    pin_place(root, fresh)
+    once = path.read_bytes()
+    assert pin_place(root, fresh) == ()
+    assert path.read_bytes() == once
+    assert sorted(item.name for item in path.parent.iterdir()) == ["ledger", "registry.yaml"]
+
+
+def test_a_round_trip_without_pins_keeps_every_byte(tmp_path: Path) -> None:
+    path = ROOT / "claims" / "registry.yaml"
+    yaml = round_trip()
+    copy = tmp_path / "registry.yaml"
+    yaml.dump(yaml.load(path.read_text(encoding="utf-8")), copy)
+    assert copy.read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
+
+
+def test_a_changed_verdict_is_a_line_in_the_changelog(root: Path, fresh: Place) -> None:
+    changelog = root / "CHANGELOG.md"
+    pin_place(root, fresh, "first")
+    write_evidence(respan(gains(), -0.8, 0.4), fresh.folder / "claims" / "C05")
+    assert pin_place(root, fresh, " a better\nencoder ") == ("C05: inconclusive -> not reproduced",)
+    assert changelog.read_text(encoding="utf-8").splitlines() == [
+        "# Changelog",
+        "",
+        "## Unreleased",
+        "",
+        "- Pins of small: a better encoder (C05: inconclusive -> not reproduced).",
+        "- Pins of small: first (C05: no pin -> inconclusive, C09: no pin -> not run, C17: no pin -> reproduced).",
+    ]
+
+
+def test_a_registry_that_cannot_be_written_is_as_it_was(
+    root: Path, fresh: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OSError, match="No space"):
+        pin_place(root, fresh)
+    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
+
+
+def test_the_changelog_keeps_what_it_has(root: Path, fresh: Place) -> None:
+    changelog = root / "CHANGELOG.md"
+    changelog.write_text("# Changes\n\n## [Unreleased]\n- one\n\n## 0.1.0\n- zero\n", encoding="utf-8")
+    pin_place(root, fresh)
+    lines = changelog.read_text(encoding="utf-8").splitlines()
+    assert [line[:7] for line in lines if line] == ["# Chang", "## [Unr", "- Pins ", "- one", "## 0.1.", "- zero"]
+    changelog.write_text("# Changes\n\n## 0.1.0\n", encoding="utf-8")
+    pin_place(root, fresh)
+    lines = changelog.read_text(encoding="utf-8").splitlines()
+    assert [line[:7] for line in lines if line] == ["# Chang", "## Unre", "- Pins ", "## 0.1."]
+
+
+@pytest.mark.parametrize("reason", ["", "  \n\t ", "bell\x07"])
+def test_a_pin_needs_a_reason(root: Path, fresh: Place, reason: str) -> None:
+    before = (root / "claims" / "registry.yaml").read_bytes()
+    with pytest.raises(ClaimError, match="needs a reason"):
+        pin_place(root, fresh, reason)
+    assert (root / "claims" / "registry.yaml").read_bytes() == before
+    assert not (root / "CHANGELOG.md").exists()
+
+
+def test_a_pin_needs_evidence_and_one_part_a_name(root: Path, fresh: Place) -> None:
+    twice = gains(parts=(gains().parts[0],) * 2)
+    write_evidence(twice, fresh.folder / "claims" / "C05")
+    with pytest.raises(ClaimError, match="C05 has two judged parts dev_selected_gain pos"):
+        pin_place(root, fresh)
+    shutil.rmtree(fresh.folder)
+    with pytest.raises(ClaimError, match="has no evidence to pin; run `make repro` first"):
+        pin_place(root, fresh)
+
+
+def test_a_pin_that_would_spoil_the_registry_leaves_it_alone(root: Path, fresh: Place) -> None:
+    path = root / "claims" / "registry.yaml"
+    before = path.read_bytes()
+    nameless = gains().parts[0].model_copy(update={"measure": ""})
+    write_evidence(gains(parts=(nameless,)), fresh.folder / "claims" / "C05")
+    with pytest.raises(ClaimError, match=r"registry.yaml.new, line \d+: entries.C05.expected.0.measure"):
+        pin_place(root, fresh)
+    assert path.read_bytes() == before
+    assert sorted(item.name for item in path.parent.iterdir()) == ["ledger", "registry.yaml"]
+
+
+# --- the suite as a whole ---
+
+
+def run_suite(root: Path) -> tuple[dict[str, int], str]:
+    """Outcomes by name, and the output, of ``pytest claims/`` in that project."""
+    for name in ("conftest.py", "test_claims.py"):
+        shutil.copy(ROOT / "claims" / name, root / "claims" / name)
+    (root / "pytest.ini").write_text("[pytest]\naddopts = -ra\nfilterwarnings = error\n", encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "claims", "-p", "no:cacheprovider", "-p", "no:xdist"]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
+    counts = re.findall(r"(\d+) (passed|failed|skipped|error)", done.stdout.splitlines()[-1])
+    return {name: int(count) for count, name in counts}, done.stdout
+
+
+def test_the_suite_is_green_on_pinned_runs_and_prints_every_verdict(
+    root: Path, fresh: Place, recorded: Place
+) -> None:
+    pin_place(root, fresh)
+    pin_place(root, recorded)
+    counts, output = run_suite(root)
+    assert counts == {"passed": 1 + 2 * 3 * 3, "skipped": 1}
+    assert "no seals; run `crosslayer claims seal --reason TEXT`" in output
+    assert len(re.findall(r"^[CQ]\d\d  ", output, re.MULTILINE)) == 2 * 3
+    assert "verdicts: The first run (profile small)" in output
+
+
+def test_the_suite_is_red_where_evidence_is_spoiled(root: Path, recorded: Place, fresh: Place) -> None:
+    path = recorded.evidence_path("C05")
+    path.write_text(json.dumps({"claim": "C05"}), encoding="utf-8")
+    (fresh.folder / "trials/sweep/pos/manifest.json").unlink()
+    changed = PROFILE.replace("seeds: [0, 1, 2]", "seeds: [0, 1, 2, 3]")
+    (root / "params.yaml").write_text(changed, encoding="utf-8")
+    counts, output = run_suite(root)
+    failed = re.findall(r"^FAILED claims/test_claims.py::(\S+)", output, re.MULTILINE)
+    assert sorted(failed) == [
+        "test_evidence[small-first-C05]", "test_evidence[small-fresh-C05]", "test_expected[small-first-C05]",
+        "test_expected[small-first-C17]", "test_verdict[small-first-C05]", "test_verdict[small-first-C09]",
+        "test_verdict[small-first-C17]",
+    ]  # fmt: skip
+    assert counts == {"failed": 7, "passed": 1 + 4 + 1, "skipped": 6 + 1}
+    assert "evidence.json: profile: Field required" in output
+    assert "no pin for this specification: params.yaml differs from profiles/small.yaml" in output
+
+
+def test_a_profile_that_nobody_has_pinned_is_skipped_with_what_to_do(root: Path, recorded: Place) -> None:
+    pin_place(root, recorded)
+    counts, output = run_suite(root)
+    assert counts == {"passed": 1 + 3 * 3 + 3, "skipped": 2 * 3 + 1}
+    assert "profile small is not pinned yet; run `crosslayer claims pin --reason TEXT`" in output
+
+
+def test_a_pinned_profile_stays_red_where_it_differs(root: Path, fresh: Place, recorded: Place) -> None:
+    for place in (fresh, recorded):
+        pin_place(root, place)
+    write_evidence(respan(gains(), -0.8, 0.4), fresh.folder / "claims" / "C05")
+    counts, output = run_suite(root)
+    assert counts == {"failed": 1, "passed": 1 + 2 * 3 * 3 - 1, "skipped": 1}
+    assert "C05: verdict is 'not reproduced', pinned is 'inconclusive'" in output
+    path = root / "claims" / "registry.yaml"
+    pins = [line for line in path.read_text(encoding="utf-8").splitlines() if "verdict: not run" in line]
+    text = path.read_text(encoding="utf-8").replace(f"{pins[0]}\n", "", 1)
+    path.write_text(text, encoding="utf-8")
+    assert run_suite(root)[0]["failed"] == 2, "one claim of a pinned profile has lost its pin"
+
+
+def test_without_a_fresh_run_the_suite_skips_it_once(root: Path, recorded: Place) -> None:
+    pin_place(root, recorded)
+    shutil.rmtree(root / "results")
+    counts, output = run_suite(root)
+    assert counts == {"passed": 9, "skipped": 2}
+    assert "no results of profile small; run `make repro`" in output

@@ -1,0 +1,130 @@
+"""A recorded run as an RO-Crate, read back by the rocrate library and against the rules of the two profiles.
+
+What the library does not check is checked here after RO-Crate 1.1 and Process Run Crate 0.5; the metadata of the
+recorded pilot also passed the RO-Crate validator's required checks of both.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rocrate.rocrate import ROCrate
+
+from claimtrack.crate import write_crate
+from claimtrack.errors import ConfigError, ResultsError
+from claimtrack.registry import Registry, load_registry
+from claimtrack.runlog import parts_of, read_run
+
+ENTRY = Path("claims/ledger/xtreme-frozen")
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry()
+
+
+@pytest.fixture(scope="module")
+def crate(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("crates") / "pilot"
+    write_crate(ENTRY, registry, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def graph(crate: Path) -> dict[str, dict[str, Any]]:
+    content = json.loads((crate / "ro-crate-metadata.json").read_text(encoding="utf-8"))
+    assert content["@context"] == "https://w3id.org/ro/crate/1.1/context"
+    found = {entity["@id"]: entity for entity in content["@graph"]}
+    assert len(found) == len(content["@graph"]), "an id names one thing"
+    return found
+
+
+def test_every_file_is_there_and_described(crate: Path) -> None:
+    read = ROCrate(crate)
+    named = {entity.id for entity in read.data_entities}
+    present = {path.relative_to(crate).as_posix() for path in crate.rglob("*") if path.is_file()}
+    assert named == present - {"ro-crate-metadata.json"}
+    assert {path.relative_to(ENTRY).as_posix() for path in ENTRY.rglob("*") if path.is_file()} <= named
+    for entity in read.data_entities:
+        assert len(entity["description"]) > 10
+        assert "/" in entity["encodingFormat"]
+
+
+def test_what_is_referred_to_is_there(graph: dict[str, dict[str, Any]]) -> None:
+    def references(value: Any) -> set[str]:
+        if isinstance(value, list):
+            return set().union(*map(references, value))
+        return {value["@id"]} if isinstance(value, dict) else set()
+
+    for entity in graph.values():
+        for name, value in entity.items():
+            outside = references(value) - set(graph)
+            assert outside <= ({"https://w3id.org/ro/crate/1.1"} if name == "conformsTo" else set())
+
+
+def test_the_root_says_what_who_when_and_on_which_terms(graph: dict[str, dict[str, Any]]) -> None:
+    root = graph["./"]
+    assert root["@type"] == "Dataset"
+    assert {"name", "description", "datePublished", "license", "author", "publisher", "mentions"} <= set(root)
+    assert graph[root["license"]["@id"]]["name"] == "Apache License 2.0"
+
+
+def test_the_run_has_instrument_objects_and_results(graph: dict[str, dict[str, Any]]) -> None:
+    run = graph["#run"]
+    assert run["@type"] == "CreateAction"
+    assert graph[run["instrument"]["@id"]]["name"] == "crosslayer"
+    given = {one["@id"] for one in run["object"]}
+    made = {one["@id"] for one in run["result"]}
+    assert given == {"profile.yaml", "registry.yaml"}
+    assert given | made == {one["@id"] for one in graph["./"]["hasPart"]}
+    assert not given & made
+    [part] = parts_of(read_run(ENTRY / "run.json"))
+    versions = part["packages"]
+    needed = [graph[one["@id"]] for one in graph["#crosslayer"]["softwareRequirements"]]
+    assert {one["name"]: one["version"] for one in needed} == versions
+
+
+def test_a_hidden_folder_beside_the_crate_stays(registry: Registry, tmp_path: Path) -> None:
+    """As the virtual environment beside a crate called venv."""
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "python").write_text("x", encoding="utf-8")
+    write_crate(ENTRY, registry, tmp_path / "venv")
+    assert (tmp_path / ".venv" / "python").read_text(encoding="utf-8") == "x"
+    assert {path.name for path in tmp_path.iterdir()} == {".venv", "venv"}
+
+
+def test_verdicts_link_to_evidence_in_the_crate(crate: Path) -> None:
+    content = json.loads((crate / "claims.jsonld").read_text(encoding="utf-8"))
+    links = [node["url"] for node in content["@graph"] if "url" in node]
+    assert links
+    assert all((crate / link).is_file() for link in links)
+
+
+def test_a_folder_is_never_written_over(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("mine", encoding="utf-8")
+    with pytest.raises(ConfigError, match="is there already"):
+        write_crate(ENTRY, registry, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda entry: (entry / "trials.json").write_text("[]", encoding="utf-8"), "not what was recorded"),
+        (lambda entry: (entry / "run.json").unlink(), "is missing"),
+        (lambda entry: (entry / "more.json").write_text("1", encoding="utf-8"), "was not recorded"),
+    ],
+)
+def test_a_changed_entry_is_not_published(
+    spoil: Callable[[Path], object], told: str, registry: Registry, tmp_path: Path
+) -> None:
+    entry = shutil.copytree(ENTRY, tmp_path / "entry")
+    spoil(entry)
+    with pytest.raises(ResultsError, match=told):
+        write_crate(entry, registry, tmp_path / "crate")
+    assert [path.name for path in tmp_path.iterdir()] == ["entry"]

@@ -1,0 +1,149 @@
+"""What another seed costs: from trials that were trained and their seconds, to the hours of a decision."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import Evidence, Interval, Part, write_evidence
+from claimtrack.registry import load_registry
+from claimtrack.results import hours_per_seed, load, recorded_place
+from claimtrack.runlog import combined_info, note_seconds, read_run
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.stages import command
+from crosslayer.stages.command import run_stage
+from repository import ROOT
+
+PROFILE = """\
+profile: small
+encoder: {source: random}
+data: {source: fragment}
+tasks: {pos: {epochs: 1, learning_rate: 0.001}}
+fusion: {}
+sweep: {layers: [1], seeds: [0, 1, 2]}
+intermediate: {}
+probe: {}
+compute: {}
+claims: [C05]
+"""
+
+
+def trial(task: str, model: str, seed: int, stage: str = "sweep") -> TrialRecord:
+    return TrialRecord(
+        key=f"{stage}-{task}-{model}-{seed}", stage=stage, task=task, model=model, layer=None, arm="none",
+        seed=seed, mode="finetuned", outcome="ok", precision="float32", device_kind="cpu", threads=1,
+    )  # fmt: skip
+
+
+TRIALS = {
+    record.key: record
+    for record in (
+        *(trial("pos", model, seed) for model in ("baseline", "layer_1", "layer_2") for seed in (0, 1)),
+        trial("pos", "baseline", 2),
+        *(trial("ner", "baseline", seed, "intermediate") for seed in (0, 1)),
+    )
+}
+
+
+def evidence(keys: tuple[str, ...] = tuple(sorted(TRIALS))) -> Evidence:
+    """A gain of 0.7 points whose interval needs more than three seeds to decide."""
+    interval = Interval(low=-0.3, high=1.7, method="t", df=4)
+    part = Part(
+        measure="dev_selected_gain", task="pos", estimate=0.7, interval=interval, unit="points", n_seeds=3,
+        judged=True,
+    )  # fmt: skip
+    return Evidence(
+        claim="C05", profile="small", run="entry", metric="dev_selected_gain_v1", status="measured", headline=0,
+        parts=(part,), trials=keys,
+    )  # fmt: skip
+
+
+def stages_of(folder: Path) -> Any:
+    return read_run(folder / "run.json")["stages"]
+
+
+def test_attempts_that_trained_add_up_and_the_longest_attempt_stays(tmp_path: Path) -> None:
+    note_seconds(tmp_path, "sweep-pos", 500.0)  # of an older version, which did not count
+    note_seconds(tmp_path, "sweep-pos", 90.0, trained=6)
+    note_seconds(tmp_path, "sweep-pos", 2.0, trained=0)
+    note_seconds(tmp_path, "sweep-pos", 30.5, trained=2)
+    assert stages_of(tmp_path) == {"sweep-pos": {"seconds": 500.0, "trained": 8, "trained_seconds": 120.5}}
+    note_seconds(tmp_path, "probe", 3.0)
+    assert stages_of(tmp_path)["probe"] == {"seconds": 3.0}
+
+
+def test_a_stage_records_what_its_body_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "params.yaml").write_text(PROFILE, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "end_on_signals", lambda: None)
+
+    def sweep(*_: object) -> dict[str, int]:
+        return {"trained": 4}
+
+    def prepare(profile: object, folder: Path, options: argparse.Namespace) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+
+    run_stage("sweep", sweep, ["task"], ["small", "pos"])
+    run_stage("prepare", prepare, (), ["small"])
+    found = stages_of(tmp_path / "results" / "small")
+    assert found["sweep-pos"]["trained"] == 4
+    assert found["sweep-pos"]["trained_seconds"] == found["sweep-pos"]["seconds"]
+    assert set(found["prepare"]) == {"seconds"}
+
+
+def test_runs_that_become_one_add_up_what_they_trained() -> None:
+    old = {"title": "a", "stages": {"sweep-pos": {"seconds": 4.0}}}
+    new = {"title": "b", "stages": {"sweep-pos": {"seconds": 9.0, "trained": 3, "trained_seconds": 9.0}}}
+    joined = combined_info("c", [old, new, new])
+    assert joined["stages"] == {"sweep-pos": {"seconds": 13.0, "trained": 3, "trained_seconds": 9.0}}
+
+
+def test_another_seed_costs_its_trials_at_the_measured_time_of_one() -> None:
+    """Three trials a seed of 8 trials in two hours; the third seed is incomplete and does not count."""
+    counted = {"seconds": 5000.0, "trained": 8, "trained_seconds": 7200.0}
+    info = {"stages": {"sweep-pos": counted, "intermediate-ner": {"seconds": 99.0, "trained": 0}}}
+    assert hours_per_seed(evidence(), TRIALS, info) == {"pos": pytest.approx(3 * 2 / 8)}
+    assert hours_per_seed(evidence(("sweep-pos-baseline-0",)), TRIALS, info) == {"pos": pytest.approx(2 / 8)}
+    assert hours_per_seed(evidence(), TRIALS, {"stages": {"sweep-pos": {"seconds": 5000.0}}}) == {}
+    assert hours_per_seed(None, TRIALS, info) == hours_per_seed(evidence(), TRIALS, {}) == {}
+
+
+def test_a_task_of_two_stages_costs_both_or_is_not_known() -> None:
+    both = {**TRIALS, **{r.key: r for r in (trial("pos", "baseline", 0, "intermediate"),)}}
+    found = evidence(tuple(sorted(both)))
+    sweep = {"seconds": 1.0, "trained": 1, "trained_seconds": 3600.0}
+    assert hours_per_seed(found, both, {"stages": {"sweep-pos": sweep}}) == {}
+    info = {"stages": {"sweep-pos": sweep, "intermediate-pos": {**sweep, "trained": 2}}}
+    assert hours_per_seed(found, both, info) == {"pos": pytest.approx(3 * 1 + 1 / 2)}
+
+
+def recorded(folder: Path, entry: dict[str, Any]) -> Any:
+    """The decision on POS of a recorded run whose sweep took so long."""
+    (folder / "claims" / "C05").mkdir(parents=True, exist_ok=True)
+    write_evidence(evidence(), folder / "claims" / "C05")
+    (folder / "profile.yaml").write_text(PROFILE, encoding="utf-8")
+    records = [json.loads(record.model_dump_json()) for record in TRIALS.values()]
+    (folder / "trials.json").write_text(json.dumps(records), encoding="utf-8")
+    (folder / "run.json").write_text(json.dumps({"stages": {"sweep-pos": entry}}), encoding="utf-8")
+    registry = load_registry(ROOT / "claims" / "registry.yaml")
+    return load(recorded_place(folder), registry).verdicts["C05"].decisions["pos"]
+
+
+def test_an_undecided_task_says_what_the_missing_seeds_cost(tmp_path: Path) -> None:
+    folder = tmp_path / "entry"
+    decision = recorded(folder, {"seconds": 9.0, "trained": 8, "trained_seconds": 7200.0})
+    assert decision.decision == "undecided"
+    assert decision.seeds > 3
+    assert decision.hours == pytest.approx((decision.seeds - 3) * 0.75, abs=0.05)
+    assert recorded(folder, {"seconds": 9.0}).hours is None, "an older run did not count its trials"
+
+
+@pytest.mark.parametrize("wrong", [{"trained": 3}, {"trained": "3", "trained_seconds": 1}, {"trained": [1]}])
+def test_a_count_without_a_time_is_one_line(wrong: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ClaimError, match=r"run.json has no seconds by stage"):
+        recorded(tmp_path / "entry", {"seconds": 9.0, **wrong})

@@ -1,0 +1,189 @@
+"""Notebooks: parameters are checked before anything runs, and a failed run leaves everything as it was."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from pathlib import Path
+
+import jupytext
+import pytest
+
+from claimtrack import notebook
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import read_evidence
+from claimtrack.registry import load_registry
+from notebook_head import HEAD
+from repository import ROOT
+from synthetic_run import make_profile, make_sweep, write_results
+
+SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
+STANDARD = dict.fromkeys(("claim", "results", "profile", "output", "run"), str)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder of two tasks, and its profile beside it."""
+    folder = tmp_path_factory.mktemp("results")
+    profile = make_profile(tasks=["xnli", "pos"], layers=[1, 2])
+    write_results(make_sweep(profile, {("xnli", "layer_2"): 5.0}, n=40), folder / "made-up")
+    (folder / "profile.yaml").write_text(json.dumps(profile.model_dump(mode="json")), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def execute_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail where anything is executed."""
+
+    def never(*arguments: object) -> None:
+        pytest.fail("papermill was started")
+
+    monkeypatch.setattr(notebook, "execute", never)
+
+
+def parameters(results: Path, output: Path, claim: str = "C06") -> dict[str, str]:
+    return {
+        "claim": claim,
+        "results": str(results / "made-up"),
+        "profile": str(results / "profile.yaml"),
+        "output": str(output),
+        "run": "fresh",
+    }
+
+
+def small(folder: Path, cell: str, declared: str = 'output: str = "x"') -> Path:
+    """A notebook with one cell."""
+    path = folder / "small.py"
+    path.write_text(f"{HEAD}{declared}\n\n# %%\n{cell}\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ({"clam": "C05"}, "has no parameter clam; it takes claim, results, profile, output, run"),
+        ({"claim": 5}, "parameter claim is 5, no str"),
+        ({"claim": True}, "parameter claim is True, no str"),
+        ({"run": None}, "parameter run is None, no str"),
+    ],
+)
+def test_wrong_parameters_are_refused_before_papermill_starts(
+    execute_nothing: None, tmp_path: Path, change: dict[str, object], complaint: str
+) -> None:
+    given = dict.fromkeys(STANDARD, "x") | change
+    with pytest.raises(ClaimError, match=re.escape(complaint)):
+        notebook.run_notebook(ROOT / "notebooks" / "gains.py", given, tmp_path / "C05")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_missing_parameter_is_refused(execute_nothing: None, tmp_path: Path) -> None:
+    given = {name: "x" for name in STANDARD if name != "run"}
+    with pytest.raises(ClaimError, match="parameter run is missing"):
+        notebook.run_notebook(ROOT / "notebooks" / "gains.py", given, tmp_path / "C05")
+
+
+@pytest.mark.parametrize(
+    ("declared", "complaint"),
+    [
+        ("claim = 'C05'", "`claim = 'C05'` is no parameter"),
+        ("claim: list = None", "is no parameter"),
+        ("claim: str = str(5)", "is no parameter"),
+        ("import os", "`import os` is no parameter"),
+    ],
+)
+def test_the_cell_of_parameters_holds_nothing_else(
+    execute_nothing: None, tmp_path: Path, declared: str, complaint: str
+) -> None:
+    with pytest.raises(ClaimError, match=re.escape(complaint)):
+        notebook.run_notebook(small(tmp_path, "1", declared), {"claim": "C05"}, tmp_path / "out")
+
+
+def test_a_source_without_parameters_or_none_at_all(tmp_path: Path) -> None:
+    (tmp_path / "bare.py").write_text("# %%\n1\n", encoding="utf-8")
+    with pytest.raises(ClaimError, match="has 0 cells tagged `parameters`"):
+        notebook.run_notebook(tmp_path / "bare.py", {}, tmp_path / "out")
+    with pytest.raises(ClaimError, match=r"nowhere\.py does not exist"):
+        notebook.run_notebook(tmp_path / "nowhere.py", {}, tmp_path / "out")
+
+
+def test_types_of_parameters(tmp_path: Path) -> None:
+    source = small(tmp_path, "1", "a: str = 'x'\nb: int = 1\nc: float = 1.0\nd: bool = True")
+    found = notebook.declared_parameters(source, notebook.read_source(source))
+    assert found == {"a": str, "b": int, "c": float, "d": bool}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_sources_take_the_standard_parameters_and_name_their_kernel(source: Path) -> None:
+    found = notebook.read_source(source)
+    assert notebook.declared_parameters(source, found) == STANDARD
+    kernel = found.metadata["kernelspec"]
+    assert kernel == {"display_name": "Python 3", "language": "python", "name": "python3"}
+    prose = [cell.source for cell in found.cells if cell.cell_type == "markdown"]
+    assert prose[0].startswith("# ")
+    assert "http" not in "".join(prose)
+
+
+def test_there_are_eight_sources_and_the_registry_names_them_all() -> None:
+    used = {entry.notebook for entry in load_registry(ROOT / "claims" / "registry.yaml").entries.values()}
+    assert {path.stem for path in SOURCES} == used
+    assert len(used) == 8
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_cells_run_one_after_the_other(
+    source: Path, results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same cells in this process, which is quicker than a kernel for each; and without a network."""
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, lambda *address: pytest.fail(f"reaches out to {address}"))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *address: pytest.fail(f"asks for {address}"))
+    entries = load_registry(ROOT / "claims" / "registry.yaml").entries.values()
+    claim = next(entry.id for entry in entries if entry.notebook == source.stem)
+    space: dict[str, object] = {"display": lambda *shown: None}
+    for cell in jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent").cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, source.name, "exec"), space)
+            if "parameters" in cell.metadata.get("tags", []):
+                space |= parameters(results, tmp_path / claim, claim)
+    assert read_evidence(tmp_path / claim / "evidence.json").claim == claim
+
+
+def test_a_run_leaves_evidence_figures_and_a_page_without_outside_links(
+    results: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for name in ("first", "second"):
+        output = tmp_path / name / "C06"
+        output.mkdir(parents=True)
+        (output / "stale.svg").write_text("<svg/>", encoding="utf-8")
+        notebook.run_notebook(ROOT / "notebooks" / "gains.py", parameters(results, output), output)
+        assert {path.name for path in output.iterdir()} == {
+            "evidence.json", "estimands.svg", "notebook.html", "notebook.ipynb",
+        }  # fmt: skip
+        assert [path.name for path in output.parent.iterdir()] == ["C06"]
+        files.append([(output / kept).read_bytes() for kept in ("evidence.json", "estimands.svg")])
+    assert files[0] == files[1]
+    page = (output / "notebook.html").read_text(encoding="utf-8")
+    assert re.findall(r"""(?:src|href|url)\s*[=(]\s*["']?(?:https?:)?//[^"'>)]*""", page) == []
+    assert "<script" not in page
+    assert "@import" not in page
+    assert "<h1" in page
+    assert re.search(r'<img alt="Three gains for each task[^"]*" src="data:image/svg', page)
+    assert "cross fitted gain" in page
+    executed = (output / "notebook.ipynb").read_text(encoding="utf-8")
+    assert ".C06.new" not in executed
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_failing_cell_leaves_the_former_evidence(results: Path, tmp_path: Path) -> None:
+    output = tmp_path / "C06"
+    output.mkdir()
+    (output / "evidence.json").write_text("former", encoding="utf-8")
+    write = 'import pathlib\npathlib.Path(output, "evidence.json").write_text("new")'
+    cell = f'{write}\n\n# %%\nraise ValueError("first\\nlast")'
+    with pytest.raises(ClaimError) as caught:
+        notebook.run_notebook(small(tmp_path, cell), {"output": str(output)}, output)
+    assert str(caught.value) == f"{tmp_path / 'small.py'}, cell 4: ValueError: last"
+    assert (output / "evidence.json").read_text(encoding="utf-8") == "former"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["C06", "small.py"]

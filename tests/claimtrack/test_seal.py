@@ -1,0 +1,486 @@
+"""Seals: what breaks one and what does not, seals of long ago, and plans that show counts until they are due."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import Evidence, Interval, Part, write_evidence
+from claimtrack.export import to_csv, to_json
+from claimtrack.plan import JudgedAt, Plan, counts_only, plan_due, plan_of
+from claimtrack.registry import Registry, load_registry
+from claimtrack.results import Place, load, table
+from claimtrack.seal import (
+    SealedClaim,
+    add_seal,
+    decisive,
+    newest_hash,
+    plan_problems,
+    read_seals,
+    seal_problems,
+    sealed_before,
+    sealed_claims,
+)  # fmt: skip
+from claimtrack.verdict import RULES
+from crosslayer import cli
+from crosslayer.config import Profile, load_profile
+from crosslayer.ledger.combining import planned_places
+from crosslayer.ledger.ledger import without_paths
+from crosslayer.predictions.records import TrialRecord
+from repository import ROOT
+from synthetic_run import make_profile, make_record
+
+GOLDEN = ROOT / "tests" / "golden" / "seals.json"
+REGISTRY = load_registry(ROOT / "claims" / "registry.yaml")
+NOW = sealed_claims(REGISTRY, RULES)
+Command = Callable[..., tuple[int, str, str]]
+
+
+def sha256(values: Any) -> str:
+    """The hash as the documentation defines it, apart from the code."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def with_entry(claim: str, **changes: Any) -> Registry:
+    """The registry with one changed entry."""
+    changed = REGISTRY.entries[claim].model_copy(update=changes)
+    return REGISTRY.model_copy(update={"entries": REGISTRY.entries | {claim: changed}})
+
+
+def problems(registry: Registry = REGISTRY, rules: dict[Any, Any] = RULES) -> dict[str, str]:
+    """What a check says where the seal holds the rules as they are."""
+    with_seal = json.loads(GOLDEN.read_text(encoding="utf-8"))[0]
+    claims = {claim: sealed.model_dump() for claim, sealed in NOW.items()}
+    hashes = {"claims": {claim: sealed.hash for claim, sealed in NOW.items()}}
+    seal = type(read_seals(GOLDEN)[0]).model_validate(with_seal | {"claims": claims, "hash": sha256(hashes)})
+    return seal_problems(sealed_claims(registry, rules), seal)
+
+
+# --- old seals ---
+
+
+def test_old_seals_are_read_and_have_their_hashes() -> None:
+    first, second = seals = read_seals(GOLDEN)
+    assert [seal.hash for seal in seals] == [
+        "d32e33487771ec936fb2f1c38411dd2e8fcdeffced367e0387df360013d058f7",
+        "470f5bc6dacefb8d5856934cd5be649fd79e5fe3a4b2caeb5e824a761bbbce43",
+    ]
+    for content, seal in zip(json.loads(GOLDEN.read_text(encoding="utf-8")), seals, strict=True):
+        for claim, sealed in content["claims"].items():
+            assert sealed["hash"] == sha256(sealed["values"]) == seal.claims[claim].hash
+    content = json.loads(GOLDEN.read_text(encoding="utf-8"))[1]
+    plan = {name: value for name, value in content["plan"].items() if name != "hash"}
+    hashes = {claim: sealed["hash"] for claim, sealed in content["claims"].items()}
+    assert second.hash == sha256({"claims": hashes, "plan": sha256(plan)})
+    assert first.hash == sha256({"claims": hashes})
+    assert newest_hash(GOLDEN) == second.hash
+
+
+def test_what_is_sealed_of_a_claim_is_what_decides_it() -> None:
+    values = decisive(REGISTRY.entry("C05"), RULES["gain_above_zero"])
+    assert set(values) == {"rule", "thresholds", "measures", "metric", "claimed"}
+    assert values["metric"] == REGISTRY.entry("C05").metric
+    assert NOW["C05"] == SealedClaim(hash=sha256(values), values=json.loads(json.dumps(values)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"smallest_effect": 0.5', '"smallest_effect": 0.3', "claims.C05: the hash does not fit the values"),
+        ('"sweep/pos/baseline/none": [\n     10', '"sweep/pos/baseline/none": [\n     9', "plan: the hash"),
+        ('"commit"', '"comit"', "commit: Field required"),
+        ("[", "{", "is damaged"),
+        ("0.5", "NaN", "claims.C05: Out of range float values"),
+    ],
+)
+def test_seals_edited_by_hand_are_one_line(old: str, new: str, said: str, tmp_path: Path) -> None:
+    text = GOLDEN.read_text(encoding="utf-8")
+    assert old in text
+    path = tmp_path / "seals.json"
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+    with pytest.raises(ClaimError) as raised:
+        read_seals(path)
+    assert str(raised.value).startswith(str(path))
+    assert said in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[1]", "[[]]", "[" * 5000, '[{"hash": "' + "g" * 64 + '"}]'])
+def test_what_is_no_list_of_seals_is_one_line(text: str, tmp_path: Path) -> None:
+    (tmp_path / "seals.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ClaimError, match=r"seals\.json"):
+        read_seals(tmp_path / "seals.json")
+
+
+# --- what breaks a seal ---
+
+
+def test_unchanged_rules_break_nothing() -> None:
+    assert problems() == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"rule": "gain_in_range"}, "rule was gain_above_zero when sealed on 2026-11-29, is gain_in_range"),
+        ({"metric": "dev_selected_gain_v2"},
+         "metric was dev_selected_gain_v1 when sealed on 2026-11-29, is dev_selected_gain_v2"),
+        ({"claimed": REGISTRY.entry("C05").claimed.model_copy(update={"low": 0.25})},
+         "claimed.low was 0.0 when sealed on 2026-11-29, is 0.25"),
+        ({"claimed": REGISTRY.entry("C05").claimed.model_copy(update={"low": None})},
+         "claimed.low was 0.0 when sealed on 2026-11-29, is absent"),
+    ],
+)  # fmt: skip
+def test_a_changed_entry_breaks_its_own_seal(changed: dict[str, Any], told: str) -> None:
+    found = problems(with_entry("C05", **changed))
+    assert list(found) == ["C05"]
+    assert found["C05"].startswith("C05: ")
+    assert told in found["C05"]
+    assert found["C05"].endswith("; run `crosslayer claims seal --reason TEXT`")
+
+
+def test_a_changed_rule_breaks_the_seals_of_its_claims() -> None:
+    rule = RULES["gain_above_zero"]
+    thresholds = dict(rule.thresholds) | {"smallest_effect": rule.thresholds["smallest_effect"] - 0.2}
+    found = problems(rules=RULES | {"gain_above_zero": replace(rule, thresholds=thresholds)})
+    assert found == {
+        "C05": "C05: smallest_effect was 0.5 when sealed on 2026-11-29, is 0.3; "
+        "run `crosslayer claims seal --reason TEXT`"
+    }
+    other = replace(rule, measures=("best_on_test_gain",))
+    found = problems(rules=RULES | {"gain_above_zero": other})
+    assert list(found) == ["C05"]
+    assert 'measures was ["dev_selected_gain"] when sealed' in found["C05"]
+    assert 'is ["best_on_test_gain"]' in found["C05"]
+
+
+def test_a_claim_that_comes_or_goes_is_named() -> None:
+    without = REGISTRY.model_copy(update={"entries": {c: e for c, e in REGISTRY.entries.items() if c != "C17"}})
+    assert list(problems(without)) == ["C17"]
+    assert "sealed on 2026-11-29, now absent" in problems(without)["C17"]
+    more = REGISTRY.model_copy(update={"entries": REGISTRY.entries | {"C18": REGISTRY.entry("C17")}})
+    assert "C18: not in the seal of 2026-11-29" in problems(more)["C18"]
+
+
+def test_texts_names_and_literature_break_nothing() -> None:
+    """Every field of an entry that is text, and everything about the rule's function."""
+    texts = dict.fromkeys(
+        ("source_text", "title", "reported", "measured_as", "reproduced_when", "would_change", "notebook"), "other"
+    )
+    source = REGISTRY.entry("C05").primary_source.model_copy(update={"supports": False, "note": "other"})
+    status = {"verified": False, "confidence": 0.0, "primary_source": source, "pins": [], "expected": []}
+    assert problems(with_entry("C05", **texts, **status)) == {}
+
+    def renamed(*_: Any) -> Any:
+        """Another docstring."""
+
+    rules = {name: replace(rule, judge=renamed) for name, rule in RULES.items()}
+    assert problems(rules=rules) == {}
+
+
+def test_equal_numbers_are_equal_however_they_are_written() -> None:
+    rule = RULES["calibration_sign"]
+    whole = {name: int(value) if value == int(value) else value for name, value in rule.thresholds.items()}
+    assert any(isinstance(value, int) for value in whole.values())
+    assert problems(rules=RULES | {"calibration_sign": replace(rule, thresholds=whole)}) == {}
+
+
+def test_every_rule_that_measures_has_thresholds() -> None:
+    assert {name for name, rule in RULES.items() if not rule.decided_by} == {"all_checks"}
+
+
+# --- the command ---
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with registry and profiles."""
+    (tmp_path / "claims" / "ledger").mkdir(parents=True)
+    shutil.copy(ROOT / "claims" / "registry.yaml", tmp_path / "claims")
+    shutil.copy(ROOT / "profiles" / "tiny.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def crosslayer(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run the command line in this process: exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["crosslayer", "claims", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+def test_sealing_writes_what_changed_and_refuses_what_has_not(crosslayer: Command, place: Path) -> None:
+    path = place / "claims" / "seals.json"
+    code, out, err = crosslayer("seal", "--check")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "claims/seals.json does not exist" in err
+    code, out, _ = crosslayer("seal", "--reason", "the first rules")
+    assert (code, out.splitlines()[0], len(out.splitlines())) == (0, "C01: sealed for the first time", 18)
+    first = path.read_bytes()
+    assert crosslayer("seal", "--check") == (0, "", "")
+    code, out, err = crosslayer("seal", "--reason", "again")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "nothing has changed" in err
+    assert path.read_bytes() == first
+
+    registry = place / "claims" / "registry.yaml"
+    text = registry.read_text(encoding="utf-8")
+    registry.write_text(text.replace("claimed: {low: 1, high: 3", "claimed: {low: 1, high: 2"), encoding="utf-8")
+    code, out, _ = crosslayer("seal", "--check")
+    assert (code, out.count("\n")) == (1, 1)
+    assert out.startswith("C06: claimed.high was 3.0 when sealed on 20")
+    assert crosslayer("seal", "--reason", "as the abstract has it")[:2] == (0, "C06: claimed.high 3.0 -> 2.0\n")
+    assert crosslayer("seal", "--check")[0] == 0
+    content = json.loads(path.read_text(encoding="utf-8"))
+    assert content[0] == json.loads(first)[0], "what was sealed before stays"
+    assert [seal["reason"] for seal in content] == ["the first rules", "as the abstract has it"]
+    assert content[1]["date"].endswith("Z")
+
+
+def test_wrong_options_and_files_are_one_line_and_seal_nothing(crosslayer: Command, place: Path) -> None:
+    for options in (
+        ["--reason", " "], [], ["--check", "--reason", "r"], ["--reason", "r", "--plan"],
+        ["--reason", "r", "--judged-at-seeds", "3"], ["--check", "--plan", "--judged-at-seeds", "3"],
+        ["--reason", "r", "--plan", "--or-date", "soon"], ["--reason", "r", "--plan", "--at-least-seeds", "3"],
+        ["--reason", "r", "--plan", "--judged-at-seeds", "3", "--or-date", "2026-12-20", "--at-least-seeds", "4"],
+    ):  # fmt: skip
+        code, out, err = crosslayer("seal", *options)
+        assert (code, out, err.count("\n")) == (2, "", 1), options
+    assert not (place / "claims" / "seals.json").exists()
+    (place / "claims" / "seals.json").write_text("[{}]", encoding="utf-8")
+    for command in (["seal", "--reason", "r"], ["seal", "--check"], ["list"]):
+        code, out, err = crosslayer(*command)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+    (place / "claims" / "seals.json").unlink()
+    (place / "claims" / "registry.yaml").write_text("entries: {}\n", encoding="utf-8")
+    code, out, err = crosslayer("seal", "--reason", "r")
+    assert (code, out, "registry.yaml, line 1" in err) == (2, "", True)
+    assert not (place / "claims" / "seals.json").exists()
+
+
+def test_a_plan_is_the_active_profile_without_paths(crosslayer: Command, place: Path) -> None:
+    options = ["--plan", "--judged-at-seeds", "2", "--or-date", "2099-12-20", "--at-least-seeds", "1"]
+    code, out, _ = crosslayer("seal", "--reason", "a plan", *options)
+    profile = load_profile(place / "params.yaml")
+    n_trials = len(list(planned_places(profile)))
+    assert (code, out.splitlines()[-1]) == (
+        0, f"plan of tiny: {n_trials} trials, judged at 2 seeds or on 2099-12-20 with at least 1"
+    )  # fmt: skip
+    [seal] = read_seals()
+    assert seal.plan is not None
+    assert set(seal.plan.grid) == {"encoder", "tasks", "sweep", "intermediate", "fusion", "data"}
+    assert "root" not in seal.plan.grid["data"]
+    assert crosslayer("seal", "--reason", "a plan", *options)[0] == 2, "it is sealed already"
+    assert crosslayer("seal", "--check")[0] == 0
+    changed = (place / "params.yaml").read_text(encoding="utf-8").replace("seeds: [0, 1, 2]", "seeds: [0, 1]")
+    (place / "params.yaml").write_text(changed, encoding="utf-8")
+    code, out, _ = crosslayer("seal", "--check")
+    assert code == 1
+    assert "plan of tiny: " in out
+    assert "sweep.seeds was [0, 1, 2] when sealed, is [0, 1]" in out
+
+
+def test_a_claim_is_shown_with_its_seal(crosslayer: Command, place: Path) -> None:
+    write_run(place / "results" / "tiny", records_of(0, 1, 2))
+    code, out, _ = crosslayer("show", "C05")
+    assert code == 0
+    assert "  Rule written after trials had been seen." in out.splitlines()
+    crosslayer("seal", "--reason", "now")
+    for path in (place / "results").rglob("trial.json"):
+        path.write_text(path.read_text(encoding="utf-8").replace('"seal":""', f'"seal":"{newest_hash()}"'))
+    assert "  Rule sealed before the first trial." in crosslayer("show", "C05")[1].splitlines()
+    assert not any(line.startswith("  Rule ") for line in crosslayer("show", "C17")[1].splitlines())
+
+
+def test_a_hidden_directory_breaks_no_plan() -> None:
+    profile = made_profile()
+    moved = profile.model_copy(update={"data": profile.data.model_copy(update={"root": "/elsewhere"})})
+    plan = plan_for(profile, JudgedAt(seeds=2))
+    assert plan == plan_for(moved, JudgedAt(seeds=2))
+    content = read_seals(GOLDEN)[1].model_copy(update={"plan": plan})
+    assert plan_problems(without_paths(moved), [content]) == []
+
+
+# --- sealed before the first trial ---
+
+
+def trials_under(*seals: str) -> list[TrialRecord]:
+    return [make_record("pos", "baseline", i).model_copy(update={"seal": seal}) for i, seal in enumerate(seals)]
+
+
+def test_a_rule_is_sealed_before_trials_that_all_name_a_seal_of_it() -> None:
+    entry, rule, seals = REGISTRY.entry("C05"), RULES["gain_above_zero"], read_seals(GOLDEN)
+    first, second = (seal.hash for seal in seals)
+    present = {"C05": NOW["C05"]}
+    hashes = [sha256({"claims": {"C05": NOW["C05"].hash}}), second]
+    mixed = [seals[0].model_copy(update={"claims": present, "hash": hashes[0]}), seals[1]]
+    for named, expected in (
+        ([hashes[0]] * 2, True),
+        ([hashes[0], second], False),
+        ([hashes[0], ""], False),
+        ([hashes[0], "f" * 64], False),
+        ([first], False),
+        ([], None),
+    ):
+        assert sealed_before(entry, rule, trials_under(*named), mixed) is expected
+    changed = replace(rule, thresholds=dict(rule.thresholds) | {"smallest_effect": 0.1})
+    assert sealed_before(entry, changed, trials_under(hashes[0]), mixed) is False
+
+
+def made_profile() -> Profile:
+    made = make_profile(("pos",), layers=(1,), controls=())
+    return made.model_copy(update={"claims": ["C05", "C17"]})
+
+
+def write_run(folder: Path, records: Iterable[TrialRecord], run: str = "fresh") -> None:
+    """Trials, and evidence of C05 that rests on them and of C17 that rests on none."""
+    records = list(records)
+    if run == "fresh":
+        home = folder / "trials" / "sweep" / "pos"
+        for record in records:
+            (home / record.key).mkdir(parents=True)
+            (home / record.key / "trial.json").write_text(record.model_dump_json(), encoding="utf-8")
+        home.mkdir(parents=True, exist_ok=True)
+        keys = {"keys": [record.key for record in records]}
+        (home / "manifest.json").write_text(json.dumps(keys), encoding="utf-8")
+    else:
+        folder.mkdir(parents=True)
+        rows = [json.loads(record.model_dump_json()) for record in records]
+        (folder / "trials.json").write_text(json.dumps(rows), encoding="utf-8")
+    gain = Part(
+        measure="dev_selected_gain", task="pos", estimate=1.0, unit="points", n_seeds=3, judged=True,
+        interval=Interval(low=0.5, high=1.5, method="t"),
+    )  # fmt: skip
+    about = {"profile": "made-up", "run": run, "status": "measured"}
+    keys = tuple(sorted(record.key for record in records))
+    checks = ({"name": "one", "passed": True, "expected": "1", "found": "1"},)
+    for evidence in (
+        Evidence(claim="C05", metric="dev_selected_gain_v1", parts=(gain,), headline=0, trials=keys, **about),
+        Evidence(claim="C17", metric="structural_checks_v1", checks=checks, **about),
+    ):
+        (folder / "claims" / evidence.claim).mkdir(parents=True)
+        write_evidence(evidence, folder / "claims" / evidence.claim)
+
+
+def records_of(*seeds: int, seal: str = "") -> list[TrialRecord]:
+    pairs = [(model, seed) for seed in seeds for model in ("baseline", "layer_1")]
+    return [make_record("pos", model, seed).model_copy(update={"seal": seal}) for model, seed in pairs]
+
+
+@pytest.mark.parametrize("run", ["fresh", "one"])
+def test_a_loaded_run_says_whether_each_rule_was_sealed(run: str, tmp_path: Path) -> None:
+    seals = tmp_path / "seals.json"
+    add_seal(NOW, "now", "0" * 40, seals)
+    for name, seal, expected in (("late", "", False), ("sealed", newest_hash(seals), True)):
+        write_run(tmp_path / name, records_of(0, 1, 2, seal=seal), run)
+        results = load(Place(run, made_profile(), tmp_path / name), REGISTRY, seals=seals)
+        assert {claim: results.verdicts[claim].sealed for claim in ("C05", "C17", "C01")} == {
+            "C05": expected, "C17": None, "C01": None,
+        }  # fmt: skip
+        rows = {row["claim"]: row["sealed"] for row in json.loads(to_json(REGISTRY, [results]))}
+        assert (rows["C05"], rows["C17"]) == (expected, None)
+        assert f",{expected}," in next(line for line in to_csv(REGISTRY, [results]).splitlines() if "C05" in line)
+
+
+def test_a_trial_without_a_record_is_not_shown_to_be_sealed(tmp_path: Path) -> None:
+    seals = tmp_path / "seals.json"
+    add_seal(NOW, "now", "0" * 40, seals)
+    write_run(tmp_path / "run", records_of(0, 1, 2, seal=newest_hash(seals)))
+    next((tmp_path / "run" / "trials").rglob("trial.json")).unlink()
+    results = load(Place("fresh", made_profile(), tmp_path / "run"), REGISTRY, seals=seals)
+    assert results.verdicts["C05"].sealed is False
+
+
+# --- plans ---
+
+
+def plan_for(profile: Profile, when: JudgedAt) -> Plan:
+    return plan_of(without_paths(profile), planned_places(profile), when)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "today", "due"),
+    [
+        (10, "2026-12-01", True),
+        (9, "2026-12-01", False),
+        (9, "2026-12-19", False),
+        (9, "2026-12-20", True),
+        (6, "2026-12-21", True),
+        (5, "2026-12-21", False),
+    ],
+)
+def test_a_plan_is_due_at_its_seeds_or_on_its_day_with_enough(seeds: int, today: str, due: bool) -> None:
+    plan = plan_for(made_profile(), JudgedAt(seeds=10, day=date(2026, 12, 20), at_least=6))
+    assert plan_due(plan, seeds, date.fromisoformat(today)) is due
+
+
+def test_seeds_count_where_every_model_has_them() -> None:
+    """Two models by three seeds; a trial that failed is not finished, one that collapsed is."""
+    plan, today = plan_for(made_profile(), JudgedAt(seeds=2)), date(2026, 12, 1)
+    assert plan.seeds == {"sweep/pos/baseline/none": [0, 1, 2], "sweep/pos/layer_1/none": [0, 1, 2]}
+    done = records_of(0, 1)
+    said = "sealed plan: {} of 6 trials; judged at 2 seeds"
+    assert counts_only(plan, done[:3], today) == said.format(3)
+    assert counts_only(plan, done, today) == ""
+    for outcome, n in (("failed", 3), ("out_of_memory", 3), ("collapsed", None), ("nan_loss", None)):
+        ended = [*done[:3], done[3].model_copy(update={"outcome": outcome})]
+        assert counts_only(plan, ended, today) == (said.format(n) if n else "")
+    strange = [*done[:3], make_record("pos", "layer_1", 7), make_record("ner", "layer_1", 1)]
+    assert counts_only(plan, strange, today) == said.format(3), "what is not planned does not count"
+
+
+def test_a_model_with_fewer_planned_seeds_holds_nothing_up_once_it_has_them() -> None:
+    plan = plan_for(made_profile(), JudgedAt(seeds=3))
+    seeds = plan.seeds | {"sweep/pos/gate/none": [0, 1]}
+    plan = plan.model_copy(update={"seeds": seeds})
+    done, gates = records_of(0, 1, 2), [make_record("pos", "gate", seed) for seed in (0, 1)]
+    assert counts_only(plan, [*done, gates[0]], date(2026, 12, 1))
+    assert counts_only(plan, [*done, *gates], date(2026, 12, 1)) == ""
+
+
+@pytest.mark.parametrize("run", ["fresh", "one"])
+def test_until_a_plan_is_due_only_counts_are_shown(run: str, tmp_path: Path) -> None:
+    profile, seals = made_profile(), tmp_path / "seals.json"
+    add_seal(NOW, "a plan", "0" * 40, seals, plan_for(profile, JudgedAt(seeds=3)))
+    seal = newest_hash(seals)
+    write_run(tmp_path / "early", records_of(0, 1, seal=seal), run)
+    early = load(Place(run, profile, tmp_path / "early"), REGISTRY, seals=seals)
+    said = "sealed plan: 4 of 6 trials; judged at 3 seeds"
+    assert early.evidence == {}
+    assert {verdict.verdict for verdict in early.verdicts.values()} == {"not run"}
+    assert early.verdicts["C05"].because == f"{said}."
+    assert early.title.endswith(said)
+    shown = "\n".join(table(early)) + to_json(REGISTRY, [early])
+    assert "1.0" not in shown.replace("dev_selected", "")
+    write_run(tmp_path / "due", records_of(0, 1, 2, seal=seal), run)
+    due = load(Place(run, profile, tmp_path / "due"), REGISTRY, seals=seals)
+    assert (due.verdicts["C05"].sealed, due.verdicts["C17"].verdict) == (True, "reproduced")
+    assert "sealed plan" not in due.title
+
+
+def test_a_later_seal_of_rules_keeps_the_plan_and_other_profiles_are_free(tmp_path: Path) -> None:
+    profile, seals = made_profile(), tmp_path / "seals.json"
+    add_seal(NOW, "a plan", "0" * 40, seals, plan_for(profile, JudgedAt(seeds=3)))
+    add_seal({claim: NOW[claim] for claim in NOW if claim != "C16"}, "one less", "0" * 40, seals)
+    write_run(tmp_path / "run", records_of(0, 1))
+    assert load(Place("fresh", profile, tmp_path / "run"), REGISTRY, seals=seals).evidence == {}
+    other = profile.model_copy(update={"profile": "other"})
+    assert load(Place("fresh", other, tmp_path / "run"), REGISTRY, seals=seals).evidence

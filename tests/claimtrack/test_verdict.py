@@ -1,0 +1,495 @@
+"""Verdict rules on hand-made evidence, and the relevance of a verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claimtrack.evidence import Check, Evidence, Interval, Part
+from claimtrack.registry import Registry, load_registry
+from claimtrack.verdict import RULES, VERDICTS, Verdict, decide
+from claimtrack.wording import key_number
+from crosslayer.config import Profile
+from repository import ROOT
+
+REGISTRY: Registry = load_registry(ROOT / "claims" / "registry.yaml")
+TASKS = ("xnli", "pawsx", "ner", "pos")
+TASK: dict[str, Any] = {"epochs": 1, "learning_rate": 1e-4}
+MBERT = {"source": "hub", "name": "google-bert/bert-base-multilingual-cased"}
+
+Span = tuple[float, float] | None
+
+
+def profile(encoder: dict[str, Any] = MBERT, data: str = "hub", **task: Any) -> Profile:
+    return Profile.model_validate(
+        {
+            "profile": "test",
+            "encoder": encoder,
+            "data": {"source": data, "root": "somewhere"},
+            "tasks": {name: {**TASK, **task} for name in TASKS},
+            "sweep": {"layers": [1], "seeds": [0]},
+            **{section: {} for section in ("fusion", "intermediate", "probe", "compute")},
+            "claims": list(REGISTRY.entries),
+        }
+    )
+
+
+def part(measure: str, task: str | None = None, span: Span = None, **more: Any) -> Part:
+    """A judged part with 3 seeds; the estimate is the middle of ``span``."""
+    interval = None if span is None else Interval(low=span[0], high=span[1], method="test")
+    middle = 0.0 if span is None else sum(span) / 2
+    values = {"estimate": middle, "unit": "points", "n_seeds": 3, "judged": True, **more}
+    return Part(measure=measure, task=task, interval=interval, **values)
+
+
+def test_a_verdict_has_the_seeds_of_its_measured_parts() -> None:
+    missing = part("dev_selected_minus_self", "ner", estimate=None, n_seeds=0)
+    measured = part("excess_complementarity", "ner", (-1, 1))
+    assert judge("C02", missing, measured).n_seeds == 3
+    assert judge("C02", missing).n_seeds == 0
+
+
+def judge(claim: str, *parts: Part, checks: tuple[Check, ...] = (), **more: Any) -> Verdict:
+    evidence = Evidence(
+        claim=claim, profile="test", metric="m_v1", parts=parts, checks=checks,
+        **{"status": "measured", **more},
+    )  # fmt: skip
+    return decide(REGISTRY.entry(claim), evidence, profile())
+
+
+def per_task(measure: str, *spans: Span) -> list[Part]:
+    return [part(measure, task, span) for task, span in zip(TASKS, spans, strict=False)]
+
+
+UP, WIDE, SMALL, DOWN = (0.2, 1.4), (-0.4, 0.9), (-0.3, 0.4), (-2.0, -1.0)
+"""Shown above 0; undecided; shown below 0.5, also among four; far below 0."""
+
+
+@pytest.mark.parametrize(
+    ("spans", "verdict"),
+    [
+        ([UP, UP, UP, UP], "reproduced"),
+        ([UP, UP, UP, SMALL], "partly reproduced"),
+        ([UP, UP, UP], "partly reproduced"),
+        ([UP, UP, SMALL, SMALL], "partly reproduced"),
+        ([SMALL, SMALL, DOWN, SMALL], "not reproduced"),
+        ([SMALL, WIDE, WIDE, WIDE], "not reproduced"),
+        ([SMALL], "not reproduced"),
+        ([WIDE, WIDE, WIDE, WIDE], "inconclusive"),
+        ([WIDE], "inconclusive"),
+        ([(0.1, 0.4)] * 4, "reproduced"),
+        ([(0.0, 0.4)] * 4, "not reproduced"),
+        ([(0.0, 0.5)] * 4, "inconclusive"),
+        ([None, None, None, None], "inconclusive"),
+    ],
+)
+def test_c05_gain_above_zero(spans: list[Span], verdict: str) -> None:
+    assert judge("C05", *per_task("dev_selected_gain", *spans)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("spans", "verdict"),
+    [
+        ([(0.2, 1.0)] * 4, "reproduced"),
+        ([(2.9, 4.0)] * 4, "reproduced"),
+        ([(0.2, 0.7)] * 4, "not reproduced"),
+        ([(0.2, 0.99)] * 4, "inconclusive"),
+        ([(3.4, 4.0)] * 4, "not reproduced"),
+        ([(0.2, 0.7)], "not reproduced"),
+        ([(0.2, 0.7)] + [(0.2, 1.8)] * 3, "partly reproduced"),
+        ([(0.2, 0.7)] + [(-0.1, 2.2)] * 3, "not reproduced"),
+        ([(-2, 2)] * 4, "inconclusive"),
+    ],
+)
+def test_c06_gain_in_range(spans: list[Span], verdict: str) -> None:
+    shown_only = part("best_on_test_gain", "xnli", (2.0, 2.1), judged=False)
+    assert judge("C06", *per_task("cross_fitted_gain", *spans), shown_only).verdict == verdict
+
+
+@pytest.mark.parametrize(("z", "verdict"), [(2.51, "partly reproduced"), (2.48, "inconclusive")])
+def test_c06_partly_needs_a_gain_that_lasts_among_four(z: float, verdict: str) -> None:
+    """Holm: the smallest p of four is multiplied by 4, and 0.05 / 4 is two-sided 2.498 standard errors."""
+    shown = (0.3 * (z - 1.96), 0.3 * (z + 1.96))
+    assert judge("C06", *per_task("cross_fitted_gain", shown, (-1, 4), (-1, 4), (-1, 4))).verdict == verdict
+
+
+def test_a_task_that_passes_both_tests_holds_for_a_sign_and_is_refuted_for_a_size() -> None:
+    """0.1 to 0.4 points: above 0, and shown to be below 0.5 (C05) and below 1 (C06)."""
+    sign = judge("C05", *per_task("dev_selected_gain", *[(0.1, 0.4)] * 4))
+    assert {found.decision for found in sign.decisions.values()} == {"holds"}
+    assert {found.note for found in sign.decisions.values()} == {"below the smallest effect of interest"}
+    size = judge("C06", *per_task("cross_fitted_gain", *[(0.1, 0.4)] * 4))
+    assert {found.decision for found in size.decisions.values()} == {"refuted"}
+
+
+def test_each_task_is_named_with_its_decision_and_the_seeds_that_would_decide() -> None:
+    verdict = judge("C05", *per_task("dev_selected_gain", UP, WIDE, SMALL))
+    assert {task: found.decision for task, found in verdict.decisions.items()} == {
+        "xnli": "holds", "pawsx": "undecided", "ner": "refuted", "pos": "missing",
+    }  # fmt: skip
+    needed = verdict.decisions["pawsx"].seeds
+    assert needed is not None
+    assert needed > 3
+    assert verdict.because.endswith(
+        f"; holds on XNLI, undecided on PAWS-X ({needed} seeds would decide), refuted on NER, missing on POS."
+    )
+
+
+def test_the_hours_that_would_decide_are_those_of_the_seeds_that_are_missing() -> None:
+    evidence = Evidence(
+        claim="C05", profile="test", metric="m_v1", status="measured",
+        parts=tuple(per_task("dev_selected_gain", UP, WIDE)),
+    )  # fmt: skip
+    found = decide(REGISTRY.entry("C05"), evidence, profile(), hours_per_seed={"pawsx": 0.5, "ner": 9.0})
+    needed = found.decisions["pawsx"].seeds
+    assert needed is not None
+    assert found.decisions["pawsx"].hours == (needed - 3) * 0.5
+    assert found.decisions["xnli"].hours is None
+
+
+@pytest.mark.parametrize(
+    ("retrieval", "probe", "verdict"),
+    [
+        (UP, UP, "reproduced"),
+        (DOWN, UP, "partly reproduced"),
+        (UP, WIDE, "partly reproduced"),
+        (UP, None, "partly reproduced"),
+        (SMALL, DOWN, "not reproduced"),
+        (SMALL, WIDE, "not reproduced"),
+        (WIDE, WIDE, "inconclusive"),
+        (WIDE, None, "inconclusive"),
+    ],
+)
+def test_c01_layer_contrast(retrieval: Span, probe: Span, verdict: str) -> None:
+    parts = [part("retrieval_lower_minus_upper", span=retrieval, n_seeds=0)]
+    if probe:
+        parts.append(part("upos_probe_upper_minus_lower", span=probe, n_seeds=0))
+    assert judge("C01", *parts).verdict == verdict
+
+
+EXTRA, VAGUE, FEW = (1.0, 5.0), (-3.0, 5.0), (-2.0, 1.0)
+"""Per cent of errors: shown above 0; undecided; shown below the smallest share of 2."""
+
+
+@pytest.mark.parametrize(
+    ("gains", "excess", "verdict"),
+    [
+        ([UP] * 4, [EXTRA] * 4, "reproduced"),
+        ([UP] * 3 + [DOWN], [EXTRA] * 4, "partly reproduced"),
+        ([UP] * 3, [EXTRA] * 3, "partly reproduced"),
+        ([UP] * 4, [VAGUE] * 4, "inconclusive"),
+        ([WIDE] * 4, [VAGUE] * 4, "inconclusive"),
+        ([SMALL] * 4, [EXTRA] * 4, "not reproduced"),
+        ([UP] * 4, [FEW] * 4, "not reproduced"),
+        ([SMALL, WIDE, WIDE, WIDE], [VAGUE] * 4, "not reproduced"),
+        ([UP] * 4, [], "inconclusive"),
+        ([], [FEW], "not reproduced"),
+    ],
+)
+def test_c02_complementarity(gains: list[Span], excess: list[Span], verdict: str) -> None:
+    parts = per_task("dev_selected_minus_self", *gains) + per_task("excess_complementarity", *excess)
+    assert judge("C02", *parts).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("gap", "similarity", "verdict"),
+    [
+        ([UP, UP], [DOWN, DOWN], "reproduced"),
+        ([UP, UP], [DOWN, WIDE], "partly reproduced"),
+        ([UP], [DOWN], "partly reproduced"),
+        ([UP, UP], [UP, UP], "not reproduced"),
+        ([DOWN, DOWN], [DOWN, DOWN], "not reproduced"),
+        ([DOWN, WIDE], [DOWN, WIDE], "not reproduced"),
+        ([SMALL, SMALL], [SMALL, SMALL], "inconclusive"),
+    ],
+)
+def test_c03_slopes(gap: list[Span], similarity: list[Span], verdict: str) -> None:
+    parts = per_task("slope_accuracy_gap", *gap) + per_task("slope_similarity", *similarity)
+    assert judge("C03", *parts).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("p_a", "p_b", "b", "verdict"),
+    [
+        (0.01, 0.01, (0.2, 0.8), "reproduced"),
+        (0.01, 0.01, (-0.8, -0.2), "partly reproduced"),
+        (0.01, 0.2, (-0.2, 0.8), "partly reproduced"),
+        (0.05, 0.01, (0.2, 0.8), "inconclusive"),
+        (0.2, 0.2, (-0.2, 0.29), "not reproduced"),
+        (0.2, 0.2, (-0.2, 0.3), "inconclusive"),
+        (None, 0.2, (-0.2, 0.2), "inconclusive"),
+    ],
+)
+def test_c07_different_layers(p_a: float | None, p_b: float, b: Span, verdict: str) -> None:
+    parts = [
+        part("task_by_layer_interaction", unit="F", estimate=1.2, p_value=p_a),
+        part("own_over_common", span=b, p_value=p_b),
+    ]
+    assert judge("C07", *parts).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("claim", "measures", "level", "best"),
+    [
+        ("C08", ("correlation_semantic", "correlation_structural"), 0.05, "partly reproduced"),
+        ("C09", ("genus_similarity_difference", "family_similarity_difference"), 0.025, "reproduced"),
+        ("C13", ("between_minus_within",), 0.05, "reproduced"),
+    ],
+)
+def test_claims_with_a_permutation_test(claim: str, measures: tuple[str, ...], level: float, best: str) -> None:
+    def verdict(sign: float, p: float, span: Span = None) -> str:
+        parts = [part(m, estimate=sign * 0.3, span=span, p_value=p, unit="r") for m in measures]
+        return judge(claim, *parts).verdict
+
+    assert verdict(+1, level * 0.9, (0.1, 0.5)) == best
+    assert verdict(+1, level, (0.1, 0.5)) == "inconclusive"
+    assert verdict(-1, level * 0.9) == "inconclusive"
+    assert verdict(-1, 0.9, (-0.5, -0.1)) == "not reproduced"
+    assert verdict(-1, 0.9, (-0.5, 0.1)) == "inconclusive"
+    if len(measures) == 2:
+        alone = part(measures[1], estimate=0.3, p_value=0.0, unit="r")
+        assert judge(claim, alone).verdict == "inconclusive"
+        against = part(measures[0], span=(-0.5, -0.1), p_value=0.9, unit="r")
+        assert judge(claim, against, alone).verdict == "not reproduced"
+
+
+@pytest.mark.parametrize(
+    ("claim", "measures", "floor", "fact"),
+    [
+        ("C09", ("genus_similarity_difference", "family_similarity_difference"), 0.0143, "smallest_p_genus"),
+        ("C13", ("between_minus_within",), 0.25, "smallest_p"),
+    ],
+)
+def test_a_permutation_that_cannot_reach_its_level_decides_nothing(
+    claim: str, measures: tuple[str, ...], floor: float, fact: str
+) -> None:
+    parts = [part(m, span=(0.1, 0.5), p_value=0.001, unit="r") for m in measures]
+    found = judge(claim, *parts, facts={fact: floor})
+    assert found.verdict == "inconclusive"
+    assert found.because.endswith(f"cannot be decided at this size: p is at least {floor:.2g}.")
+    assert judge(claim, *parts, facts={fact: 0.001}).verdict == "reproduced"
+
+
+def test_c08_needs_every_target() -> None:
+    parts = [
+        part(f"correlation_{kind}", task, span=(0.6, 0.95), p_value=0.01, unit="r")
+        for kind in ("semantic", "structural")
+        for task in ("ner", "xnli", "pawsx")
+    ]
+    assert judge("C08", *parts).verdict == "partly reproduced"
+    wide = Interval(low=-0.1, high=0.95, method="test")
+    for weak in ({"p_value": 0.2}, {"interval": wide}, {"interval": None}):
+        assert judge("C08", parts[0].model_copy(update=weak), *parts[1:]).verdict == "inconclusive", weak
+
+
+@pytest.mark.parametrize(
+    ("span", "verdict"),
+    [
+        ((-2, -0.1), "improves"),
+        ((0.1, 2), "worsens"),
+        ((-1, 1), "practically none"),
+        ((-0.9, -0.1), "practically none"),
+        ((-2, 2), "undecided"),
+    ],
+)
+def test_q01_reads_equivalence_first_and_then_the_sign(span: Span, verdict: str) -> None:
+    measure = "ece_multilingual_minus_english"
+    targets = [
+        part(measure, "xnli", (-9, -8), judged=False),
+        part(measure, "ner", (-1, 1), judged=False),
+        part(measure, "pos", judged=False, estimate=8.5, n_seeds=2),
+        part(measure, "xnli", (-9, -8), judged=False, language="de"),
+        part(measure, "pawsx", judged=False, estimate=None),
+    ]
+    found = judge("Q01", *targets, part(measure, span=span))
+    assert found.verdict == verdict
+    assert {task: answer.decision for task, answer in found.decisions.items()} == {
+        "xnli": "improves", "ner": "practically none",
+    }  # fmt: skip
+    assert found.because.endswith(
+        "; by target: XNLI −8.50 [−9.00, −8.00] improves, NER 0.00 [−1.00, +1.00] practically none, "
+        "POS +8.50 not counted."
+    )
+    assert ("seeds would decide" in judge("Q01", part(measure, span=span)).because) == (verdict == "undecided")
+    assert judge("Q01", targets[0]).verdict == "not run"
+    accuracy = part("accuracy_multilingual_minus_english", span=(-2, -1), judged=False)
+    of_one = accuracy.model_copy(update={"task": "ner"})
+    in_one = accuracy.model_copy(update={"language": "de"})
+    beside = judge("Q01", part(measure, span=span), accuracy, of_one, in_one)
+    assert beside.verdict == verdict, "accuracy is said, and decides nothing"
+    assert "; beside it, accuracy multilingual minus English (points): −1.50 [−2.00, −1.00]." in beside.because
+
+
+def test_structural_claims_need_every_check() -> None:
+    good = Check(name="branches", passed=True, expected="2", found="2")
+    bad = Check(name="widths", passed=False, expected="768", found="767")
+    assert judge("C17", checks=(good, good)).because == "2 of 2 checks pass."
+    failed = judge("C17", checks=(good, bad))
+    assert (failed.verdict, failed.because) == (
+        "not reproduced",
+        "1 of 2 checks pass; widths: expected 768, found 767.",
+    )
+
+
+@pytest.mark.parametrize("n_seeds", [0, 1, 2])
+def test_a_part_with_fewer_than_three_seeds_is_missing_and_such_parts_alone_are_inconclusive(n_seeds: int) -> None:
+    gains = per_task("dev_selected_gain", UP, UP, UP)
+    few = part("dev_selected_gain", "pos", UP, n_seeds=n_seeds)
+    verdict = judge("C05", *gains, few)
+    assert (verdict.verdict, verdict.n_seeds) == (judge("C05", *gains).verdict, n_seeds)
+    assert verdict.because.endswith(
+        "holds on XNLI, PAWS-X, NER, missing on POS; not counted, with fewer than 3 seeds: "
+        "Dev-selected gain (points): POS +0.80 [+0.20, +1.40]."
+    )
+    alone = judge("C05", few)
+    assert alone.verdict == "inconclusive"
+    assert "at most, and at least 3 are needed" in alone.because
+
+
+def test_another_claim_is_not_reproduced_while_a_part_has_too_few_seeds() -> None:
+    gains = per_task("cross_fitted_gain", (1.2, 2.0), (1.2, 2.0), (1.2, 2.0))
+    few = part("cross_fitted_gain", "pos", (1.2, 2.0), n_seeds=2)
+    entry = REGISTRY.entry("C06").model_copy(update={"rule": "as_claimed"})
+    whole, lacking = (
+        decide(
+            entry,
+            Evidence(claim="C06", profile="test", metric="m_v1", status="measured", parts=tuple(parts)),
+            profile(),
+        )
+        for parts in (gains, [*gains, few])
+    )
+    assert (whole.verdict, lacking.verdict) == ("reproduced", "inconclusive")
+
+
+def test_an_encoder_before_fine_tuning_needs_no_seeds_but_three_where_there_are_any() -> None:
+    def verdict(n_seeds: int) -> str:
+        measures = RULES["layer_contrast"].measures
+        return judge("C01", *(part(m, span=UP, n_seeds=n_seeds) for m in measures)).verdict
+
+    assert [verdict(n) for n in range(4)] == ["reproduced", "inconclusive", "inconclusive", "reproduced"]
+
+
+def test_a_missing_task_is_missing_and_not_failed() -> None:
+    collapsed = part("dev_selected_gain", "pos", estimate=None, n_seeds=0)
+    gains = per_task("dev_selected_gain", UP, UP, UP)
+    assert judge("C05", *gains, collapsed).verdict == "partly reproduced"
+    assert judge("C05", collapsed).verdict == "not run"
+    verdict = judge("C05", collapsed, missing=("pos: 3 trials collapsed",))
+    assert verdict.because == "Nothing to measure it from: pos: 3 trials collapsed."
+
+
+def test_without_evidence_it_was_not_run() -> None:
+    verdicts = [decide(entry, None, profile(), "first") for entry in REGISTRY.entries.values()]
+    assert {verdict.verdict for verdict in verdicts} == {"not run"}
+    assert {verdict.run for verdict in verdicts} == {"first"}
+    assert judge("C05", status="missing", missing=("no trials",)).verdict == "not run"
+
+
+def test_claims_that_a_profile_leaves_out_are_not_run_whatever_lies_there() -> None:
+    small = profile().model_copy(update={"claims": ["C06"]})
+    evidence = Evidence(
+        claim="C05",
+        profile="test",
+        metric="m_v1",
+        status="measured",
+        parts=tuple(per_task("dev_selected_gain", UP)),
+    )
+    assert decide(REGISTRY.entry("C05"), evidence, small).verdict == "not run"
+
+
+def test_because_is_computed_from_the_numbers() -> None:
+    verdict = judge("C05", part("dev_selected_gain", "xnli", (0.126, 1.4)))
+    assert verdict.because.startswith("Dev-selected gain (points): XNLI +0.76 [+0.13, +1.40]; undecided on XNLI (")
+    slope = part("slope_similarity", "pawsx", (-0.0021, -0.0011), unit="cosine a layer", p_value=0.0123)
+    assert judge("C03", slope).because.startswith(
+        "Slope similarity (cosine a layer): PAWS-X −0.0016 [−0.0021, −0.0011] p = 0.012; "
+    )
+    sure = part("slope_similarity", "pawsx", (-0.0021, -0.0011), unit="cosine a layer", p_value=0.0002)
+    assert "] p < 0.001; " in judge("C03", sure).because
+
+
+def test_key_number_is_the_headline_or_the_checks() -> None:
+    parts = (part("a", span=UP), part("b", "ner", (1.0, 2.0)))
+    common = {"claim": "C05", "profile": "p", "metric": "m_v1", "status": "measured"}
+    assert key_number(Evidence(**common, parts=parts, headline=1)) == "b NER +1.50 [+1.00, +2.00] points"
+    check = Check(name="x", passed=True, expected="1", found="1")
+    assert key_number(Evidence(**common, checks=(check, check))) == "2 of 2 checks"
+    assert key_number(None) == "-"
+
+
+span_strategy = st.tuples(st.floats(-5, 5), st.floats(-5, 5)).map(lambda pair: (min(pair), max(pair)))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(span_strategy, min_size=4, max_size=4))
+def test_a_refuted_task_has_its_estimate_outside_what_is_claimed(spans: list[tuple[float, float]]) -> None:
+    c05 = judge("C05", *per_task("dev_selected_gain", *spans))
+    c06 = judge("C06", *per_task("cross_fitted_gain", *spans))
+    assert {c05.verdict, c06.verdict} <= set(VERDICTS)
+    for verdict, low, high in ((c05, 0.5, 9.0), (c06, 1.0, 3.0)):
+        for task, (a, b) in zip(TASKS, spans, strict=True):
+            if verdict.decisions[task].decision == "refuted":
+                assert not low <= (a + b) / 2 <= high
+        if verdict.verdict == "not reproduced":
+            assert "refuted" in {found.decision for found in verdict.decisions.values()}
+    if c05.verdict == "reproduced":
+        assert min(low for low, _ in spans) > 0
+
+
+E5 = {"source": "packaged"}
+E5_HUB = {"source": "hub", "name": "intfloat/multilingual-e5-small"}
+XLMR = {"source": "hub", "name": "FacebookAI/xlm-roberta-base"}
+MBERT_FOLDER = {"source": "hub", "name": "models/bert-base-multilingual-cased/"}
+TRAINED = "C02 C05 C06 C07 C13 Q01".split()
+ENCODER = "C01 C08 C09".split()
+MODULE = "C04 C10 C12 C14 C15 C16 C17".split()
+
+
+def relevance(profile: Profile, claims: list[str]) -> set[str]:
+    verdicts = [decide(REGISTRY.entry(claim), None, profile) for claim in claims]
+    assert all(verdict.relevance_reason for verdict in verdicts)
+    return {verdict.relevance for verdict in verdicts}
+
+
+@pytest.mark.parametrize(
+    ("profile", "trained", "c03", "encoder", "hidden_states"),
+    [
+        (profile(), "direct", "direct", "direct", "direct"),
+        (profile(MBERT_FOLDER, "xtreme"), "direct", "direct", "direct", "direct"),
+        (profile(sizes={"train": 100}), "indirect", "indirect", "indirect", "direct"),
+        (profile(trainable_layers=4), "indirect", "indirect", "indirect", "direct"),
+        (profile(mode="frozen"), "none", "none", "direct", "direct"),
+        (profile(trainable_layers=0), "none", "none", "indirect", "direct"),
+        (profile(XLMR), "indirect", "indirect", "indirect", "indirect"),
+        (profile(E5, "xtreme"), "indirect", "indirect", "none", "indirect"),
+        (profile(E5_HUB), "indirect", "indirect", "none", "indirect"),
+        (profile(E5, "xtreme", mode="frozen"), "none", "none", "none", "indirect"),
+        (profile(E5, "fragment"), "none", "none", "none", "indirect"),
+        (profile(MBERT, "fragment"), "none", "none", "none", "direct"),
+        (profile({"source": "random"}, "xtreme"), "none", "none", "none", "none"),
+    ],
+)  # fmt: skip
+def test_relevance_follows_from_encoder_data_and_training(
+    profile: Profile, trained: str, c03: str, encoder: str, hidden_states: str
+) -> None:
+    assert relevance(profile, TRAINED) == {trained}
+    assert relevance(profile, ["C03"]) == {c03}
+    assert relevance(profile, ENCODER) == {encoder}
+    assert relevance(profile, ["C11"]) == {hidden_states}
+    assert relevance(profile, MODULE) == {"direct"}
+
+
+def test_the_similarity_half_of_c03_is_named_where_the_encoder_was_trained_for_it() -> None:
+    verdict = decide(REGISTRY.entry("C03"), None, profile(E5, "xtreme"))
+    assert "similarity slopes are no evidence" in verdict.relevance_reason
+
+
+def test_what_a_verdict_is_relevant_to() -> None:
+    said = {
+        claim: decide(entry, None, profile(E5, "xtreme")).relevant_to for claim, entry in REGISTRY.entries.items()
+    }
+    assert said.pop("Q01") == "the source report's question"
+    assert set(said.values()) == {"the paper"}

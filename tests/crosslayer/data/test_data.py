@@ -1,0 +1,490 @@
+"""Examples on their way in: the XTREME reader, drawing, prepared files and the arms of intermediate training."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from claimtrack.errors import DataError, ResultsError
+from crosslayer.config import DataSpec, Profile, SplitSizes, parse_profile
+from crosslayer.data import prepared, xtreme
+from crosslayer.data.examples import Corpus, PairExample, TagExample
+from crosslayer.data.intermediate import intermediate_corpus, normalised, round_robin, texts_of
+from crosslayer.data.sources import cut, draw, languages_of, load_corpus, load_parallel, read_all
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
+from repository import ROOT
+
+SHARED = ROOT / ".." / "shared" / "data" / "xtreme"
+NLI = ("entailment", "neutral", "contradiction")
+
+
+def write(path: Path, *lines: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def nli(language: str, n: int) -> list[str]:
+    return ["premise\thypothesis\tlabel", *(f"{language} p{i}\t{language} h{i}\t{NLI[i % 3]}" for i in range(n))]
+
+
+def paws(language: str, ids: list[str]) -> list[str]:
+    rows = (f"{item}\t{language} a{item}\t{language} b{item}\t{i % 2}" for i, item in enumerate(ids))
+    return ["id\tsentence1\tsentence2\tlabel", *rows]
+
+
+def tagged(language: str, n: int, tags: tuple[str, str]) -> list[str]:
+    return [line for i in range(n) for line in (f"{language}{i}\t{tags[0]}", f"x\t{tags[1]}", "")]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A directory of XTREME files, a handful of items each; NER and NLI have what both arms need."""
+    write(tmp_path / "xnli/train-en.mnli.tsv", "premise\thypothesis\tlabel\tgenre", "a\tb\tneutral\tfiction")
+    write(tmp_path / "xnli/train-en.other.tsv", *nli("other", 2))
+    write(tmp_path / "pawsx/train-en.tsv", *paws("en", ["t1", "t2"]))
+    for language in ("en", "de", "sw"):
+        write(tmp_path / f"xnli/dev-{language}.tsv", *nli(language, 12))
+        write(tmp_path / f"xnli/test-{language}.tsv", *nli(language, 5))
+        write(tmp_path / f"panx/train-{language}.tsv", *tagged(language, 12, ("B-PER", "O")))
+        write(tmp_path / f"panx/test-{language}.tsv", *tagged(language, 3, ("B-LOC", "I-LOC")))
+    for language, ids in {"en": ["1", "2", "3"], "de": ["3", "1"]}.items():
+        write(tmp_path / f"pawsx/dev-{language}.tsv", *paws(language, ids))
+        write(tmp_path / f"pawsx/test-{language}.tsv", *paws(language, ids))
+    write(tmp_path / "panx/dev-en.tsv", *tagged("en", 2, ("B-ORG", "I-ORG")))
+    for name in ("train-en", "dev-en", "test-en", "test-th"):
+        write(tmp_path / f"udpos/{name}.tsv", *tagged(name[-2:], 2, ("NOUN", "PUNCT")))
+    write(tmp_path / "tatoeba/tatoeba.deu-eng.deu", "eins", "zwei")
+    write(tmp_path / "tatoeba/tatoeba.deu-eng.eng", "one", "two")
+    write(tmp_path / "tatoeba/tatoeba.xxx-eng.eng", "not a language of the project")
+    return tmp_path
+
+
+def spec(root: Path, **changes: object) -> DataSpec:
+    return DataSpec(source="xtreme", root=str(root)).model_copy(update=changes)
+
+
+def profile(root: Path | None, items: int = 6, **data: object) -> Profile:
+    source = {"source": "fragment"} if root is None else {"source": "xtreme", "root": str(root)}
+    training = {"epochs": 1, "learning_rate": 0.1, "sizes": {"train": 2, "dev": 2, "test": 2}}
+    content = {
+        "profile": "test",
+        "encoder": {"source": "random"},
+        "data": source | data,
+        "tasks": dict.fromkeys(TASK_NAMES, training),
+        "sweep": {"layers": [1], "seeds": [0]},
+        "intermediate": {"items": items},
+        "fusion": {},
+        "compute": {},
+        "probe": {"pairs": 1},
+        "claims": [],
+    }
+    return parse_profile(content, "test")
+
+
+# The XTREME reader
+
+
+def test_reads_nli(root: Path) -> None:
+    corpus = xtreme.read_corpus("xnli", spec(root))
+    assert {split: languages_of(corpus, split) for split in ("train", "dev", "test")} == {
+        "train": ["en"],
+        "dev": ["en", "de", "sw"],
+        "test": ["en", "de", "sw"],
+    }
+    assert corpus["train", "en"] == [PairExample("1", "a", "b", "neutral")]
+    assert corpus["test", "de"][4] == PairExample("5", "de p4", "de h4", "neutral")
+    assert [len(corpus["test", code]) for code in ("en", "de", "sw")] == [5, 5, 5]
+
+
+def test_joins_the_training_files_that_are_named(root: Path) -> None:
+    corpus = xtreme.read_corpus("xnli", spec(root, xnli_train=["train-en.mnli", "train-en.other"]))
+    assert corpus["train", "en"] == [
+        PairExample("train-en.mnli:1", "a", "b", "neutral"),
+        PairExample("train-en.other:1", "other p0", "other h0", "entailment"),
+        PairExample("train-en.other:2", "other p1", "other h1", "neutral"),
+    ]
+
+
+def test_reads_paraphrases_with_their_own_ids(root: Path) -> None:
+    corpus = xtreme.read_corpus("pawsx", spec(root))
+    assert corpus["test", "de"] == [
+        PairExample("3", "de a3", "de b3", "0"),
+        PairExample("1", "de a1", "de b1", "1"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("task", "split", "languages", "tags"),
+    [
+        ("ner", "train", ["en", "de", "sw"], ("B-PER", "O")),
+        ("ner", "dev", ["en"], ("B-ORG", "I-ORG")),
+        ("ner", "test", ["en", "de", "sw"], ("B-LOC", "I-LOC")),
+        ("pos", "test", ["en", "th"], ("NOUN", "PUNCT")),
+    ],
+)
+def test_reads_tags(root: Path, task: TaskName, split: str, languages: list[str], tags: tuple[str, str]) -> None:
+    corpus = xtreme.read_corpus(task, spec(root))
+    assert languages_of(corpus, split) == languages  # type: ignore[arg-type]
+    for language in languages:
+        assert corpus[split, language][1] == TagExample("1", (f"{language}1", "x"), tags)  # type: ignore[index]
+
+
+def test_reads_a_last_sentence_without_a_blank_line_and_other_line_ends(root: Path) -> None:
+    (root / "udpos/test-th.tsv").write_bytes(b"a\tNOUN\r\n\r\n\r\nb\tVERB\r\nc\tADV")
+    examples = xtreme.read_corpus("pos", spec(root))["test", "th"]
+    assert examples == [TagExample("0", ("a",), ("NOUN",)), TagExample("1", ("b", "c"), ("VERB", "ADV"))]
+    (root / "pawsx/test-de.tsv").write_bytes(b"id\tsentence1\tsentence2\tlabel\r\n1\ta\tb\t0\r\n")
+    assert xtreme.read_corpus("pawsx", spec(root))["test", "de"] == [PairExample("1", "a", "b", "0")]
+
+
+def test_languages_restrict_and_english_stays(root: Path) -> None:
+    corpus = xtreme.read_corpus("ner", spec(root, languages=["sw"]))
+    assert languages_of(corpus, "test") == languages_of(corpus, "train") == ["en", "sw"]
+    assert xtreme.read_parallel(spec(root, languages=["sw"])) == {}
+
+
+def test_reads_parallel_sentences(root: Path) -> None:
+    assert xtreme.read_parallel(spec(root)) == {"de": [("0", "eins", "one"), ("1", "zwei", "two")]}
+    assert load_parallel(profile(root))["de"] in ([("0", "eins", "one")], [("1", "zwei", "two")])
+
+
+def replace_line(name: str, number: int, line: str) -> Callable[[Path], None]:
+    def spoil(root: Path) -> None:
+        lines = (root / name).read_text(encoding="utf-8").split("\n")
+        lines[number - 1] = line
+        (root / name).write_text("\n".join(lines), encoding="utf-8")
+
+    return spoil
+
+
+def replace_file(name: str, content: bytes) -> Callable[[Path], object]:
+    return lambda root: (root / name).write_bytes(content)
+
+
+HEADER = b"premise\thypothesis\tlabel\n"
+BAD_FILES: dict[str, tuple[TaskName, Callable[[Path], object], str]] = {
+    "pair columns": ("xnli", replace_line("xnli/test-de.tsv", 3, "a\tneutral"), "xnli/test-de.tsv:3: 2 columns"),
+    "paws columns": ("pawsx", replace_line("pawsx/dev-en.tsv", 2, "a\tb\t1"), "pawsx/dev-en.tsv:2: 3 columns"),
+    "tag columns": ("pos", replace_line("udpos/test-th.tsv", 4, "x NOUN"), "udpos/test-th.tsv:4: 1 columns"),
+    "label": ("xnli", replace_line("xnli/dev-sw.tsv", 2, "a\tb\tmaybe"), "dev-sw.tsv:2: unknown label 'maybe'"),
+    "tag": ("ner", replace_line("panx/test-de.tsv", 5, "x\tB-MISC"), "panx/test-de.tsv:5: unknown tag 'B-MISC'"),
+    "duplicate id": ("pawsx", replace_line("pawsx/test-en.tsv", 4, "1\ta\tb\t1"), "pawsx/test-en.tsv:4: id 1 is "),
+    "no header": ("xnli", replace_line("xnli/test-de.tsv", 1, "a\tb\tneutral"), "xnli/test-de.tsv:1: no header"),
+    "not UTF-8": ("pos", replace_file("udpos/dev-en.tsv", b"a\tX\n\xff\tX\n"), "udpos/dev-en.tsv:2: not UTF-8"),
+    "only a header": ("xnli", replace_file("xnli/test-sw.tsv", HEADER), "xnli/test-sw.tsv holds no example"),
+    "empty pairs": ("xnli", replace_file("xnli/test-sw.tsv", b""), "xnli/test-sw.tsv holds no example"),
+    "empty tags": ("ner", replace_file("panx/dev-en.tsv", b"\n \n"), "panx/dev-en.tsv holds no example"),
+    "no English dev": ("pos", lambda root: (root / "udpos/dev-en.tsv").unlink(), "udpos has no dev-en file"),
+    "no folder": ("ner", lambda root: (root / "panx").rename(root / "PANX"), "panx is missing or empty"),
+    "no training file": (
+        "xnli", lambda root: (root / "xnli/train-en.mnli.tsv").unlink(), "xnli/train-en.mnli.tsv cannot be read",
+    ),
+}  # fmt: skip
+
+
+def message(call: Callable[[], object]) -> str:
+    with pytest.raises(DataError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_one_line_that_names_file_and_line(root: Path, name: str) -> None:
+    task, spoil, expected = BAD_FILES[name]
+    xtreme.read_corpus(task, spec(root))
+    spoil(root)
+    assert expected in message(lambda: xtreme.read_corpus(task, spec(root)))
+
+
+def test_a_root_that_is_missing_or_empty(tmp_path: Path) -> None:
+    absent = message(lambda: xtreme.read_corpus("ner", spec(tmp_path / "absent")))
+    assert "data.root" in absent
+    assert str(tmp_path / "absent") in absent
+    assert f"{tmp_path}/panx is missing" in message(lambda: xtreme.read_corpus("ner", spec(tmp_path)))
+
+
+def test_a_language_without_a_file(root: Path) -> None:
+    told = message(lambda: xtreme.read_corpus("xnli", spec(root, languages=["de", "fr"])))
+    assert f"{root}/xnli has no test-fr.tsv" in told
+    assert "data.languages" in told
+
+
+def test_parallel_files_that_do_not_fit(root: Path) -> None:
+    english, german = (root / f"tatoeba/tatoeba.deu-eng.{code}" for code in ("eng", "deu"))
+    write(english, "one")
+    assert f"{german} has 2 lines" in message(lambda: xtreme.read_parallel(spec(root)))
+    german.unlink()
+    assert f"{german} is missing" in message(lambda: xtreme.read_parallel(spec(root)))
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the XTREME files are not beside the repository")
+@pytest.mark.parametrize("task", TASK_NAMES)
+def test_reads_real_files(task: TaskName) -> None:
+    corpus = xtreme.read_corpus(task, spec(SHARED))
+    assert set(languages_of(corpus, "test")) == set(TASKS[task].languages) - ({"th"} if task == "ner" else set())
+    assert len(languages_of(corpus, "test")) == {"xnli": 15, "pawsx": 7, "ner": 39, "pos": 33}[task]
+    expected = {"xnli": (12988, 2490, 5010), "pawsx": (8592, 2000, 2000), "ner": (20000, 2000, 1000)}
+    sizes = tuple(len(corpus[split, "en"]) for split in ("train", "dev", "test"))
+    assert sizes == expected.get(task, (21787, 2000, 1000))
+    assert {row.item for row in corpus["test", "en"]} >= {row.item for row in corpus["test", "de"]}
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the XTREME files are not beside the repository")
+def test_reads_real_parallel_files() -> None:
+    parallel = xtreme.read_parallel(spec(SHARED))
+    assert len(parallel) == 36
+    assert max(map(len, parallel.values())) == 1000
+
+
+# Drawing
+
+ITEMS = st.lists(st.text("abcdef", min_size=1, max_size=4), min_size=1, max_size=30, unique=True)
+SEEDS = st.integers(0, 5)
+FEW = settings(max_examples=40, deadline=None)
+
+
+def pairs(items: list[str], language: str = "en") -> list[PairExample]:
+    return [PairExample(item, f"{language} {item}", "x", "0") for item in items]
+
+
+@FEW
+@given(items=ITEMS, small=st.integers(0, 12), more=st.integers(0, 12), seed=SEEDS)
+def test_draws_are_nested_in_their_size(items: list[str], small: int, more: int, seed: int) -> None:
+    rows = pairs(items)
+    few, many = draw(rows, small, seed, "test"), draw(rows, small + more, seed, "test")
+    assert set(few) <= set(many) <= set(rows)
+    assert (len(few), len(many)) == (min(small, len(rows)), min(small + more, len(rows)))
+    assert few == [row for row in rows if row in few]
+
+
+@FEW
+@given(items=ITEMS, n=st.integers(0, 30), seed=SEEDS, data=st.data())
+def test_draws_do_not_depend_on_the_order_of_the_file(
+    items: list[str], n: int, seed: int, data: st.DataObject
+) -> None:
+    shuffled = data.draw(st.permutations(items))
+    assert set(draw(pairs(items), n, seed, "s")) == set(draw(pairs(shuffled), n, seed, "s"))
+    own, other = (draw(pairs(rows), n, seed, "s", shuffle=True) for rows in (items, shuffled))
+    assert own == other
+
+
+def test_another_seed_or_split_draws_others() -> None:
+    rows = [(str(i), "text") for i in range(60)]
+    first = draw(rows, 20, 0, "test")
+    assert first == draw(rows, 20, 0, "test")
+    assert first != draw(rows, 20, 1, "test")
+    assert first != draw(rows, 20, 0, "dev")
+    assert draw(rows, None, 0, "test") == rows
+    assert (
+        sorted(draw(rows, None, 0, "test", shuffle=True)) == sorted(rows) != draw(rows, None, 0, "a", shuffle=True)
+    )
+
+
+@FEW
+@given(english=ITEMS, german=ITEMS, n=st.integers(1, 30), seed=SEEDS)
+def test_joint_cuts_take_the_same_items_in_all_languages(
+    english: list[str], german: list[str], n: int, seed: int
+) -> None:
+    german = [*german, english[0]] if english[0] not in german else german
+    corpus: Corpus = {
+        ("train", "en"): pairs(english),
+        ("dev", "en"): pairs(english),
+        ("test", "en"): pairs(english),
+        ("test", "de"): pairs(german, "de"),
+    }
+    drawn = cut(corpus, SplitSizes(test=n), seed, joint=True)
+    items = {row.item for row in drawn["test", "en"]}
+    assert items == {row.item for row in drawn["test", "de"]}
+    assert len(items) == min(n, len(set(english) & set(german)))
+    assert drawn["train", "en"] == drawn["dev", "en"] == pairs(english)
+
+
+def test_separate_cuts_take_other_items_in_each_language() -> None:
+    items = [str(i) for i in range(60)]
+    corpus: Corpus = {("test", code): pairs(items, code) for code in ("en", "de")}
+    drawn = cut(corpus, SplitSizes(test=20), 0, joint=False)
+    english, german = ({row.item for row in drawn["test", code]} for code in ("en", "de"))
+    assert len(english) == len(german) == 20
+    assert english != german
+
+
+def test_a_cut_of_nothing_is_an_error() -> None:
+    empty: Corpus = {("dev", "en"): []}
+    assert "dev split of en is empty" in message(lambda: cut(empty, SplitSizes(), 0, joint=False))
+    unlike: Corpus = {("dev", "en"): pairs(["1"]), ("test", "en"): pairs(["1"]), ("test", "de"): pairs(["2"])}
+    assert "test split of en is empty" in message(lambda: cut(unlike, SplitSizes(), 0, joint=True))
+
+
+def test_a_trial_sees_english_training_items_only(root: Path) -> None:
+    corpus = load_corpus("ner", profile(root))
+    assert languages_of(corpus, "train") == ["en"]
+    assert languages_of(corpus, "test") == ["en", "de", "sw"]
+    assert {len(rows) for rows in corpus.values()} == {2}
+
+
+def test_a_trial_is_tested_on_the_same_pairs_but_other_sentences_in_each_language(root: Path) -> None:
+    chosen = profile(root)
+    drawn = {
+        task: [{row.item for row in load_corpus(task, chosen)["test", code]} for code in ("en", "de", "sw")]
+        for task in ("xnli", "ner")
+    }
+    assert drawn["xnli"][0] == drawn["xnli"][1] == drawn["xnli"][2]
+    assert not drawn["ner"][0] == drawn["ner"][1] == drawn["ner"][2]
+
+
+def test_english_comes_first() -> None:
+    corpus: Corpus = {("test", code): [] for code in ("zh", "ar", "en", "de")} | {("dev", "fr"): []}
+    assert languages_of(corpus, "test") == ["en", "ar", "de", "zh"]
+    assert languages_of(corpus, "train") == []
+
+
+def test_the_fragment_keeps_to_the_languages_of_the_profile() -> None:
+    chosen = profile(None, languages=["de"])
+    assert languages_of(load_corpus("xnli", chosen), "test") == ["en", "de"]
+    assert list(load_parallel(chosen)) == ["de"]
+
+
+# Prepared files
+
+
+@pytest.mark.parametrize("task", TASK_NAMES)
+def test_prepared_examples_come_back(root: Path, tmp_path: Path, task: TaskName) -> None:
+    corpus = xtreme.read_corpus(task, spec(root))
+    prepared.write_corpus(corpus, tmp_path / "corpus.parquet")
+    assert prepared.read_corpus(tmp_path / "corpus.parquet") == corpus
+
+
+def test_prepared_pairs_of_sentences_come_back(root: Path, tmp_path: Path) -> None:
+    parallel = xtreme.read_parallel(spec(root))
+    prepared.write_parallel(parallel, tmp_path / "parallel.parquet")
+    assert prepared.read_parallel(tmp_path / "parallel.parquet") == parallel
+
+
+@pytest.mark.parametrize("read", [prepared.read_corpus, prepared.read_parallel])
+def test_a_prepared_file_that_is_absent_or_damaged(
+    tmp_path: Path, read: Callable[[Path], object], root: Path
+) -> None:
+    path = tmp_path / "corpus.parquet"
+    with pytest.raises(ResultsError, match=r"corpus\.parquet is (missing|damaged).*dvc repro"):
+        read(path)
+    prepared.write_corpus(xtreme.read_corpus("pos", spec(root)), path)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ResultsError, match=r"corpus\.parquet is (missing|damaged).*dvc repro"):
+        read(path)
+
+
+# Intermediate training
+
+
+def arms(target: TaskName, chosen: Profile) -> tuple[list[str], dict[str, list[str]]]:
+    """The items of the English arm, and those of the multilingual one by language."""
+    english = intermediate_corpus(target, "english", chosen)
+    mixed = intermediate_corpus(target, "multilingual", chosen)
+    assert list(english) == [("train", "en")]
+    assert {split for split, _ in mixed} == {"train"}
+    by_language = {language: [row.item for row in rows] for (_, language), rows in mixed.items()}
+    return [row.item for row in english["train", "en"]], by_language
+
+
+@pytest.mark.parametrize("items", [3, 7, 12])
+@pytest.mark.parametrize("target", ["ner", "pos"])
+def test_parallel_arms_hold_the_same_items(root: Path, target: TaskName, items: int) -> None:
+    english, mixed = arms(target, profile(root, items))
+    assert len(set(english)) == items
+    assert sorted(english) == sorted(item for part in mixed.values() for item in part)
+    assert set(mixed) == {"en", "de", "sw"}
+    assert max(map(len, mixed.values())) - min(map(len, mixed.values())) <= 1
+
+
+def test_parallel_arms_are_in_their_languages(root: Path) -> None:
+    mixed = intermediate_corpus("pos", "multilingual", profile(root))
+    for (_, language), rows in mixed.items():
+        assert {row.first.split()[0] for row in rows if isinstance(row, PairExample)} == {language}
+
+
+@pytest.mark.parametrize("items", [3, 7, 12])
+def test_arms_that_are_not_parallel_match_in_number(root: Path, items: int) -> None:
+    english, mixed = arms("pawsx", profile(root, items))
+    assert len(english) == items
+    sizes = [len(set(part)) for part in mixed.values()]
+    assert sum(sizes) == items
+    assert max(sizes) - min(sizes) <= 1
+
+
+def test_arms_that_are_not_parallel_match_in_words(root: Path) -> None:
+    """The other languages' sentences are a word longer; with enough to choose from, the totals are equal."""
+    for language, extra in (("en", 0), ("de", 1), ("sw", 1)):
+        sentences = [[f"{language}:{i}-{w}\tO" for w in range(2 + i % 6 + extra)] for i in range(40)]
+        write(root / f"panx/train-{language}.tsv", *(line for words in sentences for line in (*words, "")))
+    english, mixed = (intermediate_corpus("xnli", arm, profile(root, 9)) for arm in ("english", "multilingual"))
+    rows = [[row for part in arm.values() for row in part] for arm in (english, mixed)]
+    assert [len(part) for part in rows] == [9, 9]
+    words = [sum(len(row.words) for row in part if isinstance(row, TagExample)) for part in rows]
+    assert words[0] == words[1] > 0
+    assert {language: len(part) for (_, language), part in mixed.items()} == {"de": 3, "en": 3, "sw": 3}
+
+
+def test_a_language_with_few_sentences_gives_all_it_has(root: Path) -> None:
+    write(root / "panx/train-sw.tsv", "sw:once\tO", "", "sw:twice\tO")
+    _, mixed = arms("xnli", profile(root, 12))
+    assert {language: len(part) for language, part in mixed.items()} == {"de": 5, "en": 5, "sw": 2}
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=6), st.integers(0, 40))
+def test_round_robin_deals_all_and_stays_even(sizes: list[int], n: int) -> None:
+    capacity = {str(i): size for i, size in enumerate(sizes)}
+    n = min(n, sum(sizes))
+    shares = round_robin(capacity, n)
+    assert sum(shares.values()) == n
+    assert all(shares[name] <= capacity[name] for name in capacity)
+    open_ones = [shares[name] for name in capacity if shares[name] < capacity[name]]
+    assert not open_ones or max(shares.values()) <= min(open_ones) + 1
+
+
+@pytest.mark.parametrize(("target", "test_file"), [("pos", "udpos/test-th.tsv"), ("xnli", "xnli/test-de.tsv")])
+def test_no_text_of_the_targets_test_sets_is_trained_on(root: Path, target: TaskName, test_file: str) -> None:
+    """A training text planted in a test set, written otherwise: neither arm has it, in no language."""
+    chosen = profile(root, 4)
+    victim = intermediate_corpus(target, "english", chosen)["train", "en"][0]
+    text = texts_of(victim)[0]
+    written = f"{text.upper()} !"
+    lines = [f"{word}\tNOUN" for word in written.split()] if target == "pos" else [f"{written}\tx\tneutral"]
+    with (root / test_file).open("a", encoding="utf-8") as stream:
+        stream.write("\n" + "\n".join(lines) + "\n")
+    tested = read_all(target, chosen.data, SplitSizes())
+    held_out = {normalised(t) for (s, _), rows in tested.items() if s == "test" for r in rows for t in texts_of(r)}
+    assert normalised(text) in held_out
+    for arm in ("english", "multilingual"):
+        rows = [row for part in intermediate_corpus(target, arm, chosen).values() for row in part]
+        assert len(rows) == 4
+        assert victim.item not in {row.item for row in rows}
+        assert not held_out & {normalised(t) for row in rows for t in texts_of(row)}
+
+
+def test_texts_are_compared_without_case_width_space_and_marks() -> None:
+    assert normalised("\uff21 b-\u00c7,\u3000\u6f22 1!") == normalised("ABc\u0327\u6f221") == "ab\u00e7\u6f221"
+
+
+def test_arms_of_the_fragment_hold_the_same_items() -> None:
+    english, mixed = arms("xnli", profile(None, 6, languages=["de", "es"]))
+    assert len(set(english)) == 6
+    assert sorted(english) == sorted(item for part in mixed.values() for item in part)
+    assert {language: len(part) for language, part in mixed.items()} == {"en": 2, "de": 2, "es": 2}
+
+
+def test_smaller_arms_are_nested_and_the_seed_says_which_items(root: Path) -> None:
+    few = set(arms("ner", profile(root, 4))[0])
+    assert few < set(arms("ner", profile(root, 9))[0])
+    assert few != set(arms("ner", profile(root, 4, draw_seed=1))[0])
+
+
+def test_too_many_items_or_too_few_languages(root: Path) -> None:
+    many = profile(root, 13)
+    told = message(lambda: intermediate_corpus("ner", "english", many))
+    assert "intermediate.items 13 is more than the 12 items of xnli" in told
+    assert "12 items of xnli" in message(lambda: intermediate_corpus("pos", "multilingual", many))
+    alone = profile(root, languages=["en"])
+    assert "more than one language" in message(lambda: intermediate_corpus("xnli", "multilingual", alone))

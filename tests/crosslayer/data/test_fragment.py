@@ -1,0 +1,658 @@
+"""The built-in fragment: its schema, its splits, its grammar, and that no shortcut solves it."""
+
+from __future__ import annotations
+
+import random
+import re
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from babel import Locale
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.linear_model import LogisticRegression
+
+from claimtrack.errors import ConfigError
+from crosslayer.config import SplitSizes
+from crosslayer.data.examples import Corpus, PairExample, TagExample
+from crosslayer.data.fragment import LANGUAGES, fragment_corpus, fragment_parallel, tasks
+from crosslayer.data.fragment.draw import PATTERNS
+from crosslayer.data.fragment.meanings import Clause, Phrase, inventory
+from crosslayer.data.fragment.tasks import LIMIT, realiser
+from crosslayer.tasks import TASKS, TaskName
+from fragment_pages import page
+from repository import TESTS
+
+SIZES = SplitSizes(train=216, dev=120, test=216)
+PAIR_TASKS: tuple[TaskName, ...] = ("xnli", "pawsx")
+TAG_TASKS: tuple[TaskName, ...] = ("ner", "pos")
+CONTENT = {"NOUN", "VERB", "ADJ", "PROPN"}
+FUNCTION = {"did", "not", "was", "were", "by", "the", "a", "an"}
+
+OTHERS = tuple(language for language in LANGUAGES if language != "en")
+PAGES = TESTS / "fragment"
+"""Sixty tagged sentences of each language, read by somebody who had not written the grammar."""
+
+
+@cache
+def corpus(task: TaskName) -> Corpus:
+    return fragment_corpus(task, SIZES, LANGUAGES, seed=7)
+
+
+@cache
+def train_pairs(task: TaskName) -> Corpus:
+    return fragment_corpus(task, SplitSizes(train=5000, dev=1, test=1), LANGUAGES, seed=11)
+
+
+def pairs(task: TaskName, split: str, language: str) -> list[PairExample]:
+    return [e for e in corpus(task)[split, language] if isinstance(e, PairExample)]
+
+
+def tagged(task: TaskName, split: str, language: str) -> list[TagExample]:
+    return [e for e in corpus(task)[split, language] if isinstance(e, TagExample)]
+
+
+def words_of(text: str) -> list[str]:
+    return re.findall(r"[^\s.,]+", text.lower())
+
+
+def sentences(task: TaskName, split: str, language: str) -> set[str]:
+    if task in TAG_TASKS:
+        return {" ".join(example.words) for example in tagged(task, split, language)}
+    return {text for example in pairs(task, split, language) for text in (example.first, example.second)}
+
+
+# --- schema, ids, determinism ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_splits_languages_and_sizes(task: TaskName) -> None:
+    found = {key: len(examples) for key, examples in corpus(task).items()}
+    expected = {(split, "en"): getattr(SIZES, split) for split in ("train", "dev", "test")}
+    expected |= {(split, code): 216 for split in ("train", "test") for code in OTHERS}
+    assert found == expected
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_items_are_distinct_and_parallel(task: TaskName) -> None:
+    for split in ("train", "test"):
+        english = [example.item for example in corpus(task)[split, "en"]]
+        assert len(set(english)) == len(english)
+        for language in OTHERS:
+            assert [e.item for e in corpus(task)[split, language]] == english
+
+
+@pytest.mark.parametrize("task", PAIR_TASKS)
+def test_parallel_pairs_have_the_label_of_the_english(task: TaskName) -> None:
+    english = [example.label for example in pairs(task, "test", "en")]
+    for language in OTHERS:
+        assert [example.label for example in pairs(task, "test", language)] == english
+
+
+@pytest.mark.parametrize("task", PAIR_TASKS)
+def test_pairs_are_two_different_sentences_with_a_known_label(task: TaskName) -> None:
+    for (_, language), examples in corpus(task).items():
+        for example in examples:
+            assert isinstance(example, PairExample)
+            assert example.label in TASKS[task].labels
+            assert example.first != example.second
+            for text in (example.first, example.second):
+                assert re.fullmatch(r"\w[^.。]*\w[.。]", text)
+                assert language == "zh" or text[0].isupper()
+                assert not re.search(r"\s[,.，。]|\s\s|,,|，，", text)
+                assert language != "zh" or " " not in text
+
+
+@pytest.mark.parametrize("task", TAG_TASKS)
+def test_each_word_has_one_known_tag(task: TaskName) -> None:
+    for (_, language), examples in corpus(task).items():
+        for example in examples:
+            assert isinstance(example, TagExample)
+            assert len(example.words) == len(example.tags)
+            assert set(example.tags) <= set(TASKS[task].labels)
+            assert all(example.words)
+            assert example.words[-1] in {".", "?", "。", "？"}
+            start = example.words[1] if example.words[0] == "¿" else example.words[0]
+            assert start[0].isupper() or language == "zh"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_bio_is_well_formed_and_the_spans_are_as_many_as_in_english(language: str) -> None:
+    counts: Counter[str] = Counter()
+    for example, english in zip(tagged("ner", "test", language), tagged("ner", "test", "en"), strict=True):
+        for before, tag in pairwise(("O", *example.tags)):
+            assert not tag.startswith("I-") or before[2:] == tag[2:]
+        kinds = [Counter(kind for _, kind in spans(e)) for e in (example, english)]
+        assert kinds[0] == kinds[1]
+        counts += kinds[0]
+    assert min(counts[kind] for kind in ("PER", "ORG", "LOC")) > 0.1 * counts.total()
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es"])
+def test_the_spans_are_the_names(language: str) -> None:
+    halves = inventory().values()
+    names = {name.replace("_", " ") for half in halves for name in (*half.places, *half.organisations)}
+    given = {name for half in halves for name in (*half.women, *half.given["m"])}
+    local = names | {realiser(language).names.get(name, name) for name in names}
+    for example in tagged("ner", "test", language):
+        for words, kind in spans(example):
+            assert words.split()[0] in given if kind == "PER" else words in local
+
+
+@pytest.mark.parametrize("language", ["en", "de", "es", "it", "nl"])
+def test_countries_have_their_names_in_cldr(language: str) -> None:
+    territories = Locale(language).territories
+    text = " ".join(
+        realiser(language).text(Clause("visit", DOCTOR, Phrase(name, "place")))
+        for half in inventory().values()
+        for name in half.countries
+    )
+    for code in (code for half in inventory().values() for code in half.countries.values()):
+        assert territories[code] in text
+
+
+def spans(example: TagExample) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for word, tag in zip(example.words, example.tags, strict=True):
+        if tag.startswith("B-"):
+            found.append((word, tag[2:]))
+        elif tag.startswith("I-"):
+            found[-1] = (f"{found[-1][0]} {word}", tag[2:])
+    return found
+
+
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10**6), task=st.sampled_from(tuple(TASKS)))
+def test_a_seed_fixes_everything_and_languages_do_not_matter(seed: int, task: TaskName) -> None:
+    sizes = SplitSizes(train=9, dev=5, test=9)
+    whole = fragment_corpus(task, sizes, LANGUAGES, seed)
+    assert fragment_corpus(task, sizes, LANGUAGES, seed) == whole
+    assert fragment_corpus(task, sizes, ("es",), seed)["test", "es"] == whole["test", "es"]
+    assert fragment_corpus(task, sizes, LANGUAGES, seed + 1) != whole
+
+
+def test_retrieval_sentences_are_parallel() -> None:
+    parallel = fragment_parallel(LANGUAGES, 40, seed=3)
+    english = [(item, text) for item, text, _ in parallel["en"]]
+    assert len(set(english)) == 40
+    for language in LANGUAGES:
+        assert [(item, text) for item, _, text in parallel[language]] == english
+    assert all(text != other for _, text, other in parallel["de"])
+
+
+def test_importing_and_drawing_leaves_torch_alone() -> None:
+    code = (
+        "import sys, crosslayer.data.fragment as f; f.fragment_parallel(['de'], 3, 0);"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("languages", "train", "match"),
+    [
+        (("en", "xx"), 5, "the fragment has no 'xx'; use some of en, de, nl,"),
+        (("en",), LIMIT + 1, f"tasks.pos.sizes.train is {LIMIT + 1}; the fragment gives {LIMIT} at most"),
+    ],
+)
+def test_what_the_fragment_cannot_give_is_one_line(languages: tuple[str, ...], train: int, match: str) -> None:
+    with pytest.raises(ConfigError, match=match) as caught:
+        fragment_corpus("pos", SplitSizes(train=train, dev=1, test=1), languages, 0)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_fragment_that_repeats_itself_is_exhausted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "PATTERNS", (lambda draw: Clause("work", Phrase("Oslo", "place")),))
+    with pytest.raises(ConfigError, match=r"tasks\.ner\.sizes\.train: the fragment gives no 2 items"):
+        fragment_corpus("ner", SplitSizes(train=2, dev=1, test=1), ("en",), 0)
+
+
+# --- splits ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_no_sentence_stands_in_two_splits(task: TaskName) -> None:
+    train, dev, test = (sentences(task, split, "en") for split in ("train", "dev", "test"))
+    assert not train & dev
+    assert not (train | dev) & test
+    for language in OTHERS:
+        assert not sentences(task, "train", language) & sentences(task, "test", language)
+
+
+SHARED = {
+    "en": {"had", "wanted"}, "es": {"quiso"}, "pl": {"musiał", "musiała", "mógł", "mogła", "chciał", "chciała"},
+    "ru": {"должен", "должна", "мог", "могла", "хотел", "хотела"}, "tr": {"zorundaydı", "istedi"},
+    "fr": {"dû", "pu", "voulait"}, "zh": set("位只名家座把条栋在"),
+}  # fmt: skip
+"""Modals, classifiers and the Chinese *be at*, which have the tag of a content word."""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_content_words_of_test_are_new(language: str) -> None:
+    train, test = (content_words(split, language) for split in ("train", "test"))
+    assert len(test) > 100
+    assert train & test <= SHARED.get(language, set())
+
+
+def content_words(split: str, language: str) -> set[str]:
+    return {
+        word.lower()
+        for example in tagged("pos", split, language)
+        for word, tag in zip(example.words, example.tags, strict=True)
+        if tag in CONTENT
+    }
+
+
+def test_the_inventory_is_as_large_as_promised_and_fully_worded() -> None:
+    nouns, verbs, adjectives, adjuncts, people, places, organisations = (set[str]() for _ in range(7))
+    for half in inventory().values():
+        nouns |= {*half.people, *half.sites, *half.spots, *half.kinds, *sum(half.kinds.values(), ())}
+        verbs |= {*half.verbs, *half.intransitive, *half.speech}
+        adjectives |= {
+            *sum((p for ps in half.states.values() for p in ps), ()),
+            *sum(half.attributes.values(), ()),
+        }
+        adjuncts |= {*half.times, *half.manners}
+        people |= {*half.women, *half.given["m"], *half.surnames}
+        places |= {*half.places}
+        organisations |= {*half.organisations}
+    assert (len(nouns) >= 150, len(verbs) >= 60, len(adjectives) >= 40, len(adjuncts) >= 30) == (True,) * 4
+    assert min(len(people), len(places), len(organisations)) >= 100
+    assert len(PATTERNS) >= 12
+    for language in LANGUAGES:
+        words = realiser(language)
+        assert set(words.nouns) == nouns
+        assert set(words.verbs) == verbs
+        assert set(words.adjuncts) == adjuncts
+        assert language == "en" or set(words.adjectives) == adjectives
+
+
+# --- balance, and labels that follow from the words -----------------------------------------------------
+
+
+@pytest.mark.parametrize("task", PAIR_TASKS)
+@pytest.mark.parametrize("split", ["train", "dev", "test"])
+def test_labels_are_balanced_within_two_points(task: TaskName, split: str) -> None:
+    counts = Counter(example.label for example in pairs(task, split, "en"))
+    shares = [100 * counts[label] / counts.total() for label in TASKS[task].labels]
+    assert max(abs(share - 100 / len(shares)) for share in shares) <= 2
+
+
+NEGATION = {
+    "en": {"not"}, "de": {"nicht", "kein", "keine", "keinen"}, "es": {"no"}, "nl": {"niet", "geen"},
+    "it": {"non"}, "ru": {"не"}, "pl": {"nie"}, "fr": {"ne", "n"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("language", sorted({*NEGATION} & {*LANGUAGES}))
+def test_negation_is_as_frequent_under_every_label(language: str) -> None:
+    for field in ("first", "second"):
+        negated: Counter[str] = Counter()
+        for example in pairs("xnli", "train", language):
+            words = set(re.findall(r"\w+", getattr(example, field).lower()))
+            negated[example.label] += bool(NEGATION[language] & words)
+        assert max(negated.values()) - min(negated.values()) <= 2
+        assert min(negated.values()) == pytest.approx(36, abs=2)
+
+
+@pytest.mark.parametrize("negated", [False, True])
+@pytest.mark.parametrize("field", ["first", "second"])
+def test_a_hypernym_is_as_frequent_under_every_label(field: str, negated: bool) -> None:
+    """Else *did not ... a fruit* would give the label away."""
+    kinds = {kind for half in inventory().values() for kind in half.kinds}
+    members = {noun for half in inventory().values() for nouns in half.kinds.values() for noun in nouns}
+    wide: Counter[str] = Counter()
+    all_: Counter[str] = Counter()
+    for example in train_pairs("xnli")["train", "en"]:
+        assert isinstance(example, PairExample)
+        words = set(words_of(getattr(example, field)))
+        if ("not" in words) == negated and words & (kinds | members):
+            wide[example.label] += bool(words & kinds)
+            all_[example.label] += 1
+    rates = [wide[label] / all_[label] for label in TASKS["xnli"].labels]
+    error = np.sqrt(0.25 * sum(1 / count for count in all_.values()) / 1.5)
+    assert max(rates) - min(rates) < 3.5 * error  # about 1 false alarm in 500 for the range of three rates
+
+
+def test_a_second_reading_of_the_english_gives_the_inference_labels() -> None:
+    examples = pairs("xnli", "train", "en") + pairs("xnli", "test", "en")
+    assert [infer(example) for example in examples] == [example.label for example in examples]
+
+
+def test_the_second_reading_notices_shuffled_labels() -> None:
+    examples = pairs("xnli", "test", "en")
+    labels = [example.label for example in examples]
+    random.Random(0).shuffle(labels)
+    agreement = np.mean([infer(e) == label for e, label in zip(examples, labels, strict=True)])
+    assert agreement < 0.5
+
+
+def infer(example: PairExample) -> str:
+    """Natural logic on the words that only one of the two sentences has."""
+    first, second = core(example.first), core(example.second)
+    relation = relate(first - second, second - first)
+    polarity = ("not" in words_of(example.first), "not" in words_of(example.second))
+    if relation == "opposite":
+        return "contradiction" if polarity[0] == polarity[1] else "entailment"
+    follows = {
+        ("wider", (False, False)): "entailment", ("wider", (False, True)): "contradiction",
+        ("narrower", (True, True)): "entailment", ("narrower", (True, False)): "contradiction",
+    }  # fmt: skip
+    return follows.get((relation, polarity), "neutral")
+
+
+def bag(text: str) -> Counter[str]:
+    base = {form: forms[0] for forms in realiser("en").verbs.values() for form in forms}
+    return Counter(base.get(word, word) for word in words_of(text) if word not in FUNCTION)
+
+
+@cache
+def epithets() -> frozenset[str]:
+    """What may be said or left out of somebody without a change of who it is."""
+    halves = inventory().values()
+    attributes = {word for half in halves for words in half.attributes.values() for word in words}
+    return frozenset(attributes | {name.lower() for half in halves for name in half.surnames})
+
+
+def core(text: str) -> Counter[str]:
+    """The words that matter: a restrictive clause says which thing is meant, not more about it."""
+    text = re.sub(r" that [A-Z]\w+( [A-Z]\w+)? \w+", "", text)
+    return Counter({word: n for word, n in bag(text).items() if word not in epithets()})
+
+
+def relate(lost: Counter[str], gained: Counter[str]) -> str:
+    if not lost or not gained:
+        return "wider" if lost else "narrower"
+    one, two = " ".join(lost), " ".join(gained)
+    for half in inventory().values():
+        if one in half.kinds.get(two, ()):
+            return "wider"
+        if two in half.kinds.get(one, ()):
+            return "narrower"
+        if any({one, two} == set(pair) for pairs_ in half.states.values() for pair in pairs_):
+            return "opposite"
+    return "other"
+
+
+def test_a_second_reading_of_the_english_gives_the_paraphrase_labels() -> None:
+    examples = pairs("pawsx", "train", "en") + pairs("pawsx", "test", "en")
+    for example in examples:
+        assert bag(example.first) == bag(example.second)
+        assert str(int(facts(example.first) == facts(example.second))) == example.label
+
+
+def facts(text: str) -> object:
+    """Who did it to whom, or what each of two events consists of."""
+    if " and " in text:
+        return {frozenset(words_of(part)) for part in text.split(" and ")}
+    return participants(text)[:: -1 if " by " in text else 1]
+
+
+def participants(text: str) -> tuple[str, ...]:
+    """The names in their order."""
+    return tuple(
+        word
+        for before, word in pairwise(["", *words_of(text)])
+        if word in participant_words() and before not in given_names()
+    )
+
+
+@cache
+def given_names() -> frozenset[str]:
+    return frozenset(name.lower() for half in inventory().values() for name in (*half.women, *half.given["m"]))
+
+
+@cache
+def participant_words() -> frozenset[str]:
+    return frozenset(
+        name.split("_")[0].lower()
+        for half in inventory().values()
+        for name in (*half.women, *half.given["m"], *half.organisations)
+    )
+
+
+def test_passives_and_reorderings_are_as_frequent_under_both_paraphrase_labels() -> None:
+    examples = [e for e in train_pairs("pawsx")["train", "en"] if isinstance(e, PairExample)]
+    for cue in (
+        lambda e: " by " in e.first,
+        lambda e: " by " in e.second,
+        lambda e: (" by " in e.first) != (" by " in e.second),
+        lambda e: ("," in e.first) != ("," in e.second),
+        lambda e: " and " in e.first,
+    ):
+        rates = [np.mean([cue(e) for e in examples if e.label == label]) for label in ("0", "1")]
+        assert min(rates) > 0.15
+        assert abs(rates[0] - rates[1]) < 0.06  # 2.7 standard errors of a difference of two rates of 1,050
+
+
+def test_the_order_of_the_participants_hints_at_the_paraphrase_label_and_no_more() -> None:
+    """Named in the other order, three of ten pairs mean the same: enough for gradient descent to start from."""
+    examples = [e for e in train_pairs("pawsx")["train", "en"] if isinstance(e, PairExample)]
+    one_event = [e for e in examples if " and " not in e.first]
+    other_order = [e for e in one_event if participants(e.first) != participants(e.second)]
+    assert 0.45 < len(other_order) / len(one_event) < 0.55
+    assert np.mean([e.label == "1" for e in other_order]) == pytest.approx(0.3, abs=0.05)  # 4 standard errors
+
+
+# --- shortcuts ------------------------------------------------------------------------------------------
+
+
+Features = Callable[[PairExample], dict[str, float]]
+HELD_OUT = 1500
+"""Of the 5,000 items of a language; a model is fitted on the others."""
+
+
+def tokens(text: str) -> list[str]:
+    """Words, or characters of Chinese, with its apostrophes and hyphens."""
+    return re.findall(r"[\u4e00-\u9fff]|[^\s.,。，?？\u4e00-\u9fff]+", text.lower())
+
+
+def hypothesis_words(example: PairExample) -> dict[str, float]:
+    return {word: float(count) for word, count in Counter(tokens(example.second)).items()}
+
+
+def pair_words(example: PairExample) -> dict[str, float]:
+    second = {f"second {word}": count for word, count in hypothesis_words(example).items()}
+    return {**second, **{word: float(count) for word, count in Counter(tokens(example.first)).items()}}
+
+
+def characters(example: PairExample) -> dict[str, float]:
+    """Pairs and triples of characters."""
+    return {
+        f"{place} {text[i : i + n]}": 1.0
+        for place, text in (("first", example.first), ("second", example.second))
+        for n in (2, 3)
+        for i in range(len(text) - n + 1)
+    }
+
+
+def overlap(example: PairExample) -> dict[str, float]:
+    first, second = set(tokens(example.first)), set(tokens(example.second))
+    shared = len(first & second)
+    return {
+        "jaccard": 5 * shared / len(first | second),
+        "first": 5 * shared / len(first),
+        "second": 5 * shared / len(second),
+    }
+
+
+def length(example: PairExample) -> dict[str, float]:
+    sizes = (len(tokens(example.first)), len(tokens(example.second)), len(example.first), len(example.second))
+    return {str(i): size / 10 for i, size in enumerate(sizes)}
+
+
+def shortcut_accuracy(examples: list[PairExample], features: Features) -> float:
+    """Points of a linear model on the held-out items."""
+    matrix = DictVectorizer().fit_transform([features(example) for example in examples])
+    labels = [example.label for example in examples]
+    model = LogisticRegression(max_iter=1000, C=0.3, tol=1e-3).fit(matrix[HELD_OUT:], labels[HELD_OUT:])
+    return 100 * float(model.score(matrix[:HELD_OUT], labels[:HELD_OUT]))
+
+
+def limit(task: TaskName) -> float:
+    """Chance, two points and two standard errors."""
+    chance = TASKS[task].chance / 100
+    return 100 * (chance + 0.02 + 2 * np.sqrt(chance * (1 - chance) / HELD_OUT))
+
+
+SHORTCUTS: dict[TaskName, tuple[Features, ...]] = {
+    "xnli": (hypothesis_words, pair_words, characters, overlap, length),
+    "pawsx": (pair_words, characters, overlap, length),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("task", PAIR_TASKS)
+def test_no_shortcut_solves_the_pairs(task: TaskName, language: str) -> None:
+    examples = [e for e in train_pairs(task)["train", language] if isinstance(e, PairExample)]
+    assert len(examples) == 5000
+    found = {features.__name__: shortcut_accuracy(examples, features) for features in SHORTCUTS[task]}
+    assert {name: score for name, score in found.items() if score > limit(task)} == {}
+
+
+def test_planted_cues_are_found() -> None:
+    examples = [e for e in train_pairs("xnli")["train", "en"] if isinstance(e, PairExample)]
+    negated = [
+        replace(e, second=e.second.replace("not ", "") if e.label == "entailment" else e.second) for e in examples
+    ]
+    repeated = [replace(e, second=e.first) if e.label == "entailment" and i % 3 == 0 else e
+                for i, e in enumerate(examples)]  # fmt: skip
+    assert shortcut_accuracy(negated, hypothesis_words) > limit("xnli")
+    assert shortcut_accuracy(repeated, overlap) > limit("xnli")
+
+
+@pytest.mark.parametrize("language", OTHERS)
+def test_the_form_of_a_word_does_not_give_its_tag(language: str) -> None:
+    """The most frequent tag in training, and NOUN for words that were not there."""
+    assert tag_by_form(language, "test") <= 75
+
+
+def test_a_leaked_split_is_noticed() -> None:
+    assert tag_by_form("de", "train") > 90
+
+
+def tag_by_form(language: str, split: str) -> float:
+    """Points of that rule on a split."""
+    known: dict[str, Counter[str]] = defaultdict(Counter)
+    for example in tagged("pos", "train", language):
+        for word, tag in zip(example.words, example.tags, strict=True):
+            known[word.lower()][tag] += 1
+    right = [
+        (known[word.lower()].most_common(1)[0][0] if word.lower() in known else "NOUN") == tag
+        for example in tagged("pos", split, language)
+        for word, tag in zip(example.words, example.tags, strict=True)
+    ]
+    return 100 * float(np.mean(right))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sentences_are_eight_to_sixteen_words_long(language: str) -> None:
+    assert 8 <= np.median([len(example.words) for example in tagged("pos", "test", language)]) <= 16
+
+
+# --- grammar --------------------------------------------------------------------------------------------
+
+
+DOCTOR = Phrase("doctor", human=True, adjective="young")
+STUDENT = Phrase("student", human=True, adjective="famous")
+INES = Phrase("Ines Keller", "person", human=True)
+SCHOOL = Phrase("school", adjective="old")
+APPLE = Phrase("apple", definite=False)
+STUDENTS = Phrase("student", human=True, count=3, adjective="tall")
+GRAMMAR = [
+    (
+        Clause("buy", DOCTOR, APPLE, time="monday", place=Phrase("market"), negated=True, front=True),
+        "On Monday, the young doctor did not buy an apple at the market.",
+        "Am Montag kaufte der junge Arzt auf dem Markt keinen Apfel.",
+        "El lunes, el médico joven no compró ninguna manzana en el mercado.",
+    ),
+    (
+        Clause("invite", INES, STUDENT, time="morning", negated=True),
+        "Ines Keller did not invite the famous student in the morning.",
+        "Ines Keller lud den berühmten Studenten am Morgen nicht ein.",
+        "Ines Keller no invitó al estudiante famoso por la mañana.",
+    ),
+    (
+        Clause("say", DOCTOR, link=("that", Clause("invite", STUDENTS, INES, place=Phrase("river")))),
+        "The young doctor said that three tall students invited Ines Keller near the river.",
+        "Der junge Arzt sagte, dass drei große Studenten am Fluss Ines Keller einluden.",
+        "El médico joven dijo que tres estudiantes altos invitaron a Ines Keller junto al río.",
+    ),
+    (
+        Clause("paint", STUDENTS, SCHOOL, passive=True, negated=True, place=Phrase("Rome", "place")),
+        "The old school was not painted by three tall students in Rome.",
+        "Die alte Schule wurde von drei großen Studenten nicht in Rom angestrichen.",
+        "La escuela antigua no fue pintada por tres estudiantes altos en Roma.",
+    ),
+    (
+        Clause("photograph", STUDENT, replace(DOCTOR, count=2), passive=True, time="march"),
+        "Two young doctors were photographed by the famous student in March.",
+        "Zwei junge Ärzte wurden im März vom berühmten Studenten fotografiert.",
+        "Dos médicos jóvenes fueron fotografiados por el estudiante famoso en marzo.",
+    ),
+    (
+        Clause("closed", replace(SCHOOL, relative=Clause("paint", INES, SCHOOL)), kind="state", negated=True),
+        "The old school that Ines Keller painted was not closed.",
+        "Die alte Schule, die Ines Keller anstrich, war nicht geschlossen.",
+        "La escuela antigua que Ines Keller pintó no estaba cerrada.",
+    ),
+    (
+        Clause(
+            "sing",
+            replace(STUDENT, relative=Clause("invite", STUDENT, Phrase("Nokia", "organisation"))),
+            link=("because", Clause("ill", INES, kind="state")),
+        ),
+        "The famous student who invited Nokia sang because Ines Keller was ill.",
+        "Der berühmte Student, der Nokia einlud, sang, weil Ines Keller krank war.",
+        "El estudiante famoso que invitó a Nokia cantó porque Ines Keller estaba enferma.",
+    ),
+    (
+        Clause("sleep", DOCTOR, place=Phrase("lake"), link=("and", Clause("sell", INES, replace(APPLE, count=5)))),
+        "The young doctor slept near the lake and Ines Keller sold five apples.",
+        "Der junge Arzt schlief am See und Ines Keller verkaufte fünf Äpfel.",
+        "El médico joven durmió cerca del lago e Ines Keller vendió cinco manzanas.",
+    ),
+    (
+        Clause("praise", INES, Phrase("Sony", "organisation"), passive=True, manner="reluctantly"),
+        "Sony was reluctantly praised by Ines Keller.",
+        "Sony wurde von Ines Keller widerwillig gelobt.",
+        "Sony fue elogiada a regañadientes por Ines Keller.",
+    ),
+    (
+        Clause("visit", DOCTOR, Phrase("Spain", "place"), time="yesterday", manner="secretly"),
+        "The young doctor secretly visited Spain yesterday.",
+        "Der junge Arzt besuchte gestern heimlich Spanien.",
+        "El médico joven visitó en secreto España ayer.",
+    ),
+    (
+        Clause("visit", DOCTOR, Phrase("Spain", "place"), time="yesterday", negated=True),
+        "The young doctor did not visit Spain yesterday.",
+        "Der junge Arzt besuchte Spanien gestern nicht.",
+        "El médico joven no visitó España ayer.",
+    ),
+    (
+        Clause("renovate", DOCTOR, Phrase("hotel", adjective="expensive"), time="noon", manner="hastily"),
+        "The young doctor hastily renovated the expensive hotel at noon.",
+        "Der junge Arzt renovierte das teure Hotel am Mittag hastig.",
+        "El médico joven renovó apresuradamente el hotel caro al mediodía.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("clause", "en", "de", "es"), GRAMMAR)
+def test_grammar(clause: Clause, en: str, de: str, es: str) -> None:
+    assert [realiser(language).text(clause) for language in ("en", "de", "es")] == [en, de, es]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_that_was_read(language: str) -> None:
+    """Sixty sentences, every pattern in both halves; `python tests/fragment_pages.py` rewrites them."""
+    assert page(language) == (PAGES / f"{language}.txt").read_text(encoding="utf-8")

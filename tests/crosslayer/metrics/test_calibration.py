@@ -1,0 +1,580 @@
+"""Calibration errors, proper scores, recalibration and selective prediction, against second implementations."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from netcal.metrics.confidence import ECE, MCE
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax, logsumexp
+from scipy.stats import norm
+from sklearn.calibration import calibration_curve
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import brier_score_loss, log_loss
+
+from claimtrack.errors import ResultsError
+from crosslayer.metrics import calibration, proper_scores, recalibration, selective, tagging
+from crosslayer.tasks import TASKS
+
+PLUG_IN = [calibration.ece10_equal_width_v1, calibration.ece10_equal_mass_v1]
+ALL_ECE = [*PLUG_IN, calibration.ece10_equal_mass_debiased_v1]
+
+
+def ece_by_loop(confidence, correct, edges):
+    """Right-closed bins, item by item."""
+    total = 0.0
+    for low, high in pairwise(edges):
+        inside = [(c, y) for c, y in zip(confidence, correct, strict=True) if low < c <= high]
+        if inside:
+            total += len(inside) * abs(np.mean([c for c, _ in inside]) - np.mean([y for _, y in inside]))
+    return 100 * total / len(confidence)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), min_size=1, max_size=60))
+def test_equal_width_agrees_with_a_loop_on_edges_and_between(items):
+    confidence = np.array([k / 20 for k, _ in items])  # every second one lies exactly on an edge
+    correct = np.array([float(right) for _, right in items])
+    expected = ece_by_loop(confidence, correct, [k / 10 for k in range(11)])
+    assert calibration.ece10_equal_width_v1(confidence, correct) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("k", range(1, 11))
+def test_a_confidence_on_an_edge_belongs_to_the_bin_below(k):
+    """k / 10, right, cancels against a wrong item just below it, not against one just above."""
+    edge = k / 10
+    below = calibration.ece10_equal_width_v1(np.array([edge, edge - 0.05]), np.array([1.0, 0.0]))
+    assert below == pytest.approx(100 * abs(2 * edge - 1.05) / 2)
+    if k < 10:
+        above = calibration.ece10_equal_width_v1(np.array([edge, edge + 0.05]), np.array([1.0, 0.0]))
+        assert above == pytest.approx(100 * ((1 - edge) + (edge + 0.05)) / 2)
+
+
+@pytest.mark.parametrize("ece", ALL_ECE)
+def test_saturated_confidence_has_a_place(ece):
+    confidence, correct = np.ones(40), np.repeat([1.0, 0.0], [30, 10])
+    assert ece(confidence, np.ones(40)) == 0
+    assert ece(confidence, correct) == pytest.approx(25, abs=0.02)
+
+
+@pytest.mark.parametrize("ece", ALL_ECE)
+def test_confidence_of_zero_has_a_place(ece):
+    assert ece(np.zeros(5), np.ones(5)) == pytest.approx(100)
+
+
+def test_equal_mass_has_ten_bins_of_equal_size():
+    confidence = np.random.default_rng(0).uniform(0.3, 1, 250)
+    correct = (np.random.default_rng(1).random(250) < 0.7).astype(float)
+    order = np.argsort(confidence)
+    bins = np.array_split(order, 10)
+    expected = np.mean([100 * abs(confidence[b].mean() - correct[b].mean()) for b in bins])
+    assert calibration.ece10_equal_mass_v1(confidence, correct) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("ece", ALL_ECE)
+def test_order_and_ties_do_not_matter(ece):
+    rng = np.random.default_rng(2)
+    confidence, correct = np.round(rng.uniform(0.5, 1, 203), 1), rng.integers(0, 2, 203).astype(float)
+    mixed = rng.permutation(203)
+    assert ece(confidence[mixed], correct[mixed]) == pytest.approx(ece(confidence, correct))
+
+
+def test_equal_mass_splits_what_ten_does_not_divide():
+    """25 items: the ranks ceil(2.5 k) make bins of 3, 2, 3, 2 ..."""
+    rng = np.random.default_rng(6)
+    confidence, correct = np.linspace(0.4, 0.95, 25), rng.integers(0, 2, 25).astype(float)
+    bins = np.split(confidence - correct, np.cumsum([3, 2] * 5)[:-1])
+    expected = 100 * sum(abs(gaps.sum()) for gaps in bins) / 25
+    assert calibration.ece10_equal_mass_v1(confidence, correct) == pytest.approx(expected)
+
+
+def test_over_and_underconfidence_in_different_bins_do_not_cancel():
+    confidence, correct = np.repeat([0.65, 0.95], 100), np.repeat([1.0, 0.0, 1.0], [95, 5 + 35, 65])
+    assert confidence.mean() == pytest.approx(correct.mean())
+    assert calibration.ece10_equal_width_v1(confidence, correct) == pytest.approx(30)
+
+
+@pytest.mark.parametrize("ece", ALL_ECE)
+def test_ece_refuses_logits(ece):
+    with pytest.raises(ResultsError, match="not logits"):
+        ece(np.array([1.5]), np.array([1.0]))
+    with pytest.raises(ResultsError, match="not logits"):
+        ece(np.array([np.nan]), np.array([1.0]))
+
+
+CONFIDENCES = {
+    "spread": lambda rng: rng.uniform(0.5, 1, 1500),
+    "sure": lambda rng: 0.5 + rng.beta(12, 1, 1500) / 2,
+    "very sure": lambda rng: 1 - rng.beta(0.4, 12, 1500) / 2,
+}
+
+
+def simulated(draw, shift, repeats=250):
+    """Mean plug-in and debiased ECE of models whose accuracy is confidence - shift."""
+    rng = np.random.default_rng(7)
+    scores = []
+    for _ in range(repeats):
+        confidence = draw(rng)
+        correct = (rng.random(1500) < confidence - shift).astype(float)
+        scores.append([ece(confidence, correct) for ece in ALL_ECE[1:]])
+    return np.mean(scores, axis=0)
+
+
+@pytest.mark.parametrize("draw", CONFIDENCES.values(), ids=CONFIDENCES)
+def test_debiased_ece_of_a_calibrated_model_is_near_zero(draw):
+    plug_in, debiased = simulated(draw, 0.0)
+    assert abs(debiased) < 0.25
+    assert plug_in > 0.5
+
+
+def test_plug_in_ece_of_a_calibrated_model_reads_two_points():
+    assert simulated(CONFIDENCES["spread"], 0.0)[0] == pytest.approx(2.3, abs=0.4)
+
+
+@pytest.mark.parametrize("draw", CONFIDENCES.values(), ids=CONFIDENCES)
+def test_debiased_ece_finds_a_large_gap(draw):
+    assert simulated(draw, 0.2, repeats=100)[1] == pytest.approx(20, abs=0.5)
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.5, 1.0, 3.0])
+def test_debiased_gap_is_the_mean_over_random_halvings(gap):
+    """Sign from one half, gap from the other: the closed form against drawn halvings of 400 items."""
+    rng = np.random.default_rng(3)
+    gaps = rng.normal(size=400)
+    gaps += gap * gaps.std() / 20 - gaps.mean()
+    halvings = np.argsort(rng.random((8000, 400)), axis=1)
+    first, second = (gaps[part].mean(axis=1) for part in np.split(halvings, 2, axis=1))
+    columns = np.zeros((10, 3))
+    columns[0] = len(gaps), gaps.sum(), (gaps**2).sum()
+    closed = calibration.ece10_equal_mass_debiased_from_counts_v1(columns.ravel()) / 100
+    assert closed == pytest.approx(np.mean(np.sign(first) * second), abs=0.003)
+
+
+def test_debiased_counts_add_up_under_weights():
+    """A weight of 2 is the item twice, as long as the bins are those of the whole sample."""
+    rng = np.random.default_rng(4)
+    confidence = rng.uniform(0.4, 1, 500)
+    correct = (rng.random(500) < confidence - 0.1).astype(float)
+    counts = calibration.ece10_equal_mass_debiased_counts_v1(confidence, correct)
+    weighted = calibration.ece10_equal_mass_debiased_from_counts_v1(np.full(500, 2.0) @ counts)
+    twice = calibration.ece10_equal_mass_debiased_v1(np.tile(confidence, 2), np.tile(correct, 2))
+    assert weighted == pytest.approx(twice)
+
+
+def random_logits(n=400, k=4, scale=2.0):
+    rng = np.random.default_rng(5)
+    logits = rng.normal(size=(n, k)) * scale
+    gold = np.array([rng.choice(k, p=np.exp(row) / np.exp(row).sum()) for row in logits])
+    return logits, gold
+
+
+def test_softmax_is_safe_for_stored_and_large_logits():
+    centred = np.array([[0.0, -12.0, -60000.0]], dtype=np.float16)
+    probabilities = calibration.softmax(centred)
+    assert probabilities.dtype == np.float64
+    assert probabilities.sum() == pytest.approx(1, abs=1e-15)
+    assert probabilities[0, 1] == pytest.approx(np.exp(-12) / (1 + np.exp(-12)))
+    assert calibration.softmax(np.array([[1e4, 0.0]])).tolist() == [[1.0, 0.0]]
+    assert calibration.softmax(np.array([[2.0, 0.0]]), temperature=2.0) == pytest.approx(
+        calibration.softmax(np.array([[1.0, 0.0]]))
+    )
+
+
+def test_top_label_gives_confidence_and_correctness():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.1, 0.3, 0.6]])
+    confidence, correct = calibration.top_label(probabilities, np.array([0, 1]))
+    assert (confidence.tolist(), correct.tolist()) == ([0.7, 0.6], [1.0, 0.0])
+
+
+def test_nll_is_that_of_scipy_and_finite_when_wrong_for_sure():
+    logits, gold = random_logits()
+    expected = -log_softmax(logits, axis=1)[np.arange(len(gold)), gold].mean()
+    assert proper_scores.nll_v1(logits, gold) == pytest.approx(expected)
+    assert proper_scores.nll_v1(np.array([[0.0, -2000.0]]), np.array([1])) == 2000
+
+
+@pytest.mark.parametrize("factor", [0.4, 1.0, 3.0])
+def test_temperature_undoes_a_scale_and_minimises_nll(factor):
+    logits, gold = random_logits(n=3000)
+    found = recalibration.fit_temperature(logits * factor, gold)
+    assert found == pytest.approx(factor, rel=0.1)
+    least = minimize_scalar(
+        lambda t: proper_scores.nll_v1(logits * factor / t, gold), bounds=(0.05, 20), method="bounded"
+    )
+    assert found == pytest.approx(least.x, rel=1e-3)
+
+
+def test_temperature_stops_at_its_bounds():
+    logits = np.array([[3.0, 0.0], [0.0, 2.0]])
+    assert recalibration.fit_temperature(logits, np.array([0, 1])) == recalibration.TEMPERATURES[0]
+    assert recalibration.fit_temperature(logits, np.array([1, 0])) == recalibration.TEMPERATURES[1]
+
+
+def test_brier_by_hand():
+    probabilities = np.array([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0]])
+    expected = (0.3**2 + 0.2**2 + 0.1**2 + 1 + 1) / 2
+    assert proper_scores.brier_v1(probabilities, np.array([0, 2])) == pytest.approx(expected)
+
+
+def test_brier_parts_add_up_and_mean_what_they_say():
+    logits, gold = random_logits()
+    sharp = calibration.softmax(logits, 0.3)
+    parts = proper_scores.brier_parts_v1(sharp, gold)
+    total = parts.reliability - parts.resolution + parts.uncertainty + parts.within_bin
+    assert total == pytest.approx(proper_scores.brier_v1(sharp, gold), abs=1e-12)
+    shares = np.bincount(gold) / len(gold)
+    assert parts.uncertainty == pytest.approx(1 - (shares**2).sum())
+    fair = proper_scores.brier_parts_v1(calibration.softmax(logits), gold)
+    assert parts.reliability > 2 * fair.reliability
+    assert parts.resolution == pytest.approx(fair.resolution, rel=0.1)
+
+
+def test_brier_parts_of_a_constant_forecast():
+    """One forecast for all: no resolution; reliability is its squared distance from the base rates."""
+    gold = np.repeat([0, 1], [30, 10])
+    parts = proper_scores.brier_parts_v1(np.tile([0.6, 0.4], (40, 1)), gold)
+    assert parts.resolution == pytest.approx(0, abs=1e-15)
+    assert parts.reliability == pytest.approx(2 * 0.15**2)
+    assert parts.within_bin == pytest.approx(0, abs=1e-15)
+
+
+# Second implementations
+
+
+def drawn(n, k=3, seed=0, sharp=1.5):
+    """Probabilities (n, k) of a model that is too sure, and gold labels."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(size=(n, k)) * 2
+    gold = np.array([rng.choice(k, p=row) for row in calibration.softmax(logits)])
+    return calibration.softmax(logits * sharp), gold
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_netcal_agrees_between_the_edges(seed):
+    probabilities, gold = drawn(1000, seed=seed)
+    items = calibration.top_label(probabilities, gold)
+    by_width = ECE(10).measure(probabilities, gold)
+    by_mass = ECE(10, equal_intervals=False).measure(probabilities, gold)
+    assert calibration.ece10_equal_width_v1(*items) == pytest.approx(100 * by_width, abs=1e-7)
+    assert calibration.ece10_equal_mass_v1(*items) == pytest.approx(100 * by_mass, abs=1e-7)
+    largest = MCE(10).measure(probabilities, gold)
+    assert calibration.mce10_equal_width_v1(*items) == pytest.approx(100 * largest, abs=1e-7)
+
+
+def test_netcal_disagrees_on_an_edge():
+    """0.5, wrong, and 0.55, right: netcal closes its bins on the left and lets the two cancel."""
+    probabilities, gold = np.array([[0.5, 0.3, 0.2], [0.55, 0.3, 0.15], [0, 0, 1]]), np.array([1, 0, 2])
+    ours = calibration.ece10_equal_width_v1(*calibration.top_label(probabilities, gold))
+    assert ours == pytest.approx(100 * (0.5 + 0.45) / 3)
+    assert 100 * ECE(10).measure(probabilities, gold) == pytest.approx(100 * (0.5 - 0.45) / 3)
+
+
+def test_binning_rules_part_only_where_gaps_differ_in_sign():
+    """One tenth of overconfidence everywhere: every rule reads the mean gap. Half over, half under: they part."""
+    confidence = np.random.default_rng(9).uniform(0.5, 1, 4000)
+    over = (np.arange(4000) % 10 < 10 * (confidence - 0.1)).astype(float)
+    rules = (*PLUG_IN, lambda c, y: 100 * ECE(17).measure(np.stack([1 - c, c], axis=1), y.astype(int)))
+    gap = 100 * (confidence.mean() - over.mean())
+    assert [rule(confidence, over) for rule in rules] == pytest.approx([gap] * 3, abs=0.6)
+    wave = confidence + 0.15 * np.sin(60 * confidence)
+    mixed = (np.arange(4000) % 100 < 100 * wave).astype(float)
+    apart = [rule(confidence, mixed) for rule in rules]
+    assert max(apart) > 2 * min(apart)
+
+
+def test_scikit_learn_agrees_on_reliability_brier_and_likelihood():
+    rng = np.random.default_rng(1)
+    confidence = np.round(rng.uniform(0, 1, 800), 2)  # every tenth on an edge
+    correct = (rng.random(800) < confidence**2).astype(float)
+    bins = calibration.reliability_bins_v1(confidence, correct)
+    accuracy, mean = calibration_curve(correct, confidence, n_bins=10)
+    np.testing.assert_allclose(bins.accuracy, accuracy, rtol=1e-9)
+    np.testing.assert_allclose(bins.confidence, mean, rtol=1e-9)
+    two = np.stack([1 - confidence, confidence], axis=1)
+    brier = 2 * brier_score_loss(correct, confidence)
+    assert proper_scores.brier_v1(two, correct.astype(int)) == pytest.approx(brier, rel=1e-9)
+    probabilities, gold = drawn(500)
+    likelihood = proper_scores.nll_v1(np.log(probabilities), gold)
+    assert likelihood == pytest.approx(log_loss(gold, probabilities), rel=1e-9)
+
+
+def test_reliability_intervals_are_wilsons():
+    confidence, correct = np.full(40, 0.75), np.repeat([1.0, 0.0], [28, 12])
+    bins = calibration.reliability_bins_v1(confidence, correct)
+    z, p, n = 1.959963984540054, 0.7, 40
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert bins.low == pytest.approx([(middle - half) / (1 + z**2 / n)])
+    assert bins.high == pytest.approx([(middle + half) / (1 + z**2 / n)])
+    assert (bins.n.tolist(), bins.accuracy.tolist(), bins.confidence.tolist()) == ([40.0], [0.7], [0.75])
+
+
+# Properties
+
+items_drawn = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
+WIDTHS = [calibration.ece10_equal_width_v1, calibration.mce10_equal_width_v1]
+
+
+def split(items):
+    return np.array([c for c, _ in items]), np.array([float(y) for _, y in items])
+
+
+@settings(max_examples=200, deadline=None)
+@given(items_drawn)
+def test_errors_are_ordered_and_bounded(items):
+    confidence, correct = split(items)
+    ece, mce = (metric(confidence, correct) for metric in WIDTHS)
+    assert 0 <= ece <= mce + 1e-9
+    assert mce <= 100 + 1e-9
+    assert 0 <= calibration.ece10_equal_mass_v1(confidence, correct) <= 100 + 1e-9
+
+
+@settings(max_examples=100, deadline=None)
+@given(items_drawn, st.randoms(use_true_random=False))
+def test_order_and_copies_of_the_items_do_not_matter(items, random):
+    mixed = list(items)
+    random.shuffle(mixed)
+    for metric in (*WIDTHS, calibration.ece10_equal_mass_v1):
+        once = metric(*split(items))
+        assert metric(*split(mixed)) == pytest.approx(once, abs=1e-9)
+        assert metric(*split(items * 2)) == pytest.approx(once, abs=1e-9)
+    assert selective.aurc_v1(*split(mixed)) == pytest.approx(selective.aurc_v1(*split(items)), abs=1e-9)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.floats(0.501, 0.6), st.booleans()), min_size=1, max_size=40))
+def test_in_one_bin_the_error_is_confidence_minus_accuracy(items):
+    confidence, correct = split(items)
+    expected = 100 * abs(confidence.mean() - correct.mean())
+    for metric in WIDTHS:
+        assert metric(confidence, correct) == pytest.approx(expected, abs=1e-9)
+
+
+def test_classwise_is_the_mean_over_labels_of_one_against_the_rest():
+    probabilities, gold = drawn(300, k=4)
+    edges = [k / 10 for k in range(11)]
+    each = [ece_by_loop(probabilities[:, k], (gold == k).astype(float), edges) for k in range(4)]
+    assert calibration.classwise_ece10_equal_width_v1(probabilities, gold) == pytest.approx(np.mean(each))
+
+
+def test_debiased_width_and_mass_agree_where_their_bins_do():
+    confidence = np.repeat(np.arange(10) / 10 + 0.05, 30)
+    correct = np.random.default_rng(2).integers(0, 2, 300).astype(float)
+    by_width = calibration.ece10_equal_width_debiased_v1(confidence, correct)
+    assert by_width == pytest.approx(calibration.ece10_equal_mass_debiased_v1(confidence, correct))
+    assert by_width < calibration.ece10_equal_width_v1(confidence, correct)
+
+
+@pytest.mark.parametrize("edges", ["width", "mass"])
+def test_counts_and_sums_give_the_same_debiased_error(edges):
+    """The form for resampling and the direct one, on values with ties and on an edge."""
+    rng = np.random.default_rng(8)
+    confidence = np.round(rng.uniform(0.3, 1, 407), 2 if edges == "width" else 9)
+    correct = (rng.random(407) < confidence - 0.05).astype(float)
+    counts = calibration.ece10_equal_mass_debiased_counts_v1(confidence, correct).sum(axis=0)
+    direct = calibration.ece10_equal_mass_debiased_v1(confidence, correct)
+    assert calibration.ece10_equal_mass_debiased_from_counts_v1(counts) == pytest.approx(direct, rel=1e-9)
+
+
+def test_smooth_ece_finds_what_is_planted():
+    rng = np.random.default_rng(3)
+    confidence = rng.uniform(0.6, 1, 4000)
+    fair = (rng.random(4000) < confidence).astype(float)
+    off = (rng.random(4000) < confidence - 0.1).astype(float)
+    assert calibration.smooth_ece_v1(confidence, fair) < 2.5
+    assert calibration.smooth_ece_v1(confidence, off) == pytest.approx(10, abs=1.5)
+
+
+def test_smooth_ece_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "relplot", None)
+    with pytest.raises(ResultsError, match=r"pip install 'crosslayer\[calibration\]'"):
+        calibration.smooth_ece_v1(np.array([0.5]), np.array([1.0]))
+
+
+# Spans
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.floats(0.05, 1)), min_size=1,
+                         max_size=8), min_size=1, max_size=4))  # fmt: skip
+def test_spans_with_confidence_are_those_that_count(sentences):
+    labels = TASKS["ner"].labels
+    rows = np.array([row for sentence in sentences for row in sentence])
+    gold, predicted, p = rows[:, 0].astype(int), rows[:, 1].astype(int), rows[:, 2]
+    index = np.repeat(np.arange(len(sentences)), [len(sentence) for sentence in sentences])
+    found, all_predicted, _ = tagging.span_counts_v1(gold, predicted, index, labels).sum(axis=0)
+    confidence, correct = tagging.span_confidence_v1(p, gold, predicted, index, labels)
+    assert (correct.sum(), len(confidence)) == (found, all_predicted)
+    assert np.all((confidence > 0) & (confidence <= 1))
+
+
+def test_a_spans_confidence_is_the_product_over_its_words():
+    labels = TASKS["ner"].labels
+    gold = [labels.index(tag) for tag in "B-PER I-PER O B-LOC".split()]
+    predicted = [labels.index(tag) for tag in "B-PER I-PER B-ORG I-ORG".split()]
+    found = tagging.span_confidence_v1(
+        np.array([0.9, 0.8, 0.7, 0.5]), np.array(gold), np.array(predicted), np.zeros(4, int), labels
+    )
+    np.testing.assert_allclose(found, [[0.72, 0.35], [1, 0]])
+
+
+# Recalibration
+
+
+class Stored:
+    """Gives out stored logits, so that scikit-learn scales their temperature."""
+
+    classes_ = np.arange(4)
+    n_features_in_ = 4
+    _estimator_type = "classifier"
+
+    def fit(self, logits, gold):
+        return self
+
+    def decision_function(self, logits):
+        return logits
+
+    def predict(self, logits):
+        return logits.argmax(axis=1)
+
+    def __sklearn_tags__(self):
+        return LogisticRegression().__sklearn_tags__()
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+
+@pytest.mark.parametrize("factor", [0.4, 3.0])
+def test_temperature_is_scikit_learns(factor):
+    from sklearn.calibration import CalibratedClassifierCV
+    from sklearn.frozen import FrozenEstimator
+
+    logits, gold = random_logits(n=2000)
+    fitted = CalibratedClassifierCV(FrozenEstimator(Stored()), method="temperature").fit(logits * factor, gold)
+    theirs = fitted.predict_proba(logits * factor)
+    found = recalibration.fit_temperature(logits * factor, gold)
+    np.testing.assert_allclose(calibration.softmax(logits * factor, found), theirs, atol=1e-4)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.lists(st.floats(-20, 20), min_size=3, max_size=3), min_size=1, max_size=20), st.floats(0.05, 50)
+)
+def test_temperature_never_changes_a_predicted_label(rows, temperature):
+    logits = np.array(rows)
+    ordered = np.sort(logits, axis=1)
+    assume(np.all(ordered[:, 2] - ordered[:, 1] > 1e-6))
+    scaled = calibration.softmax(logits, temperature)
+    assert np.array_equal(scaled.argmax(axis=1), logits.argmax(axis=1))
+
+
+def test_vector_scaling_undoes_weights_and_biases():
+    """Planted: log p = w log q + b + constant. At the minimum both score equations hold."""
+    rng = np.random.default_rng(4)
+    log_q = calibration.centred(rng.normal(size=(20_000, 3)) * 2)
+    log_q -= logsumexp(log_q, axis=1, keepdims=True)
+    weight, bias = np.array([0.5, 0.8, 1.3]), np.array([0.4, 0.0, -0.4])
+    true = calibration.softmax(log_q * weight + bias)
+    gold = (rng.random((len(true), 1)) > true.cumsum(axis=1)).sum(axis=1)
+    found = recalibration.fit_vector_scaling(
+        log_q + rng.normal(size=(20_000, 1)), gold
+    )  # a shift is no difference
+    np.testing.assert_allclose(found.weight, weight, atol=0.06)
+    np.testing.assert_allclose(found.bias - found.bias.mean(), bias, atol=0.06)
+    off = calibration.softmax(found(log_q)) - np.eye(3)[gold]
+    np.testing.assert_allclose(off.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose((off * log_q).mean(axis=0), 0, atol=1e-4)
+
+
+def test_vector_scaling_is_no_worse_than_a_temperature_and_bounded_without_a_label():
+    logits, gold = random_logits(n=600)
+    kept = gold != 3
+    logits, gold = logits[kept] * 2, gold[kept]
+    found = recalibration.fit_vector_scaling(logits, gold)
+    temperature = recalibration.fit_temperature(logits, gold)
+    assert proper_scores.nll_v1(found(logits), gold) < proper_scores.nll_v1(logits / temperature, gold)
+    assert np.all((found.bias >= -20) & (found.bias <= 20))
+    assert found(logits).argmax(axis=1).max() < 3
+
+
+def test_vector_scaling_is_where_its_loss_has_no_slope():
+    """By finite differences of the loss as its docstring states it, SciPy's NLL and normal density written out."""
+    logits, gold = random_logits(n=300)
+    found = recalibration.fit_vector_scaling(logits, gold)
+    log_q = logits - logsumexp(logits, axis=1, keepdims=True)
+    k = logits.shape[1]
+    centre = np.repeat([1 / recalibration.fit_temperature(logits, gold), 0.0], k)
+
+    def loss(parameters):
+        scaled = log_q * parameters[:k] + parameters[k:]
+        nll = (logsumexp(scaled, axis=1) - scaled[np.arange(len(gold)), gold]).sum()
+        return nll - norm.logpdf(parameters, loc=centre).sum()
+
+    at = np.concatenate([found.weight, found.bias])
+    steps = 1e-4 * np.eye(2 * k)
+    slope = [(loss(at + step) - loss(at - step)) / 2e-4 for step in steps]
+    np.testing.assert_allclose(slope, 0, atol=1e-3)
+    assert np.array_equal(at, np.round(at, recalibration.DECIMALS))
+
+
+def test_vector_scaling_is_the_same_on_other_processors():
+    """NumPy adds and exponentiates otherwise where its newer instructions are off; the fit used to follow that."""
+    program = """
+import numpy as np
+from crosslayer.metrics.recalibration import fit_vector_scaling
+rng = np.random.default_rng(0)
+logits = 2 * rng.normal(size=(4000, 17))
+gold = (logits * rng.uniform(0.3, 1, 17) + rng.gumbel(size=logits.shape)).argmax(axis=1) % 16
+found = fit_vector_scaling(logits, gold)
+print([*found.weight, *found.bias], np.exp(logits).sum().hex())
+"""
+    off = {"NPY_DISABLE_CPU_FEATURES": "X86_V3 X86_V4 AVX512_ICL AVX512_SPR"}
+    here, there = (
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", program],
+            env={**os.environ, **changes}, capture_output=True, text=True, check=True,
+        ).stdout.split("]")
+        for changes in ({}, off)
+    )  # fmt: skip
+    assert here[0] == there[0]
+
+
+def test_isotonic_is_monotone_and_right_in_the_mean():
+    rng = np.random.default_rng(5)
+    confidence = rng.uniform(0.4, 1, 500)
+    correct = (rng.random(500) < confidence**2).astype(float)
+    mapped = recalibration.fit_isotonic(confidence, correct)
+    fitted = mapped(np.sort(confidence))
+    assert np.all(np.diff(fitted) >= 0)
+    assert fitted.mean() == pytest.approx(correct.mean())
+    assert mapped(np.array([0.0, 1.0])).tolist() == [fitted[0], fitted[-1]]
+
+
+# Selective prediction
+
+
+def test_risk_coverage_by_hand():
+    coverage, risk = selective.risk_coverage(np.array([0.9, 0.6, 0.9, 0.7]), np.array([1.0, 0, 0, 1]))
+    assert coverage.tolist() == [0.5, 0.75, 1.0]
+    assert risk == pytest.approx([50, 100 / 3, 50])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=6))
+def test_aurc_is_the_mean_over_all_orders_of_equals(items):
+    from itertools import permutations
+
+    areas = []
+    for order in permutations(items):
+        if all(a[0] >= b[0] for a, b in pairwise(order)):
+            wrong = np.array([not right for _, right in order])
+            areas.append(100 * np.mean(wrong.cumsum() / np.arange(1, len(wrong) + 1)))
+    confidence = np.array([c / 2 for c, _ in items])
+    correct = np.array([float(right) for _, right in items])
+    assert selective.aurc_v1(confidence, correct) == pytest.approx(np.mean(areas), abs=1e-9)

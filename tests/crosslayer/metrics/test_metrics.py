@@ -1,0 +1,197 @@
+"""Metrics against second implementations, hand-made cases and simulation."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import groupby
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from seqeval.metrics import f1_score
+
+from claimtrack.errors import ResultsError
+from crosslayer.metrics import METRICS, tagging
+from crosslayer.metrics.classification import accuracy_v1, f1_from_counts, share_from_counts
+from crosslayer.tasks import TASKS, UPOS
+
+BIO = TASKS["ner"].labels
+
+
+def ids(sentences, labels):
+    flat = [labels.index(tag) for tags in sentences for tag in tags]
+    return np.array(flat), np.repeat(np.arange(len(sentences)), [len(tags) for tags in sentences])
+
+
+def test_every_task_has_its_metric_in_the_registry():
+    assert {task.metric for task in TASKS.values()} <= set(METRICS)
+    assert all(name.rpartition("_v")[2].isdigit() for name in METRICS)
+
+
+def test_metrics_and_stats_stay_on_this_side_of_the_border():
+    """Neither torch nor the slow scipy.stats is loaded by importing the metrics and statistics."""
+    code = (
+        "import sys, crosslayer.metrics, crosslayer.stats; "
+        "sys.exit(any(m in sys.modules for m in ('torch', 'scipy.stats', 'sklearn')))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+# Classification
+
+
+def test_accuracy_is_in_points():
+    assert accuracy_v1(np.array([0, 1, 2, 1]), np.array([0, 1, 1, 1])) == 75.0
+
+
+def test_accuracy_refuses_unequal_and_empty_input():
+    with pytest.raises(ResultsError, match="lengths differ"):
+        accuracy_v1(np.array([0, 1]), np.array([0]))
+    with pytest.raises(ResultsError, match="no items"):
+        accuracy_v1(np.array([], dtype=int), np.array([], dtype=int))
+
+
+def test_scores_of_summed_counts():
+    assert share_from_counts(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [75.0, 0.0]
+    precision, recall = 2 / 5, 2 / 3
+    expected = 200 * precision * recall / (precision + recall)
+    assert f1_from_counts(np.array([2.0, 5.0, 3.0])) == pytest.approx(expected)
+    assert f1_from_counts(np.zeros(3)) == 0
+
+
+# Tags
+
+sentences_of = lambda tags: st.lists(  # noqa: E731
+    st.lists(st.tuples(st.sampled_from(tags), st.sampled_from(tags)), min_size=1, max_size=9),
+    min_size=1,
+    max_size=5,
+).map(lambda rows: tuple([[pair[side] for pair in row] for row in rows] for side in (0, 1)))
+
+
+def test_token_scores_count_words_not_sentences():
+    gold, sentence = ids([["NOUN"], ["VERB", "X", "X"]], UPOS)
+    predicted, _ = ids([["NOUN"], ["VERB", "NOUN", "NOUN"]], UPOS)
+    assert tagging.token_counts_v1(gold, predicted, sentence).tolist() == [[1, 1], [1, 3]]
+    assert tagging.token_accuracy_v1(gold, predicted, sentence) == 50.0
+
+
+@settings(max_examples=150, deadline=None)
+@given(sentences_of(BIO))
+def test_span_counts_agree_with_seqeval(tags):
+    gold, predicted = tags
+    gold_ids, sentence = ids(gold, BIO)
+    counts = tagging.span_counts_v1(gold_ids, ids(predicted, BIO)[0], sentence, BIO)
+    each = [100 * f1_score([g], [p], zero_division=0) for g, p in zip(gold, predicted, strict=True)]
+    assert f1_from_counts(counts.astype(float)) == pytest.approx(each)
+    assert f1_from_counts(counts.sum(axis=0).astype(float)) == pytest.approx(tagging.span_f1_v1(gold, predicted))
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "counts"),
+    [
+        ("B-PER I-PER O", "I-PER I-PER O", [1, 1, 1]),  # I after nothing starts a span
+        ("B-PER B-PER", "B-PER I-PER", [0, 1, 2]),  # B splits
+        ("B-PER I-ORG", "B-PER B-ORG", [2, 2, 2]),  # I of another type starts one
+        ("B-PER I-PER", "B-PER O", [0, 1, 1]),  # a shorter span is wrong
+        ("B-PER O", "B-LOC O", [0, 1, 1]),  # and so is another type
+        ("O O", "O O", [0, 0, 0]),
+    ],
+)
+def test_span_counts_by_hand(gold, predicted, counts):
+    gold_ids, sentence = ids([gold.split()], BIO)
+    found = tagging.span_counts_v1(gold_ids, ids([predicted.split()], BIO)[0], sentence, BIO)
+    assert found.tolist() == [counts]
+
+
+def test_spans_end_with_their_sentence():
+    gold, _ = ids([["B-PER"], ["I-PER"]], BIO)
+    assert tagging.span_counts_v1(gold, gold, np.array([0, 2]), BIO).tolist() == [
+        [1, 1, 1],
+        [0, 0, 0],
+        [1, 1, 1],
+    ]
+
+
+def test_span_f1_without_spans_is_zero_and_quiet():
+    assert tagging.span_f1_v1([["O", "O"]], [["O", "O"]]) == 0.0
+    assert tagging.span_f1_v1([["NOUN"]], [["VERB"]]) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([0], [0, 1], [0]), "lengths differ"),
+        (([0, 0], [0, 0], [1, 0]), "fall"),
+        (([0], [7], [0]), "from 7 to 7"),
+        (([-1], [0], [0]), "from -1 to -1"),
+    ],
+)
+def test_span_counts_refuse_bad_input(arguments, message):
+    with pytest.raises(ResultsError, match=message):
+        tagging.span_counts_v1(*map(np.array, arguments), BIO)
+
+
+def test_span_counts_refuse_other_schemes():
+    with pytest.raises(ResultsError, match="'S-PER' is no BIO label"):
+        tagging.span_counts_v1(np.array([0]), np.array([0]), np.array([0]), ["S-PER"])
+
+
+def test_span_f1_refuses_sentences_of_unequal_length():
+    with pytest.raises(ResultsError, match="one tag per word"):
+        tagging.span_f1_v1([["O", "O"]], [["O"]])
+
+
+def runs(tags):
+    """Spans (start, end, tag) of the old rule by a loop: equal neighbours merge, SCONJ and SYM never do."""
+    spans, start = set(), 0
+    for tag, group in groupby(tags):
+        size = len(list(group))
+        cuts = [1] * size if tag in ("SCONJ", "SYM") else [size]
+        for cut in cuts:
+            spans.add((start, start + cut, tag))
+            start += cut
+    return spans
+
+
+@settings(max_examples=100, deadline=None)
+@given(sentences_of(["NOUN", "X", "CCONJ", "SCONJ", "SYM", "INTJ"]))
+def test_old_pos_rule_agrees_with_a_loop(tags):
+    gold, predicted = tags
+    pairs = [(runs(g), runs(p)) for g, p in zip(gold, predicted, strict=True)]
+    found, all_spans = sum(len(g & p) for g, p in pairs), sum(len(g) + len(p) for g, p in pairs)
+    assert tagging.xtreme_pos_span_f1_v1(gold, predicted) == pytest.approx(200 * found / all_spans)
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "expected"),
+    [
+        ("NOUN NOUN VERB", "NOUN NOUN VERB", 100),
+        ("NOUN NOUN VERB", "NOUN VERB VERB", 0),  # both spans are wrong, though two of three words are right
+        ("NOUN NOUN NOUN", "NOUN X NOUN", 0),  # one wrong word in the middle costs the whole span
+        ("SCONJ SCONJ", "SCONJ CCONJ", 50),  # S... words are spans of one word
+        ("NOUN X", "NOUN X", 100),
+    ],
+)
+def test_old_pos_rule_by_hand(gold, predicted, expected):
+    assert tagging.xtreme_pos_span_f1_v1([gold.split()], [predicted.split()]) == pytest.approx(expected)
+
+
+def test_old_pos_rule_of_nothing_is_zero():
+    assert tagging.xtreme_pos_span_f1_v1([], []) == 0.0
+
+
+@pytest.mark.filterwarnings("ignore:.*seems not to be NE tag:UserWarning")
+@pytest.mark.parametrize(
+    ("gold", "predicted", "old", "new"),
+    [
+        ("NOUN CCONJ", "NOUN SCONJ", 50, 100),  # 1.2.2 cuts the first letter: CCONJ equals SCONJ
+        ("NOUN X", "NOUN NOUN", 0, 0),
+        ("X", "X", 100, 0),  # 1.2.2 loses an X at the end
+    ],
+)
+def test_seqeval_1_2_2_differs_from_the_old_pos_rule(gold, predicted, old, new):
+    sides = [gold.split()], [predicted.split()]
+    assert tagging.xtreme_pos_span_f1_v1(*sides) == pytest.approx(old)
+    assert 100 * f1_score(*sides, zero_division=0) == pytest.approx(new)

@@ -1,0 +1,564 @@
+"""Fusion against formulas written without it: ragged NumPy lists instead of masks, torch's own BatchNorm."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from typing import TypeVar, get_args
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.testing import assert_close
+
+from claimtrack.errors import ConfigError
+from crosslayer.config import FusionKind, FusionSpec
+from crosslayer.models.fusion import (
+    AIF,
+    DLFA,
+    Average,
+    Concatenation,
+    Fusion,
+    MaskedBatchNorm,
+    NoFusion,
+    ScalarMix,
+    SelfFusion,
+    ShuffledFusion,
+    TokenConv,
+    build_fusion,
+    check_layer,
+    masked_mean,
+)
+
+LENGTHS = [5, 2, 4, 1, 3, 5]  # a full sentence, one of a single sub-word, groups of unequal size
+WIDTH, GROUP = 8, 3
+SMALL = FusionSpec(reduction=2, bn_group=GROUP)
+KINDS = get_args(FusionKind)
+EXACT = {"rtol": 1e-10, "atol": 1e-10}  # float64: the same sums in another order
+
+Ragged = list[np.ndarray]
+Module = TypeVar("Module", bound=nn.Module)
+
+
+def draw(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
+    """A fixed tensor, the same in every precision."""
+    return torch.from_numpy(np.random.default_rng(seed).normal(0.3, 1.5, shape)).to(dtype)
+
+
+def mask_of(lengths: list[int], longest: int | None = None) -> Tensor:
+    return torch.arange(longest or max(lengths)) < torch.tensor(lengths)[:, None]
+
+
+def filled(module: Module, seed: int = 0) -> Module:
+    """The module in float64 with fixed weights and running statistics, none of them a default."""
+    module.double()
+    rng = np.random.default_rng(seed)
+    for name, tensor in module.state_dict().items():
+        low, high = (0.5, 2.0) if name.endswith("running_var") else (-0.9, 0.9)
+        tensor.copy_(torch.from_numpy(rng.uniform(low, high, tuple(tensor.shape))))
+    return module
+
+
+def layers(dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor, Tensor]:
+    shape = (len(LENGTHS), max(LENGTHS), WIDTH)
+    return draw(1, *shape, dtype=dtype), draw(2, *shape, dtype=dtype), mask_of(LENGTHS)
+
+
+def ragged(x: Tensor, lengths: list[int]) -> Ragged:
+    return [row[:length].detach().numpy() for row, length in zip(x, lengths, strict=True)]
+
+
+def numpy_conv(x: np.ndarray, weight: np.ndarray, bias: np.ndarray) -> np.ndarray:
+    """A length-keeping convolution of one unpadded sentence (n, C) by its definition; weight (O, C, K)."""
+    half = weight.shape[2] // 2
+    out = np.tile(bias, (len(x), 1))
+    for position in range(len(x)):
+        for tap in range(weight.shape[2]):
+            source = position + tap - half
+            if 0 <= source < len(x):
+                out[position] += weight[:, :, tap] @ x[source]
+    return out
+
+
+def numpy_norm(sentences: Ragged, state: dict[str, np.ndarray], training: bool) -> Ragged:
+    out: Ragged = []
+    for start in range(0, len(sentences), GROUP):
+        block = sentences[start : start + GROUP]
+        rows = np.concatenate(block)
+        mean = rows.mean(axis=0) if training else state["running_mean"]
+        variance = rows.var(axis=0) if training else state["running_var"]
+        out += [(s - mean) / np.sqrt(variance + 1e-5) * state["weight"] + state["bias"] for s in block]
+    return out
+
+
+def numpy_branch(sentences: Ragged, branch: nn.Module, training: bool) -> Ragged:
+    def part(name: str) -> dict[str, np.ndarray]:
+        return {key: value.detach().numpy() for key, value in getattr(branch, name).state_dict().items()}
+
+    squeezed = [numpy_conv(s, **part("squeeze")) for s in sentences]
+    hidden = [np.maximum(s, 0) for s in numpy_norm(squeezed, part("squeeze_norm"), training)]
+    return numpy_norm([numpy_conv(s, **part("expand")) for s in hidden], part("expand_norm"), training)
+
+
+def numpy_weights(sentences: Ragged, aif: AIF, training: bool) -> Ragged:
+    local = numpy_branch(sentences, aif.local_branch, training)
+    pooled = numpy_branch([s.mean(axis=0, keepdims=True) for s in sentences], aif.global_branch, training)
+    return [1 / (1 + np.exp(-(a + b))) for a, b in zip(local, pooled, strict=True)]
+
+
+def numpy_dlfa(lower: Ragged, last: Ragged, module: DLFA, training: bool) -> Ragged:
+    fused = [(a + b) / 2 for a, b in zip(lower, last, strict=True)]
+    weights = numpy_weights(fused, module.aif, training)
+    if module.form == "literal":
+        weights = [w * g for w, g in zip(fused, weights, strict=True)]
+    return [a * w + b * (1 - w) for a, b, w in zip(lower, last, weights, strict=True)]
+
+
+def assert_ragged(actual: Tensor, expected: Ragged, lengths: list[int] = LENGTHS) -> None:
+    for row, reference in zip(ragged(actual, lengths), expected, strict=True):
+        np.testing.assert_allclose(row, reference, **EXACT)
+
+
+def assert_state_close(module: nn.Module, other: nn.Module) -> None:
+    assert_close(dict(module.state_dict()), dict(other.state_dict()), **EXACT)
+
+
+def count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+# The paper's equations
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("form", ["literal", "gate"])
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_dlfa_follows_equations(kernel: int, form: str, training: bool) -> None:
+    module = filled(DLFA(WIDTH, form, reduction=2, kernel=kernel, bn_group=GROUP)).train(training)
+    lower, last, mask = layers()
+    expected = numpy_dlfa(ragged(lower, LENGTHS), ragged(last, LENGTHS), module, training)
+    assert_ragged(module(lower, last, mask), expected)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_aif_follows_equation_1(training: bool) -> None:
+    aif = filled(AIF(WIDTH, reduction=2, bn_group=GROUP)).train(training)
+    fused, _, mask = layers()
+    weights = numpy_weights(ragged(fused, LENGTHS), aif, training)
+    assert_ragged(aif.weights(fused, mask), weights)
+    expected = [w * g for w, g in zip(ragged(fused, LENGTHS), weights, strict=True)]
+    assert_ragged(aif(fused, mask), expected)
+
+
+def test_unmasked_padding_counts_as_text() -> None:
+    module = filled(DLFA(WIDTH, reduction=2, kernel=3, mask_padding=False, bn_group=GROUP))
+    lower, last, mask = layers()
+    full = [mask.shape[1]] * len(LENGTHS)
+    expected = numpy_dlfa(ragged(lower, full), ragged(last, full), module, training=True)
+    assert_ragged(module(lower, last, mask), expected, full)
+
+
+@pytest.mark.parametrize("branch", ["local_branch", "global_branch"])
+def test_each_branch_matters(branch: str) -> None:
+    aif = filled(AIF(WIDTH, reduction=2, bn_group=GROUP))
+    fused, _, mask = layers()
+    silenced = copy.deepcopy(aif)
+    for parameter in getattr(silenced, branch).expand_norm.parameters():
+        nn.init.zeros_(parameter)
+    assert (aif(fused, mask) - silenced(fused, mask)).abs().max() > 0.1
+
+
+@pytest.mark.parametrize(("reduction", "expected"), [(4, 595_584), (8, 300_096), (16, 152_352)])
+def test_parameter_counts_of_the_paper(reduction: int, expected: int) -> None:
+    assert count(AIF(768, reduction=reduction)) == expected
+
+
+def test_two_convolutions_a_branch() -> None:
+    for branch in AIF(WIDTH).children():
+        convolutions = [module for module in branch.modules() if isinstance(module, nn.Conv1d)]
+        assert [(c.in_channels, c.out_channels) for c in convolutions] == [(8, 2), (2, 8)]
+
+
+@pytest.mark.parametrize("form", ["literal", "gate"])
+@pytest.mark.parametrize("training", [True, False])
+def test_last_with_itself_is_the_identity(form: str, training: bool) -> None:
+    module = filled(DLFA(WIDTH, form, reduction=2, bn_group=GROUP)).train(training)
+    _, last, mask = layers()
+    fused = module(last, last, mask)
+    assert torch.equal(fused, last)
+    fused.square().sum().backward()
+    assert all(torch.count_nonzero(parameter.grad) == 0 for parameter in module.parameters())
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-3, 1e3), training=st.booleans())
+def test_gate_lies_between_the_layers(seed: int, scale: float, training: bool) -> None:
+    module = filled(DLFA(WIDTH, "gate", reduction=2, bn_group=2), seed % 7).train(training)
+    lower, last = scale * draw(seed, 4, 3, WIDTH), scale * draw(seed + 1, 4, 3, WIDTH)
+    fused = module(lower, last, mask_of([3, 1, 2, 3]))
+    slack = 1e-12 * scale
+    assert (fused >= torch.minimum(lower, last) - slack).all()
+    assert (fused <= torch.maximum(lower, last) + slack).all()
+
+
+def test_literal_leaves_the_range_of_the_layers() -> None:
+    module = filled(DLFA(WIDTH, "literal", reduction=2, bn_group=GROUP))
+    lower, last, mask = layers()
+    fused = module(lower, last, mask)
+    assert (fused > torch.maximum(lower, last) + 0.1).any()
+    assert (fused < torch.minimum(lower, last) - 0.1).any()
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("form", ["literal", "gate"])
+def test_gradients_by_finite_differences(form: str, training: bool) -> None:
+    module = filled(DLFA(4, form, reduction=2, kernel=3, bn_group=2)).train(training)
+    names = [name for name, _ in module.named_parameters()]
+    mask = mask_of([2, 1, 2, 2])
+
+    def fuse(lower: Tensor, last: Tensor, *parameters: Tensor) -> Tensor:
+        state = dict(zip(names, parameters, strict=True))
+        return functional_call(module, state, (lower, last, mask))
+
+    inputs = [draw(3, 4, 2, 4), draw(4, 4, 2, 4), *(p.detach().clone() for p in module.parameters())]
+    assert torch.autograd.gradcheck(fuse, [x.requires_grad_() for x in inputs])
+
+
+# Batch normalisation
+
+
+def torch_norm(norm: MaskedBatchNorm) -> nn.BatchNorm1d:
+    reference = nn.BatchNorm1d(norm.weight.numel()).to(norm.weight.dtype)
+    reference.load_state_dict(norm.state_dict(), strict=False)
+    return reference
+
+
+def test_norm_without_padding_is_torch_batch_norm() -> None:
+    norm = filled(MaskedBatchNorm(WIDTH, group=4))
+    reference = torch_norm(norm)
+    everywhere = mask_of([5] * 4)
+    for seed in (5, 6):
+        x = draw(seed, 4, 5, WIDTH)
+        assert_close(norm(x, everywhere), reference(x.mT).mT, **EXACT)
+    assert_close(norm.running_mean, reference.running_mean, **EXACT)
+    assert_close(norm.running_var, reference.running_var, **EXACT)
+    x = draw(7, 4, 5, WIDTH)
+    assert_close(norm.eval()(x, everywhere), reference.eval()(x.mT).mT, **EXACT)
+
+
+def test_groups_are_batches_of_real_positions_one_after_another() -> None:
+    norm = filled(MaskedBatchNorm(WIDTH, group=GROUP))
+    reference = torch_norm(norm)
+    x, _, mask = layers()
+    expected = [reference(x[rows][mask[rows]]) for rows in torch.arange(len(LENGTHS)).split(GROUP)]
+    assert_close(norm(x, mask)[mask], torch.cat(expected), **EXACT)
+    assert_close(norm.running_mean, reference.running_mean, **EXACT)
+    assert_close(norm.running_var, reference.running_var, **EXACT)
+
+
+def test_empty_sequences_count_for_nothing() -> None:
+    module, alone = (filled(DLFA(WIDTH, reduction=2, bn_group=g)) for g in (4, 3))
+    lower, last = draw(1, 4, 5, WIDTH), draw(2, 4, 5, WIDTH)
+    mask = mask_of([5, 2, 3, 0])
+    fused = module(lower, last, mask)
+    assert_close(fused[:3][mask[:3]], alone(lower[:3], last[:3], mask[:3])[mask[:3]], **EXACT)
+    assert_state_close(module, alone)
+    assert fused.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_empty_sequences_give_finite_output(kind: FusionKind) -> None:
+    module = filled(build_fusion(kind, WIDTH, SMALL))
+    lower, last, _ = layers()
+    assert module(lower, last, mask_of([5, 0, 0, 0, 0, 0])).isfinite().all()
+    assert all(buffer.isfinite().all() for buffer in module.buffers())
+
+
+def test_groups_in_one_batch_are_accumulated_batches() -> None:
+    whole = filled(DLFA(WIDTH, reduction=2, bn_group=GROUP))
+    accumulated = copy.deepcopy(whole)
+    lower, last, mask = layers()
+    whole(lower, last, mask)[mask].square().sum().backward()
+    for rows in torch.arange(len(LENGTHS)).split(GROUP):
+        accumulated(lower[rows], last[rows], mask[rows])[mask[rows]].square().sum().backward()
+    for parameter, other in zip(whole.parameters(), accumulated.parameters(), strict=True):
+        assert_close(parameter.grad, other.grad, **EXACT)
+    assert_state_close(whole, accumulated)
+
+
+def test_running_statistics_keep_no_graph() -> None:
+    module = filled(DLFA(WIDTH, reduction=2, bn_group=GROUP))
+    module(*layers())
+    assert not any(buffer.requires_grad for buffer in module.buffers())
+
+
+def test_evaluation_moves_no_statistics() -> None:
+    module = filled(DLFA(WIDTH, reduction=2, bn_group=GROUP)).eval()
+    before = copy.deepcopy(module)
+    lower, last, mask = layers()
+    one_by_one = [module(lower[b : b + 1], last[b : b + 1], mask[b : b + 1]) for b in range(len(LENGTHS))]
+    assert_close(torch.cat(one_by_one), module(lower, last, mask), **EXACT)
+    assert_state_close(module, before)
+
+
+@pytest.mark.parametrize("kernel", [1, 3])
+def test_token_conv_is_conv1d(kernel: int) -> None:
+    conv = filled(TokenConv(WIDTH, 3, kernel))
+    x = draw(1, 2, 5, WIDTH)
+    expected = nn.functional.conv1d(x.mT, conv.weight, conv.bias, padding=kernel // 2).mT
+    assert_close(conv(x, mask_of([5, 5])), expected, **EXACT)
+
+
+def test_masked_mean_of_nothing_is_zero() -> None:
+    means = masked_mean(torch.tensor([[[2.0], [4.0]], [[6.0], [8.0]]]), torch.tensor([[True, True], [False] * 2]))
+    assert means.flatten().tolist() == [3.0, 0.0]
+
+
+# Padding
+
+
+def pad(x: Tensor, extra: int, value: float) -> Tensor:
+    return nn.functional.pad(x, (0, 0, 0, extra), value=value)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("kernel", [1, 3])
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 5e-3)])
+def test_more_padding_changes_nothing(
+    kind: FusionKind, kernel: int, training: bool, dtype: torch.dtype, tolerance: float
+) -> None:
+    spec = SMALL.model_copy(update={"kernel": kernel})
+    module = filled(build_fusion(kind, WIDTH, spec)).float().train(training)
+    twin = copy.deepcopy(module)
+    lower, last, mask = layers(dtype)
+    padded = twin(pad(lower, 7, 30.0), pad(last, 7, -20.0), mask_of(LENGTHS, 12))
+    fused = module(lower, last, mask)
+    assert_close(padded[:, : mask.shape[1]][mask], fused[mask], rtol=tolerance, atol=tolerance)
+    assert padded.isfinite().all()
+
+
+@pytest.mark.parametrize("kind", ["dlfa", "self", "shuffled"])
+def test_padding_matters_where_it_is_not_masked(kind: FusionKind) -> None:
+    spec = SMALL.model_copy(update={"mask_padding": False})
+    module = filled(build_fusion(kind, WIDTH, spec))
+    lower, last, mask = layers()
+    padded = module(pad(lower, 7, 0.0), pad(last, 7, 0.0), mask_of(LENGTHS, 12))
+    assert (padded[:, : mask.shape[1]] - module(lower, last, mask))[mask].abs().max() > 0.1
+
+
+# Controls
+
+
+def test_self_fusion_adds_attended_last_layer() -> None:
+    module = filled(SelfFusion(WIDTH, reduction=2, bn_group=GROUP))
+    lower, last, mask = layers()
+    weights = numpy_weights(ragged(last, LENGTHS), module.aif, training=True)
+    expected = [h + h * w for h, w in zip(ragged(last, LENGTHS), weights, strict=True)]
+    assert_ragged(module(lower, last, mask), expected)
+    assert torch.equal(module(lower, last, mask), module(last, last, mask))
+
+
+def test_self_fusion_has_equal_capacity_and_trains_it() -> None:
+    module = filled(SelfFusion(WIDTH, reduction=2, bn_group=GROUP))
+    assert count(module) == count(DLFA(WIDTH, reduction=2, bn_group=GROUP))
+    lower, last, mask = layers()
+    module(lower, last, mask)[mask].square().sum().backward()
+    for name, parameter in module.named_parameters():
+        before_norm = name.endswith(("squeeze.bias", "expand.bias"))  # batch norm takes a constant away
+        assert before_norm or parameter.grad.abs().max() > 1e-3, name
+
+
+@pytest.mark.parametrize("form", ["literal", "gate"])
+def test_shuffled_takes_the_sentence_before(form: str) -> None:
+    module = filled(ShuffledFusion(WIDTH, form, reduction=2, bn_group=GROUP))
+    lower, last, mask = layers()
+    rows = ragged(lower, LENGTHS)
+    others = [
+        np.stack([rows[b - 1][t % LENGTHS[b - 1]] for t in range(length)]) for b, length in enumerate(LENGTHS)
+    ]
+    assert_ragged(module(lower, last, mask), numpy_dlfa(others, ragged(last, LENGTHS), module, training=True))
+
+
+def test_shuffled_depends_on_the_other_sentence_alone() -> None:
+    module = filled(ShuffledFusion(WIDTH, reduction=2, bn_group=GROUP)).eval()
+    lower, last, mask = layers()
+    lower.requires_grad_()
+    for b in range(len(LENGTHS)):
+        (gradient,) = torch.autograd.grad(module(lower, last, mask)[b][mask[b]].sum(), lower)
+        touched = gradient.abs().sum(dim=(1, 2)).nonzero().flatten().tolist()
+        assert touched == [(b - 1) % len(LENGTHS)]
+
+
+def test_shuffled_follows_a_mask_with_padding_in_front() -> None:
+    module = filled(ShuffledFusion(WIDTH, reduction=2, bn_group=2))
+    lower, last = draw(1, 2, 4, WIDTH), draw(2, 2, 4, WIDTH)
+    mask = torch.tensor([[False, False, True, True], [True, True, True, True]])
+    taken = torch.stack([lower[1], lower[0, [2, 3, 2, 3]]])
+    assert_close(module(lower, last, mask)[mask], DLFA.fuse(module, taken, last, mask)[mask], **EXACT)
+
+
+def test_shuffled_refuses_a_single_sentence() -> None:
+    module = ShuffledFusion(WIDTH, reduction=2).eval()
+    with pytest.raises(ConfigError, match="batch of 1; give it at least 2"):
+        module(torch.ones(1, 3, WIDTH), torch.ones(1, 3, WIDTH), mask_of([3]))
+
+
+@pytest.mark.parametrize(
+    ("module", "formula"),
+    [
+        (NoFusion(), lambda lower, last, module: last),
+        (Average(), lambda lower, last, module: 0.5 * lower + 0.5 * last),
+        (
+            filled(Concatenation(WIDTH)),
+            lambda lower, last, module: (
+                lower @ module.linear.weight[:, :WIDTH].T
+                + last @ module.linear.weight[:, WIDTH:].T
+                + module.linear.bias
+            ),
+        ),
+        (
+            filled(ScalarMix()),
+            lambda lower, last, module: (
+                module.gamma
+                * (module.scalars[0].exp() * lower + module.scalars[1].exp() * last)
+                / module.scalars.exp().sum()
+            ),
+        ),
+    ],
+    ids=["none", "average", "concatenation", "scalar_mix"],
+)
+def test_simple_fusions(module: Fusion, formula: Callable[..., Tensor]) -> None:
+    lower, last, mask = layers()
+    assert_close(module(lower, last, mask), formula(lower, last, module), **EXACT)
+
+
+def test_scalar_mix_starts_as_the_average() -> None:
+    lower, last, mask = layers()
+    assert_close(ScalarMix()(lower, last, mask), Average()(lower, last, mask), **EXACT)
+
+
+# Building and calling
+
+
+def test_build_every_kind() -> None:
+    built = {kind: type(build_fusion(kind, WIDTH, SMALL)) for kind in KINDS}
+    assert built == {
+        "none": NoFusion,
+        "dlfa": DLFA,
+        "self": SelfFusion,
+        "shuffled": ShuffledFusion,
+        "average": Average,
+        "concatenation": Concatenation,
+        "scalar_mix": ScalarMix,
+    }
+
+
+def test_build_passes_the_whole_specification_on() -> None:
+    spec = FusionSpec(form="gate", reduction=2, kernel=3, mask_padding=False, bn_group=5)
+    for kind in ("dlfa", "shuffled", "self"):
+        module = build_fusion(kind, WIDTH, spec)
+        local = module.aif.local_branch
+        assert getattr(module, "form", "gate") == "gate"
+        assert local.squeeze.weight.shape == (4, 8, 3)
+        assert module.aif.mask_padding is False
+        assert {m.group for m in module.modules() if isinstance(m, MaskedBatchNorm)} == {5}
+
+
+def test_build_refuses_an_unknown_kind() -> None:
+    with pytest.raises(ConfigError, match="unknown fusion 'sum'; use one of none, dlfa"):
+        build_fusion("sum", WIDTH, SMALL)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_fusion_is_computed_in_float32_under_autocast(kind: FusionKind, dtype: torch.dtype) -> None:
+    module = filled(build_fusion(kind, WIDTH, SMALL)).float()
+    lower, last, mask = layers(dtype)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        fused = module(lower, last, mask)
+    assert fused.dtype == torch.float32
+    assert torch.equal(fused, module(lower.float(), last.float(), mask))
+
+
+@pytest.mark.parametrize("kind", ["dlfa", "shuffled"])
+def test_many_modules_train_together(kind: FusionKind) -> None:
+    modules = [filled(build_fusion(kind, WIDTH, SMALL), seed) for seed in range(3)]
+    _, last, mask = layers()
+    lowers = draw(8, 3, *last.shape)
+    parameters, buffers = stack_module_state(modules)
+
+    def step(parameters: dict[str, Tensor], buffers: dict[str, Tensor], lower: Tensor) -> tuple[dict, dict]:
+        def loss(parameters: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+            state = {**parameters, **buffers}
+            fused = functional_call(modules[0], state, (lower, last, mask))
+            return fused[..., 0].sum(), {name: state[name] for name in buffers}
+
+        return grad(loss, has_aux=True)(parameters)
+
+    gradients, moved = vmap(step)(parameters, buffers, lowers)
+    for index, module in enumerate(modules):
+        module(lowers[index], last, mask)[..., 0].sum().backward()
+        alone = {name: parameter.grad for name, parameter in module.named_parameters()}
+        assert_close({name: value[index] for name, value in gradients.items()}, alone, **EXACT)
+        assert_close({name: v[index] for name, v in moved.items()}, dict(module.named_buffers()), **EXACT)
+
+
+# Refusals
+
+
+@pytest.mark.parametrize("n_sequences", [0, 1, 7, 12])
+def test_training_batch_must_be_whole_groups(n_sequences: int) -> None:
+    module = DLFA(WIDTH, bn_group=8)
+    x = torch.ones(n_sequences, 3, WIDTH)
+    with pytest.raises(ConfigError, match=rf"batch of {n_sequences} sequence\(s\) is no multiple of bn_group 8"):
+        module(x, x, torch.ones(n_sequences, 3, dtype=torch.bool))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"bn_group": 1}, "bn_group 1 leaves the global branch"),
+        ({"kernel": 2}, "kernel 2 is even"),
+        ({"reduction": 9}, "reduction 9 leaves no channel of width 8"),
+    ],
+)
+def test_impossible_sizes_are_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        AIF(WIDTH, **options)
+
+
+@pytest.mark.parametrize(
+    ("last", "mask", "message"),
+    [
+        (
+            torch.ones(2, 4, 8),
+            torch.ones(2, 3, dtype=torch.bool),
+            r"lower is \(2, 3, 8\) and last \(2, 4, 8\)",
+        ),
+        (
+            torch.ones(2, 3, 8),
+            torch.ones(2, 4, dtype=torch.bool),
+            r"torch.bool \(2, 4\); .* torch.bool \(2, 3\)",
+        ),
+        (torch.ones(2, 3, 8), torch.ones(2, 3, dtype=torch.int64), "mask is torch.int64"),
+    ],
+)
+def test_mismatched_inputs_are_refused(last: Tensor, mask: Tensor, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        NoFusion()(torch.ones(2, 3, 8), last, mask)
+
+
+@pytest.mark.parametrize("layer", [-1, 0, 12, 13])
+def test_layers_that_cannot_be_fused(layer: int) -> None:
+    with pytest.raises(ConfigError, match=rf"layer {layer} .* must be 1\.\.11"):
+        check_layer(layer, 12)
+
+
+def test_every_lower_layer_can_be_fused() -> None:
+    for layer in range(1, 12):
+        check_layer(layer, 12)

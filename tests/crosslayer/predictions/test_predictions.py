@@ -1,0 +1,110 @@
+"""The border tables: what is refused, and what comes back."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from claimtrack.errors import ResultsError
+from crosslayer.predictions.records import (
+    TrialRecord,
+    make_table,
+    read_manifest,
+    read_predictions,
+    write_predictions,
+)
+from fuzz_targets import record
+
+N_LABELS = 3
+
+
+def frame(**changes: Any) -> pd.DataFrame:
+    """Four rows of a pair task, two in English and two in German."""
+    scores = np.array([[0, -1, -2], [-1, 0, -2], [-2, -1, 0], [0, -3, -1]], dtype=np.float16)
+    columns: dict[str, Any] = {
+        "split": pd.Categorical(["test"] * 4),
+        "language": pd.Categorical(["de", "de", "en", "en"]),
+        "item": pd.Categorical(["1", "2", "1", "2"]),
+        "position": np.zeros(4, np.int32),
+        "gold": np.array([0, 1, 0, 1], np.int8),
+        "predicted": np.array([0, 1, 2, 0], np.int8),
+        **{f"score_{k}": scores[:, k] for k in range(N_LABELS)},
+    }
+    return pd.DataFrame(columns | changes)
+
+
+def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
+    write_predictions(frame(), tmp_path / "p.parquet", N_LABELS)
+    back = read_predictions(tmp_path / "p.parquet")
+    for name in frame():
+        assert back[name].tolist() == frame()[name].tolist()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"predicted": np.array([0, 1, 3, 0], np.int8)},
+        {"gold": np.array([-1, 1, 0, 1], np.int8)},
+        {"position": np.array([0, 0, -1, 0], np.int32)},
+        {"item": pd.Categorical(["1", "1", "1", "2"])},
+        {"split": pd.Categorical(["train"] * 4)},
+        {"score_1": np.array([0, np.nan, 0, 0], np.float16)},
+    ],
+)
+def test_wrong_values_are_refused_in_one_line(tmp_path: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(ResultsError) as caught:
+        write_predictions(frame(**changes), tmp_path / "p.parquet", N_LABELS)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "p.parquet").exists()
+
+
+def test_missing_columns_and_damaged_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError):
+        write_predictions(frame().drop(columns="gold"), tmp_path / "p.parquet", N_LABELS)
+    write_predictions(frame(), tmp_path / "p.parquet", N_LABELS)
+    content = (tmp_path / "p.parquet").read_bytes()
+    (tmp_path / "p.parquet").write_bytes(content[: len(content) // 2])
+    with pytest.raises(ResultsError, match="damaged"):
+        read_predictions(tmp_path / "p.parquet")
+    frame().to_parquet(tmp_path / "other.parquet")
+    with pytest.raises(ResultsError, match="other columns"):
+        read_predictions(tmp_path / "other.parquet")
+    with pytest.raises(ResultsError, match="missing"):
+        read_predictions(tmp_path / "none.parquet")
+
+
+def test_tables_stand_side_by_side_only_on_equal_items() -> None:
+    class Record:
+        key = "k"
+
+    records: Any = (Record(), Record())
+    table = make_table(records, [frame(), frame(predicted=np.array([1, 1, 1, 1], np.int8))])
+    assert table.languages == ("en", "de")
+    assert table.language.tolist() == [1, 1, 0, 0]
+    assert table.predicted.tolist() == [[0, 1, 2, 0], [1, 1, 1, 1]]
+    for changes in ({"gold": np.zeros(4, np.int8)}, {"item": pd.Categorical(["1", "2", "1", "3"])}):
+        with pytest.raises(ResultsError, match="different items"):
+            make_table(records, [frame(), frame(**changes)])
+
+
+@pytest.mark.parametrize("key", ["", ".", "../../x", "a/b", "a\\b", "0" * 300, "\u540d" * 90, "a\n"])
+def test_a_key_that_can_name_no_folder_is_refused(tmp_path: Path, key: str) -> None:
+    """Found by damaged files: a key of 300 digits went through to the file system, which fell over."""
+    (tmp_path / "manifest.json").write_text(json.dumps({"keys": [key]}), encoding="utf-8")
+    with pytest.raises(ResultsError, match="damaged"):
+        read_manifest(tmp_path / "manifest.json")
+    with pytest.raises(ValueError, match="key\n"):
+        TrialRecord.model_validate(record() | {"key": key})
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"key": []}', "{"])
+def test_a_damaged_manifest_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "manifest.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(ResultsError, match="manifest"):
+        read_manifest(path)

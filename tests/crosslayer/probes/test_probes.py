@@ -1,0 +1,167 @@
+"""Probes: similarity against closed forms; structural checks that fail on a spoiled module."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from crosslayer.models.fusion import AIF, DLFA
+from crosslayer.probes import layers, structure
+from crosslayer.probes.layers import identity, linear_cka, similarity
+from crosslayer.windows.encoded import Encoded
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(40, 6))
+
+
+def test_linear_cka_is_one_up_to_rotation_and_scale_and_shift() -> None:
+    rotation = np.linalg.qr(RNG.normal(size=(6, 6)))[0]
+    assert linear_cka(X, 3 * X @ rotation + 5) == pytest.approx(1)
+
+
+def test_linear_cka_equals_the_alignment_of_centred_gram_matrices() -> None:
+    y = X[:, :3] ** 2 + RNG.normal(size=(40, 3))
+    centring = np.eye(40) - 1 / 40
+    grams = [centring @ (v @ v.T) @ centring for v in (X, y)]
+    expected = np.sum(grams[0] * grams[1]) / np.sqrt(np.sum(grams[0] ** 2) * np.sum(grams[1] ** 2))
+    assert linear_cka(X, y) == pytest.approx(expected)
+
+
+def test_similarity_of_languages_by_hand() -> None:
+    vectors = {code: RNG.normal(size=(2, 9, 4)) for code in ("en", "de", "tr")}
+    frame = similarity(vectors).set_index(["layer", "first", "second"])
+    assert list(frame.index) == [(x, a, b) for x in (0, 1) for a, b in (("en", "de"), ("en", "tr"), ("de", "tr"))]
+    middle = np.mean([states[1].mean(axis=0) for states in vectors.values()], axis=0)
+    one, other = (vectors[code][1].mean(axis=0) - middle for code in ("de", "tr"))
+    expected = one @ other / np.sqrt(one @ one * (other @ other))
+    assert frame.loc[(1, "de", "tr"), "cosine"] == pytest.approx(expected)
+    assert frame.loc[(1, "de", "tr"), "cka"] == pytest.approx(linear_cka(vectors["de"][1], vectors["tr"][1]))
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, vectors: np.ndarray[Any, Any]) -> list[int]:
+    """Give row ``r`` of any windows the vectors (L, E) at ``vectors[:, r]``; returns the rows asked for."""
+    asked: list[int] = []
+
+    def encode(encoder: object, encoded: object, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        asked.extend(rows.tolist())
+        return vectors[:, rows]
+
+    monkeypatch.setattr(layers, "sentence_vectors", encode)
+    return asked
+
+
+def windows(task: str, split: list[str], language: list[str], labels: list[int]) -> Encoded:
+    """Windows of one label each; item numbers begin anew in each split and language."""
+    n = len(split)
+    item = [str(list(zip(split, language, strict=True))[:i].count((split[i], language[i]))) for i in range(n)]
+    empty = np.zeros((n, 1), np.int64)
+    return Encoded(
+        task=task, split=np.array(split), language=np.array(language), item=np.array(item),  # type: ignore[arg-type]
+        start=empty[:, 0], ids=empty, types=empty, firsts=empty, labels=np.array(labels)[:, None],
+    )  # fmt: skip
+
+
+def test_offsets_from_english_by_hand_and_each_sentence_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = ("de", "es", "tr")
+    sides = [(split, code) for split in ("foreign", "english") for code in codes for _ in range(5)]
+    vectors = RNG.normal(size=(2, len(sides), 4))
+    asked = stand_in(monkeypatch, vectors)
+    parallel = windows("", [s for s, _ in sides], [c for _, c in sides], [0] * len(sides))
+    hits, frame = layers.retrieval(None, parallel)  # type: ignore[arg-type]
+    assert sorted(asked) == list(range(len(sides)))
+    assert len(hits) == 3 * 5 * 4
+    offset = {
+        code: vectors[1, 5 * i : 5 * i + 5].mean(axis=0) - vectors[1, 15 + 5 * i : 20 + 5 * i].mean(axis=0)
+        for i, code in enumerate(codes)
+    }
+    middle = sum(offset.values()) / 3
+    one, other = offset["de"] - middle, offset["tr"] - middle
+    found = frame.set_index(["layer", "first", "second"])["cosine"]
+    assert list(found.index) == [(x, a, b) for x in (0, 1) for a, b in (("de", "es"), ("de", "tr"), ("es", "tr"))]
+    assert found[(1, "de", "tr")] == pytest.approx(one @ other / np.sqrt(one @ one * (other @ other)))
+
+
+def test_content_cancels_in_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two languages are alike up to a scale, whatever they talk about; the third goes another way."""
+    way = {"de": np.array([1.0, 0]), "nl": np.array([2.0, 0]), "tr": np.array([0, 3.0])}
+    topic = RNG.normal(size=(3, 5, 2)) * 100
+    foreign = topic + np.array(list(way.values()))[:, None]
+    stand_in(monkeypatch, np.concatenate([foreign.reshape(15, 2), topic.reshape(15, 2)])[None])
+    split, language = ["foreign"] * 15 + ["english"] * 15, [code for code in way for _ in range(5)] * 2
+    frame = layers.retrieval(None, windows("", split, language, [0] * 30))[1]  # type: ignore[arg-type]
+    centred = np.array(list(way.values())) - [1.0, 1.0]
+    assert frame["cosine"].tolist() == pytest.approx(
+        [np.dot(a, b) / np.sqrt(a @ a * (b @ b)) for a, b in combinations(centred, 2)]
+    )
+
+
+def test_one_foreign_language_has_no_pair() -> None:
+    assert layers.offset_similarity({"de": RNG.normal(size=(2, 4))}).empty
+
+
+def test_transfer_says_how_common_the_commonest_label_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    gold = {"en": [0, 0, 1, 2], "de": [1, 1, 1, 2]}
+    split = ["train"] * 4 + ["test"] * 8
+    stand_in(monkeypatch, RNG.normal(size=(2, 12, 4)))
+    language = ["en"] * 8 + ["de"] * 4
+    frame = layers.transfer(None, windows("xnli", split, language, [0, 1, 2, 0, *gold["en"], *gold["de"]]), 4)  # type: ignore[arg-type]
+    assert frame.groupby("language")["commonest"].unique().map(list).to_dict() == {"en": [50.0], "de": [75.0]}
+    assert frame["n_items"].unique() == [4]
+
+
+def test_a_language_is_told_where_its_vectors_lie_apart_and_nowhere_else() -> None:
+    """Layer 1 shifts each language; layer 0 has one cloud: 3 x 100 right or wrong, 5 standard errors of chance."""
+    vectors = {code: RNG.normal(size=(2, 200, 8)) for code in ("en", "de", "tr")}
+    for place, states in enumerate(vectors.values()):
+        states[1, :, place] += 20
+    frame = identity(vectors)
+    assert frame.groupby("language").size().to_dict() == {"en": 100, "de": 100, "tr": 100}
+    assert frame["layer_1"].all()
+    assert frame["layer_0"].mean() == pytest.approx(1 / 3, abs=0.14)
+
+
+def fused_inputs() -> tuple[DLFA, torch.Tensor, torch.Tensor, torch.Tensor]:
+    torch.manual_seed(0)
+    fusion = DLFA(16, "literal", reduction=4, bn_group=2)
+    lower, last = torch.randn(4, 5, 16), torch.randn(4, 5, 16)
+    mask = torch.arange(5) < torch.tensor([5, 3, 4, 2])[:, None]
+    for _ in range(3):
+        fusion(lower, last, mask)
+    return fusion.eval(), lower, last, mask
+
+
+def passed(checks: list[dict[str, Any]]) -> list[bool]:
+    return [check["passed"] for check in checks]
+
+
+def test_the_built_module_passes() -> None:
+    fusion, lower, last, mask = fused_inputs()
+    assert all(passed(structure._attention_fuses(fusion, lower, last, mask)))
+    assert all(passed(structure._eq1(fusion.aif, (lower + last) / 2, mask)))
+    assert all(passed(structure._input_shape(fusion, lower, last, mask)))
+    assert all(passed(structure._convolutions(fusion.aif) + structure._branches(fusion.aif)))
+
+
+def test_a_gate_in_place_of_the_literal_form_fails() -> None:
+    fusion, lower, last, mask = fused_inputs()
+    fusion.form = "gate"
+    assert not passed(structure._attention_fuses(fusion, lower, last, mask))[0]
+
+
+def test_a_branch_without_effect_fails() -> None:
+    fusion, lower, last, mask = fused_inputs()
+    torch.nn.init.zeros_(fusion.aif.local_branch.expand_norm.weight)
+    torch.nn.init.zeros_(fusion.aif.local_branch.expand_norm.bias)
+    assert not all(passed(structure._eq1(fusion.aif, (lower + last) / 2, mask)))
+
+
+def test_a_missing_branch_or_convolution_fails() -> None:
+    aif = AIF(16)
+    aif.local_branch.expand = torch.nn.Identity()  # type: ignore[assignment]
+    assert not all(passed(structure._convolutions(aif)))
+    del aif.global_branch
+    assert not all(passed(structure._branches(aif)))

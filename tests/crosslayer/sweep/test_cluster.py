@@ -1,0 +1,275 @@
+"""Trials on Ray: the same bytes as in processes of this machine, also when workers and nodes are lost on the way.
+
+The clusters are Ray's own programs, one a node, started as a user starts them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from claimtrack.errors import ConfigError, TrialFailure
+from clones import (
+    ALONE,
+    can_be_alone,
+    crosslayer,
+    environment,
+    family,
+    kill,
+    make_clone,
+    run,
+    strangers,
+    trials,
+    wait_for,
+)
+from crosslayer.config import ComputeSpec
+from crosslayer.sweep import cluster
+
+SWEEP = (sys.executable, "-m", "crosslayer.stages.sweep", "tiny", "pos")
+TRIALS = 12
+EPOCHS = 60
+"""So that a trial takes about a second, and a node can be lost in the middle."""
+OOM_RETRIES = "RAY_task_oom_retries"  # Ray's own mixture of cases
+HEAD = "from __future__ import annotations\n"
+DEATH = """
+    marker = Path({marker!r})
+    if {condition}:
+        marker.touch()
+        os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A clone with everything before the sweep, and the trials that the local executor makes."""
+    pytest.importorskip("ray", reason="the extra ray is not installed")
+    folder = make_clone(tmp_path_factory.mktemp("ray"))
+    use(folder)
+    ended = run(folder, "dvc", "repro", "sweep@tiny-pos")
+    assert ended.returncode == 0, ended.stderr
+    local = folder.with_name(f"{folder.name}-local")
+    shutil.move(home(folder), local)
+    return folder, local
+
+
+@pytest.fixture
+def clone(prepared: tuple[Path, Path]) -> Iterator[Path]:
+    folder, _ = prepared
+    source = folder / "src" / "crosslayer" / "execution.py"
+    before = source.read_bytes()
+    yield folder
+    source.write_bytes(before)
+    shutil.rmtree(home(folder), ignore_errors=True)
+
+
+def use(folder: Path, *settings: str) -> None:
+    changes = [part for setting in (f"tasks.pos.epochs={EPOCHS}", *settings) for part in ("--set", setting)]
+    crosslayer(folder, "profile", "use", "tiny", *changes)
+
+
+def home(folder: Path) -> Path:
+    return folder / "results" / "tiny" / "trials" / "sweep" / "pos"
+
+
+def sweep(folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        SWEEP, cwd=folder, env=variables, capture_output=True, text=True, check=False, timeout=400
+    )
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of every trial, and the manifest."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def finished(folder: Path) -> int:
+    return sum("/sweep/" in name for name in trials(folder))
+
+
+@contextmanager
+def nodes(folder: Path, count: int) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """A Ray cluster of nodes with one processor each: its address, and the nodes' programs, the head first."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    scratch = tempfile.mkdtemp(prefix="ray", dir="/tmp")  # paths of sockets must be short
+    address = f"127.0.0.1:{port}"
+    shared = ["--num-cpus=1", "--disable-usage-stats", "--block"]
+    first = ["--head", f"--port={port}", f"--temp-dir={scratch}", "--include-dashboard=false"]
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for node in range(count):
+            command = [str(Path(sys.executable).with_name("ray")), "start", *shared]
+            command += first if node == 0 else [f"--address={address}"]
+            started.append(
+                subprocess.Popen(
+                    command, env=unguarded(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                )
+            )
+            wait_for(lambda: answers(port), 60)
+        yield address, started
+    finally:
+        for process in reversed(started):
+            kill(family(process))
+            process.wait()
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def unguarded(folder: Path) -> dict[str, str]:
+    """The nodes of a cluster talk over this machine's own address, not over 127.0.0.1; they know each
+    other by a token."""
+    known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": 16 * "0123"}
+    return {**{name: value for name, value in environment(folder).items() if name != "HUB_GUARD_LOG"}, **known}
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as knock:
+        return knock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def make_attempts_die(folder: Path, condition: str, marker: Path) -> None:
+    """Change the clone's source so that a worker is killed at the beginning of an attempt where that holds."""
+    source = folder / "src" / "crosslayer" / "execution.py"
+    text = source.read_text(encoding="utf-8")
+    start = "    try:\n        return run(spec)\n"
+    assert text.count(start) == 1
+    death = DEATH.format(marker=str(marker), condition=condition)
+    text = text.replace(start, death + start).replace(HEAD, HEAD + "import os\nfrom pathlib import Path\n")
+    source.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_a_cluster_of_this_machine_gives_the_same_bytes_and_needs_no_network(
+    prepared: tuple[Path, Path], clone: Path
+) -> None:
+    use(clone, "compute.executor=ray", "compute.workers=2")
+    ended = run(clone, *(ALONE if can_be_alone() else ()), *SWEEP)
+    assert ended.returncode == 0, ended.stderr
+    assert contents(home(clone)) == contents(prepared[1])
+    assert not strangers(clone).exists()
+    assert ended.stderr.splitlines()[-1].startswith(f"sweep pos {TRIALS}/{TRIALS}")
+
+
+@pytest.mark.slow
+def test_a_node_that_is_lost_costs_nothing(prepared: tuple[Path, Path], clone: Path) -> None:
+    with nodes(clone, 2) as (address, programs):
+        use(clone, "compute.executor=ray", f"compute.address={address}")
+        program = subprocess.Popen(SWEEP, cwd=clone, env=unguarded(clone), stderr=subprocess.PIPE, text=True)
+        wait_for(lambda: finished(clone) >= 3 or program.poll() is not None, 200)
+        assert 3 <= finished(clone) < TRIALS
+        kill(family(programs[1]))
+        _, errors = program.communicate(timeout=400)
+    assert program.returncode == 0, errors
+    assert contents(home(clone)) == contents(prepared[1])
+    told = [line for line in errors.splitlines() if line.startswith("sweep pos ")]
+    assert len(told) == TRIALS, "each trial was kept once"
+
+
+@pytest.mark.slow
+def test_lost_workers(prepared: tuple[Path, Path], clone: Path, tmp_path: Path) -> None:
+    """A trial whose worker is killed once is tried again; one that always dies has failed, and no other."""
+    use(clone, "compute.executor=ray", "compute.workers=2")
+    condition = 'spec.model == "self" or spec.model == "layer_1" and not marker.exists()'
+    make_attempts_die(clone, condition, tmp_path / "died")
+    ended = sweep(clone, unguarded(clone))
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "died").exists()
+    assert ended.stderr.count(": failed") == 3
+    expected = {name: content for name, content in contents(prepared[1]).items() if "/" in name}
+    kept = {name: content for name, content in contents(home(clone)).items() if "/" in name}
+    failed = {name for name, content in kept.items() if b'"failed"' in content}
+    assert len(failed) == 3
+    for name in failed:
+        assert b"its worker was lost 4 times" in kept.pop(name)
+    assert kept == {name: content for name, content in expected.items() if Path(name).parent.name in
+                    {Path(other).parent.name for other in kept}}  # fmt: skip
+    assert len(kept) == 3 * (TRIALS - 3)
+
+
+@pytest.mark.slow
+def test_a_cluster_without_room_or_of_strangers_is_one_line(clone: Path) -> None:
+    """Ray would wait for ever."""
+    with nodes(clone, 1) as (address, _):
+        use(clone, "compute.executor=ray", f"compute.address={address}", "compute.threads=2")
+        ended = sweep(clone, unguarded(clone))
+        stranger = sweep(clone, {**unguarded(clone), "RAY_AUTH_TOKEN": 64 * "f"})
+    assert ended.returncode == stranger.returncode == 2
+    assert "it wants a token: set RAY_AUTH_MODE=token" in stranger.stderr.splitlines()[-1]
+    assert ended.stderr.splitlines()[-1].startswith("error: no node of the Ray cluster has the 2 processors")
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:PORT", "nobody.invalid:6379"])
+def test_a_cluster_that_does_not_answer_is_one_line(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once: Ray itself takes minutes, and is not even asked here."""
+    monkeypatch.setattr(socket, "getaddrinfo", local_only(socket.getaddrinfo))
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        compute = ComputeSpec(executor="ray", address=address.replace("PORT", str(closed.getsockname()[1])))
+        with pytest.raises(ConfigError) as raised, cluster._connected(None, compute):
+            pass
+    message = str(raised.value)
+    assert message.startswith(f"no Ray cluster at {compute.address} (")
+    assert message.endswith("run this on one of its nodes, and check compute.address")
+    assert "\n" not in message
+
+
+def local_only(look_up: Callable[..., Any]) -> Callable[..., Any]:
+    """No name is looked up in tests."""
+
+    def guarded(host: str, *rest: Any, **named: Any) -> Any:
+        if host != "127.0.0.1":
+            raise socket.gaierror(-2, "Name or service not known")
+        return look_up(host, *rest, **named)
+
+    return guarded
+
+
+@pytest.mark.parametrize(
+    "raised", [ConnectionError("a. b"), RuntimeError("Version mismatch:\n other"), ValueError()]
+)
+def test_what_ray_says_is_one_line(raised: Exception) -> None:
+    def init(*_: Any, **__: Any) -> None:
+        raise raised
+
+    fake = SimpleNamespace(init=init)
+    with (
+        pytest.raises(ConfigError, match=r"^no Ray cluster at auto \(.*\); start one"),
+        cluster._connected(fake, ComputeSpec(executor="ray", address="auto")),
+    ):
+        pass
+
+
+def test_without_ray_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"compute\.executor is ray, which is not installed; run pip install"):
+        cluster._import_ray()
+
+
+def test_statistics_are_off_and_retries_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are, before Ray is imported; what the user set stays."""
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
+    monkeypatch.setenv(OOM_RETRIES, "7")
+    monkeypatch.setitem(sys.modules, "ray", sys)
+    assert cluster._import_ray() is sys
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert os.environ[OOM_RETRIES] == "7"
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED")
+
+
+def test_a_failure_travels_whole() -> None:
+    """Ray pickles what a worker gives back."""
+    import pickle
+
+    failure = pickle.loads(pickle.dumps(TrialFailure("nan_loss", "loss nan")))
+    assert (failure.outcome, failure.detail, str(failure)) == ("nan_loss", "loss nan", "nan_loss: loss nan")

@@ -1,0 +1,365 @@
+"""The command line and the stages: what is set, and one line with exit code 2 for every wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from claimtrack.evidence import Evidence, Interval, Part, write_evidence
+from claimtrack.registry import load_registry
+from crosslayer import cli
+from crosslayer.config import load_profile, read_yaml
+from crosslayer.stages.cleaning import leftovers
+from crosslayer.sweep.processes import exclusive
+from repository import ROOT
+
+Command = Callable[..., tuple[int, str, str]]
+XTREME = ("--set", "data.source=xtreme", "--set", "data.languages=null")
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with the shipped profiles and the registry."""
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    (tmp_path / "claims" / "ledger").mkdir(parents=True)
+    shutil.copy(ROOT / "claims" / "registry.yaml", tmp_path / "claims")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def crosslayer(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run the command line in this process: exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["crosslayer", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return run
+
+
+def stage(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a stage as DVC does."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", f"crosslayer.stages.{arguments[0]}", *arguments[1:]]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+
+def one_line(text: str) -> str:
+    """The only line of an error message."""
+    assert text.startswith("error: ")
+    assert text.endswith("\n")
+    assert text.count("\n") == 1
+    return text.strip()
+
+
+def test_profiles_are_listed_with_their_purpose(crosslayer: Command) -> None:
+    code, out, _ = crosslayer("profile", "list")
+    assert code == 0
+    listed = {line[2:].split()[0]: line for line in out.splitlines()}
+    assert set(listed) == {path.stem for path in (ROOT / "profiles").glob("*.yaml")}
+    assert not any(line.startswith("*") for line in listed.values())
+    for name, line in listed.items():
+        assert read_yaml(ROOT / "profiles" / f"{name}.yaml")["profile"] == name
+        assert len(line.split(maxsplit=1)[1]) > 20
+    crosslayer("profile", "use", "tiny")
+    _, out, _ = crosslayer("profile", "list")
+    assert [line[2:].split()[0] for line in out.splitlines() if line.startswith("*")] == ["tiny"]
+
+
+@pytest.mark.parametrize("name", ["offline", "tiny", "paper"])
+def test_a_profile_is_used_as_it_is(name: str, crosslayer: Command, place: Path) -> None:
+    assert crosslayer("profile", "use", name)[0] == 0
+    assert load_profile() == load_profile(place / "profiles" / f"{name}.yaml")
+    assert _comments(place / "params.yaml") == _comments(place / "profiles" / f"{name}.yaml")
+    assert not list(place.glob("*.tmp"))
+
+
+def _comments(path: Path) -> list[str]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.partition("#")[2] for line in lines if "#" in line]
+
+
+def test_keys_are_set_with_their_type(crosslayer: Command, place: Path) -> None:
+    changes = {
+        "tasks.pos.epochs": "7", "sweep.seeds": "[4, 5]", "tasks.pos.learning_rate": "2.5e-4",
+        "sweep.halves": "true", "data.languages": "null", "data.root": "some/folder", "fusion.form": "gate",
+    }  # fmt: skip
+    options = [word for key, value in changes.items() for word in ("--set", f"{key}={value}")]
+    assert crosslayer("profile", "use", "tiny", *options)[0] == 0
+    found = load_profile()
+    assert (found.tasks["pos"].epochs, found.sweep.seeds) == (7, [4, 5])
+    assert found.tasks["pos"].learning_rate == 2.5e-4
+    assert (found.sweep.halves, found.data.languages, found.data.root) == (True, None, "some/folder")
+    assert found.fusion.form == "gate"
+    rest = load_profile(place / "profiles" / "tiny.yaml")
+    assert (found.probe, found.encoder) == (rest.probe, rest.encoder)
+    assert _comments(place / "params.yaml") == _comments(place / "profiles" / "tiny.yaml")
+
+
+def test_the_same_choice_gives_the_same_bytes(crosslayer: Command, place: Path) -> None:
+    crosslayer("profile", "use", "offline")
+    first = (place / "params.yaml").read_bytes()
+    crosslayer("profile", "use", "tiny")
+    crosslayer("profile", "use", "offline")
+    assert (place / "params.yaml").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("nowhere",), "unknown profile nowhere; known: offline, paper, tiny, xtreme-frozen, xtreme-small"),
+        (("../params",), "unknown profile ../params"),
+        (("tiny", "--set", "fusion.bn_groop=8"), "unknown key fusion.bn_groop; did you mean bn_group"),
+        (("tiny", "--set", "nothing.like.it=8"), "unknown key nothing"),
+        (("tiny", "--set", "tasks.pos.epochs=many"), "tasks.pos.epochs: "),
+        (("tiny", "--set", "tasks.pos.epochs=1.5"), "tasks.pos.epochs: "),
+        (("tiny", "--set", "sweep.halves=yes"), "sweep.halves: "),
+        (("tiny", "--set", "sweep.layers.0=3"), "sweep.layers: "),
+        (("tiny", "--set", "profile=A b"), "profile: "),
+        (("tiny", "--set", "tasks.xnli.epochs=3"), "tasks.xnli.learning_rate is missing"),
+        (("tiny", "--set", "epochs"), "--set epochs is no KEY=VALUE"),
+        (("tiny", "--set", "=3"), "--set =3 is no KEY=VALUE"),
+        (("tiny", "--set", "data.root=[a"), "--set data.root=[a: the value is no YAML"),
+        (("tiny", "--set", "data.root=!!python/object:os.x {}"), "the value is no YAML"),
+        (("tiny", "--set", "data.root=2020-99-99"), "the value is no YAML"),
+        (("tiny", "--set", "fusion.bn_group=6"), "batch_size 16 is no multiple of fusion.bn_group 6"),
+        (("tiny", "--set", "data.source=xtreme"), "data.root is missing"),
+        (("xtreme-small",), "data.root"),
+    ],
+)
+def test_wrong_choices_change_nothing(
+    arguments: tuple[str, ...], words: str, crosslayer: Command, place: Path
+) -> None:
+    (place / "params.yaml").write_bytes(b"as it was\n")
+    code, out, err = crosslayer("profile", "use", *arguments)
+    assert (code, out) == (2, "")
+    assert words in one_line(err)
+    assert (place / "params.yaml").read_bytes() == b"as it was\n"
+    assert not list(place.glob("*.tmp"))
+
+
+def test_a_damaged_profile(crosslayer: Command, place: Path) -> None:
+    (place / "profiles" / "broken.yaml").write_text("a: [\n")
+    code, _, err = crosslayer("profile", "use", "broken")
+    assert (code, "is not YAML" in one_line(err)) == (2, True)
+
+
+def test_without_an_active_profile(crosslayer: Command) -> None:
+    for command in (("claims", "list"), ("claims", "show", "C05"), ("record", "one", "--title", "t")):
+        code, _, err = crosslayer(*command)
+        assert (code, "params.yaml does not exist" in one_line(err)) == (2, True)
+
+
+def test_claims_of_a_run_that_has_not_run(crosslayer: Command) -> None:
+    crosslayer("profile", "use", "tiny")
+    code, out, _ = crosslayer("claims", "list")
+    assert code == 0
+    rows = [line.split() for line in out.splitlines()[2:-1]]
+    registry = read_yaml(ROOT / "claims" / "registry.yaml")["entries"]
+    assert [row[0] for row in rows] == list(registry)
+    assert {" ".join(row[1:3]) for row in rows} == {"not run"}
+    code, out, _ = crosslayer("claims", "show", "C05")
+    assert code == 0
+    assert out.startswith("C05  ")
+    assert "fresh: not run." in out
+
+
+def test_a_claim_is_shown_with_the_decision_on_each_task(crosslayer: Command, place: Path) -> None:
+    """XNLI is between 0 and the smallest effect, NER shown to be below it; the other tasks were not measured."""
+    crosslayer("profile", "use", "tiny")
+    folder = place / "results" / "tiny" / "claims" / "C05"
+    folder.mkdir(parents=True)
+    parts = tuple(
+        Part(measure="dev_selected_gain", task=task, estimate=estimate, unit="points", n_seeds=4, judged=True,
+             interval=Interval(low=estimate - half, high=estimate + half, method="t", df=3))
+        for task, estimate, half in (("xnli", 1.0, 1.1), ("ner", -1.0, 0.1))
+    )  # fmt: skip
+    write_evidence(
+        Evidence(claim="C05", profile="tiny", metric="dev_selected_gain_v1", status="measured", parts=parts),
+        folder,
+    )
+    code, out, _ = crosslayer("claims", "show", "C05")
+    lines = out[out.index("fresh: ") :].splitlines()
+    assert code == 0
+    assert lines[0].startswith("fresh: not reproduced. ")
+    assert re.fullmatch(r"  XNLI: undecided; \d+ seeds would decide", lines[1])
+    assert lines[2:5] == ["  PAWS-X: missing", "  NER: refuted", "  POS: missing"]
+    assert lines[5].startswith("  No evidence about the paper. ")
+
+
+@pytest.mark.parametrize("claim", ["C99", "c05", "", "C05\nC06"])
+def test_unknown_claims_are_not_shown(claim: str, crosslayer: Command) -> None:
+    crosslayer("profile", "use", "tiny")
+    code, out, err = crosslayer("claims", "show", claim)
+    assert (code, out) == (2, "")
+    assert f"unknown claim {claim!r}" in one_line(err)
+
+
+def test_nothing_to_record_or_pin(crosslayer: Command, place: Path) -> None:
+    crosslayer("profile", "use", "tiny")
+    code, _, err = crosslayer("record", "one", "--title", "A title")
+    assert (code, "has no trials to record" in one_line(err)) == (2, True)
+    code, _, err = crosslayer("record", "one", "--title", "A title", "--extend")
+    assert (code, "there is no claims/ledger/one; record it first" in one_line(err)) == (2, True)
+    for more in (
+        ["--replace", "sweep/pos"],
+        ["--extend", "--replace", "sweep/pos/x"],
+        ["--extend", "--replace", "ner"],
+    ):
+        code, _, err = crosslayer("record", "one", "--title", "A title", *more)
+        assert (code, f"--replace {more[-1]!r} goes with --extend and is one of sweep/" in one_line(err)) == (
+            2,
+            True,
+        )
+    code, _, err = crosslayer("claims", "pin", "--run", "none", "--reason", "because")
+    assert (code, "none" in one_line(err)) == (2, True)
+    assert not list((place / "claims" / "ledger").iterdir())
+
+
+def test_verdicts_for_other_programs(crosslayer: Command) -> None:
+    crosslayer("profile", "use", "tiny")
+    code, out, _ = crosslayer("claims", "list", "--json")
+    assert (code, {row["run"] for row in json.loads(out)}) == (0, {"fresh"})
+    for form, start in (("json", "["), ("csv", "claim,run,"), ("jsonld", "{")):
+        code, out, _ = crosslayer("claims", "export", "--format", form)
+        assert (code, out.startswith(start), out.endswith("\n")) == (0, True, True)
+    code, out, err = crosslayer("claims", "export", "--format", "xml")
+    assert (code, out) == (2, "")
+    assert "unknown format 'xml'; use one of json, csv, jsonld" in one_line(err)
+    code, out, _ = crosslayer("claims", "schema")
+    assert (code, "source" in json.loads(out)["properties"]) == (0, True)
+
+
+def test_a_run_differs_from_itself_in_nothing(crosslayer: Command) -> None:
+    crosslayer("profile", "use", "tiny")
+    assert crosslayer("claims", "diff", "fresh", "fresh")[:2] == (0, "0 claims differ, 18 are the same\n")
+    code, _, err = crosslayer("claims", "diff", "fresh", "no such\nrun")
+    assert (code, "there is no run 'no such\\nrun'; there are fresh" in one_line(err)) == (2, True)
+
+
+def test_claims_are_imported_into_a_new_file_only(crosslayer: Command, place: Path) -> None:
+    (place / "report.txt").write_text(
+        "A title\n\nClaim\tVerified\tConfidence\nIt holds.\t✓\t0.5\n", encoding="utf-8"
+    )
+    code, out, _ = crosslayer("claims", "import", "report.txt", "--output", "new.yaml")
+    assert (code, out) == (0, "1 claims in new.yaml; fill the empty fields\n")
+    written = (place / "new.yaml").read_text(encoding="utf-8")
+    assert crosslayer("claims", "import", "report.txt")[:2] == (0, written)
+    code, _, err = crosslayer("claims", "import", "report.txt", "--output", "new.yaml")
+    assert (code, "new.yaml is there already" in one_line(err)) == (2, True)
+    code, _, err = crosslayer("claims", "import", "report.txt", "--output", "absent/new.yaml")
+    assert (code, "absent/new.yaml cannot be written" in one_line(err)) == (2, True)
+    assert (place / "new.yaml").read_text(encoding="utf-8") == written
+    assert not (place / "absent").exists()
+
+
+def test_a_terminal_gets_no_control_characters_of_registry_or_evidence(crosslayer: Command, place: Path) -> None:
+    crosslayer("profile", "use", "tiny")
+    path = place / "claims" / "registry.yaml"
+    entry = load_registry(path).entries["C05"]
+    title, folder = entry.title, place / "results" / "tiny" / "claims" / "C05"
+    folder.mkdir(parents=True)
+    lines = {"profile": "tiny", "metric": entry.metric, "status": "missing", "missing": ("a\x9bline",)}
+    write_evidence(Evidence(claim="C05", **lines), folder)
+    text = path.read_text(encoding="utf-8").replace(f"'{title}'", f'"{title}\\e[2J\\a"', 1)
+    text = text.replace("'Keung et al. 2020, arXiv 2004.15001'", r'"Keung\e[2J"', 1)
+    text = re.sub(r"measured_as: >-\n( {6}.*\n)+", r'measured_as: "over\\rwritten"' + "\n", text)
+    path.write_text(text, encoding="utf-8")
+    code, out, _ = crosslayer("claims", "show", "C05")
+    assert (code, f"C05  {title}[U+001B][2J[U+0007]\n" in out) == (0, True)
+    assert "Measured as: over[U+000D]written\n" in out
+    assert "a[U+009B]line" in out
+    assert "Keung[U+001B][2J\n" in out
+    assert not {"\x1b", "\a", "\r", "\x9b"} & set(out)
+
+
+def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: Path) -> None:
+    home = place / "results" / "tiny" / "trials" / "sweep" / "pos"
+    counted, former, unfinished = (home / f"{digit * 16}" for digit in "abc")
+    for folder in (counted, former, home / "own-notes", home.parent / "ner" / unfinished.name):
+        folder.mkdir(parents=True)
+        (folder / "record.json").write_text("x" * 1000, encoding="utf-8")
+    (home / ("d" * 16)).symlink_to(place / "profiles", target_is_directory=True)
+    (home / "manifest.json").write_text(json.dumps({"keys": [counted.name]}), encoding="utf-8")
+    before = set(place.rglob("*"))
+    assert [found.folder for found in leftovers(place / "results", {former.name})] == [], "its sweep is unfinished"
+    code, out, _ = crosslayer("clean")
+    assert (code, [line.split()[-1] for line in out.splitlines()[:-1]]) == (0, [str(former.relative_to(place))])
+    assert "1 trials, 0.0 MB; remove them with" in out
+    assert set(place.rglob("*")) == before, "nothing is removed before one says so"
+    with exclusive(home):
+        code, _, err = crosslayer("clean", "--remove")
+    assert (code, "another" in one_line(err), former.exists()) == (2, True, True)
+    assert crosslayer("clean", "--remove")[0] == 0
+    gone = before - set(place.rglob("*"))
+    assert gone == {former, former / "record.json"}
+    assert crosslayer("clean")[1].startswith("0 trials")
+    (home / "manifest.json").write_text("{", encoding="utf-8")
+    code, _, err = crosslayer("clean", "--remove")
+    assert (code, "manifest.json is damaged" in one_line(err)) == (2, True)
+
+
+def test_only_a_recorded_run_becomes_a_crate(crosslayer: Command, place: Path) -> None:
+    for name in ("none", "..", "a/b"):
+        code, _, err = crosslayer("crate", name, "out")
+        assert (code, "there is no recorded run" in one_line(err)) == (2, True)
+    shutil.copytree(ROOT / "claims" / "ledger" / "xtreme-frozen", place / "claims" / "ledger" / "one")
+    code, out, _ = crosslayer("crate", "one", "out")
+    assert (code, "files and ro-crate-metadata.json in out" in out) == (0, True)
+    assert (place / "out" / "ro-crate-metadata.json").is_file()
+
+
+def test_the_module_is_a_program(place: Path) -> None:
+    command = [sys.executable, "-m", "crosslayer.cli", "profile", "use", "nowhere"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "unknown profile nowhere" in one_line(ended.stderr)
+
+
+@pytest.mark.parametrize("exists", [False, True])
+def test_a_data_directory_that_is_missing_or_empty(exists: bool, crosslayer: Command, place: Path) -> None:
+    if exists:
+        (place / "corpora").mkdir()
+    assert crosslayer("profile", "use", "tiny", *XTREME, "--set", "data.root=corpora")[0] == 0
+    ended = stage("prepare", "tiny")
+    words = "corpora/udpos is missing or empty" if exists else "data.root corpora is no directory"
+    assert ended.returncode == 2
+    assert words in one_line(ended.stderr)
+    assert not (place / "results").exists()
+
+
+def test_a_stage_wants_its_own_profile(crosslayer: Command, place: Path) -> None:
+    crosslayer("profile", "use", "tiny")
+    ended = stage("prepare", "offline")
+    assert ended.returncode == 2
+    assert "has the profile tiny, not offline" in one_line(ended.stderr)
+    assert not (place / "results").exists()
+
+
+def test_a_layer_that_the_encoder_does_not_have(crosslayer: Command, place: Path) -> None:
+    """The tiny encoder has three layers, so 1 and 2 are lower ones."""
+    assert crosslayer("profile", "use", "tiny", "--set", "sweep.layers=[1, 3]")[0] == 0
+    ended = stage("encoder", "tiny")
+    assert ended.returncode == 2
+    assert "layer 3 cannot be the lower layer of a fusion; it must be 1..2" in one_line(ended.stderr)
+    assert not (place / "results").exists()
+
+
+def test_a_claim_stage_of_an_unknown_claim(crosslayer: Command, place: Path) -> None:
+    crosslayer("profile", "use", "tiny")
+    ended = stage("claim", "tiny", "C99")
+    assert ended.returncode == 2
+    assert "unknown claim C99; known: C01, " in one_line(ended.stderr)
+    assert not (place / "results").exists()

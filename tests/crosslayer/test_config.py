@@ -1,0 +1,108 @@
+"""Profiles: one line that names the key, and all shipped profiles valid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claimtrack.errors import ConfigError
+from crosslayer.config import load_profile, parse_profile, read_yaml
+from repository import ROOT
+
+
+def content(**changes: Any) -> dict[str, Any]:
+    """The tiny profile with dotted keys (``__``) changed."""
+    base: dict[str, Any] = read_yaml(ROOT / "profiles" / "tiny.yaml")
+    for key, value in changes.items():
+        *sections, last = key.split("__")
+        place = base
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    return base
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"tasks__pos__epoch": 3}, "unknown key tasks.pos.epoch; did you mean epochs?"),
+        ({"sweeps": {}}, "unknown key sweeps; did you mean sweep?"),
+        ({"tasks__pos__epochs": "3"}, "tasks.pos.epochs: Input should be a valid integer (got '3')"),
+        ({"tasks__pos__batch_size": 12}, "tasks.pos.batch_size 12 is no multiple of fusion.bn_group 8"),
+        ({"data__source": "xtreme"}, "data.root is missing; add --set data.root=DIR"),
+        ({"profile": "../other"}, "profile: String should match pattern"),
+        ({"sweep__layers": [1, 1]}, "layers [1, 1] names one twice"),
+        ({"fusion__kernel": 2}, "kernel 2 is even"),
+        (
+            {"sweep__variations": {"tasks": ["ner"]}, "sweep__control_layer": 1},
+            "variations.tasks names ner, which",
+        ),
+        ({"sweep__variations": {"tasks": ["pos"]}, "sweep__control_layer": None}, "variations need control_layer"),
+        ({"sweep__variations": {"fusion": [{"reductoin": 16}]}}, "unknown key reductoin; did you mean reduction?"),
+        (
+            {"sweep__variations": {"tasks": ["pos"], "fusion": [{"bn_group": 32}]}, "sweep__control_layer": 1},
+            "no multiple of sweep.variations.fusion.0.bn_group 32",
+        ),
+        ({"intermediate__targets": ["ner"]}, "intermediate.targets names ner, which tasks does not have"),
+        ({"intermediate__seeds": [0, 1, 1]}, "seeds [0, 1, 1] names one twice"),
+        ({"intermediate__arms": ["none", "english", "english"]}, "names one twice"),
+        (
+            {"sweep__variations": {"tasks": ["pos"], "train_shares": [0.5, 0.5]}, "sweep__control_layer": 1},
+            "train_shares [0.5, 0.5] names one twice",
+        ),
+        ({"intermediate__items": 2}, "intermediate.items 2 is less than tasks.pos.batch_size"),
+        ({"intermediate__by_target": {"ner": {}}}, "intermediate.by_target names ner, which tasks does not have"),
+        ({"intermediate__by_target": {"pos": {"seeds": [1, 1]}}}, "seeds [1, 1] names one twice"),
+        ({"intermediate__by_target": {"pos": {"items": 9}}}, "unknown key intermediate.by_target.pos.items"),
+    ],
+)
+def test_a_wrong_profile_is_one_line_that_names_the_key(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_profile(content(**changes), "params.yaml")
+    assert str(caught.value).startswith("params.yaml: ")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_misspelt_required_key_is_named_rather_than_the_missing_one() -> None:
+    wrong = content()
+    wrong["tasks"]["pos"]["learning_rates"] = wrong["tasks"]["pos"].pop("learning_rate")
+    with pytest.raises(ConfigError, match=r"unknown key tasks.pos.learning_rates; did you mean learning_rate\?"):
+        parse_profile(wrong, "p")
+
+
+@pytest.mark.parametrize("section", ["fusion", "intermediate", "probe", "compute"])
+def test_every_section_that_a_stage_names_must_be_there(section: str) -> None:
+    wrong = content()
+    del wrong[section]
+    with pytest.raises(ConfigError, match=f"key {section} is missing"):
+        parse_profile(wrong, "p")
+
+
+def test_shipped_profiles_are_valid_and_named_after_their_file() -> None:
+    for path in (ROOT / "profiles").glob("*.yaml"):
+        profile = read_yaml(path)
+        if profile["data"]["source"] == "xtreme":
+            profile["data"]["root"] = "anywhere"
+        assert parse_profile(profile, path.name).profile == path.stem
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"a: [1", "is not YAML"),
+        (b"\xff\xfe", "not UTF-8"),
+        (b"- 1\n", "holds no mapping"),
+        (None, "does not exist"),
+    ],
+)
+def test_a_file_that_is_no_profile_is_named(tmp_path: Path, data: bytes | None, said: str) -> None:
+    path = tmp_path / "params.yaml"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(ConfigError, match=said) as caught:
+        load_profile(path)
+    assert "params.yaml" in str(caught.value)
+    assert "\n" not in str(caught.value)

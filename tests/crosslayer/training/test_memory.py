@@ -1,0 +1,242 @@
+"""Micro-batches give the step of the whole batch; out of memory ends in advice; workers share out the GPUs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.testing import assert_close
+
+from claimtrack.errors import ConfigError
+from crosslayer.config import FusionKind, FusionSpec, parse_profile
+from crosslayer.encoders.synthetic import make_random
+from crosslayer.models.classifier import TrainedEncoder
+from crosslayer.sweep import local as sweep
+from crosslayer.sweep.portable import run as portable
+from crosslayer.tasks import TaskName
+from crosslayer.training import execution
+from crosslayer.training.execution import gpu_of, memory_advice, own_device
+from crosslayer.training.finetuned import epochs
+from crosslayer.training.trainee import Trainee, build_classifier
+from crosslayer.training.trials import TrialSpec
+from crosslayer.windows.batching import collate, micro_batches
+from made_material import made_material, made_spec, paper
+
+BATCH, GROUP, LAYER = 16, 4, 1
+
+# --- micro-batches --------------------------------------------------------------------------------------
+
+
+def trained(
+    task: TaskName, micro_batch: int | None, kind: FusionKind = "dlfa", group: int = GROUP
+) -> tuple[list[dict[str, Tensor]], list[float]]:
+    """Everything that two steps have changed, and the loss, without dropout, in float64."""
+    training = paper().tasks[task].model_copy(update={"batch_size": BATCH, "epochs": 1, "learning_rate": 1e-3})
+    spec = made_spec(
+        task, paper(), training=training, layer=LAYER, kind=kind, fusion=FusionSpec(bn_group=group),
+        micro_batch=micro_batch,
+    )  # fmt: skip
+    material = made_material(task, make_random(), 2 * BATCH, 4)
+    encoder = TrainedEncoder(material.encoder.double(), LAYER, None, True)
+    classifier = build_classifier(spec, task, material).double()
+    for module in (*encoder.modules(), *classifier.modules()):
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    trainee = Trainee(spec, classifier, encoder, encoder)
+    losses = list(epochs(trainee, material, material.encoded, material.encoded.rows("train"), training, ""))
+    return trainee.state(), losses
+
+
+@pytest.fixture
+def _double(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The classifier computes in float32 whatever the encoder's precision; here in float64."""
+    monkeypatch.setattr(Tensor, "float", Tensor.double)
+
+
+@pytest.mark.usefixtures("_double")
+@pytest.mark.parametrize("micro_batch", [GROUP, 2 * GROUP])
+@pytest.mark.parametrize("task", ["pos", "xnli"])
+def test_micro_batches_train_as_the_whole_batch_does(task: TaskName, micro_batch: int) -> None:
+    whole, loss = trained(task, None)
+    parts, loss_of_parts = trained(task, micro_batch)
+    assert any("running_var" in name for state in whole for name in state)
+    assert_close(parts, whole, rtol=1e-9, atol=1e-11)
+    assert_close(loss_of_parts, loss, rtol=1e-12, atol=0.0)
+
+
+@pytest.mark.usefixtures("_double")
+def test_other_groups_train_otherwise() -> None:
+    """What micro-batches smaller than a group would do: normalise in groups of their own size."""
+    whole, smaller = (trained("pos", None, group=group)[0] for group in (GROUP, GROUP // 2))
+    with pytest.raises(AssertionError):
+        assert_close(smaller, whole, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.usefixtures("_double")
+def test_the_shuffled_control_takes_its_neighbours_from_the_micro_batch() -> None:
+    """As documented: the first sentence of a micro-batch has another neighbour than in the whole batch."""
+    whole, parts = (trained("pos", size, "shuffled")[0] for size in (None, GROUP))
+    with pytest.raises(AssertionError):
+        assert_close(parts, whole, rtol=1e-3, atol=1e-5)
+
+
+def test_micro_batches_are_the_batch_in_parts() -> None:
+    encoded = made_material("pos", make_random(), BATCH, 4).encoded
+    batch = collate(encoded, encoded.rows("train"), 0)
+    parts = list(micro_batches(batch, GROUP))
+    assert len({len(part.labels) for part in parts}) > 1, "else the weights of the parts would not matter"
+    for name in ("ids", "types", "mask", "position", "labels"):
+        assert torch.equal(torch.cat([getattr(part, name) for part in parts]), getattr(batch, name))
+    assert [window for part in parts for window in part.windows] == batch.windows.tolist()
+    labelled = [
+        (encoded.item[part.windows[row]], label)
+        for part in parts
+        for row, label in zip(part.row.tolist(), part.labels.tolist(), strict=True)
+    ]
+    rows = encoded.rows("train")
+    assert labelled == [(encoded.item[row], label) for row in rows for label in encoded.labels[row].tolist()]
+    assert list(micro_batches(batch, None)) == [batch]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"micro_batch": 4}, "compute.micro_batch 4 is no multiple of fusion.bn_group 8"),
+        ({"micro_batch": 12}, "compute.micro_batch 12 is no multiple of fusion.bn_group 8"),
+        ({"micro_batch": 24}, "compute.micro_batch 24 does not divide tasks.xnli.batch_size 32"),
+        ({"micro_batch": 64}, "compute.micro_batch 64 does not divide tasks.xnli.batch_size 32"),
+        ({"micro_batch": 0}, "compute.micro_batch: Input should be greater than or equal to 1 (got 0)"),
+    ],
+)
+def test_micro_batches_that_would_change_the_result_are_refused(changes: dict[str, int], said: str) -> None:
+    content = paper().model_dump()
+    content["compute"] |= changes
+    with pytest.raises(ConfigError, match=r"^p: ") as caught:
+        parse_profile(content, "p")
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_groups_of_a_variation_count_too() -> None:
+    content = paper().model_dump()
+    content["compute"] |= {"micro_batch": 8}
+    content["sweep"]["variations"] |= {"tasks": ["pos"], "seeds": [0], "fusion": [{"bn_group": 16}]}
+    with pytest.raises(ConfigError, match=r"micro_batch 8 is no .*sweep\.variations\.fusion\.0\.bn_group 16"):
+        parse_profile(content, "p")
+
+
+def test_a_whole_batch_has_the_key_that_it_always_had() -> None:
+    spec = made_spec("pos", paper())
+    content = {name: value for name, value in spec.model_dump(mode="json").items() if name != "micro_batch"}
+    del content["share"]
+    expected = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+    assert spec.key == expected
+    assert len({spec.model_copy(update={"micro_batch": size}).key for size in (None, 8, 16)}) == 3
+
+
+def test_packs_written_before_compute_whole_batches() -> None:
+    content = made_spec("pos", paper()).model_dump(mode="json")
+    assert portable.read_spec({**content, "micro_batch": 8}).micro_batch == 8
+    del content["micro_batch"]
+    assert portable.read_spec(content).micro_batch is None
+
+
+# --- out of memory --------------------------------------------------------------------------------------
+
+SEEN = (
+    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 15.77 GiB of which 1.20 GiB is "
+    "free.\nSee documentation for Memory Management"
+)
+WANTED = "CUDA out of memory. Tried to allocate 2.00 GiB; "
+
+
+@pytest.mark.parametrize(
+    ("micro_batch", "precision", "advice"),
+    [
+        (None, "float32", "lower compute.micro_batch to 16, now 32 sequences are computed together"),
+        (16, "float32", "lower compute.micro_batch to 8, now 16 sequences are computed together"),
+        (
+            8,
+            "float32",
+            "one normalisation group of 8 sequences does not fit, and a smaller fusion.bn_group would change the "
+            "result: shorten data.max_length, set compute.precision to bfloat16 or use a larger GPU",
+        ),
+        (
+            8,
+            "bfloat16",
+            "one normalisation group of 8 sequences does not fit, and a smaller fusion.bn_group would change the "
+            "result: shorten data.max_length or use a larger GPU",
+        ),
+    ],
+)
+def test_out_of_memory_says_what_to_do(
+    micro_batch: int | None, precision: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here and in a packed sweep, whose specifications are read without the profile's model."""
+    spec = made_spec("xnli", paper(), micro_batch=micro_batch, precision=precision)
+
+    def starve(_: TrialSpec) -> Any:
+        raise torch.OutOfMemoryError(SEEN)
+
+    record = sweep.run_and_keep(spec, starve, tmp_path)
+    assert (record.outcome, record.detail) == ("out_of_memory", WANTED + advice)
+    assert sweep._summary(record).endswith(f"out_of_memory ({record.detail})")
+    monkeypatch.setitem(portable._worker, "run", starve)
+    monkeypatch.setitem(portable._worker, "home", tmp_path / "packed")
+    monkeypatch.setitem(portable._worker, "seal", "")
+    (tmp_path / "packed").mkdir()
+    away = portable.read_spec({**spec.model_dump(mode="json"), "key": spec.key})
+    assert portable._run_one(away, None).endswith(f"out_of_memory ({record.detail})")
+    result = json.loads((tmp_path / "packed" / spec.key / "result.json").read_text(encoding="utf-8"))
+    assert (result["outcome"], result["detail"]) == ("out_of_memory", record.detail)
+
+
+@pytest.mark.parametrize("batch", [8, 24, 40])
+def test_the_advice_is_one_that_the_profile_accepts(batch: int) -> None:
+    content = paper().model_dump()
+    content["tasks"] = {"pos": {**content["tasks"]["pos"], "batch_size": batch}}
+    content["intermediate"]["targets"] = []
+    training = paper().tasks["pos"].model_copy(update={"batch_size": batch})
+    said = memory_advice(made_spec("pos", paper(), training=training), torch.OutOfMemoryError(SEEN))
+    if batch == 8:
+        assert "lower" not in said
+        return
+    content["compute"]["micro_batch"] = int(said.split("micro_batch to ")[1].split(",")[0])
+    assert parse_profile(content, "p").compute.micro_batch == 8
+
+
+# --- GPUs -----------------------------------------------------------------------------------------------
+
+
+def test_worker_processes_share_out_the_gpus() -> None:
+    names = [f"SpawnProcess-{number}" for number in range(5, 13)]
+    assert Counter(gpu_of(name, 4) for name in names) == dict.fromkeys(range(4), 2)
+    assert [gpu_of(f"SpawnProcess-{number}", 2) for number in (1, 2, 3)] == [0, 1, 0]
+    assert gpu_of("MainProcess", 4) == 0
+    assert {gpu_of(name, 1) for name in names} == {0}
+
+
+def test_a_process_takes_the_gpu_of_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Third:
+        name = "SpawnProcess-3"
+
+    monkeypatch.setattr(execution.multiprocessing, "current_process", Third)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert own_device("cuda") == torch.device("cuda:0")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    assert own_device("cuda") == torch.device("cuda:2")
+    assert own_device("cpu") == torch.device("cpu")
+
+
+def test_children_are_numbered_one_after_the_other() -> None:
+    """What the assignment rests on."""
+    names = [get_context("spawn").Process().name for _ in range(3)]
+    first = gpu_of(names[0], 10**6)
+    assert [gpu_of(name, 10**6) for name in names] == [first, first + 1, first + 2]

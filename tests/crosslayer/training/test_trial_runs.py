@@ -1,0 +1,508 @@
+"""Trials end to end on a tiny profile: equal when repeated, resumed, locked, and failing by name."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from claimtrack.errors import ClaimError, ResultsError, TrialFailure
+from claimtrack.seal import newest_hash
+from crosslayer.config import IntermediateSpec, Profile, VariationSpec, load_profile, parse_profile
+from crosslayer.predictions.records import ResultsRun, TrialRecord, read_record
+from crosslayer.stages.encoder import encode_all
+from crosslayer.stages.prepare import prepare
+from crosslayer.sweep import local as sweep
+from crosslayer.sweep.local import _record
+from crosslayer.sweep.material import load_material, trial_specs
+from crosslayer.sweep.processes import exclusive
+from crosslayer.tasks import TASKS
+from crosslayer.training import execution
+from crosslayer.training.finetuned import Finished, run_finetuned, training_rows
+from crosslayer.training.frozen import run_frozen
+from crosslayer.training.trainee import Material, build_classifier, stream
+from crosslayer.training.trials import TrialSpec, variants, write_manifest, write_trial
+from repository import ROOT
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Profile:
+    return load_profile(ROOT / "profiles" / "tiny.yaml")
+
+
+@pytest.fixture(scope="module")
+def encoder(tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of the encoder stage."""
+    folder = tmp_path_factory.mktemp("results") / "tiny"
+    prepare(tiny, folder, argparse.Namespace())
+    encode_all(tiny, folder, argparse.Namespace())
+    return folder / "encoder"
+
+
+@pytest.fixture(scope="module")
+def material(encoder: Path) -> Material:
+    return load_material(encoder, "pos", ["english"], torch.device("cpu"))
+
+
+def spec_of(tiny: Profile, encoder: Path, model: str, **training: object) -> TrialSpec:
+    spec = next(s for s in trial_specs(tiny, "sweep", "pos", encoder) if s.model == model)
+    changed = spec.training.model_copy(update={"mode": "finetuned", "learning_rate": 1e-3, **training})
+    return spec.model_copy(update={"training": changed})
+
+
+def test_a_repeated_trial_is_bit_equal(tiny: Profile, encoder: Path, material: Material) -> None:
+    spec = spec_of(tiny, encoder, "layer_1")
+    torch.set_num_threads(1)
+    first, second = (run_finetuned(spec, material, {}).predictions for _ in range(2))
+    assert first.equals(second)
+    other = run_finetuned(spec.model_copy(update={"seed": 7}), material, {}).predictions
+    assert not first.equals(other)
+
+
+def test_predictions_hold_every_test_word_once_with_its_gold_label(
+    tiny: Profile, encoder: Path, material: Material
+) -> None:
+    frame = run_finetuned(spec_of(tiny, encoder, "baseline", epochs=1), material, {}).predictions
+    encoded = material.encoded
+    rows = np.concatenate(
+        [encoded.rows("dev", "en"), *(encoded.rows("test", c) for c in encoded.languages("test"))]
+    )
+    assert frame["gold"].tolist() == np.concatenate([encoded.labels[row] for row in rows]).tolist()
+    assert not frame.duplicated(["split", "language", "item", "position"]).any()
+    scores = frame[[f"score_{k}" for k in range(len(TASKS["pos"].labels))]].to_numpy()
+    assert (scores.max(axis=1) == 0).all()
+    assert (scores.argmax(axis=1) == frame["predicted"]).all()
+
+
+def test_the_recorded_dev_score_is_that_of_the_predictions(
+    tiny: Profile, encoder: Path, material: Material
+) -> None:
+    """While training it is measured on other batches, which in bfloat16 rounds otherwise: here by 12 points."""
+    spec = spec_of(tiny, encoder, "baseline", epochs=1)
+    result = run_finetuned(spec, material, {})
+    rounded = replace(result, fitted=replace(result.fitted, dev_history=(result.fitted.dev_history[0] + 12,)))
+    dev = result.predictions[result.predictions["split"] == "dev"]
+    score = 100 * (dev["gold"] == dev["predicted"]).mean()
+    assert _record(spec, rounded, "2.13.0", "").dev_score == pytest.approx(score)
+
+
+def test_models_of_a_seed_share_head_and_streams(tiny: Profile, encoder: Path, material: Material) -> None:
+    baseline, fused = (spec_of(tiny, encoder, model) for model in ("baseline", "layer_2"))
+    heads = [build_classifier(spec, "pos", material).head.state_dict() for spec in (baseline, fused)]
+    assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
+    for purpose in ("order", "dropout", "fusion"):
+        assert stream(baseline, purpose) == stream(fused, purpose)
+    assert len({stream(baseline, purpose) for purpose in ("order", "dropout", "fusion", "head:pos")}) == 4
+
+
+def test_halves_split_the_training_items(tiny: Profile, encoder: Path, material: Material) -> None:
+    spec = spec_of(tiny, encoder, "layer_1", batch_size=8)
+    halves = [
+        set(training_rows(spec.model_copy(update={"half": half}), material.encoded).tolist()) for half in (1, 2)
+    ]
+    assert not halves[0] & halves[1]
+    assert halves[0] | halves[1] == set(training_rows(spec, material.encoded).tolist())
+
+
+def test_shares_of_the_training_items_grow(tiny: Profile, encoder: Path, material: Material) -> None:
+    spec = spec_of(tiny, encoder, "layer_1", batch_size=8)
+    whole = set(training_rows(spec, material.encoded).tolist())
+    half, most = (
+        set(training_rows(spec.model_copy(update={"share": share}), material.encoded).tolist())
+        for share in (0.5, 0.9)
+    )
+    assert half < most <= whole
+    assert len(half) == pytest.approx(len(whole) / 2, abs=4 * np.sqrt(len(whole) / 4))  # 4 standard errors
+
+
+def test_variations_share_the_seeds_and_change_one_thing(tiny: Profile, encoder: Path) -> None:
+    plain = {spec.key for spec in trial_specs(tiny, "sweep", "pos", encoder)}
+    varied = VariationSpec(tasks=["pos"], seeds=[0, 1], fusion=[{"reduction": 2}], train_shares=[0.5])
+    profile = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update={"variations": varied})})
+    specs = trial_specs(profile, "sweep", "pos", encoder)
+    assert plain <= {spec.key for spec in specs}, "what was trained before stays valid"
+    more = [spec for spec in specs if spec.key not in plain]
+    assert [(spec.seed, spec.model) for spec in more] == [
+        (seed, model) for seed in (0, 1) for model in ("varied:reduction=2", "baseline_at_0.5", "dlfa_at_0.5")
+    ]
+    by_model = {spec.model: spec for spec in (*specs, *more) if spec.seed == 0}
+    one, other = (by_model[name].content() for name in ("layer_1", "varied:reduction=2"))
+    assert {name for name in one if one[name] != other[name]} == {"model", "fusion"}
+    one, other = (by_model[name].content() for name in ("layer_1", "dlfa_at_0.5"))
+    assert {name for name in other if one.get(name) != other[name]} == {"model", "share"}
+    assert not [spec for spec in trial_specs(profile, "intermediate", "pos", encoder) if spec.share]
+
+
+def test_a_diverging_loss_is_a_named_outcome(tiny: Profile, encoder: Path, material: Material) -> None:
+    spec = spec_of(tiny, encoder, "baseline", learning_rate=1e30, clip=1e30)
+    with pytest.raises(TrialFailure) as caught:
+        run_finetuned(spec, material, {})
+    assert caught.value.outcome == "nan_loss"
+
+
+def test_the_intermediate_phase_changes_the_encoder(tiny: Profile, encoder: Path, material: Material) -> None:
+    specs = {s.arm: s for s in trial_specs(tiny, "intermediate", "pos", encoder) if s.seed == 0}
+    none, english = (run_finetuned(specs[arm], material, {}) for arm in ("none", "english"))
+    assert not none.predictions.equals(english.predictions)
+    assert none.trained_parameters == english.trained_parameters
+
+
+def test_a_target_may_have_a_phase_of_its_own(tiny: Profile, encoder: Path) -> None:
+    """Both arms take it; what others have changes no key, so that what is recorded of this target stays."""
+
+    def planned(**own: Any) -> dict[tuple[int, str], Any]:
+        settings = tiny.intermediate.model_dump() | {"epochs": 2, "learning_rate": 1e-3, "by_target": own}
+        profile = tiny.model_copy(update={"intermediate": IntermediateSpec.model_validate(settings)})
+        return {(s.seed, s.arm): s for s in trial_specs(profile, "intermediate", "pos", encoder)}
+
+    usual, other, gentler = planned(), planned(xnli={"epochs": 9}), planned(pos={"learning_rate": 1e-5})
+    assert usual == other
+    for place, spec in gentler.items():
+        assert spec.intermediate == ({} if spec.arm == "none" else {"epochs": 2, "learning_rate": 1e-5})
+        assert (spec.key == usual[place].key) == (spec.arm == "none")
+    own = planned(pos={"seeds": [7]}, xnli={"seeds": [8]})
+    assert {seed for seed, _ in own} == {7}
+    assert {spec.arm for spec in own.values()} == {"none", "english", "multilingual"}
+
+
+@pytest.mark.parametrize("model", ["baseline", "layer_1", "layer_2"])
+def test_states_kept_from_the_layers_below_change_nothing(
+    tiny: Profile, encoder: Path, material: Material, model: str
+) -> None:
+    """Two of three layers frozen: the lower layer is below the trained one or the input of it."""
+    torch.set_num_threads(1)
+    spec = spec_of(tiny, encoder, model, trainable_layers=1, train_embeddings=False)
+    states = execution.shared_states([spec], material)
+    assert set(states) == {"none", "english"}
+    run = run_finetuned(spec, material, {})
+    kept = run_finetuned(spec, material, states)
+    assert kept.trained_parameters == run.trained_parameters
+    scores = [frame.filter(like="score_").to_numpy(np.float64) for frame in (run.predictions, kept.predictions)]
+    np.testing.assert_allclose(*scores, atol=0.02)  # the table keeps half precision, the loss went through Adam
+    assert (run.predictions["predicted"] == kept.predictions["predicted"]).mean() > 0.99
+
+
+def test_too_many_states_are_not_kept(
+    tiny: Profile, encoder: Path, material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_of(tiny, encoder, "layer_1", trainable_layers=2, train_embeddings=False)
+    tokens = int(material.encoded.lengths().sum() + material.intermediate["english"].lengths().sum())
+    monkeypatch.setattr(execution, "MOST_BYTES", tokens * 32 * 4)
+    assert set(execution.shared_states([spec], material)) == {"none", "english"}
+    monkeypatch.setattr(execution, "MOST_BYTES", tokens * 32 * 4 - 1)
+    assert execution.shared_states([spec], material) == {}
+    assert execution.shared_states([spec_of(tiny, encoder, "layer_1")], material) == {}
+
+
+def test_a_fine_tuned_trial_without_a_trained_layer_is_a_frozen_one(
+    tiny: Profile, encoder: Path, material: Material
+) -> None:
+    """The frozen path has no encoder at all; here the encoder runs, but nothing of it is trained."""
+    torch.set_num_threads(1)
+    frozen = spec_of(tiny, encoder, "layer_2", mode="frozen", train_embeddings=False)
+    tuned = spec_of(tiny, encoder, "layer_2", trainable_layers=0, train_embeddings=False)
+    states = execution.shared_states([frozen], material)
+    one = run_frozen(frozen, material, states["none"])
+    two = run_finetuned(tuned, material, {})
+    assert one.trained_parameters == two.trained_parameters
+    scores = [run.predictions.filter(like="score_").to_numpy(np.float64) for run in (one, two)]
+    np.testing.assert_allclose(*scores, atol=0.02)
+
+
+def test_a_sweep_goes_on_where_it_stopped(
+    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "trials" / "sweep" / "pos"
+    original, calls = sweep.run_and_keep, []
+
+    def stop_after_three(spec: TrialSpec, run: sweep.Runner, folder: Path, seal: str) -> object:
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        calls.append(spec.key)
+        return original(spec, run, folder, seal)
+
+    monkeypatch.setattr(sweep, "run_and_keep", stop_after_three)
+    with pytest.raises(KeyboardInterrupt):
+        sweep.run_sweep(tiny, "sweep", "pos", encoder, home)
+    assert not (home / "manifest.json").exists()
+    trained: list[str] = []
+    monkeypatch.setattr(
+        sweep, "run_and_keep", lambda spec, *rest: trained.append(spec.key) or original(spec, *rest)
+    )
+    (home / ".0123-left").mkdir()
+    (home / "feedfeedfeedfeed").mkdir()
+    told: list[TrialRecord] = []
+    records = sweep.run_sweep(tiny, "sweep", "pos", encoder, home, told)
+    assert [record.key for record in told] == trained
+    assert not set(trained) & set(calls)
+    assert {*trained, *calls} == {record.key for record in records}
+    assert not list(home.glob(".*-*"))
+    run = ResultsRun(tmp_path)
+    assert [record.key for record in run.records("sweep", "pos")] == [record.key for record in records]
+    assert run.table(records, "test").predicted.shape[0] == len(records)
+    sweep.run_sweep(tiny, "sweep", "pos", encoder, home, told)
+    assert len(told) == len(trained) == len(records) - len(calls)
+
+
+@pytest.fixture
+def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The hash of the newest seal of a working directory that has seals."""
+    (tmp_path / "here" / "claims").mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "golden" / "seals.json", tmp_path / "here" / "claims")
+    monkeypatch.chdir(tmp_path / "here")
+    return newest_hash()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_trials_name_the_seal_under_which_they_were_trained(
+    workers: int, sealed: str, tiny: Profile, encoder: Path, tmp_path: Path
+) -> None:
+    content = tiny.model_dump()
+    content["sweep"] |= {"layers": [], "controls": [], "seeds": [0]}
+    content["compute"] |= {"workers": workers}
+    profile, home = parse_profile(content, "test"), tmp_path / "trials" / "sweep" / "pos"
+    (record,) = sweep.run_sweep(profile, "sweep", "pos", encoder, home)
+    assert len(sealed) == 64
+    assert record.seal == read_record(home / record.key / "trial.json").seal == sealed
+    assert record.key == trial_specs(profile, "sweep", "pos", encoder)[0].key
+    assert "seal" not in record.specification
+    Path("claims/seals.json").unlink()
+    assert sweep.run_sweep(profile, "sweep", "pos", encoder, home) == [record], "a finished trial keeps its seal"
+    content["sweep"] |= {"seeds": [1]}
+    (record,) = sweep.run_sweep(parse_profile(content, "test"), "sweep", "pos", encoder, home)
+    assert record.seal == ""
+
+
+def test_trials_of_a_cluster_and_failures_name_their_seal(
+    sealed: str, tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_ray(specs: list[TrialSpec], *_: object) -> object:
+        return [(spec, TrialFailure("failed", "lost"), "2.0") for spec in specs]
+
+    monkeypatch.setattr(sweep, "run_on_ray", on_ray)
+    ray = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"executor": "ray"})})
+    assert {record.seal for record in sweep.run_sweep(ray, "sweep", "pos", encoder, tmp_path / "home")} == {sealed}
+
+
+def test_a_damaged_file_of_seals_trains_nothing(sealed: str, tiny: Profile, encoder: Path, tmp_path: Path) -> None:
+    Path("claims/seals.json").write_text("[{}]", encoding="utf-8")
+    with pytest.raises(ClaimError, match="seals"):
+        sweep.run_sweep(tiny, "sweep", "pos", encoder, tmp_path / "home")
+    assert not (tmp_path / "home").exists()
+
+
+def _start_mortal(specs: list[TrialSpec], encoder: Path, device: str, home: Path, seal: str) -> None:
+    """A worker that is killed in the trial whose key stands in a file, as often as the file says."""
+    START(specs, encoder, device, home, seal)
+    run: sweep.Runner = sweep._worker["run"]  # type: ignore[assignment]
+    doom = home.parent / "doom"
+
+    def mortal(spec: TrialSpec) -> Finished:
+        with (home.parent / "begun").open("a") as begun:
+            begun.write(f"{spec.key}\n")
+        key, times = doom.read_text().split()
+        if spec.key == key and int(times):
+            doom.write_text(f"{key} {int(times) - 1}")
+            os.kill(os.getpid(), signal.SIGKILL)
+        return run(spec)
+
+    sweep._worker["run"] = mortal
+
+
+START = sweep._start_worker
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_dying_worker_costs_its_own_trial_at_most(
+    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Killed once, a trial is run again; killed twice, it is `failed`, and all others are there all the same."""
+    home = tmp_path / "home"
+    specs = trial_specs(tiny, "sweep", "pos", encoder)
+    (tmp_path / "doom").write_text(f"{specs[1].key} {times}")
+    monkeypatch.setattr(sweep, "_start_worker", _start_mortal)
+    two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
+    records = sweep.run_sweep(two, "sweep", "pos", encoder, home)
+    outcomes = {record.key: record.outcome for record in records}
+    assert [record.key for record in records] == [spec.key for spec in specs]
+    assert outcomes.pop(specs[1].key) == ("ok" if times == 1 else "failed")
+    assert set(outcomes.values()) == {"ok"}
+    begun = (tmp_path / "begun").read_text().split()
+    assert begun.count(specs[1].key) == 2
+    again = [key for key in outcomes if begun.count(key) > 1]
+    assert len(again) <= 1, "only what ran beside it is run again"
+    assert not list(home.glob(".*"))
+
+
+def test_workers_that_die_before_they_train_end_in_one_line(
+    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_start_worker", _die)
+    two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
+    with pytest.raises(ResultsError, match=r"die before they train; lower compute\.workers"):
+        sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path)
+
+
+def _start_full(specs: list[TrialSpec], encoder: Path, device: str, home: Path, seal: str) -> None:
+    """A worker whose disk is full."""
+    START(specs, encoder, device, home, seal)
+
+    def full(spec: TrialSpec) -> Finished:
+        with (home.parent / "begun").open("a") as begun:
+            begun.write(f"{spec.key}\n")
+        raise OSError(errno.ENOSPC, "full")
+
+    sweep._worker["run"] = full
+
+
+def test_an_error_of_the_disk_ends_a_sweep_before_the_other_trials(
+    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "_start_worker", _start_full)
+    two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
+    with pytest.raises(OSError, match="full"):
+        sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path / "home")
+    assert len((tmp_path / "begun").read_text().split()) < len(trial_specs(tiny, "sweep", "pos", encoder))
+
+
+def _die(*_: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_task_has_its_own_part_of_a_sweep(tiny: Profile, encoder: Path) -> None:
+    everything = [(spec.model, spec.seed) for spec in trial_specs(tiny, "sweep", "pos", encoder)]
+    for task, expected in (("pos", {("baseline", 1), ("layer_1", 1)}), ("ner", set(everything))):
+        content = tiny.model_dump()
+        content["sweep"] |= {"by_task": {task: {"layers": [1], "controls": [], "seeds": [1]}}}
+        own = parse_profile(content, "test")
+        found = [(spec.model, spec.seed) for spec in trial_specs(own, "sweep", "pos", encoder)]
+        assert len(set(found)) == len(found)
+        assert set(found) == expected
+        assert own.sweep.lower_layers.count(1) > tiny.sweep.lower_layers.count(1)
+
+
+def test_a_task_can_leave_out_the_halves(tiny: Profile, encoder: Path) -> None:
+    content = tiny.model_dump()
+    content["sweep"] |= {"halves": True}
+    whole = trial_specs(parse_profile(content, "test"), "sweep", "pos", encoder)
+    content["sweep"] |= {"by_task": {"pos": {"halves": False}}}
+    without = trial_specs(parse_profile(content, "test"), "sweep", "pos", encoder)
+    assert {spec.model for spec in whole} - {spec.model for spec in without} == {"half_1", "half_2"}
+
+
+def test_the_baseline_of_the_sweep_is_the_arm_without_intermediate_phase(
+    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[TrialSpec] = []
+    original = sweep.run_and_keep
+    monkeypatch.setattr(sweep, "run_and_keep", lambda spec, *rest: trained.append(spec) or original(spec, *rest))
+    content = tiny.model_dump()
+    content["tasks"]["pos"] |= {"mode": "finetuned", "epochs": 1}
+    content["sweep"] |= {"layers": [], "controls": []}
+    tuned = parse_profile(content, "test")
+    both, alone = ResultsRun(tmp_path / "both"), ResultsRun(tmp_path / "alone")
+    homes = {run: run.folder / "trials" / "intermediate" / "pos" for run in (both, alone)}
+    sweep.run_sweep(tuned, "sweep", "pos", encoder, both.folder / "trials" / "sweep" / "pos")
+    trained.clear()
+    arms = sweep.run_sweep(tuned, "intermediate", "pos", encoder, homes[both])
+    seeds = set(tuned.sweep.seeds) & set(tuned.intermediate.seeds)
+    assert seeds
+    assert not [spec for spec in trained if spec.arm == "none" and spec.seed in seeds]
+    assert sweep.run_sweep(tuned, "intermediate", "pos", encoder, homes[alone]) == arms
+    assert {record.stage for record in arms} == {"intermediate"}
+    for record in arms:
+        for name in ("trial.json", "predictions.parquet", "diagnostics.npz"):
+            one, two = (run.trial_folder(record) / name for run in (both, alone))
+            assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seeds": [0, 1]}, {"seeds": [1]}, {"layers": []}],
+    ids=["more seeds", "another seed", "fewer layers"],
+)
+def test_results_of_other_settings_are_not_current(
+    change: dict[str, object], tiny: Profile, encoder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(encoder, tmp_path / "encoder")
+    one = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update={"seeds": [0], "layers": [1]})})
+    specs = trial_specs(one, "sweep", "pos", encoder)
+    home = tmp_path / "trials" / "sweep" / "pos"
+    home.mkdir(parents=True)
+    write_manifest(home, specs)
+    sweep.check_current(one, tmp_path)
+    other = one.model_copy(update={"sweep": one.sweep.model_copy(update=change)})
+    with pytest.raises(ResultsError, match="counts other trials than"):
+        sweep.check_current(other, tmp_path)
+    without = one.model_copy(update={"tasks": {}})
+    with pytest.raises(ResultsError, match="counts other trials than"):
+        sweep.check_current(without, tmp_path)
+
+
+def test_finished_trials_of_a_sweep_that_was_stopped(tiny: Profile, encoder: Path, tmp_path: Path) -> None:
+    """Without a manifest: what is planned and finished, in the order of the plan; no failure that
+    is tried again."""
+    shutil.copytree(encoder, tmp_path / "encoder")
+    specs = trial_specs(tiny, "sweep", "pos", encoder)
+    home = tmp_path / "trials" / "sweep" / "pos"
+    ok, nan, failed = sweep.run_sweep(_first(tiny), "sweep", "pos", encoder, home)[0], specs[1], specs[2]
+    (home / "manifest.json").unlink()
+    write_trial(home, nan.record(outcome="nan_loss"), lambda folder: None)
+    write_trial(home, failed.record(outcome="failed"), lambda folder: None)
+    write_trial(home, specs[0].model_copy(update={"seed": 77}).record(outcome="nan_loss"), lambda folder: None)
+    (home / ".half").mkdir()
+    planned = sweep.planned_keys(tiny.model_copy(update={"profile": tmp_path.name}), tmp_path.parent)
+    assert planned == {spec.key for spec in (*specs, *trial_specs(tiny, "intermediate", "pos", encoder))}
+    assert sweep.planned_keys(tiny, tmp_path) == set(), "before the encoder is prepared"
+    found = sweep.finished_trials(tiny, tmp_path)
+    assert [record.key for record in found] == [ok.key, nan.key] == [spec.key for spec in specs[:2]]
+    (home / ok.key / "predictions.parquet").write_bytes(b"damaged")
+    assert [record.key for record in sweep.finished_trials(tiny, tmp_path)] == [nan.key]
+    assert sweep.finished_trials(tiny.model_copy(update={"tasks": {}}), tmp_path) == []
+
+
+def _first(profile: Profile) -> Profile:
+    """A profile with the first seed's baseline only."""
+    alone = {"layers": [], "controls": [], "seeds": profile.sweep.seeds[:1], "halves": False, "by_task": {}}
+    return profile.model_copy(update={"sweep": profile.sweep.model_copy(update=alone)})
+
+
+def test_two_sweeps_in_one_place_end_in_one_line(tiny: Profile, encoder: Path, tmp_path: Path) -> None:
+    with exclusive(tmp_path), pytest.raises(ResultsError, match="another process") as caught:
+        sweep.run_sweep(tiny, "sweep", "pos", encoder, tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_key_covers_the_specification(tiny: Profile, encoder: Path) -> None:
+    spec = spec_of(tiny, encoder, "layer_1")
+    precision = "float32" if spec.precision == "bfloat16" else "bfloat16"
+    changes: list[dict[str, object]] = [
+        {"seed": 9}, {"layer": 2}, {"threads": 8}, {"precision": precision}, {"device_kind": "cuda"},
+        {"version": 99}, {"digests": {**spec.digests, "pos": "0"}}, {"digests": {**spec.digests, "encoder": "0"}},
+        {"training": spec.training.model_copy(update={"epochs": 9})},
+        {"fusion": spec.fusion.model_copy(update={"form": "gate"})},
+    ]  # fmt: skip
+    keys = {spec.model_copy(update=change).key for change in changes}
+    assert len(keys) == len(changes)
+    assert spec.key not in keys
+    assert TrialSpec.model_validate(spec.model_dump()).key == spec.key
+
+
+def test_controls_take_the_lower_layer_of_their_task(tiny: Profile) -> None:
+    sweep_of = {"controls": ["self", "average"], "control_layer": 1, "control_layers": {"ner": 2}, "halves": True}
+    profile = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update=sweep_of)})
+    for task, layer in (("pos", 1), ("ner", 2)):
+        found = {variant.model: variant.layer for variant in variants(profile, task)}
+        expected = {"self": None, "average": layer, "half_1": 1, "half_2": 1}
+        assert {name: found[name] for name in expected} == expected
+    assert 2 in profile.sweep.lower_layers

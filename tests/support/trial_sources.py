@@ -1,0 +1,69 @@
+"""Hashes of the sources that decide what a trial computes, and why they changed without a new TRIAL_VERSION.
+
+python tests/support/trial_sources.py --no-effect "REASON"    a change that alters no prediction
+python tests/support/trial_sources.py                         after TRIAL_VERSION was raised
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from crosslayer.training.trials import TRIAL_VERSION
+from repository import ROOT
+
+SOURCE = ROOT / "src" / "crosslayer"
+RECORD = Path(__file__).with_suffix(".yaml")
+FILES = (
+    "training/trials.py", "training/trainee.py", "training/finetuned.py", "training/inference.py",
+    "training/frozen.py", "models/dropout.py", "models/classifier.py", "models/fusion.py", "windows/batching.py",
+    "windows/encoded.py", "metrics/__init__.py", "metrics/classification.py", "metrics/tagging.py",
+)  # fmt: skip
+
+
+def hashes(folder: Path = SOURCE) -> dict[str, str]:
+    """SHA-256 of each file."""
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+
+
+def problem(record: dict[str, Any], version: int, present: dict[str, str]) -> str | None:
+    """What is wrong with the present sources, if anything."""
+    changed = [name for name in FILES if record["sources"].get(name) != present[name]]
+    if changed and record["version"] == version:
+        return (
+            f"{', '.join(changed)} changed but TRIAL_VERSION is still {version}: raise it if a trial computes "
+            'something else now, or run `python tests/support/trial_sources.py --no-effect "REASON"`'
+        )
+    if record["version"] != version:
+        return (
+            f"TRIAL_VERSION is {version}, recorded is {record['version']}; "
+            "run `python tests/support/trial_sources.py`"
+        )
+    return None
+
+
+def load() -> dict[str, Any]:
+    """The record."""
+    content: dict[str, Any] = YAML(typ="safe").load(RECORD.read_text(encoding="utf-8"))
+    return content
+
+
+def main() -> None:
+    """Rewrite the record."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--no-effect", metavar="REASON")
+    reason = parser.parse_args().no_effect
+    old = load() if RECORD.exists() else {"version": TRIAL_VERSION, "no_effect": []}
+    if reason is None and RECORD.exists() and old["version"] == TRIAL_VERSION:
+        parser.error("TRIAL_VERSION is as recorded; state a reason with --no-effect")
+    reasons = [] if old["version"] != TRIAL_VERSION else [*old["no_effect"], *([reason] if reason else [])]
+    with RECORD.open("w", encoding="utf-8") as stream:
+        YAML().dump({"version": TRIAL_VERSION, "no_effect": reasons, "sources": hashes()}, stream)
+
+
+if __name__ == "__main__":
+    main()

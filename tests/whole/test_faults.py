@@ -1,0 +1,387 @@
+"""What goes wrong on machines: full and read-only disks, damaged results; and what nobody should be able to do."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import errno
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import sklearn.linear_model  # noqa: F401  warns where it is first imported without room for a semaphore
+
+from claimtrack import notebook
+from claimtrack.errors import ClaimError, ConfigError, CrosslayerError, DataError, ResultsError, fail
+from claimtrack.files import fresh_folder, write_text
+from claimtrack.registry import load_registry
+from crosslayer import cli
+from crosslayer.config import Profile, load_profile
+from crosslayer.data.xtreme import read_corpus
+from crosslayer.predictions.records import read_manifest, read_predictions
+from crosslayer.stages.command import run_stage
+from crosslayer.stages.encoder import encode_all
+from crosslayer.stages.prepare import prepare
+from crosslayer.stages.probe import probe
+from crosslayer.stages.verdicts import verdicts
+from crosslayer.sweep import local as sweep
+from crosslayer.sweep.portable.run import read_pack
+from notebook_head import HEAD
+from repository import ROOT
+
+TESTS = ROOT / "tests"
+SOURCES = sorted(path for folder in ("src", "notebooks", "examples") for path in (ROOT / folder).rglob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Profile:
+    """Three trials, so that little is trained."""
+    profile = load_profile(ROOT / "profiles" / "tiny.yaml")
+    few = profile.sweep.model_copy(update={"layers": [1], "controls": [], "seeds": [0]})
+    return profile.model_copy(update={"sweep": few})
+
+
+@pytest.fixture(scope="module")
+def trained(tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with data, encoder and a sweep."""
+    folder = tmp_path_factory.mktemp("results") / "tiny"
+    prepare(tiny, folder, argparse.Namespace())
+    encode_all(tiny, folder, argparse.Namespace())
+    sweep.run_sweep(tiny, "sweep", "pos", folder / "encoder", folder / "trials" / "sweep" / "pos")
+    return folder
+
+
+@pytest.fixture
+def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder as working directory, with a copy of these results."""
+    shutil.copytree(trained, tmp_path / "results" / "tiny")
+    shutil.copytree(ROOT / "claims", tmp_path / "claims", ignore=shutil.ignore_patterns("ledger", "*.py"))
+    shutil.copyfile(ROOT / "profiles" / "tiny.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder; locks are left out, they hold nothing."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("lock"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+# Full and read-only disks
+
+
+@contextmanager
+def room_for(n_bytes: int) -> Iterator[None]:
+    """Files can grow to this size only: as on a full disk, writing fails midway."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (n_bytes, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def sweep_pos(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+    """The sweep, with nothing trained yet."""
+    shutil.rmtree(folder / "trials")
+    sweep.run_sweep(profile, "sweep", "pos", folder / "encoder", folder / "trials" / "sweep" / "pos")
+
+
+Body = Callable[[Profile, Path, argparse.Namespace], None]
+STAGES: dict[str, Body] = {
+    "prepare": prepare, "encoder": encode_all, "sweep": sweep_pos, "probe": probe, "verdicts": verdicts,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing_half_written(
+    name: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for made in ("probes/structure.json", "verdicts.json"):
+        (place / "results" / "tiny" / made).parent.mkdir(exist_ok=True)
+        (place / "results" / "tiny" / made).write_text("former", encoding="utf-8")
+    before = content(place / "results")
+    for n_bytes in (0, 700):
+        with room_for(n_bytes), pytest.raises(SystemExit) as ended:
+            run_stage("test", STAGES[name], argv=["tiny"])
+        err = capsys.readouterr().err
+        assert ended.value.code == 2
+        assert re.fullmatch(r"error: .*(File too large|cannot be written).*\n", err)
+        after = content(place / "results")
+        if name == "sweep":
+            after = {path: data for path, data in after.items() if "/." not in path}
+            before = {path: data for path, data in before.items() if "/trials/" not in path}
+            (place / "results" / "tiny" / "trials").mkdir(exist_ok=True)
+        assert after == before
+
+
+FULL = "mount -t tmpfs -o size={size} tmpfs results"
+READ_ONLY = "mkdir results/tiny && mount --bind results results && mount -o remount,bind,ro results"
+
+
+@pytest.mark.parametrize(
+    ("mount", "told"),
+    [
+        (FULL.format(size="8k"), "No space left on device; free some space"),
+        (READ_ONLY, "Read-only file system; make it writable"),
+    ],
+    ids=["full", "read-only"],
+)
+def test_a_disk_that_takes_nothing(mount: str, told: str, tmp_path: Path) -> None:
+    """A small file system, and one mounted for reading, in a namespace that goes with the process."""
+    namespace = ("unshare", "--mount", "--map-root-user")
+    (tmp_path / "results").mkdir()
+    shutil.copyfile(ROOT / "profiles" / "tiny.yaml", tmp_path / "params.yaml")
+    if (
+        not shutil.which("unshare")
+        or subprocess.run(
+            [*namespace, "sh", "-c", mount], cwd=tmp_path, capture_output=True, check=False
+        ).returncode
+    ):
+        pytest.skip("no rights to mount; the test before limits the size of files instead")
+    shutil.rmtree(tmp_path / "results" / "tiny", ignore_errors=True)
+    stage = f"{sys.executable} -m crosslayer.stages.prepare tiny; echo $?; find results -type f -size +0"
+    ended = subprocess.run(
+        [*namespace, "sh", "-c", f"{mount} && {stage}"],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.stdout == "2\n", "no file is left"
+    assert told in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def test_the_command_line_says_it_in_one_line_too(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(ROOT / "profiles", place / "profiles")
+    before = (place / "params.yaml").read_bytes()
+    monkeypatch.setattr(sys, "argv", ["crosslayer", "profile", "use", "offline"])
+    with room_for(100), pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert re.fullmatch(r"error: .*: File too large; .* and run the same command again\n", capsys.readouterr().err)
+    assert (place / "params.yaml").read_bytes() == before
+    assert not list(place.glob(".params*"))
+
+
+def test_errors_of_the_system_that_are_ours_stay_what_they_are() -> None:
+    with pytest.raises(OSError, match="Is a directory"):
+        fail(OSError(errno.EISDIR, "Is a directory"))
+
+
+def test_a_folder_is_replaced_whole_or_not(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for text in ("one", "two"):
+        with fresh_folder(home) as fresh:
+            (fresh / text).write_text(text, encoding="utf-8")
+    with pytest.raises(UnicodeEncodeError), fresh_folder(home) as fresh:
+        (fresh / "three").write_text("\ud800", encoding="utf-8")
+    assert content(tmp_path) == {"home/two": b"two"}
+    write_text(home / "two", "three")
+    with pytest.raises(UnicodeEncodeError):
+        write_text(home / "two", "\ud800")
+    assert content(tmp_path) == {"home/two": b"three"}
+
+
+# Damaged results
+
+
+def trial_folder(place: Path) -> Path:
+    """The first trial that counts."""
+    home = place / "results" / "tiny" / "trials" / "sweep" / "pos"
+    return home / read_manifest(home / "manifest.json")[0]
+
+
+@pytest.mark.parametrize("name", ["trial.json", "predictions.parquet", "diagnostics.npz"])
+@pytest.mark.parametrize("how", ["cut", "changed", "gone"])
+def test_a_damaged_trial_is_trained_again_and_no_other(
+    name: str, how: str, tiny: Profile, place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = trial_folder(place)
+    before = content(folder.parent)
+    path = folder / name
+    data = bytearray(path.read_bytes())
+    if how == "gone":
+        path.unlink()
+    else:
+        middle = len(data) // 2 if name != "trial.json" else data.index(b'"outcome"') + 2
+        data[middle] ^= 0xFF
+        path.write_bytes(data[: len(data) // 2] if how == "cut" else data)
+    times = {path: path.stat().st_mtime_ns for path in folder.parent.glob("*/trial.json")}
+    results = place / "results" / "tiny"
+    sweep.run_sweep(tiny, "sweep", "pos", results / "encoder", folder.parent)
+    assert content(folder.parent) == before, "the same trial again, bit for bit"
+    anew = {path.parent for path in times if path.stat().st_mtime_ns != times[path]}
+    assert anew <= {folder}
+    assert "\n" not in "".join(record.message for record in caplog.records if record.levelname == "WARNING")
+
+
+def test_every_changed_byte_of_the_predictions_is_noticed(place: Path) -> None:
+    """In the pages, where the values lie; elsewhere it does not change what is read."""
+    path = trial_folder(place) / "predictions.parquet"
+    valid, right = path.read_bytes(), read_predictions(path)
+    refused, places = 0, range(4, len(valid), len(valid) // 60)
+    for at in places:
+        path.write_bytes(valid[:at] + bytes([valid[at] ^ 0x55]) + valid[at + 1 :])
+        try:
+            assert read_predictions(path).equals(right)
+        except ResultsError:
+            refused += 1
+    assert refused > len(places) / 2
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", '{"digests": 3}', None])
+def test_a_damaged_description_of_the_encoder(damage: str | None, tiny: Profile, place: Path) -> None:
+    results = place / "results" / "tiny"
+    (results / "encoder" / "meta.json").unlink()
+    if damage is not None:
+        (results / "encoder" / "meta.json").write_text(damage, encoding="utf-8")
+    with pytest.raises(ResultsError, match=r"meta\.json is missing or damaged; run `dvc repro`"):
+        sweep.run_sweep(tiny, "sweep", "pos", results / "encoder", results / "trials" / "sweep" / "pos")
+
+
+# What nobody can do
+
+
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
+PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml"}
+"""PyYAML among them: ours is read by ruamel.yaml, safely."""
+CODE = {"eval", "exec", "os.system", "torch.load", "pd.read_pickle", "shutil.unpack_archive"}
+CLOCKS = {"time.time", "datetime.now", "datetime.today", "datetime.utcnow", "date.today", "os.path.getmtime"}
+
+
+def offences(tree: ast.AST) -> Iterator[str]:
+    """What in a source could run or load code that was handed to it."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = (
+                [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+            )
+            suspect = bool({name.partition(".")[0] for name in names} & PICKLES)
+        elif isinstance(node, ast.Call):
+            called, given = ast.unparse(node.func), {word.arg: ast.unparse(word.value) for word in node.keywords}
+            flags = {given.get(name, "False") for name in ("trust_remote_code", "allow_pickle", "shell")}
+            safe = given.get("typ", "'safe'") == "'safe'" and (called != "np.load" or "allow_pickle" in given)
+            suspect = called in CODE or called.endswith(".extractall") or flags != {"False"} or not safe
+        else:
+            continue
+        if suspect:
+            yield f"line {node.lineno}: {ast.unparse(node)}"
+
+
+def test_no_source_loads_anything_that_could_be_code() -> None:
+    assert {path.name: found for path, tree in TREES.items() if (found := list(offences(tree)))} == {}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import pickle", "from yaml import load", "eval(x)", "np.load(x)", "np.load(x, allow_pickle=True)",
+     "torch.load(x)", "archive.extractall(x)", "run(x, shell=True)", "YAML(typ='unsafe')",
+     "f(x, trust_remote_code=True)"],
+)  # fmt: skip
+def test_a_source_that_does_is_noticed(line: str) -> None:
+    assert len(list(offences(ast.parse(line)))) == 1
+    assert not list(offences(ast.parse("model.eval()\nnp.load(x, allow_pickle=False)\nYAML(typ='safe')\nYAML()")))
+
+
+def test_no_clock_and_no_time_of_a_file_decides_anything() -> None:
+    """Durations are on a clock that nobody sets back. Dates are those of a crate's publication and of a seal, and
+    the day from which a sealed plan is judged."""
+    found = {
+        (path.name, ast.unparse(node))
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and (node.attr == "st_mtime" or ast.unparse(node) in CLOCKS)
+    }
+    assert found == {(name, "datetime.now") for name in ("crate.py", "seal.py", "results.py")}
+
+
+@pytest.mark.parametrize("key", ["../../x", "/etc", "..", "", "a/b", "a\0", ".hidden"])
+def test_a_manifest_names_no_other_folder(key: str, tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({"keys": ["0" * 16, key]}), encoding="utf-8")
+    with pytest.raises(ResultsError, match="damaged"):
+        read_manifest(tmp_path / "manifest.json")
+
+
+@pytest.mark.parametrize("key", ["../../x", "/etc/x", "..", "", None, "0" * 15, "0" * 16 + "/x"])
+def test_a_pack_writes_into_no_other_folder(key: str | None, tmp_path: Path) -> None:
+    (tmp_path / "pack.json").write_text(json.dumps({"files": {}, "trials": [{"key": key}]}), encoding="utf-8")
+    with pytest.raises(ConfigError, match="names a trial by something else than its key"):
+        read_pack(tmp_path)
+
+
+def test_a_profile_reads_texts_below_its_root_only(tiny: Profile, tmp_path: Path) -> None:
+    for split in ("train-en.mnli", "dev-en", "test-en"):
+        path = tmp_path / "root" / "xnli" / f"{split}.tsv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("premise\thypothesis\tlabel\na\tb\tneutral\n", encoding="utf-8")
+    (tmp_path / "secret.tsv").write_text("a\tb\tneutral\n", encoding="utf-8")
+    update = {"source": "xtreme", "root": str(tmp_path / "root"), "languages": []}
+    spec = tiny.data.model_copy(update=update)
+    assert len(read_corpus("xnli", spec)["train", "en"]) == 1
+    for stem in ("../../secret", str(tmp_path / "secret"), "../xnli/train-en.mnli"):
+        with pytest.raises(DataError, match="give names in"):
+            read_corpus("xnli", spec.model_copy(update={"xnli_train": [stem]}))
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "..", "C05/../../x", "", "c05"])
+def test_names_that_become_paths_are_checked(name: str, tmp_path: Path) -> None:
+    """The profile's, which names the results folder; a claim's, which names its folder; a notebook's."""
+    profile = (ROOT / "profiles" / "tiny.yaml").read_text(encoding="utf-8")
+    registry = (ROOT / "examples" / "another-paper" / "registry.yaml").read_text(encoding="utf-8")
+    quoted = json.dumps(name)
+    spoiled = [
+        (load_profile, re.sub(r"^profile: .*", f"profile: {quoted}", profile, flags=re.M)),
+        (load_registry, re.sub(r"^  C01:", f"  {quoted}:", registry, flags=re.M)),
+        (load_registry, re.sub(r"notebook: .*", f"notebook: {quoted}", registry, count=1)),
+    ]
+    for read, text in spoiled if name != "c05" else spoiled[1:2]:
+        assert text not in (profile, registry)
+        (tmp_path / "file.yaml").write_text(text, encoding="utf-8")
+        with pytest.raises(CrosslayerError) as caught:
+            read(tmp_path / "file.yaml")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_notebook_that_reaches_out_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kernels are guarded like every process below it; those of the pipeline never try (`test_tiny`)."""
+    log = tmp_path / "strangers.txt"
+    monkeypatch.setenv("HUB_GUARD_LOG", str(log))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(TESTS / "hub_guard")]))
+    source = tmp_path / "small.py"
+    reach = "import urllib.request\nurllib.request.urlopen('http://192.0.2.1/')"
+    source.write_text(f'{HEAD}output: str = "x"\n\n# %%\n{reach}\n', encoding="utf-8")
+    with pytest.raises(ClaimError, match=r"192\.0\.2\.1 is not to be reached in a test"):
+        notebook.run_notebook(source, {"output": "x"}, tmp_path / "out")
+    assert log.read_text(encoding="utf-8") == "192.0.2.1\n"
+
+
+# The pages
+
+
+def named_tests(text: str) -> list[tuple[str, str]]:
+    """The tests that a page names: ``file::function``."""
+    return re.findall(r"`(test_\w+\.py)::(test_\w+)`", text)
+
+
+@pytest.mark.parametrize("page", ["faults.md", "security.md"])
+def test_the_tests_that_the_pages_name_exist(page: str) -> None:
+    found = named_tests((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    assert len(found) >= 8
+    for name, function in found:
+        assert f"def {function}(" in (TESTS / name).read_text(encoding="utf-8"), (name, function)
+
+
+def test_every_fault_has_a_test() -> None:
+    rows = re.findall(r"^\| (?!fault|---)(.+)\|$", (ROOT / "docs" / "faults.md").read_text("utf-8"), re.MULTILINE)
+    assert len(rows) >= 20
+    assert not [row for row in rows if not named_tests(row)]

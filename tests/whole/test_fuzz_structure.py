@@ -1,0 +1,338 @@
+"""Well-formed files with wild values: each reader takes them, or says in one line what is wrong.
+
+Changed bytes seldom get past a parser. Here a file is right as YAML, JSON, TSV, Parquet, NumPy's format or the
+encoder's, and what it holds is anything: parts of a valid file are exchanged, or the whole is made up.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from ruamel.yaml import YAML
+from safetensors.numpy import load, save
+
+from claimtrack.registry import json_schema
+from crosslayer.config import Profile
+from fuzz_targets import (
+    CARD,
+    KEY,
+    MEBIBYTES,
+    PACK,
+    RESULT,
+    SECONDS,
+    TARGETS,
+    address_space,
+    is_refused,
+    memory,
+    time_limit,
+)
+
+EACH = 40
+"""Examples of a file in the usual run; the long one takes `TIMES` as many."""
+TIMES = 9
+FEW = settings(
+    max_examples=EACH, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+)
+MANY = settings(FEW, max_examples=TIMES * EACH)
+SLOW = ("hub tokeniser", "hub config", "hub table")
+"""Files whose readers take ten milliseconds and more: a quarter of the examples."""
+
+WILD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=20),
+    st.sampled_from([0, -1, 2**31, 2**63, 2**64, 10**400, 1e308, "", "../..", "a\nb", "\x1b[2J", "é" * 300, "C01",
+                     "en", "pos", "1e5"]),
+)  # fmt: skip
+ANY = st.recursive(
+    WILD, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+NAMES = tuple(json_schema()["$defs"]["Entry"]["properties"]) + tuple(Profile.model_fields)
+"""Keys that mean something, in registries and profiles."""
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    with memory() as place:
+        yield place
+
+
+@pytest.fixture(params=[pytest.param(FEW, id="few"), pytest.param(MANY, id="many", marks=pytest.mark.slow)])
+def amount(request: pytest.FixtureRequest) -> settings:
+    """How many examples."""
+    return request.param
+
+
+def tried(name: str, folder: Path, content: bytes) -> bool:
+    """Read the file of a target with another content; whether it was refused."""
+    target, place = TARGETS[name], folder / name.replace(" ", "-")
+    if not place.exists():
+        place.mkdir()
+        target.make(place)
+        is_refused(target, place)  # imports what the reader needs
+    (place / target.file).write_bytes(content)
+    with time_limit(SECONDS), address_space(MEBIBYTES):
+        return is_refused(target, place)
+
+
+def valid(name: str) -> bytes:
+    target = TARGETS[name]
+    with memory() as place:
+        target.make(place)
+        return (place / target.file).read_bytes()
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The paths to all values inside of one."""
+    items: list[Any] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list):
+        items = list(enumerate(value))
+    for key, inner in items:
+        yield (*at, key)
+        yield from places(inner, (*at, key))
+
+
+@st.composite
+def variants(draw: st.DrawFn, content: Any) -> Any:
+    """A copy with one to three values exchanged, removed, renamed or put beside another."""
+    content = json.loads(json.dumps(content))
+    for _ in range(draw(st.integers(1, 3))):
+        there = list(places(content))
+        if not there:
+            break
+        *path, last = draw(st.sampled_from(there))
+        home = content
+        for key in path:
+            home = home[key]
+        how = draw(st.sampled_from(("exchange", "remove", "add", "rename", "double")))
+        if how == "exchange":
+            home[last] = draw(ANY)
+        elif how == "remove":
+            del home[last]
+        elif isinstance(home, list):
+            home.insert(draw(st.integers(0, len(home))), home[last] if how == "double" else draw(ANY))
+        else:
+            key = draw(st.text(max_size=8) | st.sampled_from(NAMES))
+            home[key] = home.pop(last) if how == "rename" else draw(ANY)
+    return content
+
+
+def dumped(value: Any) -> bytes:
+    """As JSON in UTF-8, which is YAML too; with a lone surrogate as an escape."""
+    return json.dumps(value).encode()
+
+
+# YAML and JSON
+
+
+@pytest.mark.parametrize("name", ["profile", "registry", "hub card"])
+def test_yaml_with_other_values(name: str, amount: settings, folder: Path) -> None:
+    text = CARD.strip("-\n") if name == "hub card" else valid(name).decode()
+    content = YAML(typ="safe").load(text)
+    frame = b"---\n%s\n---\n" if name == "hub card" else b"%s\n"
+
+    @settings(amount, max_examples=amount.max_examples // 2)
+    @given(variants(content) | ANY)
+    def check(changed: Any) -> None:
+        tried(name, folder, frame % dumped(changed))
+
+    assert not tried(name, folder, frame % dumped(content))
+    check()
+
+
+JSONS = ("trial", "evidence", "manifest", "run", "digests", "hashes", "structure", "pack", "packed result",
+         "recorded trials", "trimmed config", "hub config", "hub tokeniser")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", JSONS)
+def test_json_with_other_values(name: str, amount: settings, folder: Path) -> None:
+    content = json.loads(valid(name))
+
+    @settings(amount, max_examples=amount.max_examples // (4 if name in SLOW else 1))
+    @given(variants(content) | ANY)
+    def check(changed: Any) -> None:
+        tried(name, folder, dumped(changed))
+
+    check()
+
+
+# Lines
+
+
+CELLS = st.text(max_size=12) | st.sampled_from(["neutral", "0", "1", "O", "B-PER", "NOUN", "label", "yes", "0.5"])
+LINES = st.lists(st.lists(CELLS, max_size=5).map("\t".join), max_size=8)
+HEADS = {
+    "XNLI": "premise\thypothesis\tlabel", "PAWS-X": "id\tsentence1\tsentence2\tlabel", "NER": "a\tO",
+    "POS": "a\tNOUN", "Tatoeba": "Haus", "report": "Title\nClaim\tVerified\tConfidence",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_lines_of_any_cells(name: str, amount: settings, folder: Path) -> None:
+    ends = st.sampled_from(["\n", "\r\n", "\r", "\u2028"])
+
+    @amount
+    @given(LINES, ends, st.booleans())
+    def check(lines: list[str], end: str, headed: bool) -> None:
+        whole = end.join([HEADS[name]] * headed + lines)
+        tried(name, folder, whole.encode("utf-8", "surrogatepass"))
+
+    check()
+
+
+# Tables
+
+
+TYPES = (
+    pa.string(), pa.large_string(), pa.binary(), pa.int8(), pa.int64(), pa.uint64(), pa.float16(), pa.float64(),
+    pa.bool_(), pa.date32(), pa.timestamp("ns"), pa.null(), pa.list_(pa.string()), pa.list_(pa.int32()),
+    pa.dictionary(pa.int32(), pa.string()), pa.struct([("a", pa.int8())]), pa.decimal128(5, 2),
+)  # fmt: skip
+
+
+def column(kind: pa.DataType, n: int, nulls: bool) -> pa.Array:
+    """Some values of a type; every other one null."""
+    plain: dict[Any, Any] = {
+        pa.types.is_list: ["a"] if kind == pa.list_(pa.string()) else [1], pa.types.is_struct: {"a": 1},
+        pa.types.is_binary: b"\xff", pa.types.is_boolean: True, pa.types.is_null: None,
+    }  # fmt: skip
+    value = next((value for is_kind, value in plain.items() if is_kind(kind)), None)
+    if value is None and kind != pa.null():
+        text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)
+        value = "7" if text else np.float16(1) if kind == pa.float16() else 1
+    return pa.array([None if nulls and i % 2 else value for i in range(n)], kind)
+
+
+TABLES = ("predictions", "pairs", "tags", "parallel", "windows", "packed predictions", "recorded predictions",
+          "recorded scores", "recorded confidences", "hub table")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_tables_with_other_columns(name: str, amount: settings, folder: Path) -> None:
+    table = pq.read_table(io.BytesIO(valid(name)))
+
+    @settings(amount, max_examples=amount.max_examples // (4 if name in SLOW else 1))
+    @given(st.data())
+    def check(data: st.DataObject) -> None:
+        changed = table
+        for _ in range(data.draw(st.integers(1, 3))):
+            at = data.draw(st.integers(0, changed.num_columns - 1))
+            kind, nulls = data.draw(st.sampled_from([*TYPES, changed.schema.types[at]])), data.draw(st.booleans())
+            named = st.sampled_from(changed.column_names) | st.text(max_size=8)
+            how = data.draw(st.sampled_from(("type", "remove", "add", "none")))
+            if how == "type":
+                values = column(kind, changed.num_rows, nulls)
+                changed = changed.set_column(at, changed.column_names[at], values)
+            elif how == "remove" and changed.num_columns > 1:
+                changed = changed.remove_column(at)
+            elif how == "add":
+                changed = changed.add_column(at, data.draw(named), column(kind, changed.num_rows, nulls))
+            else:
+                changed = changed.slice(0, 0)
+        if data.draw(st.booleans()):
+            changed = changed.replace_schema_metadata({"task": data.draw(st.text(max_size=9)), "pandas": "{"})
+        file = io.BytesIO()
+        pq.write_table(changed, file)
+        tried(name, folder, file.getvalue())
+
+    assert not tried(name, folder, valid(name))
+    check()
+
+
+# Arrays and archives
+
+
+DTYPES = arrays.scalar_dtypes() | arrays.array_dtypes(max_size=2)
+ARRAYS = DTYPES.flatmap(lambda kind: arrays.arrays(kind, arrays.array_shapes(min_dims=0, max_dims=3, max_side=3)))
+
+
+@pytest.mark.parametrize("name", ["diagnostics", "part"])
+def test_archives_of_any_members(name: str, amount: settings, folder: Path) -> None:
+    members = [f"{KEY}/result.json", f"{KEY}/diagnostics.npz", "fused_mean.npy", "../x", f"{KEY}/", "a.npy"]
+    contents = st.binary(max_size=40) | st.just(json.dumps(RESULT).encode()) | ARRAYS.map(as_npy)
+    ways = st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+
+    @amount
+    @given(st.dictionaries(st.sampled_from(members), contents, max_size=4), ways)
+    def check(files: dict[str, bytes], way: int) -> None:
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w", way) as archive:
+            for member, content in files.items():
+                archive.writestr(member, content)
+        tried(name, folder, out.getvalue())
+
+    check()
+
+
+def as_npy(array: np.ndarray[Any, Any]) -> bytes:
+    out = io.BytesIO()
+    with warnings.catch_warnings(action="ignore"):  # names that are not Latin make a newer format
+        np.lib.format.write_array(out, array, allow_pickle=False)
+    return out.getvalue()
+
+
+# Encoders
+
+
+@pytest.mark.parametrize("name", ["encoder file", "encoder"])
+def test_an_encoder_file_with_other_numbers(name: str, amount: settings, folder: Path) -> None:
+    """Any of the numbers of its header and its directory, at the places that the format gives them."""
+    data = valid(name)
+    n_head, n_table = struct.calcsize("<4sI7ifi5iQ"), len(data) - data.rindex(b"oln.b") + 5
+    edges = (0, 1, -1, 2, 7, 31, 33, 2**15, 2**31 - 1, -(2**31), len(data), len(data) + 1)
+    numbers = st.integers(-(2**31), 2**31 - 1) | st.sampled_from(edges)
+    spots = st.integers(1, n_head // 4 - 1).map(lambda i: 4 * i) | st.integers(n_head, len(data) - n_table)
+
+    @amount
+    @given(st.lists(st.tuples(spots, numbers), min_size=1, max_size=3))
+    def check(changes: list[tuple[int, int]]) -> None:
+        changed = bytearray(data)
+        for at, number in changes:
+            struct.pack_into("<i", changed, min(at, len(data) - 4), number)
+        tried(name, folder, bytes(changed))
+
+    assert not tried(name, folder, data)
+    check()
+
+
+@pytest.mark.parametrize("name", ["trimmed weights", "hub weights"])
+def test_weights_of_other_shapes(name: str, amount: settings, folder: Path) -> None:
+    state = load(valid(name))
+    kinds = st.sampled_from([np.float32, np.float16, np.int64, np.uint8, np.bool_])
+
+    @settings(amount, max_examples=amount.max_examples // 4)
+    @given(st.sampled_from(sorted(state)), arrays.array_shapes(min_dims=0, max_side=40, max_dims=3), kinds, CELLS)
+    def check(tensor: str, shape: tuple[int, ...], kind: Any, other: str) -> None:
+        changed = {**state, tensor: np.ones(shape, kind)}
+        if other:
+            changed[other.encode(errors="replace").decode()] = np.ones(3, kind)
+        tried(name, folder, save(changed))
+
+    assert not tried(name, folder, valid(name))
+    check()
+
+
+def test_packs_name_files_of_any_kind(amount: settings, folder: Path) -> None:
+    names = st.text(max_size=9) | st.sampled_from(["a" * 300, "\0", "/etc", "..", "\ud800", "."])
+
+    @amount
+    @given(st.dictionaries(names, WILD, max_size=3))
+    def check(files: dict[str, Any]) -> None:
+        tried("pack", folder, dumped({**PACK, "files": files}))
+
+    check()

@@ -1,0 +1,186 @@
+"""The pipeline's own description: sources of every stage, programs, claims, and nothing of one machine."""
+
+from __future__ import annotations
+
+import configparser
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import import_graph
+from claimtrack.registry import load_registry
+from crosslayer.config import ACTIVE, Profile, load_profile, read_yaml
+from repository import ROOT
+
+STAGES: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")["stages"]
+PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
+sources = lru_cache(import_graph.source_files)
+MACHINE = re.compile(r"(?<![\w./{}$-])/(?:work|tmp|root|home)/")
+"""An absolute path below a folder that differs between machines."""
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_sources_are_the_import_graph(name: str) -> None:
+    """`python tests/support/import_graph.py` rewrites the lists."""
+    assert import_graph.listed(STAGES[name]) == sources(name)
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_spoiled_list_is_noticed(name: str) -> None:
+    deps = STAGES[name]["deps"]
+    own = "src/crosslayer/stages"
+    for spoiled in ([dep for dep in deps if dep != own], [*deps, "src/crosslayer/other.py"]):
+        assert import_graph.listed({"deps": spoiled}) != sources(name)
+
+
+def test_the_graph_follows_imports() -> None:
+    """Known facts: directly, through others, inside functions, by name, and not for types only."""
+    found = {name: set(sources(name)) for name in STAGES}
+    assert "src/crosslayer/training" in found["sweep"] & found["intermediate"]
+    assert "src/crosslayer/encoders" in found["encoder"]
+    assert "src/crosslayer/paper" in found["claim"] & found["verdicts"]
+    assert "src/crosslayer/training" not in found["claim"] | found["verdicts"] | found["report"]
+    assert "src/crosslayer/encoders" not in found["prepare"]
+    assert "src/crosslayer" not in set[str]().union(*found.values())
+    for files in found.values():
+        assert {"src/crosslayer/__init__.py", "src/crosslayer/stages", "src/claimtrack"} <= files
+
+
+def test_stages_that_compute_depend_on_the_locked_packages() -> None:
+    assert {name for name in STAGES if "requirements.lock" not in STAGES[name]["deps"]} == {"report"}
+
+
+def test_imports_for_types_only_are_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "one.py"
+    source.write_text(
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import hidden\nimport plain.inner\n"
+        "def f():\n    from package import module\n"
+    )
+    found = set(import_graph.imported(source))
+    assert {"plain.inner", "package", "package.module"} <= found
+    assert "hidden" not in found
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_the_program_of_a_stage_exists(name: str) -> None:
+    module = STAGES[name]["cmd"].split()[2]
+    assert module == f"crosslayer.stages.{name}"
+    assert importlib.util.find_spec(module) is not None
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_what_a_stage_reads_exists(name: str) -> None:
+    """Files of the repository are there; results are an output of some stage, or a folder of such outputs."""
+    outputs = [_path(out) for stage in STAGES.values() for kind in KINDS for out in stage.get(kind, [])]
+    for dep in STAGES[name]["deps"]:
+        made = any(out == dep or out.startswith(f"{dep}/") for out in outputs)
+        assert made if dep.startswith("results/") else (ROOT / dep).exists(), dep
+
+
+KINDS = ("outs", "metrics", "plots")
+
+
+def _path(out: Any) -> str:
+    return out if isinstance(out, str) else str(next(iter(out)))
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_every_stage_is_kept_apart_by_profile(name: str) -> None:
+    stage = STAGES[name]
+    assert stage["matrix"]["profile"] == ["${profile}"]
+    assert "${item.profile}" in stage["cmd"]
+    for kind in KINDS:
+        for out in stage.get(kind, []):
+            assert _path(out).startswith("results/${item.profile}/") or name == "report"
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_parameters_of_a_stage_exist_in_every_profile(name: str) -> None:
+    registry = read_yaml(ROOT / "claims" / "registry.yaml")
+    for param in STAGES[name].get("params", []):
+        if isinstance(param, str):
+            key = param.split(".")[0]
+            assert all(key in read_yaml(path) for path in PROFILES), param
+            assert key in Profile.model_fields
+        else:
+            keys = [key.split(".")[-1] for key in param["claims/registry.yaml"]]
+            assert all(key in entry for entry in registry["entries"].values() for key in keys)
+
+
+@pytest.mark.parametrize("path", [*PROFILES, ROOT / ACTIVE], ids=lambda path: path.name)
+def test_claims_of_a_profile_are_in_the_registry(path: Path) -> None:
+    claims = read_yaml(path)["claims"]
+    assert claims
+    assert len(set(claims)) == len(claims)
+    assert set(claims) <= set(load_registry(ROOT / "claims" / "registry.yaml").entries)
+
+
+def test_the_active_profile_is_a_shipped_one() -> None:
+    active = load_profile(ROOT / ACTIVE)
+    assert active == load_profile(ROOT / "profiles" / f"{active.profile}.yaml")
+
+
+def test_notebooks_of_the_registry_exist() -> None:
+    registry = load_registry(ROOT / "claims" / "registry.yaml")
+    for entry in registry.entries.values():
+        assert (ROOT / "notebooks" / f"{entry.notebook}.py").exists()
+        assert importlib.util.find_spec(f"crosslayer.paper.{entry.notebook}") is not None
+
+
+def test_dvc_asks_no_other_host() -> None:
+    config = configparser.ConfigParser()
+    config.read_string((ROOT / ".dvc" / "config").read_text(encoding="utf-8").replace("\n    ", "\n"))
+    assert config["core"]["analytics"] == "false"
+    assert config["core"]["check_update"] == "false"
+    assert config.sections() == ["core"]
+
+
+def _tracked() -> list[Path]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a git checkout")
+    return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def test_no_path_of_a_machine() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in _tracked()
+        if path.name != "test_pipeline.py"
+        for match in MACHINE.finditer(path.read_bytes().decode("utf-8", errors="ignore"))
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("cd /home/ann/x", True),
+        ('"/tmp/x"', True),
+        ("=/work/a", True),
+        ("results/work/x", False),
+        ("a~/tmp-x/", False),
+    ],
+)
+def test_machine_paths_are_recognised(text: str, found: bool) -> None:
+    assert bool(MACHINE.search(text)) == found
+
+
+@pytest.mark.parametrize("stage", ["probe", "claim", "verdicts"])
+def test_linear_algebra_has_one_thread_whatever_the_machine(stage: str) -> None:
+    """Else a number's last digits, and with them a prediction near a tie, would depend on the cores."""
+    code = (
+        f"import crosslayer.stages.{stage}, numpy, scipy.linalg, threadpoolctl as t; "
+        "print({found['num_threads'] for found in t.threadpool_info() if found['user_api'] == 'blas'})"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "4"}
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert ended.stdout == "{1}\n"

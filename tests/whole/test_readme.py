@@ -1,0 +1,352 @@
+"""What the README and the pages tell a reader to type and to open: commands, paths, links; and pages made anew."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from importlib.util import module_from_spec, spec_from_file_location
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from benchmarks.__main__ import BENCHMARKS
+from crosslayer import cli
+from crosslayer.config import read_yaml
+from repository import ROOT
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
+LINKED = [*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", ROOT / "claims" / "ledger" / "README.md"]
+READ_ONLY = (
+    "profile",
+    "doctor",
+    "clean",
+    "claims list",
+    "claims show",
+    "claims diff",
+    "claims export",
+    "claims schema",
+)
+"""Commands that are really run, in a folder of their own: cheap, and they write nothing but params.yaml there."""
+PLACEHOLDERS = {
+    "URL": "https://example.org/x.git",
+    "DIR": "dir",
+    "NAME": "name",
+    "TEXT": "text",
+    "REPORT.txt": "r.txt",
+}
+FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PATH = re.compile(r"`([\w.][\w./*-]*)`")
+
+
+def commands(text: str) -> list[list[str]]:
+    """The words of every command in the ``sh`` blocks of a page."""
+    lines = [line for block in FENCE.findall(text) for line in block.splitlines()]
+    words = [shlex.split(line, comments=True) for line in lines]
+    parts = [
+        list(part) for line in words for both, part in groupby(line, key=lambda word: word == "&&") if not both
+    ]
+    return [command for command in parts if command]
+
+
+def cases(*programs: str) -> list[Any]:
+    """The commands of all pages that start one of these programs, each once."""
+    found = {
+        tuple(command): path.relative_to(ROOT)
+        for path in PAGES
+        for command in commands(path.read_text(encoding="utf-8"))
+        if command[0] in programs
+    }
+    return [pytest.param(command, id=" ".join(command)) for command in found]
+
+
+def test_no_program_is_left_out() -> None:
+    known = {
+        "crosslayer",
+        "make",
+        "dvc",
+        "pytest",
+        "python",
+        "git",
+        "cd",
+        ".",
+        "xdg-open",
+        "export",
+        "ray",
+        "srun",
+    }
+    assert {command[0] for path in PAGES for command in commands(path.read_text(encoding="utf-8"))} <= known
+
+
+@pytest.mark.parametrize("command", cases("ray", "srun"))
+def test_commands_of_ray_are_known_to_it(command: tuple[str, ...]) -> None:
+    scripts = pytest.importorskip("ray.scripts.scripts", reason="the extra ray is not installed")
+    name, *rest = command[command.index("ray") + 1 :]
+    scripts.cli.commands[name].make_context(name, rest)
+
+
+def test_commands_are_found() -> None:
+    text = (
+        "a\n```sh\nmake x && dvc y   # z; and && more\n\ncrosslayer q --set 'a=[1, 2]'\n```\n```python\nno\n```\n"
+    )
+    assert commands(text) == [["make", "x"], ["dvc", "y"], ["crosslayer", "q", "--set", "a=[1, 2]"]]
+
+
+def parse(words: tuple[str, ...]) -> str:
+    """The full name of the command, whose arguments and options are checked; an error where one is wrong."""
+    command: Any = typer.main.get_command(cli.app)
+    names, rest = [], [PLACEHOLDERS.get(word, word) for word in words[1:]]
+    while hasattr(command, "commands"):
+        command = command.commands[rest[0]]
+        names.append(rest.pop(0))
+    command.make_context(names[-1], rest)
+    return " ".join(names)
+
+
+@pytest.mark.parametrize("words", cases("crosslayer"))
+def test_crosslayer_commands_exist_with_their_options(words: tuple[str, ...]) -> None:
+    parse(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "claims lost",
+        "claims show",
+        "claims list --jason",
+        "claims export --format",
+        "profile use a b",
+        "sweep run x --workers y",
+    ],
+)
+def test_a_wrong_command_is_noticed(words: str) -> None:
+    with pytest.raises(Exception, match=r"lost|Missing|No such option|requires|unexpected|valid integer"):
+        parse(("crosslayer", *words.split()))
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the active profile, all profiles, the registry and the recorded runs."""
+    shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    (tmp_path / "claims").mkdir()
+    shutil.copy(ROOT / "claims" / "registry.yaml", tmp_path / "claims")
+    (tmp_path / "claims" / "ledger").symlink_to(ROOT / "claims" / "ledger")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "words", [case for case in cases("crosslayer") if " ".join(case.values[0][1:]).startswith(READ_ONLY)]
+)
+def test_cheap_commands_run(
+    words: tuple[str, ...], place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As they stand; where a comment promises an error, that error."""
+    monkeypatch.setattr(sys, "argv", ["crosslayer", *(PLACEHOLDERS.get(word, word) for word in words[1:])])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    promised = promised_error(words)
+    out, err = capsys.readouterr()
+    assert (ended.value.code or 0, err.strip()) == ((2, promised) if promised else (0, ""))
+    assert out or promised
+
+
+def promised_error(words: tuple[str, ...]) -> str:
+    """The error in the comment behind a command; empty without one."""
+    for path in PAGES:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            before, _, comment = line.partition("  #")
+            if comment.startswith(" error: ") and shlex.split(before) == list(words):
+                return comment.strip()
+    return ""
+
+
+@pytest.mark.parametrize("words", cases("make"))
+def test_make_targets_exist(words: tuple[str, ...]) -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert len(words) == 2
+    assert re.search(rf"^{re.escape(words[1])}:", makefile, re.MULTILINE)
+
+
+@pytest.mark.parametrize("words", cases("dvc"))
+def test_dvc_commands_exist_with_their_options(words: tuple[str, ...]) -> None:
+    from dvc.cli.parser import get_main_parser
+
+    options = get_main_parser().parse_args([PLACEHOLDERS.get(word, word) for word in words[1:]])
+    stages = read_yaml(ROOT / "dvc.yaml")["stages"]
+    assert {target.partition("@")[0] for target in getattr(options, "targets", None) or ()} <= set(stages)
+
+
+@pytest.mark.parametrize("words", cases("python", "pytest", "cd", ".", "xdg-open", "git"))
+def test_files_that_are_run_or_opened_exist(words: tuple[str, ...]) -> None:
+    """In the repository or in the example; the environment and the report are made."""
+    made = (".venv/bin/activate", "paper/build/report.html")
+    for word in words[1:]:
+        if re.fullmatch(r"[\w./-]*[./][\w./-]*", word) and word not in made:
+            assert (ROOT / word).exists() or (ROOT / "examples" / "another-paper" / word).exists()
+
+
+# Links and paths
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    heads = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
+
+
+def broken_links(path: Path) -> Iterator[str]:
+    """The relative links of a page that lead nowhere."""
+    for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8")):
+        if re.match(r"https?://", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = path.parent / name if name else path
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            yield link
+
+
+@pytest.mark.parametrize("path", LINKED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    assert list(broken_links(path)) == []
+
+
+def test_broken_links_are_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# A head, with: signs\n[a](#a-head-with-signs) [b](#b) [c](page.md) [d](none.md) [e](https://x)\n"
+    )
+    assert list(broken_links(page)) == ["#b", "none.md"]
+
+
+def named_paths(text: str) -> set[str]:
+    """What is set as code in tables and looks like a path."""
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    return {
+        name
+        for row in rows
+        for name in PATH.findall(row)
+        if "/" in name or re.search(r"\.(py|ya?ml|md|txt|j2)$", name)
+    }
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_paths_in_tables_exist(path: Path) -> None:
+    """Below the repository or beside the page; what stages make aside."""
+    outputs = ("results/", "paper/build/", "trials/", "predictions.parquet")
+    for name in named_paths(path.read_text(encoding="utf-8")):
+        if path.name != "schemas.md" and not name.startswith(outputs):
+            assert (ROOT / name).exists() or (path.parent / name).exists(), name
+
+
+def test_the_contributing_table_names_what_there_is() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for name in named_paths(text) - {"run.py"}:
+        assert any(
+            (base / name).exists()
+            for base in (ROOT, ROOT / "src" / "crosslayer", ROOT / "src" / "crosslayer" / "data")
+        ), name
+
+
+# Pages made from the code
+
+
+@pytest.fixture(scope="module")
+def generate() -> Any:
+    spec = spec_from_file_location("generate", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_pages_are_as_the_code_makes_them(generate: Any) -> None:
+    """`python docs/generate.py` writes them."""
+    pages = generate.pages()
+    assert {path.name for path in pages} == {"README.md", "speed.md", "verdicts.md", "cli.md", "schemas.md"}
+    for path, text in pages.items():
+        assert path.read_text(encoding="utf-8") == text, path
+
+
+def test_a_stale_output_is_made_anew(generate: Any) -> None:
+    page = (
+        "x\n\n```python\nn = 2\nprint(n)\n```\n\n```text\n1\n```\n\n```python\nprint(n + 1)\n```\n\n```text\n```\n"
+    )
+    made = generate.with_outputs(page)
+    assert made == page.replace("text\n1\n", "text\n2\n").replace("text\n```", "text\n3\n```")
+
+
+def test_every_recorded_benchmark_is_quoted(generate: Any) -> None:
+    quoted = {
+        match["name"]
+        for path, text in generate.pages().items()
+        for match in generate.FIGURES.finditer(text)
+        if path.name in ("README.md", "speed.md", "verdicts.md")
+    }
+    assert quoted == {path.stem for path in (ROOT / "benchmarks" / "recorded").glob("*.json")} == set(BENCHMARKS)
+
+
+def test_a_stale_figure_is_made_anew(generate: Any) -> None:
+    page = "<!-- benchmarks: paper -->\n| 1 |\n<!-- end -->\nrest"
+    made = generate.with_figures(page)
+    recorded = json.loads((ROOT / "benchmarks" / "recorded" / "paper.json").read_text(encoding="utf-8"))
+    assert made.startswith("<!-- benchmarks: paper -->\n")
+    assert made.endswith("<!-- end -->\nrest")
+    assert "| 1 |" not in made
+    assert "**mBERT's size" in made
+    assert "**Memory of" in made
+    for sheet in recorded["sheets"]:
+        for row in sheet["rows"]:
+            assert " | ".join(row) in made
+    assert generate.with_figures(made) == made
+
+
+def test_every_command_and_its_options_are_in_the_reference(generate: Any) -> None:
+    """Against the command line itself."""
+
+    def leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+        if not hasattr(command, "commands"):
+            yield name, command
+        for word, inner in getattr(command, "commands", {}).items():
+            yield from leaves(inner, f"{name} {word}")
+
+    page = generate.cli_page()
+    found = dict(leaves(typer.main.get_command(cli.app), "crosslayer"))
+    assert {line[3:] for line in page.splitlines() if line.startswith("## ")} == set(found)
+    for name, command in found.items():
+        section = page.partition(f"## {name}\n")[2].partition("\n## ")[0]
+        for parameter in command.params:
+            option = parameter.opts[0]
+            assert f"`{option if option.startswith('-') else option.upper()}`" in section, (name, option)
+
+
+def test_every_field_is_in_the_reference(generate: Any) -> None:
+    page = generate.schemas_page()
+    for name, fields in {
+        "TaskSpec": "epochs", "Entry": "rule", "Expected": "ranges", "Part": "estimate", "TrialRecord": "outcome",
+    }.items():  # fmt: skip
+        section = page.partition(f"### {name}\n")[2].partition("\n### ")[0]
+        assert f"| `{fields}` |" in section
+    assert "| `epochs` | whole number, at least 1 | required |" in page
+
+
+def test_the_files_of_recorded_runs_are_those_described(generate: Any) -> None:
+    patterns = {name: re.compile(re.sub(r"[A-Z]{2,}", "[^/]+", re.escape(name))) for name in generate.LEDGER}
+    used = set()
+    for entry in sorted(path for path in (ROOT / "claims" / "ledger").iterdir() if path.is_dir()):
+        for path in sorted(path for path in entry.rglob("*") if path.is_file()):
+            name = path.relative_to(entry).as_posix()
+            fitting = {key for key, pattern in patterns.items() if pattern.fullmatch(name)}
+            assert fitting, name
+            used |= fitting
+    calibration = {"scores-KEY.parquet", "confidences-STAGE-TASK.parquet"}
+    assert used >= set(patterns) - calibration, "older entries keep neither"

@@ -1,0 +1,208 @@
+"""The whole pipeline on the tiny profile, in copies of the repository: what it leaves, what it runs again, what it
+reaches, and what a kill costs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from claimtrack.registry import load_registry
+from clones import (
+    ALONE,
+    ROOT,
+    alive,
+    can_be_alone,
+    crosslayer,
+    environment,
+    evidence,
+    family,
+    make_clone,
+    repro,
+    run,
+    status,
+    strangers,
+    trials,
+    wait_for,
+)
+from crosslayer.sweep.processes import INTERVAL
+
+pytestmark = pytest.mark.slow
+
+SMALLER = {
+    "profile": "smaller",
+    "tasks": "{pos: {sizes: {train: 32, dev: 16, test: 16}, mode: frozen, epochs: 1, learning_rate: 0.01}}",
+    "sweep": "{layers: [1], seeds: [0]}",
+    "intermediate": "{targets: []}",
+    "claims": "[C04]",
+}  # fmt: skip
+"""A second profile for little time, as changes of the tiny one; it has no intermediate training."""
+
+
+@contextmanager
+def changed(path: Path, more: str) -> Iterator[None]:
+    """A file with something appended, for a while."""
+    original = path.read_bytes()
+    path.write_bytes(original + more.encode())
+    try:
+        yield
+    finally:
+        path.write_bytes(original)
+
+
+REACH_OUT = """
+import socket
+def connect(): socket.create_connection(("192.0.2.1", 80), 5)
+def resolve(): socket.getaddrinfo("example.org", 80)
+for call in (connect, resolve):
+    try:
+        call()
+    except OSError as error:
+        print(type(error).__name__)
+"""
+
+
+def test_nothing_leaves_127_0_0_1(clone: Path, tmp_path: Path) -> None:
+    """Neither while the pipeline ran, notebooks and DVC included, nor in the tests before this one."""
+    assert not strangers(clone).exists(), strangers(clone).read_text(encoding="utf-8")
+    elsewhere = tmp_path / "clone"
+    elsewhere.mkdir()
+    assert run(elsewhere, sys.executable, "-c", REACH_OUT).stdout == "OSError\nOSError\n"
+    assert strangers(elsewhere).read_text(encoding="utf-8") == "192.0.2.1\nexample.org\n"
+
+
+@pytest.mark.skipif(not can_be_alone(), reason="no rights to make a network namespace")
+def test_the_namespace_holds_what_the_guard_does_not_see(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [*ALONE, sys.executable, "-I", "-c", REACH_OUT], capture_output=True, text=True, check=False
+    )
+    assert ended.stdout == "OSError\ngaierror\n"
+
+
+def test_the_report_names_every_claim(clone: Path) -> None:
+    for name in ("report.html", "report.tex"):
+        text = (clone / "paper" / "build" / name).read_text(encoding="utf-8")
+        claims = load_registry(ROOT / "claims" / "registry.yaml").entries
+        assert not [claim for claim in claims if claim not in text]
+
+
+def test_evidence_of_every_claim_of_the_profile(clone: Path) -> None:
+    assert set(evidence(clone)) == {"C04", "C05", "Q01"}
+
+
+def test_nothing_runs_twice(clone: Path) -> None:
+    assert status(clone) == 0
+    assert repro(clone) == []
+
+
+@pytest.mark.parametrize("year", [1990, 2037])
+def test_clocks_decide_nothing(clone: Path, year: int) -> None:
+    """As if everything had been written long ago, or by a clock that was set back since."""
+    moment = time.mktime((year, 1, 1, 0, 0, 0, 0, 1, -1))
+    kept = {path: path.stat() for path in clone.rglob("*") if path.is_file() and ".git" not in path.parts}
+    for path in kept:
+        os.utime(path, (moment, moment))
+    try:
+        assert status(clone) == 0
+        assert repro(clone) == []
+    finally:
+        for path, stat in kept.items():
+            if path.exists():
+                os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+
+
+@pytest.mark.parametrize("name", ["src/crosslayer/training/finetuned.py", "notebooks/gains.py", "paper/style.css"])
+def test_a_changed_source_is_noticed(clone: Path, name: str) -> None:
+    with changed(clone / name, "\n# a comment\n"):
+        assert status(clone) == 1
+    assert status(clone) == 0
+
+
+def test_another_profile_and_back_runs_nothing(clone: Path) -> None:
+    before = evidence(clone)
+    options = [word for key, value in SMALLER.items() for word in ("--set", f"{key}={value}")]
+    crosslayer(clone, "profile", "use", "tiny", *options)
+    assert "sweep@smaller-pos" in repro(clone)
+    assert status(clone) == 0
+    crosslayer(clone, "profile", "use", "tiny")
+    assert repro(clone) == []
+    assert status(clone) == 0
+    assert "tiny" in (clone / "paper" / "build" / "report.html").read_text(encoding="utf-8")
+    assert evidence(clone) == before
+
+
+def test_a_recorded_run_holds_no_text_and_no_path(clone: Path) -> None:
+    before = evidence(clone)
+    crosslayer(clone, "record", "kept", "--title", "A run to keep")
+    entry = clone / "claims" / "ledger" / "kept"
+    try:
+        assert set(repro(clone)) == {"verdicts@tiny", "report@tiny"}
+        for claim, content in before.items():
+            kept = (entry / "claims" / claim / "evidence.json").read_text(encoding="utf-8")
+            assert kept.replace(' "run": "kept",\n', "") == content.decode()
+        texts = _sentences(clone)
+        assert len(texts) > 100
+        for path in (path for path in entry.rglob("*") if path.is_file()):
+            words = " ".join(_strings(path)) if path.suffix == ".parquet" else path.read_bytes().decode("latin-1")
+            assert str(clone) not in words
+            assert not [text for text in texts if text in words], path
+    finally:
+        shutil.rmtree(entry)
+    assert set(repro(clone)) <= {"verdicts@tiny", "report@tiny"}
+
+
+def _sentences(clone: Path) -> set[str]:
+    """Every text of the examples."""
+    found = {text for path in clone.glob("results/tiny/data/*.parquet") for text in _strings(path)}
+    return {text for text in found if len(text) > 12 and " " in text}
+
+
+def _strings(path: Path) -> set[str]:
+    """All strings of a table, also in lists."""
+    found: set[str] = set()
+    for column in pq.read_table(path).columns:
+        kind = column.type
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+            if pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type):
+                found |= {" ".join(words) for words in column.to_pylist() if words is not None}
+        elif pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            found |= {text for text in column.to_pylist() if isinstance(text, str)}
+    return found
+
+
+def test_a_killed_run_goes_on_where_it_stopped(clone: Path, tmp_path: Path) -> None:
+    """A second clone is killed in the sweep; what it has then is also what an undisturbed one has."""
+    other = make_clone(tmp_path / "clone")
+    with (tmp_path / "log").open("w") as log:
+        dvc = subprocess.Popen(["dvc", "repro"], cwd=other, env=environment(other), stdout=log, stderr=log)
+        wait_for(lambda: len(trials(other)) >= 1, 900)
+        below = family(dvc)[1:]
+        for process in below:
+            process.suspend()  # trials take a twentieth of a second, noticing dvc's death a second
+        os.kill(dvc.pid, signal.SIGKILL)
+        dvc.wait()
+        time.sleep(1.5 * INTERVAL)
+        for process in below:
+            process.resume()
+    assert below
+    wait_for(lambda: not any(alive(process) for process in below), 15)
+    finished = trials(other)
+    assert 1 <= len(finished) < 12
+    time.sleep(3)
+    assert trials(other) == finished
+    assert "sweep@tiny-pos" in repro(other)
+    after = trials(other)
+    assert {key: after[key] for key in finished} == finished
+    assert after.keys() == trials(clone).keys()
+    assert evidence(other) == evidence(clone)
+    assert status(other) == 0
