@@ -41,7 +41,7 @@ def surroundings(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """The environment of a process that may reach this hub only; at the end nothing else was tried."""
     log = tmp_path_factory.mktemp("guard") / "strangers.txt"
     own = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-    path = os.pathsep.join([str(TESTS.parent / "src"), str(TESTS / "hub_guard")])
+    path = os.pathsep.join([str(TESTS.parent / "src"), str(TESTS / "support" / "hub_guard")])
     yield own | {
         "PYTHONPATH": path,
         "HUB_GUARD_LOG": str(log),
@@ -60,7 +60,7 @@ def surroundings(hub: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 @pytest.fixture(scope="module")
 def ask(surroundings: dict[str, str]) -> Iterator[Ask]:
     """Call the loading code in a process of its own, with a given cache."""
-    command = [sys.executable, str(TESTS / "hub_client.py")]
+    command = [sys.executable, str(TESTS / "support" / "hub_client.py")]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=surroundings
     ) as process:
