@@ -12,7 +12,7 @@ import numpy.typing as npt
 from setting import Setting
 
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Check, Evidence, Part
+from claimtrack.evidence import Check, Evidence, Measurement
 from crosslayer import stats
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, ece10_equal_mass_v1, softmax, top_label
 from crosslayer.metrics.recalibration import fit_temperature
@@ -39,7 +39,7 @@ def measure(claim: str, setting: Setting) -> Evidence:
     )  # fmt: skip
 
 
-def calibration_error(setting: Setting) -> tuple[tuple[Part, ...], tuple[Check, ...]]:
+def calibration_error(setting: Setting) -> tuple[tuple[Measurement, ...], tuple[Check, ...]]:
     """C01: the plug-in error of a calibrated classifier, and the debiased one beside it."""
     rng = generator("calibration")
     samples = [top_label(softmax(logits), gold) for logits, gold in _test_sets(setting.repeats, rng)]
@@ -52,7 +52,7 @@ def calibration_error(setting: Setting) -> tuple[tuple[Part, ...], tuple[Check, 
     ), ()
 
 
-def unchanged_accuracy(setting: Setting) -> tuple[tuple[Part, ...], tuple[Check, ...]]:
+def unchanged_accuracy(setting: Setting) -> tuple[tuple[Measurement, ...], tuple[Check, ...]]:
     """C02: the predicted labels at fitted and at extreme temperatures."""
     moved = dict.fromkeys(("fitted", "0.1", "10"), 0)
     for logits, gold in _test_sets(setting.repeats, generator("temperature")):
@@ -67,7 +67,7 @@ def unchanged_accuracy(setting: Setting) -> tuple[tuple[Part, ...], tuple[Check,
     )  # fmt: skip
 
 
-def selection(setting: Setting) -> tuple[tuple[Part, ...], tuple[Check, ...]]:
+def selection(setting: Setting) -> tuple[tuple[Measurement, ...], tuple[Check, ...]]:
     """C03: the best of M settings minus a baseline, where all have the same true accuracy."""
     shape = (setting.repeats, N_SETTINGS + 1)
     scores = 100 * generator("selection").binomial(MANY_ITEMS, ACCURACY, shape) / MANY_ITEMS
@@ -77,12 +77,12 @@ def selection(setting: Setting) -> tuple[tuple[Part, ...], tuple[Check, ...]]:
     note = "The true gain is 0. Each setting is scored on test items of its own."
     return (
         seed_part("apparent_gain", "points", apparent, judged=True, n_items=MANY_ITEMS, note=note),
-        Part(measure="apparent_gain_in_theory", estimate=expected, unit="points", n_items=MANY_ITEMS,
+        Measurement(measure="apparent_gain_in_theory", estimate=expected, unit="points", n_items=MANY_ITEMS,
              note="Mean of the largest of eleven normal scores."),
     ), ()  # fmt: skip
 
 
-Found = Callable[[Setting], tuple[tuple[Part, ...], tuple[Check, ...]]]
+Found = Callable[[Setting], tuple[tuple[Measurement, ...], tuple[Check, ...]]]
 MEASURED: dict[str, tuple[str, Found]] = {
     "C01": ("plug_in_error_v1", calibration_error),
     "C02": ("labels_moved_v1", unchanged_accuracy),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import hypot
 
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from claimtrack.relevance import Setting
 from claimtrack.results import RunResults
 from claimtrack.wording import name
@@ -61,12 +61,12 @@ def _moved(one: Evidence | None, two: Evidence | None) -> Iterator[Moved]:
             yield Moved(name(known), known.unit, values[0], values[1], _ratio(a, b))
 
 
-def _judged(evidence: Evidence | None) -> dict[Key, Part]:
+def _judged(evidence: Evidence | None) -> dict[Key, Measurement]:
     parts = evidence.parts if evidence else ()
     return {(p.measure, p.task, p.layer, p.model): p for p in parts if p.judged}
 
 
-def _ratio(a: Part | None, b: Part | None) -> float | None:
+def _ratio(a: Measurement | None, b: Measurement | None) -> float | None:
     if a is None or b is None or a.interval is None or b.interval is None:
         return None
     if a.estimate is None or b.estimate is None:

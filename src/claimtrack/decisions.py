@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from claimtrack.evidence import Part, Strict
+from claimtrack.evidence import Measurement, Strict
 from crosslayer.stats import holm, seeds_to_decide
 
 LEVEL = 0.05
@@ -47,7 +47,7 @@ class Decision(Strict):
 class Bounded(NamedTuple):
     """A part, and the range outside of which it is refuted: below ``low`` or above ``high``."""
 
-    part: Part
+    part: Measurement
     low: float
     high: float = inf
 
@@ -108,7 +108,7 @@ def decide_each(tasks: Mapping[str, Sequence[Bounded]], about_size: bool, n_part
     return Each("not reproduced" if "refuted" in found else "inconclusive", decisions)
 
 
-def decide_difference(part: Part, margin: float) -> Decision:
+def decide_difference(part: Measurement, margin: float) -> Decision:
     """Whether a difference is practically none, or which sign it has; below 0 improves.
 
     Equivalence is read first: practically none where both one-sided tests show it to lie within +- margin
@@ -127,7 +127,7 @@ def decide_difference(part: Part, margin: float) -> Decision:
     return Decision(decision="undecided", seeds=_needed(part, regions))
 
 
-def error_of(part: Part) -> tuple[float, float]:
+def error_of(part: Measurement) -> tuple[float, float]:
     """Standard error and degrees of freedom of a part, from its interval."""
     interval = part.interval
     assert interval is not None
@@ -135,7 +135,7 @@ def error_of(part: Part) -> tuple[float, float]:
     return (interval.high - interval.low) / 2 / float(stdtrit(df, (1 + interval.level) / 2)), df
 
 
-def p_below(part: Part, bound: float) -> float:
+def p_below(part: Measurement, bound: float) -> float:
     """One-sided p of the true value being at least ``bound``: small where it is shown to lie below."""
     error, df = error_of(part)
     if not error:
@@ -143,7 +143,7 @@ def p_below(part: Part, bound: float) -> float:
     return float(stdtr(df, (_estimate(part) - bound) / error))
 
 
-def p_above(part: Part, bound: float) -> float:
+def p_above(part: Measurement, bound: float) -> float:
     """One-sided p of the true value being at most ``bound``: small where it is shown to lie above."""
     error, df = error_of(part)
     if not error:
@@ -151,22 +151,22 @@ def p_above(part: Part, bound: float) -> float:
     return float(stdtr(df, (bound - _estimate(part)) / error))
 
 
-def p_of_zero(part: Part) -> float:
+def p_of_zero(part: Measurement) -> float:
     """Two-sided p of 0."""
     return min(1.0, 2 * min(p_below(part, 0), p_above(part, 0)))
 
 
-def is_above_zero(part: Part) -> bool:
+def is_above_zero(part: Measurement) -> bool:
     """Whether the 95 % interval lies above 0."""
     return part.interval is not None and part.interval.low > 0
 
 
-def is_below_zero(part: Part) -> bool:
+def is_below_zero(part: Measurement) -> bool:
     """Whether the 95 % interval lies below 0."""
     return part.interval is not None and part.interval.high < 0
 
 
-def _estimate(part: Part) -> float:
+def _estimate(part: Measurement) -> float:
     assert part.estimate is not None
     return part.estimate
 
@@ -201,7 +201,7 @@ def _seeds_of(bounded: Bounded, n_tasks: int, n_tests: int) -> int | None:
     return _needed(part, regions)
 
 
-def _needed(part: Part, regions: Callable[[float, float], list[tuple[float, float]]]) -> int | None:
+def _needed(part: Measurement, regions: Callable[[float, float], list[tuple[float, float]]]) -> int | None:
     """Seeds that would decide a part, at least one more than there are; None for one that no seed enters."""
     if part.n_seeds < 2:
         return None

@@ -42,7 +42,7 @@ class Interval(Strict):
         return self
 
 
-class Part(Strict):
+class Measurement(Strict):
     """One measured quantity: a claim has one or many.
 
     Attributes:
@@ -118,7 +118,7 @@ class Evidence(Strict):
     metric: str
     status: Literal["measured", "missing"]
     headline: int | None = None
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Measurement, ...] = ()
     checks: tuple[Check, ...] = ()
     facts: dict[str, float | int | str | bool] = {}
     missing: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ class Evidence(Strict):
         measured = (part for part in self.parts if part.judged and part.estimate is not None)
         return min((part.n_seeds for part in measured), default=0)
 
-    def judged(self, measure: str) -> tuple[Part, ...]:
+    def judged(self, measure: str) -> tuple[Measurement, ...]:
         """The parts of that measure that the verdict may use."""
         return tuple(part for part in self.parts if part.judged and part.measure == measure)
 

@@ -22,7 +22,7 @@ from scipy.stats import t
 
 from claimtrack.checks import CHECKS_MEASURE
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Interval, Part
+from claimtrack.evidence import Evidence, Interval, Measurement
 from claimtrack.files import write_text
 from claimtrack.registry import load_registry, read_text
 from claimtrack.relevance import Setting
@@ -64,7 +64,7 @@ def pin(registry_path: Path, results: RunResults[Setting], reason: str, changelo
     return changes
 
 
-def prediction_range(part: Part, n_parts: int) -> tuple[float, float]:
+def prediction_range(part: Measurement, n_parts: int) -> tuple[float, float]:
     """Where the estimate of a new run should fall; see the module's docstring. Needs estimate and interval."""
     if part.estimate is None or part.interval is None:
         raise ValueError(f"{part.measure} has no interval")

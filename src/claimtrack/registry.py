@@ -121,7 +121,7 @@ class Expected(Record):
 
     Attributes:
         profile, run: the run; ``run`` is ``None`` for a present run of the profile.
-        measure, task: names of the `Part`; ``checks`` is the share of checks passed.
+        measure, task: names of the `Measurement`; ``checks`` is the share of checks passed.
         low, high: the range, in the part's unit.
         basis, reason: where the range comes from, and why it is as wide as it is.
     """

@@ -26,7 +26,7 @@ from claimtrack.decisions import (
     is_above_zero,
     is_below_zero,
 )
-from claimtrack.evidence import Evidence, Interval, Part, Strict
+from claimtrack.evidence import Evidence, Interval, Measurement, Strict
 from claimtrack.registry import Entry, RelevanceValue, RuleName, Sign, VerdictName
 from claimtrack.relevance import Conditions, Setting, relevance_of
 from claimtrack.wording import decisions_sentence, sentence, task_title, value
@@ -154,7 +154,7 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting) -> Judgemen
     )
 
 
-def _too_few_seeds(part: Part, rule: Rule) -> bool:
+def _too_few_seeds(part: Measurement, rule: Rule) -> bool:
     return part.n_seeds < MIN_SEEDS and not (rule.seedless and part.n_seeds == 0)
 
 
@@ -211,14 +211,14 @@ def _gain_in_range(entry: Entry, evidence: Evidence, rule: Rule) -> Judgement:
 
 def _judged_each(tasks: Mapping[str, list[Bounded]], about_size: bool, n_parts: int = 1) -> Judgement:
     each: Each = decide_each(tasks, about_size, n_parts)
-    by_measure: dict[str, list[Part]] = {}
+    by_measure: dict[str, list[Measurement]] = {}
     for bounded in chain(*tasks.values()):
         by_measure.setdefault(bounded.part.measure, []).append(bounded.part)
     shown = sentence(chain(*by_measure.values()))
     return Judgement(each.verdict, f"{shown}; {decisions_sentence(each.decisions)}.", each.decisions)
 
 
-def _towards(part: Part, sign: Sign) -> Part:
+def _towards(part: Measurement, sign: Sign) -> Measurement:
     """The part, turned round where a negative value is claimed, so that above 0 is as claimed."""
     if sign == "+" or part.estimate is None or part.interval is None:
         return part
@@ -371,7 +371,7 @@ class Rule:
         """Whether it reads checks instead of parts."""
         return not (self.measures or self.claimed)
 
-    def parts(self, entry: Entry, evidence: Evidence) -> list[Part]:
+    def parts(self, entry: Entry, evidence: Evidence) -> list[Measurement]:
         """The parts with a value that it reads."""
         if self.claimed:
             valued = [part for part in evidence.parts if part.judged and part.estimate is not None]
@@ -408,36 +408,36 @@ RULES: dict[RuleName, Rule] = {
 }  # fmt: skip
 
 
-def _measured(evidence: Evidence, *measures: str) -> list[Part]:
+def _measured(evidence: Evidence, *measures: str) -> list[Measurement]:
     return [part for measure in measures for part in evidence.judged(measure) if part.estimate is not None]
 
 
-def _by_task(evidence: Evidence, measure: str) -> dict[str, Part]:
+def _by_task(evidence: Evidence, measure: str) -> dict[str, Measurement]:
     """The parts that can be tested, by task."""
     parts = _measured(evidence, measure)
     return {part.task: part for part in parts if part.task is not None and part.interval is not None}
 
 
-def _has_p(parts: Iterable[Part]) -> bool:
+def _has_p(parts: Iterable[Measurement]) -> bool:
     parts = list(parts)
     return bool(parts) and all(part.p_value is not None for part in parts)
 
 
-def _significant(parts: Iterable[Part]) -> bool:
+def _significant(parts: Iterable[Measurement]) -> bool:
     parts = list(parts)
     return bool(parts) and all(part.p_value is not None and part.p_value < LEVEL for part in parts)
 
 
-def _has_sign(part: Part, sign: Sign) -> bool:
+def _has_sign(part: Measurement, sign: Sign) -> bool:
     """Whether the interval lies wholly on that side of 0."""
     return is_above_zero(part) if sign == "+" else is_below_zero(part)
 
 
-def _is_claimed(part: Part, entry: Entry) -> bool:
+def _is_claimed(part: Measurement, entry: Entry) -> bool:
     return entry.claimed.has_range(part.measure, part.unit)
 
 
-def _holds(part: Part, entry: Entry) -> bool:
+def _holds(part: Measurement, entry: Entry) -> bool:
     """Whether the interval lies wholly inside what is claimed of the measure: a sign, else a range."""
     if sign := entry.claimed.signs.get(part.measure):
         return _has_sign(part, sign)
@@ -445,7 +445,7 @@ def _holds(part: Part, entry: Entry) -> bool:
     return part.interval is not None and low <= part.interval.low and part.interval.high <= high
 
 
-def _fails(part: Part, entry: Entry) -> bool:
+def _fails(part: Measurement, entry: Entry) -> bool:
     """Whether it lies wholly outside."""
     if sign := entry.claimed.signs.get(part.measure):
         return is_below_zero(part) if sign == "+" else is_above_zero(part)
@@ -461,5 +461,5 @@ def _claimed_range(entry: Entry) -> str:
     return f"claimed: {low:g} to {high:g}; "
 
 
-def _outside(part: Part, low: float, high: float) -> bool:
+def _outside(part: Measurement, low: float, high: float) -> bool:
     return part.interval is not None and not (part.interval.low <= high and part.interval.high >= low)

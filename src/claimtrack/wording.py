@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from claimtrack.registry import THE_PAPER, Literature, RelevanceValue
 from crosslayer.stats import MAX_SEEDS
 from crosslayer.tasks import TASKS
@@ -33,7 +33,7 @@ SEALED = {
 """What is said of `Verdict.sealed`."""
 
 
-def sentence(parts: Iterable[Part], *, capital: bool = True) -> str:
+def sentence(parts: Iterable[Measurement], *, capital: bool = True) -> str:
     """``Dev-selected gain (points): XNLI +0.61 [+0.12, +1.10], NER ...; next measure ...``, no full stop; without
     ``capital`` to stand within another one."""
     groups = groupby(parts, key=lambda part: (part.measure, part.unit))
@@ -43,7 +43,7 @@ def sentence(parts: Iterable[Part], *, capital: bool = True) -> str:
     return text[:1].upper() + text[1:] if capital else text
 
 
-def name(part: Part) -> str:
+def name(part: Measurement) -> str:
     """``dev_selected_gain XNLI``: the measure, and the task where there is one."""
     return " ".join(filter(None, (part.measure, task_title(part.task))))
 
@@ -139,7 +139,7 @@ def number(value: float, unit: str) -> str:
     return (text if text.strip("+-0.") else text.lstrip("+-")).replace("-", "−")
 
 
-def value(part: Part) -> str:
+def value(part: Measurement) -> str:
     """``XNLI +0.61 [+0.12, +1.10] p = 0.012``, as far as the part has them."""
     shown = [task_title(part.task)]
     shown.append("missing" if part.estimate is None else number(part.estimate, part.unit))

@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from scipy.stats import norm
 
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Interval, Part, read_evidence
+from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence
 from claimtrack.importer import read_report
 from claimtrack.registry import Claimed, Entry, load_registry
 from claimtrack.relevance import CONDITIONS
@@ -47,14 +47,14 @@ def entry(claimed: dict[str, Any], when: str = "any", **changes: Any) -> Entry:
     return Entry.model_validate(content)
 
 
-def part(span: Span, measure: str = "size", unit: str = "m", **more: Any) -> Part:
+def part(span: Span, measure: str = "size", unit: str = "m", **more: Any) -> Measurement:
     interval = None if span is None else Interval(low=span[0], high=span[1], method="test")
     estimate = None if span is None else sum(span) / 2
     values = {"estimate": estimate, "n_seeds": 3, "judged": True, **more}
-    return Part(measure=measure, unit=unit, interval=interval, **values)
+    return Measurement(measure=measure, unit=unit, interval=interval, **values)
 
 
-def evidence(*parts: Part) -> Evidence:
+def evidence(*parts: Measurement) -> Evidence:
     return Evidence(claim="C01", profile="small", metric="size_v1", status="measured", parts=parts)
 
 

@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from claimtrack.compare import compare
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Interval, Part
+from claimtrack.evidence import Evidence, Interval, Measurement
 from claimtrack.export import COLUMNS, to_csv, to_json, to_jsonld, to_rows
 from claimtrack.importer import BLANK, MARKS, read_report, skeleton
 from claimtrack.registry import Registry, json_schema, load_registry
@@ -160,7 +160,7 @@ def test_a_report_that_is_no_text(tmp_path: Path) -> None:
 def a_run(registry: Registry, name: str, estimate: float | None, half: float = 1.0) -> RunResults:
     """A run that measured C05 on NER only."""
     bounds = None if estimate is None else Interval(low=estimate - half, high=estimate + half, method="made up")
-    part = Part(measure="dev_selected_gain", task="ner", estimate=estimate, interval=bounds, unit="points",
+    part = Measurement(measure="dev_selected_gain", task="ner", estimate=estimate, interval=bounds, unit="points",
                 n_seeds=5, judged=True)  # fmt: skip
     evidence = Evidence(
         claim="C05", profile=PROFILE.profile, run=name, metric="dev_selected_gain_v1", parts=(part,),

@@ -24,7 +24,7 @@ from claimtrack.checks import (
     verdict_problems,
 )  # fmt: skip
 from claimtrack.errors import ClaimError, ConfigError
-from claimtrack.evidence import Check, Evidence, Interval, Part, read_evidence, write_evidence
+from claimtrack.evidence import Check, Evidence, Interval, Measurement, read_evidence, write_evidence
 from claimtrack.pins import pin, prediction_range, round_trip
 from claimtrack.registry import Direction, Literature, Registry, load_registry
 from claimtrack.results import (
@@ -58,7 +58,7 @@ GAIN, HALF = 0.7, 0.6
 
 def gains(place: str = "fresh", **more: Any) -> Evidence:
     parts = tuple(
-        Part(
+        Measurement(
             measure="dev_selected_gain", task=task, estimate=gain, unit="points", n_seeds=3, judged=True,
             interval=Interval(low=gain - HALF, high=gain + HALF, method="t"),
         )
@@ -232,7 +232,7 @@ def test_a_recorded_value_without_a_pin_and_a_failed_check(root: Path, fresh: Pl
     pin_place(root, recorded)
     pin_place(root, fresh)
     registry = registry_of(root)
-    extra = Part(measure="new", estimate=1.0, unit="points", n_seeds=3, judged=True)
+    extra = Measurement(measure="new", estimate=1.0, unit="points", n_seeds=3, judged=True)
     record = gains("first", parts=(*gains().parts, extra))
     (problem,) = expected_problems(registry.entry("C05"), record, recorded)
     assert problem == "C05: new has no pinned value; run `crosslayer claims pin --run first --reason TEXT`"

@@ -15,14 +15,14 @@ from claimtrack.decisions import (
     p_below,
     p_of_zero,
 )
-from claimtrack.evidence import Part
+from claimtrack.evidence import Measurement
 from crosslayer import stats
 from crosslayer.paper.parts import gain_of, gain_part
 
 VALUES = np.array([0.3, 1.1, 0.7, -0.2, 0.9])
 
 
-def part(values: np.ndarray, items: float = 0.0) -> Part:
+def part(values: np.ndarray, items: float = 0.0) -> Measurement:
     return gain_part("gain", stats.seed_gain(values, items), judged=True)
 
 

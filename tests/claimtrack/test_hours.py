@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Interval, Part, write_evidence
+from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
 from claimtrack.registry import load_registry
 from claimtrack.results import hours_per_seed, load, recorded_place
 from claimtrack.runlog import combined_info, note_seconds, read_run
@@ -53,7 +53,7 @@ TRIALS = {
 def evidence(keys: tuple[str, ...] = tuple(sorted(TRIALS))) -> Evidence:
     """A gain of 0.7 points whose interval needs more than three seeds to decide."""
     interval = Interval(low=-0.3, high=1.7, method="t", df=4)
-    part = Part(
+    part = Measurement(
         measure="dev_selected_gain", task="pos", estimate=0.7, interval=interval, unit="points", n_seeds=3,
         judged=True,
     )  # fmt: skip

@@ -21,7 +21,7 @@ from jinja2 import UndefinedError
 
 from claimtrack.decisions import Decision
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Check, Evidence, Interval, Part
+from claimtrack.evidence import Check, Evidence, Interval, Measurement
 from claimtrack.registry import Claimed, Entry, Expected, Literature, Registry, Source, load_registry
 from claimtrack.report import figures, html, latex, numbers
 from claimtrack.report.bibliography import load_references
@@ -76,38 +76,38 @@ OFFLINE = profile("offline", "fragment", {"source": "packaged"}, "frozen")
 FULL = profile("paper", "hub", {"source": "hub", "name": "bert-base-multilingual-cased"}, "finetuned")
 
 
-def part(measure: str, task: str | None, place: int) -> Part:
+def part(measure: str, task: str | None, place: int) -> Measurement:
     middle = 0.4 * place - 0.3
     interval = Interval(low=middle - 0.84, high=middle + 0.84, method="two-way")
-    return Part(
+    return Measurement(
         measure=measure, task=task, estimate=middle, interval=interval, unit="points", minimum_detectable=1.2,
         p_value=0.013 * (place + 1), n_seeds=3, n_items=5010, judged=True, note="Seeds are paired across models.",
     )  # fmt: skip
 
 
-def layer_parts() -> list[Part]:
+def layer_parts() -> list[Measurement]:
     """Gains of two layers and a control in two tasks, one of them not measured."""
     common: dict[str, Any] = {"unit": "points", "n_seeds": 3, "n_items": 5010}
     span = Interval(low=0.25, high=1.75, method="two-way")
     return [
-        Part(measure="baseline_score", task="ner", model="baseline", estimate=61.234, **common),
-        Part(measure="layer_gain", task="ner", layer=8, model="layer_8", estimate=1.004, interval=span,
+        Measurement(measure="baseline_score", task="ner", model="baseline", estimate=61.234, **common),
+        Measurement(measure="layer_gain", task="ner", layer=8, model="layer_8", estimate=1.004, interval=span,
              p_value=0.01, p_adjusted=0.02, **common),
-        Part(measure="layer_gain", task="ner", layer=4, model="layer_4", estimate=None, unit="points"),
-        Part(measure="layer_gain", task="pos", layer=4, model="layer_4", estimate=-0.5, **common),
-        Part(measure="control_gain", task="pos", model="self", estimate=0.75, **{**common, "n_seeds": 2}),
+        Measurement(measure="layer_gain", task="ner", layer=4, model="layer_4", estimate=None, unit="points"),
+        Measurement(measure="layer_gain", task="pos", layer=4, model="layer_4", estimate=-0.5, **common),
+        Measurement(measure="control_gain", task="pos", model="self", estimate=0.75, **{**common, "n_seeds": 2}),
     ]  # fmt: skip
 
 
-def near_parts() -> list[Part]:
+def near_parts() -> list[Measurement]:
     """Accuracy on English and German and on the rest in PAWS-X."""
     span = Interval(low=87.5, high=90.25, method="t")
     common: dict[str, Any] = {"task": "pawsx", "unit": "points", "n_seeds": 3}
     return [
-        Part(measure="accuracy_en_de", model="baseline", estimate=88.875, interval=span, **common),
-        Part(measure="accuracy_rest", model="baseline", estimate=70.5, **common),
-        Part(measure="accuracy_rest", layer=6, model="layer_6", estimate=71.5, **common),
-        Part(measure="accuracy_rest", layer=4, model="layer_4", estimate=72.5, **{**common, "n_seeds": 2}),
+        Measurement(measure="accuracy_en_de", model="baseline", estimate=88.875, interval=span, **common),
+        Measurement(measure="accuracy_rest", model="baseline", estimate=70.5, **common),
+        Measurement(measure="accuracy_rest", layer=6, model="layer_6", estimate=71.5, **common),
+        Measurement(measure="accuracy_rest", layer=4, model="layer_4", estimate=72.5, **{**common, "n_seeds": 2}),
     ]
 
 
@@ -119,7 +119,7 @@ def evidence(claim: str, run: str, name: str) -> Evidence:
     ]
     if claim == "C06":
         parts += [
-            Part(measure="best_on_test_gain", task="ner", layer=layer, estimate=0.1 * layer, unit="points")
+            Measurement(measure="best_on_test_gain", task="ner", layer=layer, estimate=0.1 * layer, unit="points")
             for layer in range(1, 12)
         ]
     if claim == "C05":
@@ -685,9 +685,9 @@ def test_table_of_layers_has_the_papers_numbers_beside_ours(context: ReportConte
 def test_pos_stands_beside_the_papers_numbers_by_the_papers_rule_only(context: ReportContext) -> None:
     common: dict[str, Any] = {"task": "pos", "unit": "points", "n_seeds": 3}
     spans = [
-        Part(measure="baseline_score_by_pos_span_f1", model="baseline", estimate=65.5, **common),
-        Part(measure="layer_gain_by_pos_span_f1", layer=4, model="layer_4", estimate=-0.25, **common),
-        Part(measure="control_gain_by_pos_span_f1", model="self", estimate=0.25, **common),
+        Measurement(measure="baseline_score_by_pos_span_f1", model="baseline", estimate=65.5, **common),
+        Measurement(measure="layer_gain_by_pos_span_f1", layer=4, model="layer_4", estimate=-0.25, **common),
+        Measurement(measure="control_gain_by_pos_span_f1", model="self", estimate=0.25, **common),
     ]
     found = layer_table(context.runs[0], made_evidence([*layer_parts(), *spans]))
     assert found is not None
@@ -714,7 +714,7 @@ def test_a_wide_table_stands_in_parts_of_three_columns_on_paper(context: ReportC
     assert [[k for k in range(5) if f" {k}.25 " in part] for part in parts] == [[0, 1, 2], [3, 4]]
 
 
-def made_evidence(parts: list[Part]) -> Evidence:
+def made_evidence(parts: list[Measurement]) -> Evidence:
     return Evidence(claim="C05", profile="made-up", metric="m_v1", status="measured", parts=tuple(parts))
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Interval, Part, write_evidence
+from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
 from claimtrack.export import to_csv, to_json
 from claimtrack.plan import JudgedAt, Plan, counts_only, plan_due, plan_of
 from claimtrack.registry import Registry, load_registry
@@ -365,7 +365,7 @@ def write_run(folder: Path, records: Iterable[TrialRecord], run: str = "fresh") 
         folder.mkdir(parents=True)
         rows = [json.loads(record.model_dump_json()) for record in records]
         (folder / "trials.json").write_text(json.dumps(rows), encoding="utf-8")
-    gain = Part(
+    gain = Measurement(
         measure="dev_selected_gain", task="pos", estimate=1.0, unit="points", n_seeds=3, judged=True,
         interval=Interval(low=0.5, high=1.5, method="t"),
     )  # fmt: skip

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claimtrack.evidence import Check, Evidence, Interval, Part
+from claimtrack.evidence import Check, Evidence, Interval, Measurement
 from claimtrack.registry import Registry, load_registry
 from claimtrack.verdict import RULES, VERDICTS, Verdict, decide
 from claimtrack.wording import key_number
@@ -37,12 +37,12 @@ def profile(encoder: dict[str, Any] = MBERT, data: str = "hub", **task: Any) -> 
     )
 
 
-def part(measure: str, task: str | None = None, span: Span = None, **more: Any) -> Part:
+def part(measure: str, task: str | None = None, span: Span = None, **more: Any) -> Measurement:
     """A judged part with 3 seeds; the estimate is the middle of ``span``."""
     interval = None if span is None else Interval(low=span[0], high=span[1], method="test")
     middle = 0.0 if span is None else sum(span) / 2
     values = {"estimate": middle, "unit": "points", "n_seeds": 3, "judged": True, **more}
-    return Part(measure=measure, task=task, interval=interval, **values)
+    return Measurement(measure=measure, task=task, interval=interval, **values)
 
 
 def test_a_verdict_has_the_seeds_of_its_measured_parts() -> None:
@@ -52,7 +52,7 @@ def test_a_verdict_has_the_seeds_of_its_measured_parts() -> None:
     assert judge("C02", missing).n_seeds == 0
 
 
-def judge(claim: str, *parts: Part, checks: tuple[Check, ...] = (), **more: Any) -> Verdict:
+def judge(claim: str, *parts: Measurement, checks: tuple[Check, ...] = (), **more: Any) -> Verdict:
     evidence = Evidence(
         claim=claim, profile="test", metric="m_v1", parts=parts, checks=checks,
         **{"status": "measured", **more},
@@ -60,7 +60,7 @@ def judge(claim: str, *parts: Part, checks: tuple[Check, ...] = (), **more: Any)
     return decide(REGISTRY.entry(claim), evidence, profile())
 
 
-def per_task(measure: str, *spans: Span) -> list[Part]:
+def per_task(measure: str, *spans: Span) -> list[Measurement]:
     return [part(measure, task, span) for task, span in zip(TASKS, spans, strict=False)]
 
 

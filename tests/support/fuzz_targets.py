@@ -120,10 +120,12 @@ def make_windows(folder: Path) -> None:
 
 
 def make_evidence(folder: Path) -> None:
-    from claimtrack.evidence import Evidence, Interval, Part, write_evidence
+    from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
 
     bounds = Interval(low=-1.0, high=2.0, method="made up")
-    part = Part(measure="dev_selected_gain", task="ner", estimate=0.5, interval=bounds, unit="points", n_seeds=3)
+    part = Measurement(
+        measure="dev_selected_gain", task="ner", estimate=0.5, interval=bounds, unit="points", n_seeds=3
+    )
     parts = {"headline": 0, "parts": (part,)}
     write_evidence(Evidence(claim="C05", profile="p", metric="m_v1", status="measured", **parts), folder)
 

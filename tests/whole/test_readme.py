@@ -332,7 +332,7 @@ def test_every_command_and_its_options_are_in_the_reference(generate: Any) -> No
 def test_every_field_is_in_the_reference(generate: Any) -> None:
     page = generate.schemas_page()
     for name, fields in {
-        "TaskSpec": "epochs", "Entry": "rule", "Expected": "ranges", "Part": "estimate", "TrialRecord": "outcome",
+        "TaskSpec": "epochs", "Entry": "rule", "Expected": "ranges", "Measurement": "estimate", "TrialRecord": "outcome",
     }.items():  # fmt: skip
         section = page.partition(f"### {name}\n")[2].partition("\n### ")[0]
         assert f"| `{fields}` |" in section

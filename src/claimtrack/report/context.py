@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from claimtrack.registry import (
     Claimed,
     Entry,
@@ -119,7 +119,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class PartRow:
-    """A `Part` as text; ``detail`` marks rows by language or layer, ``judged`` those that the verdict reads."""
+    """A `Measurement` as text; ``detail`` marks rows by language or layer, ``judged`` what the verdict reads."""
 
     measure: str
     subject: str
@@ -346,7 +346,7 @@ def _last_shown(run: RunView) -> tuple[bool, bool]:
     return "fragment" in run.labels, "frozen" in run.labels
 
 
-def part_row(part: Part) -> PartRow:
+def part_row(part: Measurement) -> PartRow:
     """A part as text."""
     return PartRow(
         measure=measure_title(part.measure),
@@ -363,7 +363,7 @@ def part_row(part: Part) -> PartRow:
     )
 
 
-def subject(part: Part) -> str:
+def subject(part: Measurement) -> str:
     """What a part is about: ``XNLI, layer 8, sw``."""
     layer = None if part.layer is None else f"layer {part.layer}"
     return ", ".join(filter(None, (task_title(part.task), part.model, layer, part.language)))
@@ -430,7 +430,7 @@ def _panels(entry: Entry, runs: Iterable[ClaimInRun]) -> Iterable[Panel]:
         yield Panel(measure_title(measure), unit, _range(entry.claimed, measure, unit), tuple(found))
 
 
-def _drawn(evidence: Evidence | None) -> list[Part]:
+def _drawn(evidence: Evidence | None) -> list[Measurement]:
     if evidence is None:
         return []
     return [
@@ -440,7 +440,7 @@ def _drawn(evidence: Evidence | None) -> list[Part]:
     ]
 
 
-def _plot_row(claimed: Claimed, item: ClaimInRun, part: Part) -> PlotRow:
+def _plot_row(claimed: Claimed, item: ClaimInRun, part: Measurement) -> PlotRow:
     expected = [e for e in item.expected if (e.measure, e.task) == (part.measure, part.task)]
     by_task = {str(t): value for t, value in claimed.by_task.items() if t not in claimed.other_metric}
     assert part.estimate is not None

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from claimtrack.report import numbers
 from claimtrack.report.runs import RunView
 from crosslayer.paper import paper
@@ -83,7 +83,7 @@ def layer_table(run: RunView, evidence: Evidence | None) -> LayerTable | None:
     return LayerTable(run, tuple(column.title for column in columns), tuple(rows), _seeds(gains))
 
 
-def _columns(task: TaskName, parts: Sequence[Part]) -> tuple[Column, ...]:
+def _columns(task: TaskName, parts: Sequence[Measurement]) -> tuple[Column, ...]:
     """One, or two where a task is also measured by the rule that the paper reports and ours is another."""
     title = TASKS[task].title
     if task != "pos" or not any(part.measure == f"layer_gain{paper.BY_SPANS}" for part in parts):
@@ -122,7 +122,7 @@ def near_table(run: RunView, evidence: Evidence | None) -> LayerTable | None:
     return LayerTable(run, columns, tuple(rows), _seeds(parts))
 
 
-def _cell(reported: str, part: Part | None) -> LayerCell:
+def _cell(reported: str, part: Measurement | None) -> LayerCell:
     if part is None or part.estimate is None:
         return LayerCell(reported, numbers.NO_VALUE, "", numbers.NO_VALUE)
     signed = "gain" in part.measure
@@ -134,12 +134,12 @@ def _cell(reported: str, part: Part | None) -> LayerCell:
     )
 
 
-def _bounds(part: Part, signed: bool) -> Iterator[str]:
+def _bounds(part: Measurement, signed: bool) -> Iterator[str]:
     if part.interval is not None:
         yield numbers.number(part.interval.low, 2, signed)
         yield numbers.number(part.interval.high, 2, signed)
 
 
-def _seeds(parts: Sequence[Part]) -> str:
+def _seeds(parts: Sequence[Measurement]) -> str:
     counts = [part.n_seeds for part in parts]
     return str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from claimtrack.evidence import Part
+from claimtrack.evidence import Measurement
 from claimtrack.report import numbers
 from claimtrack.report.layers import GAINS
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
@@ -25,7 +25,7 @@ class Curve:
 
     run: str
     mode: Literal["frozen", "finetuned"]
-    gains: tuple[Part, ...]
+    gains: tuple[Measurement, ...]
 
     @property
     def label(self) -> str:
@@ -64,7 +64,7 @@ def _setting(run: RunResults, task: TaskName) -> tuple[object, ...]:
     return run.profile.encoder, run.profile.data, run.profile.tasks[task].sizes
 
 
-def _layer_gains(run: RunResults, task: TaskName) -> tuple[Part, ...]:
+def _layer_gains(run: RunResults, task: TaskName) -> tuple[Measurement, ...]:
     evidence = run.evidence.get(GAINS)
     return tuple(
         part
@@ -82,6 +82,6 @@ def _sentence(task: TaskName, runs: Sequence[RunResults]) -> str:
     return f"{TASKS[task].title}, gain of the layer that English dev chooses: {'; '.join(said)}."
 
 
-def _gain(part: Part) -> str:
+def _gain(part: Measurement) -> str:
     shown = numbers.estimate(part)
     return shown if part.interval is None else f"{shown} ({numbers.interval(part)})"

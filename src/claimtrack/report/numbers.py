@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from claimtrack.evidence import Interval, Part
+from claimtrack.evidence import Interval, Measurement
 
 MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
@@ -47,7 +47,7 @@ def p_value(value: float | None) -> str:
     return f"{value:.3f}" if value < 0.1 else f"{value:.2f}"
 
 
-def p_values(part: Part) -> str:
+def p_values(part: Measurement) -> str:
     """``0.013``, or ``0.013 (Holm 0.14)`` where a correction over layers was made."""
     if part.p_adjusted is None:
         return p_value(part.p_value)
@@ -59,7 +59,7 @@ def is_difference(measure: str) -> bool:
     return any(word in measure for word in DIFFERENCES)
 
 
-def estimate(part: Part) -> str:
+def estimate(part: Measurement) -> str:
     """``+0.91 points``, or a dash where the part has no value."""
     if part.estimate is None:
         return NO_VALUE
@@ -67,7 +67,7 @@ def estimate(part: Part) -> str:
     return f"{number(part.estimate, places, is_difference(part.measure))} {part.unit}".strip()
 
 
-def interval(part: Part) -> str:
+def interval(part: Measurement) -> str:
     """``95 % −0.20 to +2.02``, or a dash."""
     if part.interval is None:
         return NO_VALUE
@@ -76,7 +76,7 @@ def interval(part: Part) -> str:
     return f"{100 * part.interval.level:g} % {low} to {high}"
 
 
-def detectable(part: Part) -> str:
+def detectable(part: Measurement) -> str:
     """The minimum detectable effect, with the decimals of the estimate."""
     return number(part.minimum_detectable, decimals(part.interval, part.unit))
 

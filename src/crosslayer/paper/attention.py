@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper.parts import (
@@ -90,7 +90,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
             there = {(record.model, record.seed) for record in of_task}
             missing += never_run(TASKS[task].title, HALVES, sweep.seeds, there)
     keys: tuple[str, ...] = ()
-    parts: list[Part] = []
+    parts: list[Measurement] = []
     facts: Facts = {}
     compared, few = compared_tasks(usable)
     missing += few
@@ -99,7 +99,9 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
         keys, parts = modules.keys, [_difference(modules), *_shown(modules)]
         facts["smallest_p"] = smallest_p(len(modules.tasks), len(modules.seeds))
     except ResultsError as error:
-        parts = [Part(measure="between_minus_within", estimate=None, unit=UNIT, judged=True, note=str(error))]
+        parts = [
+            Measurement(measure="between_minus_within", estimate=None, unit=UNIT, judged=True, note=str(error))
+        ]
     return make_evidence(claim, run, profile, parts, missing, keys, facts)
 
 
@@ -177,8 +179,8 @@ def permutation_p(distances: Floats, rng: np.random.Generator, n: int = N_PERMUT
     return stats.permutation_p(null, float(between_minus_within(distances)[other].mean()), "greater")
 
 
-def _difference(modules: Modules) -> Part:
-    def make() -> Part:
+def _difference(modules: Modules) -> Measurement:
+    def make() -> Measurement:
         distances = modules.distances
         p = permutation_p(distances, generator("attention"))
         tasks = ", ".join(TASKS[task].title for task in modules.tasks)
@@ -193,14 +195,14 @@ def _difference(modules: Modules) -> Part:
     return part_or_none("between_minus_within", make, unit=UNIT, judged=True)
 
 
-def _shown(modules: Modules) -> list[Part]:
+def _shown(modules: Modules) -> list[Measurement]:
     """Root mean square distances between every two tasks, and the variance of the weights over sub-words."""
     n_seeds = len(modules.seeds)
     other = ~np.eye(n_seeds, dtype=bool)
     table = modules.distances.transpose(0, 2, 1, 3)[:, :, other].mean(axis=-1)
     table = np.sqrt((table + table.T) / 2)
     parts = [
-        Part(
+        Measurement(
             measure="distance",
             task=first,
             model=second,
@@ -213,7 +215,9 @@ def _shown(modules: Modules) -> list[Part]:
         if i <= j
     ]
     return parts + [
-        Part(measure="weight_variance_over_tokens", task=task, estimate=float(v), unit=UNIT, n_seeds=n_seeds)
+        Measurement(
+            measure="weight_variance_over_tokens", task=task, estimate=float(v), unit=UNIT, n_seeds=n_seeds
+        )
         for task, v in zip(modules.tasks, modules.variance, strict=True)
     ]
 

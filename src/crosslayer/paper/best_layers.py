@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper import paper
@@ -68,11 +68,11 @@ def _common_layers(sweep: Sweep) -> list[str]:
     return [name for name in (tasks[0] if tasks else ()) if all(name in other for other in tasks)]
 
 
-def _interaction(sweep: Sweep) -> Part:
-    def make() -> Part:
+def _interaction(sweep: Sweep) -> Measurement:
+    def make() -> Measurement:
         tables, layers = _tables(sweep), _common_layers(sweep)
         found = stats.task_by_layer_interaction(tables, layers)
-        return Part(
+        return Measurement(
             measure="task_by_layer_interaction", estimate=min(found.f, LARGEST_F), unit="F", p_value=found.p,
             n_seeds=found.n_seeds, n_items=_n_items(sweep), judged=True,
             note=f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {stated_layers(layers)}.",
@@ -81,7 +81,7 @@ def _interaction(sweep: Sweep) -> Part:
     return part_or_none("task_by_layer_interaction", make, unit="F", judged=True)
 
 
-def _interactions_of_two(sweep: Sweep) -> list[Part]:
+def _interactions_of_two(sweep: Sweep) -> list[Measurement]:
     """The interaction in every two of three or more tasks, which may share more layers and seeds than all do."""
     parts = []
     for pair in combinations(sweep.tasks, 2) if len(sweep.tasks) > 2 else ():
@@ -92,8 +92,8 @@ def _interactions_of_two(sweep: Sweep) -> list[Part]:
     return parts
 
 
-def _own_over_common(sweep: Sweep) -> Part:
-    def make() -> Part:
+def _own_over_common(sweep: Sweep) -> Measurement:
+    def make() -> Measurement:
         halves = {str(task): scores.halves() for task, scores in sweep.tasks.items()}
         found = stats.own_against_common(_tables(sweep), _common_layers(sweep), halves)
         note = (
@@ -120,14 +120,14 @@ def _best(sweep: Sweep, layers: list[str]) -> dict[str, str]:
     return best
 
 
-def _probabilities(scores: TaskScores) -> list[Part]:
+def _probabilities(scores: TaskScores) -> list[Measurement]:
     try:
         found = stats.probability_best(scores.test, scores.layers, generator("probability best", scores.task))
     except ResultsError:
         return []
     n_seeds = len(scores.test.seeds)
     return [
-        Part(
+        Measurement(
             measure="probability_best", task=scores.task, layer=int(model.removeprefix("layer_")), model=model,
             estimate=value, unit="probability", n_seeds=n_seeds, n_items=scores.n_items,
         )

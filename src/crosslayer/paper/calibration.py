@@ -21,7 +21,7 @@ from typing import get_args
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Arm, IntermediateSpec, Profile
 from crosslayer.paper import reliability
@@ -154,13 +154,13 @@ def together(targets: list[Target]) -> list[Target]:
     return [target for target in targets if len(target.seeds) >= stats.MIN_SEEDS] or targets
 
 
-def overall(targets: list[Target], name: str = PRIMARY) -> Part:
+def overall(targets: list[Target], name: str = PRIMARY) -> Measurement:
     """One interval over all targets: targets share no random numbers, so their variances add up."""
     about = ", ".join(TASKS[target.task].title for target in targets)
     judged = name == PRIMARY
     note = f"Mean over the languages other than English, then over {about}; below 0 is better calibrated."
 
-    def make() -> Part:
+    def make() -> Measurement:
         found = stats.mean_gain([target.change(name) for target in targets])
         n_items = sum(target.n_items for target in targets)
         return gain_part(
@@ -171,7 +171,7 @@ def overall(targets: list[Target], name: str = PRIMARY) -> Part:
     return part_or_none(CHANGE.format(name), make, unit=MEASURES[name].unit, judged=judged)
 
 
-def _change_of(target: Target, settings: IntermediateSpec) -> Part:
+def _change_of(target: Target, settings: IntermediateSpec) -> Measurement:
     phase = settings.phase(target.task)
     differ = any(own != phase for own in settings.phases.values())
     after = f", after {phase['epochs']} epochs at a learning rate of {phase['learning_rate']:g}" if differ else ""
@@ -184,7 +184,7 @@ def _change_of(target: Target, settings: IntermediateSpec) -> Part:
     )
 
 
-def _other(compared: list[Target], pooled: list[Target], name: str) -> list[Part]:
+def _other(compared: list[Target], pooled: list[Target], name: str) -> list[Measurement]:
     """The change of another measure, over the pooled targets and by target."""
     about = MEASURES[name]
     compared, pooled = ([target for target in some if name in target.measures] for some in (compared, pooled))
@@ -200,7 +200,7 @@ def _other(compared: list[Target], pooled: list[Target], name: str) -> list[Part
     return parts
 
 
-def _levels(target: Target) -> list[Part]:
+def _levels(target: Target) -> list[Measurement]:
     """Every measure after each arm."""
     return [
         mean_part(
@@ -219,12 +219,12 @@ def steps_from_english(code: str) -> int:
     return 1 if other.genus == english.genus else 2 if other.family == english.family else 3
 
 
-def _by_kin(target: Target) -> list[Part]:
+def _by_kin(target: Target) -> list[Measurement]:
     """Error and accuracy along the distance from English after each arm, and their changes; changes by family."""
     return [part for name in BESIDE for part in _of_kin(target, name)]
 
 
-def _of_kin(target: Target, name: str) -> list[Part]:
+def _of_kin(target: Target, name: str) -> list[Measurement]:
     parts = []
     steps = np.array([steps_from_english(code) for code in target.languages], dtype=np.float64)
     change = target.change_by_language(name, target.seeds)
@@ -243,7 +243,7 @@ def _of_kin(target: Target, name: str) -> list[Part]:
     return parts
 
 
-def _by_language(target: Target) -> list[Part]:
+def _by_language(target: Target) -> list[Measurement]:
     """The change of error and accuracy in each language."""
     return [
         mean_part(CHANGE.format(name), "points", values, task=target.task, language=code)
@@ -252,7 +252,7 @@ def _by_language(target: Target) -> list[Part]:
     ]
 
 
-def _recalibrated(target: Target) -> list[Part]:
+def _recalibrated(target: Target) -> list[Measurement]:
     """The error in each language before and after each recalibration, of the first arm there is."""
     arm = next(arm for arm in ARMS if target.seeds_of(arm))
     return [
@@ -279,7 +279,7 @@ def _draw_changes(evidence: Evidence, folder: Path) -> str:
     return "changes.svg"
 
 
-def _pooled_in(parts: Sequence[Part]) -> str:
+def _pooled_in(parts: Sequence[Measurement]) -> str:
     """What the mean over targets rests on, in words."""
     targets = [part for part in parts if part.task]
     pooled = [part for part in targets if part.n_seeds >= stats.MIN_SEEDS]

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper.parts import (
@@ -142,8 +142,8 @@ def _selected(scores: TaskScores) -> stats.SelectedGain:
     return stats.dev_selected_gain(scores.dev, scores.test, scores.layers)
 
 
-def _minus_self(scores: TaskScores) -> Part:
-    def make() -> Part:
+def _minus_self(scores: TaskScores) -> Measurement:
+    def make() -> Measurement:
         if "self" not in scores.test.models:
             raise ResultsError(
                 f"{TASKS[scores.task].title}: the control `self` was not trained; add it to sweep.controls"
@@ -157,8 +157,8 @@ def _minus_self(scores: TaskScores) -> Part:
     return part_or_none("dev_selected_minus_self", make, task=scores.task, judged=True)
 
 
-def _excess_of_layers(scores: TaskScores) -> Part:
-    def make() -> Part:
+def _excess_of_layers(scores: TaskScores) -> Measurement:
+    def make() -> Measurement:
         selected = _selected(scores)
         gain = stats.gain_of_choices(mended(scores), selected.chosen, spread=selected.spread)
         return gain_part(
@@ -168,7 +168,7 @@ def _excess_of_layers(scores: TaskScores) -> Part:
     return part_or_none("excess_complementarity", make, unit=UNIT, task=scores.task, judged=True)
 
 
-def _shown(scores: TaskScores) -> list[Part]:
+def _shown(scores: TaskScores) -> list[Measurement]:
     """Errors mended and right answers broken, and the excess of the control `self`: what capacity alone does."""
     try:
         chosen, table = _selected(scores).chosen, mended(scores)

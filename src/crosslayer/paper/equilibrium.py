@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.metrics.classification import share_from_counts
@@ -100,8 +100,8 @@ def gap_weights(languages: tuple[str, ...]) -> Floats:
     return np.asarray(np.where(near, 1 / near.sum(), -1 / (~near).sum()))
 
 
-def _slope_of_gap(scores: TaskScores) -> Part:
-    def make() -> Part:
+def _slope_of_gap(scores: TaskScores) -> Measurement:
+    def make() -> Measurement:
         layers, seeds = complete_layers(scores)
         gaps = _gaps(scores, layers, seeds)
         found = stats.slope(np.array(layers, dtype=np.float64), gaps.T)
@@ -151,8 +151,8 @@ def _slope_of_similarity(
     measure: str,
     similarity: Callable[[dict[str, Array]], float],
     judged: bool = False,
-) -> Part:
-    def make() -> Part:
+) -> Measurement:
+    def make() -> Measurement:
         layers, seeds = complete_layers(scores)
         values = _similarities(scores, run, similarity, layers, seeds)
         found = stats.slope(np.array(layers, dtype=np.float64), values.T)
@@ -180,7 +180,7 @@ def _similarities(
         raise ResultsError(f"{TASKS[scores.task].title}: no {error} among the diagnostics of its trials") from None
 
 
-def _by_layer(scores: TaskScores, run: Run) -> list[Part]:
+def _by_layer(scores: TaskScores, run: Run) -> list[Measurement]:
     """Gap and similarity of each layer, mean over seeds."""
     try:
         layers, seeds = complete_layers(scores)
@@ -197,7 +197,7 @@ def _by_layer(scores: TaskScores, run: Run) -> list[Part]:
     ]
 
 
-def _levels(scores: TaskScores) -> list[Part]:
+def _levels(scores: TaskScores) -> list[Measurement]:
     """Accuracy on the near languages and on the rest, of the baseline and each D_x: the paper's Tables 2 and 3."""
     near = np.isin(scores.table.languages, NEAR)
     parts = []

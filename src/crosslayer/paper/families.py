@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Interval, Part
+from claimtrack.evidence import Evidence, Interval, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper.parts import Facts, generator, has_values, make_evidence, part_or_none, select
@@ -238,13 +238,13 @@ def _present(frame: pd.DataFrame | None, table: str) -> pd.DataFrame:
     return frame
 
 
-def _difference(measure: str, test: Callable[[], PermutationTest], unit: str, judged: bool) -> Part:
-    def make() -> Part:
+def _difference(measure: str, test: Callable[[], PermutationTest], unit: str, judged: bool) -> Measurement:
+    def make() -> Measurement:
         found = test()
         by_script = found.null.mean()
         beyond = found.observed - by_script
         low, high = beyond - np.quantile(found.null - by_script, [0.975, 0.025])
-        return Part(
+        return Measurement(
             measure=measure, estimate=beyond, unit=unit, judged=judged, p_value=found.p_value,
             interval=Interval(low=float(low), high=float(high), method="permutation of languages within script"),
             note=f"{_pairs(measure, found.n_same)}; beyond the {by_script:+.3f} that script alone gives; "
@@ -284,14 +284,14 @@ GROUPS = {
 }
 
 
-def _curves(frame: pd.DataFrame | None) -> list[Part]:
+def _curves(frame: pd.DataFrame | None) -> list[Measurement]:
     if frame is None:
         return []
     pairs = frame[frame["first"].astype(str) != frame["second"].astype(str)]
     group = [_group(str(a), str(b)) for a, b in zip(pairs["first"], pairs["second"], strict=True)]
     means = pairs.assign(group=group).groupby(["group", "layer"])["cosine"].mean().reset_index()
     return [
-        Part(measure=name, layer=layer, estimate=value, unit="cosine")
+        Measurement(measure=name, layer=layer, estimate=value, unit="cosine")
         for name, layer, value in zip(
             means["group"], means["layer"].tolist(), means["cosine"].tolist(), strict=True
         )

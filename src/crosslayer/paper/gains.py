@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Interval, Part
+from claimtrack.evidence import Evidence, Interval, Measurement
 from claimtrack.verdict import SMALLEST_EFFECT
 from crosslayer import stats
 from crosslayer.config import Profile
@@ -70,12 +70,12 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     return make_evidence(claim, run, profile, parts, sweep.missing, keys, facts)
 
 
-def dev_selected(scores: TaskScores) -> Part:
+def dev_selected(scores: TaskScores) -> Measurement:
     """The test gain of the layer that English dev chooses."""
     return _selected("dev_selected_gain", scores, lambda: _choose_on_dev(scores, scores.test), "on dev")
 
 
-def cross_fitted(scores: TaskScores) -> Part:
+def cross_fitted(scores: TaskScores) -> Measurement:
     """The gain of the layer that the other seeds' scores on half of the items choose, on the seed held out and the
     other half of the items."""
     return _selected(
@@ -100,8 +100,8 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
     return (*drawn, _draw_languages_by_layer(heat, folder)) if heat else drawn
 
 
-def _selected(measure: str, scores: TaskScores, select: Callable[[], stats.SelectedGain], how: str) -> Part:
-    def make() -> Part:
+def _selected(measure: str, scores: TaskScores, select: Callable[[], stats.SelectedGain], how: str) -> Measurement:
+    def make() -> Measurement:
         found = select()
         by_seed = ", ".join(name.replace("layer_", "") for name in found.chosen.values())
         note = f"Layer chosen {scores.among} {how}, seed by seed: {by_seed}."
@@ -114,7 +114,7 @@ def _choose_on_dev(scores: TaskScores, test: stats.ScoreTable) -> stats.Selected
     return stats.dev_selected_gain(scores.dev, test, scores.layers)
 
 
-def _shown_for_c05(scores: TaskScores) -> list[Part]:
+def _shown_for_c05(scores: TaskScores) -> list[Measurement]:
     baseline = _score("baseline_score", scores, TASKS[scores.task].metric)
     by_spans = _gains_by_spans(scores) if scores.task == "pos" else []
     return [
@@ -123,11 +123,11 @@ def _shown_for_c05(scores: TaskScores) -> list[Part]:
     ]  # fmt: skip
 
 
-def _shown_for_c06(scores: TaskScores) -> list[Part]:
+def _shown_for_c06(scores: TaskScores) -> list[Measurement]:
     return [*_best_on_test(scores), dev_selected(scores).model_copy(update={"judged": False})]
 
 
-def _control_gains(scores: TaskScores) -> list[Part]:
+def _control_gains(scores: TaskScores) -> list[Measurement]:
     """The gain of every control over the baseline of its batch; of POS by the other rule too."""
     controls = [name for name in CONTROLS if name in scores.test.models]
     by_spans = controls and scores.task == "pos"
@@ -135,14 +135,14 @@ def _control_gains(scores: TaskScores) -> list[Part]:
     return [*_model_gains(scores, controls), *spans]
 
 
-def _model_gains(scores: TaskScores, models: Sequence[str], rule: str = "") -> list[Part]:
+def _model_gains(scores: TaskScores, models: Sequence[str], rule: str = "") -> list[Measurement]:
     """The gain of each model over the baseline; ``rule`` ends the names of the measures."""
     parts = []
     for model in models:
         layer = int(model.removeprefix("layer_")) if model in scores.layers else None
         measure = ("control_gain" if layer is None else "layer_gain") + rule
 
-        def make(model: str = model, layer: int | None = layer, measure: str = measure) -> Part:
+        def make(model: str = model, layer: int | None = layer, measure: str = measure) -> Measurement:
             found = stats.gain(scores.test, model)
             note = "" if layer is not None else _layer_of_control(scores, model)
             return gain_part(
@@ -159,7 +159,7 @@ def _layer_of_control(scores: TaskScores, model: str) -> str:
     return f"Its lower layer: {', '.join(map(str, layers))}." if layers else ""
 
 
-def adjusted(parts: list[Part]) -> list[Part]:
+def adjusted(parts: list[Measurement]) -> list[Measurement]:
     """The same parts, those of layers with their p after Holm's correction over the layers."""
     tested = [place for place, part in enumerate(parts) if part.layer is not None and part.p_value is not None]
     corrected = stats.holm(np.array([parts[place].p_value for place in tested]))
@@ -167,12 +167,12 @@ def adjusted(parts: list[Part]) -> list[Part]:
     return [part.model_copy(update={"p_adjusted": found.get(place)}) for place, part in enumerate(parts)]
 
 
-def _power(scores: TaskScores) -> list[Part]:
+def _power(scores: TaskScores) -> list[Measurement]:
     """What these seeds find of the smallest claimed gain and of the smallest of interest."""
     parts = []
     for effect in (CLAIMED[0], SMALLEST_EFFECT):
 
-        def make(effect: float = effect) -> Part:
+        def make(effect: float = effect) -> Measurement:
             found = stats.power(scores.test, scores.layers, effect)
             enough = (
                 f"{found.seeds} seeds would find it in 80 %."
@@ -180,7 +180,7 @@ def _power(scores: TaskScores) -> list[Part]:
                 else f"Even {stats.MAX_SEEDS} seeds would not find it in 80 %: the test items leave more noise."
             )
             note = f"Chance to find a true gain of {effect:g} points of one layer named beforehand. {enough}"
-            return Part(
+            return Measurement(
                 measure=f"power_at_{effect:g}_points", task=scores.task, estimate=100 * found.power, unit="%",
                 n_seeds=len(scores.test.seeds), n_items=scores.n_items, note=note,
             )  # fmt: skip
@@ -189,7 +189,7 @@ def _power(scores: TaskScores) -> list[Part]:
     return parts
 
 
-def _beside(scores: TaskScores) -> list[Part]:
+def _beside(scores: TaskScores) -> list[Measurement]:
     """How often D_x wins a pair of runs, and how much a significant estimate of the claimed gain exaggerates."""
     try:
         found = _choose_on_dev(scores, scores.test).gain
@@ -203,12 +203,12 @@ def _beside(scores: TaskScores) -> list[Part]:
     exaggerated = stats.exaggeration(effect, error, error_df)
     about: dict[str, Any] = {"task": scores.task, "n_seeds": found.n_seeds, "n_items": scores.n_items}
     return [
-        Part(
+        Measurement(
             measure="probability_of_winning_a_pair", estimate=wins, unit="%",
             note="Chance that a run of the dev-selected D_x beats a run of the baseline; 50 without effect.",
             **about,
         ),
-        Part(
+        Measurement(
             measure=f"exaggeration_at_{effect:g}_point", estimate=exaggerated, unit="times",
             note=f"A significant estimate of a true gain of {effect:g} point is on average this much too large.",
             **about,
@@ -216,7 +216,7 @@ def _beside(scores: TaskScores) -> list[Part]:
     ]  # fmt: skip
 
 
-def _over_tasks(judged: list[Part]) -> list[Part]:
+def _over_tasks(judged: list[Measurement]) -> list[Measurement]:
     """The mean of the tasks' gains, which share no random numbers; the note has the paper's."""
     gains = [part for part in judged if part.estimate is not None]
     if len(gains) < 2:
@@ -227,7 +227,7 @@ def _over_tasks(judged: list[Part]) -> list[Part]:
     return [gain_part(f"mean_{judged[0].measure}", stats.mean_gain([gain_of(part) for part in gains]), note=note)]
 
 
-def _language_gains(scores: TaskScores) -> list[Part]:
+def _language_gains(scores: TaskScores) -> list[Measurement]:
     """The dev-selected gain in each language, and their mean with the languages resampled."""
 
     parts = []
@@ -235,7 +235,7 @@ def _language_gains(scores: TaskScores) -> list[Part]:
         n = int((scores.units.language == place).sum())
         about: dict[str, Any] = {"task": scores.task, "language": code, "n_items": n}
 
-        def make(code: str = code, about: dict[str, Any] = about) -> Part:
+        def make(code: str = code, about: dict[str, Any] = about) -> Measurement:
             found = _choose_on_dev(scores, scores.language_table(code)).gain
             return gain_part("dev_selected_gain_in_language", found, **about)
 
@@ -243,7 +243,7 @@ def _language_gains(scores: TaskScores) -> list[Part]:
     return [*parts, *_languages_resampled(parts, scores)]
 
 
-def _languages_resampled(parts: list[Part], scores: TaskScores) -> list[Part]:
+def _languages_resampled(parts: list[Measurement], scores: TaskScores) -> list[Measurement]:
     """CLAIMS: languages are fixed; resampling them is a sensitivity analysis."""
     gains = np.array([part.estimate for part in parts if part.estimate is not None])
     if len(gains) < 2:
@@ -252,7 +252,7 @@ def _languages_resampled(parts: list[Part], scores: TaskScores) -> list[Part]:
     means = gains[rng.integers(len(gains), size=(N_RESAMPLES, len(gains)))].mean(axis=1)
     low, high = np.quantile(means, [0.025, 0.975])
     return [
-        Part(
+        Measurement(
             measure="dev_selected_gain_languages_resampled",
             task=scores.task,
             estimate=float(gains.mean()),
@@ -265,7 +265,7 @@ def _languages_resampled(parts: list[Part], scores: TaskScores) -> list[Part]:
     ]
 
 
-def _gains_by_spans(scores: TaskScores) -> list[Part]:
+def _gains_by_spans(scores: TaskScores) -> list[Measurement]:
     """The baseline's score of POS and the gains over it by the rule that XTREME and the paper report, not judged.
 
     The layer is chosen as for the judged gain, by token accuracy on English dev.
@@ -289,7 +289,7 @@ def _span_table(scores: TaskScores) -> stats.ScoreTable:
     return replace(scores.test, scores=points.mean(axis=-1), item_variance=variance)
 
 
-def _score(measure: str, scores: TaskScores, metric: str) -> Part:
+def _score(measure: str, scores: TaskScores, metric: str) -> Measurement:
     """The baseline's score."""
     values = scores.test.scores[scores.test.rows([BASELINE])[0]]
     return mean_part(
@@ -298,19 +298,19 @@ def _score(measure: str, scores: TaskScores, metric: str) -> Part:
     )  # fmt: skip
 
 
-def _best_on_test(scores: TaskScores) -> list[Part]:
+def _best_on_test(scores: TaskScores) -> list[Measurement]:
     """The paper's way with its p-value, and what it gives where no layer has an effect."""
 
     layers = scores.comparable
 
-    def best() -> Part:
+    def best() -> Measurement:
         found = stats.best_on_test_gain(scores.test, layers)
         p = None
         if found.gain.n_seeds > 1:
             p = stats.max_statistic_p(scores.test, layers, N_PERMUTATIONS, generator("best", scores.task))
         note = f"{found.overall}, the best on the test sets {scores.among}: biased upward; p by permutation."
         layer = int(found.overall.removeprefix("layer_"))
-        return Part(
+        return Measurement(
             measure="best_on_test_gain", task=scores.task, layer=layer, model=found.overall,
             estimate=found.gain.estimate, unit="points", p_value=p,
             n_seeds=found.gain.n_seeds, n_items=scores.n_items, note=note,
@@ -326,7 +326,9 @@ def _best_on_test(scores: TaskScores) -> list[Part]:
     nothing = "best_on_test_gain_without_effect"
     return [
         *parts,
-        Part(measure=nothing, task=scores.task, estimate=expected, unit="points", n_seeds=n_seeds, note=note),
+        Measurement(
+            measure=nothing, task=scores.task, estimate=expected, unit="points", n_seeds=n_seeds, note=note
+        ),
     ]
 
 

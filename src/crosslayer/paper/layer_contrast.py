@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper.parts import Facts, has_values, make_evidence, normal_interval, part_or_none, select
@@ -59,14 +59,14 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
     return ("probes_by_layer.svg",)
 
 
-def _contrast(measure: str, load: Callable[[], LayerScores], sign: int, judged: bool) -> Part:
+def _contrast(measure: str, load: Callable[[], LayerScores], sign: int, judged: bool) -> Measurement:
     """Mean of the lower half minus that of the upper one, times ``sign``."""
 
-    def make() -> Part:
+    def make() -> Measurement:
         scores = load()
         lower, upper = halves(len(scores.values) - 1)
         estimate, variance = scores.contrast(sign * (lower - upper))
-        return Part(
+        return Measurement(
             measure=measure, estimate=estimate, interval=normal_interval(estimate, variance), unit="points",
             minimum_detectable=stats.minimum_detectable(float(np.sqrt(variance)), np.inf), n_items=scores.n_items,
             judged=judged, note="The encoder before fine-tuning: no seed enters.",
@@ -75,14 +75,14 @@ def _contrast(measure: str, load: Callable[[], LayerScores], sign: int, judged: 
     return part_or_none(measure, make, judged=judged)
 
 
-def _curve(measure: str, load: Callable[[], LayerScores]) -> list[Part]:
+def _curve(measure: str, load: Callable[[], LayerScores]) -> list[Measurement]:
     try:
         scores = load()
     except ResultsError:
         return []
     variances = scores.resampled.var(axis=1, ddof=1)
     return [
-        Part(
+        Measurement(
             measure=measure, layer=layer, estimate=float(value), unit="points", n_items=scores.n_items,
             interval=normal_interval(float(value), float(variance)),
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper.calibrated import MEASURES, PRIMARY, Trials, calibrate
@@ -27,9 +27,9 @@ SHOWN = {"ece": "change of ECE (points)", "accuracy": "change of accuracy (point
 NOTE = "Exploratory. Another question than Q01's, from the sweep without intermediate training; not judged."
 
 
-def model_parts(run: Run, profile: Profile) -> tuple[list[Part], list[str]]:
+def model_parts(run: Run, profile: Profile) -> tuple[list[Measurement], list[str]]:
     """Changes by task and by language, and the keys of the trials; nothing where no scores were kept."""
-    parts: list[Part] = []
+    parts: list[Measurement] = []
     keys: list[str] = []
     for task in TASK_NAMES:
         smoothed = _smoothed(run.records("sweep", task))
@@ -62,7 +62,7 @@ def _calibrated(run: Run, task: TaskName, records: list[TrialRecord], parallel: 
     return Trials(task, found), keys
 
 
-def _changes(trials: Trials, model: str) -> list[Part]:
+def _changes(trials: Trials, model: str) -> list[Measurement]:
     """Every measure, mean over languages; error and accuracy in each language too."""
     seeds = trials.seeds_of(model, BASELINE)
     if not seeds:
@@ -112,7 +112,7 @@ def draw_models(evidence: Evidence, folder: Path) -> tuple[str, ...]:
     return ("models.svg",)
 
 
-def _label(part: Part) -> str:
+def _label(part: Measurement) -> str:
     title = next(about.title for name, about in TASKS.items() if name == part.task)
     model = str(part.model)
     if model.startswith(SMOOTHED):

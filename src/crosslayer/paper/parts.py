@@ -10,7 +10,7 @@ import numpy as np
 
 from claimtrack.decisions import error_of
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Interval, Part
+from claimtrack.evidence import Evidence, Interval, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.predictions.records import Run
@@ -40,7 +40,7 @@ def make_evidence(
     claim: str,
     run: Run,
     profile: Profile,
-    parts: Sequence[Part],
+    parts: Sequence[Measurement],
     missing: Iterable[str] = (),
     trials: Iterable[str] = (),
     facts: Facts | None = None,
@@ -70,7 +70,7 @@ def has_values(evidence: Evidence) -> bool:
     return any(part.estimate is not None for part in evidence.parts)
 
 
-def select(evidence: Evidence, measure: str, task: str | None = None) -> list[Part]:
+def select(evidence: Evidence, measure: str, task: str | None = None) -> list[Measurement]:
     """The parts of a measure, of one task or of all."""
     return [part for part in evidence.parts if part.measure == measure and task in (None, part.task)]
 
@@ -80,15 +80,15 @@ def tasks_in(evidence: Evidence) -> list[TaskName]:
     return [task for task in TASK_NAMES if any(part.task == task for part in evidence.parts)]
 
 
-def gain_part(measure: str, found: stats.Gain, *, unit: str = "points", **about: Any) -> Part:
+def gain_part(measure: str, found: stats.Gain, *, unit: str = "points", **about: Any) -> Measurement:
     """A part from a gain.
 
     Args:
         measure, unit: of the part.
         found: the estimate, its interval and what can be detected.
-        about: the other fields of `Part`.
+        about: the other fields of `Measurement`.
     """
-    return Part(
+    return Measurement(
         measure=measure,
         estimate=found.estimate,
         interval=interval(found.interval),
@@ -100,7 +100,7 @@ def gain_part(measure: str, found: stats.Gain, *, unit: str = "points", **about:
     )
 
 
-def gain_of(part: Part) -> stats.Gain:
+def gain_of(part: Measurement) -> stats.Gain:
     """The gain that a part was made from, its degrees of freedom those of the whole."""
     assert part.estimate is not None
     if part.interval is None or part.interval.df is None:
@@ -109,12 +109,14 @@ def gain_of(part: Part) -> stats.Gain:
     return stats.Gain(part.estimate, part.n_seeds, max(error**2 - part.item_variance, 0.0), df, part.item_variance)
 
 
-def part_or_none(measure: str, make: Callable[[], Part], *, unit: str = "points", **about: Any) -> Part:
+def part_or_none(
+    measure: str, make: Callable[[], Measurement], *, unit: str = "points", **about: Any
+) -> Measurement:
     """What ``make`` gives, or a part without a value whose note says why there is none."""
     try:
         return make()
     except ResultsError as error:
-        return Part(measure=measure, estimate=None, unit=unit, note=str(error), **about)
+        return Measurement(measure=measure, estimate=None, unit=unit, note=str(error), **about)
 
 
 def interval(found: stats.Interval | None) -> Interval | None:
@@ -134,14 +136,14 @@ def pair_gain(values: Floats) -> stats.Gain:
     return stats.Gain(float(values[~np.eye(len(values), dtype=bool)].mean()), len(values))
 
 
-def mean_part(measure: str, unit: str, values: Floats, **about: Any) -> Part:
-    """A part from one value a seed (S,), with a t interval over seeds; ``about``: the other fields of `Part`."""
+def mean_part(measure: str, unit: str, values: Floats, **about: Any) -> Measurement:
+    """A measurement from one value a seed (S,), with a t interval over seeds; ``about``: its other fields."""
     return seed_part(measure, unit, stats.mean_interval(values.tolist()), **about)
 
 
-def seed_part(measure: str, unit: str, found: stats.SeedMean, **about: Any) -> Part:
-    """A part from a mean over seeds; ``about``: the other fields of `Part`."""
-    return Part(
+def seed_part(measure: str, unit: str, found: stats.SeedMean, **about: Any) -> Measurement:
+    """A part from a mean over seeds; ``about``: the other fields of `Measurement`."""
+    return Measurement(
         measure=measure, unit=unit, estimate=found.estimate, interval=interval(found.interval),
         n_seeds=len(found.by_seed), **about,
     )  # fmt: skip

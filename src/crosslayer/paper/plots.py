@@ -21,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from claimtrack.evidence import Part
+from claimtrack.evidence import Measurement
 from crosslayer.metrics.calibration import ReliabilityBins
 from crosslayer.stats import Floats
 
@@ -51,7 +51,7 @@ class Row:
     """A row of a forest: a measured part, and the paper's value where there is one."""
 
     label: str
-    part: Part
+    part: Measurement
     reported: float | None = None
 
 
@@ -92,7 +92,7 @@ def shortened(svg: str) -> str:
     return _TAG.sub(lambda tag: _HUNDREDTHS.sub(r"\1", _UNTURNED.sub("", tag[0])).rstrip(" "), svg)
 
 
-def by_layer(axes: Axes, parts: Iterable[Part], series: int = 0, label: str | None = None) -> None:
+def by_layer(axes: Axes, parts: Iterable[Measurement], series: int = 0, label: str | None = None) -> None:
     """Estimates with intervals over layers; parts without a value are left out."""
     shown = sorted((p for p in parts if p.estimate is not None), key=lambda part: part.layer or 0)
     layers = np.array([part.layer for part in shown], dtype=np.float64) + ASIDE * series
@@ -102,7 +102,7 @@ def by_layer(axes: Axes, parts: Iterable[Part], series: int = 0, label: str | No
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def by_name(axes: Axes, parts: Iterable[Part]) -> None:
+def by_name(axes: Axes, parts: Iterable[Measurement]) -> None:
     """Estimates with intervals, one language a place, highest first."""
     shown = sorted((p for p in parts if p.estimate is not None), key=lambda part: -(part.estimate or 0.0))
     colour, marker = SERIES[0]
@@ -112,7 +112,12 @@ def by_name(axes: Axes, parts: Iterable[Part]) -> None:
 
 
 def by_category(
-    axes: Axes, parts: Sequence[Part | None], names: Sequence[str], series: int, label: str, joined: bool = True
+    axes: Axes,
+    parts: Sequence[Measurement | None],
+    names: Sequence[str],
+    series: int,
+    label: str,
+    joined: bool = True,
 ) -> None:
     """Estimates with intervals over named places; series stand a little aside of each other."""
     shown = [(place, part) for place, part in enumerate(parts) if part is not None]
@@ -144,7 +149,7 @@ def curve(axes: Axes, x: Floats, y: Floats, series: int, label: str) -> None:
     axes.plot(x, y, color=SERIES[series][0], linestyle=DASHES[series], linewidth=1.2, label=label)
 
 
-def layer_scatter(axes: Axes, across: Iterable[Part], up: Iterable[Part]) -> None:
+def layer_scatter(axes: Axes, across: Iterable[Measurement], up: Iterable[Measurement]) -> None:
     """One point a layer, joined in order, the layer written beside it."""
     x = {part.layer: part.estimate for part in across if part.estimate is not None}
     y = {part.layer: part.estimate for part in up if part.estimate is not None}
@@ -248,11 +253,11 @@ def forest_height(n_rows: int) -> float:
     return 0.8 + 0.26 * n_rows
 
 
-def _estimates(parts: Sequence[Part]) -> Floats:
+def _estimates(parts: Sequence[Measurement]) -> Floats:
     return np.array([part.estimate for part in parts], dtype=np.float64)
 
 
-def _intervals(axes: Axes, places: Floats, parts: Sequence[Part], colour: str) -> None:
+def _intervals(axes: Axes, places: Floats, parts: Sequence[Measurement], colour: str) -> None:
     for place, part in zip(places, parts, strict=True):
         if part.interval is not None:
             axes.plot([place] * 2, [part.interval.low, part.interval.high], color=colour, linewidth=1)

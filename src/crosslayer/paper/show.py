@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from claimtrack.evidence import Evidence, Part, write_evidence
+from claimtrack.evidence import Evidence, Measurement, write_evidence
 from crosslayer.config import Profile, load_profile
 from crosslayer.predictions.records import ResultsRun, Run
 
@@ -95,14 +95,14 @@ def _open_run(results: Path, run: str) -> Run:
     return RecordedRun(results)
 
 
-def _table(parts: list[Part]) -> pd.DataFrame:
+def _table(parts: list[Measurement]) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame([_row(part) for part in parts]).fillna("")
     return frame.loc[:, (frame != "").any()] if len(frame) else frame
 
 
-def _row(part: Part) -> dict[str, str | int]:
+def _row(part: Measurement) -> dict[str, str | int]:
     interval = part.interval
     return {
         "measure": part.measure.replace("_", " "),

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.stats import binom
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Interval, Part
+from claimtrack.evidence import Evidence, Interval, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper.parts import NORMAL, make_evidence, part_or_none, select, tasks_in
@@ -114,13 +114,13 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
     return (_draw(evidence, folder),)
 
 
-def _correlation(measure: str, run: Run, task: TaskName, feature: Callable[[], Floats]) -> Part:
-    def make() -> Part:
+def _correlation(measure: str, run: Run, task: TaskName, feature: Callable[[], Floats]) -> Measurement:
+    def make() -> Measurement:
         check_above_chance(run, task)
         x, y = feature(), transfer_scores(run, task)
         if len(x) != len(y) or np.ptp(x) == 0 or np.ptp(y) == 0:
             raise ResultsError(f"{TASKS[task].title}: {len(x)} and {len(y)} layers have no correlation")
-        return Part(
+        return Measurement(
             measure=measure, task=task, estimate=float(np.corrcoef(x, y)[0, 1]), unit="correlation",
             interval=correlation_interval(x, y), p_value=stats.circular_shift_p(x, y), judged=True,
             note=f"{len(x)} layers, embeddings included; p by circular shift, at least {1 / (2 * len(x)):.2g}.",
@@ -157,13 +157,13 @@ def _commonest_in_sweep(run: Run, task: TaskName) -> float:
     return float(np.mean([100 * np.bincount(gold).max() / len(gold) for gold in foreign]))
 
 
-def _series(measure: str, load: Callable[[], Floats], task: TaskName | None = None) -> list[Part]:
+def _series(measure: str, load: Callable[[], Floats], task: TaskName | None = None) -> list[Measurement]:
     try:
         values = load()
     except ResultsError:
         return []
     return [
-        Part(measure=measure, task=task, layer=layer, estimate=float(value), unit="points")
+        Measurement(measure=measure, task=task, layer=layer, estimate=float(value), unit="points")
         for layer, value in enumerate(values)
     ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper.parts import gain_part, part_or_none, select, tasks_in
@@ -16,9 +16,9 @@ from crosslayer.tasks import TASKS, TaskName
 MEASURE = "gain_with_other_choices"
 
 
-def varied_parts(run: Run, profile: Profile) -> list[Part]:
+def varied_parts(run: Run, profile: Profile) -> list[Measurement]:
     """Gains at the control layer: as configured, with each change, and with each share of the training items."""
-    parts: list[Part] = []
+    parts: list[Measurement] = []
     for task in profile.sweep.variations.tasks:
         records = run.records("sweep", task)
         usable, _ = that_learnt(run, best_batch(records, {r.model for r in records if _is_varied(r)}))
@@ -34,14 +34,14 @@ def _is_varied(record: TrialRecord) -> bool:
 
 def _parts_of(
     run: Run, profile: Profile, task: TaskName, usable: list[TrialRecord], varied: list[TrialRecord]
-) -> list[Part]:
+) -> list[Measurement]:
     """Trials with fewer training items are scored in a table of their own: their noise is another."""
     as_configured = f"layer_{profile.sweep.control_layer}"
     seeds = {record.seed for record in varied}
     whole = [r for r in usable if r.model in (BASELINE, as_configured) and r.seed in seeds]
     settings = [record for record in varied if VARIED in record.model]
     parallel = profile.data.source == "fragment"
-    parts: list[Part] = []
+    parts: list[Measurement] = []
     if whole or settings:
         keys = tuple(record.key for record in [*whole, *settings])
         scores = score_task(run, task, keys, parallel)  # type: ignore[arg-type]
@@ -56,8 +56,8 @@ def _parts_of(
     return parts
 
 
-def _part(scores: TaskScores, model: str, baseline: str, label: str) -> Part:
-    def make() -> Part:
+def _part(scores: TaskScores, model: str, baseline: str, label: str) -> Measurement:
+    def make() -> Measurement:
         found = stats.gain(scores.test, model, baseline)
         return gain_part(MEASURE, found, task=scores.task, model=label, n_items=scores.n_items)
 

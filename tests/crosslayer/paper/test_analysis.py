@@ -24,7 +24,7 @@ from scipy.stats import t as student
 from seqeval.metrics import f1_score
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Interval, Part, read_evidence, write_evidence
+from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence, write_evidence
 from claimtrack.registry import Registry, load_registry
 from claimtrack.verdict import LEVEL, decide
 from crosslayer import stats
@@ -75,7 +75,7 @@ def null() -> MadeUpRun:
     return make_sweep(PROFILE, n=500, noise=0.2, seed=2)
 
 
-def one(evidence: Evidence, measure: str, task: str | None = None, **about: object) -> Part:
+def one(evidence: Evidence, measure: str, task: str | None = None, **about: object) -> Measurement:
     found = [
         part
         for part in evidence.parts
@@ -1643,8 +1643,8 @@ def test_a_picture_is_shortened_in_its_tags_alone() -> None:
 
 def test_evidence_is_kept_without_defaults_and_read_whole(tmp_path: Path) -> None:
     parts = (
-        Part(measure="gain", estimate=None, unit="points", judged=True),
-        Part(
+        Measurement(measure="gain", estimate=None, unit="points", judged=True),
+        Measurement(
             measure="gain",
             estimate=0.0,
             unit="points",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from claimtrack.evidence import Part
+from claimtrack.evidence import Measurement
 from crosslayer.paper import families
 from crosslayer.tasks import LANGUAGES, TASKS, Language
 from synthetic_run import MadeUpRun, make_profile
@@ -32,7 +32,7 @@ def offsets(languages: list[str], kinship: Kinship) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def measured(languages: list[str], kinship: Kinship) -> dict[str, Part]:
+def measured(languages: list[str], kinship: Kinship) -> dict[str, Measurement]:
     run = MadeUpRun()
     run.probes["offsets"] = offsets(languages, kinship)
     return {part.measure: part for part in families.measure("C09", run, PROFILE).parts if part.layer is None}

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 from scipy.spatial.distance import pdist, squareform
 
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from claimtrack.registry import load_registry
 from claimtrack.verdict import decide
 from crosslayer import stats
@@ -33,7 +33,7 @@ SCRIPT, GENUS, FAMILY = (
 """Of the languages of the recorded run."""
 
 
-def of_kin(like: float, rng: np.random.Generator) -> list[Part]:
+def of_kin(like: float, rng: np.random.Generator) -> list[Measurement]:
     """C09: offsets of languages, more alike in one script, and by ``like`` in one genus and in one family."""
 
     def shared(labels: stats.Indices) -> stats.Floats:
@@ -51,7 +51,7 @@ def of_kin(like: float, rng: np.random.Generator) -> list[Part]:
     return parts
 
 
-def verdicts(parts: list[list[Part]]) -> Counter[str]:
+def verdicts(parts: list[list[Measurement]]) -> Counter[str]:
     """What the rule of C09 says of each data set."""
     return Counter(
         decide(

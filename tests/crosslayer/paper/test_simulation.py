@@ -19,7 +19,7 @@ from scipy.stats import binom
 from typer.testing import CliRunner
 
 from claimtrack.decisions import LEVEL
-from claimtrack.evidence import Evidence, Part, read_evidence
+from claimtrack.evidence import Evidence, Measurement, read_evidence
 from claimtrack.registry import load_registry
 from claimtrack.verdict import RULES, decide
 from crosslayer import stats
@@ -237,7 +237,7 @@ def test_a_permutation_test_can_be_significant_at_the_planned_design(rule: str) 
 def test_the_rules_with_permutation_tests_are_those_above() -> None:
     """Their parts have a p that no Student's t gives, and no F."""
 
-    def has_permutation_p(part: Part) -> bool:
+    def has_permutation_p(part: Measurement) -> bool:
         by_t = part.interval is not None and part.interval.df is not None
         return part.p_value is not None and part.unit != "F" and (not by_t or part.unit == attention.UNIT)
 

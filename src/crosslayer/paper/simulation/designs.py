@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from claimtrack.decisions import error_of
-from claimtrack.evidence import Evidence, Part, read_evidence
+from claimtrack.evidence import Evidence, Measurement, read_evidence
 from crosslayer.stats import MIN_SEEDS
 from crosslayer.tasks import TASK_NAMES
 
@@ -150,12 +150,12 @@ def recorded(folder: Path) -> Design:
     )
 
 
-def _of(evidence: Evidence, measure: str, task: str | None = None) -> Iterable[Part]:
+def _of(evidence: Evidence, measure: str, task: str | None = None) -> Iterable[Measurement]:
     parts = (part for part in evidence.parts if part.measure == measure and not part.language)
     return [part for part in parts if task in (None, part.task)]
 
 
-def measured(part: Part, runs: int = 2) -> Measured:
+def measured(part: Measurement, runs: int = 2) -> Measured:
     """The noise behind a part: of a difference of two runs at each seed, or of one value a seed."""
     error, _ = error_of(part)
     variance = max(error**2 - part.item_variance, 0.0) * part.n_seeds / runs

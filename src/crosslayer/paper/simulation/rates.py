@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from claimtrack.evidence import Evidence, Part
+from claimtrack.evidence import Evidence, Measurement
 from claimtrack.registry import Registry, load_registry
 from claimtrack.verdict import judge
 from crosslayer.paper.simulation.designs import Design, planned
@@ -125,7 +125,7 @@ def covered(samples: Sequence[Sample]) -> dict[str, tuple[int, int]]:
     return {measure: (sum(held), len(held)) for measure, held in found.items()}
 
 
-def _means(found: Iterable[Part]) -> dict[tuple[str, str | None], float]:
+def _means(found: Iterable[Measurement]) -> dict[tuple[str, str | None], float]:
     """Mean estimates by measure and task."""
     values: dict[tuple[str, str | None], list[float]] = defaultdict(list)
     for part in found:
@@ -133,11 +133,11 @@ def _means(found: Iterable[Part]) -> dict[tuple[str, str | None], float]:
     return {about: float(np.mean(each)) for about, each in values.items()}
 
 
-def _about(part: Part) -> tuple[str, str | None]:
+def _about(part: Measurement) -> tuple[str, str | None]:
     return part.measure, part.task
 
 
-def _holds(part: Part, true: float) -> bool:
+def _holds(part: Measurement, true: float) -> bool:
     return part.interval is not None and part.interval.low <= true <= part.interval.high
 
 

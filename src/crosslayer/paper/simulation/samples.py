@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from claimtrack.evidence import Interval, Part
+from claimtrack.evidence import Interval, Measurement
 from crosslayer import stats
 from crosslayer.paper import attention, families, parts, probes
 from crosslayer.paper.simulation.designs import (
@@ -50,7 +50,7 @@ KINDS = ("genus", "family")
 class Sample(NamedTuple):
     """One data set: the judged parts; the true value of each, NaN where it is the mean over data sets; facts."""
 
-    parts: Sequence[Part]
+    parts: Sequence[Measurement]
     true: Sequence[float | None]
     facts: Mapping[str, float] = MappingProxyType({})
 
@@ -116,7 +116,7 @@ def own_best_layers(
         test, halves = {task: t.test for task, t in tables.items()}, {task: t.halves for task, t in tables.items()}
         differ = stats.task_by_layer_interaction(test, common)
         own = stats.own_against_common(test, common, halves).gain
-        part = Part(
+        part = Measurement(
             measure="task_by_layer_interaction", estimate=differ.f, p_value=differ.p, unit="F",
             n_seeds=differ.n_seeds, judged=True,
         )  # fmt: skip
@@ -205,7 +205,7 @@ def contrasts(truth: tuple[float, float], design: Design, rng: np.random.Generat
     variances = sds**2 * rng.chisquare(df, size=(n, len(sds))) / df
     for values, noise in zip(estimates.tolist(), variances.tolist(), strict=True):
         found = [
-            Part(
+            Measurement(
                 measure=measure, estimate=value, unit="points", interval=parts.normal_interval(value, variance),
                 judged=True,
             )
@@ -225,7 +225,7 @@ def correlations(truth: float, design: Design, rng: np.random.Generator, n: int)
             "estimate": float(np.corrcoef(feature, target)[0, 1]), "interval": interval, "p_value": p,
             "unit": "correlation", "judged": True,
         }  # fmt: skip
-        found = [Part(measure=m, task=task, **about) for m, tasks in CORRELATED.items() for task in tasks]
+        found = [Measurement(measure=m, task=task, **about) for m, tasks in CORRELATED.items() for task in tasks]
         yield Sample(found, [None] * len(found))
 
 
@@ -309,13 +309,13 @@ def _smooth(rng: np.random.Generator) -> Floats:
     return steps
 
 
-def _kin_part(kind: str, matrix: Floats, labels: Mapping[str, families.Labels]) -> Part:
+def _kin_part(kind: str, matrix: Floats, labels: Mapping[str, families.Labels]) -> Measurement:
     """The difference beyond what script gives, tested as in `families`, with fewer permutations."""
     null = families.same_label_difference(matrix, _labellings(kind))
     observed = float(families.same_label_difference(matrix, labels[kind]))
     beyond = observed - null.mean()
     low, high = beyond - np.quantile(null - null.mean(), [0.975, 0.025])
-    return Part(
+    return Measurement(
         measure=f"{kind}_similarity_difference", estimate=beyond, unit="cosine", judged=True,
         interval=Interval(low=float(low), high=float(high), method="permutation"),
         p_value=stats.permutation_p(null, observed, "greater"),
