@@ -185,7 +185,7 @@ def export(
 @app.command("simulate")
 def simulate(
     data_sets: Annotated[int, typer.Option(min=1, help="Made-up data sets of each truth.")] = 4000,
-    design: Annotated[str, typer.Option(help="planned, or recorded: that of xtreme-small.")] = "planned",
+    design: Annotated[str, typer.Option(help="planned, or recorded: that of xtreme-pilot.")] = "planned",
 ) -> None:
     """What each rule decides on made-up measurements whose truth is known, as Markdown."""
     from claimtrack.progress import Progress
@@ -195,7 +195,7 @@ def simulate(
     if design not in ("planned", "recorded"):
         raise ClaimError(f"unknown design {design!r:.40}; use planned or recorded")
     found = (
-        simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-small" / "claims")
+        simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-pilot" / "claims")
     )
     with Progress("simulate", simulation.n_scenarios()) as progress:
         tables = simulation.all_tables(found, data_sets, progress.advance)

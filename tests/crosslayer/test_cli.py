@@ -119,7 +119,7 @@ def test_the_same_choice_gives_the_same_bytes(crosslayer: Command, place: Path) 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("nowhere",), "unknown profile nowhere; known: offline, paper, tiny, xtreme-frozen, xtreme-small"),
+        (("nowhere",), "unknown profile nowhere; known: offline, paper, tiny, xtreme-frozen, xtreme-pilot,"),
         (("../params",), "unknown profile ../params"),
         (("tiny", "--set", "fusion.bn_groop=8"), "unknown key fusion.bn_groop; did you mean bn_group"),
         (("tiny", "--set", "nothing.like.it=8"), "unknown key nothing"),

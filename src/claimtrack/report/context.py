@@ -181,7 +181,7 @@ class ClaimInRun:
     """What one run says about one claim; ``evidence`` is ``None`` where it was not run.
 
     Attributes:
-        anchor: under which it is cited, ``C06-xtreme-small``.
+        anchor: under which it is cited, ``C06-xtreme-pilot``.
         folder: of its evidence, in the repository.
     """
 

@@ -710,7 +710,7 @@ def test_an_attempt_is_counted_once_however_often_it_is_told() -> None:
 def test_runs_count_the_trials_that_stayed_at_chance() -> None:
     """In the recorded run, as its evidence names them."""
     recorded = load_recorded(
-        ROOT / "claims" / "ledger" / "xtreme-small", load_registry(ROOT / "claims" / "registry.yaml")
+        ROOT / "claims" / "ledger" / "xtreme-pilot", load_registry(ROOT / "claims" / "registry.yaml")
     )
     missing = recorded.evidence["C05"].missing
     counted = {

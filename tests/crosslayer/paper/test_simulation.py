@@ -33,7 +33,7 @@ from synthetic_run import make_profile
 QUICK, FULL = 200, 4000
 PLANNED = simulation.planned()
 ENTRIES = load_registry().entries
-LEDGER = ROOT / "claims" / "ledger" / "xtreme-small" / "claims"
+LEDGER = ROOT / "claims" / "ledger" / "xtreme-pilot" / "claims"
 EVERY = [(claim, place) for claim, (_, scenarios) in SCENARIOS.items() for place in range(len(scenarios))]
 NOT_REACHED: dict[str, set[str]] = {
     "C01": {"both contrasts are 0"},
@@ -337,7 +337,7 @@ def test_one_command_prints_a_table_of_every_claim() -> None:
     result = CliRunner().invoke(app, ["claims", "simulate", "--data-sets", "2", "--design", "recorded"])
     assert result.exit_code == 0, result.output
     assert [line[3:] for line in result.stdout.splitlines() if line.startswith("## ")] == [*SCENARIOS]
-    assert "2 data sets a truth, xtreme-small design" in result.stdout
+    assert "2 data sets a truth, xtreme-pilot design" in result.stdout
     assert f"simulate {len(EVERY)}/{len(EVERY)}" in result.stderr
 
 

@@ -75,7 +75,7 @@ class Design:
 
 
 SCORES = {"xnli": (0.71, 0.07), "pawsx": (0.99, 0.26), "ner": (0.69, 0.05), "pos": (0.58, 0.02)}
-"""Points: sd of a trial, pure item sd of a difference; of `xtreme-small`."""
+"""Points: sd of a trial, pure item sd of a difference; of `xtreme-pilot`."""
 SHARES = {"xnli": (1.00, 0.11), "pawsx": (3.43, 0.37), "ner": (0.99, 0.08), "pos": (0.66, 0.05)}
 """Per cent of errors, of the same run."""
 ERRORS = {"xnli": (1.99, 0.26), "pawsx": (1.39, 0.22), "ner": (0.68, 0.10), "pos": (0.41, 0.0)}
@@ -89,7 +89,7 @@ WEIGHTS = {"ner": 0.18, "pos": 0.07}
 
 
 def planned(seeds: int = PLANNED_SEEDS) -> Design:
-    """All layers and `self` on four tasks, with the noise that `xtreme-small` had."""
+    """All layers and `self` on four tasks, with the noise that `xtreme-pilot` had."""
     return Design(
         "planned",
         {
