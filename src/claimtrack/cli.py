@@ -158,7 +158,10 @@ def import_claims(
 
     found = read_report(report)
     text = skeleton(found, report.name)
+    for gap in found.gaps:
+        typer.echo(visible(f"note: {gap}"), err=True)
     if output is None:
+        typer.echo(f"{len(found.rows)} claims", err=True)
         typer.echo(text, nl=False)
         return
     if output.exists() or output.is_symlink():

@@ -1,13 +1,16 @@
-"""From the table of extracted claims in a literature report to the skeleton of a registry.
+"""From the tables of extracted claims in a literature report to the skeleton of a registry.
 
-A report is UTF-8 text: its title in the first line that is not blank, and a table with the columns Claim, Verified
-and Confidence, cells parted by tabs or by ``|``. Texts are taken as they are, ``$...$`` included.
+A report is UTF-8 text: its title in the first line that is not blank, and tables with the columns Claim, Verified
+and Confidence in any order and among others, cells parted by tabs or by ``|``. A table goes on behind a blank line
+or a page break. Words are taken as they are, ``$...$`` included; of their signs only odd blanks become plain ones.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
@@ -18,16 +21,31 @@ from ruamel.yaml import YAML
 from claimtrack.errors import ClaimError
 from claimtrack.registry import Entry, read_text
 
-COLUMNS = ("claim", "verified", "confidence")
-MARKS = {"✓": True, "✔": True, "yes": True, "true": True, "×": False, "✗": False, "✘": False, "no": False,
-         "false": False}  # fmt: skip
+COLUMNS = {
+    "claim": "(extracted )?(claim|statement)s?( text)?",
+    "verified": r"(verified|verification|supported)\??",
+    "confidence": r"confidence( score)?( \([\d%., –-]+\))?",
+    "number": r"#|nr?\.?|no\.?|id|number",
+}
+"""What the header of a column may say, in any case and stress; a number is read where there is one."""
+MARKS = {
+    **dict.fromkeys("✓ ✔ ✅ ☑ 🗸 yes y true verified supported".split(), True),
+    **dict.fromkeys("× ✗ ✘ ✖ ❌ ☒ no n false unverified unsupported".split(), False),
+    "not verified": False, "not supported": False,
+}  # fmt: skip
 """How a report says that it found a claim verified, or did not."""
+ENDS = tuple(".!?。！？．｡؟۔।॥։።")
+"""Of a sentence, in the scripts of the world."""
+ODD_BLANKS = re.compile("[\xad\u200b\u2060\ufeff\ufe0e\ufe0f]")
+"""Signs without a shape: soft hyphens, joiners of words, and what chooses between a text and a picture sign."""
+NARROWEST, SPREAD = 40, 1.15
+"""Fewest signs at which a report cuts its claims off, and how much longer formulas may have made them since."""
 MAX_BYTES, MAX_CLAIMS = 2**20, 99
 BLANK = ("kind", "title", "primary_source", "measured_as", "reproduced_when", "would_change", "notebook", "metric",
          "rule", "relevance")  # fmt: skip
 """What a report cannot say; `load_registry` names the first that is still empty."""
 HEADER = """\
-# Made from {name} by `crosslayer claims import`. Texts and marks are the report's own.
+# Made from {name}. Texts and marks are the report's own.
 # Empty fields are yours to fill: what the primary source says, how each claim is measured, when it counts as
 # reproduced. Loading the registry names the first one that is left.
 """
@@ -35,57 +53,61 @@ HEADER = """\
 
 @dataclass(frozen=True)
 class Row:
-    """A line of the table: the claim's words, and the report's marks."""
+    """A line of a table: the claim's words, the report's marks and its number, and whether the words break off."""
 
     text: str
     verified: bool
     confidence: float
-
-    @property
-    def truncated(self) -> bool:
-        """Whether the words break off: no sentence ends there."""
-        return not self.text.endswith((".", "!", "?", "…"))
+    number: int | None = None
+    truncated: bool = False
 
 
 @dataclass(frozen=True)
 class Report:
-    """What is read of a report; ``date`` is ISO 8601, ``question`` its research question, either may be absent."""
+    """What is read of a report.
+
+    Attributes:
+        title, date, question: its own; the date in ISO 8601; date and research question may be absent.
+        cites: the papers that it names, by arXiv number or DOI.
+        rows: its claims.
+        gaps: what says that there are more or fewer claims than were read, one line each.
+    """
 
     title: str
     date: str | None
     question: str | None
     cites: tuple[str, ...]
     rows: tuple[Row, ...]
+    gaps: tuple[str, ...] = ()
 
 
 def read_report(path: Path) -> Report:
     """Read a report.
 
     Raises:
-        ClaimError: no text, no title, no table, or a line of the table that is none.
+        ClaimError: no text, no title, no table, or a line of a table that is none.
     """
     if path.is_file() and path.stat().st_size > MAX_BYTES:
         raise ClaimError(f"{path} has more than {MAX_BYTES} bytes; give the text of one report")
-    lines = [line.strip("\ufeff\r\n ") for line in read_text(path).split("\n")]
-    title = next((line for line in lines if line), None)
+    text = ODD_BLANKS.sub("", read_text(path))
+    lines = ["".join(" " if _is_blank(sign) else sign for sign in line).strip(" \r") for line in text.split("\n")]
+    title = next((line.strip("#* ") for line in lines if line.strip("#* ")), None)
     if title is None:
         raise ClaimError(f"{path} is empty")
-    start = next((i for i, line in enumerate(lines) if tuple(map(str.lower, _cells(line))) == COLUMNS), None)
+    start = next((number for number, line in enumerate(lines) if _header(line)), None)
     if start is None:
         raise ClaimError(
             f"{path} has no table with the columns Claim, Verified and Confidence, parted by tabs or |"
         )
-    rows = []
-    for number in range(start + 1, len(lines)):
-        if not lines[number]:
-            break
-        if not re.fullmatch(r"[\s|:-]+", lines[number]):
-            rows.append(_row(_cells(lines[number]), f"{path}, line {number + 1}"))
+    rows = tuple(_rows(lines, start, path))
     if not 0 < len(rows) <= MAX_CLAIMS:
         raise ClaimError(
             f"{path}, line {start + 1}: the table has {len(rows)} claims; 1 to {MAX_CLAIMS} can be read"
         )
-    return Report(title, _date(lines[:start]), _question(lines[:start]), _cites(lines[start:]), tuple(rows))
+    before = [line.replace("*", "") for line in lines[:start]]
+    return Report(
+        title, _date(before), _question(before), _cites(text), _cut_off(rows), tuple(_gaps(before, rows))
+    )
 
 
 def skeleton(report: Report, name: str) -> str:
@@ -116,46 +138,154 @@ def skeleton(report: Report, name: str) -> str:
     return HEADER.format(name=printable) + out.getvalue()
 
 
-def _cells(line: str) -> list[str]:
-    parted = line.strip("|").split("|") if "|" in line and "\t" not in line else line.split("\t")
-    return [cell.strip() for cell in parted]
+@dataclass(frozen=True)
+class _Header:
+    """Where the columns of a table stand, and how its cells are parted."""
+
+    columns: dict[str, int]
+    width: int
+    bars: bool
+
+    def cells(self, line: str) -> list[str]:
+        """The cells of a line; one where it is no line of such a table."""
+        return _cells(line, self.bars)
 
 
-def _row(cells: list[str], where: str) -> Row:
-    if len(cells) != len(COLUMNS) or not all(cells):
-        raise ClaimError(f"{where}: {len(cells)} cells, {cells.count('')} empty; give text, mark and confidence")
-    text, mark, confidence = cells
-    if mark.lower() not in MARKS:
-        raise ClaimError(f"{where}: {mark!r:.40} is no mark; use one of {' '.join(MARKS)}")
+def _header(line: str) -> _Header | None:
+    for bars in (False, True):
+        cells = [cell.strip("*_`: ").lower() for cell in _cells(line, bars)]
+        columns = {
+            name: place
+            for name, form in COLUMNS.items()
+            for place in [next((i for i, cell in enumerate(cells) if re.fullmatch(form, cell)), None)]
+            if place is not None
+        }
+        if {"claim", "verified", "confidence"} <= columns.keys():
+            return _Header(columns, len(cells), bars)
+    return None
+
+
+def _rows(lines: Sequence[str], start: int, path: Path) -> Iterator[Row]:
+    """The claims of all tables. Behind a blank line only what has the form of a claim goes on with the table."""
+    header, apart = None, False
+    for number, line in enumerate(lines[start:], start + 1):
+        if found := _header(line):
+            header, apart = found, False
+        elif header is None or re.fullmatch(r"[\s|:+=-]+", line):
+            continue
+        elif not line or len(header.cells(line)) == 1:
+            apart = True
+        elif apart and not _is_claim(header, line):
+            header = None
+        else:
+            yield _row(header, line, f"{path}, line {number}")
+            apart = False
+
+
+def _cells(line: str, bars: bool) -> list[str]:
+    if not bars:
+        return [cell.strip() for cell in line.split("\t")]
+    parted = re.split(r"(?<!\\)\|", re.sub(r"^\||(?<!\\)\|$", "", line))
+    return [cell.replace(r"\|", "|").strip() for cell in parted]
+
+
+def _is_claim(header: _Header, line: str) -> bool:
     try:
-        value = float(confidence)
+        _row(header, line, "")
+    except ClaimError:
+        return False
+    return True
+
+
+def _row(header: _Header, line: str, where: str) -> Row:
+    cells = header.cells(line)
+    found = {name: cells[place] for name, place in header.columns.items() if place < len(cells)}
+    if len(cells) != header.width or not all(found.values()):
+        empty = sum(not cell for cell in found.values())
+        raise ClaimError(
+            f"{where}: {len(cells)} cells, {empty} empty; the header has {header.width} columns: fill each of them"
+        )
+    mark = found["verified"].strip("*_`[] ").lower()
+    if mark not in MARKS:
+        raise ClaimError(f"{where}: {found['verified']!r:.40} is no mark; use one of {' '.join(MARKS)}")
+    if any(_is_control(sign) for sign in found["claim"]):
+        raise ClaimError(f"{where}: the claim holds a control character; remove it")
+    digits = re.sub(r"\D", "", found.get("number", ""))
+    return Row(found["claim"], MARKS[mark], _confidence(found["confidence"], where),
+               int(digits) if digits.isascii() and digits else None)  # fmt: skip
+
+
+def _confidence(cell: str, where: str) -> float:
+    """From ``0.3``, ``.3``, ``0,3`` or ``30 %``."""
+    text = cell.strip("*_` ")
+    try:
+        value = float(re.sub(r"^(\d*),(\d+)", r"\1.\2", text.rstrip("% ")))
     except ValueError:
         value = -1.0
+    value = value / 100 if text.endswith("%") else value
     if not 0 <= value <= 1:
-        raise ClaimError(f"{where}: {confidence!r:.40} is no confidence from 0 to 1")
-    if not text.isprintable():
-        raise ClaimError(f"{where}: the claim holds a control character; remove it")
-    return Row(text, MARKS[mark.lower()], value)
+        raise ClaimError(f"{where}: {cell!r:.40} is no confidence from 0 to 1")
+    return value
 
 
-def _date(lines: list[str]) -> str | None:
-    """The first line that is a date, written as 2026-07-02, July 2, 2026 or 2 July 2026."""
-    for line in filter(re.compile(r"[\w, -]*\d{4}[\w, -]*").fullmatch, lines):
-        for pattern in ("%Y-%m-%d", "%B %d, %Y", "%d %B %Y"):
+def _is_blank(sign: str) -> bool:
+    return unicodedata.category(sign) == "Zs" or sign in "\f\v"
+
+
+def _is_control(sign: str) -> bool:
+    """Whether a sign moves others about or shows nothing; joiners of letters, which scripts need, do not."""
+    return not sign.isprintable() and sign not in "\u200c\u200d\u200e\u200f"
+
+
+def _cut_off(rows: tuple[Row, ...]) -> tuple[Row, ...]:
+    """Marks the claims that break off: at an ellipsis, or without the end of a sentence, all at one width.
+
+    A single one is at the width only as the longest claim. Where claims of many lengths lack a full stop, that is
+    how the report writes.
+    """
+    longest = max(len(row.text) for row in rows)
+    is_open = [not row.text.rstrip("\"'”’»)]*_ ").endswith(ENDS) for row in rows]
+    lengths = [len(row.text) for row, unended in zip(rows, is_open, strict=True) if unended]
+    at_width = min(lengths, default=0) >= max(NARROWEST, max(lengths, default=0) / SPREAD)
+    if len(lengths) == 1:
+        at_width = at_width and lengths[0] == longest
+    return tuple(
+        replace(row, truncated=row.text.endswith(("…", "...")) or (unended and at_width))
+        for row, unended in zip(rows, is_open, strict=True)
+    )
+
+
+def _gaps(before: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
+    """What the report says of the number of its claims that does not fit what was read."""
+    stated = re.search(r"(\d+) claims (?:were )?extracted|extracted (\d+) claims", " ".join(before), re.I)
+    if stated and (n := int(stated[1] or stated[2])) != len(rows):
+        yield f"the report speaks of {n} claims, its tables have {len(rows)}"
+    numbers = [row.number for row in rows if row.number is not None]
+    missing = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))[:MAX_CLAIMS]
+    if missing:
+        yield f"the tables number their claims and lack {', '.join(map(str, missing))}"
+
+
+def _date(lines: Sequence[str]) -> str | None:
+    """The first line that is a date, written as 2026-07-02, July 2, 2026, 2 July 2026 or with a short month."""
+    for line in lines:
+        told = re.sub(r"^(date|published):?\s+", "", line.replace(".", "").strip(), flags=re.I)
+        for pattern in ("%Y-%m-%d", "%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y"):
             try:
-                return datetime.strptime(line, pattern).date().isoformat()
+                return datetime.strptime(told, pattern).date().isoformat()
             except ValueError:
                 continue
     return None
 
 
-def _question(lines: list[str]) -> str | None:
-    _, _, after = " ".join(lines).partition("Research question: ")
-    question, mark, _ = after.partition("?")
+def _question(lines: Sequence[str]) -> str | None:
+    _, *after = re.split(r"research question\s*:\s*", " ".join(lines), maxsplit=1, flags=re.I)
+    question, mark, _ = "".join(after).partition("?")
     return f"{question}?".strip() if mark and question and question.isprintable() else None
 
 
-def _cites(lines: list[str]) -> tuple[str, ...]:
-    """arXiv numbers with version, in order."""
-    found = re.findall(r"arxiv\.org/abs/(\d{4}\.\d{4,5}(?:v\d+)?)", "\n".join(lines), re.ASCII)
-    return tuple(dict.fromkeys(f"arXiv {number}" for number in found))
+def _cites(text: str) -> tuple[str, ...]:
+    """arXiv numbers with version, then DOIs, in order."""
+    numbers = re.findall(r"arxiv(?:\.org/(?:abs|pdf)/|: ?)(\d{4}\.\d{4,5}(?:v\d+)?)", text, re.ASCII | re.I)
+    dois = re.findall(r"\b10\.\d{4,9}/[^\s|\"<>]*[^\s|\"<>.,;)\]]", text, re.ASCII)
+    return tuple(dict.fromkeys([f"arXiv {number}" for number in numbers] + [f"doi {doi}" for doi in dois]))

@@ -29,6 +29,7 @@ from synthetic_run import make_profile
 SOURCE = ROOT / ".." / "shared" / "source-report.txt"
 PROFILE = make_profile(controls=())
 TABLE = "Claim\tVerified\tConfidence\n"
+BROKEN = "It breaks off at the width to which the report cuts its cla"
 HOSTILE = (
     "<script>alert(1)</script>",
     "\\input{x} % _ $",
@@ -70,7 +71,7 @@ def test_the_source_report_gives_the_claims_of_the_registry(registry: Registry) 
 def test_a_skeleton_names_its_first_blank_and_is_a_registry_once_filled(
     tmp_path: Path, registry: Registry
 ) -> None:
-    report = write(tmp_path, f"A title\n\n2 July 2026\n{TABLE}A claim of $x^2$.\t✓\t0.5\nIt breaks o\tno\t0\n")
+    report = write(tmp_path, f"A title\n\n2 July 2026\n{TABLE}A claim of $x^2$.\t✓\t0.5\n{BROKEN}\tno\t0\n")
     path = tmp_path / "registry.yaml"
     path.write_text(skeleton(read_report(report), report.name), encoding="utf-8")
     with pytest.raises(ClaimError, match=r"registry\.yaml, line \d+: .*source\.note"):
@@ -86,7 +87,7 @@ def test_a_skeleton_names_its_first_blank_and_is_a_registry_once_filled(
         YAML(typ="safe").dump(content, stream)
     filled = load_registry(path)
     assert [(e.source_text, e.verified, e.truncated) for e in filled.entries.values()] == [
-        ("A claim of $x^2$.", True, False), ("It breaks o", False, True)
+        ("A claim of $x^2$.", True, False), (BROKEN, False, True)
     ]  # fmt: skip
     assert filled.source.date == "2026-07-02"
 
@@ -113,10 +114,94 @@ def test_hostile_claims_are_text(tmp_path: Path, text: str) -> None:
     assert YAML(typ="safe").load(skeleton(found, "a\nb: c"))["entries"]["C01"]["source_text"] == text
 
 
+def bars(*rows: str, header: str = "Claim | Verified | Confidence") -> str:
+    lines = [header, "|".join("---" for _ in header.split("|")), *rows]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def claims(folder: Path, table: str) -> list[tuple[str, bool, float]]:
+    """What is read of a report with that table."""
+    return [(row.text, row.verified, row.confidence) for row in read_report(write(folder, f"T\n\n{table}")).rows]
+
+
 def test_a_table_with_bars(tmp_path: Path) -> None:
-    text = "T\n| Claim | Verified | Confidence |\n|---|:-:|---|\n| One. | yes | 0.2 |\n\n| Not | a | claim |\n"
-    (row,) = read_report(write(tmp_path, text)).rows
-    assert (row.text, row.verified, row.confidence) == ("One.", True, 0.2)
+    text = bars("One. | yes | 0.2") + "\n| Not | a | claim |\n| Neither. | yes | 0.2 |\n"
+    assert claims(tmp_path, text) == [("One.", True, 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("between", "again"), [("\n", ""), ("\n7\n\f\nA running head\n\n", ""), ("\nMore text.\n\n", bars())]
+)
+def test_a_table_goes_on_behind_a_blank_line_and_there_may_be_several(
+    tmp_path: Path, between: str, again: str
+) -> None:
+    table = bars("It gains. | yes | 0.3") + between + again + "| It loses. | no | 0.2 |\n"
+    assert claims(tmp_path, table) == [("It gains.", True, 0.3), ("It loses.", False, 0.2)]
+    tabs = f"{TABLE}It gains.\tyes\t0.3\n{between}{TABLE if again else ''}It loses.\tno\t0.2\n"
+    assert claims(tmp_path, tabs) == [("It gains.", True, 0.3), ("It loses.", False, 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("header", "row"),
+    [
+        ("**Claim** | **Verified** | **Confidence**", "It gains. | yes | 0.3"),
+        ("# | Claim | Verified | Confidence", "1 | It gains. | yes | 0.3"),
+        ("Extracted claims | Source | Confidence score (0-1) | Verified?", "It gains. | A 2020 | 30 % | **yes**"),
+        ("CONFIDENCE: | Statement | Supported", "0,3 | It gains. | y"),
+    ],
+)
+def test_headers_and_columns_as_people_write_them(tmp_path: Path, header: str, row: str) -> None:
+    assert claims(tmp_path, bars(row, header=header)) == [("It gains.", True, 0.3)]
+
+
+@pytest.mark.parametrize("mark", ["✔️", "✔", "✅", "☑", "Yes", "[✓]", "Verified"])
+@pytest.mark.parametrize("against", ["❌", "✖️", "✗", "No", "not verified", "**false**"])
+def test_marks_as_people_set_them(tmp_path: Path, mark: str, against: str) -> None:
+    found = claims(tmp_path, bars(f"One. | {mark} | .3", f"Two. | {against} | .1"))
+    assert found == [("One.", True, 0.3), ("Two.", False, 0.1)]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (r"P(a\|b) grows.", "P(a|b) grows."),
+        ("It gains\u00a02\u202fpoints.", "It gains 2 points."),
+        ("co\u00adoperate.", "cooperate."),
+        ("می\u200cشود.", "می\u200cشود."),
+        ("عربي #1 _x_ 50% $a_b$ \\frac{1}{2} & {y} ~ ^ 😀.", "عربي #1 _x_ 50% $a_b$ \\frac{1}{2} & {y} ~ ^ 😀."),
+    ],
+)
+def test_signs_of_all_scripts(tmp_path: Path, written: str, read: str) -> None:
+    assert claims(tmp_path, bars(f"{written} | yes | 0.3")) == [(read, True, 0.3)]
+
+
+def test_which_claims_break_off(tmp_path: Path) -> None:
+    def broken(*texts: str) -> list[bool]:
+        rows = [f"{text} | yes | 0.3" for text in texts]
+        return [row.truncated for row in read_report(write(tmp_path, "T\n" + bars(*rows))).rows]
+
+    assert broken("層を融合すると精度が上がる。", "שלום עולם", "A full stop in brackets (here.)") == [False] * 3
+    assert broken("A claim without a full stop, which is the way of this report", "As this one") == [False] * 2
+    assert broken(BROKEN, "A whole one.", BROKEN[:-1] + "x") == [True, False, True]
+    assert broken(BROKEN, BROKEN + " but another claim that ends is longer.") == [False, False]
+    assert broken("A short one…", "Another one", "A third.") == [True, False, False]
+
+
+def test_gaps_are_said(tmp_path: Path) -> None:
+    table = bars("1 | One. | yes | 0.3", "3. | Three. | no | 0.2", header="No. | Claim | Verified | Confidence")
+    found = read_report(write(tmp_path, f"T\n4 claims extracted; 3 verified.\n\n{table}"))
+    assert found.gaps == (
+        "the report speaks of 4 claims, its tables have 2", "the tables number their claims and lack 2",
+    )  # fmt: skip
+    assert read_report(write(tmp_path, f"T\n1 claims extracted\n{bars('One. | yes | 0.3')}")).gaps == ()
+
+
+@pytest.mark.parametrize("date", ["2026-07-02", "July 2, 2026", "2 July 2026", "**Date:** 2 Jul. 2026"])
+def test_what_stands_before_the_table(tmp_path: Path, date: str) -> None:
+    text = f"# A title\n\n{date}\n\n**Research question:** Does it\nhelp? Maybe.\n\n{bars('One. | yes | 1')}"
+    found = read_report(write(tmp_path, f"{text}\narXiv:2003.11080v5, https://doi.org/10.1145/1102351.1102430.\n"))
+    assert (found.title, found.date, found.question) == ("A title", "2026-07-02", "Does it help?")
+    assert found.cites == ("arXiv 2003.11080v5", "doi 10.1145/1102351.1102430")
 
 
 @pytest.mark.parametrize(
@@ -126,7 +211,7 @@ def test_a_table_with_bars(tmp_path: Path) -> None:
         ("\n \n", "is empty"),
         ("Title\nno table", "no table with the columns Claim, Verified and Confidence"),
         (f"T\n{TABLE}", "line 2: the table has 0 claims"),
-        (f"T\n{TABLE}a claim\t✓\n", "line 3: 2 cells, 0 empty"),
+        (f"T\n{TABLE}a claim\t✓\n", "line 3: 2 cells, 0 empty; the header has 3 columns"),
         (f"T\n{TABLE}\t✓\t0.1\n", "line 3: 3 cells, 1 empty"),
         (f"T\n{TABLE}a\tmaybe\t0.1\n", "line 3: 'maybe' is no mark"),
         (f"T\n{TABLE}a\t✓\tnan\n", "line 3: 'nan' is no confidence"),

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from crosslayer.metrics.classification import Floats, Ids, require_same_length
+from crosslayer.metrics.inputs import Floats, Ids, confidences, probabilities_of
 
 N_BINS = 10
 WIDTH_EDGES = np.arange(1, N_BINS) / N_BINS
@@ -32,7 +32,7 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
 
 def top_label(probabilities: Floats, gold: Ids) -> tuple[Floats, Floats]:
     """Confidence (N,) and correctness (N,), 0 or 1, of the most probable label (the first of equals)."""
-    require_same_length(probabilities=probabilities, gold=gold)
+    probabilities, gold = probabilities_of(probabilities, gold)
     return probabilities.max(axis=1), (probabilities.argmax(axis=1) == gold).astype(np.float64)
 
 
@@ -46,14 +46,14 @@ def ece10_equal_width_v1(confidence: Floats, correct: Floats) -> float:
         correct: 1 where the predicted label is right, else 0, (N,).
 
     Raises:
-        ResultsError: lengths differ, no items, or a confidence outside 0 to 1.
+        ResultsError: see `crosslayer.metrics.inputs.confidences`.
     """
-    return _plug_in(_bin_sums(*_checked(confidence, correct), WIDTH_EDGES))
+    return _plug_in(_bin_sums(*confidences(confidence, correct), WIDTH_EDGES))
 
 
 def ece10_equal_mass_v1(confidence: Floats, correct: Floats) -> float:
     """Plug-in ECE over 10 bins of equal mass, in points; otherwise as `ece10_equal_width_v1`."""
-    confidence, correct = _checked(confidence, correct)
+    confidence, correct = confidences(confidence, correct)
     return _plug_in(_bin_sums(confidence, correct, mass_edges(confidence)))
 
 
@@ -62,7 +62,7 @@ def mce10_equal_width_v1(confidence: Floats, correct: Floats) -> float:
 
     Args and errors as in `ece10_equal_width_v1`. A thin bin counts as much as a full one: read it with care.
     """
-    n, gaps, _ = _bin_sums(*_checked(confidence, correct), WIDTH_EDGES).T
+    n, gaps, _ = _bin_sums(*confidences(confidence, correct), WIDTH_EDGES).T
     return float(100 * np.max(np.abs(gaps) / np.maximum(n, 1)))
 
 
@@ -74,10 +74,9 @@ def classwise_ece10_equal_width_v1(probabilities: Floats, gold: Ids) -> float:
         gold: label ids, (N,).
 
     Raises:
-        ResultsError: as in `ece10_equal_width_v1`.
+        ResultsError: see `crosslayer.metrics.inputs.probabilities_of`.
     """
-    require_same_length(probabilities=probabilities, gold=gold)
-    gold = np.asarray(gold)
+    probabilities, gold = probabilities_of(probabilities, gold)
     each = [ece10_equal_width_v1(column, gold == label) for label, column in enumerate(probabilities.T)]
     return float(np.mean(each))
 
@@ -94,13 +93,13 @@ def smooth_ece_v1(confidence: Floats, correct: Floats) -> float:
         from relplot import smECE
     except ImportError:
         raise ResultsError("smooth ECE needs relplot; pip install 'crosslayer[calibration]'") from None
-    confidence, correct = _checked(confidence, correct)
+    confidence, correct = confidences(confidence, correct)
     return float(100 * smECE(confidence, correct))
 
 
 def ece10_equal_width_debiased_v1(confidence: Floats, correct: Floats) -> float:
     """`ece10_equal_mass_debiased_v1` over bins of equal width."""
-    return _debiased(_bin_sums(*_checked(confidence, correct), WIDTH_EDGES))
+    return _debiased(_bin_sums(*confidences(confidence, correct), WIDTH_EDGES))
 
 
 def ece10_equal_mass_debiased_v1(confidence: Floats, correct: Floats) -> float:
@@ -121,7 +120,7 @@ def ece10_equal_mass_debiased_v1(confidence: Floats, correct: Floats) -> float:
 
     Args and errors as in `ece10_equal_width_v1`.
     """
-    confidence, correct = _checked(confidence, correct)
+    confidence, correct = confidences(confidence, correct)
     return _debiased(_bin_sums(confidence, correct, mass_edges(confidence)))
 
 
@@ -130,7 +129,7 @@ def ece10_equal_mass_debiased_counts_v1(confidence: Floats, correct: Floats) -> 
 
     Three columns for each of the 10 bins: 1, gap, squared gap. Bin edges stay as they are in the whole sample.
     """
-    confidence, correct = _checked(confidence, correct)
+    confidence, correct = confidences(confidence, correct)
     gap = confidence - correct
     columns = np.stack([np.ones_like(gap), gap, gap**2], axis=1)
     counts = np.zeros((len(gap), N_BINS, _COLUMNS))
@@ -175,7 +174,7 @@ def reliability_bins_v1(confidence: Floats, correct: Floats) -> ReliabilityBins:
     """Bins of equal width for a reliability diagram; args and errors as in `ece10_equal_width_v1`."""
     from scipy.stats import binomtest
 
-    confidence, correct = _checked(confidence, correct)
+    confidence, correct = confidences(confidence, correct)
     bins = bin_of(confidence, WIDTH_EDGES)
     n = np.bincount(bins, minlength=N_BINS)
     used = n > 0
@@ -197,17 +196,6 @@ def centred(logits: Floats) -> Floats:
     """Logits (N, K) in float64 less the largest of each row."""
     logits = np.asarray(logits, dtype=np.float64)
     return np.asarray(logits - logits.max(axis=1, keepdims=True))
-
-
-def _checked(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
-    confidence = np.asarray(confidence, dtype=np.float64)
-    correct = np.asarray(correct, dtype=np.float64)
-    require_same_length(confidence=confidence, correct=correct)
-    if not (confidence.min() >= 0 and confidence.max() <= 1):
-        raise ResultsError(
-            f"confidence runs from {confidence.min()} to {confidence.max()}: give probabilities, not logits"
-        )
-    return confidence, correct
 
 
 def mass_edges(values: Floats) -> Floats:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-import numpy.typing as npt
 
-from claimtrack.errors import ResultsError
-
-Ids = npt.NDArray[np.integer[Any]]
-Floats = npt.NDArray[np.float64]
+from crosslayer.metrics.inputs import Floats, Ids, label_ids
 
 
 def accuracy_v1(gold: Ids, predicted: Ids) -> float:
@@ -20,10 +14,9 @@ def accuracy_v1(gold: Ids, predicted: Ids) -> float:
         gold, predicted: label ids, both (N,).
 
     Raises:
-        ResultsError: the lengths differ or there is no item.
+        ResultsError: see `label_ids`.
     """
-    gold, predicted = np.asarray(gold), np.asarray(predicted)
-    require_same_length(gold=gold, predicted=predicted)
+    gold, predicted = label_ids(gold=gold, predicted=predicted)
     return float(100 * np.mean(gold == predicted))
 
 
@@ -38,15 +31,6 @@ def f1_from_counts(counts: Floats) -> Floats:
     F1 = 2 found / (predicted + gold), the harmonic mean of precision and recall.
     """
     return _points(2 * counts[..., 0], counts[..., 1] + counts[..., 2])
-
-
-def require_same_length(**arrays: npt.NDArray[Any]) -> None:
-    """Raise ResultsError where the arrays' first axes differ or are empty."""
-    lengths = {name: len(array) for name, array in arrays.items()}
-    if len(set(lengths.values())) > 1:
-        raise ResultsError(f"lengths differ ({lengths}): give one entry per item to each")
-    if 0 in lengths.values():
-        raise ResultsError(f"no items to score ({', '.join(lengths)} are empty): check the predictions")
 
 
 def _points(part: Floats, whole: Floats) -> Floats:

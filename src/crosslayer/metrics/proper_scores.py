@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from crosslayer.metrics.calibration import N_BINS, bin_of, centred, mass_edges
-from crosslayer.metrics.classification import Floats, Ids, require_same_length
+from crosslayer.metrics.inputs import Floats, Ids, logits_of, probabilities_of
 
 
 def brier_v1(probabilities: Floats, gold: Ids) -> float:
     """Mean over items of the squared distance of (p_1 .. p_K) from the gold label's unit vector, 0 to 2."""
-    require_same_length(probabilities=probabilities, gold=gold)
+    probabilities, gold = probabilities_of(probabilities, gold)
     return float(((probabilities - _one_hot(gold, probabilities.shape[1])) ** 2).sum(axis=1).mean())
 
 
@@ -42,7 +42,7 @@ def brier_parts_v1(probabilities: Floats, gold: Ids) -> BrierParts:
 
     The parts are plug-in values; they add up to `brier_v1` exactly.
     """
-    require_same_length(probabilities=probabilities, gold=gold)
+    probabilities, gold = probabilities_of(probabilities, gold)
     outcome = _one_hot(gold, probabilities.shape[1])
     parts = [_label_parts(p, y) for p, y in zip(probabilities.T, outcome.T, strict=True)]
     return BrierParts(*(float(total) for total in np.sum(parts, axis=0)))
@@ -50,7 +50,7 @@ def brier_parts_v1(probabilities: Floats, gold: Ids) -> BrierParts:
 
 def nll_v1(logits: Floats, gold: Ids) -> float:
     """Mean negative log-likelihood in nats from logits (N, K), by log-sum-exp; divide by a temperature."""
-    require_same_length(logits=logits, gold=gold)
+    logits, gold = logits_of(logits, gold)
     shifted = centred(logits)
     return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(gold)), gold]))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crosslayer.metrics.calibration import centred, softmax
-from crosslayer.metrics.classification import Floats, Ids, require_same_length
+from crosslayer.metrics.inputs import Floats, Ids, confidences, logits_of
 
 TEMPERATURES = (0.01, 100.0)
 """Where `fit_temperature` looks."""
@@ -27,9 +27,9 @@ def fit_temperature(logits: Floats, gold: Ids) -> float:
     itself is given.
 
     Raises:
-        ResultsError: lengths differ or there are no items.
+        ResultsError: see `crosslayer.metrics.inputs.logits_of`.
     """
-    require_same_length(logits=logits, gold=gold)
+    logits, gold = logits_of(logits, gold)
     from scipy.optimize import brentq
 
     shifted = centred(logits)
@@ -73,11 +73,11 @@ def fit_vector_scaling(logits: Floats, gold: Ids, temperature: float | None = No
         temperature: that of `fit_temperature`; found here if not given.
 
     Raises:
-        ResultsError: lengths differ or there are no items.
+        ResultsError: see `crosslayer.metrics.inputs.logits_of`.
     """
     from scipy.optimize import minimize
 
-    require_same_length(logits=logits, gold=gold)
+    logits, gold = logits_of(logits, gold)
     log_p = _log_probabilities(logits)
     n, k = log_p.shape
     target = np.eye(k)[gold]
@@ -123,11 +123,11 @@ def fit_isotonic(confidence: Floats, correct: Floats) -> Callable[[Floats], Floa
         Maps confidences (M,) to recalibrated ones.
 
     Raises:
-        ResultsError: lengths differ or there are no items.
+        ResultsError: see `crosslayer.metrics.inputs.confidences`.
     """
     from sklearn.isotonic import IsotonicRegression
 
-    require_same_length(confidence=confidence, correct=correct)
+    confidence, correct = confidences(confidence, correct)
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(confidence, correct)
     return lambda values: np.asarray(fitted.predict(values), dtype=np.float64)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crosslayer.metrics.classification import Floats, require_same_length
+from crosslayer.metrics.inputs import Floats, confidences
 
 
 def risk_coverage(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
@@ -18,7 +18,7 @@ def risk_coverage(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
         correct: 1 where it is right, else 0, (N,).
 
     Raises:
-        ResultsError: lengths differ or there are no items.
+        ResultsError: see `confidences`.
     """
     size, errors = _groups(confidence, correct)
     answered = size.cumsum()
@@ -39,9 +39,9 @@ def aurc_v1(confidence: Floats, correct: Floats) -> float:
 
 def _groups(confidence: Floats, correct: Floats) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], Floats]:
     """Items and errors at each distinct confidence, from the highest down."""
-    require_same_length(confidence=confidence, correct=correct)
+    confidence, correct = confidences(confidence, correct)
     order = np.argsort(confidence)[::-1]
-    ranked = np.asarray(confidence)[order]
+    ranked = confidence[order]
     start = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
-    wrong = 1 - np.asarray(correct, dtype=np.float64)[order]
+    wrong = 1 - correct[order]
     return np.diff(np.append(start, len(ranked))), np.add.reduceat(wrong, start)

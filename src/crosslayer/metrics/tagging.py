@@ -8,6 +8,7 @@ Notation: N words in reading order, S sentences.
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from claimtrack.errors import ResultsError
-from crosslayer.metrics.classification import Ids, f1_from_counts, require_same_length, share_from_counts
+from crosslayer.metrics.classification import f1_from_counts, share_from_counts
+from crosslayer.metrics.inputs import Ids, confidences, label_ids
 
 Bools = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
@@ -47,9 +49,10 @@ def span_f1_v1(gold_tags: Tags, predicted: Tags) -> float:
     """Micro span F1 in points by seqeval 1.2.2 in its default (conlleval) mode; 0 where there is no span.
 
     Raises:
-        ResultsError: the sentences or their words differ in number.
+        ResultsError: a tag is not BIO, or the sentences or their words differ in number.
     """
-    _flat_tags(gold_tags, predicted)
+    gold, guess, _ = _flat_tags(gold_tags, predicted)
+    _read_bio(sorted({*gold, *guess}))
     from seqeval.metrics import f1_score
 
     with warnings.catch_warnings():
@@ -128,8 +131,14 @@ def span_confidence_v1(
     Args:
         probability: of each word's predicted label, (N,).
         gold_ids, predicted_ids, sentence_index, labels: as in `span_counts_v1`.
+
+    Raises:
+        ResultsError: as there, or a probability that is none or 0.
     """
     gold_ids, predicted_ids, sentence = _checked(gold_ids, predicted_ids, sentence_index, labels)
+    probability, _ = confidences(probability, np.equal(gold_ids, predicted_ids))
+    if not probability.all():
+        raise ResultsError(f"probability is 0 at {int(probability.argmin())}: no model predicts such a label")
     kind, begins = _read_bio(labels)
     first = _sentence_starts(sentence)
     gold, predicted = (_bio_spans(kind[ids], begins[ids], first) for ids in (gold_ids, predicted_ids))
@@ -183,9 +192,9 @@ def _sentence_starts(sentence: Ids) -> Bools:
 
 def _read_bio(labels: Sequence[str]) -> tuple[Ids, Bools]:
     """Type number of each label (-1 for O) and whether it begins a span."""
-    wrong = [label for label in labels if label != "O" and label[:2] not in ("B-", "I-")]
-    if wrong:
-        raise ResultsError(f"{wrong[0]!r} is no BIO label: use O, B-X and I-X")
+    for label in labels:
+        if not re.fullmatch("O|[BI]-.+", label):
+            raise ResultsError(f"{label!r} is no BIO label: use O, B-X and I-X")
     types = sorted({label[2:] for label in labels if label != "O"})
     kinds = np.array([-1 if label == "O" else types.index(label[2:]) for label in labels])
     return kinds, np.array([label.startswith("B-") for label in labels])
@@ -194,18 +203,16 @@ def _read_bio(labels: Sequence[str]) -> tuple[Ids, Bools]:
 def _checked(
     gold: Ids, predicted: Ids, sentence: Ids, labels: Sequence[str] | None = None
 ) -> tuple[Ids, Ids, Ids]:
-    gold, predicted, sentence = np.asarray(gold), np.asarray(predicted), np.asarray(sentence)
-    require_same_length(gold=gold, predicted=predicted, sentence=sentence)
-    if sentence[0] < 0 or np.any(np.diff(sentence) < 0):
+    gold, predicted = label_ids(None if labels is None else len(labels), gold=gold, predicted=predicted)
+    gold, sentence = label_ids(gold=gold, sentence=sentence)
+    if np.any(np.diff(sentence) < 0):
         raise ResultsError("sentence indices fall: sort the words by sentence, then by position")
-    if labels is not None:
-        for name, ids in (("gold", gold), ("predicted", predicted)):
-            if ids.min() < 0 or ids.max() >= len(labels):
-                raise ResultsError(f"{name} ids run from {ids.min()} to {ids.max()}, labels: {len(labels)}")
     return gold, predicted, sentence
 
 
 def _flat_tags(gold: Tags, predicted: Tags) -> tuple[list[str], list[str], npt.NDArray[Any]]:
+    if any(isinstance(tags, str) for tags in (*gold, *predicted)):
+        raise ResultsError("tags are not in sentences: give a list of tags a sentence")
     lengths = [[len(tags) for tags in side] for side in (gold, predicted)]
     if lengths[0] != lengths[1]:
         raise ResultsError("gold and predicted tags differ in sentences or words: give one tag per word")

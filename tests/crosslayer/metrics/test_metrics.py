@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from itertools import groupby
@@ -116,7 +117,6 @@ def test_spans_end_with_their_sentence():
 
 def test_span_f1_without_spans_is_zero_and_quiet():
     assert tagging.span_f1_v1([["O", "O"]], [["O", "O"]]) == 0.0
-    assert tagging.span_f1_v1([["NOUN"]], [["VERB"]]) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -124,12 +124,12 @@ def test_span_f1_without_spans_is_zero_and_quiet():
     [
         (([0], [0, 1], [0]), "lengths differ"),
         (([0, 0], [0, 0], [1, 0]), "fall"),
-        (([0], [7], [0]), "from 7 to 7"),
-        (([-1], [0], [0]), "from -1 to -1"),
+        (([0], [7], [0]), "predicted (1,): 7 at 0; give label ids from 0 to 6"),
+        (([-1], [0], [0]), "gold (1,): -1 at 0"),
     ],
 )
 def test_span_counts_refuse_bad_input(arguments, message):
-    with pytest.raises(ResultsError, match=message):
+    with pytest.raises(ResultsError, match=re.escape(message)):
         tagging.span_counts_v1(*map(np.array, arguments), BIO)
 
 
