@@ -13,6 +13,7 @@ from crosslayer.config import FusionKind, Profile
 from crosslayer.data.examples import Corpus, Example, PairExample
 from crosslayer.encoders.synthetic import HashTokenizer
 from crosslayer.models.classifier import TrainedEncoder
+from crosslayer.predictions.models import BASELINE
 from crosslayer.sweep.material import choose_precision, planned_device
 from crosslayer.tasks import INTERMEDIATE, TaskName
 from crosslayer.training.finetuned import epochs
@@ -86,7 +87,7 @@ def cost(profile: Profile, task: TaskName) -> Cost:
         for arm in profile.intermediate.arms
         if task in profile.intermediate.targets and (arm != "none" or seed not in seeds)
     ]
-    shares = [found.share or (0.5 if found.half else 1.0) for found in planned] + [1.0] * len(arms)
+    shares = [found.model.share or (0.5 if found.model.half else 1.0) for found in planned] + [1.0] * len(arms)
     items = settings.epochs * size.train * sum(shares)
     first_phase = profile.intermediate.items * profile.intermediate.epochs * sum(arm != "none" for arm in arms)
     dev, test = size.dev * size.dev_length, size.test * size.test_length
@@ -125,7 +126,7 @@ def measure(
     device = planned_device(profile.compute)
     training = profile.tasks["xnli"].model_copy(update={"epochs": STEPS})
     spec = TrialSpec(
-        stage="sweep", task="xnli", model=kind, seed=0, kind=kind, fusion=profile.fusion, training=training,
+        stage="sweep", task="xnli", model=BASELINE, seed=0, kind=kind, fusion=profile.fusion, training=training,
         layer=None if kind == "none" else profile.sweep.control_layer, digests={}, device_kind=device,
         precision=choose_precision(profile.compute, device), threads=threads,
         micro_batch=micro_batch,

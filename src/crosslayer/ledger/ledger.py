@@ -43,7 +43,6 @@ from crosslayer.predictions.batches import by_batch, chosen_on_dev
 from crosslayer.predictions.parquet import kind, read_table
 from crosslayer.predictions.records import (
     CONFIDENCE_STEPS,
-    SMOOTHED,
     Array,
     ResultsRun,
     Run,
@@ -399,7 +398,7 @@ def _scored(run: Run, trials: list[TrialRecord]) -> list[TrialRecord]:
     for task in TASK_NAMES:
         for batch in by_batch(t for t in trials if (t.stage, t.task) == ("sweep", task)).values():
             names = ("baseline", chosen_on_dev(run, (trial for trial in batch if trial.outcome == "ok")))
-            kept += [trial for trial in batch if trial.model in names or trial.model.startswith(SMOOTHED)]
+            kept += [trial for trial in batch if trial.model in names or trial.model.smoothing]
     return kept
 
 

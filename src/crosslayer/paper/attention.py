@@ -36,11 +36,11 @@ from crosslayer.paper.parts import (
 )  # fmt: skip
 from crosslayer.paper.scores import describe_failures, never_run, that_learnt
 from crosslayer.predictions.batches import best_batch
+from crosslayer.predictions.models import HALVES
 from crosslayer.predictions.records import Run, TrialRecord
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
-HALVES = ("half_1", "half_2")
 N_PERMUTATIONS = 9999
 UNIT = "weight²"
 

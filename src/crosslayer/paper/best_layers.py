@@ -22,6 +22,7 @@ from crosslayer.paper.parts import (
     tasks_in,
 )  # fmt: skip
 from crosslayer.paper.scores import Sweep, TaskScores, load_sweep, stated_layers
+from crosslayer.predictions.models import Model
 from crosslayer.predictions.records import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS
@@ -128,7 +129,7 @@ def _probabilities(scores: TaskScores) -> list[Measurement]:
     n_seeds = len(scores.test.seeds)
     return [
         Measurement(
-            measure="probability_best", task=scores.task, layer=int(model.removeprefix("layer_")), model=model,
+            measure="probability_best", task=scores.task, layer=Model(model).layer, model=model,
             estimate=value, unit="probability", n_seeds=n_seeds, n_items=scores.n_items,
         )
         for model, value in found.items()

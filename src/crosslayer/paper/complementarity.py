@@ -35,7 +35,8 @@ from crosslayer.paper.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.paper.scores import BASELINE, TaskScores, load_sweep
+from crosslayer.paper.scores import TaskScores, load_sweep
+from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.records import Run
 from crosslayer.stats import Floats, ScoreTable
 from crosslayer.tasks import TASKS

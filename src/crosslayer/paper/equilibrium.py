@@ -30,7 +30,8 @@ from crosslayer.paper.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.paper.scores import BASELINE, TaskScores, load_sweep
+from crosslayer.paper.scores import TaskScores, load_sweep
+from crosslayer.predictions.models import BASELINE, Model
 from crosslayer.predictions.records import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
@@ -79,7 +80,7 @@ def complete_layers(scores: TaskScores) -> tuple[list[int], list[int]]:
     """
     row = scores.grid.row
     seeds = [seed for seed in scores.grid.seeds if all((model, seed) in row for model in scores.layers)]
-    layers = [int(model.removeprefix("layer_")) for model in scores.layers]
+    layers = [model.layer for model in scores.layers if model.layer is not None]
     if len(layers) < 2 or not seeds:
         raise ResultsError(
             f"{TASKS[scores.task].title}: a slope needs a seed with two or more layers, "
@@ -126,14 +127,14 @@ def _seeds_used(scores: TaskScores, seeds: list[int]) -> str:
 
 def _gaps(scores: TaskScores, layers: list[int], seeds: list[int]) -> Floats:
     """Accuracy gaps (X, S)."""
-    rows = [scores.grid.models.index(f"layer_{x}") for x in layers]
+    rows = [scores.grid.models.index(Model.fused(x)) for x in layers]
     columns = [scores.grid.seeds.index(seed) for seed in seeds]
     return np.asarray(scores.by_language[np.ix_(rows, columns)] @ gap_weights(scores.table.languages))
 
 
 def _item_variance_of_slope(scores: TaskScores, layers: list[int], seeds: list[int]) -> float:
     """The part of the mean slope's variance that is due to the test items and that no seed removes."""
-    rows = [scores.grid.row[f"layer_{x}", seed] for x in layers for seed in seeds]
+    rows = [scores.grid.row[Model.fused(x), seed] for x in layers for seed in seeds]
     weights = gap_weights(scores.table.languages) * len(scores.table.languages)
     resampled = stats.bootstrap_scores(
         scores.counts[rows].astype(np.float64), scores.units.language, scores.units.cluster,
@@ -173,7 +174,7 @@ def _similarities(
     """Similarities (X, S)."""
     if len(scores.table.languages) < 2:
         raise ResultsError(f"{TASKS[scores.task].title}: one language has no similarity to others")
-    records = [[scores.table.records[scores.grid.row[f"layer_{x}", seed]] for seed in seeds] for x in layers]
+    records = [[scores.table.records[scores.grid.row[Model.fused(x), seed]] for seed in seeds] for x in layers]
     try:
         return np.array([[similarity(run.diagnostics(record)) for record in row] for row in records])
     except KeyError as error:
@@ -192,7 +193,7 @@ def _by_layer(scores: TaskScores, run: Run) -> list[Measurement]:
         return []
     found = [(name, x, row) for name, table in tables.items() for x, row in zip(layers, table, strict=True)]
     return [
-        mean_part(measure, unit, row, task=scores.task, layer=x, model=f"layer_{x}")
+        mean_part(measure, unit, row, task=scores.task, layer=x, model=Model.fused(x))
         for (measure, unit), x, row in found
     ]
 
@@ -203,11 +204,11 @@ def _levels(scores: TaskScores) -> list[Measurement]:
     parts = []
     for model in (BASELINE, *scores.layers):
         cells = scores.by_language[scores.grid.models.index(model)]
-        layer = None if model == BASELINE else int(model.removeprefix("layer_"))
         for measure, here in ((paper.ON_NEAR, near), (paper.ON_REST, ~near)):
             if here.any():
                 values = cells[np.isfinite(cells[:, 0])][:, here].mean(axis=1)
-                parts.append(mean_part(measure, "points", values, task=scores.task, layer=layer, model=model))
+                about = {"task": scores.task, "layer": model.layer, "model": model}
+                parts.append(mean_part(measure, "points", values, **about))
     return parts
 
 

@@ -32,8 +32,9 @@ from crosslayer.paper.parts import (
     select,
     tasks_in,
 )  # fmt: skip
-from crosslayer.paper.scores import BASELINE, CONTROLS, TaskScores, load_sweep, unit_of_row
+from crosslayer.paper.scores import TaskScores, load_sweep, unit_of_row
 from crosslayer.paper.variations import draw_variations, varied_parts
+from crosslayer.predictions.models import BASELINE, CONTROLS, Model
 from crosslayer.predictions.records import Run
 from crosslayer.tasks import TASKS
 
@@ -135,14 +136,14 @@ def _control_gains(scores: TaskScores) -> list[Measurement]:
     return [*_model_gains(scores, controls), *spans]
 
 
-def _model_gains(scores: TaskScores, models: Sequence[str], rule: str = "") -> list[Measurement]:
+def _model_gains(scores: TaskScores, models: Sequence[Model], rule: str = "") -> list[Measurement]:
     """The gain of each model over the baseline; ``rule`` ends the names of the measures."""
     parts = []
     for model in models:
-        layer = int(model.removeprefix("layer_")) if model in scores.layers else None
+        layer = model.layer
         measure = ("control_gain" if layer is None else "layer_gain") + rule
 
-        def make(model: str = model, layer: int | None = layer, measure: str = measure) -> Measurement:
+        def make(model: Model = model, layer: int | None = layer, measure: str = measure) -> Measurement:
             found = stats.gain(scores.test, model)
             note = "" if layer is not None else _layer_of_control(scores, model)
             return gain_part(
@@ -309,7 +310,7 @@ def _best_on_test(scores: TaskScores) -> list[Measurement]:
         if found.gain.n_seeds > 1:
             p = stats.max_statistic_p(scores.test, layers, N_PERMUTATIONS, generator("best", scores.task))
         note = f"{found.overall}, the best on the test sets {scores.among}: biased upward; p by permutation."
-        layer = int(found.overall.removeprefix("layer_"))
+        layer = Model(found.overall).layer
         return Measurement(
             measure="best_on_test_gain", task=scores.task, layer=layer, model=found.overall,
             estimate=found.gain.estimate, unit="points", p_value=p,
@@ -380,7 +381,7 @@ def _draw_languages_by_layer(tasks: list[TaskScores], folder: Path) -> str:
             found = gains[scores.task].T
             order = np.argsort(-np.nan_to_num(found).mean(axis=1), kind="stable")
             languages = [scores.table.languages[place] for place in order]
-            plots.diverging(axes, found[order], languages, [x.removeprefix("layer_") for x in scores.layers])
+            plots.diverging(axes, found[order], languages, [str(model.layer) for model in scores.layers])
             axes.set(
                 title=TASKS[scores.task].title,
                 xlabel="fusion layer x of D_x; cells: gain (points), colours by the largest of the task",

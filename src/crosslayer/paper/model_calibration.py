@@ -15,11 +15,12 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.paper.calibrated import MEASURES, PRIMARY, Trials, calibrate
+from crosslayer.paper.calibrated import MEASURES, PRIMARY, Calibrated, Trials, calibrate
 from crosslayer.paper.parts import gain_part, mean_part, select, tasks_in
-from crosslayer.paper.scores import BASELINE, that_learnt
+from crosslayer.paper.scores import that_learnt
 from crosslayer.predictions.batches import best_batch, chosen_on_dev
-from crosslayer.predictions.records import SMOOTHED, Run, TrialRecord
+from crosslayer.predictions.models import BASELINE, Model
+from crosslayer.predictions.records import Run, TrialRecord
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 CHANGE = "{}_model_minus_baseline"
@@ -44,14 +45,14 @@ def model_parts(run: Run, profile: Profile) -> tuple[list[Measurement], list[str
     return parts, keys
 
 
-def _smoothed(records: Iterable[TrialRecord]) -> list[str]:
+def _smoothed(records: Iterable[TrialRecord]) -> list[Model]:
     """The baselines trained with label smoothing; with the chosen D_x those whose scores the ledger keeps."""
-    return sorted({record.model for record in records if record.model.startswith(SMOOTHED)})
+    return sorted({record.model for record in records if record.model.smoothing})
 
 
 def _calibrated(run: Run, task: TaskName, records: list[TrialRecord], parallel: bool) -> tuple[Trials, list[str]]:
     """Those whose scores were kept, and their keys."""
-    found = {}
+    found: dict[tuple[str, int], Calibrated] = {}
     keys = []
     for record in records:
         try:
@@ -114,7 +115,5 @@ def draw_models(evidence: Evidence, folder: Path) -> tuple[str, ...]:
 
 def _label(part: Measurement) -> str:
     title = next(about.title for name, about in TASKS.items() if name == part.task)
-    model = str(part.model)
-    if model.startswith(SMOOTHED):
-        return f"{title}, smoothing {model.removeprefix(SMOOTHED)}"
-    return f"{title}, D{model.removeprefix('layer_')}"
+    model = Model(str(part.model))
+    return f"{title}, smoothing {model.smoothing:g}" if model.smoothing else f"{title}, D{model.layer}"

@@ -23,15 +23,12 @@ from crosslayer.metrics.classification import f1_from_counts, share_from_counts
 from crosslayer.metrics.tagging import span_counts_v1
 from crosslayer.paper.parts import generator
 from crosslayer.predictions.batches import best_batch, describe_other_batches
+from crosslayer.predictions.models import BASELINE, CONTROLS, SIMPLE, Model
 from crosslayer.predictions.records import Outcome, Run, TaskTable, TrialRecord
 from crosslayer.stats import Floats, Indices, ScoreTable, Statistic
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 Counts = npt.NDArray[np.int16]
-BASELINE = "baseline"
-SIMPLE = ("gate", "average", "concatenation", "scalar_mix")
-"""Fusions with another seed pattern than D_x and the baseline (on POS F = 16 between the two kinds)."""
-CONTROLS = ("self", "shuffled", *SIMPLE)
 N_LAYERS = 11
 """Lower layers that the paper chooses from."""
 KEPT = 0.75
@@ -76,9 +73,9 @@ class Units:
 class Grid:
     """Where each trial stands in tables of models and seeds; ``row`` is (model, seed) -> row of R."""
 
-    models: tuple[str, ...]
+    models: tuple[Model, ...]
     seeds: tuple[int, ...]
-    row: dict[tuple[str, int], int]
+    row: dict[tuple[Model, int], int]
 
     def spread(self, values: npt.NDArray[np.generic]) -> Floats:
         """Values (R, ...) as cells (M, S, ...), NaN where there is no trial."""
@@ -112,9 +109,9 @@ class TaskScores:
     by_language: Floats
 
     @property
-    def layers(self) -> tuple[str, ...]:
+    def layers(self) -> tuple[Model, ...]:
         """The D_x with a score, by x."""
-        return tuple(model for model in self.grid.models if model.startswith("layer_"))
+        return tuple(model for model in self.grid.models if model.layer is not None)
 
     @property
     def comparable(self) -> tuple[str, ...]:
@@ -169,7 +166,7 @@ def load_sweep(
     found: dict[TaskName, TaskScores] = {}
     missing: list[str] = []
     for task in tasks:
-        every = [r for r in run.records("sweep", task) if is_compared(r.model)]
+        every = [r for r in run.records("sweep", task) if r.model.is_compared]
         records = best_batch(every, needs)
         missing += [*describe_missing(task, every, profile), *describe_other_batches(every, records)]
         usable, at_chance = that_learnt(run, records)
@@ -272,7 +269,7 @@ def chance(task: TaskName, gold: npt.NDArray[np.integer[Any]]) -> float:
 
 def stated_layers(names: Sequence[str]) -> str:
     """``layers 1-11``, the paper's choice, or ``layers 4, 8 only``."""
-    layers = [int(name.removeprefix("layer_")) for name in names]
+    layers = [Model(name).layer for name in names]
     if layers == list(range(1, N_LAYERS + 1)):
         return f"layers 1-{N_LAYERS}"
     return f"layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))} only"
@@ -281,9 +278,9 @@ def stated_layers(names: Sequence[str]) -> str:
 def make_grid(records: Sequence[TrialRecord]) -> Grid:
     """Models in order (the baseline, the layers by x, the controls, others by name) and seeds; R is the order of
     records."""
-    layers = {record.layer or 0: record.model for record in records if record.model.startswith("layer_")}
     names = {record.model for record in records}
-    known = (BASELINE, *(layers[x] for x in sorted(layers)), *CONTROLS)
+    layers = sorted((model for model in names if model.layer is not None), key=lambda model: model.layer or 0)
+    known = (BASELINE, *layers, *CONTROLS)
     ordered = (*known, *sorted(names - set(known)))
     seeds = sorted({record.seed for record in records})
     row = {(record.model, record.seed): i for i, record in enumerate(records)}
@@ -334,11 +331,6 @@ def language_scores(task: TaskName, counts: Counts, language: Indices) -> Floats
     return statistic_of(task)(np.stack(sums, axis=1).astype(np.float64))
 
 
-def is_compared(model: str) -> bool:
-    """Whether a model belongs into the tables of gains: modules trained on half of the items do not."""
-    return model == BASELINE or model.startswith("layer_") or model in CONTROLS
-
-
 def describe_missing(task: TaskName, records: Sequence[TrialRecord], profile: Profile) -> list[str]:
     """What the profile plans and the run lacks, in words."""
     title = TASKS[task].title
@@ -347,7 +339,7 @@ def describe_missing(task: TaskName, records: Sequence[TrialRecord], profile: Pr
     if not records:
         return [f"{title}: the sweep has not run"]
     sweep = profile.sweep.of(task)
-    planned = [BASELINE, *(f"layer_{x}" for x in sweep.layers), *sweep.controls]
+    planned = [BASELINE, *map(Model.fused, sweep.layers), *sweep.controls]
     there = {(record.model, record.seed) for record in records}
     return [*describe_failures(records), *never_run(title, planned, sweep.seeds, there)]
 

@@ -8,9 +8,10 @@ from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper.parts import gain_part, part_or_none, select, tasks_in
-from crosslayer.paper.scores import BASELINE, TaskScores, score_task, that_learnt
+from crosslayer.paper.scores import TaskScores, score_task, that_learnt
 from crosslayer.predictions.batches import best_batch
-from crosslayer.predictions.records import AT_SHARE, VARIED, Run, TrialRecord
+from crosslayer.predictions.models import BASELINE, Model
+from crosslayer.predictions.records import Run, TrialRecord
 from crosslayer.tasks import TASKS, TaskName
 
 MEASURE = "gain_with_other_choices"
@@ -29,26 +30,26 @@ def varied_parts(run: Run, profile: Profile) -> list[Measurement]:
 
 
 def _is_varied(record: TrialRecord) -> bool:
-    return VARIED in record.model or AT_SHARE in record.model
+    return bool(record.model.changes or record.model.share)
 
 
 def _parts_of(
     run: Run, profile: Profile, task: TaskName, usable: list[TrialRecord], varied: list[TrialRecord]
 ) -> list[Measurement]:
     """Trials with fewer training items are scored in a table of their own: their noise is another."""
-    as_configured = f"layer_{profile.sweep.control_layer}"
+    as_configured = Model.fused(profile.sweep.control_layer or 0)
     seeds = {record.seed for record in varied}
     whole = [r for r in usable if r.model in (BASELINE, as_configured) and r.seed in seeds]
-    settings = [record for record in varied if VARIED in record.model]
+    settings = [record for record in varied if record.model.changes]
     parallel = profile.data.source == "fragment"
     parts: list[Measurement] = []
     if whole or settings:
         keys = tuple(record.key for record in [*whole, *settings])
         scores = score_task(run, task, keys, parallel)  # type: ignore[arg-type]
-        labels = {as_configured: "as configured", **{r.model: r.model.removeprefix(VARIED) for r in settings}}
+        labels = {as_configured: "as configured", **{r.model: r.model.changes or "" for r in settings}}
         parts += [_part(scores, name, BASELINE, label) for name, label in labels.items()]
     for share in profile.sweep.variations.train_shares:
-        pair = (f"baseline{AT_SHARE}{share:g}", f"dlfa{AT_SHARE}{share:g}")
+        pair = [Model.at_share(share, fused=fused) for fused in (False, True)]
         keys = tuple(record.key for record in varied if record.model in pair)
         if keys:
             fewer = score_task(run, task, keys, parallel)  # type: ignore[arg-type]

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 import numpy as np
 
 from crosslayer.metrics import task_score
+from crosslayer.predictions.models import Model
 from crosslayer.predictions.records import Batch, Run, TrialRecord
 from crosslayer.tasks import TASKS
 
@@ -28,7 +29,7 @@ def best_batch(records: Iterable[TrialRecord], needs: Collection[str] = ()) -> l
 
     def rank(batch: Sequence[TrialRecord]) -> tuple[int, int, int, int]:
         models = {record.model for record in batch if record.outcome == "ok"}
-        layers = [model for model in models if model.startswith("layer_")]
+        layers = [model for model in models if model.layer is not None]
         return len(models & {*needs}), len(layers), len(batch), batch[0].batch.version
 
     return max(by_batch(records).values(), key=rank, default=[])
@@ -50,13 +51,13 @@ def _differing(batch: Batch, other: Batch) -> str:
     return ", ".join(word for word, one, two in zip(words, batch, other, strict=True) if one != two)
 
 
-def chosen_on_dev(run: Run, records: Iterable[TrialRecord]) -> str | None:
+def chosen_on_dev(run: Run, records: Iterable[TrialRecord]) -> Model | None:
     """The D_x with the best mean English dev score over seeds (the lowest layer of equals); None without any.
 
     The score is that of the predictions. `TrialRecord.dev_score` is measured while training, on batches of English
     dev alone: in bfloat16 a batch of another shape rounds otherwise, and the two differ by up to 0.4 points.
     """
-    layers = [record for record in records if record.layer and record.model == f"layer_{record.layer}"]
+    layers = [record for record in records if record.model.layer]
     if not layers:
         return None
     table = run.table(layers, "dev")
@@ -64,6 +65,6 @@ def chosen_on_dev(run: Run, records: Iterable[TrialRecord]) -> str | None:
     scores: dict[int, list[float]] = {}
     for record, predicted in zip(layers, table.predicted, strict=True):
         score = task_score(record.task, table.gold[english], predicted[english], table.item[english])
-        scores.setdefault(record.layer or 0, []).append(score)
+        scores.setdefault(record.model.layer or 0, []).append(score)
     means = {layer: float(np.mean(values)) for layer, values in sorted(scores.items())}
-    return f"layer_{max(means, key=means.__getitem__)}"
+    return Model.fused(max(means, key=means.__getitem__))

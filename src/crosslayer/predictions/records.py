@@ -25,6 +25,7 @@ from claimtrack.reading import Malformed, parse_json
 from claimtrack.reading import read_arrays as read_npz
 from crosslayer.config import Arm
 from crosslayer.data.examples import Split
+from crosslayer.predictions.models import Model
 from crosslayer.predictions.parquet import read_table, write_table
 from crosslayer.tasks import TaskName
 
@@ -37,10 +38,6 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _KEY = r"^[a-zA-Z0-9_][a-zA-Z0-9_:.,=-]{0,99}$"
 Key = Annotated[str, StringConstraints(pattern=_KEY)]
 """A content key. Files are named by it, so it leads out of no folder and is no longer than a name may be."""
-VARIED, AT_SHARE = "varied:", "_at_"
-"""Parts of the names of models with other settings, and with fewer training items."""
-SMOOTHED = "baseline_smoothed_"
-"""Before the label smoothing of a baseline that is trained with it."""
 CONFIDENCE_STEPS = 65_535
 """Confidences are multiples of 1/65,535, which two bytes hold: 0 and 1 are exact, and others are off by less than
 0.001 points."""
@@ -65,7 +62,7 @@ class TrialRecord(BaseModel):
 
     Attributes:
         key: the content key, also the folder's name.
-        model: ``baseline``, ``layer_8``, ``self``, ``shuffled``, ``gate`` and so on.
+        model: which one.
         layer: the lower layer x, where the model has one.
         arm: of intermediate training; ``none`` in the sweep.
         outcome: ``ok``, or the name of what went wrong; only ``ok`` has scores that count.
@@ -84,7 +81,7 @@ class TrialRecord(BaseModel):
     key: Key
     stage: Stage
     task: TaskName
-    model: str
+    model: Model
     layer: int | None
     arm: Arm
     seed: int

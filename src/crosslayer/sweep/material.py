@@ -11,6 +11,7 @@ import torch
 from claimtrack.errors import ConfigError, ResultsError
 from claimtrack.reading import parse_json
 from crosslayer.config import ComputeSpec, Profile, TaskSpec
+from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.records import Stage
 from crosslayer.tasks import TaskName
 from crosslayer.training.trainee import Material
@@ -124,11 +125,13 @@ def _digests(path: Path, names: Sequence[str]) -> dict[str, str]:
 
 
 def _sweep_spec(seed: int, variant: Variant, training: TaskSpec, shared: dict[str, Any]) -> TrialSpec:
-    different = variant._asdict()
-    smoothing = different.pop("label_smoothing")
-    if smoothing is not None:
-        training = training.model_copy(update={"label_smoothing": smoothing})
-    return TrialSpec(seed=seed, training=training, **different, **shared)
+    model = variant.model
+    if model.smoothing is not None:
+        training = training.model_copy(update={"label_smoothing": model.smoothing})
+    return TrialSpec(
+        seed=seed, training=training, kind=model.fusion, half=model.half, share=model.share,
+        **variant._asdict(), **shared,
+    )  # fmt: skip
 
 
 def _intermediate_specs(
@@ -152,7 +155,7 @@ def _intermediate_specs(
                 used[intermediate_file(task, arm)] = digests[intermediate_file(task, arm)]
             specs.append(
                 TrialSpec(
-                    model="baseline", seed=seed, arm=arm, kind="none", fusion=profile.fusion, training=training,
+                    model=BASELINE, seed=seed, arm=arm, kind="none", fusion=profile.fusion, training=training,
                     intermediate=phase, digests=used, **shared,
                 )
             )  # fmt: skip

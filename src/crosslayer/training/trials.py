@@ -19,17 +19,9 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict
 
 from claimtrack.errors import ResultsError
-from crosslayer.config import Arm, Control, FusionKind, FusionSpec, Profile, TaskSpec
-from crosslayer.predictions.records import (
-    AT_SHARE,
-    SMOOTHED,
-    VARIED,
-    Stage,
-    TrialRecord,
-    read_arrays,
-    read_predictions,
-    read_record,
-)
+from crosslayer.config import Arm, FusionKind, FusionSpec, Profile, TaskSpec
+from crosslayer.predictions.models import BASELINE, HALVES, Model
+from crosslayer.predictions.records import Stage, TrialRecord, read_arrays, read_predictions, read_record
 from crosslayer.tasks import TaskName
 
 log = logging.getLogger(__name__)
@@ -58,7 +50,7 @@ class TrialSpec(BaseModel):
     version: int = TRIAL_VERSION
     stage: Stage
     task: TaskName
-    model: str
+    model: Model
     arm: Arm = "none"
     seed: int
     kind: FusionKind
@@ -100,55 +92,39 @@ class TrialSpec(BaseModel):
 
 
 class Variant(NamedTuple):
-    """A model of a sweep: its name, and what differs from the others of its task and seed.
+    """A model of a sweep, the settings of its fusion module, and the lower layer where it has one."""
 
-    ``label_smoothing`` is that of the task where it is ``None``.
-    """
-
-    model: str
-    kind: FusionKind
+    model: Model
     fusion: FusionSpec
     layer: int | None = None
-    half: int | None = None
-    share: float | None = None
-    label_smoothing: float | None = None
 
 
 def variants(profile: Profile, task: TaskName) -> Iterator[Variant]:
     """The models that a sweep compares on a task, the baseline first."""
     fusion, sweep = profile.fusion, profile.sweep.of(task)
     control_layer = sweep.control_layers.get(task, sweep.control_layer)
-    yield Variant("baseline", "none", fusion)
+    yield Variant(BASELINE, fusion)
     for layer in sweep.layers:
-        yield Variant(f"layer_{layer}", "dlfa", fusion, layer)
+        yield Variant(Model.fused(layer), fusion, layer)
     for control in sweep.controls:
-        yield Variant(control, *_control(control, fusion, control_layer))
-    if sweep.halves:
-        for half in (1, 2):
-            yield Variant(f"half_{half}", "dlfa", fusion, sweep.control_layer, half)
+        form = fusion.model_copy(update={"form": "gate"}) if control == "gate" else fusion
+        yield Variant(Model(control), form, None if control == "self" else control_layer)
+    for half in HALVES if sweep.halves else ():
+        yield Variant(half, fusion, sweep.control_layer)
 
 
 def variations(profile: Profile, task: TaskName) -> Iterator[Variant]:
     """Our own choices varied on a task: settings of D_x, fewer training items, label smoothing."""
-    sweep = profile.sweep
-    if task not in sweep.variations.tasks:
+    fusion, layer, varied = profile.fusion, profile.sweep.control_layer, profile.sweep.variations
+    if task not in varied.tasks:
         return
-    for changes in sweep.variations.fusion:
-        name = ",".join(f"{key}={value}" for key, value in changes.items())
-        yield Variant(f"{VARIED}{name}", "dlfa", profile.varied_fusion(changes), sweep.control_layer)
-    for share in sweep.variations.train_shares:
-        yield Variant(f"baseline{AT_SHARE}{share:g}", "none", profile.fusion, share=share)
-        yield Variant(f"dlfa{AT_SHARE}{share:g}", "dlfa", profile.fusion, sweep.control_layer, share=share)
-    for value in sweep.variations.label_smoothing:
-        yield Variant(f"{SMOOTHED}{value:g}", "none", profile.fusion, label_smoothing=value)
-
-
-def _control(control: Control, fusion: FusionSpec, layer: int | None) -> tuple[FusionKind, FusionSpec, int | None]:
-    if control == "self":
-        return "self", fusion, None
-    if control == "gate":
-        return "dlfa", fusion.model_copy(update={"form": "gate"}), layer
-    return control, fusion, layer
+    for changes in varied.fusion:
+        yield Variant(Model.varied(changes), profile.varied_fusion(changes), layer)
+    for share in varied.train_shares:
+        yield Variant(Model.at_share(share, fused=False), fusion)
+        yield Variant(Model.at_share(share, fused=True), fusion, layer)
+    for value in varied.label_smoothing:
+        yield Variant(Model.smoothed(value), fusion)
 
 
 def finished(home: Path, spec: TrialSpec) -> TrialRecord | None:

@@ -51,7 +51,7 @@ from crosslayer.paper import (
 from crosslayer.paper.calibrated import MEASURES, Calibrated
 from crosslayer.paper.probes import halves
 from crosslayer.paper.reliability import shown_languages
-from crosslayer.predictions.records import SMOOTHED, Array
+from crosslayer.predictions.records import Array
 from crosslayer.tasks import LANGUAGES, TASK_NAMES, TASKS, TaskName
 from repository import ROOT
 from synthetic_run import MadeUpRun, make_items, make_profile, make_record, make_sweep
@@ -1504,7 +1504,7 @@ def test_models_that_predict_no_span_have_no_error_of_spans() -> None:
 
 def test_fusion_and_smoothing_beside_the_arms() -> None:
     """The layer that dev chose and the smoothed baseline against the baseline of the same seed."""
-    smoothed = f"{SMOOTHED}0.1"
+    smoothed = "baseline_smoothed_0.1"
     profile = make_profile(tasks=["pawsx"], layers=(2, 8), controls=())
     run = make_sweep(profile, {("pawsx", "layer_8"): 6.0}, n=200, models=[smoothed])
     for record in run.trials:

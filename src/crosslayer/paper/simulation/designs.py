@@ -11,11 +11,12 @@ import numpy as np
 
 from claimtrack.decisions import error_of
 from claimtrack.evidence import Evidence, Measurement, read_evidence
+from crosslayer.predictions.models import Model
 from crosslayer.stats import MIN_SEEDS
 from crosslayer.tasks import TASK_NAMES
 
 PLANNED_SEEDS = 10
-LAYERS = tuple(f"layer_{x}" for x in range(1, 12))
+LAYERS = tuple(Model.fused(x) for x in range(1, 12))
 DEV_CORRELATION = 0.5
 """Of the noise of one trial on English dev with that on the test sets, but for the item noise of the latter."""
 ITEM_SHARE = 0.12

@@ -26,6 +26,7 @@ from crosslayer.paper.simulation.designs import (
     TaskDesign,
 )
 from crosslayer.paper.transfer import correlation_interval
+from crosslayer.predictions.models import Model
 from crosslayer.stats import Floats, ScoreTable
 from crosslayer.tasks import LANGUAGES, TASKS, TaskName
 
@@ -281,7 +282,7 @@ def _sweeps(
 
 
 def _layers(table: ScoreTable) -> list[str]:
-    return [model for model in table.models if model.startswith("layer_")]
+    return [model for model in table.models if Model(model).layer is not None]
 
 
 def _selected(measure: str, found: Mapping[str, stats.SelectedGain], truth: Mapping[str, Gains]) -> Sample:

@@ -10,6 +10,7 @@ from claimtrack.registry import VerdictName
 from crosslayer.paper.simulation import samples
 from crosslayer.paper.simulation.designs import LAYERS
 from crosslayer.paper.simulation.samples import Gains, Sampler
+from crosslayer.predictions.models import Model
 from crosslayer.tasks import TASK_NAMES
 
 Verdicts = tuple[VerdictName, ...]
@@ -41,9 +42,9 @@ def _everywhere(points: float) -> dict[str, Gains]:
 
 NOTHING: dict[str, Gains] = {}
 ALL_LAYERS = _everywhere(2.0)
-ONE_LAYER: dict[str, Gains] = {task: {"layer_8": 2.0} for task in TASK_NAMES}
+ONE_LAYER: dict[str, Gains] = {task: {Model.fused(8): 2.0} for task in TASK_NAMES}
 OWN_LAYERS: dict[str, Gains] = {
-    task: {f"layer_{x}": 2.0} for task, x in zip(TASK_NAMES, (4, 6, 8, 11), strict=True)
+    task: {Model.fused(x): 2.0} for task, x in zip(TASK_NAMES, (4, 6, 8, 11), strict=True)
 }
 TWO_TASKS: dict[str, Gains] = {task: ALL_LAYERS[task] for task in ("xnli", "ner")}
 ONE_LAYER_IN_TWO_TASKS: dict[str, Gains] = {task: ONE_LAYER[task] for task in ("xnli", "ner")}

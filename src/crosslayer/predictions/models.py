@@ -1,0 +1,117 @@
+"""What a trial trains beside its task, seed and arm: one type, one way to print it and one to read it."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import Any, get_args
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+from crosslayer.config import Control, FusionKind
+
+_NUMBER = r"[0-9][0-9.e-]*"
+_NAME = re.compile(
+    rf"(?:baseline|dlfa)_at_(?P<share>{_NUMBER})|baseline_smoothed_(?P<smoothing>{_NUMBER})|baseline"
+    rf"|layer_(?P<layer>[0-9]+)|half_(?P<half>[12])|varied:(?P<changes>.+)|(?P<control>{'|'.join(get_args(Control))})"
+)
+
+
+class Model(str):
+    """A model by its name, which files, trial keys and evidence hold; `Model(name)` reads it.
+
+    ``baseline``, ``layer_8`` (D_8), a control such as ``self``, ``half_1`` (D_x on half of the training items),
+    ``baseline_at_0.5`` and ``dlfa_at_0.5`` (on a share of them), ``baseline_smoothed_0.1`` (label smoothing), and
+    ``varied:kernel=3`` (D_x with other settings). The lower layer of all but D_x stands in the trial's record.
+
+    Raises:
+        ValueError: the name is none of these.
+    """
+
+    def __new__(cls, name: str) -> Model:
+        """Read a name."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"{name!r:.60} names no model; known are baseline, layer_X and controls such as self")
+        return super().__new__(cls, name)
+
+    @classmethod
+    def fused(cls, layer: int) -> Model:
+        """D_x."""
+        return cls(f"layer_{layer}")
+
+    @classmethod
+    def half_of(cls, half: int) -> Model:
+        """D_x trained on the first or the second half of the items."""
+        return cls(f"half_{half}")
+
+    @classmethod
+    def at_share(cls, share: float, *, fused: bool) -> Model:
+        """D_x, or the baseline, trained on a share of the items."""
+        return cls(f"{'dlfa' if fused else 'baseline'}_at_{share:g}")
+
+    @classmethod
+    def smoothed(cls, smoothing: float) -> Model:
+        """The baseline trained with label smoothing."""
+        return cls(f"baseline_smoothed_{smoothing:g}")
+
+    @classmethod
+    def varied(cls, changes: dict[str, Any]) -> Model:
+        """D_x with other settings of the fusion module."""
+        return cls("varied:" + ",".join(f"{key}={value}" for key, value in changes.items()))
+
+    @cached_property
+    def _parts(self) -> dict[str, str | None]:
+        found = _NAME.fullmatch(self)
+        assert found
+        return found.groupdict()
+
+    @property
+    def layer(self) -> int | None:
+        """The x of D_x."""
+        return None if self._parts["layer"] is None else int(self._parts["layer"])
+
+    @property
+    def half(self) -> int | None:
+        """1 or 2 for a model trained on half of the items."""
+        return None if self._parts["half"] is None else int(self._parts["half"])
+
+    @property
+    def share(self) -> float | None:
+        """Of the training items, where it is a part of them."""
+        return None if self._parts["share"] is None else float(self._parts["share"])
+
+    @property
+    def smoothing(self) -> float | None:
+        """Label smoothing, where it differs from the task's."""
+        return None if self._parts["smoothing"] is None else float(self._parts["smoothing"])
+
+    @property
+    def changes(self) -> str | None:
+        """The settings that differ, ``kernel=3,reduction=16``."""
+        return self._parts["changes"]
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether it stands in the tables of gains: the baseline, a D_x or a control."""
+        return self == BASELINE or self.layer is not None or self in CONTROLS
+
+    @property
+    def fusion(self) -> FusionKind:
+        """The fusion module that it is built with."""
+        if self.startswith("baseline"):
+            return "none"
+        control = self._parts["control"]
+        return "dlfa" if control in (None, "gate") else control  # type: ignore[return-value]
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """In a record it is a string."""
+        return core_schema.no_info_after_validator_function(cls, core_schema.str_schema())
+
+
+BASELINE = Model("baseline")
+SIMPLE = tuple(map(Model, ("gate", "average", "concatenation", "scalar_mix")))
+"""Fusions with another seed pattern than D_x and the baseline (on POS F = 16 between the two kinds)."""
+CONTROLS = (Model("self"), Model("shuffled"), *SIMPLE)
+HALVES = (Model.half_of(1), Model.half_of(2))
