@@ -356,7 +356,7 @@ def test_a_notebook_that_reaches_out_is_caught(tmp_path: Path, monkeypatch: pyte
     """Kernels are guarded like every process below it; those of the pipeline never try (`test_tiny`)."""
     log = tmp_path / "strangers.txt"
     monkeypatch.setenv("HUB_GUARD_LOG", str(log))
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(TESTS / "hub_guard")]))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), str(TESTS / "support" / "hub_guard")]))
     source = tmp_path / "small.py"
     reach = "import urllib.request\nurllib.request.urlopen('http://192.0.2.1/')"
     source.write_text(f'{HEAD}output: str = "x"\n\n# %%\n{reach}\n', encoding="utf-8")
@@ -378,7 +378,8 @@ def test_the_tests_that_the_pages_name_exist(page: str) -> None:
     found = named_tests((ROOT / "docs" / page).read_text(encoding="utf-8"))
     assert len(found) >= 8
     for name, function in found:
-        assert f"def {function}(" in (TESTS / name).read_text(encoding="utf-8"), (name, function)
+        sources = [path.read_text(encoding="utf-8") for path in TESTS.rglob(name)]
+        assert any(f"def {function}(" in source for source in sources), (name, function)
 
 
 def test_every_fault_has_a_test() -> None:

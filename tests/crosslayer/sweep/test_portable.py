@@ -341,7 +341,7 @@ def test_a_pack_is_written_whole_or_not_at_all(
 def test_a_changed_pack_is_not_run(tiny: Profile, results: Path, tmp_path: Path) -> None:
     pack = tmp_path / "pack"
     pack_sweep(tiny, results, "sweep", "pos", pack)
-    with (pack / "crosslayer" / "fusion.py").open("a") as stream:
+    with (pack / "crosslayer" / "models" / "fusion.py").open("a") as stream:
         stream.write("#")
     with pytest.raises(ConfigError, match=r"fusion\.py is missing or not the file that was packed"):
         run_pack(pack)
@@ -404,5 +404,5 @@ def test_predictions_on_other_items_are_refused(tiny: Profile, home: Path, ran: 
 def test_pack_json_holds_no_path(ran: Path) -> None:
     pack = json.loads((ran / "pack.json").read_text())
     assert str(ran.parent) not in json.dumps(pack)
-    assert {"crosslayer/training.py", "encoder.npz", "windows.parquet"} <= set(pack["files"])
+    assert {"crosslayer/training/finetuned.py", "encoder.npz", "windows.parquet"} <= set(pack["files"])
     assert sum(path.stat().st_size for path in ran.rglob("*.py")) < 2**20

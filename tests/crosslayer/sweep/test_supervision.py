@@ -92,7 +92,6 @@ import signal, sys
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 import crosslayer.stages
-from repository import ROOT
 
 HANDLER = signal.getsignal(signal.SIGINT)
 
