@@ -11,11 +11,10 @@ Notation: N items, K labels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from claimtrack.errors import ResultsError
+from claimtrack.samples import ReliabilityBins, reliability_bins
 from crosslayer.metrics.inputs import Floats, Ids, confidences, probabilities_of
 
 N_BINS = 10
@@ -153,43 +152,9 @@ def ece10_equal_mass_debiased_from_counts_v1(counts: Floats) -> Floats:
     return np.asarray(100 * (shares * np.where(error > 0, fair, np.abs(gap))).sum(axis=-1))
 
 
-@dataclass(frozen=True, eq=False)
-class ReliabilityBins:
-    """What a reliability diagram draws, one entry a bin that has items.
-
-    Attributes:
-        n: items.
-        confidence, accuracy: their means, 0 to 1.
-        low, high: 95 % Wilson interval of the accuracy, as if items were independent.
-    """
-
-    n: Floats
-    confidence: Floats
-    accuracy: Floats
-    low: Floats
-    high: Floats
-
-
 def reliability_bins_v1(confidence: Floats, correct: Floats) -> ReliabilityBins:
     """Bins of equal width for a reliability diagram; args and errors as in `ece10_equal_width_v1`."""
-    from scipy.stats import binomtest
-
-    confidence, correct = confidences(confidence, correct)
-    bins = bin_of(confidence, WIDTH_EDGES)
-    n = np.bincount(bins, minlength=N_BINS)
-    used = n > 0
-    right = np.bincount(bins, correct, N_BINS)[used]
-    bounds = [
-        binomtest(round(k), int(size)).proportion_ci(method="wilson")
-        for k, size in zip(right, n[used], strict=True)
-    ]
-    return ReliabilityBins(
-        n=n[used].astype(np.float64),
-        confidence=np.bincount(bins, confidence, N_BINS)[used] / n[used],
-        accuracy=right / n[used],
-        low=np.array([b.low for b in bounds]),
-        high=np.array([b.high for b in bounds]),
-    )
+    return reliability_bins(*confidences(confidence, correct), N_BINS)
 
 
 def centred(logits: Floats) -> Floats:

@@ -1,95 +1,33 @@
-"""Drawing for all notebooks: matplotlib's object interface, SVG, equal bytes for equal numbers.
-
-Colours are Okabe and Ito's, told apart in every form of colour blindness; shapes differ too. Matplotlib is slow to
-load, so that callers import this module late.
-"""
+"""What this paper's notebooks draw beside `claimtrack.figures`: values over layers, languages and tasks."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from claimtrack.evidence import Measurement
-from crosslayer.metrics.calibration import ReliabilityBins
+from claimtrack.figures import (
+    INK,
+    PAPER,
+    SERIES,
+    Row,
+    forest,
+    forest_height,
+    picture,
+    reliability,
+    shortened,
+)
 from crosslayer.stats import Floats
 
-WIDTH = 7.0
-"""Inches; at 700 pixels the 9-point letters are 12 pixels high."""
-INK, QUIET, BAND, PAPER = "#1b1b1b", "#767676", "#cfe3f5", "#D55E00"
-SERIES = (("#0072B2", "o"), ("#E69F00", "s"), ("#009E73", "^"), ("#CC79A7", "v"))
+__all__ = ["Row", "forest", "forest_height", "picture", "reliability", "shortened"]
+
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
-FOOT = 0.3
-"""Height of a bin that holds all items, at the foot of a reliability diagram."""
-_UNTURNED = re.compile(r' transform="rotate\(-0 [^"]*\)"')
-"""What matplotlib writes at every text that is not turned."""
-_TAG = re.compile(r"<[^>]+>(\n *)?")
-_HUNDREDTHS = re.compile(r"(\.\d\d)\d+")
 ASIDE = 0.06
 """How far the next series stands aside, so that intervals do not cover each other."""
-STYLE: dict[Any, Any] = {
-    "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "font.size": 9,
-    "axes.titlesize": 9, "axes.labelsize": 9, "legend.fontsize": 8,
-    "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False, "svg.fonttype": "none",
-    "svg.hashsalt": "crosslayer", "text.usetex": False, "text.parse_math": False,
-}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a forest: a measured part, and the paper's value where there is one."""
-
-    label: str
-    part: Measurement
-    reported: float | None = None
-
-
-@contextmanager
-def picture(
-    folder: Path,
-    name: str,
-    title: str,
-    *,
-    height: float,
-    rows: int = 1,
-    columns: int = 1,
-    share_y: bool = False,
-    heights: Sequence[float] | None = None,
-) -> Iterator[list[Axes]]:
-    """Axes to draw on, row by row; the file is written at the end.
-
-    Args:
-        folder, name: where to.
-        title: the picture in words, for those who do not see it.
-        height: inches.
-        rows, columns: of the grid of axes.
-        share_y: whether all axes have the same vertical scale.
-        heights: of the rows, in relation to each other; all equal if not given.
-    """
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        grid = figure.subplots(rows, columns, squeeze=False, sharey=share_y, height_ratios=heights)
-        yield list(grid.flat)
-        drawn = io.StringIO()
-        figure.savefig(drawn, format="svg", metadata={"Title": title, "Date": None, "Creator": None})
-        (folder / name).write_text(shortened(drawn.getvalue()), encoding="utf-8")
-
-
-def shortened(svg: str) -> str:
-    """A picture of matplotlib's in a quarter fewer bytes, which git keeps for ever: numbers in tags to a hundredth
-    of a point, no indentation, no turn by nothing."""
-    return _TAG.sub(lambda tag: _HUNDREDTHS.sub(r"\1", _UNTURNED.sub("", tag[0])).rstrip(" "), svg)
 
 
 def by_layer(axes: Axes, parts: Iterable[Measurement], series: int = 0, label: str | None = None) -> None:
@@ -130,20 +68,6 @@ def by_category(
     axes.set_xticks(range(len(names)), names)
 
 
-def reliability(axes: Axes, bins: ReliabilityBins, series: int, label: str) -> None:
-    """Accuracy over confidence with intervals, the bins' shares of the items as steps at the foot."""
-    colour, marker = SERIES[series]
-    axes.plot([0, 1], [0, 1], color=QUIET, linewidth=0.6, linestyle=(0, (2, 2)))
-    axes.plot(
-        bins.confidence, bins.accuracy, color=colour, marker=marker, markersize=2.5, linewidth=0.8, label=label
-    )
-    axes.vlines(bins.confidence, bins.low, bins.high, color=colour, linewidth=0.8)
-    shares = FOOT * bins.n / bins.n.sum()
-    axes.vlines(bins.confidence + 0.02 * series, 0, shares, color=colour, linewidth=2.5, alpha=0.45)
-    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
-    axes.tick_params(labelsize=7)
-
-
 def curve(axes: Axes, x: Floats, y: Floats, series: int, label: str) -> None:
     """A line without marks; series differ in colour and in dashes."""
     axes.plot(x, y, color=SERIES[series][0], linestyle=DASHES[series], linewidth=1.2, label=label)
@@ -167,19 +91,6 @@ def paper_points(axes: Axes, values: Mapping[int, float]) -> None:
         list(values), list(values.values()),
         color=PAPER, marker="D", markersize=4, fillstyle="none", linestyle="none", label="paper (mBERT)",
     )  # fmt: skip
-
-
-def forest(axes: Axes, rows: Sequence[Row], unit: str, band: tuple[float, float] | None = None) -> None:
-    """One row a part: estimate, interval, the paper's value; ``band`` is the claimed range."""
-    if band is not None:
-        axes.axvspan(*band, color=BAND, linewidth=0, zorder=0)
-    axes.axvline(0, color=INK, linewidth=0.6, linestyle=(0, (2, 2)))
-    for place, row in enumerate(rows):
-        _forest_row(axes, place, row)
-    axes.set_yticks(range(len(rows)), [row.label for row in rows])
-    axes.set_ylim(len(rows) - 0.5, -0.5)
-    axes.tick_params(axis="y", length=0)
-    axes.set_xlabel(unit)
 
 
 def heat(
@@ -248,11 +159,6 @@ def hide_rest(panels: Sequence[Axes], used: int) -> None:
         axes.set_axis_off()
 
 
-def forest_height(n_rows: int) -> float:
-    """Inches that a forest of so many rows needs."""
-    return 0.8 + 0.26 * n_rows
-
-
 def _estimates(parts: Sequence[Measurement]) -> Floats:
     return np.array([part.estimate for part in parts], dtype=np.float64)
 
@@ -261,15 +167,3 @@ def _intervals(axes: Axes, places: Floats, parts: Sequence[Measurement], colour:
     for place, part in zip(places, parts, strict=True):
         if part.interval is not None:
             axes.plot([place] * 2, [part.interval.low, part.interval.high], color=colour, linewidth=1)
-
-
-def _forest_row(axes: Axes, place: int, row: Row) -> None:
-    part, colour = row.part, SERIES[0][0] if row.part.judged else QUIET
-    if part.interval is not None:
-        axes.plot([part.interval.low, part.interval.high], [place, place], color=colour, marker="|", markersize=6)
-    if part.estimate is None:
-        axes.text(0, place, " not measured", va="center", color=QUIET, fontsize=8)
-    else:
-        axes.plot([part.estimate], [place], color=colour, marker="o", markersize=5)
-    if row.reported is not None:
-        axes.plot([row.reported], [place], color=PAPER, marker="D", markersize=5, fillstyle="none")

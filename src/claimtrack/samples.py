@@ -1,0 +1,229 @@
+"""From one value a seed, split or simulated data set to a measurement with an interval.
+
+A value may stand for a random seed, a fold, a split or a data set: whatever would be drawn anew by somebody who
+repeats the study. SciPy computes what it has. Notation: S values.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import stdtr, stdtrit
+
+from claimtrack.decisions import p_above, p_below
+from claimtrack.errors import ResultsError
+from claimtrack.evidence import Interval, Measurement
+
+Floats = npt.NDArray[np.float64]
+LEVEL = 0.95
+FEWEST = 2
+"""Values behind an interval; verdicts ask for three."""
+RESAMPLES = 9999
+EXACT = 100_000
+"""Most arrangements that `permutation_p` enumerates; beyond, it draws `RESAMPLES` of them."""
+
+
+def mean_of(
+    measure: str,
+    values: Iterable[float],
+    unit: str,
+    *,
+    method: Literal["t", "bootstrap"] = "t",
+    null: float = 0.0,
+    shared: float = 0.0,
+    **about: Any,
+) -> Measurement:
+    """The mean of one value a seed, judged unless said otherwise.
+
+    The interval is Student's t, df = S - 1, with the squared standard error s^2 (1 / S + ``shared``), s^2 the
+    sample variance; or the bootstrap's (bias-corrected and accelerated, Efron 1987), which suits skewed values and
+    needs many of them. With one value there is none.
+
+    Args:
+        measure, unit: of the measurement.
+        values: one for each seed, all of them finite.
+        method: of the interval.
+        null: the value that p tests against, two-sided.
+        shared: what the values have in common, as a share of their variance: no number of them averages it out.
+        about: other fields of `Measurement`, for example ``about={"size": 32}``, ``n_items`` or ``judged=False``.
+
+    Raises:
+        ResultsError: no value, or one that is not finite.
+    """
+    sample = _sample(measure, values)
+    interval, p, kept = None, None, 0.0
+    if len(sample) >= FEWEST:
+        variance = float(sample.var(ddof=1))
+        kept = shared * variance
+        error, df = math.sqrt(variance / len(sample) + kept), len(sample) - 1
+        interval = _bootstrap(sample) if method == "bootstrap" else _student(float(sample.mean()), error, df)
+        away = float(sample.mean()) - null
+        p = 2 * float(stdtr(df, -abs(away) / error)) if error else float(away == 0)
+    made = {"judged": True, "p_value": p, "n_seeds": len(sample), "item_variance": kept, **about}
+    return Measurement(measure=measure, unit=unit, estimate=float(sample.mean()), interval=interval, **made)
+
+
+def difference_of(
+    measure: str, ones: Iterable[float], others: Iterable[float], unit: str, **options: Any
+) -> Measurement:
+    """The mean difference, ones minus others, of values that belong together in pairs (one seed or split).
+
+    Args:
+        measure, unit, options: as in `mean_of`.
+        ones, others: one value a seed, in the same order.
+
+    Raises:
+        ResultsError: their numbers differ, or as in `mean_of`.
+    """
+    one, other = _sample(measure, ones), _sample(measure, others)
+    if len(one) != len(other):
+        raise ResultsError(f"{measure}: {len(one)} values against {len(other)}; give one pair a seed")
+    return mean_of(measure, one - other, unit, **options)
+
+
+def overlap(n_train: int, n_test: int) -> float:
+    """``shared`` of `mean_of` for random splits of one data set, whose training parts overlap.
+
+    Nadeau and Bengio (2003, Machine Learning 52) take n_test / n_train: the interval of a difference then has the
+    squared standard error s^2 (1 / S + n_test / n_train).
+    """
+    if n_train < 1 or n_test < 1:
+        raise ResultsError(f"a split has items to train on and to test on, not {n_train} and {n_test}")
+    return n_test / n_train
+
+
+def in_order(values: Mapping[str, Iterable[float]], unit: str, **options: Any) -> tuple[Measurement, ...]:
+    """What an order of several measures says: each minus the next one, paired, as ``ONE_over_NEXT``.
+
+    The rule `claimed_each` reads them where the registry claims ``order: [ONE, NEXT, ...]``.
+
+    Args:
+        values: one value a seed for each measure, from the largest to the smallest as claimed.
+        unit, options: as in `mean_of`.
+    """
+    pairs = pairwise(values.items())
+    return tuple(
+        difference_of(over(one, next_), ones, others, unit, **options) for (one, ones), (next_, others) in pairs
+    )
+
+
+def over(one: str, other: str) -> str:
+    """The name of a measure: how far one exceeds the other."""
+    return f"{one}_over_{other}"
+
+
+def equivalence_p(part: Measurement, margin: float, null: float = 0.0) -> float:
+    """p of two one-sided tests (TOST, Schuirmann 1987): small where the value is shown to lie within the margin.
+
+    Raises:
+        ResultsError: the measurement has no interval, or the margin is not above 0.
+    """
+    if part.interval is None or not margin > 0:
+        raise ResultsError(f"{part.measure}: equivalence needs an interval, and a margin above 0 (here {margin})")
+    return max(p_below(part, null + margin), p_above(part, null - margin))
+
+
+def permutation_p(ones: Iterable[float], others: Iterable[float]) -> float:
+    """Two-sided p of no difference between pairs, over all ways to exchange the two sides of a pair (2^S).
+
+    Exact up to `EXACT` arrangements. Pairs that differ by nothing leave p at 1; it is never below 2 / 2^S.
+
+    Raises:
+        ResultsError: their numbers differ, none, or one is not finite.
+    """
+    from scipy.stats import permutation_test
+
+    one, other = _sample("ones", ones), _sample("others", others)
+    if len(one) != len(other):
+        raise ResultsError(f"{len(one)} values against {len(other)}; give one pair a seed")
+    if len(one) < FEWEST:
+        return 1.0
+    n_resamples = math.inf if 2 ** len(one) <= EXACT else RESAMPLES
+    found = permutation_test(
+        (one, other), lambda x, y: float(np.mean(x - y)), permutation_type="samples", vectorized=False,
+        n_resamples=n_resamples, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return min(1.0, float(found.pvalue))
+
+
+@dataclass(frozen=True, eq=False)
+class ReliabilityBins:
+    """What a reliability diagram draws, one entry a bin that has items.
+
+    Attributes:
+        n: items.
+        confidence, accuracy: mean probability and share of what happened, 0 to 1.
+        low, high: 95 % Wilson interval of the share, as if items were independent.
+    """
+
+    n: Floats
+    confidence: Floats
+    accuracy: Floats
+    low: Floats
+    high: Floats
+
+
+def reliability_bins(probability: npt.ArrayLike, happened: npt.ArrayLike, n_bins: int = 10) -> ReliabilityBins:
+    """Bins of equal width, closed on the right, for a reliability diagram.
+
+    Args:
+        probability: that something happens, (N,); of a confidence, that the label is right.
+        happened: 1 where it did, else 0, (N,).
+        n_bins: over 0 to 1.
+    """
+    from scipy.stats import binomtest
+
+    forecast, outcome = np.asarray(probability, dtype=np.float64), np.asarray(happened, dtype=np.float64)
+    bins = np.searchsorted(np.arange(1, n_bins) / n_bins, forecast, side="left")
+    n = np.bincount(bins, minlength=n_bins)
+    used = n > 0
+    hits = np.bincount(bins, outcome, n_bins)[used]
+    bounds = [
+        binomtest(round(k), int(size)).proportion_ci(method="wilson")
+        for k, size in zip(hits, n[used], strict=True)
+    ]
+    return ReliabilityBins(
+        n=n[used].astype(np.float64),
+        confidence=np.bincount(bins, forecast, n_bins)[used] / n[used],
+        accuracy=hits / n[used],
+        low=np.array([b.low for b in bounds]),
+        high=np.array([b.high for b in bounds]),
+    )
+
+
+def _sample(name: str, values: Iterable[float]) -> Floats:
+    sample = np.asarray(list(values), dtype=np.float64)
+    if sample.ndim != 1 or not len(sample):
+        raise ResultsError(f"{name} has values of shape {sample.shape}; give one value a seed")
+    if not np.isfinite(sample).all():
+        raise ResultsError(
+            f"{name}: value {int(np.argmin(np.isfinite(sample)))} is not finite; leave out what failed"
+        )
+    return sample
+
+
+def _student(mean: float, error: float, df: int) -> Interval:
+    half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
+    return Interval(low=mean - half, high=mean + half, level=LEVEL, method="Student's t", df=df)
+
+
+def _bootstrap(sample: Floats) -> Interval:
+    from scipy.stats import bootstrap
+
+    method = "bootstrap, BCa"
+    if np.ptp(sample) == 0:
+        return Interval(low=float(sample[0]), high=float(sample[0]), level=LEVEL, method=method)
+    found = bootstrap((sample,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="BCa",
+                      rng=np.random.default_rng(0)).confidence_interval  # fmt: skip
+    return Interval(low=float(found.low), high=float(found.high), level=LEVEL, method=method)
+
+
+def ordered_measures(order: Sequence[str]) -> tuple[str, ...]:
+    """The measures of `in_order` for a claimed order."""
+    return tuple(over(one, other) for one, other in pairwise(order))

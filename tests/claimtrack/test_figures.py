@@ -1,0 +1,34 @@
+"""Figures for any paper: equal numbers give equal bytes, and what is drawn is what was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from claimtrack.figures import Row, forest, forest_height, picture, reliability
+from claimtrack.samples import mean_of, reliability_bins
+
+
+def test_reliability_bins_are_counted() -> None:
+    bins = reliability_bins([0.05, 0.1, 0.95, 0.99, 0.92], [0, 1, 1, 1, 0])
+    assert bins.n.tolist() == [2, 3]
+    assert bins.confidence == pytest.approx([0.075, np.mean([0.95, 0.99, 0.92])])
+    assert bins.accuracy == pytest.approx([0.5, 2 / 3])
+    wilson = binomtest(2, 3).proportion_ci(method="wilson")
+    assert (bins.low[1], bins.high[1]) == pytest.approx((wilson.low, wilson.high))
+
+
+def test_figures_have_equal_bytes_for_equal_numbers(tmp_path: Path) -> None:
+    rows = [Row("split <a>", mean_of("gain", [0.1, 0.4, 0.3], "points"), 0.2)]
+    bins = reliability_bins(np.linspace(0, 1, 50), np.arange(50) % 2)
+    for name in ("one.svg", "two.svg"):
+        with picture(tmp_path, name, "A forest & a diagram", height=forest_height(2), columns=2) as axes:
+            forest(axes[0], rows, "points", band=(0.0, 0.5), null=0.1)
+            reliability(axes[1], bins, 0, "all")
+    one, two = ((tmp_path / name).read_text() for name in ("one.svg", "two.svg"))
+    assert one == two
+    assert "split &lt;a&gt;" in one
+    assert "<title>A forest &amp; a diagram</title>" in one
