@@ -1,4 +1,4 @@
-"""Writes docs/reference/ from the code, and what README.md and docs/*.md quote.
+"""Writes docs/reference/ and docs/answer.svg from code and evidence, and what README.md and docs/*.md quote.
 
 python docs/generate.py
 
@@ -26,9 +26,12 @@ from typer.models import ArgumentInfo, OptionInfo
 
 from claimtrack import registry
 from claimtrack.evidence import Evidence
+from claimtrack.report.summary import summarise
+from claimtrack.results import load_recorded
 from claimtrack.verdict import Verdict
 from crosslayer.cli import app
 from crosslayer.config import Profile
+from crosslayer.paper.sections import PaperSections
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.records import schema as predictions_schema
 
@@ -95,7 +98,20 @@ def pages() -> dict[Path, str]:
         for path, text in texts.items()
         if SNIPPET.search(text) or FIGURES.search(text)
     }
-    return made | {DOCS / "reference" / "cli.md": cli_page(), DOCS / "reference" / "schemas.md": schemas_page()}
+    reference = {"cli.md": cli_page(), "schemas.md": schemas_page()}
+    return (
+        made
+        | {DOCS / "reference" / name: page for name, page in reference.items()}
+        | {DOCS / "answer.svg": answer()}
+    )
+
+
+def answer() -> str:
+    """The picture that the report's first screen has, of the recorded runs."""
+    claims = registry.load_registry(DOCS.parent / "claims" / "registry.yaml")
+    folders = sorted(path.parent for path in (DOCS.parent / "claims" / "ledger").glob("*/profile.yaml"))
+    summary = summarise(claims, [load_recorded(folder, claims) for folder in folders], PaperSections())
+    return summary.svg() if summary else ""
 
 
 def with_outputs(text: str) -> str:

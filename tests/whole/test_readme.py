@@ -272,7 +272,8 @@ def generate() -> Any:
 def test_pages_are_as_the_code_makes_them(generate: Any) -> None:
     """`python docs/generate.py` writes them."""
     pages = generate.pages()
-    assert {path.name for path in pages} == {"README.md", "speed.md", "verdicts.md", "cli.md", "schemas.md"}
+    wanted = {"README.md", "speed.md", "verdicts.md", "cli.md", "schemas.md", "answer.svg"}
+    assert {path.name for path in pages} == wanted
     for path, text in pages.items():
         assert path.read_text(encoding="utf-8") == text, path
 

@@ -1,125 +1,85 @@
-"""Everything that the report says, gathered once; HTML and LaTeX only set it."""
+"""Everything that the report says of the claims, gathered once; HTML and LaTeX only set it."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from html import unescape
-from itertools import starmap
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import Any, get_args
 
+from markupsafe import Markup
+
+from claimtrack.decisions import Decision
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Measurement
-from claimtrack.registry import (
-    Claimed,
-    Entry,
-    Expected,
-    Registry,
-    RelevanceValue,
-    Source,
-    VerdictName,
-)
-from claimtrack.report import numbers
+from claimtrack.evidence import Check, Evidence, Measurement
+from claimtrack.registry import Claimed, Entry, Expected, Registry, RelevanceValue, Source, VerdictName
+from claimtrack.report import numbers, pictures
 from claimtrack.report.bibliography import Reference, load_references
-from claimtrack.report.layers import GAINS, NEAR, LayerTable, layer_table, near_table
-from claimtrack.report.modes import ModePanel, mode_panels
-from claimtrack.report.paper import (
-    Deviation,
-    Prose,
-    check_citations,
-    load_deviations,
-    load_prose,
-    setting,
-)
+from claimtrack.report.prose import Deviation, Prose, check_citations, load_deviations, load_prose, setting
 from claimtrack.report.runs import RunView, view_run
+from claimtrack.report.sections import Chapter, Section, Sections
+from claimtrack.report.summary import Summary, summarise
+from claimtrack.report.text import anchor
+from claimtrack.results import RunResults
+from claimtrack.verdict import Verdict
 from claimtrack.wording import (
     EVIDENCE,
     NOTHING_MEASURED,
     SEALED,
-    decided_title,
-    decisions_sentence,
     evidence_about,
     measure_title,
     relevance_note,
-    task_title,
     what_decides,
 )
-from crosslayer.tasks import TASK_NAMES, TASKS
 
-if TYPE_CHECKING:
-    from claimtrack.decisions import Decision
-    from claimtrack.results import RunResults
-    from claimtrack.verdict import Verdict
-
-CALIBRATION = "Q01"
-"""The claim about calibration, which the paper gives a section of its own."""
-HEADLINES = ("C02", "C06", "C07", CALIBRATION)
 MARKS: dict[VerdictName, str] = {
     "reproduced": "●", "partly reproduced": "◐", "not reproduced": "✕", "inconclusive": "?", "not run": "–",
     "improves": "▲", "worsens": "▼", "practically none": "=", "undecided": "?",
 }  # fmt: skip
 """A shape beside each verdict, so that nothing hangs on colour."""
+SHOWN = 4
+"""Rows of a claim that are open."""
+FEW = 3
+"""Seeds below which a number has no interval."""
 _RELEVANCE: tuple[RelevanceValue, ...] = get_args(RelevanceValue)
 """The most relevant first."""
 
 
 @dataclass(frozen=True)
-class DecisionRow:
-    """The decision on one task as text; ``needed`` says which seeds would decide it, where it is undecided."""
+class Words:
+    """How this paper's names are shown."""
 
-    about: str
-    decision: str
-    needed: str
-    note: str
+    titles: Mapping[str, str]
+    measures: Mapping[str, str]
 
+    def title(self, name: str | None) -> str:
+        """A task, or another name that a value has."""
+        return "" if name is None else self.titles.get(name, name)
 
-@dataclass(frozen=True)
-class Outcome:
-    """A verdict as shown: its name, the sentence behind it, what kind of evidence it is, whether its rule was
-    sealed before the trials (a sentence, or empty), and the decisions on the tasks.
+    def measure(self, name: str) -> str:
+        """A measure in words."""
+        return self.measures.get(name, measure_title(name))
 
-    Attributes:
-        in_words: the decisions as a sentence, empty without any.
-        hours: ``hours not recorded`` where seeds would decide and their cost is not known.
-    """
-
-    verdict: VerdictName
-    because: str
-    relevance: RelevanceValue
-    relevant_to: str
-    relevance_reason: str
-    sealed: str = ""
-    decisions: tuple[DecisionRow, ...] = ()
-    in_words: str = ""
-    hours: str = ""
-
-    @property
-    def mark(self) -> str:
-        """The shape of the verdict."""
-        return MARKS[self.verdict]
-
-    @property
-    def evidence(self) -> str:
-        """``indirect evidence``."""
-        return EVIDENCE[self.relevance]
-
-    @property
-    def evidence_about(self) -> str:
-        """``Indirect evidence about the paper``."""
-        return evidence_about(self.relevance, self.relevant_to)
-
-    @property
-    def slug(self) -> str:
-        """The verdict as a class name."""
-        return self.verdict.replace(" ", "-")
+    def subject(self, part: Measurement) -> str:
+        """What a part is about: ``XNLI, layer 8, sw``."""
+        layer = None if part.layer is None else f"layer {part.layer}"
+        return ", ".join(filter(None, (self.title(part.task), part.model, layer, part.language)))
 
 
 @dataclass(frozen=True)
 class PartRow:
-    """A `Measurement` as text; ``detail`` marks rows by language or layer, ``judged`` what the verdict reads."""
+    """A `Measurement` as text.
+
+    Attributes:
+        decision: on its task, with what would decide it; empty where the rule decides on no task.
+        seed_values: ``seed 0 +0.4, seed 1 −0.2``; empty where they are not known.
+        trials: the anchors of the tables of its trials.
+        drawn: what a figure shows of it; ``None`` where there is nothing to draw.
+    """
 
     measure: str
     subject: str
@@ -132,33 +92,16 @@ class PartRow:
     note: str
     judged: bool
     detail: bool
+    decision: str
+    seed_values: str
+    trials: tuple[tuple[str, str], ...]
+    drawn: pictures.Mark | None
+    axis: tuple[str, ...]
 
     @property
-    def exploratory(self) -> bool:
-        """Whether it was looked at without a question put before."""
-        return self.note.startswith("Exploratory")
-
-
-@dataclass(frozen=True)
-class PlotRow:
-    """An estimate to draw, in the unit of its panel; ``reported`` is the paper's value."""
-
-    run: str
-    subject: str
-    estimate: float
-    interval: tuple[float, float] | None
-    expected: tuple[float, float] | None
-    reported: float | None
-
-
-@dataclass(frozen=True)
-class Panel:
-    """The rows of one measure, with the claimed range, which may be infinite on one side."""
-
-    measure: str
-    unit: str
-    claimed: tuple[float, float] | None
-    rows: tuple[PlotRow, ...]
+    def few(self) -> bool:
+        """Whether it has too few seeds for an interval."""
+        return 0 < self.seeds < FEW
 
 
 @dataclass(frozen=True)
@@ -181,25 +124,51 @@ class ClaimInRun:
     """What one run says about one claim; ``evidence`` is ``None`` where it was not run.
 
     Attributes:
-        anchor: under which it is cited, ``C06-xtreme-pilot``.
+        anchor: under which it is cited, ``C06-xtreme-small``.
         folder: of its evidence, in the repository.
+        in_words: the decisions as a sentence, empty without any.
     """
 
     run: RunView
-    outcome: Outcome
+    verdict: VerdictName
+    because: str
+    relevance: RelevanceValue
+    relevant_to: str
+    relevance_reason: str
+    sealed: str
+    in_words: str
     evidence: Evidence | None
     parts: tuple[PartRow, ...]
     expected: tuple[Expected, ...]
     drawings: tuple[Drawing, ...]
     anchor: str
     folder: str
+    tasks: tuple[str, ...]
 
     @property
-    def tasks(self) -> tuple[str, ...]:
-        """The tasks that were measured, by title."""
-        parts = self.evidence.parts if self.evidence else ()
-        measured = {part.task for part in parts if part.estimate is not None}
-        return tuple(TASKS[task].title for task in TASK_NAMES if task in measured)
+    def mark(self) -> str:
+        """The shape of the verdict."""
+        return MARKS[self.verdict]
+
+    @property
+    def slug(self) -> str:
+        """The verdict as a class name."""
+        return self.verdict.replace(" ", "-")
+
+    @property
+    def ran(self) -> bool:
+        """Whether there is a verdict."""
+        return self.verdict != "not run"
+
+    @property
+    def kind(self) -> str:
+        """``indirect evidence``."""
+        return EVIDENCE[self.relevance]
+
+    @property
+    def about(self) -> str:
+        """``Indirect evidence about the paper``."""
+        return evidence_about(self.relevance, self.relevant_to)
 
     @property
     def headline(self) -> PartRow | None:
@@ -207,34 +176,53 @@ class ClaimInRun:
         place = self.evidence.headline if self.evidence else None
         return None if place is None else self.parts[place]
 
+    @property
+    def judged(self) -> tuple[PartRow, ...]:
+        """The rows that the verdict reads, or the headline where it reads none."""
+        found = tuple(row for row in self.parts if row.judged)
+        return found or ((self.headline,) if self.headline else ())
+
+    @property
+    def others(self) -> tuple[PartRow, ...]:
+        """The rows that are shown only; those by language or layer and exploratory ones are in a file beside."""
+        rows = (row for row in self.parts if row not in self.judged and not row.detail)
+        return tuple(row for row in rows if not row.note.startswith("Exploratory"))
+
 
 @dataclass(frozen=True)
 class ClaimView:
-    """One claim over all runs; ``lead`` is the most relevant run."""
+    """One claim over all runs, those first that are evidence about the paper."""
 
     entry: Entry
     runs: tuple[ClaimInRun, ...]
-    panels: tuple[Panel, ...]
 
     @property
     def lead(self) -> ClaimInRun | None:
-        """Of the runs with a verdict, the most relevant one, then that on most tasks and seeds."""
-        ran = [item for item in self.runs if item.outcome.verdict != "not run"]
+        """Of the runs with a verdict, the most relevant one; then that on real data, and most tasks and seeds."""
 
-        def rank(item: ClaimInRun) -> tuple[int, int, int]:
+        def rank(item: ClaimInRun) -> tuple[bool, int, int, int, int]:
             seeds = item.evidence.n_seeds if item.evidence else 0
-            return _RELEVANCE.index(item.outcome.relevance), -len(item.tasks), -seeds
+            return not item.ran, _RELEVANCE.index(item.relevance), item.run.order, -len(item.tasks), -seeds
 
-        return min(ran or self.runs, key=rank, default=None)
+        return min(self.runs, key=rank, default=None)
+
+    @property
+    def rest(self) -> tuple[ClaimInRun, ...]:
+        """The other runs with a verdict."""
+        return tuple(item for item in self.runs if item.ran and item != self.lead)
 
     @property
     def answer(self) -> str:
-        """What the first screen says: the decisions on the tasks, or the sentence behind the verdict where there
-        are none or where the verdict is an answer of its own."""
+        """The decisions on the tasks, or the sentence behind the verdict where there are none."""
         if self.lead is None:
             return "There is no run yet."
-        outcome = self.lead.outcome
-        return outcome.because if self.entry.id == CALIBRATION else outcome.in_words or outcome.because
+        question = self.entry.kind == "question"
+        return self.lead.because if question else self.lead.in_words or self.lead.because
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """The checks of the leading run."""
+        return self.lead.evidence.checks if self.lead and self.lead.evidence else ()
 
     @property
     def literature_status(self) -> str:
@@ -248,6 +236,12 @@ class ClaimView:
         found = supports[self.entry.primary_source.supports]
         return f"{marks[self.entry.verified]} in the source report; {found} by the primary source"
 
+    @property
+    def literature_counts(self) -> str:
+        """``2 support, 1 partly``."""
+        found = Counter(item.direction for item in self.entry.literature)
+        return ", ".join(f"{n} {direction}" for direction, n in found.items())
+
 
 @dataclass(frozen=True)
 class DeviationView:
@@ -259,19 +253,28 @@ class DeviationView:
 
 @dataclass(frozen=True)
 class ReportContext:
-    """The whole report; ``tables`` are the paper's Table 1 rebuilt, ``near`` its Tables 2 and 3, ``modes`` the
-    tasks measured with a frozen and a fine-tuned trunk, ``paper`` the folder of templates and bibliography."""
+    """The whole report.
+
+    Attributes:
+        summary: the first screen; ``None`` where the paper asks for none or there is no run.
+        sections: this paper's own, rebuilt tables and the like.
+        chapters: how the results are put together on paper.
+        paper: the folder of prose, bibliography and templates that differ.
+        date, revision: of the report.
+    """
 
     source: Source
     prose: Prose
     claims: tuple[ClaimView, ...]
     runs: tuple[RunView, ...]
-    tables: tuple[LayerTable, ...]
-    near: tuple[LayerTable, ...]
-    modes: tuple[ModePanel, ...]
+    summary: Summary | None
+    sections: tuple[Section, ...]
+    chapters: tuple[Chapter, ...]
     deviations: tuple[DeviationView, ...]
     references: tuple[Reference, ...]
     paper: Path
+    date: str
+    revision: str
 
     @property
     def relevance_note(self) -> str:
@@ -279,36 +282,79 @@ class ReportContext:
         return relevance_note({claim.entry.id: claim.entry.relevant_to for claim in self.claims})
 
     @property
-    def headlines(self) -> tuple[ClaimView, ...]:
-        """The claims of the first screen, those of them that the registry has."""
-        return tuple(claim for claim in self.claims if claim.entry.id in HEADLINES)
+    def measured(self) -> tuple[ClaimView, ...]:
+        """The claims that numbers decide, and the question."""
+        return tuple(claim for claim in self.claims if claim.entry.kind != "structural")
+
+    @property
+    def structural(self) -> tuple[ClaimView, ...]:
+        """The claims about what was built."""
+        return tuple(claim for claim in self.claims if claim.entry.kind == "structural")
+
+    @property
+    def appended(self) -> tuple[ClaimView, ...]:
+        """The measured claims that no chapter has."""
+        there = {claim for chapter in self.chapters for claim in chapter.claims}
+        return tuple(claim for claim in self.measured if claim.entry.id not in there)
+
+    def chapter(self, chapter: Chapter) -> tuple[tuple[ClaimView, ...], tuple[Section, ...]]:
+        """The claims and sections of a chapter, as far as there are any."""
+        claims = {claim.entry.id: claim for claim in self.claims}
+        sections = {section.id: section for section in self.sections}
+        return (
+            tuple(claims[name] for name in chapter.claims if name in claims),
+            tuple(sections[name] for name in chapter.sections if name in sections),
+        )
 
     @property
     def verdicts(self) -> tuple[VerdictName, ...]:
         """The verdicts that occur, in the order of `MARKS`."""
-        found = {item.outcome.verdict for claim in self.claims for item in claim.runs}
+        found = {item.verdict for claim in self.claims for item in claim.runs}
         return tuple(verdict for verdict in MARKS if verdict in found)
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that any claim was measured on, by title."""
-        found = {task for claim in self.claims for item in claim.runs for task in item.tasks}
-        return tuple(TASKS[task].title for task in TASK_NAMES if TASKS[task].title in found)
+        return tuple(dict.fromkeys(task for c in self.claims for item in c.runs for task in item.tasks))
+
+    @cached_property
+    def axes(self) -> dict[tuple[str, ...], pictures.Axis]:
+        """One axis for each quantity; real data, what is no evidence and made-up data have axes of their own."""
+        marks: dict[tuple[str, ...], list[pictures.Mark]] = {}
+        for row in (row for claim in self.claims for item in claim.runs for row in item.parts):
+            if row.drawn and row.judged:
+                marks.setdefault(row.axis, []).append(row.drawn)
+        return {key: pictures.axis_of(found, key[0]) for key, found in marks.items()}
 
     def counts(self, run: RunView) -> tuple[tuple[str, int], ...]:
         """How many claims have each verdict in a run, in the order of `MARKS`."""
-        found = Counter(item.outcome.verdict for claim in self.claims for item in claim.runs if item.run == run)
+        found = Counter(item.verdict for claim in self.claims for item in claim.runs if item.run == run)
         return tuple((verdict, found[verdict]) for verdict in MARKS if found[verdict])
 
+    def strip(self, row: PartRow) -> Markup:
+        """The figure of a row."""
+        if row.drawn is None or row.axis not in self.axes:
+            return Markup("")
+        return pictures.strip(row.drawn, self.axes[row.axis], f"{row.subject}: {row.estimate}, {row.interval}")
 
-def build(registry: Registry, runs: Sequence[RunResults], *, paper: Path) -> ReportContext:
-    """Gather the report from the registry, the runs and the texts in ``paper``.
+
+def build(
+    registry: Registry,
+    runs: Sequence[RunResults[Any]],
+    *,
+    paper: Path,
+    sections: Sections,
+    date: str = "",
+    revision: str = "",
+) -> ReportContext:
+    """Gather the report from the registry, the runs, the texts in ``paper`` and what the paper adds.
 
     Raises:
         ClaimError: two runs of one name, or a text in ``paper`` that is absent or wrong.
     """
     _check_names(run.name for run in runs)
-    views = tuple(map(view_run, runs))
+    runs = sorted(runs, key=lambda run: sections.notes(run).order)
+    views = tuple(view_run(run, sections) for run in runs)
     prose, deviations = load_prose(paper / "prose.yaml"), load_deviations(paper / "deviations.yaml")
     references = load_references(paper / "references.bib")
     known = {reference.key: reference for reference in references}
@@ -316,101 +362,119 @@ def build(registry: Registry, runs: Sequence[RunResults], *, paper: Path) -> Rep
     check_citations(
         [t for d in deviations for t in (d.source, d.ours, d.effect)], known, paper / "deviations.yaml"
     )
+    gather = _Gather(sections, Words(sections.titles, sections.measures))
+    claims = tuple(gather.claim(entry, runs, views) for entry in registry.entries.values())
     return ReportContext(
         source=registry.source,
         prose=prose,
-        claims=tuple(_claim(entry, runs, views) for entry in registry.entries.values()),
+        claims=claims,
         runs=views,
-        tables=_tables(layer_table, GAINS, runs, views),
-        near=_tables(near_table, NEAR, runs, views),
-        modes=mode_panels(runs),
+        summary=summarise(registry, runs, sections),
+        sections=tuple(sections.sections(runs)),
+        chapters=sections.chapters,
         deviations=tuple(DeviationView(d, tuple(_settings(d, runs))) for d in deviations),
         references=references,
         paper=paper,
+        date=date,
+        revision=revision,
     )
 
 
-def _tables(
-    build_table: Callable[[RunView, Evidence | None], LayerTable | None],
-    claim: str,
-    runs: Sequence[RunResults],
-    views: Sequence[RunView],
-) -> tuple[LayerTable, ...]:
-    """The table of every run that has one; first those that are evidence about the paper."""
-    found = [build_table(view, run.evidence.get(claim)) for run, view in zip(runs, views, strict=True)]
-    return tuple(sorted(filter(None, found), key=lambda table: _last_shown(table.run)))
+@dataclass(frozen=True)
+class _Gather:
+    """Makes the views of claims."""
+
+    sections: Sections
+    words: Words
+
+    def claim(self, entry: Entry, runs: Sequence[RunResults[Any]], views: Sequence[RunView]) -> ClaimView:
+        return ClaimView(
+            entry, tuple(self._in_run(entry, run, view) for run, view in zip(runs, views, strict=True))
+        )
+
+    def _in_run(self, entry: Entry, run: RunResults[Any], view: RunView) -> ClaimInRun:
+        evidence, verdict = run.evidence.get(entry.id), run.verdicts.get(entry.id)
+        parts = evidence.parts if evidence else ()
+        measured = [part.task for part in parts if part.estimate is not None]
+        ran = verdict is not None and verdict.verdict != "not run"
+        said = self._decisions(verdict.decisions) if verdict else ""
+        return ClaimInRun(
+            run=view,
+            verdict=verdict.verdict if verdict else "not run",
+            because=verdict.because if verdict else "There is no evidence in this run.",
+            relevance=verdict.relevance if verdict and ran else "none",
+            relevant_to=entry.relevant_to,
+            relevance_reason=verdict.relevance_reason if verdict and ran else NOTHING_MEASURED,
+            sealed=SEALED[verdict.sealed] if verdict else "",
+            in_words=f"{said[:1].upper()}{said[1:]}." if said else "",
+            evidence=evidence,
+            parts=tuple(self._row(entry, run, view, verdict, part) for part in parts),
+            expected=tuple(entry.expectations(run.profile.profile, None if run.name == "fresh" else run.name)),
+            drawings=tuple(_drawing(run.folder / "claims" / entry.id, name) for name in evidence.figures)
+            if evidence
+            else (),
+            anchor=anchor(f"{entry.id}-{run.name}"),
+            folder=(run.folder / "claims" / entry.id).as_posix(),
+            tasks=tuple(self.words.title(task) for task in self.sections.titles if task in measured),
+        )
+
+    def _decisions(self, decisions: Mapping[str, Decision]) -> str:
+        """``refuted on POS; undecided on XNLI (50 seeds would decide)``."""
+        groups: dict[str, list[str]] = {}
+        for name, found in decisions.items():
+            title = self.words.titles.get(name) or self.words.measure(name)
+            beside = [what_decides(found) if found.seeds else "", found.note]
+            said = "; ".join(filter(None, beside))
+            groups.setdefault(found.decision, []).append(f"{title} ({said})" if said else title)
+        return "; ".join(f"{decision} on {', '.join(titles)}" for decision, titles in groups.items())
+
+    def _row(
+        self, entry: Entry, run: RunResults[Any], view: RunView, verdict: Verdict | None, part: Measurement
+    ) -> PartRow:
+        decisions = verdict.decisions if verdict and part.judged else {}
+        found = decisions.get(part.task or part.measure)
+        few = 0 < part.n_seeds < FEW
+        seeds = self.sections.seed_values(run, part) if part.judged else {}
+        signed = numbers.is_difference(part.measure)
+        places = numbers.decimals(part.interval, part.unit, part.estimate)
+        relevance = verdict.relevance if verdict else "none"
+        counted = "" if relevance != "none" else ("no evidence" if view.real else "made-up data")
+        return PartRow(
+            measure=self.words.measure(part.measure),
+            subject=self.words.subject(part) or "all",
+            estimate=numbers.estimate(part),
+            interval=numbers.NO_VALUE if few else numbers.interval(part),
+            detectable=numbers.NO_VALUE if few else numbers.detectable(part),
+            p_value=numbers.NO_VALUE if few else numbers.p_values(part),
+            seeds=part.n_seeds,
+            items=part.n_items,
+            note=part.note,
+            judged=part.judged,
+            detail=part.language is not None or part.layer is not None,
+            decision="; ".join(filter(None, (found.decision, what_decides(found), found.note))) if found else "",
+            seed_values=", ".join(f"seed {s} {numbers.number(v, places, signed)}" for s, v in seeds.items()),
+            trials=view.tables(entry.id, part.task) if part.n_seeds else (),
+            drawn=None if part.estimate is None else _mark(entry.claimed, part, seeds, few),
+            axis=(part.unit, "difference" if signed else part.measure, counted),
+        )
 
 
-def _last_shown(run: RunView) -> tuple[bool, bool]:
-    """The fragment comes last, before it a frozen encoder."""
-    return "fragment" in run.labels, "frozen" in run.labels
-
-
-def part_row(part: Measurement) -> PartRow:
-    """A part as text."""
-    return PartRow(
-        measure=measure_title(part.measure),
-        subject=subject(part) or "all",
-        estimate=numbers.estimate(part),
-        interval=numbers.interval(part),
-        detectable=numbers.detectable(part),
-        p_value=numbers.p_values(part),
-        seeds=part.n_seeds,
-        items=part.n_items,
-        note=part.note,
-        judged=part.judged,
-        detail=part.language is not None or part.layer is not None,
+def _mark(claimed: Claimed, part: Measurement, seeds: Mapping[int, float], few: bool) -> pictures.Mark:
+    assert part.estimate is not None
+    reported = claimed.by_task.get(part.task) if part.task and part.task not in claimed.other_metric else None  # type: ignore[call-overload]
+    return pictures.Mark(
+        estimate=part.estimate,
+        interval=(part.interval.low, part.interval.high) if part.interval and not few else None,
+        seeds=seeds,
+        reported=reported if part.unit == claimed.unit and part.judged else None,
+        claimed=_band(claimed, part.measure, part.unit),
     )
 
 
-def subject(part: Measurement) -> str:
-    """What a part is about: ``XNLI, layer 8, sw``."""
-    layer = None if part.layer is None else f"layer {part.layer}"
-    return ", ".join(filter(None, (task_title(part.task), part.model, layer, part.language)))
-
-
-def _claim(entry: Entry, runs: Sequence[RunResults], views: Sequence[RunView]) -> ClaimView:
-    found = tuple(_claim_in_run(entry, run, view) for run, view in zip(runs, views, strict=True))
-    return ClaimView(entry, found, tuple(_panels(entry, found)))
-
-
-def _claim_in_run(entry: Entry, run: RunResults, view: RunView) -> ClaimInRun:
-    evidence = run.evidence.get(entry.id)
-    recorded = None if run.name == "fresh" else run.name
-    return ClaimInRun(
-        run=view,
-        outcome=_outcome(entry, run.verdicts.get(entry.id)),
-        evidence=evidence,
-        parts=tuple(map(part_row, evidence.parts)) if evidence else (),
-        expected=tuple(entry.expectations(run.profile.profile, recorded)),
-        drawings=tuple(_drawing(run.folder / "claims" / entry.id, name) for name in evidence.figures)
-        if evidence
-        else (),
-        anchor=re.sub(r"[^\w.-]+", "-", f"{entry.id}-{run.name}"),
-        folder=(run.folder / "claims" / entry.id).as_posix(),
-    )
-
-
-def _outcome(entry: Entry, verdict: Verdict | None) -> Outcome:
-    if verdict is None or verdict.verdict == "not run":
-        because = verdict.because if verdict else "There is no evidence in this run."
-        return Outcome("not run", because, "none", entry.relevant_to, NOTHING_MEASURED)
-    in_words = decisions_sentence(verdict.decisions)
-    return Outcome(
-        verdict.verdict,
-        verdict.because,
-        verdict.relevance,
-        verdict.relevant_to,
-        verdict.relevance_reason,
-        SEALED[verdict.sealed],
-        tuple(starmap(_decision_row, verdict.decisions.items())),
-        f"{in_words[:1].upper()}{in_words[1:]}." if in_words else "",
-        "hours not recorded" if any(d.seeds and d.hours is None for d in verdict.decisions.values()) else "",
-    )
-
-
-def _decision_row(name: str, found: Decision) -> DecisionRow:
-    return DecisionRow(decided_title(name), found.decision, what_decides(found), found.note)
+def _band(claimed: Claimed, measure: str, unit: str) -> tuple[float, float] | None:
+    """The claimed range, where it has two ends and is in the unit of the measure."""
+    bounded = claimed.low is not None and claimed.high is not None and not claimed.signs.get(measure)
+    return claimed.bounds if bounded and claimed.unit == unit else None
 
 
 def _drawing(folder: Path, name: str) -> Drawing:
@@ -420,50 +484,8 @@ def _drawing(folder: Path, name: str) -> Drawing:
     return Drawing(name, path.read_bytes() if inside else None)
 
 
-def _panels(entry: Entry, runs: Iterable[ClaimInRun]) -> Iterable[Panel]:
-    """The judged parts and the headline of each run, by measure and unit."""
-    rows: dict[tuple[str, str], list[PlotRow]] = {}
-    for item in runs:
-        for part in _drawn(item.evidence):
-            rows.setdefault((part.measure, part.unit), []).append(_plot_row(entry.claimed, item, part))
-    for (measure, unit), found in rows.items():
-        yield Panel(measure_title(measure), unit, _range(entry.claimed, measure, unit), tuple(found))
-
-
-def _drawn(evidence: Evidence | None) -> list[Measurement]:
-    if evidence is None:
-        return []
-    return [
-        part
-        for index, part in enumerate(evidence.parts)
-        if (part.judged or index == evidence.headline) and part.estimate is not None
-    ]
-
-
-def _plot_row(claimed: Claimed, item: ClaimInRun, part: Measurement) -> PlotRow:
-    expected = [e for e in item.expected if (e.measure, e.task) == (part.measure, part.task)]
-    by_task = {str(t): value for t, value in claimed.by_task.items() if t not in claimed.other_metric}
-    assert part.estimate is not None
-    return PlotRow(
-        run=f"{item.run.name} (fragment)" if "fragment" in item.run.labels else item.run.name,
-        subject=subject(part),
-        estimate=part.estimate,
-        interval=(part.interval.low, part.interval.high) if part.interval else None,
-        expected=(expected[0].low, expected[0].high) if expected else None,
-        reported=by_task.get(part.task or "") if part.unit == claimed.unit else None,
-    )
-
-
-def _range(claimed: Claimed, measure: str, unit: str) -> tuple[float, float] | None:
-    """The claimed range of a measure: its sign, or the bounds where they are in its unit."""
-    if sign := claimed.signs.get(measure):
-        return (0.0, float("inf")) if sign == "+" else (float("-inf"), 0.0)
-    bounded = claimed.low is not None or claimed.high is not None
-    return claimed.bounds if bounded and claimed.unit == unit else None
-
-
 def _settings(
-    deviation: Deviation, runs: Sequence[RunResults]
+    deviation: Deviation, runs: Sequence[RunResults[Any]]
 ) -> Iterable[tuple[str, tuple[tuple[str, str], ...]]]:
     for key in deviation.settings:
         by_value: dict[str, list[str]] = {}

@@ -8,25 +8,38 @@ from __future__ import annotations
 import base64
 import hashlib
 from functools import partial
+from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from claimtrack.evidence import Evidence
-from claimtrack.report.context import ClaimView, ReportContext
-from claimtrack.report.modes import CLAIMS
-from claimtrack.report.paper import pieces
+from claimtrack.report import pictures
+from claimtrack.report.context import SHOWN, ReportContext
+from claimtrack.report.prose import pieces
 from claimtrack.report.text import visible
+
+TEMPLATES = Path(__file__).with_name("templates")
+DARK = (
+    "<style>@media (prefers-color-scheme:dark){svg{background:#16181b}text{fill:#e8e8e8!important}"
+    '[style*="fill: #ffffff"],[style*="fill: white"]{fill:#16181b!important}'
+    '[style*="stroke: #000000"],[style*="stroke: #1b1b1b"]{stroke:#e8e8e8!important}'
+    '[style*="stroke: #0072b2"]{stroke:#6cb8ff!important}[style*="fill: #0072b2"]{fill:#6cb8ff!important}'
+    '[style*="fill: #cfe3f5"]{fill:#23415c!important}use:not([style]){fill:#e8e8e8}}</style>'
+)
+"""What makes a notebook's figure, drawn for white paper, follow a dark page."""
+
+
+def loader(paper: Path) -> ChoiceLoader:
+    """Templates of the paper before those that come with this package."""
+    return ChoiceLoader([FileSystemLoader(paper), FileSystemLoader(TEMPLATES)])
 
 
 def render(context: ReportContext) -> str:
-    """The report as one HTML file."""
-    style = (context.paper / "style.css").read_text(encoding="utf-8")
-    script = (context.paper / "report.js").read_text(encoding="utf-8")
+    """The report as one HTML file; evidence and the figures of other runs lie in ``data/`` beside it."""
     labels = {reference.key: reference.label for reference in context.references}
     environment = Environment(
-        loader=FileSystemLoader(context.paper),
+        loader=loader(context.paper),
         autoescape=True,
         finalize=escape,
         undefined=StrictUndefined,
@@ -34,17 +47,21 @@ def render(context: ReportContext) -> str:
         lstrip_blocks=True,
     )
     environment.filters["prose"] = partial(prose, labels=labels)
-    environment.globals.update(
-        picture=picture, data_uri=data_uri, json_uri=json_uri, modes_uri=modes_uri, mode_claims=CLAIMS
-    )
-    template = environment.get_template("report.html.j2")
-    return template.render(
+    environment.globals.update(data_uri=data_uri, scale=pictures.scale, chart=chart, shown=SHOWN)
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "report.js"))
+    return environment.get_template("report.html.j2").render(
         report=context,
         style=Markup(style),
         style_hash=digest(style),
         script=Markup(script),
         script_hash=digest(script),
     )
+
+
+def chart(drawn: Any) -> Markup:
+    """Curves as an SVG element; the page's own style colours it."""
+    svg = pictures.chart(drawn)
+    return Markup(svg.replace(f"<style>{pictures.STYLE}</style>", ""))
 
 
 def digest(text: str) -> str:
@@ -71,29 +88,7 @@ def prose(text: str, labels: dict[str, str]) -> Markup:
     return Markup("").join(shown)
 
 
-def picture(claim: ClaimView) -> dict[str, str] | None:
-    """Address and description of a claim's picture, ``None`` where there is nothing to draw."""
-    if not claim.panels:
-        return None
-    from claimtrack.report import figures
-
-    source = data_uri(figures.draw(claim.panels, "svg"))
-    return {"source": source, "alt": figures.describe(claim.panels), "caption": figures.CAPTION}
-
-
-def modes_uri(context: ReportContext) -> str:
-    """The picture of frozen and fine-tuned gains as an address."""
-    from claimtrack.report import figures
-
-    return data_uri(figures.draw_modes(context.modes, "svg"))
-
-
-def json_uri(evidence: Evidence) -> str:
-    """Evidence as an address that can be saved as a file."""
-    text = evidence.model_dump_json()
-    return "data:application/json;base64," + base64.b64encode(text.encode()).decode()
-
-
 def data_uri(svg: bytes) -> str:
     """An SVG as a ``data:`` address; in an ``img`` element it can neither run nor load anything."""
-    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
+    dark = svg.replace(b"<defs>", DARK.encode() + b"<defs>", 1)
+    return "data:image/svg+xml;base64," + base64.b64encode(dark).decode()

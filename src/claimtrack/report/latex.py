@@ -11,16 +11,16 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from claimtrack.report.context import CALIBRATION, ReportContext
-from claimtrack.report.modes import CLAIMS
-from claimtrack.report.paper import pieces
+from claimtrack.report.context import ReportContext
+from claimtrack.report.html import loader
+from claimtrack.report.prose import pieces
 from claimtrack.report.text import code_point, visible
 
-MODES_NAME = "figure-modes.pdf"
-"""File name of the picture of frozen and fine-tuned gains."""
+SUMMARY_NAME = "figure-summary.pdf"
+"""File name of the picture of the first page."""
 LONG, STEP = 24, 8
 """Words of more than LONG characters may be broken after every STEP."""
 _SPECIAL = {
@@ -51,10 +51,8 @@ _NOT_IN_FONT = frozenset("\xad¸ĦħĸĿŀŉŦŧſ")
 
 def render(context: ReportContext) -> str:
     """The report as LaTeX; it takes the figures that it finds beside it (`claimtrack.report.write`)."""
-    from claimtrack.report.figures import CAPTION
-
     environment = Environment(
-        loader=FileSystemLoader(context.paper),
+        loader=loader(context.paper),
         block_start_string="<%", block_end_string="%>",
         variable_start_string="<<", variable_end_string=">>",
         comment_start_string="<#", comment_end_string="#>",
@@ -65,14 +63,7 @@ def render(context: ReportContext) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["prose"] = prose
-    environment.globals.update(
-        picture_name=picture_name,
-        drawing_name=drawing_name,
-        modes_name=MODES_NAME,
-        caption=CAPTION,
-        mode_claims=CLAIMS,
-        calibration=CALIBRATION,
-    )
+    environment.globals.update(summary_name=SUMMARY_NAME, chart_name=chart_name, drawing_name=drawing_name)
     return environment.get_template("report.tex.j2").render(report=context)
 
 
@@ -96,14 +87,14 @@ def prose(text: str) -> Markup:
     return Markup("".join(shown))
 
 
-def picture_name(claim: str) -> str:
-    """File name of a claim's picture."""
+def chart_name(section: str, number: int) -> str:
+    """File name of a chart of a section."""
+    return f"figure-{section}-{number}.pdf"
+
+
+def drawing_name(claim: str) -> str:
+    """File name of the first figure of a claim's notebook, in the leading run."""
     return f"figure-{claim}.pdf"
-
-
-def drawing_name(claim: str, run: int, number: int) -> str:
-    """File name of a notebook's figure: claim, place of the run, place in its evidence."""
-    return f"figure-{claim}-{run}-{number}.pdf"
 
 
 def _word(word: str) -> str:

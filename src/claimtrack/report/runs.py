@@ -1,59 +1,33 @@
-"""A run as the report presents it: what was run, on what, at what cost, and what its numbers cannot show."""
+"""A run as the report presents it: what was run, on what, at what cost, and every trial of it."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from claimtrack.registry import Condition
-from claimtrack.relevance import CONDITIONS
 from claimtrack.report import numbers
+from claimtrack.report.sections import Sections, Trial
+from claimtrack.report.text import anchor
+from claimtrack.results import RunResults
 from claimtrack.runlog import parts_of
-from crosslayer.config import Profile
-from crosslayer.ledger.ledger import STAGES, RecordedRun
-from crosslayer.paper.scores import that_learnt
-from crosslayer.predictions.batches import by_batch
-from crosslayer.predictions.records import TaskTable, TrialRecord
-from crosslayer.tasks import TASK_NAMES, TASKS
 
-if TYPE_CHECKING:
-    from claimtrack.results import RunResults
 
-CAUTIONS: tuple[tuple[Condition, str, str], ...] = (
-    (
-        "fragment",
-        "fragment data",
-        "The data are the built-in hand-written fragment: these numbers show that the machinery works end to end "
-        "and are no evidence about the paper.",
-    ),
-    (
-        "random_encoder",
-        "random encoder",
-        "The encoder has random weights: these numbers test the pipeline and mean nothing else.",
-    ),
-    (
-        "similarity_encoder",
-        "not mBERT",
-        "The encoder is multilingual-e5-small, not mBERT. It was trained contrastively to be cross-lingual at its "
-        "last layer: C01, the similarity part of C03, C08 and C09 measured on it say nothing about mBERT, and the "
-        "rest is indirect evidence about the paper.",
-    ),
-    (
-        "other_encoder",
-        "not mBERT",
-        "The encoder is not mBERT: these numbers are indirect evidence about the paper.",
-    ),
-    (
-        "frozen_trunk",
-        "frozen encoder",
-        "The encoder stays frozen in at least one task: fusing a lower layer can then gain far more than after "
-        "fine-tuning.",
-    ),
-)
-"""Condition, label and banner; of two with one label the first counts."""
+@dataclass(frozen=True)
+class TrialTable:
+    """The trials of one subject and stage, with what they share.
+
+    Attributes:
+        rows: the trial, and the claims that rest on it.
+    """
+
+    id: str
+    subject: str
+    stage: str
+    file: str
+    revision: str
+    machine: str
+    rows: tuple[tuple[Trial, str], ...]
 
 
 @dataclass(frozen=True)
@@ -62,10 +36,12 @@ class RunView:
 
     Attributes:
         name, title, profile: as recorded.
-        cautions: label and banner of each thing that its numbers cannot show; empty for the paper's own setting.
-        setting, cost, facts: rows of name and value; ``setting`` of a recorded run says what was trained, of a
-            present one what is planned; ``cost`` is seconds by stage as time.
+        cautions: label and banner of each thing that its numbers cannot show.
+        setting, cost, facts: rows of name and value; ``cost`` is seconds by stage as time.
+        size: the amount of data.
+        order, real: see `claimtrack.report.sections.RunNotes`.
         revision: of the code, or ``unknown``; several where the run was recorded in parts.
+        trials: tables of all trials.
     """
 
     name: str
@@ -73,125 +49,88 @@ class RunView:
     profile: str
     cautions: tuple[tuple[str, str], ...]
     setting: tuple[tuple[str, str], ...]
+    size: str
+    order: int
+    real: bool
     revision: str
     cost: tuple[tuple[str, str], ...]
     facts: tuple[tuple[str, str], ...]
+    trials: tuple[TrialTable, ...]
+
+    @property
+    def anchor(self) -> str:
+        """Where a link finds it."""
+        return anchor(f"run-{self.name}")
 
     @property
     def labels(self) -> str:
         """``fragment data, not mBERT``; empty without cautions."""
         return ", ".join(label for label, _ in self.cautions)
 
+    def tables(self, claim: str, subject: str | None) -> tuple[tuple[str, str], ...]:
+        """Anchor and name of the tables of trials that a claim rests on, in one subject or in all."""
+        of = (t for t in self.trials if subject is None or t.rows[0][0].subject == subject)
+        used = (t for t in of if any(claim in claims.split() for _, claims in t.rows))
+        return tuple((t.id, f"{t.subject}, {t.stage}") for t in used)
 
-def view_run(run: RunResults) -> RunView:
+
+def view_run(run: RunResults[Any], sections: Sections) -> RunView:
     """Gather what the report says of a run."""
     parts = parts_of(run.info)
     revisions = dict.fromkeys(str(part.get("revision") or "unknown") for part in parts)
     spent = {stage: entry["seconds"] for stage, entry in run.info.get("stages", {}).items()}
+    notes = sections.notes(run)
     return RunView(
         name=run.name,
         title=run.title,
         profile=run.profile.profile,
-        cautions=cautions(run.profile),
-        setting=(*_inputs(run.profile), *(_trained(run) if _is_recorded(run) else _planned(run.profile))),
+        cautions=notes.cautions,
+        setting=notes.setting,
+        size=notes.size,
+        order=notes.order,
+        real=notes.real,
         revision=", ".join(revisions),
         cost=tuple(_cost(spent)),
         facts=tuple((name, str(value)) for name, value in _facts(parts)),
+        trials=tuple(_trial_tables(run, sections)),
     )
 
 
-def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:
-    """Labels and banners that hold for a profile."""
-    found: dict[str, str] = {}
-    for condition, label, banner in CAUTIONS:
-        if CONDITIONS[condition](profile):
-            found.setdefault(label, banner)
-    if "random encoder" in found:
-        found.pop("not mBERT", None)
-    return tuple(found.items())
-
-
-def _inputs(profile: Profile) -> Iterator[tuple[str, str]]:
-    encoder = profile.encoder
-    source = {"packaged": "multilingual-e5-small, packaged", "random": "random weights"}.get(encoder.source)
-    yield "encoder", source or f"{encoder.name} {encoder.revision or ''}".strip()
-    yield "data", profile.data.source
-
-
-def _planned(profile: Profile) -> Iterator[tuple[str, str]]:
-    sweep = profile.sweep
-    yield "tasks", ", ".join(f"{name} ({task.mode})" for name, task in profile.tasks.items())
-    yield "fusion layers", _spaced(sweep.layers)
-    yield "controls", _spaced(sweep.controls)
-    yield "seeds", _spaced(sweep.seeds)
-    for task in sweep.by_task:
-        own = sweep.of(task)
-        shown = (
-            f"fusion layers {_spaced(own.layers)}; controls {_spaced(own.controls)}; seeds {_spaced(own.seeds)}"
+def _trial_tables(run: RunResults[Any], sections: Sections) -> Iterator[TrialTable]:
+    """One table a stage and subject; a trial's claims are those whose evidence names its key."""
+    claims: dict[str, list[str]] = {}
+    for claim, evidence in run.evidence.items():
+        for key in evidence.trials:
+            claims.setdefault(key, []).append(claim)
+    groups: dict[tuple[str, str], list[Trial]] = {}
+    for trial in sections.trials(run):
+        groups.setdefault((trial.stage, trial.subject), []).append(trial)
+    for (stage, subject), trials in groups.items():
+        first = trials[0]
+        yield TrialTable(
+            id=anchor(f"trials-{run.name}-{stage}-{subject}"),
+            subject=sections.titles.get(subject, subject),
+            stage=stage,
+            file=first.file,
+            revision=first.revision,
+            machine=first.machine,
+            rows=tuple((trial, " ".join(claims.get(trial.key, ()))) for trial in trials),
         )
-        yield f"of them for {TASKS[task].title}", shown
-    yield "precision, threads", f"{profile.compute.precision}, {profile.compute.threads}"
-
-
-def _is_recorded(run: RunResults) -> bool:
-    return (run.folder / "trials.json").is_file()
-
-
-def _trained(run: RunResults) -> Iterator[tuple[str, str]]:
-    """What is recorded, by stage and task: its profile may plan more."""
-    recorded = RecordedRun(run.folder)
-    for stage, task in product(STAGES, TASK_NAMES):
-        if trials := recorded.records(stage, task):
-            after = " after an intermediate task" if stage == "intermediate" else ""
-            told = ". Not compared with them: ".join(_told(b, recorded) for b in by_batch(trials).values())
-            yield f"trained, {TASKS[task].title}{after}", told
-            predicted = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
-            if stage == "sweep" and predicted:
-                yield f"tested, {TASKS[task].title}", _tested(recorded.table(predicted[:1], "test"))
-
-
-def _tested(table: TaskTable) -> str:
-    """``10,500 pairs in 7 languages: en de es fr ja ko zh``."""
-    unit = "pairs" if TASKS[table.records[0].task].kind == "pair" else "words"
-    return f"{len(table.gold):,} {unit} in {len(table.languages)} languages: {_spaced(table.languages)}"
-
-
-def _told(trials: Sequence[TrialRecord], run: RecordedRun) -> str:
-    """``15 trials: baseline; layers 4 6 8 11; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
-    fused = [trial.model == f"layer_{trial.layer}" for trial in trials]
-    parts: list[tuple[str, list[object]]] = [
-        ("", [t.model for t, layer in zip(trials, fused, strict=True) if not layer]),
-        ("layers", [t.layer for t, layer in zip(trials, fused, strict=True) if layer]),
-        ("arms", [t.arm for t in trials if t.stage == "intermediate"]),
-        ("seeds", [*sorted({t.seed for t in trials})]),
-        ("", [t.mode for t in trials]),
-        ("", [t.precision for t in trials]),
-    ]
-    told = [f"{word} {_spaced(dict.fromkeys(found))}".strip() for word, found in parts if found]
-    ended = Counter(t.outcome.replace("_", " ") for t in trials if t.outcome != "ok")
-    told += [f"{n} {outcome}" for outcome, n in ended.items()]
-    if at_chance := len(that_learnt(run, trials)[1]):
-        told.append(f"{at_chance} stayed at chance")
-    return f"{len(trials)} trials: {'; '.join(told)}"
-
-
-def _spaced(values: Iterable[object]) -> str:
-    return " ".join(map(str, values)) or "none"
 
 
 def _cost(spent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Seconds of the stages; what took none was done elsewhere, and its time is not recorded."""
     known = {name: float(value) for name, value in spent.items() if isinstance(value, int | float)}
-    yield from ((name, numbers.seconds(value)) for name, value in known.items())
+    yield from ((name, numbers.seconds(value) if value >= 1 else "not recorded") for name, value in known.items())
     if known:
-        yield "all stages", numbers.seconds(sum(known.values()))
+        yield "all that is recorded", numbers.seconds(sum(known.values()))
 
 
 def _facts(parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """What else is known of a run; of one that was recorded in several parts, of each."""
-    for number, part in enumerate(parts, 1):
-        told = ("stages",) if len(parts) > 1 else ("stages", "revision")
-        known = {key: value for key, value in part.items() if key not in told}
-        yield from _leaves(known, f"part {number}" if len(parts) > 1 else "")
+    """The machines of a run, part by part; packages are in ``run.json``."""
+    for place, part in enumerate(parts, 1):
+        known = {key: value for key, value in part.items() if key not in ("stages", "packages", "version")}
+        yield from _leaves(known, f"part {place}" if len(parts) > 1 else "")
 
 
 def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

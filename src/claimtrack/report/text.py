@@ -17,3 +17,8 @@ def visible(text: str) -> str:
 def code_point(character: str) -> str:
     """``[U+202E]``."""
     return f"[U+{ord(character):04X}]"
+
+
+def anchor(text: str) -> str:
+    """A name for a place in the page or for a file beside it: letters, digits, dots and hyphens, at most 80."""
+    return re.sub(r"[^\w.-]+", "-", text)[:80]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from claimtrack.files import write_text
-from claimtrack.report import html, latex
-from claimtrack.report.context import ClaimView, ReportContext
+from claimtrack.report import html, latex, pictures
+from claimtrack.report.context import ReportContext
 
 PACKAGES = "latexmk texlive-latex-extra texlive-fonts-recommended lmodern"
 LATEXMK = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error")
@@ -30,9 +31,10 @@ class Written:
 
 
 def write_report(context: ReportContext, out: Path) -> Written:
-    """Write ``report.html`` and ``report.tex`` with all that it needs into ``out``, then try the PDF."""
+    """Write ``report.html`` and ``report.tex`` with all that they need into ``out``, then try the PDF."""
     out.mkdir(parents=True, exist_ok=True)
     page, source = out / "report.html", out / "report.tex"
+    write_data(context, out / "data")
     write_text(page, html.render(context))
     shutil.copyfile(context.paper / "references.bib", out / "references.bib")
     notes = write_figures(context, out)
@@ -41,27 +43,40 @@ def write_report(context: ReportContext, out: Path) -> Written:
     return Written(page, source, pdf, (*notes, *problem))
 
 
+def write_data(context: ReportContext, folder: Path) -> None:
+    """Write what the page leaves out: all numbers of each claim and run, and figures of runs that do not lead."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for item in (item for claim in context.claims for item in claim.runs if item.evidence):
+        assert item.evidence
+        write_text(folder / f"{item.anchor}.json", item.evidence.model_dump_json(indent=1) + "\n")
+        for drawing in item.drawings:
+            if drawing.svg is not None:
+                (folder / f"{item.anchor}-{drawing.name}").write_bytes(drawing.svg)
+
+
 def write_figures(context: ReportContext, out: Path) -> tuple[str, ...]:
     """Write the figures that LaTeX takes as PDF; returns notes on those that it must do without."""
     for old in out.glob("figure-*.pdf"):
         old.unlink()
-    for claim in context.claims:
-        _write_picture(claim, out)
-    if context.modes:
-        from claimtrack.report import figures
-
-        (out / latex.MODES_NAME).write_bytes(figures.draw_modes(context.modes, "pdf"))
-    drawings = [
-        (latex.drawing_name(claim.entry.id, place, number), drawing.svg)
-        for claim in context.claims
-        for place, item in enumerate(claim.runs)
-        for number, drawing in enumerate(item.drawings)
-        if drawing.svg is not None
-    ]
+    drawings = dict(_figures(context))
     if drawings and shutil.which("rsvg-convert") is None:
-        return ("the LaTeX report lacks the notebooks' figures; on Debian: apt install librsvg2-bin",)
-    failed = [name for name, svg in drawings if not _convert(svg, out / name)]
+        return ("the LaTeX report lacks its figures; on Debian: apt install librsvg2-bin",)
+    failed = [name for name, svg in drawings.items() if not _convert(svg, out / name)]
     return tuple(f"{name} could not be made from its SVG" for name in failed)
+
+
+def _figures(context: ReportContext) -> Iterator[tuple[str, bytes]]:
+    """The picture of the summary, charts, and a notebook's figure of each claim in a chapter."""
+    if context.summary:
+        yield latex.SUMMARY_NAME, context.summary.svg().encode()
+    for section in context.sections:
+        for number, drawn in enumerate(section.charts, 1):
+            yield latex.chart_name(section.id, number), pictures.chart(drawn).encode()
+    for claim in (claim for chapter in context.chapters for claim in context.chapter(chapter)[0]):
+        first = claim.lead.drawings[0].svg if claim.lead and claim.lead.drawings else None
+        if first is not None:
+            yield latex.drawing_name(claim.entry.id), first
 
 
 def compile_pdf(source: Path) -> tuple[Path | None, tuple[str, ...]]:
@@ -79,13 +94,6 @@ def compile_pdf(source: Path) -> tuple[Path | None, tuple[str, ...]]:
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return None, (f"no PDF: latexmk failed; {source.with_suffix('.log')} says why",)
     return pdf, ()
-
-
-def _write_picture(claim: ClaimView, out: Path) -> None:
-    if claim.panels:
-        from claimtrack.report import figures
-
-        (out / latex.picture_name(claim.entry.id)).write_bytes(figures.draw(claim.panels, "pdf"))
 
 
 def _convert(svg: bytes, target: Path) -> bool:

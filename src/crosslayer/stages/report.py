@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import logging
+from datetime import UTC, datetime
 from pathlib import Path
 
 from claimtrack.registry import load_registry
 from claimtrack.report.context import build
 from claimtrack.report.write import write_report
 from claimtrack.results import load_all
+from claimtrack.runlog import revision
 from crosslayer.config import Profile
+from crosslayer.paper.sections import PaperSections
 from crosslayer.stages.command import run_stage
 
 PAPER = Path("paper")
@@ -21,7 +24,9 @@ def report(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     """Write ``paper/build/``."""
     registry = load_registry()
     runs = load_all(profile, registry, folder.parent)
-    written = write_report(build(registry, runs, paper=PAPER), PAPER / "build")
+    today = datetime.now(UTC).date().isoformat()
+    context = build(registry, runs, paper=PAPER, sections=PaperSections(), date=today, revision=revision()[:8])
+    written = write_report(context, PAPER / "build")
     for line in (f"report: {written.html}", f"report: {written.tex}", *written.notes):
         log.info(line)
 

@@ -1,5 +1,5 @@
 "use strict";
-// Sorting and filtering. Without this script everything is shown, in the order of the registry.
+// Sorting, filtering, and opening what a link leads to. Without this script everything is there, in order.
 
 const LEVEL = /^\d+ % (?=[+-]?\d)/; // of an interval, which is sorted by its lower end
 const NUMBER = /^[<\s]*([+-]?[\d,]*\.?\d+)/;
@@ -55,17 +55,30 @@ function makeFilter(form) {
     form.querySelector("output").value = `${shown} of ${form.dataset.claims} claims`;
   }
 
-  form.addEventListener("change", apply);
-  form.addEventListener("reset", () => setTimeout(apply));
-  window.addEventListener("hashchange", () => {
-    const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
-    if (!target || !target.closest("[hidden], .unfit")) return;
-    form.reset(); // somebody followed a link to what the filter hides
-    setTimeout(() => target.scrollIntoView());
-  });
+  function keep() { // in the address, so that a filtered report can be linked to
+    const chosen = new URLSearchParams(choices.filter((c) => c.value).map((c) => [c.name, c.value])).toString();
+    history.replaceState(null, "", location.pathname + (chosen && `?${chosen}`) + location.hash);
+    apply();
+  }
+
+  const asked = new URLSearchParams(location.search);
+  for (const choice of choices) choice.value = [...choice.options].some((o) => o.value === asked.get(choice.name)) ? asked.get(choice.name) : "";
+  form.addEventListener("change", keep);
+  form.addEventListener("reset", () => setTimeout(keep));
   form.hidden = false;
   apply();
 }
 
+function openTarget() {
+  const target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  if (!target) return;
+  for (let one = target; one; one = one.parentElement) if (one.tagName === "DETAILS") one.open = true;
+  const form = document.querySelector("form.filter");
+  if (form && target.closest("[hidden], .unfit")) form.reset(); // somebody followed a link to what the filter hides
+  setTimeout(() => target.scrollIntoView());
+}
+
 document.querySelectorAll("table.sortable").forEach(makeSortable);
 document.querySelectorAll("form.filter").forEach(makeFilter);
+window.addEventListener("hashchange", openTarget);
+if (location.hash) openTarget();

@@ -1,0 +1,241 @@
+"""Pictures as SVG, written by hand: one row of an interval figure, the whole figure, and curves by layer.
+
+The same marks everywhere: a dot is the estimate, a bar its interval, small circles the values of single seeds, a
+diamond what the paper reports, a band what is claimed. Colours are ``currentColor`` and classes that the page, or
+the style of a file of its own, decides on; nothing is told by colour alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from markupsafe import Markup
+
+from claimtrack.report.numbers import MINUS
+from claimtrack.report.sections import Chart, Curve
+from claimtrack.report.text import visible
+
+WIDTH, HEIGHT, EDGE = 360, 24, 8
+"""Of a row, in pixels, and what stays free at both ends."""
+STYLE = """\
+text{font:13px system-ui,'DejaVu Sans',sans-serif;fill:currentColor}.soft{fill:#555}.band{fill:#cfe3f5}
+.seed{fill:none;stroke:#6b6b6b}.zero{stroke:#6b6b6b;stroke-dasharray:2 2}
+.paper{fill:none;stroke:#b3480a;stroke-width:2}
+.s0{color:#0072B2}.s1{color:#b3480a}.s2{color:#00785a}
+@media (prefers-color-scheme:dark){svg{color:#e8e8e8}.soft{fill:#b3b3b3}.band{fill:#23415c}
+.seed,.zero{stroke:#a5a5a5}
+.paper{stroke:#ff9a5c}.s0{color:#6cb8ff}.s1{color:#ff9a5c}.s2{color:#5fd3ac}}"""
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What is drawn in a row, in the unit of its axis."""
+
+    estimate: float
+    interval: tuple[float, float] | None = None
+    seeds: Mapping[int, float] = field(default_factory=dict)
+    reported: float | None = None
+    claimed: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A horizontal axis; what lies outside is drawn at its end, with an arrow."""
+
+    low: float
+    high: float
+    ticks: tuple[float, ...]
+    unit: str
+
+    def x(self, value: float) -> float:
+        """The place of a value in a row."""
+        share = (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
+        return round(EDGE + share * (WIDTH - 2 * EDGE), 1)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the whole figure: what it is about, what is drawn, and the words beside it."""
+
+    label: str
+    small: str
+    mark: Mark | None
+    words: str
+    beside: str
+
+
+def axis_of(marks: Iterable[Mark], unit: str) -> Axis:
+    """The axis that shows 0, every estimate and interval, what is claimed and what is reported, in round steps."""
+    values = [0.0]
+    for mark in marks:
+        values += [mark.estimate, *(mark.interval or ()), *(mark.claimed or ()), *mark.seeds.values()]
+        values += [] if mark.reported is None else [mark.reported]
+    finite = [value for value in values if math.isfinite(value)]
+    low, high = min(finite), max(finite)
+    step = _step(high - low)
+    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ticks = tuple(place * step for place in range(first, last + 1))
+    return Axis(ticks[0], ticks[-1], ticks, unit)
+
+
+def strip(mark: Mark, axis: Axis, title: str) -> Markup:
+    """One row as an SVG element; ``title`` says in words what it shows."""
+    return Markup('<svg class="strip" role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>').format(
+        visible(title), WIDTH, HEIGHT, Markup(_row(mark, axis))
+    )
+
+
+def scale(axis: Axis) -> Markup:
+    """The axis with its numbers, as the SVG element of a head or foot."""
+    return Markup('<svg class="strip" role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>').format(
+        f"axis: {visible(axis.unit)}", WIDTH, HEIGHT, Markup(_ticks(axis, 4))
+    )
+
+
+def whole(rows: Sequence[Row], axis: Axis, title: str, heads: tuple[str, str, str], note: str) -> str:
+    """The figure as a file of its own, with its words and its colours."""
+    left, right, top, step = 210, 300, 40, 38
+    width, height = left + WIDTH + right, top + step * len(rows) + 72
+    heading = [_text(x, 20, head, "soft") for x, head in zip((8, left, left + WIDTH + 14), heads, strict=True)]
+    body = []
+    for place, row in enumerate(rows):
+        y = top + step * place
+        drawn = "" if row.mark is None else f'<g transform="translate({left} {y})">{_row(row.mark, axis)}</g>'
+        words = (_text(8, y + 11, row.label), _text(8, y + 25, row.small, "soft"))
+        said = (
+            _text(left + WIDTH + 14, y + 11, row.words),
+            _text(left + WIDTH + 14, y + 25, row.beside, "soft"),
+        )
+        body += [drawn, *words, *said]
+    foot = top + step * len(rows)
+    body.append(f'<g transform="translate({left} {foot})">{_ticks(axis, 0)}</g>')
+    body += [_text(8, foot + 42, axis.unit, "soft"), _text(8, foot + 62, note, "soft")]
+    inner = "\n".join((f"<title>{_escaped(title)}</title>", f"<style>{STYLE}</style>", *heading, *body))
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">\n{inner}\n</svg>\n'
+
+
+def chart(drawn: Chart) -> str:
+    """Small charts on one vertical axis as one SVG file."""
+    every = [Mark(y, span) for _, curves in drawn.panels for c in curves for _, y, span in c.points]
+    axis = axis_of(every, drawn.up)
+    wide, high, left, top = 300, 170, 46, 44
+    columns = min(2, len(drawn.panels))
+    rows = -(-len(drawn.panels) // columns)
+    parts = []
+    for place, (title, curves) in enumerate(drawn.panels):
+        x, y = place % columns * (wide + 30), place // columns * (high + 66)
+        inner = _panel(title, curves, axis, drawn.across, (wide - left, high))
+        parts.append(f'<g transform="translate({x + left} {y + top})">{inner}</g>')
+    names = list(dict.fromkeys(curve.label for _, curves in drawn.panels for curve in curves))
+    legend = "".join(
+        f'<g class="s{n}" transform="translate({8 + 220 * n} 12)">{_dot(n, 0, 0)}{_text(10, 4, name)}</g>'
+        for n, name in enumerate(names)
+    )
+    size = f"0 0 {columns * (wide + 30)} {rows * (high + 66) + top}"
+    body = f"<title>{_escaped(drawn.caption)}</title><style>{STYLE}</style>{legend}{''.join(parts)}"
+    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}">{body}</svg>\n'
+
+
+def number(value: float, places: int = 1) -> str:
+    """A value with a true minus, and never a signed zero."""
+    text = f"{abs(value):.{places}f}"
+    return f"{MINUS}{text}" if value < 0 and text.strip("0.") else text
+
+
+def _row(mark: Mark, axis: Axis) -> str:
+    middle, x = HEIGHT / 2, axis.x
+    parts = []
+    if mark.claimed:
+        low, high = map(x, mark.claimed)
+        parts.append(f'<rect class="band" x="{low}" y="0" width="{round(high - low, 1)}" height="{HEIGHT}"/>')
+    parts.append(f'<path class="zero" d="M{x(0)} 0V{HEIGHT}"/>')
+    if mark.seeds:
+        left = (round(x(value) - 2.5, 1) for value in mark.seeds.values())
+        circles = "".join(f"M{at} {middle + 7}a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0" for at in left)
+        parts.append(f'<path class="seed" d="{circles}"/>')
+    if mark.interval:
+        low, high = mark.interval
+        ends = "".join(_end(x(v), middle, v < axis.low, v > axis.high) for v in (low, high))
+        parts.append(
+            f'<path fill="none" stroke="currentColor" stroke-width="1.6" d="M{x(low)} {middle}H{x(high)}{ends}"/>'
+        )
+    parts.append(f'<circle fill="currentColor" cx="{x(mark.estimate)}" cy="{middle}" r="4.5"/>')
+    if mark.reported is not None:
+        parts.append(f'<path class="paper" d="M{x(mark.reported)} {middle - 6}l6 6l-6 6l-6 -6z"/>')
+    return "".join(parts)
+
+
+def _end(x: float, middle: float, below: bool, above: bool) -> str:
+    """The end of a bar: a stroke, or an arrow where the interval goes on."""
+    if below or above:
+        back = 6 if below else -6
+        return f"M{x + back} {middle - 5}L{x} {middle}L{x + back} {middle + 5}"
+    return f"M{x} {middle - 5}V{middle + 5}"
+
+
+def _ticks(axis: Axis, y: int) -> str:
+    step = axis.ticks[1] - axis.ticks[0]
+    places = max(0, -math.floor(math.log10(step) + 1e-9))
+    marks = "".join(f"M{axis.x(tick)} {y}v5" for tick in axis.ticks)
+    texts = "".join(
+        f'<text class="soft" text-anchor="middle" x="{axis.x(t)}" y="{y + 18}">{number(t, places)}</text>'
+        for t in axis.ticks
+    )
+    line = f"M{EDGE} {y}H{WIDTH - EDGE}"
+    return f'<path fill="none" stroke="currentColor" d="{line}{marks}"/>{texts}'
+
+
+def _panel(title: str, curves: Sequence[Curve], axis: Axis, across: str, size: tuple[int, int]) -> str:
+    wide, high = size
+    places = sorted({x for curve in curves for x, _, _ in curve.points})
+    span = max(places[-1] - places[0], 1)
+
+    def at(x: float) -> float:
+        return round(10 + (x - places[0]) / span * (wide - 20), 1)
+
+    def up(value: float) -> float:
+        return round(high - (value - axis.low) / (axis.high - axis.low) * high, 1)
+
+    step = axis.ticks[1] - axis.ticks[0]
+    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
+    parts = [_text(0, -8, title), f'<path class="zero" d="M0 {up(0)}H{wide}"/>']
+    parts.append(f'<path fill="none" stroke="currentColor" d="M0 0V{high}H{wide}"/>')
+    parts += [
+        f'<text class="soft" text-anchor="end" x="-5" y="{up(t) + 4}">{number(t, decimals)}</text>'
+        for t in axis.ticks
+    ]
+    parts += [f'<text class="soft" text-anchor="middle" x="{at(x)}" y="{high + 16}">{x}</text>' for x in places]
+    parts.append(
+        f'<text class="soft" text-anchor="middle" x="{wide / 2}" y="{high + 34}">{_escaped(across)}</text>'
+    )
+    for n, curve in enumerate(curves):
+        line = "".join(f"{'L' if i else 'M'}{at(x)} {up(y)}" for i, (x, y, _) in enumerate(curve.points))
+        bars = "".join(f"M{at(x)} {up(span[0])}V{up(span[1])}" for x, _, span in curve.points if span)
+        dots = "".join(_dot(n, at(x), up(y)) for x, y, _ in curve.points)
+        parts.append(f'<g class="s{n}"><path fill="none" stroke="currentColor" d="{line}{bars}"/>{dots}</g>')
+    return "".join(parts)
+
+
+def _dot(series: int, x: float, y: float) -> str:
+    """A circle or a square: series differ in shape, too."""
+    if series % 2:
+        return f'<rect fill="currentColor" x="{x - 3}" y="{y - 3}" width="6" height="6"/>'
+    return f'<circle fill="currentColor" cx="{x}" cy="{y}" r="3.5"/>'
+
+
+def _text(x: float, y: float, text: str, kind: str = "") -> str:
+    shown = f' class="{kind}"' if kind else ""
+    return f'<text{shown} x="{x}" y="{y}">{_escaped(text)}</text>' if text else ""
+
+
+def _escaped(text: str) -> str:
+    return str(Markup.escape(visible(text)))
+
+
+def _step(span: float) -> float:
+    """A round step that gives four to eight of them."""
+    span = span or 1.0
+    power = 10.0 ** math.floor(math.log10(span / 4))
+    return next(power * m for m in (1, 2, 2.5, 5, 10) if span / (power * m) <= 7)

@@ -1,0 +1,190 @@
+"""What the replication of a paper adds to the report (`Sections`), and the shapes that it fills.
+
+Everything here is text, ready to be shown: the templates escape it and know nothing else of the paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from claimtrack.decisions import Decision
+    from claimtrack.evidence import Measurement
+    from claimtrack.results import RunResults
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of a table: its text, what stands small below it, and the place in the report that it leads to."""
+
+    text: str
+    small: str = ""
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table.
+
+    Attributes:
+        caption, head: what it is, and the names of its columns; the first column names the rows.
+        rows: cells, as many as there are columns.
+        groups: a row above the head: a title and how many columns it spans, the first column left out.
+        closed: whether a reader opens it first.
+        id: where a link finds it; empty for none.
+    """
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    groups: tuple[tuple[str, int], ...] = ()
+    closed: bool = False
+    id: str = ""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A series by layer or another whole number: points with intervals where there are any."""
+
+    label: str
+    points: tuple[tuple[int, float, tuple[float, float] | None], ...]
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Small charts on one vertical axis: a title and its curves for each."""
+
+    caption: str
+    across: str
+    up: str
+    panels: tuple[tuple[str, tuple[Curve, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """A section of this paper's own: prose (citations and code as in ``prose.yaml``), then what it shows."""
+
+    id: str
+    title: str
+    text: tuple[str, ...] = ()
+    points: tuple[str, ...] = ()
+    charts: tuple[Chart, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial as a reader looks for it.
+
+    Attributes:
+        key, subject, stage, model, seed: what was trained, and on what.
+        score: in the unit of the table; ``None`` where it did not end well.
+        precision: of the numbers it was trained with; models are compared within one.
+        outcome: how it ended.
+        file: of its predictions, in the repository.
+        revision, machine: of the code and of the computer, as far as they are recorded.
+    """
+
+    key: str
+    subject: str
+    stage: str
+    model: str
+    seed: int
+    precision: str
+    score: float | None
+    outcome: str
+    file: str
+    revision: str
+    machine: str
+
+
+@dataclass(frozen=True)
+class RunNotes:
+    """What a reader has to know of a run.
+
+    Attributes:
+        cautions: label and banner of each thing that its numbers cannot show.
+        setting: rows of name and value: encoder, data, what was trained.
+        size: the amount of data, in a few words.
+        order: where it stands among the runs; 0 comes first.
+        real: whether its data are real ones; others never stand on one axis with them.
+    """
+
+    cautions: tuple[tuple[str, str], ...] = ()
+    setting: tuple[tuple[str, str], ...] = ()
+    size: str = ""
+    order: int = 0
+    real: bool = True
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """What the first screen asks, and of which claims.
+
+    Attributes:
+        question: one sentence.
+        claim, size: the claim whose decisions are drawn, and the one whose decisions stand beside them.
+        axis: what is drawn, with its unit.
+        note: what a reader has to know of the picture.
+        others: short questions by the id of the claim that answers them.
+        words: what a decision of ``claim`` is called.
+        built: what the structural claims say together.
+    """
+
+    question: str
+    claim: str
+    size: str
+    axis: str
+    note: str
+    others: Mapping[str, str]
+    words: Mapping[str, str]
+    built: str
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter of the results on paper: its claims, and the sections (by id) that belong to it."""
+
+    title: str
+    claims: tuple[str, ...]
+    sections: tuple[str, ...] = ()
+
+
+class Sections:
+    """The report of any paper; one with more to say overrides what it needs."""
+
+    first: FirstScreen | None = None
+    chapters: tuple[Chapter, ...] = ()
+    titles: Mapping[str, str] = {}
+    measures: Mapping[str, str] = {}
+    """Measures in words, where their names are none."""
+
+    def notes(self, run: RunResults[Any]) -> RunNotes:
+        """See `RunNotes`."""
+        return RunNotes()
+
+    def trials(self, run: RunResults[Any]) -> Sequence[Trial]:
+        """Every trial of a run, with its score."""
+        return ()
+
+    def seed_values(self, run: RunResults[Any], part: Measurement) -> Mapping[int, float]:
+        """The value of a judged part in each seed, where it is a mean over seeds."""
+        return {}
+
+    def remark(self, part: Measurement) -> str:
+        """What stands beside a judged number because it restricts it: ``layer 8 only``."""
+        return ""
+
+    def sentences(self, gain: Mapping[str, Decision], size: Mapping[str, Decision], claimed: str) -> Sequence[str]:
+        """Two sentences that answer the question of the first screen; ``claimed`` is the range of ``size``."""
+        return ()
+
+    def costs(self, runs: Sequence[RunResults[Any]]) -> Sequence[str]:
+        """What else would decide the rest, each with its cost."""
+        return ()
+
+    def sections(self, runs: Sequence[RunResults[Any]]) -> Sequence[Section]:
+        """Tables of the paper, rebuilt, and the like."""
+        return ()

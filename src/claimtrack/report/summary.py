@@ -1,0 +1,241 @@
+"""The first screen: two sentences, one picture, how sure that is and why, and what would decide the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from claimtrack.decisions import Decision
+from claimtrack.evidence import Evidence
+from claimtrack.registry import Entry, Registry, RelevanceValue
+from claimtrack.report import numbers, pictures
+from claimtrack.report.sections import FirstScreen, Sections
+from claimtrack.report.text import anchor
+from claimtrack.results import RunResults
+from claimtrack.verdict import Verdict
+from claimtrack.wording import EVIDENCE
+
+ENOUGH = 10
+"""Seeds a task below which they count as few."""
+Certainty = Literal["high", "moderate", "low"]
+_ORDER: tuple[RelevanceValue, ...] = get_args(RelevanceValue)
+
+
+@dataclass(frozen=True)
+class SummaryRow:
+    """One task: what is drawn and said of it.
+
+    Attributes:
+        label, seeds, remark: the task, its seeds, and what restricts the number.
+        estimate, value: the number, and with its interval.
+        words: the decision of the claim, with what would decide it.
+        size: the decision on the claimed size.
+        link: the anchor of its trials.
+    """
+
+    label: str
+    seeds: int
+    remark: str
+    estimate: str
+    value: str
+    words: str
+    size: str
+    link: str
+    mark: pictures.Mark | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The first screen.
+
+    Attributes:
+        question: that the paper raises.
+        measured_on: the encoder, where it is not the paper's.
+        sentences: the answer.
+        certainty, reasons: how sure that is, and what takes from it.
+        axis, note: of the picture.
+        rows: one a task.
+        others: question, claim id and verdict of other claims.
+        deciding: what would decide the rest and what it costs, one line each.
+        built: how many of the structural claims hold, as a sentence.
+        run: the anchor of the run.
+        claim, size: ids of the claims in the picture.
+    """
+
+    question: str
+    measured_on: str
+    sentences: tuple[str, ...]
+    certainty: Certainty
+    reasons: tuple[str, ...]
+    axis: pictures.Axis
+    note: str
+    rows: tuple[SummaryRow, ...]
+    others: tuple[tuple[str, str, str], ...]
+    deciding: tuple[str, ...]
+    built: str
+    run: str
+    claim: str
+    size: str
+
+    def svg(self) -> str:
+        """The picture as a file of its own."""
+        rows = [
+            pictures.Row(
+                r.label,
+                ", ".join(filter(None, (f"{r.seeds} seeds", r.remark))),
+                r.mark,
+                f"{r.estimate} {r.words}",
+                r.size,
+            )
+            for r in self.rows
+        ]
+        said = "; ".join(f"{r.label} {r.value}, {r.words}" for r in self.rows)
+        heads = ("", "", f"gain ({self.claim}); below it, its size ({self.size})")
+        return pictures.whole(rows, self.axis, f"{self.axis.unit}: {said}", heads, self.note)
+
+    def strip(self, row: SummaryRow) -> str:
+        """The picture of a row."""
+        return (
+            ""
+            if row.mark is None
+            else pictures.strip(row.mark, self.axis, f"{row.label}: {row.value}, {row.words}")
+        )
+
+
+def summarise(registry: Registry, runs: Sequence[RunResults[Any]], sections: Sections) -> Summary | None:
+    """The first screen from the most relevant run of its claim; ``None`` where nothing was measured."""
+    first = sections.first
+    if first is None or first.claim not in registry.entries:
+        return None
+    ran = [run for run in runs if run.verdicts[first.claim].verdict != "not run"]
+    if not ran:
+        return None
+    lead = min(ran, key=lambda run: (_ORDER.index(run.verdicts[first.claim].relevance), sections.notes(run).order))
+    verdict, evidence = lead.verdicts[first.claim], lead.evidence[first.claim]
+    size = lead.verdicts.get(first.size)
+    sized = size.decisions if size else {}
+    rows = tuple(_rows(registry, first, lead, sections))
+    certainty, reasons = grade(verdict, evidence)
+    marks = [row.mark for row in rows if row.mark]
+    return Summary(
+        question=first.question,
+        measured_on=", ".join(label for label, _ in sections.notes(lead).cautions),
+        sentences=tuple(sections.sentences(verdict.decisions, sized, _range(registry.entries.get(first.size)))),
+        certainty=certainty,
+        reasons=reasons,
+        axis=pictures.axis_of(marks, first.axis),
+        note=first.note,
+        rows=rows,
+        others=tuple((q, claim, _verdict_of(claim, runs)) for claim, q in first.others.items()),
+        deciding=(*_deciding(verdict, evidence, sections.titles), *sections.costs(runs)),
+        built=_built(registry, runs, first.built),
+        run=anchor(f"{first.claim}-{lead.name}"),
+        claim=first.claim,
+        size=first.size,
+    )
+
+
+def grade(verdict: Verdict, evidence: Evidence) -> tuple[Certainty, tuple[str, ...]]:
+    """How sure an answer is, after the grading of systematic reviews: high, less one step for each reason."""
+    reasons = []
+    if verdict.relevance != "direct":
+        reasons.append(EVIDENCE[verdict.relevance])
+    found = [decision.decision for decision in verdict.decisions.values()]
+    if unknown := sum(name in ("undecided", "missing") for name in found):
+        reasons.append(f"{unknown} of {len(found)} tasks undecided")
+    judged = [part.n_seeds for part in evidence.parts if part.judged and part.n_seeds]
+    if judged and min(judged) < ENOUGH:
+        reasons.append("few seeds")
+    if verdict.sealed is False:
+        reasons.append("rules written after seeing results")
+    steps: tuple[Certainty, ...] = get_args(Certainty)
+    return steps[min(len(reasons), 2)], tuple(reasons)
+
+
+def _range(entry: Entry | None) -> str:
+    """``1 to 3``."""
+    return " to ".join(f"{bound:g}" for bound in entry.claimed.bounds) if entry else ""
+
+
+def _rows(
+    registry: Registry, first: FirstScreen, run: RunResults[Any], sections: Sections
+) -> Iterator[SummaryRow]:
+    verdict, evidence = run.verdicts[first.claim], run.evidence[first.claim]
+    entry, size = registry.entries[first.claim], run.verdicts.get(first.size)
+    other = registry.entries.get(first.size)
+    for part in (part for part in evidence.parts if part.judged and part.task):
+        task, decision = str(part.task), verdict.decisions.get(str(part.task))
+        if decision is None:
+            continue
+        seeds = sections.seed_values(run, part)
+        mark = None
+        value = estimate = "not measured"
+        if part.estimate is not None:
+            span = (part.interval.low, part.interval.high) if part.interval else None
+            band = other.claimed.bounds if other else None
+            mark = pictures.Mark(part.estimate, span, seeds, _reported(entry, task), band)
+            value = estimate = numbers.number(part.estimate, 1, signed=True)
+            value += f" ({numbers.number(span[0], 1)} to {numbers.number(span[1], 1)})" if span else ""
+        sized = size.decisions.get(task) if size else None
+        yield SummaryRow(
+            label=sections.titles.get(task, task),
+            seeds=part.n_seeds,
+            remark=sections.remark(part),
+            estimate=estimate,
+            value=value,
+            words=_words(decision, first.words),
+            size=_size(sized, part.estimate, other) if sized else "",
+            link=next((t for t in _anchors(run, sections, task)), ""),
+            mark=mark,
+        )
+
+
+def _anchors(run: RunResults[Any], sections: Sections, task: str) -> Iterator[str]:
+    stages = dict.fromkeys(trial.stage for trial in sections.trials(run) if trial.subject == task)
+    yield from (anchor(f"trials-{run.name}-{stage}-{task}") for stage in stages)
+
+
+def _words(decision: Decision, words: Mapping[str, str]) -> str:
+    said = words.get(decision.decision, decision.decision)
+    return f"{said} ({decision.seeds} seeds would decide)" if decision.seeds else said
+
+
+def _size(decision: Decision, estimate: float | None, entry: Entry | None) -> str:
+    """The decision on a claimed range in words."""
+    if decision.decision != "refuted" or estimate is None or entry is None:
+        return {"holds": "as large as claimed"}.get(decision.decision, decision.decision)
+    return "larger than claimed" if estimate > entry.claimed.bounds[1] else "smaller than claimed"
+
+
+def _reported(entry: Entry, task: str) -> float | None:
+    reported = {str(name): value for name, value in entry.claimed.by_task.items()}
+    return None if task in map(str, entry.claimed.other_metric) else reported.get(task)
+
+
+def _verdict_of(claim: str, runs: Sequence[RunResults[Any]]) -> str:
+    """The verdict of the most relevant run."""
+    ran = [
+        run.verdicts[claim] for run in runs if claim in run.verdicts and run.verdicts[claim].verdict != "not run"
+    ]
+    return min(ran, key=lambda verdict: _ORDER.index(verdict.relevance)).verdict if ran else "not run"
+
+
+def _deciding(verdict: Verdict, evidence: Evidence, titles: Mapping[str, str]) -> Iterator[str]:
+    """``81 more seeds on XNLI, NER (time not recorded)``."""
+    there = {str(part.task): part.n_seeds for part in evidence.parts if part.judged}
+    open_ = {task: found for task, found in verdict.decisions.items() if found.decision == "undecided"}
+    more = {task: found.seeds - there.get(task, 0) for task, found in open_.items() if found.seeds}
+    if more:
+        hours = [open_[task].hours for task in more]
+        known = [value for value in hours if value is not None]
+        cost = f"{sum(known):.0f} h" if len(known) == len(hours) else "time not recorded"
+        yield f"{sum(more.values())} more seeds on {', '.join(titles.get(task, task) for task in more)} ({cost})"
+    if never := [titles.get(task, task) for task, found in open_.items() if not found.seeds]:
+        yield f"on {', '.join(never)} no number of seeds"
+
+
+def _built(registry: Registry, runs: Sequence[RunResults[Any]], title: str) -> str:
+    structural = [entry.id for entry in registry.entries.values() if entry.kind == "structural"]
+    held = sum(_verdict_of(claim, runs) == "reproduced" for claim in structural)
+    return f"{title}: {held} of {len(structural)} checks" if structural else ""

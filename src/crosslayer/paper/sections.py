@@ -1,0 +1,355 @@
+"""What this paper adds to the report of claimtrack: the question of the first screen, what a run is, its trials.
+
+The tables of the paper, rebuilt, are in `crosslayer.paper.sections_tables`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from claimtrack.decisions import Decision
+from claimtrack.evidence import Measurement
+from claimtrack.registry import Condition
+from claimtrack.relevance import CONDITIONS
+from claimtrack.report.sections import Chapter, FirstScreen, RunNotes, Section, Sections, Trial
+from claimtrack.results import Place, RunResults, trials_of
+from claimtrack.runlog import parts_of
+from crosslayer.config import Profile
+from crosslayer.ledger.ledger import STAGES, RecordedRun, predictions_file
+from crosslayer.paper import sections_tables
+from crosslayer.paper.scores import that_learnt
+from crosslayer.predictions.batches import by_batch
+from crosslayer.predictions.records import TaskTable, TrialRecord
+from crosslayer.tasks import TASK_NAMES, TASKS
+
+SAME = 0.005
+"""Points within which seed values give an estimate again; older records hold rounded scores."""
+COSTS = Path("benchmarks/recorded/paper.json")
+CAUTIONS: tuple[tuple[Condition, str, str], ...] = (
+    (
+        "fragment",
+        "fragment data",
+        "The data are the built-in hand-written fragment: these numbers show that the machinery works end to end "
+        "and are no evidence about the paper.",
+    ),
+    (
+        "random_encoder",
+        "random encoder",
+        "The encoder has random weights: these numbers test the pipeline and mean nothing else.",
+    ),
+    (
+        "similarity_encoder",
+        "e5-small, not mBERT",
+        "The encoder is multilingual-e5-small, not mBERT. It was trained contrastively to be cross-lingual at its "
+        "last layer: C01, the similarity part of C03, C08 and C09 measured on it say nothing about mBERT, and the "
+        "rest is indirect evidence about the paper.",
+    ),
+    (
+        "other_encoder",
+        "not mBERT",
+        "The encoder is not mBERT: these numbers are indirect evidence about the paper.",
+    ),
+    (
+        "frozen_trunk",
+        "frozen encoder",
+        "The encoder stays frozen in at least one task: fusing a lower layer can then gain far more than after "
+        "fine-tuning.",
+    ),
+)
+"""Condition, label and banner; of two about the encoder the first counts."""
+MEASURES = {
+    "retrieval_lower_minus_upper": "retrieval, lower minus upper layers",
+    "upos_probe_upper_minus_lower": "UPOS probe, upper minus lower layers",
+    "own_over_common": "gain from task-specific layers",
+    "excess_complementarity": "extra errors fixed, beyond what a new seed fixes",
+    "errors_mended_by_seed": "errors another seed fixes",
+    "best_on_test_gain_without_effect": "best on test, expected by chance",
+    "dev_selected_minus_self": "gain over the control of equal capacity",
+    "dev_selected_gain": "gain, layer chosen on English dev",
+    "cross_fitted_gain": "gain, layer chosen on other seeds and items",
+    "power_at_1_points": "chance to detect a gain of 1 point",
+    "power_at_0.5_points": "chance to detect a gain of 0.5 points",
+}
+_CHOSEN = re.compile(r"seed by seed: ([^.]+)\.")
+_RESTRICTED = re.compile(r"among (layers? [\d, ]+ only)")
+
+
+class PaperSections(Sections):
+    """The report of Chen et al. 2022."""
+
+    first = FirstScreen(
+        question="Does fusing a lower layer help?",
+        claim="C05",
+        size="C06",
+        axis="gain in points over the baseline, layer chosen on English dev",
+        note="dot and bar: here; circles: seeds; diamond: paper (not of POS, another metric); band: claimed",
+        others={
+            "C02": "more than equal capacity?",
+            "C07": "a best layer for each task?",
+            "Q01": "better calibrated?",
+        },
+        words={"holds": "gain shown", "refuted": "no gain shown"},
+        built="Module built as described",
+    )
+    chapters = (
+        Chapter("Gains", ("C05", "C06"), ("layers", "failures")),
+        Chapter("Controls, and frozen against fine-tuned", ("C02",), ("modes",)),
+        Chapter("Layers", ("C07", "C03", "C01"), ("near",)),
+        Chapter("Calibration", ("Q01",)),
+    )
+    titles: Mapping[str, str] = {str(task): spec.title for task, spec in TASKS.items()}
+    measures = MEASURES
+
+    def notes(self, run: RunResults[Any]) -> RunNotes:
+        """What was run, and what its numbers cannot show."""
+        return _notes(_Run(run))
+
+    def trials(self, run: RunResults[Any]) -> Sequence[Trial]:
+        """Every trial, by stage and task, models in order."""
+        return _trials(_Run(run))
+
+    def seed_values(self, run: RunResults[Any], part: Measurement) -> Mapping[int, float]:
+        """The dev-selected gain of each seed: the chosen layers are in the part's note, the scores in the records.
+
+        Empty where the two do not give the part's estimate again.
+        """
+        found = _CHOSEN.search(part.note)
+        if found is None or part.measure != "dev_selected_gain" or part.estimate is None:
+            return {}
+        chosen = [name if name.startswith("layer_") else f"layer_{name}" for name in found[1].split(", ")]
+        trials = [t for t in _trials(_Run(run)) if (t.stage, t.subject) == ("sweep", part.task)]
+        for precision in dict.fromkeys(trial.precision for trial in trials):
+            gains = _gains([trial for trial in trials if trial.precision == precision], chosen)
+            if len(gains) == part.n_seeds and abs(sum(gains.values()) / len(gains) - part.estimate) < SAME:
+                return gains
+        return {}
+
+    def remark(self, part: Measurement) -> str:
+        """Where a layer was chosen among some only."""
+        found = _RESTRICTED.search(part.note)
+        return found[1] if found else ""
+
+    def sentences(self, gain: Mapping[str, Decision], size: Mapping[str, Decision], claimed: str) -> Sequence[str]:
+        """Whether it helps, and whether by as much as is claimed."""
+        by_gain, by_size = (_by_decision(found) for found in (gain, size))
+        no, open_ = by_gain.get("refuted", []), [*by_gain.get("undecided", []), *by_gain.get("missing", [])]
+        helped = by_gain.get("holds", [])
+        be = "is" if len(open_) == 1 else "are"
+        rest = [f"no gain on {_listed(no)}" if no else "", f"{_listed(open_)} {be} undecided" if open_ else ""]
+        told = "; ".join(filter(None, rest))
+        if len(helped) == len(gain):
+            first = f"Fusing a lower layer probably helps on all tasks: {_listed(helped)}."
+        elif helped:
+            first = f"Fusing a lower layer probably helps on {_listed(helped)}; {told}."
+        else:
+            first = f"No task shows a gain: {told}."
+        ruled_out, reached = by_size.get("refuted", []), by_size.get("holds", [])
+        if reached:
+            second = f"The claimed {claimed} points are reached on {_listed(reached)}."
+        elif ruled_out:
+            second = f"The claimed {claimed} points are ruled out on {_listed(ruled_out)} and shown on no task."
+        else:
+            second = f"Whether it gains the claimed {claimed} points is undecided on every task."
+        return first, second
+
+    def costs(self, runs: Sequence[RunResults[Any]]) -> Sequence[str]:
+        """What the paper's own setting would cost, unless a run of it is there."""
+        if any(not CONDITIONS["other_encoder"](run.profile) for run in runs) or not COSTS.is_file():
+            return ()
+        total = json.loads(COSTS.read_text(encoding="utf-8"))
+        hours = sorted(_h100_hours(total))
+        return (f"mBERT: {hours[0]:.0f} to {hours[-1]:.0f} H100 hours (computed)",) if hours else ()
+
+    def sections(self, runs: Sequence[RunResults[Any]]) -> Sequence[Section]:
+        """Tables 1 to 3 rebuilt, frozen against fine-tuned, failures to train."""
+        shown = [run for run in runs if self.notes(run).real]
+        sizes = {run.name: self.notes(run).size for run in shown}
+        return sections_tables.sections(shown, sizes, {run.name: self.trials(run) for run in shown})
+
+
+class _Run:
+    """A run as a key of caches: its folder and name say which it is."""
+
+    def __init__(self, results: RunResults[Any]) -> None:
+        self.results = results
+
+    def __hash__(self) -> int:
+        return hash((self.results.name, self.results.folder))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Run) and other.results is self.results
+
+
+def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:
+    """Labels and banners that hold for a profile."""
+    found = [(condition, label, banner) for condition, label, banner in CAUTIONS if CONDITIONS[condition](profile)]
+    encoder = [c for c, _, _ in found if c.endswith("encoder")]
+    return tuple((label, banner) for c, label, banner in found if c not in encoder[1:])
+
+
+@cache
+def _notes(run: _Run) -> RunNotes:
+    results, profile = run.results, run.results.profile
+    fragment, frozen = (CONDITIONS[name](profile) for name in ("fragment", "frozen_trunk"))
+    told = _trained(results) if _is_recorded(results) else _planned(profile)
+    sizes = {TASKS[task].title: spec.sizes.train for task, spec in profile.tasks.items()}
+    named = ", ".join(f"{title} {'all' if n is None else f'{n:,}'}" for title, n in sizes.items())
+    return RunNotes(
+        cautions=cautions(profile),
+        setting=(*_inputs(profile), *told),
+        size="made-up sentences" if fragment else f"training items: {named}",
+        order=2 if fragment else int(frozen),
+        real=not fragment,
+    )
+
+
+def _inputs(profile: Profile) -> Iterator[tuple[str, str]]:
+    encoder = profile.encoder
+    source = {"packaged": "multilingual-e5-small, packaged", "random": "random weights"}.get(encoder.source)
+    yield "encoder", source or f"{encoder.name} {encoder.revision or ''}".strip()
+    yield "data", profile.data.source
+
+
+def _planned(profile: Profile) -> Iterator[tuple[str, str]]:
+    sweep = profile.sweep
+    yield "tasks", ", ".join(f"{name} ({task.mode})" for name, task in profile.tasks.items())
+    yield "fusion layers", _spaced(sweep.layers)
+    yield "controls", _spaced(sweep.controls)
+    yield "seeds", _spaced(sweep.seeds)
+    for task in sweep.by_task:
+        own = sweep.of(task)
+        shown = (
+            f"fusion layers {_spaced(own.layers)}; controls {_spaced(own.controls)}; seeds {_spaced(own.seeds)}"
+        )
+        yield f"of them for {TASKS[task].title}", shown
+    yield "precision, threads", f"{profile.compute.precision}, {profile.compute.threads}"
+
+
+def _is_recorded(run: RunResults[Any]) -> bool:
+    return (run.folder / "trials.json").is_file()
+
+
+def _trained(run: RunResults[Any]) -> Iterator[tuple[str, str]]:
+    """What is recorded, by stage and task: its profile may plan more."""
+    recorded = RecordedRun(run.folder)
+    for stage, task in product(STAGES, TASK_NAMES):
+        if trials := recorded.records(stage, task):
+            after = " after an intermediate task" if stage == "intermediate" else ""
+            told = ". Not compared with them: ".join(_told(b, recorded) for b in by_batch(trials).values())
+            yield f"trained, {TASKS[task].title}{after}", told
+            predicted = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
+            if stage == "sweep" and predicted:
+                yield f"tested, {TASKS[task].title}", _tested(recorded.table(predicted[:1], "test"))
+
+
+def _tested(table: TaskTable) -> str:
+    """``10,500 pairs in 7 languages: en de es fr ja ko zh``."""
+    unit = "pairs" if TASKS[table.records[0].task].kind == "pair" else "words"
+    return f"{len(table.gold):,} {unit} in {len(table.languages)} languages: {_spaced(table.languages)}"
+
+
+def _told(trials: Sequence[TrialRecord], run: RecordedRun) -> str:
+    """``15 trials: baseline; layers 4 6 8 11; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
+    fused = [trial.model == f"layer_{trial.layer}" for trial in trials]
+    parts: list[tuple[str, list[object]]] = [
+        ("", [t.model for t, layer in zip(trials, fused, strict=True) if not layer]),
+        ("layers", [t.layer for t, layer in zip(trials, fused, strict=True) if layer]),
+        ("arms", [t.arm for t in trials if t.stage == "intermediate"]),
+        ("seeds", [*sorted({t.seed for t in trials})]),
+        ("", [t.mode for t in trials]),
+        ("", [t.precision for t in trials]),
+    ]
+    told = [f"{word} {_spaced(dict.fromkeys(found))}".strip() for word, found in parts if found]
+    ended = Counter(t.outcome.replace("_", " ") for t in trials if t.outcome != "ok")
+    told += [f"{n} {outcome}" for outcome, n in ended.items()]
+    if at_chance := len(that_learnt(run, trials)[1]):
+        told.append(f"{at_chance} stayed at chance")
+    return f"{len(trials)} trials: {'; '.join(told)}"
+
+
+@cache
+def _trials(run: _Run) -> tuple[Trial, ...]:
+    results = run.results
+    place = Place(results.name, results.profile, results.folder)
+    records = sorted(trials_of(place).values(), key=_in_order)
+    parts = parts_of(results.info)
+    return tuple(
+        Trial(
+            key=record.key,
+            subject=record.task,
+            stage=record.stage,
+            model=record.model if record.stage == "sweep" else f"{record.arm} arm",
+            seed=record.seed,
+            precision=record.precision,
+            score=record.test_score,
+            outcome=record.outcome.replace("_", " "),
+            file=_file(results, record),
+            revision=_of_parts(parts, record, "revision"),
+            machine=_of_parts(parts, record, "machine"),
+        )
+        for record in records
+    )
+
+
+def _gains(trials: Sequence[Trial], chosen: Sequence[str]) -> dict[int, float]:
+    """The gain of the chosen model in each seed of the baseline; empty where a score is missing."""
+    scores = {(trial.model, trial.seed): trial.score for trial in trials if trial.score is not None}
+    seeds = sorted(seed for model, seed in scores if model == "baseline")
+    pairs = [((model, seed), ("baseline", seed)) for seed, model in zip(seeds, chosen, strict=False)]
+    return {ours[1]: scores[ours] - scores[base] for ours, base in pairs if ours in scores}
+
+
+def _in_order(record: TrialRecord) -> tuple[Any, ...]:
+    """The baseline, the fused models by layer, everything else by name."""
+    kind = 0 if record.model == "baseline" else 1 if record.model.startswith("layer_") else 2
+    place = STAGES.index(record.stage), TASK_NAMES.index(record.task)
+    return (*place, kind, record.layer if kind == 1 else 0, record.model, record.arm, record.seed)
+
+
+def _file(run: RunResults[Any], record: TrialRecord) -> str:
+    if _is_recorded(run):
+        return (run.folder / predictions_file(record.stage, record.task)).as_posix()
+    return (run.folder / "trials" / record.stage / record.task).as_posix() + "/KEY/predictions.parquet"
+
+
+def _of_parts(parts: Sequence[Mapping[str, Any]], record: TrialRecord, name: str) -> str:
+    """The value of the parts of a run that trained the stage of a trial; which of several is not recorded."""
+    stage = f"{record.stage}-{record.task}"
+    found = [part.get(name) for part in parts if part.get("stages", {}).get(stage, {}).get("seconds", 0) >= 1]
+    shown = [
+        f"{v.get('processor')}, {v.get('cores')} cores" if isinstance(v, Mapping) else str(v)[:8]
+        for v in found
+        if v
+    ]
+    return " or ".join(dict.fromkeys(shown)) or "not recorded"
+
+
+def _h100_hours(recorded: Any) -> Iterator[float]:
+    """The hours of the whole profile in the recorded table of costs."""
+    for sheet in recorded["sheets"]:
+        for column, value in zip(sheet["head"], sheet["rows"][-1], strict=True):
+            if column.startswith("H100 at"):
+                yield float(value)
+
+
+def _by_decision(decisions: Mapping[str, Decision]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for task, decision in decisions.items():
+        found.setdefault(decision.decision, []).append(PaperSections.titles.get(task, task))
+    return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    """``XNLI, NER and POS``."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _spaced(values: Iterable[object]) -> str:
+    return " ".join(map(str, values)) or "none"

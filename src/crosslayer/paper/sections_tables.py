@@ -1,0 +1,235 @@
+"""The paper's tables beside each run's: Table 1, the baseline's score and the gain of every layer and control;
+Tables 2 and 3, accuracy on English and German and on the rest; and the same encoder frozen and fine-tuned."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from claimtrack.evidence import Evidence, Measurement
+from claimtrack.report import numbers
+from claimtrack.report.context import FEW
+from claimtrack.report.sections import Cell, Chart, Curve, Section, Table, Trial
+from claimtrack.results import RunResults
+from crosslayer.paper import paper
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
+
+GAINS, NEAR = "C05", "C03"
+"""The claims whose evidence has the gains of layers and controls, and what is near English."""
+BASELINE = "baseline"
+MODES = {"frozen": "frozen", "finetuned": "fine-tuned"}
+_AT_CHANCE = re.compile(r"^(?P<task>[^:]+): (?P<model>\w+) stayed at chance")
+
+
+class Column(NamedTuple):
+    """A task under one rule: the end of its measures' names, and whether the paper's numbers are by that rule."""
+
+    title: str
+    task: TaskName
+    rule: str
+    as_reported: bool
+
+
+def sections(
+    runs: Sequence[RunResults[Any]], sizes: Mapping[str, str], trials: Mapping[str, Sequence[Trial]]
+) -> tuple[Section, ...]:
+    """The sections that the runs have something for; ``sizes`` and ``trials`` are those of each run, by name."""
+    rebuilt = [t for run in runs if (t := layer_table(run, sizes[run.name])) is not None]
+    near = [t for run in runs if (t := near_table(run)) is not None]
+    charts, said = _modes(runs)
+    failures = [line for run in runs for line in failures_to_train(run, trials[run.name])]
+    found = [
+        Section("layers", "Table 1, rebuilt", LAYERS, (), (), tuple(rebuilt)),
+        Section("failures", "Failures to train", FAILURES, tuple(failures)),
+        Section("modes", "Does the benefit survive fine-tuning?", MODES_TEXT, said, charts, ()),
+        Section("near", "Tables 2 and 3, rebuilt", NEAR_TEXT, (), (), tuple(near)),
+    ]
+    return tuple(section for section in found if section.tables or section.charts or section.points)
+
+
+LAYERS = (
+    "Each fusion layer against the baseline of the same seed, in points, beside what the paper reports of "
+    "mBERT: a single run a cell, without intervals. Ours are means over seeds with 95 % intervals, and p after "
+    "Holm's correction over the layers of a task. A cell of fewer than three seeds is marked and has no "
+    "interval. The paper's POS numbers are span F1 on bare tags, which stands first; accuracy is what is "
+    "judged. The best of a column is biased upward, here as there; C05 and C06 judge layers chosen beforehand.",
+)
+FAILURES = (
+    "A fine-tuned model stayed at chance where it is no better on English dev than luck would be. Such trials "
+    "are missing from the gains; how often they happen is a result of its own.",
+)
+MODES_TEXT = (
+    "The same encoder and data, once frozen and once fine-tuned. Besides the encoder, learning rate and epochs "
+    "differ, as each setting needs. The frozen gains are never counted for the paper.",
+)
+NEAR_TEXT = (
+    "Accuracy on English and German and on the other languages, in points, beside what the paper reports: a "
+    "single run a cell, of the two fusion layers that it shows. Ours are means over seeds with 95 % intervals. "
+    "C03 judges the slope of their difference over the layers.",
+)
+
+
+def layer_table(run: RunResults[Any], size: str = "") -> Table | None:
+    """Table 1 in a run; ``None`` where no task has the gain of any layer."""
+    evidence = run.evidence.get(GAINS)
+    parts = [part for part in evidence.parts if part.estimate is not None] if evidence else []
+    gains = [part for part in parts if part.measure in ("layer_gain", "control_gain")]
+    columns = [
+        column
+        for task in TASK_NAMES
+        if any(part.task == task and part.layer for part in gains)
+        for column in _columns(task, parts)
+    ]
+    if not columns:
+        return None
+    found = {(part.measure, part.task, part.model): part for part in parts if part.language is None}
+    controls = dict.fromkeys(str(part.model) for part in gains if part.layer is None)
+    layers = sorted({part.layer for part in gains if part.layer is not None}, reverse=True)
+
+    def row(name: str, measure: str, model: str) -> tuple[Cell, ...]:
+        ours = [found.get((measure + column.rule, column.task, model)) for column in columns]
+        cells = [(Cell(_reported(c, model)), _cell(p)) for c, p in zip(columns, ours, strict=True)]
+        return (Cell(name), *(cell for pair in cells for cell in pair))
+
+    rows = [
+        row("baseline, score", "baseline_score", BASELINE),
+        *(row(f"D_{layer}", "layer_gain", f"layer_{layer}") for layer in layers),
+        *(row(f"control: {name}", "control_gain", name) for name in controls),
+    ]
+    return Table(
+        caption=f"Table 1 in {run.name}, points; {size}; seeds a cell: {_seeds(gains)}",
+        head=("model", *("paper", "here") * len(columns)),
+        rows=tuple(rows),
+        groups=tuple((column.title, 2) for column in columns),
+        id=f"table-1-{run.name}",
+    )
+
+
+def near_table(run: RunResults[Any]) -> Table | None:
+    """Tables 2 and 3 in a run; ``None`` where nothing was measured."""
+    evidence = run.evidence.get(NEAR)
+    measures = {paper.ON_NEAR: "en and de", paper.ON_REST: "the rest"}
+    parts = [part for part in evidence.parts if part.measure in measures] if evidence else []
+    found = {(part.task, part.model, part.measure): part for part in parts}
+    tasks = [task for task in TASK_NAMES if any(part.task == task for part in parts)]
+    if not tasks:
+        return None
+    layers = sorted({part.layer for part in parts if part.layer is not None}, reverse=True)
+    models = {BASELINE: BASELINE, **{f"layer_{layer}": f"D_{layer}" for layer in layers}}
+    rows = []
+    for model, name in models.items():
+        cells = [Cell(name)]
+        for task in tasks:
+            reported = paper.near_and_rest(task).get(model, (None, None))
+            for measure, level in zip(measures, reported, strict=True):
+                cells += [Cell(numbers.number(level, 1)), _cell(found.get((task, model, measure)))]
+        rows.append(tuple(cells))
+    groups = tuple((f"{TASKS[task].title}, {group}", 2) for task in tasks for group in measures.values())
+    return Table(
+        f"Tables 2 and 3 in {run.name}, points; seeds a cell: {_seeds(parts)}",
+        ("model", *("paper", "here") * len(groups)),
+        tuple(rows),
+        groups,
+    )
+
+
+def failures_to_train(run: RunResults[Any], trials: Sequence[Trial]) -> Iterator[str]:
+    """``PAWS-X: 3 of 12 fused models stayed at chance, of the baselines 0 of 3``, from what C05 found missing."""
+    evidence: Evidence | None = run.evidence.get(GAINS)
+    lines = [m for line in (evidence.missing if evidence else ()) if (m := _AT_CHANCE.match(line))]
+    titles = {str(task): spec.title for task, spec in TASKS.items()}
+    for title, n in Counter(m["task"] for m in lines).items():
+        trained = [trial for trial in trials if trial.stage == "sweep" and titles[trial.subject] == title]
+        fused = sum(t.model.startswith("layer_") for t in trained)
+        plain = sum(t.model == BASELINE for t in trained)
+        low = sum(m["model"] == BASELINE and m["task"] == title for m in lines)
+        yield (
+            f"{title} in {run.name}: {n - low} of {fused} fused models stayed at chance, and {low or 'none'} of "
+            f"{plain} baselines. They do not count in the gains."
+        )
+
+
+def _columns(task: TaskName, parts: Sequence[Measurement]) -> tuple[Column, ...]:
+    """One, or two where a task is also measured by the rule that the paper reports and ours is another."""
+    title = TASKS[task].title
+    if task != "pos" or not any(part.measure == f"layer_gain{paper.BY_SPANS}" for part in parts):
+        return (Column(title, task, "", True),)
+    return Column(f"{title}, span F1", task, paper.BY_SPANS, True), Column(f"{title}, accuracy", task, "", False)
+
+
+def _reported(column: Column, model: str) -> str:
+    if not column.as_reported:
+        return numbers.NO_VALUE
+    if model == BASELINE:
+        return numbers.number(paper.baseline(column.task), 1)
+    gains = {f"layer_{x}": gain for x, gain in paper.layer_gains(column.task).items()}
+    return numbers.number(gains.get(model), 1, signed=True)
+
+
+def _cell(part: Measurement | None) -> Cell:
+    if part is None or part.estimate is None:
+        return Cell(numbers.NO_VALUE)
+    signed = "gain" in part.measure
+    ours = numbers.number(part.estimate, 1, signed)
+    if 0 < part.n_seeds < FEW:
+        return Cell(ours, f"{part.n_seeds} seed{'s' if part.n_seeds > 1 else ''} only")
+    if part.interval is None:
+        return Cell(ours)
+    span = " to ".join(numbers.number(value, 1, signed) for value in (part.interval.low, part.interval.high))
+    p = part.p_adjusted
+    return Cell(ours, span if p is None else f"{span}, p {numbers.p_value(p)}")
+
+
+def _seeds(parts: Sequence[Measurement]) -> str:
+    counts = [part.n_seeds for part in parts]
+    return str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
+
+
+def _modes(runs: Sequence[RunResults[Any]]) -> tuple[tuple[Chart, ...], tuple[str, ...]]:
+    """The tasks that were measured in both modes with one encoder on the same real data."""
+    pairs = [(task, pair) for task in TASK_NAMES if (pair := _pair(task, runs))]
+    panels = tuple(
+        (TASKS[task].title, tuple(Curve(MODES[run.profile.tasks[task].mode], _curve(run, task)) for run in pair))
+        for task, pair in pairs
+    )
+    chart = Chart("Gain over the baseline with 95 % intervals", "fusion layer x of D_x", "gain (points)", panels)
+    return (chart,) if panels else (), tuple(_sentence(task, pair) for task, pair in pairs)
+
+
+def _pair(task: TaskName, runs: Sequence[RunResults[Any]]) -> list[RunResults[Any]]:
+    real = [run for run in runs if task in run.profile.tasks and _layer_gains(run, task)]
+    for run in real:
+        alike = [other for other in real if _setting(other, task) == _setting(run, task)]
+        by_mode = {other.profile.tasks[task].mode: other for other in reversed(alike)}
+        if len(by_mode) == len(MODES):
+            return [by_mode[mode] for mode in MODES]
+    return []
+
+
+def _setting(run: RunResults[Any], task: TaskName) -> tuple[object, ...]:
+    """What two runs must share to be compared."""
+    return run.profile.encoder, run.profile.data, run.profile.tasks[task].sizes
+
+
+def _layer_gains(run: RunResults[Any], task: TaskName) -> list[Measurement]:
+    evidence = run.evidence.get(GAINS)
+    parts = evidence.parts if evidence else ()
+    return [p for p in parts if p.measure == "layer_gain" and p.task == task and p.estimate is not None]
+
+
+def _curve(run: RunResults[Any], task: TaskName) -> tuple[tuple[int, float, tuple[float, float] | None], ...]:
+    parts = sorted(_layer_gains(run, task), key=lambda part: part.layer or 0)
+    return tuple(
+        (part.layer or 0, part.estimate or 0.0, (part.interval.low, part.interval.high) if part.interval else None)
+        for part in parts
+    )
+
+
+def _sentence(task: TaskName, runs: Sequence[RunResults[Any]]) -> str:
+    said = []
+    for run in runs:
+        part = next(p for p in run.evidence[GAINS].parts if p.measure == "dev_selected_gain" and p.task == task)
+        said.append(f"{MODES[run.profile.tasks[task].mode]} {numbers.estimate(part)} ({numbers.interval(part)})")
+    return f"{TASKS[task].title}, gain of the layer that English dev chooses: {'; '.join(said)}."

@@ -1,0 +1,478 @@
+"""The report: one context, set as HTML and LaTeX, safe for any text, complete without any run."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jinja2 import UndefinedError
+
+from claimtrack.decisions import Decision
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import Evidence
+from claimtrack.registry import Expected, Registry, load_registry
+from claimtrack.report import html, latex, pictures
+from claimtrack.report.context import MARKS, ReportContext
+from claimtrack.report.summary import grade
+from claimtrack.report.text import visible
+from claimtrack.report.write import compile_pdf, write_report
+from claimtrack.wording import what_decides
+from made_report import FULL, HOSTILE, OFFLINE, PAPER, Page, hostile_report, made, plain, run, section
+from repository import ROOT
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry(ROOT / "claims" / "registry.yaml")
+
+
+@pytest.fixture(scope="module")
+def context(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> ReportContext:
+    """The fragment beside mBERT on full data."""
+    folder = tmp_path_factory.mktemp("runs")
+    return made(
+        registry, [run(registry, "fresh", OFFLINE, folder / "a"), run(registry, "gpu-2026", FULL, folder / "b")]
+    )
+
+
+@pytest.fixture(scope="module")
+def page(context: ReportContext) -> str:
+    return html.render(context)
+
+
+@pytest.fixture(scope="module")
+def tex(context: ReportContext) -> str:
+    return latex.render(context)
+
+
+@pytest.fixture(scope="module")
+def hostile(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> ReportContext:
+    return hostile_report(registry, tmp_path_factory.mktemp("hostile"))
+
+
+# --- which run leads, and what is said of it
+
+
+def test_the_most_relevant_run_leads_and_made_up_data_come_last(context: ReportContext) -> None:
+    assert {claim.lead.run.name for claim in context.claims if claim.lead} == {"gpu-2026"}
+    assert [view.name for view in context.runs] == ["gpu-2026", "fresh"]
+
+
+def test_a_run_without_the_claim_does_not_lead(registry: Registry, tmp_path: Path) -> None:
+    runs = [run(registry, "fresh", OFFLINE, tmp_path), run(registry, "late", FULL, tmp_path, only=("C01",))]
+    leads = {claim.entry.id: claim.lead for claim in made(registry, runs).claims}
+    assert {c: lead.run.name for c, lead in leads.items() if lead and c in ("C01", "C06")} == {
+        "C06": "fresh", "C01": "late",
+    }  # fmt: skip
+
+
+def test_of_equally_relevant_runs_that_on_most_tasks_and_seeds_leads(registry: Registry, tmp_path: Path) -> None:
+    runs = [run(registry, name, FULL, tmp_path / name) for name in ("a", "b", "c")]
+    gains = runs[0].evidence["C05"].parts
+    fewer = tuple(part for part in gains if part.task in (None, "ner"))
+    fewer_seeds = tuple(part.model_copy(update={"n_seeds": 2}) for part in gains)
+    for found, parts in ((runs[0], fewer), (runs[1], fewer_seeds)):
+        found.evidence["C05"] = found.evidence["C05"].model_copy(update={"parts": parts, "headline": None})
+    lead = next(c for c in made(registry, runs).claims if c.entry.id == "C05").lead
+    assert lead is not None
+    assert lead.run.name == "c"
+
+
+def test_what_was_not_run_is_no_evidence(registry: Registry, tmp_path: Path) -> None:
+    found = made(registry, [run(registry, "late", FULL, tmp_path, only=("C01",))])
+    claims = {claim.entry.id: claim.runs[0] for claim in found.claims}
+    assert (claims["C06"].verdict, claims["C06"].relevance) == ("not run", "none")
+    assert claims["C06"].relevance_reason == "Nothing was measured."
+    assert claims["C01"].relevance == "direct"
+
+
+def test_the_report_says_which_rules_were_sealed_before_the_trials(registry: Registry, tmp_path: Path) -> None:
+    before, after = "Rule sealed before the first trial.", "Rule written after trials had been seen."
+    only = {"C05": True, "C06": False, "C13": None}
+    ran = run(registry, "late", FULL, tmp_path, only=tuple(only))
+    verdicts = {claim: v.model_copy(update={"sealed": only.get(claim)}) for claim, v in ran.verdicts.items()}
+    found = made(registry, [replace(ran, verdicts=verdicts)])
+    page, source = html.render(found), latex.render(found)
+    for claim, shown in (("C05", (1, 0)), ("C06", (0, 1)), ("C13", (0, 0))):
+        text = section(page, claim)
+        assert (text.count(before), text.count(after)) == shown
+    assert (source.count(before), source.count(after)) == (1, 1)
+
+
+def test_two_runs_of_one_name_are_refused(registry: Registry, tmp_path: Path) -> None:
+    twins = [run(registry, "same", FULL, tmp_path), run(registry, "same", FULL, tmp_path)]
+    with pytest.raises(ClaimError, match="two runs are called same; rename"):
+        made(registry, twins)
+
+
+def test_counts_cover_every_claim(context: ReportContext) -> None:
+    for view in context.runs:
+        assert sum(count for _, count in context.counts(view)) == len(context.claims) == 18
+
+
+def test_expected_ranges_are_those_of_the_run(registry: Registry, tmp_path: Path) -> None:
+    wanted = Expected(
+        profile="offline", measure="cross_fitted_gain", task="ner", low=0.25, high=1.5, basis="pilot",
+        reason="two seeds",
+    )  # fmt: skip
+    entry = registry.entries["C06"].model_copy(update={"expected": [wanted]})
+    small = registry.model_copy(update={"entries": {"C06": entry}})
+    runs = [run(small, name, of, tmp_path / name) for name, of in (("fresh", OFFLINE), ("late", OFFLINE))]
+    assert [item.expected for item in made(small, runs).claims[0].runs] == [(wanted,), ()]
+
+
+# --- decisions, and the first screen
+
+
+def decided(registry: Registry, folder: Path, hours: float | None) -> ReportContext:
+    """C05 and C06 with decisions of every kind, and C07 without any."""
+    decisions = {
+        "xnli": Decision(decision="undecided", seeds=24, hours=hours),
+        "pawsx": Decision(decision="undecided"),
+        "ner": Decision(decision="refuted"),
+        "pos": Decision(decision="holds", note="below the smallest effect of interest"),
+    }
+    ran = run(registry, "late", FULL, folder, only=("C05", "C06", "C07"))
+    verdicts = {
+        claim: v.model_copy(update={"decisions": decisions if claim != "C07" else {}, "sealed": True})
+        for claim, v in ran.verdicts.items()
+    }
+    return made(registry, [replace(ran, verdicts=verdicts)])
+
+
+def test_the_decision_on_each_task_stands_beside_its_number(registry: Registry, tmp_path: Path) -> None:
+    found = decided(registry, tmp_path, 6.0)
+    rows = {row.subject: row.decision for row in found.claims[5].runs[0].judged}
+    assert rows == {
+        "XNLI": "undecided; 24 seeds would decide, about 6 h",
+        "PAWS-X": "undecided; no number of seeds up to 1,000 would",
+        "NER": "refuted",
+        "POS": "holds; below the smallest effect of interest",
+    }
+    for text in (section(html.render(found), "C06"), latex.render(found)):
+        assert all(decision in text for decision in rows.values())
+    assert found.claims[5].answer == (
+        "Undecided on XNLI (24 seeds would decide, about 6 h), PAWS-X; refuted on NER; "
+        "holds on POS (below the smallest effect of interest)."
+    )
+
+
+@pytest.mark.parametrize(("hours", "shown"), [(0.3, "0.3"), (6.0, "6"), (6.4, "6.4"), (120.0, "120")])
+def test_hours_have_a_decimal_where_they_are_few(hours: float, shown: str) -> None:
+    found = Decision(decision="undecided", seeds=24, hours=hours)
+    assert what_decides(found) == f"24 seeds would decide, about {shown} h"
+
+
+@pytest.mark.parametrize(("hours", "cost"), [(6.0, "6 h"), (None, "time not recorded")])
+def test_the_first_screen_answers(registry: Registry, tmp_path: Path, hours: float | None, cost: str) -> None:
+    first = decided(registry, tmp_path, hours).summary
+    assert first is not None
+    assert first.sentences == (
+        "Fusing a lower layer probably helps on POS; no gain on NER; XNLI and PAWS-X are undecided.",
+        "The claimed 1 to 3 points are reached on POS.",
+    )
+    assert [(row.label, row.words, row.size) for row in first.rows] == [
+        ("XNLI", "undecided (24 seeds would decide)", "undecided"),
+        ("PAWS-X", "undecided", "undecided"),
+        ("NER", "no gain shown", "smaller than claimed"),
+        ("POS", "gain shown", "as large as claimed"),
+    ]
+    assert first.deciding == (f"21 more seeds on XNLI ({cost})", "on PAWS-X no number of seeds")
+    assert (first.certainty, first.reasons) == ("low", ("2 of 4 tasks undecided", "few seeds"))
+    assert first.built == "Module built as described: 0 of 8 checks"
+
+
+def test_certainty_is_high_only_without_any_reason_against_it(registry: Registry, tmp_path: Path) -> None:
+    ran = run(registry, "late", FULL, tmp_path, only=("C05",))
+    many = [part.model_copy(update={"n_seeds": 10}) for part in ran.evidence["C05"].parts]
+    holds = dict.fromkeys(("xnli", "ner"), Decision(decision="holds"))
+    verdict = ran.verdicts["C05"].model_copy(update={"decisions": holds, "sealed": True})
+    evidence = ran.evidence["C05"].model_copy(update={"parts": tuple(many)})
+    assert grade(verdict, evidence) == ("high", ())
+    after = verdict.model_copy(update={"sealed": False})
+    assert grade(after, evidence) == ("moderate", ("rules written after seeing results",))
+    other = after.model_copy(update={"relevance": "indirect"})
+    assert grade(other, evidence) == ("low", ("indirect evidence", "rules written after seeing results"))
+
+
+def test_a_number_of_few_seeds_has_no_interval(registry: Registry, tmp_path: Path) -> None:
+    ran = run(registry, "late", FULL, tmp_path, only=("C06",))
+    two = [part.model_copy(update={"n_seeds": 2}) for part in ran.evidence["C06"].parts]
+    ran.evidence["C06"] = ran.evidence["C06"].model_copy(update={"parts": tuple(two)})
+    row = made(registry, [ran]).claims[5].runs[0].judged[0]
+    assert row.few
+    assert (row.interval, row.p_value) == ("–", "–")
+    assert row.drawn is not None
+    assert row.drawn.interval is None
+
+
+# --- pictures
+
+
+def test_one_quantity_has_one_axis_and_made_up_data_another(context: ReportContext) -> None:
+    gains = [claim for claim in context.claims if claim.entry.id in ("C05", "C06")]
+    axes = {(item.run.name, row.axis) for claim in gains for item in claim.runs for row in item.judged}
+    assert len(axes) == 2, "both claims share the axis of a run's kind"
+    assert len({axis for _, axis in axes}) == 2, "the fragment does not stand on the axis of real data"
+
+
+def test_a_row_draws_what_is_claimed_and_reported(context: ReportContext) -> None:
+    rows = {row.subject: row.drawn for row in context.claims[5].runs[0].judged if row.drawn}
+    claimed = context.claims[5].entry.claimed
+    assert {mark.claimed for mark in rows.values()} == {(1.0, 3.0)}
+    assert rows["XNLI"].reported == claimed.by_task["xnli"]
+    assert rows["POS"].reported is None, "the paper scores POS by another metric"
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.text(max_size=60))
+def test_any_value_can_be_drawn(value: float, half: float, label: str) -> None:
+    mark = pictures.Mark(value, (value - half, value + half), {0: value + half}, value, (1.0, 3.0))
+    axis = pictures.axis_of([mark], label)
+    assert axis.low <= min(value - half, 0.0) + 1e-6 * max(1, half)
+    assert 1 <= len(axis.ticks) <= 12
+    drawn = pictures.whole([pictures.Row(label, label, mark, label, label)], axis, label, (label, "", ""), label)
+    assert ElementTree.fromstring(drawn).tag.endswith("svg")
+    ElementTree.fromstring(pictures.strip(mark, axis, label))
+
+
+def test_an_interval_that_leaves_the_axis_ends_in_an_arrow() -> None:
+    axis = pictures.axis_of([pictures.Mark(1.0)], "points")
+    inside, outside = (pictures.strip(pictures.Mark(0.5, (0.0, high)), axis, "") for high in (1.0, 9.0))
+    assert "L" not in str(inside).split('d="')[2]
+    assert "L" in str(outside).split('d="')[2]
+
+
+def test_figures_outside_the_claim_folder_are_not_read(registry: Registry, tmp_path: Path) -> None:
+    ran = run(registry, "fresh", FULL, tmp_path, only=("C06",))
+    (tmp_path / "claims" / "secret.svg").write_text("<svg/>")
+    names = ("../secret.svg", "evidence.json", "absent.svg", "gains.svg")
+    wanted = ran.evidence["C06"].model_copy(update={"figures": names})
+    drawings = made(registry, [replace(ran, evidence={"C06": wanted})]).claims[5].runs[0].drawings
+    assert [drawing.svg is not None for drawing in drawings] == [False, False, False, True]
+
+
+def test_a_drawing_is_called_by_the_title_of_its_svg(registry: Registry, tmp_path: Path) -> None:
+    ran = run(registry, "fresh", FULL, tmp_path, only=("C06",))
+    svg = "<svg xmlns='http://www.w3.org/2000/svg'><title>Gains &lt;b&gt;of\n  95 %&lt;/b&gt;</title></svg>"
+    wanted = ran.evidence["C06"].model_copy(update={"figures": ("gains.svg", "bare.svg")})
+    (tmp_path / "claims" / "C06" / "gains.svg").write_text(svg, encoding="utf-8")
+    (tmp_path / "claims" / "C06" / "bare.svg").write_text("<svg/>", encoding="utf-8")
+    context = made(registry, [replace(ran, evidence={"C06": wanted})])
+    assert [drawing.title for drawing in context.claims[5].runs[0].drawings] == [
+        "Gains <b>of 95 %</b>",
+        "bare.svg",
+    ]
+    assert 'alt="Gains &lt;b&gt;of 95 %&lt;/b&gt;, ' in html.render(context)
+
+
+# --- HTML
+
+
+def test_page_is_well_formed_and_its_anchors_resolve(page: str) -> None:
+    parsed = Page(page)
+    ids = parsed.values("id")
+    assert len(set(ids)) == len(ids)
+    targets = [a["href"] for a in parsed.all("a") if str(a["href"]).startswith("#")]
+    assert {str(target)[1:] for target in targets} <= set(ids)
+    assert {"answer", "C06", "Q01", "C04", "method", "deviations", "references", "ref-chen2022"} <= set(ids)
+    assert set(parsed.values("aria-labelledby")) <= set(ids)
+
+
+def test_page_loads_nothing_and_runs_only_our_script(page: str) -> None:
+    parsed = Page(page)
+    assert not {tag for tag, _ in parsed.tags} & {"link", "iframe", "object", "base"}
+    assert parsed.all("script") == [{}]
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in parsed.values("src"))
+    attributes = {name for _, found in parsed.tags for name in found}
+    assert not {name for name in attributes if name.startswith("on") or name == "style"}
+    assert all(href.startswith(("#", "https://", "data/")) for href in parsed.values("href"))
+
+
+def test_policy_allows_pictures_our_style_and_our_script_alone(page: str) -> None:
+    policy = next(str(m["content"]) for m in Page(page).all("meta") if m.get("http-equiv"))
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    for element in ("style", "script"):
+        (block,) = re.findall(rf"<{element}>(.*?)</{element}>", page, re.S)
+        digest = base64.b64encode(hashlib.sha256(block.encode()).digest()).decode()
+        assert rules.pop(f"{element}-src") == f"'sha256-{digest}'"
+    assert rules.pop("img-src") == "data:"
+    assert set(rules.values()) == {"'none'"}
+
+
+def test_page_can_be_read_without_eyes_or_mouse(page: str) -> None:
+    parsed = Page(page)
+    assert {"main", "nav", "footer"} <= {tag for tag, _ in parsed.tags}
+    assert parsed.all("a")[0]["class"] == "skip"
+    assert all(image.get("alt") for image in parsed.all("img"))
+    assert all(cell.get("scope") in ("col", "colgroup", "row", "rowgroup") for cell in parsed.all("th"))
+    assert page.count("<table") == page.count("<caption>")
+    scrolled = [div for div in parsed.all("div") if div.get("class") == "scroll"]
+    assert all(div.get("tabindex") == "0" and div.get("aria-label") for div in scrolled)
+
+
+def test_the_matrix_has_every_claim_and_run(context: ReportContext, page: str) -> None:
+    cells = re.findall(r'<td data-run=[^>]*><span class="verdict.*?</td>', page[: page.index('id="claims"')])
+    items = [i for group in (context.measured, context.structural) for claim in group for i in claim.runs]
+    assert len(cells) == len(items) == 18 * 2
+    for cell, item in zip(cells, items, strict=True):
+        assert plain(Page(cell).text) == f"{MARKS[item.verdict]} {item.verdict} {item.kind}"
+
+
+def test_each_claim_shows_what_it_rests_on(context: ReportContext, page: str) -> None:
+    for claim in context.measured:
+        text, entry = section(page, claim.entry.id), claim.entry
+        for wanted in (entry.source_text, entry.measured_as, entry.reproduced_when, entry.would_change):
+            assert plain(wanted) in text
+        assert ("[cut off in the source]" in text) == entry.truncated
+        assert claim.literature_status in text
+        assert text.count("What others report") == bool(entry.literature)
+        assert all(item.finding in text and item.citation in text for item in entry.literature)
+        for item in claim.runs:
+            assert item.evidence
+            rows = [value for row in item.judged for value in (row.estimate, row.interval, row.note)]
+            for wanted in (*rows, item.because, item.relevance_reason, *item.evidence.missing):
+                assert plain(wanted) in text
+            assert f"data/{item.anchor}.json" in text
+
+
+def test_checks_of_the_module_stand_apart_from_findings(context: ReportContext, page: str, tex: str) -> None:
+    assert len(context.structural) == 8
+    built = page.partition('id="built"')[2].partition('id="method"')[0]
+    for claim in context.structural:
+        assert f'id="{claim.entry.id}"' in built
+        assert all(check.found in built for check in claim.checks)
+    assert "they replicate no finding" in built
+    assert "they replicate no finding" in tex
+    disputed = next(claim for claim in context.claims if claim.entry.id == "C16")
+    assert disputed.literature_status == "not verified (×) in the source report; supported by the primary source"
+    assert disputed.runs[0].verdict == "reproduced"
+
+
+def test_fragment_numbers_say_so_everywhere(context: ReportContext, page: str, tex: str) -> None:
+    label = "fragment data, e5-small, not mBERT, frozen encoder"
+    assert all(label in section(page, claim.entry.id) for claim in context.measured)
+    assert "are no evidence about the paper" in page
+    head = re.search(r"\\pagestyle\{myheadings\}\n\\markright\{(.*)\}", tex)
+    assert head is not None
+    assert f"fresh: {label}" in head[1]
+
+
+def test_same_context_gives_same_bytes(context: ReportContext) -> None:
+    assert html.render(context) == html.render(context)
+    assert latex.render(context) == latex.render(context)
+
+
+# --- without runs
+
+
+def test_without_runs_everything_is_not_run(registry: Registry) -> None:
+    empty = made(registry, [])
+    assert empty.summary is None
+    text = plain(Page(html.render(empty)).text)
+    assert "no claim has a verdict" in text
+    assert latex.render(empty).count(r"\emph{not run}") >= len(empty.measured)
+
+
+def test_without_evidence_the_verdict_says_why(registry: Registry, tmp_path: Path) -> None:
+    bare = made(registry, [run(registry, "fresh", OFFLINE, tmp_path, only=())])
+    assert "not run: There is no evidence in this run." in section(html.render(bare), "C06")
+
+
+def test_a_forgotten_value_is_an_error(registry: Registry, tmp_path: Path) -> None:
+    folder = tmp_path / "paper"
+    shutil.copytree(PAPER, folder, ignore=shutil.ignore_patterns("build"))
+    wrong = (html.TEMPLATES / "report.html.j2").read_text(encoding="utf-8").replace("entry.title", "entry.titel")
+    (folder / "report.html.j2").write_text(wrong, encoding="utf-8")
+    with pytest.raises(UndefinedError):
+        html.render(made(registry, [], folder))
+
+
+# --- hostile texts
+
+
+def test_hostile_text_is_text_in_html(hostile: ReportContext, page: str) -> None:
+    source = html.render(hostile)
+    parsed = Page(source)
+    assert {tag for tag, _ in parsed.tags} <= {tag for tag, _ in Page(page).tags}
+    assert not re.search("[\x00\u202e]", source)
+    text = plain(parsed.text)
+    for each in HOSTILE:
+        assert text.count(plain(visible(each))) > 20
+    attributes = {name for _, found in parsed.tags for name in found}
+    assert attributes <= {name for _, found in Page(page).tags for name in found}
+
+
+def test_hostile_text_is_text_in_latex(hostile: ReportContext) -> None:
+    source = latex.render(hostile)
+    assert r"\input" not in source
+    assert r"\textbackslash{}input\{/\allowbreak{}etc/\allowbreak{}passwd\}" in source
+    assert r"50 \% of\_\allowbreak{}these \$x\$ \{a\} \#1 \textasciicircum{}\textasciitilde{}\&" in source
+    assert not re.search("[\x00\u202e]", source)
+    body = re.sub(r"\\[{}]", "", source)
+    assert body.count("{") == body.count("}")
+
+
+def test_templates_never_mark_text_as_safe() -> None:
+    for path in (*html.TEMPLATES.glob("*.j2"), *PAPER.glob("*.j2")):
+        assert not re.search(r"\|\s*safe|autoescape|Markup", path.read_text(encoding="utf-8"))
+
+
+# --- files
+
+
+def test_report_is_written_without_latexmk(
+    context: ReportContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    (tmp_path / "figure-C99.pdf").write_bytes(b"of an older report")
+    written = write_report(context, tmp_path)
+    assert written.pdf is None
+    assert any("apt install latexmk" in note for note in written.notes)
+    assert any("apt install librsvg2-bin" in note for note in written.notes)
+    assert {path.name for path in tmp_path.iterdir()} == {"report.html", "report.tex", "references.bib", "data"}
+    for claim in context.claims:
+        for item in claim.runs:
+            beside = (tmp_path / "data" / f"{item.anchor}.json").read_bytes()
+            assert Evidence.model_validate_json(beside) == item.evidence
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("latexmk") is None, reason="latexmk is not installed")
+@pytest.mark.parametrize("name", ["context", "hostile"])
+def test_latex_compiles_without_overfull_boxes(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    written = write_report(request.getfixturevalue(name), tmp_path)
+    assert written.pdf, written.notes
+    log = written.tex.with_suffix(".log").read_text(encoding="utf-8", errors="replace")
+    widths = [float(width) for width in re.findall(r"Overfull \\hbox \(([\d.]+)pt", log)]
+    assert max(widths, default=0) <= 10
+    assert "undefined" not in " ".join(re.findall(r"LaTeX Warning:.*", log))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("latexmk") is None, reason="latexmk is not installed")
+def test_every_letter_that_is_kept_is_in_the_font(tmp_path: Path) -> None:
+    letters = " ".join(latex.escape(chr(code)) for code in (*range(0x20, 0x250), *range(0x370, 0x400), 0x2212))
+    head = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{textcomp,amssymb}\begin{document}"
+    source = tmp_path / "letters.tex"
+    source.write_text(f"{head}{letters}\\end{{document}}", encoding="utf-8")
+    pdf, notes = compile_pdf(source)
+    assert pdf, (notes, source.with_suffix(".log").read_text(errors="replace")[-2000:])
+
+
+def test_report_needs_neither_torch_nor_matplotlib() -> None:
+    code = (
+        "import sys, claimtrack.report.write; print(sorted({'torch', 'matplotlib', 'pybtex'} & set(sys.modules)))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "[]"

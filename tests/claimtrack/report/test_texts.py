@@ -1,0 +1,167 @@
+"""What the report says in text: numbers, prose, references, and any text escaped in HTML and LaTeX."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import Interval
+from claimtrack.registry import load_registry
+from claimtrack.report import html, latex, numbers
+from claimtrack.report.bibliography import load_references
+from claimtrack.report.prose import load_deviations, pieces, setting
+from claimtrack.report.text import visible
+from crosslayer.config import TargetPhase
+from made_report import OFFLINE, PAPER, made, part, plain
+from repository import ROOT
+
+
+@given(st.floats(0.0011, 5000))
+def test_half_width_is_shown_with_two_significant_digits(half: float) -> None:
+    places = numbers.decimals(Interval(low=-half, high=half, method="t"), "points")
+    exponent = int(f"{half:.16e}".split("e")[1])
+    assert places == min(4, max(0, 1 - exponent))
+
+
+@given(st.floats(-1e6, 1e6), st.integers(0, 4), st.booleans())
+def test_number_reads_back(value: float, places: int, signed: bool) -> None:
+    text = numbers.number(value, places, signed)
+    read = float(text.replace("−", "-").replace(",", ""))
+    assert read == pytest.approx(value, abs=0.5000001 * 10**-places)
+    assert text[0] == "−" if read < 0 else text[0] == "+" if signed and read > 0 else text[0].isdigit()
+
+
+def test_numbers_as_shown() -> None:
+    shown = part("cross_fitted_gain", "xnli", 3)
+    assert numbers.estimate(shown) == "+0.90 points"
+    assert numbers.interval(shown) == "95 % +0.06 to +1.74"
+    assert numbers.estimate(shown.model_copy(update={"measure": "accuracy"})) == "0.90 points"
+    assert numbers.estimate(shown.model_copy(update={"estimate": None})) == numbers.NO_VALUE
+    bare = shown.model_copy(update={"interval": None, "measure": "between_minus_within", "unit": "weight²"})
+    assert numbers.estimate(bare.model_copy(update={"estimate": -0.000394})) == "−0.00039 weight²"
+    assert numbers.estimate(bare.model_copy(update={"estimate": 1.25})) == "+1.250 weight²"
+    assert (
+        numbers.estimate(bare.model_copy(update={"estimate": 4.337, "measure": "power", "unit": "%"})) == "4.3 %"
+    )
+    signed = ("ece_change_in_family", "accuracy_per_step_from_english", "own_over_common", "dev_selected_gain")
+    assert all(map(numbers.is_difference, signed))
+    assert not any(map(numbers.is_difference, ("weight_variance_over_tokens", "ece", "baseline_score")))
+    assert numbers.number(-0.0004, 2, signed=True) == "0.00"
+    assert numbers.number(595584, 0) == "595,584"
+    assert [numbers.p_value(p) for p in (None, 0.0002, 0.0134, 0.52)] == ["–", "< 0.001", "0.013", "0.52"]
+    assert [numbers.seconds(s) for s in (41, 720, 12240)] == ["41 s", "12 min", "3.4 h"]
+
+
+def test_deviations_name_real_settings() -> None:
+    deviations = load_deviations(PAPER / "deviations.yaml")
+    assert len({deviation.id for deviation in deviations}) == len(deviations) > 15
+    for deviation in deviations:
+        for key in deviation.settings:
+            assert setting(OFFLINE, key)
+
+
+def test_settings_are_read_from_the_profile() -> None:
+    assert setting(OFFLINE, "fusion.reduction") == "4"
+    assert setting(OFFLINE, "tasks.*.learning_rate") == "0.0001"
+    mixed = OFFLINE.tasks | {"ner": OFFLINE.tasks["ner"].model_copy(update={"epochs": 9})}
+    assert "ner 9" in setting(OFFLINE.model_copy(update={"tasks": mixed}), "tasks.*.epochs")
+    phases = {"targets": ["pos", "ner"], "epochs": 3, "by_target": {"ner": TargetPhase(epochs=1)}}
+    after = OFFLINE.model_copy(update={"intermediate": OFFLINE.intermediate.model_copy(update=phases)})
+    assert setting(after, "intermediate.phases.*.epochs") == "pos 3, ner 1"
+    none = OFFLINE.model_copy(update={"intermediate": OFFLINE.intermediate.model_copy(update={"targets": []})})
+    assert setting(none, "intermediate.phases.*.epochs") == "none"
+    with pytest.raises(ClaimError, match=r"no profile has the key fusion\.colour"):
+        setting(OFFLINE, "fusion.colour")
+
+
+def test_prose_is_split_at_citations_and_code() -> None:
+    split = list(pieces("See [@a2020; @b2021] and `self` [no] cite."))
+    assert [piece.kind for piece in split] == ["text", "cite", "text", "code", "text"]
+    assert split[1].text == "a2020,b2021"
+    assert "".join(piece.text for piece in pieces("no [marks] at all")) == "no [marks] at all"
+
+
+def paper_folder(tmp_path: Path, name: str, change: Callable[[str], str]) -> Path:
+    folder = tmp_path / "paper"
+    shutil.copytree(PAPER, folder, ignore=shutil.ignore_patterns("build"))
+    (folder / name).write_text(change((folder / name).read_text(encoding="utf-8")), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        (
+            "prose.yaml",
+            lambda text: text.replace("@dai2021", "@nobody1999"),
+            "cites nobody1999, which references.bib",
+        ),
+        (
+            "deviations.yaml",
+            lambda text: text.replace("\n  effect:", "\n  efect:", 1),
+            r"deviations\.yaml: 0\.\w+: ",
+        ),
+        ("references.bib", lambda text: text + "@article{broken,", "references.bib"),
+    ],
+)
+def test_wrong_texts_are_one_line(tmp_path: Path, name: str, change: Callable[[str], str], message: str) -> None:
+    with pytest.raises(ClaimError, match=message) as caught:
+        made(load_registry(ROOT / "claims" / "registry.yaml"), [], paper_folder(tmp_path, name, change))
+    assert "\n" not in str(caught.value)
+
+
+def test_references_have_labels_text_and_addresses() -> None:
+    found = {reference.key: reference for reference in load_references(PAPER / "references.bib")}
+    assert found["chen2022"].label == "Chen et al. 2022"
+    assert "1428–1435" in found["chen2022"].text
+    assert found["libovicky2020"].label == "Libovický et al. 2020"
+    assert {reference.address[:8] for reference in found.values()} == {"https://"}
+    assert not any("URL" in reference.text or "{" in reference.text for reference in found.values())
+
+
+def test_references_need_no_author_and_no_address(tmp_path: Path) -> None:
+    (tmp_path / "r.bib").write_text(
+        "@book{one, author={Ann Lee}, title={A Book}, publisher={P}, year={1999}}\n"
+        "@misc{two, organization={The Institute}, title={A Page}, url={http://x.org}}\n"
+        "@misc{three, title={A Title Alone}}\n",
+        encoding="utf-8",
+    )
+    found = {reference.key: reference for reference in load_references(tmp_path / "r.bib")}
+    labels = {"one": "Lee 1999", "two": "The Institute", "three": "A Title Alone"}
+    assert {key: reference.label for key, reference in found.items()} == labels
+    assert {reference.address for reference in found.values()} == {""}
+
+
+@given(st.text())
+def test_html_escape_reads_back(text: str) -> None:
+    import html as standard
+
+    escaped = html.escape(text)
+    assert standard.unescape(escaped) == visible(text)
+    assert not re.search("[<>\"'\x00-\x08\u202a-\u202e]", escaped)
+
+
+SAFE = re.compile(
+    r"(?:[\w .:;=+()@!?,'/~-]|[\u00a1-\u017f]|\\[{}$%&#_]|\\(?:text[a-z]+|allowbreak)\{\}|\{[\[\]*]?\}"
+    r"|\\ensuremath\{(?:-|\\[A-Za-z]+)\})*"
+)
+
+
+@given(st.text() | st.text("\\{}$%&#^_~<>|\"`'-,[]*/ abc\n"))
+def test_latex_escape_leaves_nothing_but_text(text: str) -> None:
+    escaped = latex.escape(text)
+    assert SAFE.fullmatch(escaped)
+    assert not re.search(r"--|,,|''", escaped)
+    assert latex.escape(escaped) == escaped
+
+
+@given(st.text("abcdefghij :.;()=+@!?", max_size=80))
+def test_latex_escape_keeps_plain_words(text: str) -> None:
+    assert latex.escape(text).replace(r"\allowbreak{}", "") == plain(text)

@@ -1,0 +1,189 @@
+"""What this paper adds to the report: cautions, seed values, trials, and its tables rebuilt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from claimtrack.evidence import Evidence, Interval, Measurement
+from claimtrack.registry import Registry, load_registry
+from claimtrack.report.sections import Cell, Section
+from claimtrack.results import RunResults, load_recorded
+from crosslayer.config import SplitSizes
+from crosslayer.paper.sections import PaperSections, cautions
+from crosslayer.paper.sections_tables import layer_table, near_table
+from made_report import FULL, OFFLINE, layer_parts, profile, run
+from repository import ROOT
+
+PILOT = ROOT / "claims" / "ledger" / "xtreme-pilot"
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    return load_registry(ROOT / "claims" / "registry.yaml")
+
+
+@pytest.fixture(scope="module")
+def pilot(registry: Registry) -> RunResults[Any]:
+    return load_recorded(PILOT, registry)
+
+
+def sections(runs: list[RunResults[Any]]) -> dict[str, Section]:
+    return {section.id: section for section in PaperSections().sections(runs)}
+
+
+def with_parts(of: RunResults[Any], claim: str, parts: list[Measurement]) -> RunResults[Any]:
+    found = Evidence(claim=claim, profile="made-up", metric="m_v1", status="measured", parts=tuple(parts))
+    return replace(of, evidence={claim: found})
+
+
+# --- what a run is
+
+
+def test_cautions_follow_the_profile() -> None:
+    labels = [label for label, _ in cautions(OFFLINE)]
+    assert labels == ["fragment data", "e5-small, not mBERT", "frozen encoder"]
+    assert cautions(FULL) == ()
+    tiny = profile("tiny", "fragment", {"source": "random"}, "finetuned")
+    assert [label for label, _ in cautions(tiny)] == ["fragment data", "random encoder"]
+
+
+def test_the_fragment_comes_last_and_a_frozen_encoder_before_it(registry: Registry, tmp_path: Path) -> None:
+    frozen = profile("frozen", "xtreme", {"source": "packaged"}, "frozen")
+    made = [run(registry, of.profile, of, tmp_path / of.profile, only=()) for of in (FULL, frozen, OFFLINE)]
+    notes = [PaperSections().notes(each) for each in made]
+    assert [note.order for note in notes] == [0, 1, 2]
+    assert [note.real for note in notes] == [True, True, False]
+
+
+# --- the way to the trials
+
+
+def test_every_recorded_trial_is_listed_with_score_file_and_revision(pilot: RunResults[Any]) -> None:
+    trials = PaperSections().trials(pilot)
+    assert len({trial.key for trial in trials}) == len(trials)
+    for claim in ("C05", "C06", "Q01"):
+        assert set(pilot.evidence[claim].trials) <= {trial.key for trial in trials}
+    for trial in trials:
+        assert trial.score is not None
+        assert (ROOT / trial.file).is_file()
+        assert trial.revision
+
+
+def test_seed_values_give_the_judged_estimate_again(pilot: RunResults[Any]) -> None:
+    gains = [part for part in pilot.evidence["C05"].parts if part.measure == "dev_selected_gain"]
+    assert {part.task for part in gains} == {"xnli", "pawsx", "ner", "pos"}
+    for part in gains:
+        values = PaperSections().seed_values(pilot, part)
+        assert len(values) == part.n_seeds
+        assert sum(values.values()) / len(values) == pytest.approx(part.estimate, abs=0.005)
+
+
+def test_seed_values_that_do_not_give_the_estimate_are_not_shown(pilot: RunResults[Any]) -> None:
+    part = next(part for part in pilot.evidence["C05"].parts if part.measure == "dev_selected_gain")
+    assert part.estimate is not None
+    moved = part.model_copy(update={"estimate": part.estimate + 0.1})
+    assert PaperSections().seed_values(pilot, moved) == {}
+    assert PaperSections().seed_values(pilot, part.model_copy(update={"note": ""})) == {}
+
+
+def test_a_choice_among_some_layers_only_is_named() -> None:
+    part = Measurement(
+        measure="m", estimate=1.0, unit="points", note="Layer chosen among layers 4, 8 only on dev."
+    )
+    assert PaperSections().remark(part) == "layers 4, 8 only"
+    assert PaperSections().remark(part.model_copy(update={"note": "Layer chosen among layers 1-11 on dev."})) == ""
+
+
+def test_failures_to_train_are_a_finding(pilot: RunResults[Any]) -> None:
+    (point,) = sections([pilot])["failures"].points
+    assert point == (
+        "PAWS-X in xtreme-pilot: 3 of 12 fused models stayed at chance, and none of 3 baselines. "
+        "They do not count in the gains."
+    )
+
+
+# --- the paper's tables
+
+
+def test_table_1_has_the_papers_numbers_beside_ours(registry: Registry, tmp_path: Path) -> None:
+    found = layer_table(with_parts(run(registry, "late", FULL, tmp_path, only=()), "C05", layer_parts()))
+    assert found is not None
+    assert found.groups == (("NER", 2), ("POS", 2))
+    assert found.caption.endswith("seeds a cell: 2 to 3")
+    none, rows = Cell("–"), {row[0].text: row[1:] for row in found.rows}
+    assert list(rows) == ["baseline, score", "D_8", "D_4", "control: self"]
+    assert rows["baseline, score"] == (Cell("62.2"), Cell("61.2"), Cell("70.3"), none)
+    assert rows["D_8"][:2] == (Cell("+1.2"), Cell("+1.0", "+0.2 to +1.8, p 0.020"))
+    assert rows["D_4"] == (Cell("+0.1"), none, Cell("+1.0"), Cell("−0.5"))
+    assert rows["control: self"] == (none, none, none, Cell("+0.8", "2 seeds only"))
+
+
+def test_a_cell_of_two_seeds_has_neither_interval_nor_p(registry: Registry, tmp_path: Path) -> None:
+    parts = [part.model_copy(update={"n_seeds": 2}) for part in layer_parts()]
+    found = layer_table(with_parts(run(registry, "late", FULL, tmp_path, only=()), "C05", parts))
+    assert found is not None
+    assert {row[0].text: row[2] for row in found.rows}["D_8"] == Cell("+1.0", "2 seeds only")
+
+
+def test_pos_stands_first_by_the_papers_rule(registry: Registry, tmp_path: Path) -> None:
+    common: dict[str, Any] = {"task": "pos", "unit": "points", "n_seeds": 3}
+    spans = [
+        Measurement(measure="baseline_score_by_pos_span_f1", model="baseline", estimate=65.5, **common),
+        Measurement(measure="layer_gain_by_pos_span_f1", layer=4, model="layer_4", estimate=-0.25, **common),
+    ]
+    found = layer_table(
+        with_parts(run(registry, "late", FULL, tmp_path, only=()), "C05", [*layer_parts(), *spans])
+    )
+    assert found is not None
+    assert [title for title, _ in found.groups] == ["NER", "POS, span F1", "POS, accuracy"]
+    rows = {row[0].text: row[3:] for row in found.rows}
+    assert rows["baseline, score"] == (Cell("70.3"), Cell("65.5"), Cell("–"), Cell("–"))
+    assert rows["D_4"] == (Cell("+1.0"), Cell("−0.2"), Cell("–"), Cell("−0.5"))
+
+
+def test_tables_2_and_3_have_the_papers_numbers_beside_ours(registry: Registry, tmp_path: Path) -> None:
+    ran = run(registry, "late", FULL, tmp_path, only=("C03",))
+    found = near_table(ran)
+    assert found is not None
+    assert [title for title, _ in found.groups] == ["PAWS-X, en and de", "PAWS-X, the rest"]
+    rows = {row[0].text: row[1:] for row in found.rows}
+    assert rows["baseline"] == (Cell("89.8"), Cell("88.9", "87.5 to 90.2"), Cell("78.8"), Cell("70.5"))
+    assert rows["D_6"] == (Cell("90.0"), Cell("–"), Cell("82.1"), Cell("71.5"))
+    assert rows["D_4"][3] == Cell("72.5", "2 seeds only")
+
+
+def test_frozen_and_fine_tuned_runs_of_real_data_are_compared(registry: Registry, tmp_path: Path) -> None:
+    assert "modes" not in sections([run(registry, "fresh", OFFLINE, tmp_path)]), (
+        "the fragment is compared with nothing"
+    )
+    modes = {mode: profile(mode, "xtreme", {"source": "packaged"}, mode) for mode in ("finetuned", "frozen")}
+    runs = [run(registry, f"run-{mode}", of, tmp_path / mode) for mode, of in modes.items()]
+    found = sections(runs)["modes"]
+    (chart,) = found.charts
+    assert [(title, [curve.label for curve in curves]) for title, curves in chart.panels] == [
+        ("NER", ["frozen", "fine-tuned"]), ("POS", ["frozen", "fine-tuned"])
+    ]  # fmt: skip
+    assert chart.panels[0][1][0].points == ((8, 1.004, (0.25, 1.75)),)
+    assert [point.count(" points ") for point in found.points] == [2, 2]
+    sizes = {
+        name: task.model_copy(update={"sizes": SplitSizes(train=200)})
+        for name, task in runs[1].profile.tasks.items()
+    }
+    for other in ({"encoder": FULL.encoder}, {"data": FULL.data}, {"tasks": sizes}):
+        changed = replace(runs[1], profile=runs[1].profile.model_copy(update=other))
+        assert "modes" not in sections([runs[0], changed]), "not the same encoder and data"
+
+
+def test_an_interval_is_shown_with_one_decimal(registry: Registry, tmp_path: Path) -> None:
+    span = Interval(low=-0.449, high=0.449, method="t")
+    part = Measurement(
+        measure="layer_gain", task="ner", layer=8, model="layer_8", estimate=-0.04, interval=span, unit="points",
+        n_seeds=3,
+    )  # fmt: skip
+    found = layer_table(with_parts(run(registry, "late", FULL, tmp_path, only=()), "C05", [part]))
+    assert found is not None
+    assert found.rows[1][2] == Cell("0.0", "−0.4 to +0.4")
