@@ -121,7 +121,9 @@ def test_clocks_decide_nothing(clone: Path, year: int) -> None:
                 os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
 
-@pytest.mark.parametrize("name", ["src/crosslayer/training/finetuned.py", "notebooks/gains.py", "paper/prose.yaml"])
+@pytest.mark.parametrize(
+    "name", ["src/crosslayer/training/finetuned.py", "notebooks/gains.py", "paper/prose.yaml"]
+)
 def test_a_changed_source_is_noticed(clone: Path, name: str) -> None:
     with changed(clone / name, "\n# a comment\n"):
         assert status(clone) == 1
