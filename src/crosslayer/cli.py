@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -246,9 +247,9 @@ def clean(
 @app.command("doctor")
 def doctor() -> None:
     """What this machine can do, with the fix for each lack."""
-    from crosslayer.stages.diagnosis import findings
+    from crosslayer.stages.diagnosis import of_machine, of_profile
 
-    for name, found, fix in findings():
+    for name, found, fix in chain(of_machine(), of_profile()):
         typer.echo(f"{'yes' if found else 'no ':3}  {name}" + ("" if found else f"  ->  {fix}"))
 
 

@@ -6,21 +6,19 @@ The sentences are made up here. Commits are made by the tests.
 from __future__ import annotations
 
 import io
-import json
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-import torch
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 from ruamel.yaml import YAML
-from safetensors.torch import save
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import BertConfig, BertForPreTraining
+from safetensors.torch import load, save
 
 from crosslayer.tasks import UPOS
 from hub_server import Repository
+from small_encoders import write_bert
 
 XTREME, MULTI_NLI, MBERT = "google/xtreme", "nyu-mll/multi_nli", "google-bert/bert-base-multilingual-cased"
 NER = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
@@ -189,67 +187,14 @@ def parquet(columns: Columns, named: bool = False) -> bytes:
     return out.getvalue()
 
 
-def vocabulary() -> list[str]:
-    """Special sub-words, characters with and without the mark of a continuation, and a few words."""
-    used = {
-        char for language in LANGUAGES for number in range(8) for word in words(language, number) for char in word
-    }
-    characters = sorted(used)
-    whole = ["The", "cat", "dog", "in", "Die", "Katze", "El", "gato"]
-    return [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *characters,
-        *(f"##{char}" for char in characters),
-        *whole,
-    ]
-
-
 def mbert() -> dict[str, bytes]:
-    """A 2-layer BERT as that repository has it: cased WordPiece, heads of pre-training, old names of LayerNorm."""
-    entries = vocabulary()
-    torch.manual_seed(5)
-    config = BertConfig(
-        vocab_size=len(entries), hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32
-    )
-    state = {
-        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace(
-            "LayerNorm.bias", "LayerNorm.beta"
-        ): tensor.clone()
-        for name, tensor in BertForPreTraining(config).state_dict().items()
-        if not name.endswith("position_ids")
-    }
-    described = {**config.to_dict(), "architectures": ["BertForMaskedLM"], "model_type": "bert"}
-    return {
-        "config.json": json.dumps(described).encode(),
-        "model.safetensors": save(state, metadata={"format": "pt"}),
-        "pytorch_model.bin": b"not to be fetched",
-        "README.md": b"---\nlicense: apache-2.0\n---\n",
-        "tokenizer.json": tokenizer(entries),
-        "tokenizer_config.json": json.dumps({"do_lower_case": False, "model_max_length": 512}).encode(),
-        "vocab.txt": "".join(f"{entry}\n" for entry in entries).encode(),
-    }
-
-
-def tokenizer(entries: list[str]) -> bytes:
-    """The fast tokeniser over a vocabulary, as BERT's converter makes it."""
-    made = Tokenizer(models.WordPiece({entry: id for id, entry in enumerate(entries)}, unk_token="[UNK]"))
-    made.add_special_tokens(entries[:5])
-    made.normalizer = normalizers.BertNormalizer(lowercase=False)
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.decoder = decoders.WordPiece()
-    made.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
-    )
-    return made.to_str().encode()
-
-
-def write_model(folder: Path) -> Path:
-    """The files of the model in a directory."""
-    folder.mkdir()
-    for name, content in mbert().items():
-        (folder / name).write_bytes(content)
-    return folder
+    """A 2-layer BERT as that repository has it: a prefix, old names of LayerNorm, pickled weights too."""
+    with TemporaryDirectory() as folder:
+        write_bert(Path(folder))
+        files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
+    old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+    state = {f"bert.{name}": tensor for name, tensor in load(files["model.safetensors"]).items()}
+    for new, former in old.items():
+        state = {name.replace(new, former): tensor for name, tensor in state.items()}
+    weights = save(state, metadata={"format": "pt"})
+    return {**files, "model.safetensors": weights, "pytorch_model.bin": b"not to be fetched"}

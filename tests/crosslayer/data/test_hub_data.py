@@ -21,7 +21,6 @@ UPOS = "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM 
 NLI = ["entailment", "neutral", "contradiction"]
 REVISIONS = {"google/xtreme": "a" * 40, "nyu-mll/multi_nli": "b" * 40}
 TEXT = Value("string")
-Key = tuple[str, str | None, str]
 
 
 def table(features: dict[str, Any], **columns: list[Any]) -> Dataset:
@@ -42,10 +41,10 @@ def xnli(rows: list[tuple[str, str]]) -> Dataset:
     return table(features, language=codes, sentence1=first, sentence2=second, gold_label=labels)
 
 
-def paws(language: str, labels: str, **more: list[Any]) -> Dataset:
-    features = dict.fromkeys(["sentence1", "sentence2", "label"], TEXT) | {name: Value("int32") for name in more}
+def paws(language: str, labels: str) -> Dataset:
+    features = dict.fromkeys(["sentence1", "sentence2", "label"], TEXT)
     first, second = ([f"{language} {letter}{i}" for i in range(len(labels))] for letter in "ab")
-    return table(features, sentence1=first, sentence2=second, label=list(labels), **more)
+    return table(features, sentence1=first, sentence2=second, label=list(labels))
 
 
 def tagged(column: str, names: list[str], tokens: list[list[str]], tags: list[list[int]]) -> Dataset:
@@ -61,39 +60,39 @@ def tatoeba(pairs: list[tuple[str, str]]) -> Dataset:
 
 
 class Hub:
-    """Stands in for `open_split`; any argument besides these is an error, and so is a wrong pin."""
+    """Stands in for `load_split`; a wrong pin is an error."""
 
     def __init__(self) -> None:
-        self.tables: dict[Key, Dataset] = {}
-        self.asked: list[Key] = []
+        self.tables: dict[hub.Source, Dataset] = {}
+        self.asked: list[hub.Source] = []
 
-    def __call__(self, path: str, name: str | None, split: str, revision: str) -> Dataset:
-        assert revision == REVISIONS[path]
-        self.asked.append((path, name, split))
-        if (path, name, split) not in self.tables:
+    def __call__(self, source: hub.Source, revision: str) -> Dataset:
+        assert revision == REVISIONS[source[0]]
+        self.asked.append(source)
+        if source not in self.tables:
             raise HubError("https://hub cannot be reached")
-        return self.tables[path, name, split]
+        return self.tables[source]
 
-    def put(self, config: str | None, **splits: Dataset) -> None:
+    def put(self, config: str, **splits: Dataset) -> None:
         for split, rows in splits.items():
-            self.tables["google/xtreme" if config else "nyu-mll/multi_nli", config, split] = rows
+            self.tables["nyu-mll/multi_nli" if config == "default" else "google/xtreme", config, split] = rows  # type: ignore[index]
 
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> Hub:
     """A hub with a few rows of each task in English and German, and more languages where a test needs them."""
     stand_in = Hub()
-    monkeypatch.setattr(hub, "open_split", stand_in)
+    monkeypatch.setattr(hub, "load_split", stand_in)
     ner = tagged("ner_tags", NER, [["Ada", "Byron"], ["in", "Rome"]], [[1, 2], [0, 5]])
     pos = tagged("pos_tags", UPOS, [["Go", "!"]], [[15, 12]])
-    stand_in.put(None, train=multi_nli([2, -1, 0]))
+    stand_in.put("default", train=multi_nli([2, -1, 0]))
     rows = [("de", NLI[0]), ("en", NLI[0]), ("de", NLI[2]), ("en", NLI[2]), ("fr", NLI[0])]
-    stand_in.put("XNLI", validation=xnli(rows), test=xnli(rows[:2]))
+    stand_in.put("XNLI", dev=xnli(rows), test=xnli(rows[:2]))
     for code in ("en", "de"):
-        stand_in.put(f"PAWS-X.{code}", train=paws(code, "01"), validation=paws(code, "1"), test=paws(code, "0110"))
-        stand_in.put(f"PAN-X.{code}", train=ner, validation=ner, test=ner)
-        stand_in.put(f"udpos.{LANGUAGES[code].name}", train=pos, validation=pos, test=pos)
-    stand_in.put("tatoeba.deu", validation=tatoeba([("eins\n", "one\n"), ("zwei\n", "two\n")]))
+        stand_in.put(f"PAWS-X.{code}", train=paws(code, "01"), dev=paws(code, "1"), test=paws(code, "0110"))
+        stand_in.put(f"PAN-X.{code}", train=ner, dev=ner, test=ner)
+        stand_in.put(f"udpos.{LANGUAGES[code].name}", train=pos, dev=pos, test=pos)
+    stand_in.put("tatoeba.deu", dev=tatoeba([("eins\n", "one\n"), ("zwei\n", "two\n")]))
     return stand_in
 
 
@@ -137,16 +136,6 @@ def test_paraphrases_are_numbered_by_row(fake: Hub) -> None:
     assert corpus["test", "de"][2] == PairExample("2", "de a2", "de b2", "1")
 
 
-def test_paraphrases_keep_their_ids_where_there_are_any(fake: Hub) -> None:
-    fake.put("PAWS-X.en", test=paws("en", "01", id=[7, 9]))
-    fake.put("PAWS-X.de", test=paws("de", "1", id=[9]))
-    corpus = hub.read_corpus("pawsx", spec("de"))
-    assert [row.item for row in corpus["test", "en"]] == ["7", "9"]
-    assert corpus["test", "de"] == [PairExample("9", "de a0", "de b0", "1")]
-    fake.put("PAWS-X.de", test=paws("de", "11", id=[9, 9]))
-    assert "pawsx test of de has an id twice" in message(lambda: hub.read_corpus("pawsx", spec("de")))
-
-
 @pytest.mark.parametrize(
     ("english", "german", "items"),
     [
@@ -173,7 +162,7 @@ def test_a_language_that_lacks_rows_keeps_the_english_numbers(
 def test_labels_that_do_not_follow_english_are_an_error(fake: Hub, german: str, row: int) -> None:
     fake.put("PAWS-X.de", test=paws("de", german))
     told = message(lambda: hub.read_corpus("pawsx", spec("de")))
-    assert f"google/xtreme PAWS-X.de test row {row}: not parallel to English" in told
+    assert f"google/xtreme PAWS-X.de test de row {row}: not parallel to English" in told
 
 
 def test_tags_are_read_by_the_names_of_the_feature(fake: Hub) -> None:
@@ -205,34 +194,39 @@ def test_without_a_choice_all_languages_are_read(fake: Hub, task: TaskName) -> N
 
 def test_parallel_sentences(fake: Hub) -> None:
     assert hub.read_parallel(spec("de", "pl")) == {"de": [("0", "eins", "one"), ("1", "zwei", "two")]}
-    assert fake.asked == [("google/xtreme", "tatoeba.deu", "validation")]
+    assert fake.asked == [("google/xtreme", "tatoeba.deu", "dev")]
 
 
 @pytest.mark.parametrize(
     ("task", "config", "rows", "expected"),
     [
-        ("pawsx", "PAWS-X.de", paws("de", "02"), "google/xtreme PAWS-X.de test row 1: unknown label '2'"),
-        ("xnli", "XNLI", xnli([("en", NLI[0]), ("de", "-")]), "google/xtreme XNLI test row 1: unknown label '-'"),
+        ("pawsx", "PAWS-X.de", paws("de", "02"), "google/xtreme PAWS-X.de test de row 1: unknown label '2'"),
+        (
+            "xnli",
+            "XNLI",
+            xnli([("en", NLI[0]), ("de", "-")]),
+            "google/xtreme XNLI test de row 0: unknown label '-'",
+        ),
         (
             "ner",
             "PAN-X.de",
             tagged("ner_tags", ["O", "B-MISC"], [["a"], ["b"]], [[0], [1]]),
-            "google/xtreme PAN-X.de test row 1: unknown tag 'B-MISC'",
+            "google/xtreme PAN-X.de test de row 1: unknown tag 'B-MISC'",
         ),
         (
             "pos",
             "udpos.German",
             tagged("pos_tags", UPOS, [["a", "b"]], [[0]]),
-            "google/xtreme udpos.German test row 0: 2 words but 1 tags",
+            "google/xtreme udpos.German test de row 0: 2 words but 1 tags",
         ),
         (
             "pos",
             "udpos.German",
             tagged("upos", UPOS, [["a"]], [[0]]),
-            "google/xtreme udpos.German test has no column pos_tags, only tokens, upos",
+            "Column 'pos_tags' doesn't exist.; its columns are tokens, upos",
         ),
-        ("pos", "udpos.German", tagged("pos_tags", UPOS, [], []), "google/xtreme pos test of de has no row"),
-        ("xnli", "XNLI", xnli([("en", NLI[0])]), "google/xtreme xnli test of de has no row"),
+        ("pos", "udpos.German", tagged("pos_tags", UPOS, [], []), "google/xtreme udpos.German test de has no row"),
+        ("xnli", "XNLI", xnli([("en", NLI[0])]), "google/xtreme XNLI test de has no row"),
     ],
 )
 def test_a_bad_row_is_one_line_that_names_it(
@@ -244,16 +238,16 @@ def test_a_bad_row_is_one_line_that_names_it(
 
 def test_a_class_without_a_name_is_an_error(fake: Hub) -> None:
     numbers = {"premise": TEXT, "hypothesis": TEXT, "label": Value("int64")}
-    fake.put(None, train=table(numbers, premise=["a"], hypothesis=["b"], label=[1]))
+    fake.put("default", train=table(numbers, premise=["a"], hypothesis=["b"], label=[1]))
     told = message(lambda: hub.read_corpus("xnli", spec("de")))
-    assert "nyu-mll/multi_nli train row 0: unknown label 1" in told
+    assert "nyu-mll/multi_nli default train en row 0: unknown label 1" in told
 
 
 @pytest.mark.parametrize("name", ["google/xtreme", "nyu-mll/multi_nli"])
 def test_a_data_set_without_a_pin_is_never_asked_for(fake: Hub, name: str) -> None:
     pins = {other: pin for other, pin in REVISIONS.items() if other != name}
     told = message(lambda: hub.read_corpus("xnli", spec("de", revisions=pins)))
-    assert f"data.revisions has no {name}; pin" in told
+    assert f"data.revisions has no commit of {name} but None; pin" in told
     assert name not in {path for path, _, _ in fake.asked}
 
 
@@ -261,7 +255,7 @@ def test_a_data_set_without_a_pin_is_never_asked_for(fake: Hub, name: str) -> No
 def test_a_pin_is_a_whole_commit(fake: Hub, revision: str) -> None:
     pins = REVISIONS | {"google/xtreme": revision}
     told = message(lambda: hub.read_parallel(spec("de", revisions=pins)))
-    assert f"data.revisions has no commit but {revision!r} for google/xtreme; pin the 40-digit commit" in told
+    assert f"data.revisions has no commit of google/xtreme but {revision!r}; pin one by its 40 digits" in told
     assert fake.asked == []
 
 
@@ -269,36 +263,34 @@ def test_a_pin_is_a_whole_commit(fake: Hub, revision: str) -> None:
 def test_what_is_read_is_known_beforehand(fake: Hub, task: TaskName) -> None:
     hub.read_corpus(task, spec("de"))
     hub.read_parallel(spec("de"))
-    expected = hub.splits_read([task], spec("de"))
-    pairs = [(name, config, hub.HUB_SPLIT[split]) for name, splits in expected.items() for config, split in splits]
-    assert sorted(pairs, key=str) == sorted(fake.asked, key=str)
+    expected = hub.files([task], spec("de"))
+    read = {name: ["README.md"] for name, _, _ in fake.asked}
+    for name, config, split in fake.asked:
+        folder = "data" if config == "default" else config
+        read[name].append(f"{folder}/{split.replace('dev', 'validation')}-*.parquet")
+    assert expected == read
 
 
 def test_the_papers_profile_pins_all_that_it_reads() -> None:
     profile = load_profile(ROOT / "profiles" / "paper.yaml")
-    for name in hub.splits_read(profile.tasks, profile.data):
+    for name in hub.files(profile.tasks, profile.data):
         assert hub.pinned(profile.data, name)
 
 
-CARD = """---
-configs:
-- config_name: XNLI
-  data_files:
-  - {split: test, path: XNLI/test-*}
----
-"""
+CARD = "---\ndataset_info:\n- config_name: XNLI\n  features: [{name: language, dtype: string}]\n---\n"
 
 
 @pytest.mark.parametrize(
     ("files", "card", "words"),
     [
-        ({}, CARD, "0 files match XNLI/test-*, which are not all there are"),
-        ({"test-00000-of-00002.parquet": b""}, CARD, "1 files match XNLI/test-*, which are not all"),
-        ({"test-00000-of-00001.parquet": b"no Parquet"}, CARD, "XNLI/test-* cannot be read (ArrowInvalid)"),
-        ({}, CARD.replace("test,", "train,"), "its card names no files of XNLI test"),
-        ({}, CARD.replace("XNLI\n", "XNLI: [\n"), "its README.md is not as expected"),
-        ({}, "---\nconfigs: [XNLI]\n---\n", "its README.md is not as expected"),
-        ({}, "no head", "its card names no files of XNLI test"),
+        ({}, CARD, "XNLI/test-*.parquet cannot be read"),
+        (
+            {"test-00000-of-00001.parquet": b"no Parquet"},
+            CARD,
+            "XNLI/test-*.parquet cannot be read (ArrowInvalid)",
+        ),
+        ({}, CARD.replace("XNLI", "XNLI: ["), "XNLI/test-*.parquet cannot be read"),
+        ({}, CARD.replace("dtype: string", "dtype: 3"), "XNLI/test-*.parquet cannot be read"),
     ],
 )
 def test_what_a_repository_may_lack(
@@ -308,11 +300,21 @@ def test_what_a_repository_may_lack(
     (tmp_path / "README.md").write_text(card)
     for name, content in files.items():
         (tmp_path / "XNLI" / name).write_bytes(content)
-    monkeypatch.setattr("crosslayer.data.hubfiles.fetch", lambda *_: tmp_path)
-    hub._card.cache_clear()
-    told = message(lambda: hub._load(spec("de"), "google/xtreme", "XNLI", "test", ["language"]))
-    hub._card.cache_clear()
-    assert f"cannot load google/xtreme XNLI test at {'a' * 40}: {words}" in told
+    monkeypatch.setattr(hub, "fetch", lambda *_: tmp_path)
+    told = message(
+        lambda: hub.read_corpus("xnli", spec("de", revisions=REVISIONS | {"nyu-mll/multi_nli": "a" * 40}))
+    )
+    assert told.startswith("cannot load nyu-mll/multi_nli default train")
+    with pytest.raises(HubError) as caught:
+        hub.load_split(("google/xtreme", "XNLI", "test"), "a" * 40)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("texts", [[None], [3], [["a"]]])
+def test_rows_are_texts(texts: list[Any], fake: Hub) -> None:
+    rows = Dataset.from_dict({"source_sentence": texts, "target_sentence": ["x"]})
+    fake.put("tatoeba.deu", dev=rows)
+    assert "is no text" in message(lambda: hub.read_parallel(spec("de")))
 
 
 def test_a_hub_that_does_not_answer(fake: Hub) -> None:

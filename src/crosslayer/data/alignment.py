@@ -1,0 +1,40 @@
+"""Parallel test sets: which row of a language is the translation of which English one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from claimtrack.errors import DataError
+from crosslayer.data.examples import PairExample
+
+
+def align(pairs: Sequence[PairExample], english: Sequence[PairExample], where: str) -> list[PairExample]:
+    """Number rows without ids as English does, by their labels: a translation has the label of its source.
+
+    A language may lack rows in one place (PAWS-X test in Korean has 1,999 of 2,000). Rows before and after it
+    get the English numbers; those next to it whose labels leave it open on which side they are, are left out.
+
+    Args:
+        pairs: the rows of a language, numbered from 0 or 1 like the English ones.
+        english: the English rows, in order.
+        where: the name of the data in errors.
+
+    Raises:
+        DataError: the labels do not follow the English ones; with the row where they part.
+    """
+    labels, expected = [row.label for row in pairs], [row.label for row in english]
+    n, lacking = len(labels), len(expected) - len(labels)
+    front, back = _agreement(labels, expected), _agreement(labels[::-1], expected[::-1])
+    if lacking < 0 or front + back < n:
+        raise DataError(f"{where} row {front}: not parallel to English; leave its language out or use data.root")
+    if not lacking:
+        return list(pairs)
+    after = [replace(row, item=english[i + lacking].item) for i, row in enumerate(pairs) if i >= front]
+    return [*pairs[: n - back], *after]
+
+
+def _agreement(labels: Sequence[str], english: Sequence[str]) -> int:
+    """How many labels agree before the first that does not."""
+    agrees = (own == other for own, other in zip(labels, english, strict=False))
+    return next((i for i, same in enumerate(agrees) if not same), min(len(labels), len(english)))
