@@ -22,8 +22,10 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+import pytest
 
 from claimtrack.errors import CrosslayerError
+from claimtrack.reading import Malformed
 from repository import ROOT
 
 EXAMPLE = ROOT / "examples" / "another-paper"
@@ -86,55 +88,6 @@ def predictions_table(n: int = 20, n_labels: int = 3) -> Any:
     )  # fmt: skip
 
 
-def make_predictions(folder: Path) -> None:
-    from crosslayer.predictions.records import write_predictions
-
-    write_predictions(predictions_table(), folder / "predictions.parquet", 3)
-
-
-def make_corpus(kind: str) -> Callable[[Path], None]:
-    def make(folder: Path) -> None:
-        from crosslayer.data.examples import PairExample, TagExample
-        from crosslayer.data.prepared import write_corpus
-
-        tags = [TagExample(str(i), ("a", "b"), ("O", "B-PER")) for i in range(9)]
-        pairs = [PairExample(str(i), "a b", "c", "neutral") for i in range(9)]
-        write_corpus({("train", "en"): [*tags] if kind == "tags" else [*pairs]}, folder / "corpus.parquet")
-
-    return make
-
-
-def make_parallel(folder: Path) -> None:
-    from crosslayer.data.prepared import write_parallel
-
-    write_parallel({"de": [(str(i), "Haus", "house") for i in range(9)]}, folder / "parallel.parquet")
-
-
-def make_windows(folder: Path) -> None:
-    from crosslayer.windows.encoded import Encoded, write_encoded
-
-    rows = np.empty(9, dtype=object)
-    rows[:] = [np.arange(3, dtype=np.int32)] * 9
-    words = [np.array([word] * 9, dtype=object) for word in ("train", "en", "7")]
-    write_encoded(Encoded("ner", *words, np.zeros(9, np.int32), *[rows] * 4), folder / "windows.parquet")
-
-
-def make_evidence(folder: Path) -> None:
-    from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
-
-    bounds = Interval(low=-1.0, high=2.0, method="made up")
-    part = Measurement(
-        measure="dev_selected_gain", task="ner", estimate=0.5, interval=bounds, unit="points", n_seeds=3
-    )
-    parts = {"headline": 0, "parts": (part,)}
-    write_evidence(Evidence(claim="C05", profile="p", metric="m_v1", status="measured", **parts), folder)
-
-
-def record() -> dict[str, Any]:
-    first: dict[str, Any] = json.loads((ENTRY / "trials.json").read_text(encoding="utf-8"))[0]
-    return first
-
-
 def arrays() -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, fused_mean=np.zeros((2, 4)), languages=np.array(["de", "en"]))
@@ -155,36 +108,6 @@ def make_trial(folder: Path) -> None:
     write(folder / "result.json", json.dumps(RESULT))
     write(folder / "diagnostics.npz", arrays())
     predictions_table().to_parquet(folder / "predictions.parquet", index=False, compression="zstd")
-
-
-def make_entry(folder: Path) -> None:
-    """Of a recorded run what is read: trials, predictions, scores, confidences and diagnostics of two of them."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from crosslayer.ledger.ledger import confidences_file, predictions_file
-    from crosslayer.tasks import TASKS
-
-    rows = [record() | {"key": key} for key in (KEY, KEY[::-1])]
-    write(folder / "trials.json", json.dumps(rows))
-    table = predictions_table().drop(columns=["score_0", "score_1", "score_2"])
-    table = table.rename(columns={"predicted": KEY}).assign(**{KEY[::-1]: -1, "usual": 0})
-    pq.write_table(pa.Table.from_pandas(table), folder / predictions_file(rows[0]["stage"], rows[0]["task"]))
-    scores = predictions_table(n_labels=len(TASKS[rows[0]["task"]].labels))
-    scores = scores.drop(columns=["language", "item", "position", "gold", "predicted"])
-    for key in (KEY, KEY[::-1]):
-        pq.write_table(pa.Table.from_pandas(scores), folder / f"scores-{key}.parquet")
-    confidences = pa.table({"split": scores["split"], KEY: np.arange(len(scores), dtype=np.uint16)})
-    pq.write_table(confidences, folder / confidences_file(rows[0]["stage"], rows[0]["task"]))
-    file = io.BytesIO()
-    np.savez_compressed(file, **{"0/fused_mean": np.zeros((2, 2, 4)), "0/keys": np.array([KEY, KEY[::-1]])})
-    write(folder / "diagnostics.npz", file.getvalue())
-
-
-def make_encoder_file(folder: Path) -> None:
-    from small_encoders import small_file
-
-    write(folder / "weights.bin", small_file(np.random.default_rng(1))[0])
 
 
 def make_bert(folder: Path) -> None:
@@ -255,8 +178,8 @@ def read_hub(folder: Path) -> object:
     """As if the hub's cache held this folder."""
     from crosslayer.data import hub
 
-    hub._card.cache_clear()
-    with mock.patch.object(hub.hub, "fetch", return_value=folder):
+    hub._features.cache_clear()
+    with mock.patch.object(hub, "fetch", return_value=folder):
         return hub.read_parallel(data_spec("hub", folder))
 
 
@@ -266,24 +189,9 @@ def reader(module: str, name: str, file: str = "") -> Callable[[Path], object]:
     def read(folder: Path) -> object:
         from importlib import import_module
 
-        return getattr(import_module(f"crosslayer.{module}"), name)(folder / file)
+        return getattr(import_module(module), name)(folder / file)
 
     return read
-
-
-def read_info(folder: Path) -> object:
-    from claimtrack.results import _read_info
-    from claimtrack.runlog import read_run
-
-    read_run(folder / "run.json")
-    return _read_info(folder / "run.json")
-
-
-def read_digests(folder: Path) -> object:
-    from crosslayer.config import load_profile
-    from crosslayer.sweep.material import trial_specs
-
-    return trial_specs(load_profile(ROOT / "profiles" / "tiny.yaml"), "intermediate", "pos", folder)
 
 
 def read_part(folder: Path) -> object:
@@ -303,33 +211,6 @@ def read_trial(folder: Path) -> object:
     return _predictions(contents[FILES[1]], 3, KEY), _arrays(contents[FILES[2]], KEY)
 
 
-def read_entry(folder: Path) -> object:
-    from crosslayer.ledger.ledger import RecordedRun
-
-    run = RecordedRun(folder)
-    records = run.records("sweep", record()["task"])
-    run.structure()
-    if records:
-        run.diagnostics(records[0])
-        run.scores(records[0], "test")
-        for one in records:
-            run.confidence(one, "test")
-    return run.table(records, "test")
-
-
-def read_encoder_file(folder: Path) -> object:
-    from crosslayer.encoders.packaged import BLOCK, dequantise, parse
-
-    packed = parse((folder / "weights.bin").read_bytes())
-    return [dequantise(flat) for flat in packed.tensors.values() if flat.dtype == BLOCK]
-
-
-def build_encoder_file(folder: Path) -> object:
-    from crosslayer.encoders.packaged import as_encoder, parse
-
-    return as_encoder(parse((folder / "weights.bin").read_bytes())).tokenizer.encode_text("a é")
-
-
 def read_bert(folder: Path) -> object:
     from crosslayer.encoders.hub import load_hub
 
@@ -338,8 +219,6 @@ def read_bert(folder: Path) -> object:
 
 PAIRS = "premise\thypothesis\tlabel\n" + "a b\tc\tneutral\n" * 20
 PAWS = "id\tsentence1\tsentence2\tlabel\n" + "".join(f"{i}\ta\tb\t{i % 2}\n" for i in range(20))
-ARMS = [f"intermediate-pos-{arm}.parquet" for arm in ("english", "multilingual")]
-DIGESTS = dict.fromkeys(["encoder", "pos", *ARMS], "0" * 64)
 PACK = {"profile": "tiny", "workers": 1, "trials": [{"key": KEY}], "files": {}}
 
 
@@ -355,54 +234,17 @@ TARGETS: dict[str, Target] = {
     "POS": Target("test-en.tsv", text("test-en.tsv", "a\tNOUN\nb\tX\n\n" * 20), examples("pos"), 5000, 10000),
     "Tatoeba": Target("tatoeba/tatoeba.deu-eng.deu", make_tatoeba, read_tatoeba, 3000, 3000),
     "report": Target("report.txt", copied(EXAMPLE / "report.txt"),
-                     reader("claims.importer", "read_report", "report.txt"), 9000, 18000),
+                     reader("claimtrack.importer", "read_report", "report.txt"), 9000, 18000),
     "profile": Target("tiny.yaml", copied(ROOT / "profiles" / "tiny.yaml"),
-                      reader("config", "load_profile", "tiny.yaml"), 800, 400),
+                      reader("crosslayer.config", "load_profile", "tiny.yaml"), 800, 400),
     "registry": Target("registry.yaml", copied(EXAMPLE / "registry.yaml"),
-                       reader("claims.registry", "load_registry", "registry.yaml"), 400, 200),
-    "trial": Target("trial.json", lambda folder: write(folder / "trial.json", json.dumps(record())),
-                    reader("predictions", "read_record", "trial.json"), 3000, 3000),
-    "evidence": Target("evidence.json", make_evidence,
-                       reader("claims.evidence", "read_evidence", "evidence.json"), 3000, 3000),
-    "seals": Target("seals.json", copied(ROOT / "tests" / "golden" / "seals.json"),
-                    reader("claims.seal", "read_seals", "seals.json"), 3000, 3000),
-    "manifest": Target("manifest.json", text("manifest.json", json.dumps({"keys": [KEY] * 5})),
-                       reader("predictions", "read_manifest", "manifest.json"), 3000, 3000),
-    "run": Target("run.json", text("run.json", json.dumps({"title": "t", "stages": {"sweep": {"seconds": 1}}})),
-                  read_info, 2000, 2000),
-    "digests": Target("meta.json", text("meta.json", json.dumps({"digests": DIGESTS})), read_digests, 300, 200),
-    "hashes": Target("hashes.json", text("hashes.json", json.dumps({"a.json": "0" * 64})),
-                     reader("claims.ledger", "verify"), 2000, 5000, incomplete=True),
-    "structure": Target("structure.json", text("structure.json", json.dumps({"a": [1, 2]})),
-                        reader("predictions", "read_structure", "structure.json"), 1000, 1000),
-    "predictions": Target("predictions.parquet", make_predictions,
-                          reader("predictions", "read_predictions", "predictions.parquet"), 1500, 1500),
-    "diagnostics": Target("d.npz", lambda folder: write(folder / "d.npz", arrays()),
-                          reader("predictions", "read_arrays", "d.npz"), 1500, 1500),
-    "pairs": Target("corpus.parquet", make_corpus("pairs"),
-                    reader("data.prepared", "read_corpus", "corpus.parquet"), 1000, 1000),
-    "tags": Target("corpus.parquet", make_corpus("tags"),
-                   reader("data.prepared", "read_corpus", "corpus.parquet"), 1000, 1000),
-    "parallel": Target("parallel.parquet", make_parallel,
-                       reader("data.prepared", "read_parallel", "parallel.parquet"), 1000, 1000),
-    "windows": Target("windows.parquet", make_windows,
-                      reader("data.encoded", "read_encoded", "windows.parquet"), 1000, 1000),
-    "pack": Target("pack.json", text("pack.json", json.dumps(PACK)), reader("portable.run", "read_pack"),
-                   2000, 2000),
+                       reader("claimtrack.registry", "load_registry", "registry.yaml"), 400, 200),
+    "pack": Target("pack.json", text("pack.json", json.dumps(PACK)),
+                   reader("crosslayer.sweep.portable.run", "read_pack"), 2000, 2000),
     "part": Target("part-1.zip", make_part, read_part, 1000, 1000),
     "packed result": Target("result.json", make_trial, read_trial, 300, 300),
     "packed predictions": Target("predictions.parquet", make_trial, read_trial, 300, 300),
-    "recorded trials": Target("trials.json", make_entry, read_entry, 500, 500),
-    "recorded predictions": Target(f"predictions-sweep-{record()['task']}.parquet", make_entry, read_entry,
-                                   500, 500),
-    "recorded scores": Target(f"scores-{KEY}.parquet", make_entry, read_entry, 500, 500),
-    "recorded confidences": Target(f"confidences-sweep-{record()['task']}.parquet", make_entry, read_entry,
-                                   500, 500),
-    "encoder file": Target("weights.bin", make_encoder_file, read_encoder_file, 4000, 4000),
-    "encoder": Target("weights.bin", make_encoder_file, build_encoder_file, 300, 300),
-    "trimmed config": Target("config.json", make_bert, reader("encoders.vocabulary", "load_trimmed"), 300, 200),
-    "trimmed weights": Target("model.safetensors", make_bert, reader("encoders.vocabulary", "load_trimmed"),
-                              300, 200),
+    "packed arrays": Target("diagnostics.npz", make_trial, read_trial, 1000, 1000),
     "hub config": Target("config.json", make_bert, read_bert, 200, 100),
     "hub tokeniser": Target("tokenizer.json", make_bert, read_bert, 200, 100),
     "hub weights": Target("model.safetensors", make_bert, read_bert, 200, 100),
@@ -434,6 +276,20 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def within_bounds() -> Iterator[None]:
+    with time_limit(SECONDS), address_space(MEBIBYTES):
+        yield
+
+
+def refused(read: Callable[..., Any], *given: Any) -> str:
+    """The one line that a reader refuses something with, within time and memory."""
+    with within_bounds(), pytest.raises((CrosslayerError, Malformed)) as caught:
+        read(*given)
+    assert str(caught.value).isprintable()
+    return str(caught.value)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from crosslayer.predictions.records import (
     read_predictions,
     write_predictions,
 )
-from fuzz_targets import record
+from repository import ROOT
 
 N_LABELS = 3
 
@@ -98,8 +98,9 @@ def test_a_key_that_can_name_no_folder_is_refused(tmp_path: Path, key: str) -> N
     (tmp_path / "manifest.json").write_text(json.dumps({"keys": [key]}), encoding="utf-8")
     with pytest.raises(ResultsError, match="damaged"):
         read_manifest(tmp_path / "manifest.json")
+    recorded = json.loads((ROOT / "claims/ledger/xtreme-frozen/trials.json").read_text(encoding="utf-8"))
     with pytest.raises(ValueError, match="key\n"):
-        TrialRecord.model_validate(record() | {"key": key})
+        TrialRecord.model_validate(recorded[0] | {"key": key})
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"key": []}', "{"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +9,17 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from claimtrack.errors import ResultsError, TrialFailure
-from claimtrack.reading import Malformed, read_arrays, unzip
+from claimtrack.reading import Malformed
 from claimtrack.runlog import note_seconds
 from crosslayer.config import Profile
-from crosslayer.predictions.parquet import kind, parse_table
+from crosslayer.predictions.parquet import kind
 from crosslayer.predictions.records import check_predictions, schema
 from crosslayer.sweep.local import keep, scores_are_finite
 from crosslayer.sweep.material import planned_specs
+from crosslayer.sweep.portable.archives import unpack_arrays, unpack_table, unzip
 from crosslayer.sweep.portable.run import FILES, KEY
 from crosslayer.sweep.processes import exclusive
 from crosslayer.tasks import TASKS
@@ -162,7 +161,7 @@ def _read_result(contents: Contents, where: str) -> Result:
 
 def _predictions(data: bytes, n_labels: int, where: str) -> pd.DataFrame:
     try:
-        table = parse_table(pa.BufferReader(data))
+        table = unpack_table(data)
     except Malformed as error:
         raise ResultsError(f"{where}: predictions.parquet is damaged ({error})") from None
     kinds = dict.fromkeys(schema(n_labels).names, "numbers") | dict.fromkeys(("split", "language", "item"), "text")
@@ -189,6 +188,6 @@ def _compare(frame: pd.DataFrame, encoded: Encoded, where: str) -> None:
 
 def _arrays(data: bytes, where: str) -> dict[str, Any]:
     try:
-        return read_arrays(io.BytesIO(data))
+        return unpack_arrays(data)
     except Malformed as error:
         raise ResultsError(f"{where}: diagnostics.npz is damaged ({error})") from None
