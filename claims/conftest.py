@@ -9,7 +9,7 @@ import pytest
 from claimtrack.errors import UserError
 from claimtrack.registry import Registry, load_registry
 from claimtrack.results import Place, load, places, table
-from crosslayer.config import load_profile
+from claimtrack.settings import load_settings
 
 ROOT = Path(__file__).parent.parent
 REGISTRY, SEALS = (ROOT / "claims" / name for name in ("registry.yaml", "seals.json"))
@@ -17,7 +17,9 @@ REGISTRY, SEALS = (ROOT / "claims" / name for name in ("registry.yaml", "seals.j
 
 def all_places() -> list[Place]:
     """The present run, if there is one, and every recorded run."""
-    return places(load_profile(ROOT / "params.yaml"), ROOT / "results", ROOT / "claims" / "ledger")
+    plugin = load_registry(REGISTRY).project
+    settings = load_settings(ROOT / "params.yaml", plugin.settings)
+    return places(settings, plugin, ROOT / "results", ROOT / "claims" / "ledger")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -47,7 +49,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for place in all_places():
             results = load(place, registry, seals=SEALS)
             terminalreporter.section(f"verdicts: {results.title} (profile {place.profile.profile})")
-            for line in table(results):
+            for line in table(results, registry.project.titles):
                 terminalreporter.write_line(line)
     except UserError as error:
         terminalreporter.section("verdicts")

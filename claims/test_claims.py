@@ -13,25 +13,22 @@ from claimtrack.checks import (
     evidence_problems,
     expected_problems,
     is_pinned,
-    is_shipped,
     key_problems,
     pin_command,
-    present_keys,
     verdict_problems,
 )  # fmt: skip
 from claimtrack.evidence import Evidence, read_evidence
 from claimtrack.registry import Registry
-from claimtrack.results import Place, fresh_place, not_due, trials_of
+from claimtrack.results import Place, fresh_place, not_due
 from claimtrack.seal import SEAL_AGAIN, read_seals, seal_problems, sealed_claims
-from claimtrack.verdict import RULES
-from crosslayer.config import load_profile
+from claimtrack.settings import load_settings
 
 ROOT = Path(__file__).parent.parent
 SEALS = ROOT / "claims" / "seals.json"
 
 
-def test_fresh_run_exists() -> None:
-    place = fresh_place(load_profile(ROOT / "params.yaml"), ROOT / "results")
+def test_fresh_run_exists(registry: Registry) -> None:
+    place = fresh_place(load_settings(ROOT / "params.yaml", registry.project.settings), ROOT / "results")
     if not (place.folder / "claims").is_dir():
         pytest.skip(f"no results of profile {place.profile.profile}; run `make repro`")
 
@@ -39,7 +36,7 @@ def test_fresh_run_exists() -> None:
 def test_evidence(place: Place, claim: str, registry: Registry) -> None:
     problems = evidence_problems(place, registry.entry(claim))
     if not problems and place.run is None:
-        problems = key_problems(_evidence(place, claim), present_keys(place.folder))
+        problems = key_problems(_evidence(place, claim), registry.project.trials(place.folder))
     assert not problems, "; ".join(problems)
 
 
@@ -51,7 +48,7 @@ def test_expected(place: Place, claim: str, registry: Registry) -> None:
 
 def test_verdict(place: Place, claim: str, registry: Registry) -> None:
     _skip_unpinned(place, registry)
-    problems = verdict_problems(registry.entry(claim), _evidence(place, claim), place)
+    problems = verdict_problems(registry.entry(claim), _evidence(place, claim), place, registry.project)
     assert not problems, "; ".join(problems)
 
 
@@ -59,7 +56,7 @@ def test_seal(sealed_claim: str, registry: Registry) -> None:
     seals = read_seals(SEALS)
     if not seals:
         pytest.skip(f"no seals; {SEAL_AGAIN}")
-    problem = seal_problems(sealed_claims(registry, RULES), seals[-1]).get(sealed_claim)
+    problem = seal_problems(sealed_claims(registry, registry.project.all_rules), seals[-1]).get(sealed_claim)
     assert not problem, problem
 
 
@@ -69,12 +66,12 @@ def _evidence(place: Place, claim: str) -> Evidence:
 
 def _skip_unpinned(place: Place, registry: Registry) -> None:
     """Skip a run under a plan that is not due, one that nobody has pinned, or one of other settings."""
-    if withheld := not_due(place, trials_of(place), read_seals(SEALS)):
+    if withheld := not_due(place, registry.project.trials(place.folder), read_seals(SEALS)):
         pytest.skip(withheld)
     if place.run is not None:
         return
     profile = place.profile.profile
-    if not is_shipped(place.profile, ROOT / "profiles"):
+    if not registry.project.shipped(place.profile):
         pytest.skip(f"no pin for this specification: params.yaml differs from profiles/{profile}.yaml")
     if not is_pinned(registry, place):
         pytest.skip(f"profile {profile} is not pinned yet; {pin_command(place)}")

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from setting import CONDITIONS, Setting, load_setting
+from setting import Setting, load_setting
 from simulations import measure
 
 from claimtrack.checks import expected_problems, verdict_problems
@@ -52,10 +52,10 @@ def run(profile: Path, notebooks: bool, reason: str | None) -> int:
             run_notebook(source, {"claim": claim, "profile": str(profile), "output": str(folder)}, folder)
         else:
             folder.mkdir(parents=True, exist_ok=True)
-            write_evidence(measure(claim, setting), folder)
-    results = load(place, registry, CONDITIONS)
+            write_evidence(measure(claim, place.folder, setting), folder)
+    results = load(place, registry)
     (place.folder / "verdicts.jsonld").write_text(to_jsonld(registry, [results]), encoding="utf-8")
-    print("\n".join(table(results)))
+    print("\n".join(table(results, registry.project.titles)))
     if reason is not None:
         print("\n".join(pin(REGISTRY, results, reason, CHANGELOG)))
         return 0
@@ -67,7 +67,9 @@ def check(place: Place[Setting], registry: Registry, results: RunResults[Setting
     problems = []
     for claim, evidence in results.evidence.items():
         entry = registry.entry(claim)
-        problems += expected_problems(entry, evidence, place) + verdict_problems(entry, evidence, place)
+        problems += expected_problems(entry, evidence, place) + verdict_problems(
+            entry, evidence, place, registry.project
+        )
     print("\n".join(problems) or "Values and verdicts are as pinned.")
     return int(bool(problems))
 

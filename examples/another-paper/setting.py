@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from claimtrack.errors import ConfigError
-from claimtrack.relevance import Conditions
-from crosslayer.config import Section, Slug, describe, read_yaml
+from claimtrack.plugin import Condition
+from claimtrack.settings import load_settings
+from crosslayer.config import Section, Slug
 
 ENOUGH = 1000
 """Simulated test sets from which on a run counts in full."""
@@ -29,10 +29,7 @@ class Setting(Section):
     claims: list[str]
 
 
-CONDITIONS: Conditions = {
-    "reduced": lambda setting: setting.repeats < ENOUGH,
-    "any": lambda setting: True,
-}
+CONDITIONS: dict[str, Condition] = {"reduced": lambda setting: setting.repeats < ENOUGH}
 
 
 def load_setting(path: Path) -> Setting:
@@ -41,7 +38,4 @@ def load_setting(path: Path) -> Setting:
     Raises:
         ConfigError: one line naming the file and the key.
     """
-    try:
-        return Setting.model_validate(read_yaml(path))
-    except ValidationError as error:
-        raise ConfigError(f"{path}: {describe(error, Setting)}") from None
+    return load_settings(path, Setting)

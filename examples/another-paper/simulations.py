@@ -6,13 +6,15 @@ Notation: N test items, K labels, M settings.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from setting import Setting
+from setting import CONDITIONS, Setting
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Check, Evidence, Measurement
+from claimtrack.plugin import Plugin
 from crosslayer import stats
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, ece10_equal_mass_v1, softmax, top_label
 from crosslayer.metrics.recalibration import fit_temperature
@@ -27,7 +29,7 @@ ACCURACY = 0.75
 """Of every setting in C03, and about that of the classifier in C01."""
 
 
-def measure(claim: str, setting: Setting) -> Evidence:
+def measure(claim: str, folder: Path, setting: Setting) -> Evidence:
     """The evidence of a claim; its metric has the name that registry.yaml gives it."""
     if claim not in MEASURED:
         raise ClaimError(f"nothing here measures {claim:.20}; measured are {', '.join(MEASURED)}")
@@ -88,6 +90,7 @@ MEASURED: dict[str, tuple[str, Found]] = {
     "C02": ("labels_moved_v1", unchanged_accuracy),
     "C03": ("apparent_gain_v1", selection),
 }
+PLUGIN = Plugin(name="another-paper", settings=Setting, measure=measure, conditions=CONDITIONS)
 
 
 def _test_sets(count: int, rng: np.random.Generator) -> list[tuple[Floats, Ids]]:

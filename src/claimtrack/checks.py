@@ -5,16 +5,14 @@ A claim that fails to reproduce passes them all, if its evidence is sound and it
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Collection
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, read_evidence
-from claimtrack.reading import Malformed, parse_json
+from claimtrack.plugin import Plugin, Setting
 from claimtrack.registry import Entry, Expected, Registry
-from claimtrack.relevance import Setting
 from claimtrack.results import Place
 from claimtrack.verdict import judge
-from crosslayer.config import PROFILES, Profile, parse_profile, read_yaml
 
 RECORDED_TOLERANCE = 1e-9
 CHECKS_MEASURE = "checks"
@@ -37,30 +35,15 @@ def evidence_problems(place: Place[Setting], entry: Entry) -> list[str]:
     ]
 
 
-def key_problems(evidence: Evidence, present: frozenset[str]) -> list[str]:
+def key_problems(evidence: Evidence, present: Collection[str]) -> list[str]:
     """Whether fresh evidence was computed from trials that the present manifests name."""
-    stale = sorted(set(evidence.trials) - present)
+    stale = sorted(set(evidence.trials) - set(present))
     if not stale:
         return []
     return [
         f"{evidence.claim}: computed from {len(stale)} trials that no manifest names "
         f"(first {stale[0]}); run `dvc repro`"
     ]
-
-
-def present_keys(folder: Path) -> frozenset[str]:
-    """The keys of all manifests ``trials/STAGE/TASK/manifest.json`` of a fresh run.
-
-    Raises:
-        ClaimError: a manifest is damaged.
-    """
-    keys: set[str] = set()
-    for path in sorted(folder.glob("trials/*/*/manifest.json")):
-        try:
-            keys.update(parse_json(path.read_bytes())["keys"])
-        except (Malformed, KeyError, TypeError):
-            raise ClaimError(f"{path} is no manifest with keys; run `dvc repro`") from None
-    return frozenset(keys)
 
 
 def expected_problems(entry: Entry, evidence: Evidence, place: Place[Setting]) -> list[str]:
@@ -74,10 +57,10 @@ def expected_problems(entry: Entry, evidence: Evidence, place: Place[Setting]) -
     return [f"{entry.id}: {problem}" for problem in problems]
 
 
-def verdict_problems(entry: Entry, evidence: Evidence | None, place: Place[Setting]) -> list[str]:
+def verdict_problems(entry: Entry, evidence: Evidence | None, place: Place[Setting], plugin: Plugin) -> list[str]:
     """Whether the verdict is pinned, and is the pinned one."""
     pin = entry.pin(place.profile.profile, place.run)
-    verdict, because, _ = judge(entry, evidence, place.profile)
+    verdict, because, _ = judge(entry, evidence, place.profile, plugin)
     if pin is None:
         return [f"{entry.id}: no verdict is pinned for {_run_label(place)}; {pin_command(place)}"]
     if pin.verdict == verdict:
@@ -94,21 +77,6 @@ def pin_command(place: Place[Setting]) -> str:
     """What to do when a pin is missing."""
     run = "" if place.run is None else f" --run {place.run}"
     return f"run `crosslayer claims pin{run} --reason TEXT`"
-
-
-def is_shipped(profile: Profile, folder: Path = PROFILES) -> bool:
-    """Whether a profile specifies what the shipped one of its name does; only such a fresh run has pins.
-
-    Where the data lie, and on what they are computed, may differ.
-    """
-    path = folder / f"{profile.profile}.yaml"
-    if not path.exists():
-        return False
-    content = read_yaml(path)
-    if profile.data.root is not None:
-        content["data"]["root"] = profile.data.root
-    shipped = parse_profile(content, str(path))
-    return shipped.model_dump(exclude={"compute"}) == profile.model_dump(exclude={"compute"})
 
 
 def _range_problem(item: Expected, evidence: Evidence) -> str | None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from claimtrack.errors import ClaimError
 from claimtrack.files import write_text
 from claimtrack.report.text import visible
-from crosslayer.config import ACTIVE, load_profile
+from claimtrack.settings import ACTIVE, load_settings
 
 if TYPE_CHECKING:
     from claimtrack.plan import JudgedAt, Plan
@@ -38,7 +38,7 @@ def list_claims(
         return
     for results in runs:
         typer.echo(f"{results.name}: {results.title}")
-        for line in table(results):
+        for line in table(results, registry.project.titles):
             typer.echo(f"  {line}")
 
 
@@ -55,7 +55,7 @@ def show_claim(claim: str) -> None:
         verdict = results.verdicts[claim]
         typer.echo(visible(f"{results.name}: {verdict.verdict}. {verdict.because}"))
         for name, found in verdict.decisions.items():
-            typer.echo(visible(f"  {decision_line(name, found)}"))
+            typer.echo(visible(f"  {decision_line(name, found, registry.project.titles)}"))
         typer.echo(visible(f"  {relevance_sentences(verdict)}"))
         if SEALED[verdict.sealed]:
             typer.echo(f"  {SEALED[verdict.sealed]}")
@@ -74,12 +74,12 @@ def diff(
     from claimtrack.compare import compare
     from claimtrack.wording import number
 
-    _, runs = _loaded()
+    registry, runs = _loaded()
     by_name = {results.name: results for results in runs}
     for name in (one, two):
         if name not in by_name:
             raise ClaimError(f"there is no run {name!r:.60}; there are {', '.join(by_name)}")
-    found = list(compare(by_name[one], by_name[two]))
+    found = list(compare(by_name[one], by_name[two], registry.project.titles))
     for claim in found:
         before, after = claim.verdicts
         typer.echo(f"{claim.claim}  {before}" + ("" if before == after else f" -> {after}"))
@@ -102,7 +102,7 @@ def pin_claims(
     from claimtrack.results import LEDGER, load_fresh, load_recorded
 
     registry = load_registry()
-    results = load_fresh(load_profile(), registry) if run is None else load_recorded(LEDGER / run, registry)
+    results = load_fresh(_active(registry), registry) if run is None else load_recorded(LEDGER / run, registry)
     for line in pin(REGISTRY, results, reason, CHANGELOG):
         typer.echo(line)
 
@@ -130,20 +130,20 @@ def seal_claims(
     from claimtrack.registry import load_registry
     from claimtrack.runlog import revision
     from claimtrack.seal import add_seal, sealed_claims
-    from claimtrack.verdict import RULES
 
     if check == (reason is not None):
         raise ClaimError("give either --reason TEXT, to seal, or --check")
     when = judged_at(judged_at_seeds, or_date, at_least_seeds)
     if plan != (when is not None) or (check and plan):
         raise ClaimError("--plan needs --judged-at-seeds or --or-date, and these need --plan; --check takes none")
-    claims = sealed_claims(load_registry(), RULES)
+    registry = load_registry()
+    claims = sealed_claims(registry, registry.project.all_rules)
     if reason is None:
-        problems = _broken_seals(claims)
+        problems = _broken_seals(claims, registry)
         for line in problems:
             typer.echo(visible(line))
         raise typer.Exit(1 if problems else 0)
-    planned = _active_plan(when) if when else None
+    planned = _active_plan(when, registry) if when else None
     for line in add_seal(claims, reason, revision() or "unknown", plan=planned):
         typer.echo(visible(line))
 
@@ -213,31 +213,36 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
 
 
+def _active(registry: Registry) -> Any:
+    """The settings of the present run."""
+    return load_settings(ACTIVE, registry.project.settings)
+
+
 def _loaded() -> tuple[Registry, list[RunResults]]:
     from claimtrack.registry import load_registry
     from claimtrack.results import load_all
 
     registry = load_registry()
-    return registry, load_all(load_profile(), registry)
+    return registry, load_all(_active(registry), registry)
 
 
-def _broken_seals(claims: Mapping[str, SealedClaim]) -> list[str]:
-    """One line for each claim that is not as sealed, and for the active profile if it is not as planned."""
+def _broken_seals(claims: Mapping[str, SealedClaim], registry: Registry) -> list[str]:
+    """One line for each claim that is not as sealed, and for the present settings if they are not as planned."""
     from claimtrack.seal import SEAL_AGAIN, SEALS, plan_problems, read_seals, seal_problems
-    from crosslayer.ledger.ledger import without_paths
 
     seals = read_seals()
     if not seals:
         raise ClaimError(f"{SEALS} does not exist or is empty; {SEAL_AGAIN}")
-    planned = plan_problems(without_paths(load_profile()), seals) if ACTIVE.exists() else []
-    return [*seal_problems(claims, seals[-1]).values(), *planned]
+    planned = registry.project.planned
+    changed = plan_problems(planned(_active(registry)), seals) if planned and ACTIVE.exists() else []
+    return [*seal_problems(claims, seals[-1]).values(), *changed]
 
 
-def _active_plan(when: JudgedAt) -> Plan:
-    """The active profile as a plan."""
+def _active_plan(when: JudgedAt, registry: Registry) -> Plan:
+    """The present settings as a plan."""
     from claimtrack.plan import plan_of
-    from crosslayer.ledger.combining import planned_places
-    from crosslayer.ledger.ledger import without_paths
 
-    profile = without_paths(load_profile())
-    return plan_of(profile, planned_places(profile), when)
+    planned = registry.project.planned
+    if planned is None:
+        raise ClaimError(f"the plugin {registry.plugin} plans no trials; seal without --plan")
+    return plan_of(planned(_active(registry)), when)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from math import hypot
 
 from claimtrack.evidence import Evidence, Measurement
-from claimtrack.relevance import Setting
+from claimtrack.plugin import Setting
 from claimtrack.results import RunResults
-from claimtrack.wording import name
+from claimtrack.wording import Titles, name
 
 Key = tuple[str, str | None, int | None, str | None]
 
@@ -41,16 +41,16 @@ class Compared:
     values: tuple[Moved, ...]
 
 
-def compare(one: RunResults[Setting], two: RunResults[Setting]) -> Iterator[Compared]:
+def compare(one: RunResults[Setting], two: RunResults[Setting], titles: Titles) -> Iterator[Compared]:
     """The claims whose verdict or any judged value differs, in the order of the registry."""
     for claim in one.verdicts:
         verdicts = (one.verdicts[claim].verdict, two.verdicts[claim].verdict)
-        values = tuple(_moved(one.evidence.get(claim), two.evidence.get(claim)))
+        values = tuple(_moved(one.evidence.get(claim), two.evidence.get(claim), titles))
         if values or verdicts[0] != verdicts[1]:
             yield Compared(claim, verdicts, values)
 
 
-def _moved(one: Evidence | None, two: Evidence | None) -> Iterator[Moved]:
+def _moved(one: Evidence | None, two: Evidence | None, titles: Titles) -> Iterator[Moved]:
     first, second = _judged(one), _judged(two)
     for key in dict.fromkeys([*first, *second]):
         a, b = first.get(key), second.get(key)
@@ -58,7 +58,7 @@ def _moved(one: Evidence | None, two: Evidence | None) -> Iterator[Moved]:
         if values[0] != values[1]:
             known = a or b
             assert known is not None
-            yield Moved(name(known), known.unit, values[0], values[1], _ratio(a, b))
+            yield Moved(name(known, titles), known.unit, values[0], values[1], _ratio(a, b))
 
 
 def _judged(evidence: Evidence | None) -> dict[Key, Measurement]:

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from claimtrack.evidence import Measurement, Strict
-from crosslayer.stats import holm, seeds_to_decide
+from claimtrack.statistics import holm, seeds_to_decide
 
 LEVEL = 0.05
 _NORMAL = 1e6

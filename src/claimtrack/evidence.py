@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
@@ -92,6 +93,33 @@ class Check(Strict):
     passed: bool
     expected: str
     found: str
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A trial as far as claims need to know it.
+
+    Attributes:
+        key: its name in `Evidence.trials`.
+        subject: what it was trained or run on; the ``task`` of measurements.
+        model, arm, stage, seed: which of the planned trials it is.
+        outcome: ``ok``, or the name of what went wrong.
+        seal: hash of the newest seal when it ran; empty without one.
+        score: its main score, in ``unit``; ``None`` where it is not known.
+        file: where its results lie.
+    """
+
+    key: str
+    subject: str
+    model: str
+    seed: int
+    arm: str = ""
+    stage: str = ""
+    outcome: str = "ok"
+    seal: str = ""
+    score: float | None = None
+    unit: str = ""
+    file: Path | None = None
 
 
 class Evidence(Strict):

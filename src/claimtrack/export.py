@@ -11,8 +11,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from claimtrack.plugin import Setting
 from claimtrack.registry import Direction, Entry, Literature, Registry
-from claimtrack.relevance import Setting
 from claimtrack.results import RunResults
 from claimtrack.verdict import Verdict
 from claimtrack.wording import literature_line, relevance_sentences

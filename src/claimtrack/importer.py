@@ -133,7 +133,7 @@ def skeleton(report: Report, name: str) -> str:
         type(None), lambda made, _: made.represent_scalar("tag:yaml.org,2002:null", "")
     )
     out = StringIO()
-    yaml.dump({"source": source, "entries": entries}, out)
+    yaml.dump({"plugin": None, "source": source, "entries": entries}, out)
     printable = "".join(sign if sign.isprintable() else " " for sign in name)
     return HEADER.format(name=printable) + out.getvalue()
 

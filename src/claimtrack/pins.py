@@ -24,10 +24,10 @@ from claimtrack.checks import CHECKS_MEASURE
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Interval, Measurement
 from claimtrack.files import write_text
+from claimtrack.plugin import Setting
 from claimtrack.registry import load_registry, read_text
-from claimtrack.relevance import Setting
 from claimtrack.results import FRESH, RunResults
-from claimtrack.verdict import SMALLEST_EFFECT
+from claimtrack.rules import SMALLEST_EFFECT
 
 Key = tuple[str, str | None]
 """Measure and task of a part."""

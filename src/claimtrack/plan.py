@@ -6,9 +6,10 @@ A plan is sealed before its first trial (`claimtrack.seal`), and judged once.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -16,11 +17,8 @@ from claimtrack.errors import ClaimError
 from claimtrack.hashed import Hashed, Values, digest
 
 if TYPE_CHECKING:
-    from crosslayer.config import Profile
-    from crosslayer.predictions.records import TrialRecord
+    from claimtrack.evidence import Trial
 
-GRID = {"encoder", "tasks", "sweep", "intermediate", "fusion", "data"}
-"""The parts of a profile that decide its trials; `grid_of` leaves out the directory of the data."""
 FINISHED = ("ok", "collapsed", "nan_loss")
 """Outcomes of trials that are not tried again."""
 Count = Annotated[int, Field(ge=1)]
@@ -48,6 +46,21 @@ class JudgedAt(BaseModel):
         return " or ".join(filter(None, (seeds, day)))
 
 
+@dataclass(frozen=True)
+class Planned:
+    """What settings plan, without anything that names a machine.
+
+    Attributes:
+        profile: their name.
+        grid: the parts of them that decide the trials, as JSON values.
+        seeds: the planned seeds of each model, by its name (`model_name`).
+    """
+
+    profile: str
+    grid: Values
+    seeds: Mapping[str, list[int]]
+
+
 class Plan(Hashed):
     """What will be trained, and when it is judged.
 
@@ -64,18 +77,9 @@ class Plan(Hashed):
     judged_at: JudgedAt
 
 
-def plan_of(profile: Profile, places: Iterable[Sequence[Any]], judged_at: JudgedAt) -> Plan:
-    """The plan of a profile.
-
-    Args:
-        profile: without paths of a machine (`crosslayer.ledger.ledger.without_paths`).
-        places: its trials (`crosslayer.ledger.combining.planned_places`).
-        judged_at: when it is judged.
-    """
-    seeds: dict[str, list[int]] = defaultdict(list)
-    for stage, task, model, _, arm, seed in places:
-        seeds[_model(stage, task, model, arm)].append(seed)
-    content: Values = {"profile": profile.profile, "grid": grid_of(profile), "seeds": dict(seeds)}
+def plan_of(planned: Planned, judged_at: JudgedAt) -> Plan:
+    """The plan of settings, and when it is judged."""
+    content: Values = {"profile": planned.profile, "grid": planned.grid, "seeds": dict(planned.seeds)}
     when = judged_at.model_dump(mode="json", exclude_defaults=True)
     return Plan(**content, judged_at=judged_at, hash=digest(content | {"judged_at": when}))
 
@@ -96,13 +100,6 @@ def judged_at(seeds: int | None, day: str | None, at_least: int | None) -> Judge
         raise ClaimError(f"--or-date {day!r:.40} is no date; write it as 2026-12-31") from None
 
 
-def grid_of(profile: Profile) -> Values:
-    """What of a profile decides its trials."""
-    content = profile.model_dump(mode="json", include=GRID)
-    content["data"].pop("root")
-    return content
-
-
 def plan_due(plan: Plan, seeds_everywhere: int, today: date) -> bool:
     """Whether a plan may be judged.
 
@@ -117,7 +114,7 @@ def plan_due(plan: Plan, seeds_everywhere: int, today: date) -> bool:
     return when.day is not None and today >= when.day and seeds_everywhere >= when.at_least
 
 
-def counts_only(plan: Plan, trials: Iterable[TrialRecord], today: date) -> str:
+def counts_only(plan: Plan, trials: Iterable[Trial], today: date) -> str:
     """What is said in place of verdicts while a plan is not due; empty once it is.
 
     ``sealed plan: 312 of 560 trials; judged at 10 seeds or on 2026-12-20 with at least 6``
@@ -125,7 +122,7 @@ def counts_only(plan: Plan, trials: Iterable[TrialRecord], today: date) -> str:
     done: dict[str, set[int]] = defaultdict(set)
     for trial in trials:
         if trial.outcome in FINISHED:
-            done[_model(trial.stage, trial.task, trial.model, trial.arm)].add(trial.seed)
+            done[model_name(trial.stage, trial.subject, trial.model, trial.arm)].add(trial.seed)
     if plan_due(plan, seeds_done(plan, done), today):
         return ""
     counts = [len(done[model].intersection(seeds)) for model, seeds in plan.seeds.items()]
@@ -140,5 +137,6 @@ def seeds_done(plan: Plan, done: Mapping[str, set[int]]) -> int:
     return min((len(plan.seeds[model]) - len(rest) for model, rest in left.items() if rest), default=most)
 
 
-def _model(stage: str, task: str, model: str, arm: str) -> str:
-    return f"{stage}/{task}/{model}/{arm}"
+def model_name(stage: str, subject: str, model: str, arm: str) -> str:
+    """How a plan names a model."""
+    return f"{stage}/{subject}/{model}/{arm}"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +16,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PrivateAttr,
     StringConstraints,
     ValidationError,
     field_validator,
@@ -24,9 +25,10 @@ from pydantic import (
 from ruamel.yaml import YAML, MappingNode, SequenceNode
 
 from claimtrack.errors import ClaimError
+from claimtrack.plugin import Plugin, load_plugin
 from claimtrack.reading import Malformed, parse_yaml
-from crosslayer.config import describe
-from crosslayer.tasks import TaskName
+from claimtrack.settings import describe
+from claimtrack.wording import THE_PAPER
 
 REGISTRY = Path("claims/registry.yaml")
 
@@ -34,21 +36,12 @@ VerdictName = Literal[
     "reproduced", "partly reproduced", "not reproduced", "inconclusive", "not run",
     "improves", "worsens", "practically none", "undecided",
 ]  # fmt: skip
-RuleName = Literal[
-    "layer_contrast", "complementarity", "slopes", "gain_above_zero", "gain_in_range", "different_layers",
-    "correlations", "families", "task_distance", "calibration_sign", "all_checks", "as_claimed",
-]  # fmt: skip
-Condition = Literal[
-    "fragment", "random_encoder", "similarity_encoder", "other_encoder", "frozen_trunk", "reduced", "any",
-]  # fmt: skip
 RelevanceValue = Literal["direct", "indirect", "none"]
 Direction = Literal["supports", "contradicts", "partly", "context"]
 Basis = Literal["paper", "literature", "pilot", "recorded"]
 Sign = Literal["+", "-"]
 Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\r\n]*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
-THE_PAPER = "the paper"
-"""What claims are relevant to, unless they say otherwise."""
 
 
 class Record(BaseModel):
@@ -101,8 +94,8 @@ class Claimed(Record):
     high: float | None = None
     unit: str = ""
     signs: dict[str, Sign] = {}
-    by_task: dict[TaskName, float] = {}
-    other_metric: list[TaskName] = []
+    by_task: dict[str, float] = {}
+    other_metric: list[str] = []
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -129,7 +122,7 @@ class Expected(Record):
     profile: Line
     run: Line | None = None
     measure: Line
-    task: TaskName | None = None
+    task: str | None = None
     low: float
     high: float
     basis: Basis
@@ -161,13 +154,13 @@ class Relevance(Record):
     """What kind of evidence a verdict is, under one condition.
 
     Attributes:
-        when: the condition, a key of `claimtrack.relevance.CONDITIONS`.
+        when: the condition, ``any`` or one that the plugin has.
         value: ``direct`` (mBERT, full data), ``indirect`` (another encoder of like depth, or less data),
             or ``none``.
         reason: shown beside it.
     """
 
-    when: Condition
+    when: Line
     value: RelevanceValue
     reason: Text
 
@@ -229,7 +222,7 @@ class Entry(Record):
         measured_as, reproduced_when, would_change: how it is judged, and what would change the verdict.
         notebook: the notebook's name without ``.py``; ``parameters`` are passed to it.
         metric: name and version of the main metric.
-        rule: the verdict rule, a key of `claimtrack.verdict.RULES`.
+        rule: the verdict rule, one of `claimtrack.rules.COMMON` or of the plugin.
         claimed: the paper's value, for the verdict.
         expected, pins: ranges and verdicts that runs should give, written by ``crosslayer claims pin``.
         relevance: looked through in order, the first condition that holds counts.
@@ -252,7 +245,7 @@ class Entry(Record):
     would_change: Text
     notebook: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
     metric: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*_v\d+$")]
-    rule: RuleName
+    rule: Line
     parameters: dict[str, str | int | float | bool] = {}
     claimed: Claimed = Claimed()
     expected: list[Expected] = []
@@ -277,16 +270,6 @@ class Entry(Record):
             raise ValueError("the last one must be for `any`, so that every profile has an answer")
         return value
 
-    @model_validator(mode="after")
-    def _complete(self) -> Entry:
-        if self.rule == "slopes" and not {"slope_accuracy_gap", "slope_similarity"} <= set(self.claimed.signs):
-            raise ValueError("the rule slopes needs claimed.signs of slope_accuracy_gap and slope_similarity")
-        if self.rule == "gain_in_range" and None in (self.claimed.low, self.claimed.high):
-            raise ValueError("the rule gain_in_range needs claimed.low and claimed.high")
-        if self.rule == "as_claimed" and not (self.claimed.signs or self.claimed.bounds != (-math.inf, math.inf)):
-            raise ValueError("the rule as_claimed needs claimed.signs, claimed.low or claimed.high")
-        return self
-
     def pin(self, profile: str, run: str | None) -> Pin | None:
         """The pin of a run, if there is one."""
         return next((pin for pin in self.pins if (pin.profile, pin.run) == (profile, run)), None)
@@ -300,14 +283,23 @@ class Registry(Record):
     """All claims, by id, in the order of the file; and the report that they come from.
 
     Attributes:
+        plugin: ``module:ATTRIBUTE`` of the project's plugin (`claimtrack.plugin`).
         source: the report.
         relevance: lists that several entries share (by YAML alias).
         entries: the claims, by id.
     """
 
+    plugin: Annotated[str, StringConstraints(pattern=r"^[\w.]+:\w+$")]
     source: Source
     relevance: dict[str, list[Relevance]] = {}
     entries: dict[str, Entry]
+    _project: Plugin | None = PrivateAttr(default=None)
+
+    @property
+    def project(self) -> Plugin:
+        """The plugin; `load_registry` imports it."""
+        assert self._project is not None
+        return self._project
 
     @field_validator("entries", mode="before")
     @classmethod
@@ -344,10 +336,38 @@ def load_registry(path: Path = REGISTRY) -> Registry:
     if not isinstance(content, Mapping):
         raise ClaimError(f"{path} holds no mapping; it needs the keys source and entries")
     try:
-        return Registry.model_validate(content)
+        registry = Registry.model_validate(content)
     except ValidationError as error:
         line = line_of(text, error.errors()[0]["loc"])
         raise ClaimError(f"{path}, line {line}: {describe(error, Registry)}") from None
+    try:
+        registry._project = load_plugin(registry.plugin, project_folder(path))
+    except ClaimError as error:
+        raise ClaimError(f"{path}, line {line_of(text, ('plugin',))}: {error}") from None
+    for where, problem in _unknown_names(registry):
+        raise ClaimError(f"{path}, line {line_of(text, where)}: {problem}")
+    return registry
+
+
+def project_folder(registry: Path) -> Path:
+    """The folder of the project that a registry belongs to: the one above ``claims/``."""
+    home = registry.resolve().parent
+    return home.parent if home.name == "claims" else home
+
+
+def _unknown_names(registry: Registry) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """Rules and conditions that neither claimtrack nor the plugin has, and what a rule misses in ``claimed``."""
+    rules, conditions = registry.project.all_rules, registry.project.all_conditions
+    for claim, entry in registry.entries.items():
+        here = ("entries", claim)
+        if entry.rule not in rules:
+            yield (*here, "rule"), f"unknown rule {entry.rule!r:.40}; known: {', '.join(rules)}"
+        elif lacking := rules[entry.rule].lacks(entry.claimed):
+            yield (*here, "rule"), f"{claim}: the rule {entry.rule} needs {lacking}"
+        for place, relevance in enumerate(entry.relevance):
+            if relevance.when not in conditions:
+                problem = f"unknown condition {relevance.when!r:.40}; known: {', '.join(conditions)}"
+                yield (*here, "relevance", place, "when"), problem
 
 
 def json_schema() -> dict[str, Any]:

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any, Generic
 
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, read_evidence
+from claimtrack.evidence import Evidence, Trial, read_evidence
 from claimtrack.plan import counts_only
+from claimtrack.plugin import Plugin, Setting, SettingT
 from claimtrack.reading import Malformed, parse_json
 from claimtrack.registry import Entry, Registry, read_text
-from claimtrack.relevance import Conditions, Setting, SettingT
 from claimtrack.runlog import TRAINED
 from claimtrack.seal import SEALS, Seal, plan_of_profile, read_seals, sealed_before
-from claimtrack.verdict import RULES, Verdict, decide
-from claimtrack.wording import EVIDENCE, key_number, relevance_note
-from crosslayer.config import Profile, load_profile
-from crosslayer.predictions.records import TrialRecord, read_manifest, read_record, read_records
+from claimtrack.settings import load_settings
+from claimtrack.verdict import Verdict, decide
+from claimtrack.wording import EVIDENCE, Titles, key_number, relevance_note
 
 FRESH = "fresh"
 RESULTS = Path("results")
@@ -73,14 +72,14 @@ class RunResults(Generic[SettingT]):
 
 
 def load_all(
-    profile: Profile, registry: Registry, results: Path = RESULTS, ledger: Path = LEDGER
+    profile: Setting, registry: Registry, results: Path = RESULTS, ledger: Path = LEDGER
 ) -> list[RunResults]:
     """The fresh run of the profile, then the recorded ones by name."""
     fresh = load_fresh(profile, registry, results)
     return [fresh, *(load_recorded(folder, registry) for folder in _entries(ledger))]
 
 
-def load_fresh(profile: Profile, registry: Registry, results: Path = RESULTS) -> RunResults:
+def load_fresh(profile: Setting, registry: Registry, results: Path = RESULTS) -> RunResults:
     """The present results of a profile; all verdicts are `not run` where there are none.
 
     Raises:
@@ -95,24 +94,22 @@ def load_recorded(folder: Path, registry: Registry) -> RunResults:
     Raises:
         ClaimError, ConfigError: a file of it is absent or damaged.
     """
-    return load(recorded_place(folder), registry)
+    return load(recorded_place(folder, registry.project), registry)
 
 
-def load(
-    place: Place[SettingT], registry: Registry, conditions: Conditions | None = None, seals: Path = SEALS
-) -> RunResults[SettingT]:
+def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> RunResults[SettingT]:
     """Read the evidence of a run and decide on every claim; nothing of either while a sealed plan is not due.
 
     Args:
         place: where the run lies.
         registry: whose claims are decided.
-        conditions: as in `decide`.
         seals: the file of seals.
 
     Raises:
         ClaimError, ResultsError: a file is damaged.
     """
-    trials, sealed, info = trials_of(place), read_seals(seals), _read_info(place.folder / "run.json")
+    plugin = registry.project
+    trials, sealed, info = plugin.trials(place.folder), read_seals(seals), _read_info(place.folder / "run.json")
     withheld = not_due(place, trials, sealed)
     paths = {claim: place.evidence_path(claim) for claim in registry.entries if claim in place.profile.claims}
     evidence = {c: read_evidence(path) for c, path in paths.items() if path.exists() and not withheld}
@@ -121,13 +118,13 @@ def load(
             entry,
             evidence.get(claim),
             place.profile,
+            plugin,
             place.name,
-            conditions,
             hours_per_seed(evidence.get(claim), trials, info),
         ).model_copy(
             update={"because": f"{withheld}."}
             if withheld and claim in paths
-            else {"sealed": _was_sealed(entry, evidence.get(claim), trials, sealed)}
+            else {"sealed": _was_sealed(entry, plugin, evidence.get(claim), trials, sealed)}
         )
         for claim, entry in registry.entries.items()
     }
@@ -136,7 +133,7 @@ def load(
     return RunResults(place.name, title, place.profile, place.folder, evidence, verdicts, info)
 
 
-def not_due(place: Place[Setting], trials: Mapping[str, TrialRecord], seals: Sequence[Seal]) -> str:
+def not_due(place: Place[Setting], trials: Mapping[str, Trial], seals: Sequence[Seal]) -> str:
     """How far the sealed plan of a run is, while it is not due; empty if it is, or if there is none.
 
     A recorded run is held back as a present one is: recording it would be a way to look early.
@@ -145,32 +142,18 @@ def not_due(place: Place[Setting], trials: Mapping[str, TrialRecord], seals: Seq
     return counts_only(plan, trials.values(), datetime.now(UTC).date()) if plan else ""
 
 
-def trials_of(place: Place[Setting]) -> dict[str, TrialRecord]:
-    """The records of the trials that count, by key; of a present run those that its manifests name.
-
-    Raises:
-        ResultsError: a file is damaged.
-    """
-    recorded = place.folder / "trials.json"
-    if place.run is not None:
-        return {record.key: record for record in read_records(recorded)} if recorded.exists() else {}
-    manifests = sorted(place.folder.glob("trials/*/*/manifest.json"))
-    paths = [path.parent / key / "trial.json" for path in manifests for key in read_manifest(path)]
-    return {path.parent.name: read_record(path) for path in paths if path.exists()}
-
-
 def _was_sealed(
-    entry: Entry, evidence: Evidence | None, trials: Mapping[str, TrialRecord], seals: Sequence[Seal]
+    entry: Entry, plugin: Plugin, evidence: Evidence | None, trials: Mapping[str, Trial], seals: Sequence[Seal]
 ) -> bool | None:
     """See `sealed_before`; a trial without a record cannot be shown to have come after the seal."""
     keys = evidence.trials if evidence else ()
     if any(key not in trials for key in keys):
         return False
-    return sealed_before(entry, RULES[entry.rule], [trials[key] for key in keys], seals)
+    return sealed_before(entry, plugin.all_rules[entry.rule], [trials[key] for key in keys], seals)
 
 
 def hours_per_seed(
-    evidence: Evidence | None, trials: Mapping[str, TrialRecord], info: Mapping[str, Any]
+    evidence: Evidence | None, trials: Mapping[str, Trial], info: Mapping[str, Any]
 ) -> dict[str, float]:
     """By task, what one more seed of the trials behind the evidence costs at the measured time of a trial.
 
@@ -179,7 +162,7 @@ def hours_per_seed(
     """
     records = [trials[key] for key in (evidence.trials if evidence else ()) if key in trials]
     needed: dict[str, dict[str, int]] = {}
-    for (task, stage, _), n in Counter((record.task, record.stage, record.seed) for record in records).items():
+    for (task, stage, _), n in Counter((record.subject, record.stage, record.seed) for record in records).items():
         by_stage = needed.setdefault(task, {})
         by_stage[f"{stage}-{task}"] = max(n, by_stage.get(f"{stage}-{task}", 0))
     hours = {
@@ -194,28 +177,28 @@ def hours_per_seed(
     }
 
 
-def places(profile: Profile, results: Path = RESULTS, ledger: Path = LEDGER) -> list[Place]:
+def places(profile: Setting, plugin: Plugin, results: Path = RESULTS, ledger: Path = LEDGER) -> list[Place]:
     """The fresh run if it has claims, then the recorded runs by name."""
     fresh = fresh_place(profile, results)
-    recorded = [recorded_place(folder) for folder in _entries(ledger)]
+    recorded = [recorded_place(folder, plugin) for folder in _entries(ledger)]
     return [fresh, *recorded] if (fresh.folder / "claims").is_dir() else recorded
 
 
-def fresh_place(profile: Profile, results: Path = RESULTS) -> Place:
+def fresh_place(profile: Setting, results: Path = RESULTS) -> Place:
     """Where the present run of a profile lies, or will."""
     return Place(FRESH, profile, results / profile.profile)
 
 
-def recorded_place(folder: Path) -> Place:
+def recorded_place(folder: Path, plugin: Plugin) -> Place:
     """Where a recorded run lies; a `ConfigError` where it has no profile."""
-    return Place(folder.name, load_profile(folder / "profile.yaml"), folder)
+    return Place(folder.name, load_settings(folder / "profile.yaml", plugin.settings), folder)
 
 
-def table(results: RunResults[Setting]) -> list[str]:
+def table(results: RunResults[Setting], titles: Titles) -> list[str]:
     """The verdicts of a run as lines of text: a header, a line for each claim, and what they are relevant to."""
     rows = [("claim", "verdict", "relevance", "key numbers")]
     for claim, verdict in results.verdicts.items():
-        number = key_number(results.evidence.get(claim))
+        number = key_number(results.evidence.get(claim), titles)
         relevance = EVIDENCE["none" if verdict.verdict == "not run" else verdict.relevance]
         rows.append((claim, verdict.verdict, relevance, number))
     note = relevance_note({claim: verdict.relevant_to for claim, verdict in results.verdicts.items()})

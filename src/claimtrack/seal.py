@@ -11,21 +11,20 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, ValidationError
 
 from claimtrack.errors import ClaimError
 from claimtrack.files import write_text
 from claimtrack.hashed import Hashed, Values, changes, digest
-from claimtrack.plan import Plan, grid_of
+from claimtrack.plan import Plan, Planned
 from claimtrack.reading import Malformed, parse_json
 
 if TYPE_CHECKING:
+    from claimtrack.evidence import Trial
     from claimtrack.registry import Entry, Registry
-    from claimtrack.verdict import Rule
-    from crosslayer.config import Profile
-    from crosslayer.predictions.records import TrialRecord
+    from claimtrack.rules import Rule
 
 SEALS = Path("claims/seals.json")
 SEAL_AGAIN = "run `crosslayer claims seal --reason TEXT`"
@@ -80,7 +79,7 @@ def decisive(entry: Entry, rule: Rule) -> Values:
     }
 
 
-def sealed_claims(registry: Registry, rules: Mapping[Any, Rule]) -> dict[str, SealedClaim]:
+def sealed_claims(registry: Registry, rules: Mapping[str, Rule]) -> dict[str, SealedClaim]:
     """What a seal of the present rules holds."""
     values = {claim: decisive(entry, rules[entry.rule]) for claim, entry in registry.entries.items()}
     return {claim: SealedClaim(hash=digest(found), values=found) for claim, found in values.items()}
@@ -174,7 +173,7 @@ def _changed(
     return dict(sorted(told.items()))
 
 
-def sealed_before(entry: Entry, rule: Rule, trials: Sequence[TrialRecord], seals: Iterable[Seal]) -> bool | None:
+def sealed_before(entry: Entry, rule: Rule, trials: Sequence[Trial], seals: Iterable[Seal]) -> bool | None:
     """Whether the present rule of a claim was sealed before the first of the trials was trained.
 
     Args:
@@ -199,9 +198,9 @@ def plan_of_profile(profile: str, seals: Sequence[Seal]) -> Plan | None:
     return next(plans, None)
 
 
-def plan_problems(profile: Profile, seals: Sequence[Seal]) -> list[str]:
-    """One line where the active profile is not what its plan sealed; ``profile`` as in `plan_of`."""
-    plan = plan_of_profile(profile.profile, seals)
-    found = list(changes(plan.grid, grid_of(profile))) if plan else []
+def plan_problems(planned: Planned, seals: Sequence[Seal]) -> list[str]:
+    """One line where settings are not what the plan of their name sealed."""
+    plan = plan_of_profile(planned.profile, seals)
+    found = list(changes(plan.grid, planned.grid)) if plan else []
     told = ", ".join(f"{name} was {was} when sealed, is {now}" for name, was, now in found)
-    return [f"plan of {profile.profile}: {told}; set it as it was, or seal a new plan"] if found else []
+    return [f"plan of {planned.profile}: {told}; set it as it was, or seal a new plan"] if found else []

@@ -8,19 +8,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from claimtrack.evidence import Evidence, Measurement
-from claimtrack.registry import THE_PAPER, Literature, RelevanceValue
-from crosslayer.stats import MAX_SEEDS
-from crosslayer.tasks import TASKS
+from claimtrack.statistics import MAX_SEEDS
 
 if TYPE_CHECKING:
     from claimtrack.decisions import Decision
+    from claimtrack.registry import Literature, RelevanceValue
     from claimtrack.verdict import Verdict
 
-SPELLINGS = {
-    "ece": "ECE", "upos": "UPOS", "xnli": "XNLI", "nll": "NLL", "english": "English",
-    "dev selected": "dev-selected", "cross fitted": "cross-fitted",
-}  # fmt: skip
-"""Words of names of measures as a reader knows them."""
+THE_PAPER = "the paper"
+"""What claims are relevant to, unless they say otherwise."""
+Titles = Mapping[str, str]
+"""How names are shown (`claimtrack.plugin.Plugin`)."""
 EVIDENCE: dict[RelevanceValue, str] = {
     "direct": "direct evidence", "indirect": "indirect evidence", "none": "no evidence",
 }  # fmt: skip
@@ -33,32 +31,33 @@ SEALED = {
 """What is said of `Verdict.sealed`."""
 
 
-def sentence(parts: Iterable[Measurement], *, capital: bool = True) -> str:
+def sentence(parts: Iterable[Measurement], titles: Titles, *, capital: bool = True) -> str:
     """``Dev-selected gain (points): XNLI +0.61 [+0.12, +1.10], NER ...; next measure ...``, no full stop; without
     ``capital`` to stand within another one."""
     groups = groupby(parts, key=lambda part: (part.measure, part.unit))
     text = "; ".join(
-        f"{measure_title(measure)} ({unit}): " + ", ".join(map(value, group)) for (measure, unit), group in groups
+        f"{measure_title(measure, titles)} ({unit}): " + ", ".join(value(part, titles) for part in group)
+        for (measure, unit), group in groups
     )
     return text[:1].upper() + text[1:] if capital else text
 
 
-def name(part: Measurement) -> str:
+def name(part: Measurement, titles: Titles) -> str:
     """``dev_selected_gain XNLI``: the measure, and the task where there is one."""
-    return " ".join(filter(None, (part.measure, task_title(part.task))))
+    return " ".join(filter(None, (part.measure, title(part.task, titles))))
 
 
-def measure_title(measure: str) -> str:
+def measure_title(measure: str, titles: Titles) -> str:
     """``dev-selected gain`` for ``dev_selected_gain``: words, with hyphens and capitals where they belong."""
     text = measure.replace("_", " ")
-    for short, full in SPELLINGS.items():
-        text = re.sub(rf"\b{short}\b", full, text)
+    for short, full in titles.items():
+        text = re.sub(rf"\b{re.escape(short)}\b", full, text)
     return text
 
 
-def decided_title(name: str) -> str:
+def decided_title(name: str, titles: Titles) -> str:
     """What a decision is about: a task, or a measure where a claim has no tasks."""
-    return task_title(name) if name in TASKS else measure_title(name)
+    return titles.get(name) or measure_title(name, titles)
 
 
 def what_decides(found: Decision) -> str:
@@ -71,18 +70,19 @@ def what_decides(found: Decision) -> str:
     return f"{found.seeds} seeds would decide{hours.replace('.0 h', ' h')}"
 
 
-def decisions_sentence(decisions: Mapping[str, Decision]) -> str:
+def decisions_sentence(decisions: Mapping[str, Decision], titles: Titles) -> str:
     """``refuted on POS and NER, undecided on XNLI (24 seeds would decide)``."""
     groups: dict[str, list[str]] = {}
     for name, found in decisions.items():
         beside = "".join(f" ({text})" for text in (what_decides(found) if found.seeds else "", found.note) if text)
-        groups.setdefault(found.decision, []).append(decided_title(name) + beside)
+        groups.setdefault(found.decision, []).append(decided_title(name, titles) + beside)
     return ", ".join(f"{decision} on {', '.join(titles)}" for decision, titles in groups.items())
 
 
-def decision_line(name: str, found: Decision) -> str:
+def decision_line(name: str, found: Decision, titles: Titles) -> str:
     """``XNLI: undecided; 24 seeds would decide, about 6 h``."""
-    return "; ".join(filter(None, (f"{decided_title(name)}: {found.decision}", what_decides(found), found.note)))
+    decided = f"{decided_title(name, titles)}: {found.decision}"
+    return "; ".join(filter(None, (decided, what_decides(found), found.note)))
 
 
 def evidence_about(relevance: RelevanceValue, relevant_to: str) -> str:
@@ -113,22 +113,21 @@ def literature_line(item: Literature) -> str:
     return f"{item.direction}: {item.finding}{reported} ({item.model}). {item.citation}"
 
 
-def key_number(evidence: Evidence | None) -> str:
+def key_number(evidence: Evidence | None, titles: Titles) -> str:
     """The number shown first: the headline part, or how many checks pass; ``-`` where there is none."""
     if evidence is None or evidence.status == "missing":
         return "-"
     if evidence.headline is not None:
         part = evidence.parts[evidence.headline]
-        return f"{part.measure} {value(part)} {part.unit}"
+        return f"{part.measure} {value(part, titles)} {part.unit}"
     if evidence.checks:
         return f"{sum(check.passed for check in evidence.checks)} of {len(evidence.checks)} checks"
     return "-"
 
 
-def task_title(task: str | None) -> str:
-    """``XNLI`` for ``xnli``; empty for ``None``; other names as they are."""
-    titles = {str(key): value.title for key, value in TASKS.items()}
-    return "" if task is None else titles.get(task, task)
+def title(name: str | None, titles: Titles) -> str:
+    """``XNLI`` for ``xnli``; empty for ``None``; names without a title as they are."""
+    return "" if name is None else titles.get(name, name)
 
 
 def number(value: float, unit: str) -> str:
@@ -139,9 +138,9 @@ def number(value: float, unit: str) -> str:
     return (text if text.strip("+-0.") else text.lstrip("+-")).replace("-", "−")
 
 
-def value(part: Measurement) -> str:
+def value(part: Measurement, titles: Titles) -> str:
     """``XNLI +0.61 [+0.12, +1.10] p = 0.012``, as far as the part has them."""
-    shown = [task_title(part.task)]
+    shown = [title(part.task, titles)]
     shown.append("missing" if part.estimate is None else number(part.estimate, part.unit))
     if part.interval is not None:
         shown.append(f"[{number(part.interval.low, part.unit)}, {number(part.interval.high, part.unit)}]")

@@ -12,7 +12,8 @@ import typer
 from claimtrack.cli import app as claims_app
 from claimtrack.errors import ConfigError, CrosslayerError, fail
 from claimtrack.files import write_text
-from crosslayer.config import ACTIVE, PROFILES, load_profile, parse_profile, read_yaml
+from claimtrack.settings import ACTIVE, read_yaml
+from crosslayer.config import PROFILES, load_profile, parse_profile
 
 if TYPE_CHECKING:
     from crosslayer.predictions.records import Stage

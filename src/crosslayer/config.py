@@ -5,18 +5,15 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
-from claimtrack.errors import ConfigError
-from claimtrack.reading import Malformed, parse_yaml
+from claimtrack.settings import ACTIVE, check_settings, describe, load_settings
 from crosslayer.tasks import TASKS, TaskName
 
-ACTIVE = Path("params.yaml")
 PROFILES = Path("profiles")
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,40}$")]
@@ -383,70 +380,15 @@ class Profile(Section):
                 raise ValueError(f"compute.micro_batch {micro} does not divide tasks.{name}.batch_size {batch}")
 
 
-def read_yaml(path: Path) -> Any:
-    """Read a YAML 1.2 file safely.
-
-    Raises:
-        ConfigError: the file is absent, not UTF-8 or no YAML that `parse_yaml` takes.
-    """
-    try:
-        return parse_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    except Malformed as error:
-        place = "" if error.line is None else f", line {error.line}"
-        raise ConfigError(f"{path}{place} is not YAML: {error}") from None
-
-
 def load_profile(path: Path = ACTIVE) -> Profile:
     """Read and check a profile.
 
     Raises:
         ConfigError: one line naming the file, the key and its neighbours.
     """
-    return parse_profile(read_yaml(path), str(path))
+    return load_settings(path, Profile)
 
 
 def parse_profile(content: Any, where: str) -> Profile:
     """Check the content of a profile; ``where`` names its file in errors."""
-    if not isinstance(content, Mapping):
-        raise ConfigError(f"{where} holds no mapping of keys; start from one of the files in profiles/")
-    try:
-        return Profile.model_validate(content)
-    except ValidationError as error:
-        raise ConfigError(f"{where}: {describe(error, Profile)}") from None
-
-
-def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first complaint of pydantic as one line with the dotted key; an unknown key before a missing one, since
-    the one is often the other misspelt."""
-    found = error.errors()
-    first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
-    if first["type"] == "extra_forbidden":
-        known = sorted(_fields_at(model, first["loc"][:-1]))
-        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=3, cutoff=0.5)
-        return (
-            f"unknown key {key}; did you mean {', '.join(near)}?"
-            if near
-            else (f"unknown key {key}; known here: {', '.join(known)}")
-        )
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "missing":
-        return f"key {key} is missing"
-    if not key:
-        return message
-    return f"{key}: {message}" + ("" if first["type"] == "value_error" else f" (got {repr(first['input'])[:60]})")
-
-
-def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
-    """Names of the fields of the section that ``loc`` leads to."""
-    for part in loc:
-        field = model.model_fields.get(str(part))
-        if field is None:
-            continue
-        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
-        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
-    return list(model.model_fields)
+    return check_settings(content, Profile, where)

@@ -23,6 +23,7 @@ from claimtrack.importer import BLANK, MARKS, read_report, skeleton
 from claimtrack.registry import Registry, json_schema, load_registry
 from claimtrack.results import RunResults
 from claimtrack.verdict import decide
+from crosslayer.paper import PLUGIN
 from repository import ROOT
 from synthetic_run import make_profile
 
@@ -74,10 +75,10 @@ def test_a_skeleton_names_its_first_blank_and_is_a_registry_once_filled(
     report = write(tmp_path, f"A title\n\n2 July 2026\n{TABLE}A claim of $x^2$.\t✓\t0.5\n{BROKEN}\tno\t0\n")
     path = tmp_path / "registry.yaml"
     path.write_text(skeleton(read_report(report), report.name), encoding="utf-8")
-    with pytest.raises(ClaimError, match=r"registry\.yaml, line \d+: .*source\.note"):
+    with pytest.raises(ClaimError, match=r"registry\.yaml, line 4: plugin: .*string"):
         load_registry(path)
     content = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    content["source"]["note"] = "a note"
+    content["plugin"], content["source"]["note"] = "crosslayer.paper:PLUGIN", "a note"
     model = registry.entry("C17").model_dump(mode="json", exclude_none=True)
     for entry in content["entries"].values():
         assert {name for name in BLANK if entry[name] is None} == set(BLANK)
@@ -252,7 +253,9 @@ def a_run(registry: Registry, name: str, estimate: float | None, half: float = 1
         status="missing" if estimate is None else "measured", headline=None if estimate is None else 0,
     )  # fmt: skip
     found = {"C05": evidence}
-    verdicts = {claim: decide(entry, found.get(claim), PROFILE, name) for claim, entry in registry.entries.items()}
+    verdicts = {
+        claim: decide(entry, found.get(claim), PROFILE, PLUGIN, name) for claim, entry in registry.entries.items()
+    }
     return RunResults(name, f"title of {name}", PROFILE, Path("ledger") / name, found, verdicts, {})
 
 
@@ -324,13 +327,13 @@ def test_json_ld_says_with_cito_how_literature_relates_to_a_claim(registry: Regi
 
 def test_two_runs_are_compared_in_half_widths(registry: Registry) -> None:
     one, two = a_run(registry, "one", 2.0, half=3.0), a_run(registry, "two", -8.0, half=4.0)
-    (found,) = compare(one, two)
+    (found,) = compare(one, two, {})
     assert found.claim == "C05"
     (moved,) = found.values
-    assert (moved.about, moved.one, moved.two) == ("dev_selected_gain NER", 2.0, -8.0)
+    assert (moved.about, moved.one, moved.two) == ("dev_selected_gain ner", 2.0, -8.0)
     assert moved.ratio == pytest.approx(10 / 5), "root of 3 squared and 4 squared"
-    assert list(compare(one, replace(one, name="again"))) == []
-    (lost,) = compare(one, a_run(registry, "three", None))
+    assert list(compare(one, replace(one, name="again"), {})) == []
+    (lost,) = compare(one, a_run(registry, "three", None), {})
     assert (lost.values[0].two, lost.values[0].ratio) == (None, None)
 
 

@@ -18,12 +18,10 @@ from scipy.stats import norm, t
 from claimtrack.checks import (
     evidence_problems,
     expected_problems,
-    is_shipped,
     key_problems,
-    present_keys,
     verdict_problems,
 )  # fmt: skip
-from claimtrack.errors import ClaimError, ConfigError
+from claimtrack.errors import ClaimError, ConfigError, ResultsError
 from claimtrack.evidence import Check, Evidence, Interval, Measurement, read_evidence, write_evidence
 from claimtrack.pins import pin, prediction_range, round_trip
 from claimtrack.registry import Direction, Literature, Registry, load_registry
@@ -39,7 +37,11 @@ from claimtrack.results import (
     table,
 )  # fmt: skip
 from crosslayer.config import Profile, load_profile
+from crosslayer.paper import PLUGIN
+from crosslayer.paper.plugin import is_shipped
+from crosslayer.tasks import TaskName
 from repository import ROOT
+from synthetic_run import make_record
 
 PROFILE = """\
 profile: small
@@ -92,6 +94,16 @@ def write_manifest(folder: Path, stage: str, task: str, content: str) -> None:
     path.write_text(content, encoding="utf-8")
 
 
+def write_trials(folder: Path, task: TaskName, *keys: str) -> None:
+    """Trials of a sweep, and the manifest that names them."""
+    write_manifest(folder, "sweep", task, json.dumps({"keys": keys}))
+    for key in keys:
+        home = folder / "trials" / "sweep" / task / key
+        home.mkdir()
+        record = make_record(task, "baseline", 0).model_copy(update={"key": key})
+        (home / "trial.json").write_text(record.model_dump_json(), encoding="utf-8")
+
+
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A project with registry, profile, a fresh run and one recorded run, nothing pinned."""
@@ -99,8 +111,8 @@ def root(tmp_path: Path) -> Path:
     for path in ("params.yaml", "profiles/small.yaml"):
         (tmp_path / path).write_text(PROFILE, encoding="utf-8")
     write_run(tmp_path / "results" / "small", "fresh")
-    write_manifest(tmp_path / "results" / "small", "sweep", "pos", '{"keys": ["a1"]}')
-    write_manifest(tmp_path / "results" / "small", "sweep", "ner", '{"keys": ["b2", "c3"]}')
+    write_trials(tmp_path / "results" / "small", "pos", "a1")
+    write_trials(tmp_path / "results" / "small", "ner", "b2", "c3")
     entry = tmp_path / "claims" / "ledger" / "first"
     write_run(entry, "first")
     (entry / "profile.yaml").write_text(PROFILE, encoding="utf-8")
@@ -133,7 +145,7 @@ def fresh(root: Path, profile: Profile) -> Place:
 
 @pytest.fixture
 def recorded(root: Path) -> Place:
-    return recorded_place(root / "claims" / "ledger" / "first")
+    return recorded_place(root / "claims" / "ledger" / "first", PLUGIN)
 
 
 def registry_of(root: Path) -> Registry:
@@ -170,9 +182,9 @@ def test_sound_evidence_has_no_problems(root: Path, fresh: Place, recorded: Plac
             entry, record = registry.entry(claim), read_evidence(place.evidence_path(claim))
             assert evidence_problems(place, entry) == []
             assert expected_problems(entry, record, place) == []
-            assert verdict_problems(entry, record, place) == []
+            assert verdict_problems(entry, record, place, PLUGIN) == []
             if place is fresh:
-                assert key_problems(record, present_keys(place.folder)) == []
+                assert key_problems(record, PLUGIN.trials(place.folder)) == []
 
 
 def test_missing_damaged_or_foreign_evidence(root: Path, fresh: Place) -> None:
@@ -197,7 +209,7 @@ def test_missing_damaged_or_foreign_evidence(root: Path, fresh: Place) -> None:
 
 
 def test_evidence_from_trials_that_are_no_longer_named(fresh: Place) -> None:
-    present = present_keys(fresh.folder)
+    present = PLUGIN.trials(fresh.folder).keys()
     assert present == {"a1", "b2", "c3"}
     assert key_problems(gains(trials=("a1", "c3")), present) == []
     (problem,) = key_problems(gains(trials=("a1", "old", "zzz")), present)
@@ -207,8 +219,8 @@ def test_evidence_from_trials_that_are_no_longer_named(fresh: Place) -> None:
 @pytest.mark.parametrize("text", ["{", "[]", '{"key": []}', '{"keys": 3}'])
 def test_a_damaged_manifest_is_named(fresh: Place, text: str) -> None:
     write_manifest(fresh.folder, "intermediate", "pos", text)
-    with pytest.raises(ClaimError, match=r"manifest.json is no manifest with keys"):
-        present_keys(fresh.folder)
+    with pytest.raises(ResultsError, match=r"manifest.json is damaged; run `dvc repro`"):
+        PLUGIN.trials(fresh.folder)
 
 
 def test_a_value_out_of_its_range(root: Path, fresh: Place, recorded: Place) -> None:
@@ -246,9 +258,9 @@ def test_another_verdict_than_the_pinned_one_and_none_pinned(root: Path, fresh: 
     pin_place(root, fresh)
     entry = registry_of(root).entry("C05")
     other = respan(gains(), -0.8, 0.4)
-    (problem,) = verdict_problems(entry, other, fresh)
+    (problem,) = verdict_problems(entry, other, fresh, PLUGIN)
     assert problem.startswith("C05: verdict is 'not reproduced', pinned is 'inconclusive': Dev-selected gain")
-    (problem,) = verdict_problems(entry, gains("first"), recorded)
+    (problem,) = verdict_problems(entry, gains("first"), recorded, PLUGIN)
     assert problem == (
         "C05: no verdict is pinned for recorded run first; run `crosslayer claims pin --run first --reason TEXT`"
     )
@@ -285,9 +297,9 @@ def test_runs_are_the_fresh_one_then_the_recorded_ones_by_name(root: Path, profi
     assert runs[0].verdicts["C09"].verdict == "not run"
     assert sorted(runs[0].evidence) == ["C05", "C09", "C17"]
     assert runs[2].info["revision"] == "abc"
-    assert [place.name for place in places(profile, *where)] == ["fresh", "a-second", "first"]
+    assert [place.name for place in places(profile, PLUGIN, *where)] == ["fresh", "a-second", "first"]
     shutil.rmtree(root / "results")
-    assert [place.name for place in places(profile, *where)] == ["a-second", "first"]
+    assert [place.name for place in places(profile, PLUGIN, *where)] == ["a-second", "first"]
     assert {verdict.verdict for verdict in load_fresh(profile, registry, where[0]).verdicts.values()} == {
         "not run"
     }
@@ -317,7 +329,7 @@ def test_damaged_files_of_a_recorded_run_are_one_line(root: Path) -> None:
 
 
 def test_the_table_has_a_line_for_each_claim(root: Path, fresh: Place) -> None:
-    lines = table(load(fresh, load_registry(ROOT / "claims" / "registry.yaml")))
+    lines = table(load(fresh, load_registry(ROOT / "claims" / "registry.yaml")), PLUGIN.titles)
     assert len(lines) == 20
     assert re.split(r"\s{2,}", lines[0]) == ["claim", "verdict", "relevance", "key numbers"]
     shown = {line.split()[0]: re.split(r"\s{2,}", line) for line in lines}

@@ -14,6 +14,7 @@ from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
 from claimtrack.registry import load_registry
 from claimtrack.results import hours_per_seed, load, recorded_place
 from claimtrack.runlog import combined_info, note_seconds, read_run
+from crosslayer.paper.plugin import as_trial
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.stages import command
 from crosslayer.stages.command import run_stage
@@ -48,6 +49,9 @@ TRIALS = {
         *(trial("ner", "baseline", seed, "intermediate") for seed in (0, 1)),
     )
 }
+
+
+KNOWN = {key: as_trial(record) for key, record in TRIALS.items()}
 
 
 def evidence(keys: tuple[str, ...] = tuple(sorted(TRIALS))) -> Evidence:
@@ -107,14 +111,14 @@ def test_another_seed_costs_its_trials_at_the_measured_time_of_one() -> None:
     """Three trials a seed of 8 trials in two hours; the third seed is incomplete and does not count."""
     counted = {"seconds": 5000.0, "trained": 8, "trained_seconds": 7200.0}
     info = {"stages": {"sweep-pos": counted, "intermediate-ner": {"seconds": 99.0, "trained": 0}}}
-    assert hours_per_seed(evidence(), TRIALS, info) == {"pos": pytest.approx(3 * 2 / 8)}
-    assert hours_per_seed(evidence(("sweep-pos-baseline-0",)), TRIALS, info) == {"pos": pytest.approx(2 / 8)}
-    assert hours_per_seed(evidence(), TRIALS, {"stages": {"sweep-pos": {"seconds": 5000.0}}}) == {}
-    assert hours_per_seed(None, TRIALS, info) == hours_per_seed(evidence(), TRIALS, {}) == {}
+    assert hours_per_seed(evidence(), KNOWN, info) == {"pos": pytest.approx(3 * 2 / 8)}
+    assert hours_per_seed(evidence(("sweep-pos-baseline-0",)), KNOWN, info) == {"pos": pytest.approx(2 / 8)}
+    assert hours_per_seed(evidence(), KNOWN, {"stages": {"sweep-pos": {"seconds": 5000.0}}}) == {}
+    assert hours_per_seed(None, KNOWN, info) == hours_per_seed(evidence(), KNOWN, {}) == {}
 
 
 def test_a_task_of_two_stages_costs_both_or_is_not_known() -> None:
-    both = {**TRIALS, **{r.key: r for r in (trial("pos", "baseline", 0, "intermediate"),)}}
+    both = {**KNOWN, **{r.key: as_trial(r) for r in (trial("pos", "baseline", 0, "intermediate"),)}}
     found = evidence(tuple(sorted(both)))
     sweep = {"seconds": 1.0, "trained": 1, "trained_seconds": 3600.0}
     assert hours_per_seed(found, both, {"stages": {"sweep-pos": sweep}}) == {}
@@ -131,7 +135,7 @@ def recorded(folder: Path, entry: dict[str, Any]) -> Any:
     (folder / "trials.json").write_text(json.dumps(records), encoding="utf-8")
     (folder / "run.json").write_text(json.dumps({"stages": {"sweep-pos": entry}}), encoding="utf-8")
     registry = load_registry(ROOT / "claims" / "registry.yaml")
-    return load(recorded_place(folder), registry).verdicts["C05"].decisions["pos"]
+    return load(recorded_place(folder, registry.project), registry).verdicts["C05"].decisions["pos"]
 
 
 def test_an_undecided_task_says_what_the_missing_seeds_cost(tmp_path: Path) -> None:

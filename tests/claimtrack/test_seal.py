@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
+from claimtrack.evidence import Evidence, Interval, Measurement, Trial, write_evidence
 from claimtrack.export import to_csv, to_json
 from claimtrack.plan import JudgedAt, Plan, counts_only, plan_due, plan_of
 from claimtrack.registry import Registry, load_registry
@@ -31,17 +31,16 @@ from claimtrack.seal import (
     sealed_before,
     sealed_claims,
 )  # fmt: skip
-from claimtrack.verdict import RULES
 from crosslayer import cli
 from crosslayer.config import Profile, load_profile
-from crosslayer.ledger.combining import planned_places
-from crosslayer.ledger.ledger import without_paths
+from crosslayer.paper.plugin import as_trial, planned
 from crosslayer.predictions.records import TrialRecord
 from repository import ROOT
 from synthetic_run import make_profile, make_record
 
 GOLDEN = ROOT / "tests" / "golden" / "seals.json"
 REGISTRY = load_registry(ROOT / "claims" / "registry.yaml")
+RULES = REGISTRY.project.all_rules
 NOW = sealed_claims(REGISTRY, RULES)
 Command = Callable[..., tuple[int, str, str]]
 
@@ -280,7 +279,7 @@ def test_a_plan_is_the_active_profile_without_paths(crosslayer: Command, place: 
     options = ["--plan", "--judged-at-seeds", "2", "--or-date", "2099-12-20", "--at-least-seeds", "1"]
     code, out, _ = crosslayer("seal", "--reason", "a plan", *options)
     profile = load_profile(place / "params.yaml")
-    n_trials = len(list(planned_places(profile)))
+    n_trials = sum(map(len, planned(profile).seeds.values()))
     assert (code, out.splitlines()[-1]) == (
         0, f"plan of tiny: {n_trials} trials, judged at 2 seeds or on 2099-12-20 with at least 1"
     )  # fmt: skip
@@ -316,14 +315,14 @@ def test_a_hidden_directory_breaks_no_plan() -> None:
     plan = plan_for(profile, JudgedAt(seeds=2))
     assert plan == plan_for(moved, JudgedAt(seeds=2))
     content = read_seals(GOLDEN)[1].model_copy(update={"plan": plan})
-    assert plan_problems(without_paths(moved), [content]) == []
+    assert plan_problems(planned(moved), [content]) == []
 
 
 # --- sealed before the first trial ---
 
 
-def trials_under(*seals: str) -> list[TrialRecord]:
-    return [make_record("pos", "baseline", i).model_copy(update={"seal": seal}) for i, seal in enumerate(seals)]
+def trials_under(*seals: str) -> list[Trial]:
+    return [replace(as_trial(make_record("pos", "baseline", i)), seal=seal) for i, seal in enumerate(seals)]
 
 
 def test_a_rule_is_sealed_before_trials_that_all_name_a_seal_of_it() -> None:
@@ -385,6 +384,10 @@ def records_of(*seeds: int, seal: str = "") -> list[TrialRecord]:
     return [make_record("pos", model, seed).model_copy(update={"seal": seal}) for model, seed in pairs]
 
 
+def trials_of(*seeds: int) -> list[Trial]:
+    return [as_trial(record) for record in records_of(*seeds)]
+
+
 @pytest.mark.parametrize("run", ["fresh", "one"])
 def test_a_loaded_run_says_whether_each_rule_was_sealed(run: str, tmp_path: Path) -> None:
     seals = tmp_path / "seals.json"
@@ -413,7 +416,7 @@ def test_a_trial_without_a_record_is_not_shown_to_be_sealed(tmp_path: Path) -> N
 
 
 def plan_for(profile: Profile, when: JudgedAt) -> Plan:
-    return plan_of(without_paths(profile), planned_places(profile), when)
+    return plan_of(planned(profile), when)
 
 
 @pytest.mark.parametrize(
@@ -436,14 +439,14 @@ def test_seeds_count_where_every_model_has_them() -> None:
     """Two models by three seeds; a trial that failed is not finished, one that collapsed is."""
     plan, today = plan_for(made_profile(), JudgedAt(seeds=2)), date(2026, 12, 1)
     assert plan.seeds == {"sweep/pos/baseline/none": [0, 1, 2], "sweep/pos/layer_1/none": [0, 1, 2]}
-    done = records_of(0, 1)
+    done = trials_of(0, 1)
     said = "sealed plan: {} of 6 trials; judged at 2 seeds"
     assert counts_only(plan, done[:3], today) == said.format(3)
     assert counts_only(plan, done, today) == ""
     for outcome, n in (("failed", 3), ("out_of_memory", 3), ("collapsed", None), ("nan_loss", None)):
-        ended = [*done[:3], done[3].model_copy(update={"outcome": outcome})]
+        ended = [*done[:3], replace(done[3], outcome=outcome)]
         assert counts_only(plan, ended, today) == (said.format(n) if n else "")
-    strange = [*done[:3], make_record("pos", "layer_1", 7), make_record("ner", "layer_1", 1)]
+    strange = [*done[:3], *map(as_trial, (make_record("pos", "layer_1", 7), make_record("ner", "layer_1", 1)))]
     assert counts_only(plan, strange, today) == said.format(3), "what is not planned does not count"
 
 
@@ -451,7 +454,7 @@ def test_a_model_with_fewer_planned_seeds_holds_nothing_up_once_it_has_them() ->
     plan = plan_for(made_profile(), JudgedAt(seeds=3))
     seeds = plan.seeds | {"sweep/pos/gate/none": [0, 1]}
     plan = plan.model_copy(update={"seeds": seeds})
-    done, gates = records_of(0, 1, 2), [make_record("pos", "gate", seed) for seed in (0, 1)]
+    done, gates = trials_of(0, 1, 2), [as_trial(make_record("pos", "gate", seed)) for seed in (0, 1)]
     assert counts_only(plan, [*done, gates[0]], date(2026, 12, 1))
     assert counts_only(plan, [*done, *gates], date(2026, 12, 1)) == ""
 
@@ -468,7 +471,7 @@ def test_until_a_plan_is_due_only_counts_are_shown(run: str, tmp_path: Path) -> 
     assert {verdict.verdict for verdict in early.verdicts.values()} == {"not run"}
     assert early.verdicts["C05"].because == f"{said}."
     assert early.title.endswith(said)
-    shown = "\n".join(table(early)) + to_json(REGISTRY, [early])
+    shown = "\n".join(table(early, {})) + to_json(REGISTRY, [early])
     assert "1.0" not in shown.replace("dev_selected", "")
     write_run(tmp_path / "due", records_of(0, 1, 2, seal=seal), run)
     due = load(Place(run, profile, tmp_path / "due"), REGISTRY, seals=seals)

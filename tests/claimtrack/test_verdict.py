@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from claimtrack.evidence import Check, Evidence, Interval, Measurement
 from claimtrack.registry import Registry, load_registry
-from claimtrack.verdict import RULES, VERDICTS, Verdict, decide
+from claimtrack.verdict import VERDICTS, Verdict, decide
 from claimtrack.wording import key_number
 from crosslayer.config import Profile
+from crosslayer.paper import PLUGIN
 from repository import ROOT
 
 REGISTRY: Registry = load_registry(ROOT / "claims" / "registry.yaml")
@@ -57,7 +58,7 @@ def judge(claim: str, *parts: Measurement, checks: tuple[Check, ...] = (), **mor
         claim=claim, profile="test", metric="m_v1", parts=parts, checks=checks,
         **{"status": "measured", **more},
     )  # fmt: skip
-    return decide(REGISTRY.entry(claim), evidence, profile())
+    return decide(REGISTRY.entry(claim), evidence, profile(), PLUGIN)
 
 
 def per_task(measure: str, *spans: Span) -> list[Measurement]:
@@ -143,7 +144,7 @@ def test_the_hours_that_would_decide_are_those_of_the_seeds_that_are_missing() -
         claim="C05", profile="test", metric="m_v1", status="measured",
         parts=tuple(per_task("dev_selected_gain", UP, WIDE)),
     )  # fmt: skip
-    found = decide(REGISTRY.entry("C05"), evidence, profile(), hours_per_seed={"pawsx": 0.5, "ner": 9.0})
+    found = decide(REGISTRY.entry("C05"), evidence, profile(), PLUGIN, hours_per_seed={"pawsx": 0.5, "ner": 9.0})
     needed = found.decisions["pawsx"].seeds
     assert needed is not None
     assert found.decisions["pawsx"].hours == (needed - 3) * 0.5
@@ -358,6 +359,7 @@ def test_another_claim_is_not_reproduced_while_a_part_has_too_few_seeds() -> Non
             entry,
             Evidence(claim="C06", profile="test", metric="m_v1", status="measured", parts=tuple(parts)),
             profile(),
+            PLUGIN,
         )
         for parts in (gains, [*gains, few])
     )
@@ -366,7 +368,7 @@ def test_another_claim_is_not_reproduced_while_a_part_has_too_few_seeds() -> Non
 
 def test_an_encoder_before_fine_tuning_needs_no_seeds_but_three_where_there_are_any() -> None:
     def verdict(n_seeds: int) -> str:
-        measures = RULES["layer_contrast"].measures
+        measures = PLUGIN.rules["layer_contrast"].measures
         return judge("C01", *(part(m, span=UP, n_seeds=n_seeds) for m in measures)).verdict
 
     assert [verdict(n) for n in range(4)] == ["reproduced", "inconclusive", "inconclusive", "reproduced"]
@@ -382,7 +384,7 @@ def test_a_missing_task_is_missing_and_not_failed() -> None:
 
 
 def test_without_evidence_it_was_not_run() -> None:
-    verdicts = [decide(entry, None, profile(), "first") for entry in REGISTRY.entries.values()]
+    verdicts = [decide(entry, None, profile(), PLUGIN, "first") for entry in REGISTRY.entries.values()]
     assert {verdict.verdict for verdict in verdicts} == {"not run"}
     assert {verdict.run for verdict in verdicts} == {"first"}
     assert judge("C05", status="missing", missing=("no trials",)).verdict == "not run"
@@ -397,7 +399,7 @@ def test_claims_that_a_profile_leaves_out_are_not_run_whatever_lies_there() -> N
         status="measured",
         parts=tuple(per_task("dev_selected_gain", UP)),
     )
-    assert decide(REGISTRY.entry("C05"), evidence, small).verdict == "not run"
+    assert decide(REGISTRY.entry("C05"), evidence, small, PLUGIN).verdict == "not run"
 
 
 def test_because_is_computed_from_the_numbers() -> None:
@@ -414,10 +416,13 @@ def test_because_is_computed_from_the_numbers() -> None:
 def test_key_number_is_the_headline_or_the_checks() -> None:
     parts = (part("a", span=UP), part("b", "ner", (1.0, 2.0)))
     common = {"claim": "C05", "profile": "p", "metric": "m_v1", "status": "measured"}
-    assert key_number(Evidence(**common, parts=parts, headline=1)) == "b NER +1.50 [+1.00, +2.00] points"
+    assert (
+        key_number(Evidence(**common, parts=parts, headline=1), PLUGIN.titles)
+        == "b NER +1.50 [+1.00, +2.00] points"
+    )
     check = Check(name="x", passed=True, expected="1", found="1")
-    assert key_number(Evidence(**common, checks=(check, check))) == "2 of 2 checks"
-    assert key_number(None) == "-"
+    assert key_number(Evidence(**common, checks=(check, check)), PLUGIN.titles) == "2 of 2 checks"
+    assert key_number(None, {}) == "-"
 
 
 span_strategy = st.tuples(st.floats(-5, 5), st.floats(-5, 5)).map(lambda pair: (min(pair), max(pair)))
@@ -449,7 +454,7 @@ MODULE = "C04 C10 C12 C14 C15 C16 C17".split()
 
 
 def relevance(profile: Profile, claims: list[str]) -> set[str]:
-    verdicts = [decide(REGISTRY.entry(claim), None, profile) for claim in claims]
+    verdicts = [decide(REGISTRY.entry(claim), None, profile, PLUGIN) for claim in claims]
     assert all(verdict.relevance_reason for verdict in verdicts)
     return {verdict.relevance for verdict in verdicts}
 
@@ -483,13 +488,14 @@ def test_relevance_follows_from_encoder_data_and_training(
 
 
 def test_the_similarity_half_of_c03_is_named_where_the_encoder_was_trained_for_it() -> None:
-    verdict = decide(REGISTRY.entry("C03"), None, profile(E5, "xtreme"))
+    verdict = decide(REGISTRY.entry("C03"), None, profile(E5, "xtreme"), PLUGIN)
     assert "similarity slopes are no evidence" in verdict.relevance_reason
 
 
 def test_what_a_verdict_is_relevant_to() -> None:
     said = {
-        claim: decide(entry, None, profile(E5, "xtreme")).relevant_to for claim, entry in REGISTRY.entries.items()
+        claim: decide(entry, None, profile(E5, "xtreme"), PLUGIN).relevant_to
+        for claim, entry in REGISTRY.entries.items()
     }
     assert said.pop("Q01") == "the source report's question"
     assert set(said.values()) == {"the paper"}

@@ -15,8 +15,9 @@ import pytest
 
 from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
 from claimtrack.registry import load_registry
+from claimtrack.settings import read_yaml
 from crosslayer import cli
-from crosslayer.config import load_profile, read_yaml
+from crosslayer.config import load_profile
 from crosslayer.stages.cleaning import leftovers
 from crosslayer.sweep.processes import exclusive
 from repository import ROOT
@@ -182,8 +183,8 @@ def test_a_claim_is_shown_with_the_decision_on_each_task(crosslayer: Command, pl
     folder = place / "results" / "tiny" / "claims" / "C05"
     folder.mkdir(parents=True)
     parts = tuple(
-        Measurement(measure="dev_selected_gain", task=task, estimate=estimate, unit="points", n_seeds=4, judged=True,
-             interval=Interval(low=estimate - half, high=estimate + half, method="t", df=3))
+        Measurement(measure="dev_selected_gain", task=task, estimate=estimate, unit="points", n_seeds=4,
+             judged=True, interval=Interval(low=estimate - half, high=estimate + half, method="t", df=3))
         for task, estimate, half in (("xnli", 1.0, 1.1), ("ner", -1.0, 0.1))
     )  # fmt: skip
     write_evidence(

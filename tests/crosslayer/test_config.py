@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from claimtrack.errors import ConfigError
-from crosslayer.config import load_profile, parse_profile, read_yaml
+from claimtrack.settings import read_yaml
+from crosslayer.config import load_profile, parse_profile
 from repository import ROOT
 
 

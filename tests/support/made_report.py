@@ -16,6 +16,7 @@ from claimtrack.report.context import ReportContext, build
 from claimtrack.results import RunResults
 from claimtrack.verdict import Verdict, decide
 from crosslayer.config import Profile, parse_profile
+from crosslayer.paper import PLUGIN
 from crosslayer.paper.sections import PaperSections
 from repository import ROOT
 
@@ -124,7 +125,7 @@ def run(
         claim: evidence(claim, name, of.profile) for claim in registry.entries if only is None or claim in only
     }
     verdicts: dict[str, Verdict] = {
-        claim: decide(entry, found.get(claim), of, name) for claim, entry in registry.entries.items()
+        claim: decide(entry, found.get(claim), of, PLUGIN, name) for claim, entry in registry.entries.items()
     }
     for claim in found:
         (folder / "claims" / claim).mkdir(parents=True, exist_ok=True)

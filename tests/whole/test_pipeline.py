@@ -16,7 +16,8 @@ import pytest
 
 import import_graph
 from claimtrack.registry import load_registry
-from crosslayer.config import ACTIVE, Profile, load_profile, read_yaml
+from claimtrack.settings import ACTIVE, read_yaml
+from crosslayer.config import Profile, load_profile
 from repository import ROOT
 
 STAGES: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")["stages"]

@@ -17,8 +17,8 @@ import pytest
 import typer
 
 from benchmarks.__main__ import BENCHMARKS
+from claimtrack.settings import read_yaml
 from crosslayer import cli
-from crosslayer.config import read_yaml
 from repository import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
@@ -333,7 +333,8 @@ def test_every_command_and_its_options_are_in_the_reference(generate: Any) -> No
 def test_every_field_is_in_the_reference(generate: Any) -> None:
     page = generate.schemas_page()
     for name, fields in {
-        "TaskSpec": "epochs", "Entry": "rule", "Expected": "ranges", "Measurement": "estimate", "TrialRecord": "outcome",
+        "TaskSpec": "epochs", "Entry": "rule", "Expected": "ranges", "Measurement": "estimate",
+        "TrialRecord": "outcome",
     }.items():  # fmt: skip
         section = page.partition(f"### {name}\n")[2].partition("\n### ")[0]
         assert f"| `{fields}` |" in section

@@ -30,7 +30,7 @@ from setting import load_setting
 from claimtrack.evidence import write_evidence
 from crosslayer.paper import show
 
-evidence = simulations.measure(claim, load_setting(Path(profile)))
+evidence = simulations.measure(claim, Path(output), load_setting(Path(profile)))
 write_evidence(evidence, Path(output))
 show.summary(evidence)
 

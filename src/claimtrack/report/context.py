@@ -62,7 +62,7 @@ class Words:
 
     def measure(self, name: str) -> str:
         """A measure in words."""
-        return self.measures.get(name, measure_title(name))
+        return self.measures.get(name, measure_title(name, self.titles))
 
     def subject(self, part: Measurement) -> str:
         """What a part is about: ``XNLI, layer 8, sw``."""
@@ -461,7 +461,7 @@ class _Gather:
 
 def _mark(claimed: Claimed, part: Measurement, seeds: Mapping[int, float], few: bool) -> pictures.Mark:
     assert part.estimate is not None
-    reported = claimed.by_task.get(part.task) if part.task and part.task not in claimed.other_metric else None  # type: ignore[call-overload]
+    reported = claimed.by_task.get(part.task) if part.task and part.task not in claimed.other_metric else None
     return pictures.Mark(
         estimate=part.estimate,
         interval=(part.interval.low, part.interval.high) if part.interval and not few else None,

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Strict
-from crosslayer.config import Profile, read_yaml
+from claimtrack.settings import read_yaml
+from crosslayer.config import Profile
 
 _MARKED = re.compile(r"\[(@\w+(?:; @\w+)*)\]|`([^`]+)`")
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Interval, Measurement
-from claimtrack.verdict import SMALLEST_EFFECT
+from claimtrack.rules import SMALLEST_EFFECT
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.metrics.classification import f1_from_counts

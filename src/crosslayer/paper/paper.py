@@ -6,7 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from crosslayer.config import read_yaml
+from claimtrack.settings import read_yaml
 from crosslayer.tasks import TaskName
 
 BY_SPANS = "_by_pos_span_f1"

@@ -16,14 +16,14 @@ from typing import Any
 
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Measurement
-from claimtrack.registry import Condition
-from claimtrack.relevance import CONDITIONS
 from claimtrack.report.sections import Chapter, FirstScreen, RunNotes, Section, Sections, Trial
-from claimtrack.results import Place, RunResults, trials_of
+from claimtrack.results import RunResults
 from claimtrack.runlog import parts_of
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import STAGES, RecordedRun, predictions_file
 from crosslayer.paper import sections_tables
+from crosslayer.paper.conditions import CONDITIONS
+from crosslayer.paper.plugin import records_of
 from crosslayer.paper.scores import that_learnt
 from crosslayer.predictions.batches import by_batch
 from crosslayer.predictions.records import TaskTable, TrialRecord
@@ -32,7 +32,7 @@ from crosslayer.tasks import TASK_NAMES, TASKS
 SAME = 0.005
 """Points within which seed values give an estimate again; older records hold rounded scores."""
 COSTS = Path("benchmarks/recorded/paper.json")
-CAUTIONS: tuple[tuple[Condition, str, str], ...] = (
+CAUTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "fragment",
         "fragment data",
@@ -277,8 +277,7 @@ def _told(trials: Sequence[TrialRecord], run: RecordedRun) -> str:
 @cache
 def _trials(run: _Run) -> tuple[Trial, ...]:
     results = run.results
-    place = Place(results.name, results.profile, results.folder)
-    records = sorted(trials_of(place).values(), key=_in_order)
+    records = sorted(records_of(results.folder), key=_in_order)
     parts = parts_of(results.info)
     return tuple(
         Trial(

@@ -8,7 +8,8 @@ from pathlib import Path
 from claimtrack.errors import ClaimError
 from claimtrack.notebook import run_notebook
 from claimtrack.registry import load_registry
-from crosslayer.config import ACTIVE, Profile
+from claimtrack.settings import ACTIVE
+from crosslayer.config import Profile
 from crosslayer.stages.command import run_stage
 
 NOTEBOOKS = Path("notebooks")

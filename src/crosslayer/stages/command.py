@@ -12,7 +12,8 @@ from typing import Any
 
 from claimtrack.errors import ConfigError, CrosslayerError, fail
 from claimtrack.runlog import timed
-from crosslayer.config import ACTIVE, Profile, load_profile
+from claimtrack.settings import ACTIVE
+from crosslayer.config import Profile, load_profile
 from crosslayer.sweep.processes import end_on_signals
 
 RESULTS = Path("results")

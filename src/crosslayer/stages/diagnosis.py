@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Literal
 
 from claimtrack.errors import UserError
-from crosslayer.config import ACTIVE, EncoderSpec, Profile, load_profile
+from claimtrack.settings import ACTIVE
+from crosslayer.config import EncoderSpec, Profile, load_profile
 from crosslayer.data.hubfiles import HubError, fetch
 from crosslayer.tasks import INTERMEDIATE
 

@@ -7,6 +7,7 @@ value a seed, and `items` the noise of the test items.
 Notation: M models, S seeds, L layers, T tasks, N items, C clusters, R resamples, K counts per item.
 """
 
+from claimtrack.statistics import MAX_SEEDS, MIN_SEEDS, POWER, holm, seeds_to_decide
 from crosslayer.stats.items import bootstrap_scores, item_variance, pure_item_variance
 from crosslayer.stats.layers import (
     chance_all_distinct,
@@ -14,10 +15,9 @@ from crosslayer.stats.layers import (
     probability_best,
     task_by_layer_interaction,
 )
-from crosslayer.stats.power import MAX_SEEDS, Power, exaggeration, power, seeds_to_decide, win_probability
+from crosslayer.stats.power import Power, exaggeration, power, win_probability
 from crosslayer.stats.seeds import (
     circular_shift_p,
-    holm,
     mean_interval,
     pair_pseudo_values,
     permutation_p,
@@ -34,8 +34,6 @@ from crosslayer.stats.selection import (
     null_best_gain,
 )
 from crosslayer.stats.tables import (
-    MIN_SEEDS,
-    POWER,
     Floats,
     FTest,
     Gain,

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import fdtrc
 
 from claimtrack.errors import ResultsError
+from claimtrack.statistics import MIN_SEEDS
 from crosslayer.stats.selection import (
     SelectedGain,
     by_seed,
@@ -19,7 +20,6 @@ from crosslayer.stats.selection import (
 )
 from crosslayer.stats.tables import (
     KNOWN,
-    MIN_SEEDS,
     ROUNDING,
     Floats,
     FTest,

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from crosslayer.stats.tables import MIN_SEEDS, Floats, SeedMean, t_interval
+from claimtrack.statistics import MIN_SEEDS
+from crosslayer.stats.tables import Floats, SeedMean, t_interval
 
 Tail = Literal["greater", "less", "two-sided"]
 
@@ -59,18 +60,6 @@ def circular_shift_p(x: Floats, y: Floats) -> float:
     shifts = [np.roll(series, k) for series in (y, y[::-1]) for k in range(len(y))]
     correlations = np.stack(shifts[1:]) @ (x - x.mean())
     return permutation_p(correlations, float(y @ (x - x.mean())), "greater")
-
-
-def holm(p: Floats) -> Floats:
-    """Holm's (1979) adjusted p values (n,), in the order given.
-
-    Not by statsmodels, whose `multipletests` collects the garbage of the whole process at every call (0.1 s here).
-    """
-    p = np.asarray(p, dtype=np.float64)
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty(len(p))
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    return np.minimum(adjusted, 1)
 
 
 def pair_pseudo_values(values: Floats) -> Floats:

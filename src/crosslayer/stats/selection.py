@@ -15,9 +15,9 @@ import numpy.typing as npt
 from scipy.special import ndtr
 
 from claimtrack.errors import ResultsError
+from claimtrack.statistics import MIN_SEEDS
 from crosslayer.stats.seeds import permutation_p
 from crosslayer.stats.tables import (
-    MIN_SEEDS,
     Floats,
     Gain,
     Indices,

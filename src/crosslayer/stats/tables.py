@@ -28,15 +28,13 @@ import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
 from claimtrack.errors import ResultsError
+from claimtrack.statistics import MIN_SEEDS, POWER
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Statistic = Callable[[Floats], Floats]
 """Score in points (...,) of summed counts (..., K), such as `metrics.classification.f1_from_counts`."""
 
-POWER = 0.8
-MIN_SEEDS = 3
-"""Seeds that an interval needs."""
 LEVEL = 0.95
 ITEM_DF = 299
 """Degrees of freedom of an item variance: it comes from 300 resamples or more."""

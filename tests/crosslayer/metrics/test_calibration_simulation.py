@@ -22,7 +22,7 @@ from crosslayer.metrics.calibration import (
     ece10_equal_mass_debiased_counts_v1,
     ece10_equal_mass_debiased_from_counts_v1,
 )  # fmt: skip
-from crosslayer.paper import calibration
+from crosslayer.paper import PLUGIN, calibration
 from crosslayer.paper.calibrated import Calibrated
 from crosslayer.tasks import TaskName
 from synthetic_run import make_profile
@@ -76,7 +76,7 @@ def verdicts(scenario: str) -> Counter[str]:
     for _ in range(N):
         part = calibration.overall([draw(task, OVERCONFIDENCE[scenario], rng) for task in TARGETS])
         evidence = Evidence(claim="Q01", profile=PROFILE.profile, metric="ece", status="measured", parts=(part,))
-        found[decide(ENTRY, evidence, PROFILE).verdict] += 1
+        found[decide(ENTRY, evidence, PROFILE, PLUGIN).verdict] += 1
     return found
 
 

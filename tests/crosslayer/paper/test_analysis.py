@@ -23,16 +23,18 @@ from scipy.stats import binom, norm, pearsonr, ttest_1samp, ttest_rel
 from scipy.stats import t as student
 from seqeval.metrics import f1_score
 
+from claimtrack.decisions import LEVEL
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence, write_evidence
 from claimtrack.registry import Registry, load_registry
-from claimtrack.verdict import LEVEL, decide
+from claimtrack.verdict import decide
 from crosslayer import stats
 from crosslayer.config import IntermediateSpec, Profile, VariationSpec
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax
 from crosslayer.metrics.classification import share_from_counts
 from crosslayer.metrics.recalibration import fit_vector_scaling
 from crosslayer.paper import (
+    PLUGIN,
     attention,
     best_layers,
     calibration,
@@ -86,7 +88,7 @@ def one(evidence: Evidence, measure: str, task: str | None = None, **about: obje
 
 
 def verdict(registry: Registry, evidence: Evidence, profile: Profile = PROFILE) -> str:
-    return decide(registry.entry(evidence.claim), evidence, profile).verdict
+    return decide(registry.entry(evidence.claim), evidence, profile, PLUGIN).verdict
 
 
 def task_score(run: MadeUpRun, task: TaskName, key: str) -> float:
@@ -541,7 +543,7 @@ def test_a_task_with_one_layer_is_missing_and_every_two_tasks_are_compared(regis
     assert evidence.facts["chance_that_all_best_layers_differ"] == pytest.approx(2 / 9)
     assert (
         "best on test among layers 1, 2, 3 only: XNLI layer"
-        in decide(registry.entry("C07"), evidence, profile).because
+        in decide(registry.entry("C07"), evidence, profile, PLUGIN).because
     )
     assert verdict(registry, evidence, profile) == "reproduced"
     pairs = {part.model: part for part in evidence.parts if part.measure == "interaction_of_two_tasks"}
@@ -1355,7 +1357,7 @@ def test_a_target_with_too_few_seeds_does_not_undo_the_others(
         one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).note
         == "40 to 60 pairs in each language."
     )
-    found = decide(registry.entry("Q01"), evidence, PROFILE)
+    found = decide(registry.entry("Q01"), evidence, PROFILE, PLUGIN)
     assert found.verdict == "improves"
     assert ", PAWS-X " in found.because
     assert "+5.00 not counted; beside it" in found.because
@@ -1366,7 +1368,7 @@ def test_a_target_with_too_few_seeds_does_not_undo_the_others(
     assert calibration._pooled_in(shown) == "mean of XNLI, NER, POS"
     assert calibration._pooled_in(shown[:-2]) == "all targets"
     assert verdict(registry, measured([few])) == "inconclusive"
-    assert "not counted" not in decide(registry.entry("Q01"), measured([few]), PROFILE).because
+    assert "not counted" not in decide(registry.entry("Q01"), measured([few]), PROFILE, PLUGIN).because
     more = made_target("pawsx", {3: -2.9, 4: -3.0, 5: -3.1, 6: -5.0})
     assert verdict(registry, measured([*whole, more])) == "improves", "its seeds are no others' seeds"
     judged = one(measured([*whole, more]), "ece_multilingual_minus_english", language=None, judged=True)
@@ -1429,7 +1431,7 @@ def test_accuracy_stands_beside_the_answer_of_one_target_too(registry: Registry)
         one(evidence, "accuracy_multilingual_minus_english", task=task, language=None) for task in (None, "pawsx")
     )
     assert overall.estimate == own.estimate
-    because = decide(registry.entry("Q01"), evidence, TARGETED).because
+    because = decide(registry.entry("Q01"), evidence, TARGETED, PLUGIN).because
     assert "beside it, accuracy" in because
 
 

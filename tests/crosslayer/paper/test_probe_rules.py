@@ -18,7 +18,7 @@ from claimtrack.registry import load_registry
 from claimtrack.verdict import decide
 from crosslayer import stats
 from crosslayer.data.xtreme import TATOEBA_CODES
-from crosslayer.paper import families, transfer
+from crosslayer.paper import PLUGIN, families, transfer
 from crosslayer.tasks import LANGUAGES
 from synthetic_run import MadeUpRun, make_profile
 
@@ -58,6 +58,7 @@ def verdicts(parts: list[list[Measurement]]) -> Counter[str]:
             ENTRIES["C09"],
             Evidence(claim="C09", profile=PROFILE.profile, metric="points", status="measured", parts=tuple(drawn)),
             PROFILE,
+            PLUGIN,
         ).verdict
         for drawn in parts
     )
@@ -82,7 +83,7 @@ def test_transfer_that_follows_both_features_is_found_although_other_targets_are
     rng = np.random.default_rng(8)
     drawn = [transfer.measure("C08", planted_transfer(rng), PROFILE) for _ in range(30)]
     assert all(len(measured.missing) == 2 for measured in drawn)
-    found = Counter(decide(ENTRIES["C08"], measured, PROFILE).verdict for measured in drawn)
+    found = Counter(decide(ENTRIES["C08"], measured, PROFILE, PLUGIN).verdict for measured in drawn)
     assert found["partly reproduced"] / len(drawn) > 0.7
 
 

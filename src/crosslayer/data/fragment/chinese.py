@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from crosslayer.config import read_yaml
+from claimtrack.settings import read_yaml
 from crosslayer.data.fragment.meanings import HERE, Clause, Phrase
 from crosslayer.data.fragment.realise import ENTITY, Realiser, Token, Tokens, gap, parse
 

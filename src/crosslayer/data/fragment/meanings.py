@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
-from crosslayer.config import read_yaml
+from claimtrack.settings import read_yaml
 
 HERE = Path(__file__).parent
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from crosslayer.config import read_yaml
+from claimtrack.settings import read_yaml
 from crosslayer.data.fragment.meanings import HERE, Clause, Phrase, gender_of, genders, inventory
 from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, gap, leading, parse
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from babel import Locale
 
-from crosslayer.config import read_yaml
+from claimtrack.settings import read_yaml
 from crosslayer.data.fragment.meanings import HERE, Clause, Phrase, Sort, countries
 
 ENTITY: dict[Sort, str] = {"person": "PER", "place": "LOC", "organisation": "ORG"}

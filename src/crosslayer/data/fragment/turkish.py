@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from crosslayer.config import read_yaml
+from claimtrack.settings import read_yaml
 from crosslayer.data.fragment.meanings import HERE, Clause, Phrase, inventory
 from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, gap, parse
 

@@ -82,7 +82,7 @@ def simulate(claim: str, scenario: Scenario, design: Design, n: int) -> Rates:
     decisions: dict[str, Counter[str]] = defaultdict(Counter)
     samples = []
     for sample in sampler(scenario.truth, design, rng, n):
-        found = judge(_registry().entries[claim], _evidence(claim, sample), Simulated())
+        found = judge(_registry().entries[claim], _evidence(claim, sample), Simulated(), _registry().project)
         verdicts[found.verdict] += 1
         for task, decision in found.decisions.items():
             decisions[task][decision.decision] += 1

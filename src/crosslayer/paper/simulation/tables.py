@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from claimtrack.verdict import VERDICTS
-from claimtrack.wording import measure_title, task_title
+from claimtrack.wording import decided_title
+from crosslayer.paper.plugin import TITLES
 from crosslayer.paper.simulation.designs import Design
 from crosslayer.paper.simulation.rates import (
     MAX_FALSE_ALARMS,
@@ -19,7 +20,6 @@ from crosslayer.paper.simulation.rates import (
     standard_error,
 )
 from crosslayer.paper.simulation.scenarios import SCENARIOS, WITHOUT_SEEDS
-from crosslayer.tasks import TASKS
 
 N_SEARCHED = 400
 """Data sets of each number of seeds: a rate of 80 % to 2 points."""
@@ -101,11 +101,8 @@ def _needed(rates: Rates, share: Callable[[Rates], float]) -> str:
 
 def _decisions(rates: Rates) -> str:
     """``XNLI holds 2.5, refuted 30.1; NER ...``; what is missing to 100 is undecided."""
-    return "; ".join(f"{_title(task)} {_counted(counts, rates.n)}" for task, counts in rates.decisions.items())
-
-
-def _title(name: str) -> str:
-    return task_title(name) if name in TASKS else measure_title(name)
+    decisions = rates.decisions.items()
+    return "; ".join(f"{decided_title(task, TITLES)} {_counted(found, rates.n)}" for task, found in decisions)
 
 
 def _counted(counts: Counter[str], n: int) -> str:

@@ -1,0 +1,199 @@
+"""Verdict rules: what a rule is, what it may use, and the rules that every project has.
+
+Common to all rules: they read judged measurements by name; one without an interval, or with fewer than 3 seeds,
+is missing, not failed; where only such ones are left the claim is `inconclusive` (`claimtrack.verdict`). A claim
+about each of several tasks is decided task by task first (`claimtrack.decisions`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from math import inf
+from typing import TYPE_CHECKING, NamedTuple
+
+from claimtrack.decisions import LEVEL, Bounded, Decision, decide_each, is_above_zero, is_below_zero
+from claimtrack.evidence import Evidence, Measurement
+from claimtrack.statistics import MIN_SEEDS
+from claimtrack.wording import decisions_sentence, sentence
+
+if TYPE_CHECKING:
+    from claimtrack.registry import Claimed, Entry, Sign, VerdictName
+
+SMALLEST_EFFECT = 0.5
+"""Points; a difference below it is of no interest."""
+
+
+class Judgement(NamedTuple):
+    """A verdict, the sentence behind it, and the decision on each task where the claim is about several."""
+
+    verdict: VerdictName
+    because: str
+    decisions: Mapping[str, Decision] = {}
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a rule decides on.
+
+    Attributes:
+        entry: the claim.
+        evidence: what was measured.
+        rule: the rule itself, with its measures and thresholds.
+        titles: how names are shown (`claimtrack.plugin.Plugin`).
+    """
+
+    entry: Entry
+    evidence: Evidence
+    rule: Rule
+    titles: Mapping[str, str]
+
+    def measured(self, *measures: str) -> list[Measurement]:
+        """The judged measurements with a value, by default of all measures of the rule."""
+        judged = (part for measure in measures or self.rule.measures for part in self.evidence.judged(measure))
+        return [part for part in judged if part.estimate is not None]
+
+    def by_task(self, measure: str) -> dict[str, Measurement]:
+        """The measurements that can be tested, by task."""
+        parts = self.measured(measure)
+        return {part.task: part for part in parts if part.task is not None and part.interval is not None}
+
+    def sentence(self, parts: Iterable[Measurement], *, capital: bool = True) -> str:
+        """See `claimtrack.wording.sentence`."""
+        return sentence(parts, self.titles, capital=capital)
+
+    def judged_each(self, tasks: Mapping[str, list[Bounded]], about_size: bool, n_parts: int = 1) -> Judgement:
+        """The decision on each task and the verdict on all (`decide_each`), in words."""
+        each = decide_each(tasks, about_size, n_parts)
+        by_measure: dict[str, list[Measurement]] = {}
+        for bounded in chain(*tasks.values()):
+            by_measure.setdefault(bounded.part.measure, []).append(bounded.part)
+        shown = self.sentence(chain(*by_measure.values()))
+        because = f"{shown}; {decisions_sentence(each.decisions, self.titles)}."
+        return Judgement(each.verdict, because, each.decisions)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a verdict is reached.
+
+    Attributes:
+        judge: the rule itself.
+        measures: the measures it reads.
+        thresholds: its own numbers, beside `decisions.LEVEL` and `MIN_SEEDS`.
+        claimed: whether it reads, instead of ``measures``, every measure for which the registry claims something.
+        seedless: whether no seed need enter; ``n_seeds`` 0 is then fine.
+        lacks: what the ``claimed`` of an entry lacks for this rule; empty if nothing.
+    """
+
+    judge: Callable[[Case], Judgement]
+    measures: tuple[str, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    claimed: bool = False
+    seedless: bool = False
+    lacks: Callable[[Claimed], str] = lambda claimed: ""
+
+    @property
+    def decided_by(self) -> dict[str, float]:
+        """Every number that the rule compares with, by name; a seal holds them."""
+        common = {} if self.is_structural else {"level": LEVEL, "min_seeds": MIN_SEEDS}
+        return {**common, **self.thresholds}
+
+    @property
+    def is_structural(self) -> bool:
+        """Whether it reads checks instead of measurements."""
+        return not (self.measures or self.claimed)
+
+    def parts(self, entry: Entry, evidence: Evidence) -> list[Measurement]:
+        """The measurements with a value that it reads."""
+        if self.claimed:
+            valued = [part for part in evidence.parts if part.judged and part.estimate is not None]
+            return [part for part in valued if _is_claimed(part, entry)]
+        return Case(entry, evidence, self, {}).measured() if self.measures else []
+
+
+def has_p(parts: Iterable[Measurement]) -> bool:
+    """Whether there are measurements and all have a p value."""
+    parts = list(parts)
+    return bool(parts) and all(part.p_value is not None for part in parts)
+
+
+def significant(parts: Iterable[Measurement]) -> bool:
+    """Whether there are measurements and all have p < 0.05."""
+    parts = list(parts)
+    return bool(parts) and all(part.p_value is not None and part.p_value < LEVEL for part in parts)
+
+
+def has_sign(part: Measurement, sign: Sign) -> bool:
+    """Whether the interval lies wholly on that side of 0."""
+    return is_above_zero(part) if sign == "+" else is_below_zero(part)
+
+
+def _all_checks(case: Case) -> Judgement:
+    """Structural claims: every check passes."""
+    checks = case.evidence.checks
+    failed = [check for check in checks if not check.passed]
+    n = len(checks)
+    if not failed:
+        return Judgement("reproduced", f"{n} of {n} checks pass.")
+    first = failed[0]
+    found = f"{first.name}: expected {first.expected}, found {first.found}"
+    return Judgement("not reproduced", f"{n - len(failed)} of {n} checks pass; {found}.")
+
+
+def _as_claimed(case: Case) -> Judgement:
+    """Every interval lies inside the claimed range of its measure; refuted by one wholly outside.
+
+    All have to hold, so that several measures need no correction for `reproduced`; each can refute, so name few.
+    """
+    entry = case.entry
+    claimed = [part for part in case.evidence.parts if part.judged and _is_claimed(part, entry)]
+    held = [part for part in claimed if _holds(part, entry)]
+    because = f"{case.sentence(claimed)}; {_claimed_range(entry)}{len(held)} of {len(claimed)} as claimed."
+    named = {part.measure for part in claimed} >= set(entry.claimed.signs)
+    if named and len(held) == len(claimed):
+        return Judgement("reproduced", because)
+    refuted = any(_fails(part, entry) for part in claimed)
+    return Judgement("not reproduced" if refuted else "inconclusive", because)
+
+
+def _without_value(claimed: Claimed) -> str:
+    """`as_claimed` needs something that is claimed."""
+    return "" if claimed.signs or claimed.bounds != (-inf, inf) else "claimed.signs, claimed.low or claimed.high"
+
+
+COMMON: Mapping[str, Rule] = {
+    "all_checks": Rule(_all_checks),
+    "as_claimed": Rule(_as_claimed, claimed=True, lacks=_without_value),
+}
+"""The rules that every project has."""
+
+
+def _is_claimed(part: Measurement, entry: Entry) -> bool:
+    return entry.claimed.has_range(part.measure, part.unit)
+
+
+def _holds(part: Measurement, entry: Entry) -> bool:
+    """Whether the interval lies wholly inside what is claimed of the measure: a sign, else a range."""
+    if sign := entry.claimed.signs.get(part.measure):
+        return has_sign(part, sign)
+    low, high = entry.claimed.bounds
+    return part.interval is not None and low <= part.interval.low and part.interval.high <= high
+
+
+def _fails(part: Measurement, entry: Entry) -> bool:
+    """Whether it lies wholly outside."""
+    if sign := entry.claimed.signs.get(part.measure):
+        return has_sign(part, "-" if sign == "+" else "+")
+    low, high = entry.claimed.bounds
+    return part.interval is not None and not (part.interval.low <= high and part.interval.high >= low)
+
+
+def _claimed_range(entry: Entry) -> str:
+    low, high = entry.claimed.bounds
+    if (low, high) == (-inf, inf):
+        return ""
+    if inf in (-low, high):
+        return f"claimed: {f'at most {high:g}' if low == -inf else f'at least {low:g}'}; "
+    return f"claimed: {low:g} to {high:g}; "

@@ -1,0 +1,86 @@
+"""Settings of a run: a YAML file, checked by the model that the project's plugin names."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from claimtrack.errors import ConfigError
+from claimtrack.reading import Malformed, parse_yaml
+
+ACTIVE = Path("params.yaml")
+"""The settings of the present run."""
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML 1.2 file safely.
+
+    Raises:
+        ConfigError: the file is absent, not UTF-8 or no YAML that `parse_yaml` takes.
+    """
+    try:
+        return parse_yaml(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except Malformed as error:
+        place = "" if error.line is None else f", line {error.line}"
+        raise ConfigError(f"{path}{place} is not YAML: {error}") from None
+
+
+def check_settings(content: Any, model: type[ModelT], where: str) -> ModelT:
+    """Check the content of a settings file; ``where`` names it in errors.
+
+    Raises:
+        ConfigError: one line naming the file, the key and its neighbours.
+    """
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{where} holds no mapping of keys; start from one of the files in profiles/")
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        raise ConfigError(f"{where}: {describe(error, model)}") from None
+
+
+def load_settings(path: Path, model: type[ModelT]) -> ModelT:
+    """Read and check a settings file; errors as `read_yaml` and `check_settings`."""
+    return check_settings(read_yaml(path), model, str(path))
+
+
+def describe(error: ValidationError, model: type[BaseModel]) -> str:
+    """The first complaint of pydantic as one line with the dotted key; an unknown key before a missing one, since
+    the one is often the other misspelt."""
+    found = error.errors()
+    first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
+    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    if first["type"] == "extra_forbidden":
+        known = sorted(_fields_at(model, first["loc"][:-1]))
+        near = difflib.get_close_matches(str(first["loc"][-1]), known, n=3, cutoff=0.5)
+        return (
+            f"unknown key {key}; did you mean {', '.join(near)}?"
+            if near
+            else (f"unknown key {key}; known here: {', '.join(known)}")
+        )
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "missing":
+        return f"key {key} is missing"
+    if not key:
+        return message
+    return f"{key}: {message}" + ("" if first["type"] == "value_error" else f" (got {repr(first['input'])[:60]})")
+
+
+def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:
+    """Names of the fields of the section that ``loc`` leads to."""
+    for part in loc:
+        field = model.model_fields.get(str(part))
+        if field is None:
+            continue
+        candidates = [field.annotation, *getattr(field.annotation, "__args__", ())]
+        model = next((c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)), model)
+    return list(model.model_fields)

@@ -1,0 +1,140 @@
+"""What this paper offers claimtrack. Everything slow is imported where it is used."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import Evidence, Trial
+from claimtrack.plan import Planned, model_name
+from claimtrack.plugin import Plugin
+from claimtrack.settings import read_yaml
+from crosslayer.config import PROFILES, Profile, parse_profile
+from crosslayer.paper.conditions import CONDITIONS
+from crosslayer.paper.rules import RULES
+from crosslayer.tasks import TASKS
+
+if TYPE_CHECKING:
+    from crosslayer.predictions.records import Run, TrialRecord
+
+GRID = {"encoder", "tasks", "sweep", "intermediate", "fusion", "data"}
+"""The parts of a profile that decide its trials; the directory of the data is left out."""
+TITLES = {
+    **{str(task): found.title for task, found in TASKS.items()},
+    "ece": "ECE", "nll": "NLL", "upos": "UPOS", "english": "English",
+    "dev selected": "dev-selected", "cross fitted": "cross-fitted",
+}  # fmt: skip
+
+
+def measure(claim: str, folder: Path, profile: Profile) -> Evidence:
+    """The evidence of a claim from a run, present or recorded."""
+    found: Evidence = analysis_of(claim).measure(claim, open_run(folder), profile)
+    return found
+
+
+def analysis_of(claim: str) -> ModuleType:
+    """The module that measures a claim (``measure``) and draws its figures (``figures``).
+
+    Raises:
+        ClaimError: nothing measures it.
+    """
+    from crosslayer.paper import (
+        attention,
+        best_layers,
+        calibration,
+        complementarity,
+        equilibrium,
+        gains,
+        layers,
+        structure,
+    )
+
+    modules = {
+        "C01": layers, "C02": complementarity, "C03": equilibrium, "C05": gains, "C06": gains, "C07": best_layers,
+        "C08": layers, "C09": layers, "C13": attention, "Q01": calibration,
+        **dict.fromkeys(("C04", "C10", "C11", "C12", "C14", "C15", "C16", "C17"), structure),
+    }  # fmt: skip
+    if claim not in modules:
+        raise ClaimError(f"nothing measures {claim!r:.20}; measured are {', '.join(sorted(modules))}")
+    return modules[claim]
+
+
+def open_run(folder: Path) -> Run:
+    """A recorded run where the folder has a ``trials.json``, else the present results of a profile."""
+    from crosslayer.ledger.ledger import RecordedRun
+    from crosslayer.predictions.records import ResultsRun
+
+    return RecordedRun(folder) if _is_recorded(folder) else ResultsRun(folder)
+
+
+def records_of(folder: Path) -> list[TrialRecord]:
+    """The trials of a run that count; of a present run those that its manifests name."""
+    from crosslayer.predictions.records import read_manifest, read_record, read_records
+
+    if _is_recorded(folder):
+        return list(read_records(folder / "trials.json"))
+    manifests = sorted(folder.glob("trials/*/*/manifest.json"))
+    paths = [path.parent / key / "trial.json" for path in manifests for key in read_manifest(path)]
+    return [read_record(path) for path in paths if path.exists()]
+
+
+def trials(folder: Path) -> dict[str, Trial]:
+    """`records_of`, as claimtrack knows them, by key."""
+    return {record.key: as_trial(record, predictions_of(folder, record)) for record in records_of(folder)}
+
+
+def predictions_of(folder: Path, record: TrialRecord) -> Path:
+    """Where the predictions of a trial lie."""
+    from crosslayer.ledger.ledger import predictions_file
+
+    if _is_recorded(folder):
+        return folder / predictions_file(record.stage, record.task)
+    return folder / "trials" / record.stage / record.task / record.key / "predictions.parquet"
+
+
+def as_trial(record: TrialRecord, file: Path | None = None) -> Trial:
+    """A trial's record as claimtrack knows it."""
+    return Trial(
+        key=record.key, subject=record.task, model=record.model, seed=record.seed, arm=record.arm,
+        stage=record.stage, outcome=record.outcome, seal=record.seal, score=record.test_score, unit="points",
+        file=file,
+    )  # fmt: skip
+
+
+def _is_recorded(folder: Path) -> bool:
+    return (folder / "trials.json").exists()
+
+
+def planned(profile: Profile) -> Planned:
+    """The trials that a profile plans."""
+    from crosslayer.ledger.combining import planned_places
+    from crosslayer.ledger.ledger import without_paths
+
+    profile = without_paths(profile)
+    grid = profile.model_dump(mode="json", include=GRID)
+    grid["data"].pop("root")
+    seeds: dict[str, list[int]] = defaultdict(list)
+    for stage, task, model, _, arm, seed in planned_places(profile):
+        seeds[model_name(stage, task, model, arm)].append(seed)
+    return Planned(profile.profile, grid, seeds)
+
+
+def is_shipped(profile: Profile, folder: Path = PROFILES) -> bool:
+    """Whether a profile specifies what the file of its name does; where data lie and on what may differ."""
+    path = folder / f"{profile.profile}.yaml"
+    if not path.exists():
+        return False
+    content = read_yaml(path)
+    if profile.data.root is not None:
+        content["data"]["root"] = profile.data.root
+    shipped = parse_profile(content, str(path))
+    return shipped.model_dump(exclude={"compute"}) == profile.model_dump(exclude={"compute"})
+
+
+PLUGIN = Plugin(
+    name="crosslayer", settings=Profile, measure=measure, conditions=CONDITIONS, rules=RULES, trials=trials,
+    planned=planned, shipped=is_shipped, titles=TITLES,
+)  # fmt: skip
