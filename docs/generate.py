@@ -25,7 +25,9 @@ from pydantic import TypeAdapter
 from typer.models import ArgumentInfo, OptionInfo
 
 from claimtrack import registry
+from claimtrack.cli import app as claims_app
 from claimtrack.evidence import Evidence
+from claimtrack.pins import Pins
 from claimtrack.report.summary import summarise
 from claimtrack.results import load_recorded
 from claimtrack.verdict import Verdict
@@ -43,7 +45,6 @@ FIGURES = re.compile(
 )
 ATTRIBUTE = re.compile(r"^    (\w+(?:, \w+)*): (.*)$")
 Schema = Mapping[str, Any]
-RANGES = "by measure, and by task where it has tasks: `[low, high]`, or one number."
 
 PREDICTIONS = {
     "split": "`dev` (English only) or `test`",
@@ -159,7 +160,8 @@ def _capitalised(title: str) -> str:
 
 def cli_page() -> str:
     """The reference of the command line."""
-    sections = [command_section(name, callback) for name, callback in sorted(commands(app, "crosslayer"))]
+    found = [*commands(claims_app, "claimtrack"), *commands(app, "crosslayer")]
+    sections = [command_section(name, callback) for name, callback in sorted(found)]
     head = "# The command line\n\nAn error of the user's is one line on standard error and exit code 2.\n"
     return "\n".join([MADE, head, *sections])
 
@@ -228,8 +230,10 @@ def schemas_page() -> str:
             "# Schemas\n\nUnknown keys are errors. An error names the file, the key and its neighbours.\n",
             "## The profile\n\n`params.yaml` is the active one, `profiles/NAME.yaml` are the others.\n",
             *models(Profile.model_json_schema()),
-            "## The registry\n\n`claims/registry.yaml`. `crosslayer claims schema` prints this as JSON Schema.\n",
-            *models(registry_schema()),
+            "## The registry\n\n`claims/registry.yaml`. `claimtrack schema` prints this as JSON Schema.\n",
+            *models(registry.json_schema()),
+            "## The pins\n\n`claims/pins.yaml`, written by `claimtrack pin`.\n",
+            *models(Pins.model_json_schema()),
             "## The evidence\n\n`results/PROFILE/claims/ID/evidence.json`.\n",
             *models(Evidence.model_json_schema()),
             "## The verdicts\n\n`results/PROFILE/verdicts.json` is a list of these.\n",
@@ -243,16 +247,6 @@ def schemas_page() -> str:
             rows_as_table(("file", "content"), files),
         ]
     )
-
-
-def registry_schema() -> Schema:
-    """The schema of the registry with the expected ranges of a run as a model of their own."""
-    schema = registry.json_schema()
-    expected = schema["$defs"]["Entry"]["properties"]["expected"]
-    words = f"{inspect.getdoc(registry.Expected)}\n    ranges: {RANGES}"
-    schema["$defs"]["Expected"] = {**expected["items"], "title": "Expected", "description": words}
-    expected["items"] = {"$ref": "#/$defs/Expected"}
-    return schema
 
 
 def column_row(field: pa.Field) -> tuple[str, ...]:

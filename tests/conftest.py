@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,3 +25,22 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 def clone(undisturbed: Undisturbed) -> Path:
     """A clone in which the pipeline has run; tests leave it as it was."""
     return undisturbed.folder
+
+
+@pytest.fixture
+def command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[[str, Callable[[], None]], Callable[..., tuple[int, str, str]]]:
+    """Run a command line in this process: exit code, standard output, standard error."""
+
+    def program(name: str, main: Callable[[], None]) -> Callable[..., tuple[int, str, str]]:
+        def run(*arguments: str) -> tuple[int, str, str]:
+            monkeypatch.setattr(sys, "argv", [name, *arguments])
+            with pytest.raises(SystemExit) as ended:
+                main()
+            out, err = capsys.readouterr()
+            return int(ended.value.code or 0), out, err
+
+        return run
+
+    return program

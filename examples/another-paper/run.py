@@ -3,7 +3,7 @@
 python run.py                        the profile quick
 python run.py --profile full
 python run.py --notebooks            each claim in an executed notebook, as the stages of crosslayer do
-python run.py --pin REASON           writes expected ranges and verdicts into registry.yaml
+python run.py --pin REASON           writes expected ranges and verdicts into pins.yaml
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from claimtrack.errors import CrosslayerError
 from claimtrack.evidence import write_evidence
 from claimtrack.export import to_jsonld
 from claimtrack.notebook import run_notebook
-from claimtrack.pins import pin
+from claimtrack.pins import PinnedRun, load_pins, pin
 from claimtrack.registry import Registry, load_registry
 from claimtrack.results import FRESH, Place, RunResults, load, table
 
-REGISTRY, CHANGELOG = Path("registry.yaml"), Path("CHANGELOG.md")
+REGISTRY, PINS = Path("registry.yaml"), Path("pins.yaml")
 
 
 def main() -> int:
@@ -53,22 +53,22 @@ def run(profile: Path, notebooks: bool, reason: str | None) -> int:
         else:
             folder.mkdir(parents=True, exist_ok=True)
             write_evidence(measure(claim, place.folder, setting), folder)
-    results = load(place, registry)
+    results = load(place, registry, pins=PINS)
     (place.folder / "verdicts.jsonld").write_text(to_jsonld(registry, [results]), encoding="utf-8")
     print("\n".join(table(results, registry.project.titles)))
     if reason is not None:
-        print("\n".join(pin(REGISTRY, results, reason, CHANGELOG)))
+        print("\n".join(pin(results, reason, PINS)))
         return 0
-    return check(place, registry, results)
+    return check(place, registry, results, load_pins(PINS).of(setting.profile, None))
 
 
-def check(place: Place[Setting], registry: Registry, results: RunResults[Setting]) -> int:
+def check(place: Place[Setting], registry: Registry, results: RunResults[Setting], pinned: PinnedRun) -> int:
     """Print what is not as pinned; 1 where there is anything."""
     problems = []
     for claim, evidence in results.evidence.items():
         entry = registry.entry(claim)
-        problems += expected_problems(entry, evidence, place) + verdict_problems(
-            entry, evidence, place, registry.project
+        problems += expected_problems(entry, evidence, place, pinned) + verdict_problems(
+            entry, evidence, place, registry.project, pinned
         )
     print("\n".join(problems) or "Values and verdicts are as pinned.")
     return int(bool(problems))

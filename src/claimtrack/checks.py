@@ -5,18 +5,99 @@ A claim that fails to reproduce passes them all, if its evidence is sound and it
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, read_evidence
+from claimtrack.pins import CHECKS_MEASURE, PINS, Expected, PinnedRun, Pins, load_pins
 from claimtrack.plugin import Plugin, Setting
-from claimtrack.registry import Entry, Expected, Registry
-from claimtrack.results import Place
+from claimtrack.registry import REGISTRY, Entry, Registry, load_registry
+from claimtrack.results import LEDGER, RESULTS, Place, fresh_place, not_due, places
+from claimtrack.seal import SEALS, Seal, read_seals, seal_problems, sealed_claims
+from claimtrack.settings import ACTIVE, load_settings
 from claimtrack.verdict import judge
 
 RECORDED_TOLERANCE = 1e-9
-CHECKS_MEASURE = "checks"
-"""The measure under which the share of passed checks is expected."""
+
+
+@dataclass(frozen=True)
+class Suite:
+    """All checks of a project; ``folder`` is that above ``claims/``."""
+
+    folder: Path
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Its claims."""
+        return load_registry(self.folder / REGISTRY)
+
+    @cached_property
+    def fresh(self) -> Place:
+        """The present run."""
+        settings: Any = load_settings(self.folder / ACTIVE, self.registry.project.settings)
+        return fresh_place(settings, self.folder / RESULTS)
+
+    @cached_property
+    def places(self) -> list[Place]:
+        """The present run, if there is one, and every recorded run."""
+        where = self.folder / RESULTS, self.folder / LEDGER
+        return places(self.fresh.profile, self.registry.project, *where)
+
+    @cached_property
+    def pins(self) -> Pins:
+        """What is pinned."""
+        return load_pins(self.folder / PINS)
+
+    @cached_property
+    def seals(self) -> tuple[Seal, ...]:
+        """All seals."""
+        return read_seals(self.folder / SEALS)
+
+    def pinned(self, place: Place) -> PinnedRun:
+        """What is pinned of a run."""
+        return self.pins.of(place.profile.profile, place.run)
+
+    @cached_property
+    def broken_seals(self) -> dict[str, str]:
+        """By claim, what decides it and is not as sealed."""
+        claims = sealed_claims(self.registry, self.registry.project.all_rules)
+        return seal_problems(claims, self.seals[-1]) if self.seals else {}
+
+    def unpinned(self, place: Place) -> str:
+        """See `unpinned`."""
+        return unpinned(place, self.registry.project, self.pinned(place), self.seals, self.folder)
+
+    def evidence(self, place: Place, claim: str) -> list[str]:
+        """Whether the evidence is sound, and of the present trials."""
+        problems = evidence_problems(place, self.registry.entry(claim))
+        if problems or place.run is not None:
+            return problems
+        return key_problems(read_evidence(place.evidence_path(claim)), self.registry.project.trials(place.folder))
+
+    def expected(self, place: Place, claim: str) -> list[str]:
+        """See `expected_problems`."""
+        evidence = read_evidence(place.evidence_path(claim))
+        return expected_problems(self.registry.entry(claim), evidence, place, self.pinned(place))
+
+    def verdict(self, place: Place, claim: str) -> list[str]:
+        """See `verdict_problems`."""
+        evidence = read_evidence(place.evidence_path(claim))
+        entry, plugin = self.registry.entry(claim), self.registry.project
+        return verdict_problems(entry, evidence, place, plugin, self.pinned(place))
+
+    def problems(self) -> Iterator[str]:
+        """Every complaint, one line each."""
+        for place in self.places:
+            for claim in place.profile.claims:
+                found = self.evidence(place, claim)
+                if not found and not self.unpinned(place):
+                    found = [*self.expected(place, claim), *self.verdict(place, claim)]
+                yield from (f"{place.name}: {line}" for line in found)
+        yield from self.broken_seals.values()
 
 
 def evidence_problems(place: Place[Setting], entry: Entry) -> list[str]:
@@ -46,37 +127,51 @@ def key_problems(evidence: Evidence, present: Collection[str]) -> list[str]:
     ]
 
 
-def expected_problems(entry: Entry, evidence: Evidence, place: Place[Setting]) -> list[str]:
+def expected_problems(entry: Entry, evidence: Evidence, place: Place[Setting], pinned: PinnedRun) -> list[str]:
     """Whether every pinned range has its value inside, and a recorded run no judged value without a range."""
-    ranges = entry.expectations(place.profile.profile, place.run)
+    ranges = pinned.expected(entry.id)
     problems = [problem for item in ranges if (problem := _range_problem(item, evidence))]
     if place.run is not None:
-        pinned = {(item.measure, item.task) for item in ranges}
-        new = [key for key in _values(evidence) if key not in pinned]
+        known = {(item.measure, item.task) for item in ranges}
+        new = [key for key in _values(evidence) if key not in known]
         problems += [f"{_label(key)} has no pinned value; {pin_command(place)}" for key in new]
     return [f"{entry.id}: {problem}" for problem in problems]
 
 
-def verdict_problems(entry: Entry, evidence: Evidence | None, place: Place[Setting], plugin: Plugin) -> list[str]:
+def verdict_problems(
+    entry: Entry, evidence: Evidence | None, place: Place[Setting], plugin: Plugin, pinned: PinnedRun
+) -> list[str]:
     """Whether the verdict is pinned, and is the pinned one."""
-    pin = entry.pin(place.profile.profile, place.run)
+    claim = pinned.claims.get(entry.id)
     verdict, because, _ = judge(entry, evidence, place.profile, plugin)
-    if pin is None:
+    if claim is None:
         return [f"{entry.id}: no verdict is pinned for {_run_label(place)}; {pin_command(place)}"]
-    if pin.verdict == verdict:
+    if claim.verdict == verdict:
         return []
-    return [f"{entry.id}: verdict is {verdict!r}, pinned is {pin.verdict!r}: {because}"]
+    return [f"{entry.id}: verdict is {verdict!r}, pinned is {claim.verdict!r}: {because}"]
 
 
-def is_pinned(registry: Registry, place: Place[Setting]) -> bool:
-    """Whether any verdict of the run is pinned."""
-    return any(entry.pin(place.profile.profile, place.run) for entry in registry.entries.values())
+def unpinned(
+    place: Place[Setting], plugin: Plugin, pinned: PinnedRun, seals: Sequence[Seal], project: Path
+) -> str:
+    """Why a run is not compared with pins; empty if it is.
+
+    Its sealed plan is not due, nobody has pinned it, or its settings are not those of the file of their name.
+    """
+    if withheld := not_due(place, plugin.trials(place.folder), seals):
+        return withheld
+    if place.run is not None:
+        return ""
+    profile = place.profile.profile
+    if not plugin.shipped(place.profile, project):
+        return f"no pin for this specification: params.yaml differs from profiles/{profile}.yaml"
+    return "" if pinned.claims else f"profile {profile} is not pinned yet; {pin_command(place)}"
 
 
 def pin_command(place: Place[Setting]) -> str:
     """What to do when a pin is missing."""
     run = "" if place.run is None else f" --run {place.run}"
-    return f"run `crosslayer claims pin{run} --reason TEXT`"
+    return f"run `claimtrack pin{run} --reason TEXT`"
 
 
 def _range_problem(item: Expected, evidence: Evidence) -> str | None:

@@ -1,15 +1,17 @@
-"""``crosslayer claims``: the registry of claims and what became of them."""
+"""The command line: ``claimtrack --help``. It works in any folder of a project with ``claims/registry.yaml``."""
 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claimtrack.errors import ClaimError
+from claimtrack.errors import ClaimError, CrosslayerError, fail
 from claimtrack.files import write_text
 from claimtrack.report.text import visible
 from claimtrack.settings import ACTIVE, load_settings
@@ -20,8 +22,20 @@ if TYPE_CHECKING:
     from claimtrack.results import RunResults
     from claimtrack.seal import SealedClaim
 
-app = typer.Typer(no_args_is_help=True, help="The registry of claims and what became of them.")
-CHANGELOG = Path("CHANGELOG.md")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The claims of a paper, and what became of them."
+)
+
+
+def main() -> None:
+    """Run the command line; an error of the user's is one line and exit code 2."""
+    try:
+        app()
+    except (CrosslayerError, OSError) as error:
+        fail(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
 
 
 @app.command("list")
@@ -65,6 +79,21 @@ def show_claim(claim: str) -> None:
         typer.echo(visible(f"  {literature_line(item)}"))
 
 
+@app.command("why")
+def why(
+    claim: str,
+    subject: Annotated[str | None, typer.Option(help="Only numbers and trials of this task.")] = None,
+    run: Annotated[str | None, typer.Option(help="A recorded run; the present one by default.")] = None,
+) -> None:
+    """The way from a verdict to the numbers behind it, and to the trials that they rest on."""
+    from claimtrack.why import ways
+
+    registry = _project()
+    registry.entry(claim)
+    for line in ways(_run(registry, run), claim, registry.project, subject):
+        typer.echo(visible(line))
+
+
 @app.command("diff")
 def diff(
     one: Annotated[str, typer.Argument(help="A recorded run, or fresh.")],
@@ -98,13 +127,25 @@ def pin_claims(
 ) -> None:
     """Write down what a run gives now as what `pytest claims/` expects."""
     from claimtrack.pins import pin
-    from claimtrack.registry import REGISTRY, load_registry
-    from claimtrack.results import LEDGER, load_fresh, load_recorded
 
-    registry = load_registry()
-    results = load_fresh(_active(registry), registry) if run is None else load_recorded(LEDGER / run, registry)
-    for line in pin(REGISTRY, results, reason, CHANGELOG):
+    registry = _project()
+    for line in pin(_run(registry, run), reason):
         typer.echo(line)
+
+
+@app.command("check")
+def check_claims() -> None:
+    """Whether evidence is sound and values, verdicts and seals are as pinned; exit code 1 if not.
+
+    `pytest claims/` checks the same, one test each.
+    """
+    from claimtrack.checks import Suite
+
+    _project()
+    problems = list(Suite(Path()).problems())
+    for line in problems:
+        typer.echo(visible(line))
+    raise typer.Exit(1 if problems else 0)
 
 
 @app.command("seal")
@@ -127,7 +168,6 @@ def seal_claims(
 ) -> None:
     """Write down what decides each claim, before trials are trained; later changes then show."""
     from claimtrack.plan import judged_at
-    from claimtrack.registry import load_registry
     from claimtrack.runlog import revision
     from claimtrack.seal import add_seal, sealed_claims
 
@@ -136,7 +176,7 @@ def seal_claims(
     when = judged_at(judged_at_seeds, or_date, at_least_seeds)
     if plan != (when is not None) or (check and plan):
         raise ClaimError("--plan needs --judged-at-seeds or --or-date, and these need --plan; --check takes none")
-    registry = load_registry()
+    registry = _project()
     claims = sealed_claims(registry, registry.project.all_rules)
     if reason is None:
         problems = _broken_seals(claims, registry)
@@ -185,26 +225,6 @@ def export(
     typer.echo(FORMATS[form](*_loaded()), nl=False)
 
 
-@app.command("simulate")
-def simulate(
-    data_sets: Annotated[int, typer.Option(min=1, help="Made-up data sets of each truth.")] = 4000,
-    design: Annotated[str, typer.Option(help="planned, or recorded: that of xtreme-pilot.")] = "planned",
-) -> None:
-    """What each rule decides on made-up measurements whose truth is known, as Markdown."""
-    from claimtrack.progress import Progress
-    from claimtrack.results import LEDGER
-    from crosslayer.paper import simulation
-
-    if design not in ("planned", "recorded"):
-        raise ClaimError(f"unknown design {design!r:.40}; use planned or recorded")
-    found = (
-        simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-pilot" / "claims")
-    )
-    with Progress("simulate", simulation.n_scenarios()) as progress:
-        tables = simulation.all_tables(found, data_sets, progress.advance)
-    typer.echo(simulation.to_markdown(tables), nl=False)
-
-
 @app.command("schema")
 def schema() -> None:
     """The JSON Schema of claims/registry.yaml, for editors."""
@@ -213,17 +233,40 @@ def schema() -> None:
     typer.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
 
 
+def _project() -> Registry:
+    """The registry of the project around the working directory, which becomes its folder."""
+    from claimtrack.registry import REGISTRY, load_registry
+
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / REGISTRY).is_file():
+            os.chdir(folder)
+            return load_registry()
+    raise ClaimError(f"neither this folder nor one above it has {REGISTRY}; make one with `claimtrack import`")
+
+
 def _active(registry: Registry) -> Any:
     """The settings of the present run."""
     return load_settings(ACTIVE, registry.project.settings)
 
 
 def _loaded() -> tuple[Registry, list[RunResults]]:
-    from claimtrack.registry import load_registry
     from claimtrack.results import load_all
 
-    registry = load_registry()
+    registry = _project()
     return registry, load_all(_active(registry), registry)
+
+
+def _run(registry: Registry, name: str | None) -> RunResults:
+    """The present run, or a recorded one by name."""
+    from claimtrack.results import LEDGER, load_fresh, load_recorded
+
+    if name is None:
+        return load_fresh(_active(registry), registry)
+    known = sorted(path.parent.name for path in LEDGER.glob("[!.]*/profile.yaml"))
+    if name not in known:
+        raise ClaimError(f"there is no recorded run {name!r:.60}; there are {', '.join(known) or 'none'}")
+    return load_recorded(LEDGER / name, registry)
 
 
 def _broken_seals(claims: Mapping[str, SealedClaim], registry: Registry) -> list[str]:

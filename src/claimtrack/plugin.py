@@ -55,8 +55,8 @@ class Plugin:
         rules: the project's verdict rules, beside `claimtrack.rules.COMMON`.
         trials: from the folder of a run to its trials that count, by key.
         planned: from settings to the trials that they plan, for a sealed plan; ``None`` where nothing is planned.
-        shipped: whether settings specify what the file of their name in ``profiles/`` does, whatever machine they
-            run on; only such a run is compared with its pins.
+        shipped: whether settings specify what the file of their name in the project's ``profiles/`` does, whatever
+            machine they run on; only such a run is compared with its pins.
         titles: how names are shown, for example ``{"xnli": "XNLI"}``: values of dimensions, words of measures.
         sections: the project's own sections of the report.
     """
@@ -68,7 +68,7 @@ class Plugin:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     trials: Callable[[Path], Mapping[str, Trial]] = lambda folder: {}
     planned: Callable[[Any], Planned] | None = None
-    shipped: Callable[[Any], bool] = lambda settings: True
+    shipped: Callable[[Any, Path], bool] = lambda settings, project: True
     titles: Mapping[str, str] = field(default_factory=dict)
     sections: Sequence[Any] = ()
 

@@ -1,4 +1,4 @@
-"""The registry: what each claim says, where it comes from, how it is judged and what is expected of it.
+"""The registry: what each claim says, where it comes from, and how it is judged.
 
 ``claims/registry.yaml`` is YAML 1.2, read safely. Its texts are data: they are kept as they are and never
 interpreted.
@@ -38,7 +38,6 @@ VerdictName = Literal[
 ]  # fmt: skip
 RelevanceValue = Literal["direct", "indirect", "none"]
 Direction = Literal["supports", "contradicts", "partly", "context"]
-Basis = Literal["paper", "literature", "pilot", "recorded"]
 Sign = Literal["+", "-"]
 Line = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\r\n]*$")]
 Text = Annotated[str, StringConstraints(min_length=1)]
@@ -107,47 +106,6 @@ class Claimed(Record):
         """Whether a sign of the measure is claimed, or a range in its unit."""
         bounded = self.low is not None or self.high is not None
         return measure in self.signs or (bounded and self.unit == unit)
-
-
-class Expected(Record):
-    """The range that one measure should fall into in one run.
-
-    Attributes:
-        profile, run: the run; ``run`` is ``None`` for a present run of the profile.
-        measure, task: names of the `Measurement`; ``checks`` is the share of checks passed.
-        low, high: the range, in the part's unit.
-        basis, reason: where the range comes from, and why it is as wide as it is.
-    """
-
-    profile: Line
-    run: Line | None = None
-    measure: Line
-    task: str | None = None
-    low: float
-    high: float
-    basis: Basis
-    reason: Line
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Expected:
-        if self.low > self.high:
-            raise ValueError(f"expected low {self.low} lies above high {self.high}")
-        return self
-
-
-class Pin(Record):
-    """The verdict that a run is known to give.
-
-    Attributes:
-        profile, run: the run; ``run`` is ``None`` for a present run of the profile.
-        verdict: what it gave when it was pinned.
-        reason: why that is what it should give.
-    """
-
-    profile: Line
-    run: Line | None = None
-    verdict: VerdictName
-    reason: Line
 
 
 class Relevance(Record):
@@ -224,7 +182,6 @@ class Entry(Record):
         metric: name and version of the main metric.
         rule: the verdict rule, one of `claimtrack.rules.COMMON` or of the plugin.
         claimed: the paper's value, for the verdict.
-        expected, pins: ranges and verdicts that runs should give, written by ``crosslayer claims pin``.
         relevance: looked through in order, the first condition that holds counts.
         relevant_to: what a verdict is evidence about.
         literature: what others report.
@@ -248,20 +205,9 @@ class Entry(Record):
     rule: Line
     parameters: dict[str, str | int | float | bool] = {}
     claimed: Claimed = Claimed()
-    expected: list[Expected] = []
-    pins: list[Pin] = []
     relevance: list[Relevance]
     relevant_to: Line = THE_PAPER
     literature: list[Literature] = []
-
-    @field_validator("expected", mode="before")
-    @classmethod
-    def _flat(cls, value: Any) -> Any:
-        """One record a range from one record a run: ``ranges: {measure: range or {task: range}}``, a range
-        being ``[low, high]`` or one number."""
-        if not isinstance(value, list):
-            return value
-        return [record for item in value for record in _ranges_of(item)]
 
     @field_validator("relevance")
     @classmethod
@@ -269,14 +215,6 @@ class Entry(Record):
         if not value or value[-1].when != "any":
             raise ValueError("the last one must be for `any`, so that every profile has an answer")
         return value
-
-    def pin(self, profile: str, run: str | None) -> Pin | None:
-        """The pin of a run, if there is one."""
-        return next((pin for pin in self.pins if (pin.profile, pin.run) == (profile, run)), None)
-
-    def expectations(self, profile: str, run: str | None) -> list[Expected]:
-        """The expected ranges of a run."""
-        return [item for item in self.expected if (item.profile, item.run) == (profile, run)]
 
 
 class Registry(Record):
@@ -371,20 +309,11 @@ def _unknown_names(registry: Registry) -> Iterator[tuple[tuple[str | int, ...], 
 
 
 def json_schema() -> dict[str, Any]:
-    """The JSON Schema of the registry as it is written: entries without ids, expected ranges one record a run."""
+    """The JSON Schema of the registry as it is written: entries without ids."""
     schema = Registry.model_json_schema()
-    entry, expected = schema["$defs"]["Entry"], schema["$defs"].pop("Expected")
+    entry = schema["$defs"]["Entry"]
     del entry["properties"]["id"]
     entry["required"].remove("id")
-    pair = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}
-    one = {"anyOf": [{"type": "number"}, pair]}
-    by_task = {"type": "object", "additionalProperties": one}
-    ranges = {"type": "object", "additionalProperties": {"anyOf": [*one["anyOf"], by_task]}}
-    kept = {name: expected["properties"][name] for name in ("profile", "run", "basis", "reason")}
-    entry["properties"]["expected"]["items"] = {
-        "type": "object", "additionalProperties": False, "properties": {**kept, "ranges": ranges},
-        "required": ["profile", "basis", "reason", "ranges"],
-    }  # fmt: skip
     return schema
 
 
@@ -412,17 +341,3 @@ def line_of(text: str, loc: tuple[int | str, ...]) -> int:
             break
         line, node = found[0].start_mark.line, found[1]
     return line + 1
-
-
-def _ranges_of(item: Any) -> list[Any]:
-    """The flat records of one run; an ill-formed pair is passed on for the schema to complain about."""
-    if not isinstance(item, Mapping) or not isinstance(item.get("ranges"), Mapping):
-        raise ValueError("each item needs the key ranges with {measure: [low, high] or {task: [low, high]}}")
-    shared = {key: value for key, value in item.items() if key != "ranges"}
-    flat = []
-    for measure, value in item["ranges"].items():
-        by_task = value if isinstance(value, Mapping) else {None: value}
-        for task, pair in by_task.items():
-            low, high = pair if isinstance(pair, list) and len(pair) == 2 else (pair, pair)
-            flat.append({**shared, "measure": measure, "task": task, "low": low, "high": high})
-    return flat

@@ -11,6 +11,7 @@ from typing import Any, Generic
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Trial, read_evidence
+from claimtrack.pins import PINS, PinnedRun, load_pins
 from claimtrack.plan import counts_only
 from claimtrack.plugin import Plugin, Setting, SettingT
 from claimtrack.reading import Malformed, parse_json
@@ -60,6 +61,7 @@ class RunResults(Generic[SettingT]):
         evidence: by claim id, as far as there is some.
         verdicts: of every claim of the registry, in its order.
         info: ``run.json`` (revision, hardware, versions, seconds); empty if absent.
+        pinned: what it should give.
     """
 
     name: str
@@ -69,6 +71,12 @@ class RunResults(Generic[SettingT]):
     evidence: dict[str, Evidence]
     verdicts: dict[str, Verdict]
     info: dict[str, Any]
+    pinned: PinnedRun | None = None
+
+    @property
+    def run(self) -> str | None:
+        """As `Place.run`."""
+        return None if self.name == FRESH else self.name
 
 
 def load_all(
@@ -97,13 +105,15 @@ def load_recorded(folder: Path, registry: Registry) -> RunResults:
     return load(recorded_place(folder, registry.project), registry)
 
 
-def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> RunResults[SettingT]:
+def load(
+    place: Place[SettingT], registry: Registry, seals: Path = SEALS, pins: Path = PINS
+) -> RunResults[SettingT]:
     """Read the evidence of a run and decide on every claim; nothing of either while a sealed plan is not due.
 
     Args:
         place: where the run lies.
         registry: whose claims are decided.
-        seals: the file of seals.
+        seals, pins: the files of seals and of pins.
 
     Raises:
         ClaimError, ResultsError: a file is damaged.
@@ -130,7 +140,8 @@ def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> Run
     }
     title = f"present run of {place.profile.profile}" if place.run is None else str(info.get("title", place.name))
     title = f"{title}; {withheld}" if withheld else title
-    return RunResults(place.name, title, place.profile, place.folder, evidence, verdicts, info)
+    pinned = load_pins(pins).of(place.profile.profile, place.run)
+    return RunResults(place.name, title, place.profile, place.folder, evidence, verdicts, info, pinned)
 
 
 def not_due(place: Place[Setting], trials: Mapping[str, Trial], seals: Sequence[Seal]) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from claimtrack.rules import Rule
 
 SEALS = Path("claims/seals.json")
-SEAL_AGAIN = "run `crosslayer claims seal --reason TEXT`"
+SEAL_AGAIN = "run `claimtrack seal --reason TEXT`"
 
 
 class SealedClaim(Hashed):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claimtrack.cli import app as claims_app
 from claimtrack.errors import ConfigError, CrosslayerError, fail
 from claimtrack.files import write_text
 from claimtrack.settings import ACTIVE, read_yaml
@@ -24,7 +23,6 @@ profile_app = typer.Typer(no_args_is_help=True, help="The settings of a run.")
 sweep_app = typer.Typer(no_args_is_help=True, help="Train on machines without the project.")
 app.add_typer(profile_app, name="profile")
 app.add_typer(sweep_app, name="sweep")
-app.add_typer(claims_app, name="claims")
 
 
 def main() -> None:
@@ -196,7 +194,7 @@ def record_run(
     else:
         check_current(profile, results)
         folder = record(name, title, profile, registry, results, scored=scored)
-    typer.echo(f"recorded in {folder}; pin it with: crosslayer claims pin --run {name} --reason TEXT")
+    typer.echo(f"recorded in {folder}; pin it with: claimtrack pin --run {name} --reason TEXT")
 
 
 def _parts_of_grid(names: list[str], *, extend: bool) -> list[tuple[Stage, TaskName]]:
@@ -208,6 +206,26 @@ def _parts_of_grid(names: list[str], *, extend: bool) -> list[tuple[Stage, TaskN
     if wrong := [name for name in names if name not in parts or not extend]:
         raise ConfigError(f"--replace {wrong[0]!r:.40} goes with --extend and is one of {', '.join(parts)}")
     return [parts[name] for name in names]
+
+
+@app.command("simulate")
+def simulate(
+    data_sets: Annotated[int, typer.Option(min=1, help="Made-up data sets of each truth.")] = 4000,
+    design: Annotated[str, typer.Option(help="planned, or recorded: that of xtreme-pilot.")] = "planned",
+) -> None:
+    """What each rule decides on made-up measurements whose truth is known, as Markdown."""
+    from claimtrack.progress import Progress
+    from claimtrack.results import LEDGER
+    from crosslayer.paper import simulation
+
+    if design not in ("planned", "recorded"):
+        raise ConfigError(f"unknown design {design!r:.40}; use planned or recorded")
+    found = (
+        simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-pilot" / "claims")
+    )
+    with Progress("simulate", simulation.n_scenarios()) as progress:
+        tables = simulation.all_tables(found, data_sets, progress.advance)
+    typer.echo(simulation.to_markdown(tables), nl=False)
 
 
 @app.command("crate")

@@ -23,7 +23,7 @@ from claimtrack.checks import (
 )  # fmt: skip
 from claimtrack.errors import ClaimError, ConfigError, ResultsError
 from claimtrack.evidence import Check, Evidence, Interval, Measurement, read_evidence, write_evidence
-from claimtrack.pins import pin, prediction_range, round_trip
+from claimtrack.pins import PinnedRun, load_pins, pin, prediction_range
 from claimtrack.registry import Direction, Literature, Registry, load_registry
 from claimtrack.results import (
     Place,
@@ -121,15 +121,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def unpinned() -> str:
-    """The project's registry as it was before anything was pinned."""
-    text = (ROOT / "claims" / "registry.yaml").read_text(encoding="utf-8")
-    return re.sub(r"^    (expected|pins):\n(?:      .*\n)+", r"    \1: []\n", text, flags=re.MULTILINE)
-
-
 def three_entries() -> str:
-    """The project's registry without pins, cut to three claims for speed."""
-    head, *entries = re.split(r"^(?=  [CQ]\d\d:$)", unpinned(), flags=re.MULTILINE)
+    """The project's registry, cut to three claims for speed."""
+    text = (ROOT / "claims" / "registry.yaml").read_text(encoding="utf-8")
+    head, *entries = re.split(r"^(?=  [CQ]\d\d:$)", text, flags=re.MULTILINE)
     return head + "".join(entry for entry in entries if entry[2:5] in ("C05", "C09", "C17")).rstrip() + "\n"
 
 
@@ -152,9 +147,16 @@ def registry_of(root: Path) -> Registry:
     return load_registry(root / "claims" / "registry.yaml")
 
 
+def pins_of(root: Path) -> Path:
+    return root / "claims" / "pins.yaml"
+
+
 def pin_place(root: Path, place: Place, reason: str = "a first look") -> tuple[str, ...]:
-    path = root / "claims" / "registry.yaml"
-    return pin(path, load(place, load_registry(path)), reason, root / "CHANGELOG.md")
+    return pin(load(place, registry_of(root), pins=pins_of(root)), reason, pins_of(root))
+
+
+def pinned(root: Path, place: Place) -> PinnedRun:
+    return load_pins(pins_of(root)).of(place.profile.profile, place.run)
 
 
 def respan(record: Evidence, low: float, high: float) -> Evidence:
@@ -181,8 +183,8 @@ def test_sound_evidence_has_no_problems(root: Path, fresh: Place, recorded: Plac
         for claim in ("C05", "C09", "C17"):
             entry, record = registry.entry(claim), read_evidence(place.evidence_path(claim))
             assert evidence_problems(place, entry) == []
-            assert expected_problems(entry, record, place) == []
-            assert verdict_problems(entry, record, place, PLUGIN) == []
+            assert expected_problems(entry, record, place, pinned(root, place)) == []
+            assert verdict_problems(entry, record, place, PLUGIN, pinned(root, place)) == []
             if place is fresh:
                 assert key_problems(record, PLUGIN.trials(place.folder)) == []
 
@@ -230,7 +232,7 @@ def test_a_value_out_of_its_range(root: Path, fresh: Place, recorded: Place) -> 
     (low, high), record = prediction_range(gains().parts[0], 2), gains()
 
     def problems(place: Place, value: float | None) -> list[str]:
-        return expected_problems(entry, reestimate(record, 0, value), place)
+        return expected_problems(entry, reestimate(record, 0, value), place, pinned(root, place))
 
     assert problems(fresh, low + 0.01) == problems(fresh, high - 0.01) == []
     assert re.match(r"C05: dev_selected_gain pos is 5, expected .* \(pilot: ", problems(fresh, 5.0)[0])
@@ -246,11 +248,11 @@ def test_a_recorded_value_without_a_pin_and_a_failed_check(root: Path, fresh: Pl
     registry = registry_of(root)
     extra = Measurement(measure="new", estimate=1.0, unit="points", n_seeds=3, judged=True)
     record = gains("first", parts=(*gains().parts, extra))
-    (problem,) = expected_problems(registry.entry("C05"), record, recorded)
-    assert problem == "C05: new has no pinned value; run `crosslayer claims pin --run first --reason TEXT`"
+    (problem,) = expected_problems(registry.entry("C05"), record, recorded, pinned(root, recorded))
+    assert problem == "C05: new has no pinned value; run `claimtrack pin --run first --reason TEXT`"
     check = Check(name="branches", passed=False, expected="2", found="3")
     broken = evidence("fresh", claim="C17", metric="structural_checks_v1", checks=(check,))
-    (problem,) = expected_problems(registry.entry("C17"), broken, fresh)
+    (problem,) = expected_problems(registry.entry("C17"), broken, fresh, pinned(root, fresh))
     assert problem.startswith("C17: checks is 0, expected 1 (paper: ")
 
 
@@ -258,27 +260,27 @@ def test_another_verdict_than_the_pinned_one_and_none_pinned(root: Path, fresh: 
     pin_place(root, fresh)
     entry = registry_of(root).entry("C05")
     other = respan(gains(), -0.8, 0.4)
-    (problem,) = verdict_problems(entry, other, fresh, PLUGIN)
+    (problem,) = verdict_problems(entry, other, fresh, PLUGIN, pinned(root, fresh))
     assert problem.startswith("C05: verdict is 'not reproduced', pinned is 'inconclusive': Dev-selected gain")
-    (problem,) = verdict_problems(entry, gains("first"), recorded, PLUGIN)
+    (problem,) = verdict_problems(entry, gains("first"), recorded, PLUGIN, pinned(root, recorded))
     assert problem == (
-        "C05: no verdict is pinned for recorded run first; run `crosslayer claims pin --run first --reason TEXT`"
+        "C05: no verdict is pinned for recorded run first; run `claimtrack pin --run first --reason TEXT`"
     )
 
 
 def test_only_the_shipped_specification_has_pins(root: Path) -> None:
-    folder, params = root / "profiles", root / "params.yaml"
+    params = root / "params.yaml"
 
     def shipped(text: str) -> bool:
         params.write_text(text, encoding="utf-8")
-        return is_shipped(load_profile(params), folder)
+        return is_shipped(load_profile(params), root)
 
     assert shipped(PROFILE)
     assert shipped(PROFILE.replace("compute: {}", "compute: {threads: 4}"))
     assert not shipped(PROFILE.replace("seeds: [0, 1, 2]", "seeds: [0, 1]"))
     assert not shipped(PROFILE.replace("profile: small", "profile: mine"))
     shipped_text = PROFILE.replace("source: fragment", "source: xtreme, root: null")
-    (folder / "small.yaml").write_text(shipped_text, encoding="utf-8")
+    (root / "profiles" / "small.yaml").write_text(shipped_text, encoding="utf-8")
     assert shipped(shipped_text.replace("root: null", "root: anywhere"))
 
 
@@ -376,61 +378,35 @@ def test_a_prediction_range_is_the_noise_of_two_runs_over_all_parts() -> None:
     assert prediction_range(other_unit, 1) == pytest.approx((0.7 - 0.035, 0.7 + 0.035))
 
 
-def test_pins_are_written_and_everything_else_stays(root: Path, fresh: Place, recorded: Place) -> None:
-    path = root / "claims" / "registry.yaml"
-    path.write_text(unpinned(), encoding="utf-8")
-    before = path.read_text(encoding="utf-8").splitlines()
+def test_pins_are_written_with_their_history_and_nothing_else_is(
+    root: Path, fresh: Place, recorded: Place
+) -> None:
+    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     assert pin_place(root, fresh) == (
         "C05: no pin -> inconclusive", "C09: no pin -> not run", "C17: no pin -> reproduced",
     )  # fmt: skip
     pin_place(root, recorded, "of 100 % interest: {x} # 'quoted' \"twice\"")
-    after = path.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in before if line.strip() not in ("expected: []", "pins: []")]
-    assert [line for line in after if line in set(before) and "[]" not in line] == kept
-    assert len(after) - len(before) == 2 * (2 + 1 + 2)
-    entry = registry_of(root).entry("C05")
-    assert [item.basis for item in entry.expected] == ["pilot", "pilot", "recorded", "recorded"]
-    assert "new run of 3 seeds" in entry.expected[0].reason
-    assert "95 % over all 2 parts" in entry.expected[0].reason
-    assert entry.expectations("small", "first")[1].low == pytest.approx(1 / 3, abs=1e-12)
-    assert entry.pins[1].reason == "of 100 % interest: {x} # 'quoted' \"twice\""
-    pin_place(root, recorded, "again")
-    assert len(path.read_text(encoding="utf-8").splitlines()) == len(after)
-
-
-def test_pinning_again_writes_the_same_file(root: Path, fresh: Place) -> None:
-    path = root / "claims" / "registry.yaml"
-    pin_place(root, fresh)
-    once = path.read_bytes()
-    assert pin_place(root, fresh) == ()
-    assert path.read_bytes() == once
-    assert sorted(item.name for item in path.parent.iterdir()) == ["ledger", "registry.yaml"]
-
-
-def test_a_round_trip_without_pins_keeps_every_byte(tmp_path: Path) -> None:
-    path = ROOT / "claims" / "registry.yaml"
-    yaml = round_trip()
-    copy = tmp_path / "registry.yaml"
-    yaml.dump(yaml.load(path.read_text(encoding="utf-8")), copy)
-    assert copy.read_text(encoding="utf-8") == path.read_text(encoding="utf-8")
-
-
-def test_a_changed_verdict_is_a_line_in_the_changelog(root: Path, fresh: Place) -> None:
-    changelog = root / "CHANGELOG.md"
-    pin_place(root, fresh, "first")
+    after = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    assert after.pop(pins_of(root))
+    assert after == before
+    now = pinned(root, fresh).claims["C05"]
+    assert (now.verdict, now.basis) == ("inconclusive", "pilot")
+    assert "new run of 3 seeds, 95 % over all 2 parts" in now.reason
+    assert pinned(root, recorded).expected("C05")[1].low == pytest.approx(1 / 3, abs=1e-12)
     write_evidence(respan(gains(), -0.8, 0.4), fresh.folder / "claims" / "C05")
     assert pin_place(root, fresh, " a better\nencoder ") == ("C05: inconclusive -> not reproduced",)
-    assert changelog.read_text(encoding="utf-8").splitlines() == [
-        "# Changelog",
-        "",
-        "## Unreleased",
-        "",
-        "- Pins of small: a better encoder (C05: inconclusive -> not reproduced).",
-        "- Pins of small: first (C05: no pin -> inconclusive, C09: no pin -> not run, C17: no pin -> reproduced).",
+    assert pin_place(root, fresh, "again") == ()
+    pins = load_pins(pins_of(root))
+    assert [(line.run, line.reason, len(line.changes)) for line in pins.history] == [
+        (None, "again", 0),
+        (None, "a better encoder", 1),
+        ("first", "of 100 % interest: {x} # 'quoted' \"twice\"", 3),
+        (None, "a first look", 3),
     ]
+    assert [run.run for run in pins.runs] == [None, "first"]
 
 
-def test_a_registry_that_cannot_be_written_is_as_it_was(
+def test_pins_that_cannot_be_written_are_as_they_were(
     root: Path, fresh: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: Any) -> None:
@@ -443,25 +419,11 @@ def test_a_registry_that_cannot_be_written_is_as_it_was(
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
-def test_the_changelog_keeps_what_it_has(root: Path, fresh: Place) -> None:
-    changelog = root / "CHANGELOG.md"
-    changelog.write_text("# Changes\n\n## [Unreleased]\n- one\n\n## 0.1.0\n- zero\n", encoding="utf-8")
-    pin_place(root, fresh)
-    lines = changelog.read_text(encoding="utf-8").splitlines()
-    assert [line[:7] for line in lines if line] == ["# Chang", "## [Unr", "- Pins ", "- one", "## 0.1.", "- zero"]
-    changelog.write_text("# Changes\n\n## 0.1.0\n", encoding="utf-8")
-    pin_place(root, fresh)
-    lines = changelog.read_text(encoding="utf-8").splitlines()
-    assert [line[:7] for line in lines if line] == ["# Chang", "## Unre", "- Pins ", "## 0.1."]
-
-
 @pytest.mark.parametrize("reason", ["", "  \n\t ", "bell\x07"])
 def test_a_pin_needs_a_reason(root: Path, fresh: Place, reason: str) -> None:
-    before = (root / "claims" / "registry.yaml").read_bytes()
     with pytest.raises(ClaimError, match="needs a reason"):
         pin_place(root, fresh, reason)
-    assert (root / "claims" / "registry.yaml").read_bytes() == before
-    assert not (root / "CHANGELOG.md").exists()
+    assert not pins_of(root).exists()
 
 
 def test_a_pin_needs_evidence_and_one_part_a_name(root: Path, fresh: Place) -> None:
@@ -472,17 +434,27 @@ def test_a_pin_needs_evidence_and_one_part_a_name(root: Path, fresh: Place) -> N
     shutil.rmtree(fresh.folder)
     with pytest.raises(ClaimError, match="has no evidence to pin; run `make repro` first"):
         pin_place(root, fresh)
+    assert not pins_of(root).exists()
 
 
-def test_a_pin_that_would_spoil_the_registry_leaves_it_alone(root: Path, fresh: Place) -> None:
-    path = root / "claims" / "registry.yaml"
-    before = path.read_bytes()
-    nameless = gains().parts[0].model_copy(update={"measure": ""})
-    write_evidence(gains(parts=(nameless,)), fresh.folder / "claims" / "C05")
-    with pytest.raises(ClaimError, match=r"registry.yaml.new, line \d+: entries.C05.expected.0.measure"):
-        pin_place(root, fresh)
-    assert path.read_bytes() == before
-    assert sorted(item.name for item in path.parent.iterdir()) == ["ledger", "registry.yaml"]
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("verdict: inconclusive", "verdict: refuted", r"runs.0.claims.C05.verdict: .*\(got 'refuted'\)"),
+        ("basis: pilot", "basi: pilot", "unknown key runs.0.claims.C05.basi"),
+        ("      basis: pilot\n", "", "ranges need a basis and a reason"),
+        ("[-", "[9, -", "runs.0.claims.C05.ranges"),
+        ("runs:", "runs: [", "expected the node content"),
+    ],
+)
+def test_pins_edited_by_hand_are_one_line(root: Path, fresh: Place, old: str, new: str, message: str) -> None:
+    pin_place(root, fresh)
+    text = pins_of(root).read_text(encoding="utf-8").replace(old, new, 1)
+    pins_of(root).write_text(text, encoding="utf-8")
+    with pytest.raises(ClaimError, match=message) as caught:
+        load_pins(pins_of(root))
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith("; restore it from git")
 
 
 # --- the suite as a whole ---
@@ -507,7 +479,7 @@ def test_the_suite_is_green_on_pinned_runs_and_prints_every_verdict(
     pin_place(root, recorded)
     counts, output = run_suite(root)
     assert counts == {"passed": 1 + 2 * 3 * 3, "skipped": 1}
-    assert "no seals; run `crosslayer claims seal --reason TEXT`" in output
+    assert "no seals; run `claimtrack seal --reason TEXT`" in output
     assert len(re.findall(r"^[CQ]\d\d  ", output, re.MULTILINE)) == 2 * 3
     assert "verdicts: The first run (profile small)" in output
 
@@ -534,7 +506,7 @@ def test_a_profile_that_nobody_has_pinned_is_skipped_with_what_to_do(root: Path,
     pin_place(root, recorded)
     counts, output = run_suite(root)
     assert counts == {"passed": 1 + 3 * 3 + 3, "skipped": 2 * 3 + 1}
-    assert "profile small is not pinned yet; run `crosslayer claims pin --reason TEXT`" in output
+    assert "profile small is not pinned yet; run `claimtrack pin --reason TEXT`" in output
 
 
 def test_a_pinned_profile_stays_red_where_it_differs(root: Path, fresh: Place, recorded: Place) -> None:
@@ -544,10 +516,8 @@ def test_a_pinned_profile_stays_red_where_it_differs(root: Path, fresh: Place, r
     counts, output = run_suite(root)
     assert counts == {"failed": 1, "passed": 1 + 2 * 3 * 3 - 1, "skipped": 1}
     assert "C05: verdict is 'not reproduced', pinned is 'inconclusive'" in output
-    path = root / "claims" / "registry.yaml"
-    pins = [line for line in path.read_text(encoding="utf-8").splitlines() if "verdict: not run" in line]
-    text = path.read_text(encoding="utf-8").replace(f"{pins[0]}\n", "", 1)
-    path.write_text(text, encoding="utf-8")
+    text = pins_of(root).read_text(encoding="utf-8").replace("    C09: {verdict: not run}\n", "", 1)
+    pins_of(root).write_text(text, encoding="utf-8")
     assert run_suite(root)[0]["failed"] == 2, "one claim of a pinned profile has lost its pin"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from claimtrack import cli
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Interval, Measurement, Trial, write_evidence
 from claimtrack.export import to_csv, to_json
@@ -31,7 +31,6 @@ from claimtrack.seal import (
     sealed_before,
     sealed_claims,
 )  # fmt: skip
-from crosslayer import cli
 from crosslayer.config import Profile, load_profile
 from crosslayer.paper.plugin import as_trial, planned
 from crosslayer.predictions.records import TrialRecord
@@ -146,7 +145,7 @@ def test_a_changed_entry_breaks_its_own_seal(changed: dict[str, Any], told: str)
     assert list(found) == ["C05"]
     assert found["C05"].startswith("C05: ")
     assert told in found["C05"]
-    assert found["C05"].endswith("; run `crosslayer claims seal --reason TEXT`")
+    assert found["C05"].endswith("; run `claimtrack seal --reason TEXT`")
 
 
 def test_a_changed_rule_breaks_the_seals_of_its_claims() -> None:
@@ -155,7 +154,7 @@ def test_a_changed_rule_breaks_the_seals_of_its_claims() -> None:
     found = problems(rules=RULES | {"gain_above_zero": replace(rule, thresholds=thresholds)})
     assert found == {
         "C05": "C05: smallest_effect was 0.5 when sealed on 2026-11-29, is 0.3; "
-        "run `crosslayer claims seal --reason TEXT`"
+        "run `claimtrack seal --reason TEXT`"
     }
     other = replace(rule, measures=("best_on_test_gain",))
     found = problems(rules=RULES | {"gain_above_zero": other})
@@ -213,29 +212,20 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def crosslayer(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run the command line in this process: exit code, standard output, standard error."""
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["crosslayer", "claims", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
-
-    return run
+def claimtrack(place: Path, command_line: Callable[..., Command]) -> Command:
+    return command_line("claimtrack", cli.main)
 
 
-def test_sealing_writes_what_changed_and_refuses_what_has_not(crosslayer: Command, place: Path) -> None:
+def test_sealing_writes_what_changed_and_refuses_what_has_not(claimtrack: Command, place: Path) -> None:
     path = place / "claims" / "seals.json"
-    code, out, err = crosslayer("seal", "--check")
+    code, out, err = claimtrack("seal", "--check")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "claims/seals.json does not exist" in err
-    code, out, _ = crosslayer("seal", "--reason", "the first rules")
+    code, out, _ = claimtrack("seal", "--reason", "the first rules")
     assert (code, out.splitlines()[0], len(out.splitlines())) == (0, "C01: sealed for the first time", 18)
     first = path.read_bytes()
-    assert crosslayer("seal", "--check") == (0, "", "")
-    code, out, err = crosslayer("seal", "--reason", "again")
+    assert claimtrack("seal", "--check") == (0, "", "")
+    code, out, err = claimtrack("seal", "--reason", "again")
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "nothing has changed" in err
     assert path.read_bytes() == first
@@ -243,41 +233,41 @@ def test_sealing_writes_what_changed_and_refuses_what_has_not(crosslayer: Comman
     registry = place / "claims" / "registry.yaml"
     text = registry.read_text(encoding="utf-8")
     registry.write_text(text.replace("claimed: {low: 1, high: 3", "claimed: {low: 1, high: 2"), encoding="utf-8")
-    code, out, _ = crosslayer("seal", "--check")
+    code, out, _ = claimtrack("seal", "--check")
     assert (code, out.count("\n")) == (1, 1)
     assert out.startswith("C06: claimed.high was 3.0 when sealed on 20")
-    assert crosslayer("seal", "--reason", "as the abstract has it")[:2] == (0, "C06: claimed.high 3.0 -> 2.0\n")
-    assert crosslayer("seal", "--check")[0] == 0
+    assert claimtrack("seal", "--reason", "as the abstract has it")[:2] == (0, "C06: claimed.high 3.0 -> 2.0\n")
+    assert claimtrack("seal", "--check")[0] == 0
     content = json.loads(path.read_text(encoding="utf-8"))
     assert content[0] == json.loads(first)[0], "what was sealed before stays"
     assert [seal["reason"] for seal in content] == ["the first rules", "as the abstract has it"]
     assert content[1]["date"].endswith("Z")
 
 
-def test_wrong_options_and_files_are_one_line_and_seal_nothing(crosslayer: Command, place: Path) -> None:
+def test_wrong_options_and_files_are_one_line_and_seal_nothing(claimtrack: Command, place: Path) -> None:
     for options in (
         ["--reason", " "], [], ["--check", "--reason", "r"], ["--reason", "r", "--plan"],
         ["--reason", "r", "--judged-at-seeds", "3"], ["--check", "--plan", "--judged-at-seeds", "3"],
         ["--reason", "r", "--plan", "--or-date", "soon"], ["--reason", "r", "--plan", "--at-least-seeds", "3"],
         ["--reason", "r", "--plan", "--judged-at-seeds", "3", "--or-date", "2026-12-20", "--at-least-seeds", "4"],
     ):  # fmt: skip
-        code, out, err = crosslayer("seal", *options)
+        code, out, err = claimtrack("seal", *options)
         assert (code, out, err.count("\n")) == (2, "", 1), options
     assert not (place / "claims" / "seals.json").exists()
     (place / "claims" / "seals.json").write_text("[{}]", encoding="utf-8")
     for command in (["seal", "--reason", "r"], ["seal", "--check"], ["list"]):
-        code, out, err = crosslayer(*command)
+        code, out, err = claimtrack(*command)
         assert (code, out, err.count("\n")) == (2, "", 1)
     (place / "claims" / "seals.json").unlink()
     (place / "claims" / "registry.yaml").write_text("entries: {}\n", encoding="utf-8")
-    code, out, err = crosslayer("seal", "--reason", "r")
+    code, out, err = claimtrack("seal", "--reason", "r")
     assert (code, out, "registry.yaml, line 1" in err) == (2, "", True)
     assert not (place / "claims" / "seals.json").exists()
 
 
-def test_a_plan_is_the_active_profile_without_paths(crosslayer: Command, place: Path) -> None:
+def test_a_plan_is_the_active_profile_without_paths(claimtrack: Command, place: Path) -> None:
     options = ["--plan", "--judged-at-seeds", "2", "--or-date", "2099-12-20", "--at-least-seeds", "1"]
-    code, out, _ = crosslayer("seal", "--reason", "a plan", *options)
+    code, out, _ = claimtrack("seal", "--reason", "a plan", *options)
     profile = load_profile(place / "params.yaml")
     n_trials = sum(map(len, planned(profile).seeds.values()))
     assert (code, out.splitlines()[-1]) == (
@@ -287,26 +277,26 @@ def test_a_plan_is_the_active_profile_without_paths(crosslayer: Command, place: 
     assert seal.plan is not None
     assert set(seal.plan.grid) == {"encoder", "tasks", "sweep", "intermediate", "fusion", "data"}
     assert "root" not in seal.plan.grid["data"]
-    assert crosslayer("seal", "--reason", "a plan", *options)[0] == 2, "it is sealed already"
-    assert crosslayer("seal", "--check")[0] == 0
+    assert claimtrack("seal", "--reason", "a plan", *options)[0] == 2, "it is sealed already"
+    assert claimtrack("seal", "--check")[0] == 0
     changed = (place / "params.yaml").read_text(encoding="utf-8").replace("seeds: [0, 1, 2]", "seeds: [0, 1]")
     (place / "params.yaml").write_text(changed, encoding="utf-8")
-    code, out, _ = crosslayer("seal", "--check")
+    code, out, _ = claimtrack("seal", "--check")
     assert code == 1
     assert "plan of tiny: " in out
     assert "sweep.seeds was [0, 1, 2] when sealed, is [0, 1]" in out
 
 
-def test_a_claim_is_shown_with_its_seal(crosslayer: Command, place: Path) -> None:
+def test_a_claim_is_shown_with_its_seal(claimtrack: Command, place: Path) -> None:
     write_run(place / "results" / "tiny", records_of(0, 1, 2))
-    code, out, _ = crosslayer("show", "C05")
+    code, out, _ = claimtrack("show", "C05")
     assert code == 0
     assert "  Rule written after trials had been seen." in out.splitlines()
-    crosslayer("seal", "--reason", "now")
+    claimtrack("seal", "--reason", "now")
     for path in (place / "results").rglob("trial.json"):
         path.write_text(path.read_text(encoding="utf-8").replace('"seal":""', f'"seal":"{newest_hash()}"'))
-    assert "  Rule sealed before the first trial." in crosslayer("show", "C05")[1].splitlines()
-    assert not any(line.startswith("  Rule ") for line in crosslayer("show", "C17")[1].splitlines())
+    assert "  Rule sealed before the first trial." in claimtrack("show", "C05")[1].splitlines()
+    assert not any(line.startswith("  Rule ") for line in claimtrack("show", "C17")[1].splitlines())
 
 
 def test_a_hidden_directory_breaks_no_plan() -> None:

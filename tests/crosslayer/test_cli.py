@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from claimtrack import cli as claims_cli
 from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
 from claimtrack.registry import load_registry
 from claimtrack.settings import read_yaml
@@ -23,6 +24,7 @@ from crosslayer.sweep.processes import exclusive
 from repository import ROOT
 
 Command = Callable[..., tuple[int, str, str]]
+CommandLine = Callable[[str, Callable[[], None]], Command]
 XTREME = ("--set", "data.source=xtreme", "--set", "data.languages=null")
 
 
@@ -37,17 +39,13 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def crosslayer(place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
-    """Run the command line in this process: exit code, standard output, standard error."""
+def crosslayer(place: Path, command_line: CommandLine) -> Command:
+    return command_line("crosslayer", cli.main)
 
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["crosslayer", *arguments])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(ended.value.code or 0), out, err
 
-    return run
+@pytest.fixture
+def claimtrack(place: Path, command_line: CommandLine) -> Command:
+    return command_line("claimtrack", claims_cli.main)
 
 
 def stage(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -157,27 +155,31 @@ def test_a_damaged_profile(crosslayer: Command, place: Path) -> None:
     assert (code, "is not YAML" in one_line(err)) == (2, True)
 
 
-def test_without_an_active_profile(crosslayer: Command) -> None:
-    for command in (("claims", "list"), ("claims", "show", "C05"), ("record", "one", "--title", "t")):
-        code, _, err = crosslayer(*command)
+def test_without_an_active_profile(crosslayer: Command, claimtrack: Command) -> None:
+    for program, command in (
+        (claimtrack, ("list",)), (claimtrack, ("show", "C05")), (crosslayer, ("record", "one", "--title", "t")),
+    ):  # fmt: skip
+        code, _, err = program(*command)
         assert (code, "params.yaml does not exist" in one_line(err)) == (2, True)
 
 
-def test_claims_of_a_run_that_has_not_run(crosslayer: Command) -> None:
+def test_claims_of_a_run_that_has_not_run(crosslayer: Command, claimtrack: Command) -> None:
     crosslayer("profile", "use", "tiny")
-    code, out, _ = crosslayer("claims", "list")
+    code, out, _ = claimtrack("list")
     assert code == 0
     rows = [line.split() for line in out.splitlines()[2:-1]]
     registry = read_yaml(ROOT / "claims" / "registry.yaml")["entries"]
     assert [row[0] for row in rows] == list(registry)
     assert {" ".join(row[1:3]) for row in rows} == {"not run"}
-    code, out, _ = crosslayer("claims", "show", "C05")
+    code, out, _ = claimtrack("show", "C05")
     assert code == 0
     assert out.startswith("C05  ")
     assert "fresh: not run." in out
 
 
-def test_a_claim_is_shown_with_the_decision_on_each_task(crosslayer: Command, place: Path) -> None:
+def test_a_claim_is_shown_with_the_decision_on_each_task(
+    crosslayer: Command, claimtrack: Command, place: Path
+) -> None:
     """XNLI is between 0 and the smallest effect, NER shown to be below it; the other tasks were not measured."""
     crosslayer("profile", "use", "tiny")
     folder = place / "results" / "tiny" / "claims" / "C05"
@@ -191,7 +193,7 @@ def test_a_claim_is_shown_with_the_decision_on_each_task(crosslayer: Command, pl
         Evidence(claim="C05", profile="tiny", metric="dev_selected_gain_v1", status="measured", parts=parts),
         folder,
     )
-    code, out, _ = crosslayer("claims", "show", "C05")
+    code, out, _ = claimtrack("show", "C05")
     lines = out[out.index("fresh: ") :].splitlines()
     assert code == 0
     assert lines[0].startswith("fresh: not reproduced. ")
@@ -201,14 +203,14 @@ def test_a_claim_is_shown_with_the_decision_on_each_task(crosslayer: Command, pl
 
 
 @pytest.mark.parametrize("claim", ["C99", "c05", "", "C05\nC06"])
-def test_unknown_claims_are_not_shown(claim: str, crosslayer: Command) -> None:
+def test_unknown_claims_are_not_shown(claim: str, crosslayer: Command, claimtrack: Command) -> None:
     crosslayer("profile", "use", "tiny")
-    code, out, err = crosslayer("claims", "show", claim)
+    code, out, err = claimtrack("show", claim)
     assert (code, out) == (2, "")
     assert f"unknown claim {claim!r}" in one_line(err)
 
 
-def test_nothing_to_record_or_pin(crosslayer: Command, place: Path) -> None:
+def test_nothing_to_record_or_pin(crosslayer: Command, claimtrack: Command, place: Path) -> None:
     crosslayer("profile", "use", "tiny")
     code, _, err = crosslayer("record", "one", "--title", "A title")
     assert (code, "has no trials to record" in one_line(err)) == (2, True)
@@ -224,49 +226,51 @@ def test_nothing_to_record_or_pin(crosslayer: Command, place: Path) -> None:
             2,
             True,
         )
-    code, _, err = crosslayer("claims", "pin", "--run", "none", "--reason", "because")
+    code, _, err = claimtrack("pin", "--run", "none", "--reason", "because")
     assert (code, "none" in one_line(err)) == (2, True)
     assert not list((place / "claims" / "ledger").iterdir())
 
 
-def test_verdicts_for_other_programs(crosslayer: Command) -> None:
+def test_verdicts_for_other_programs(crosslayer: Command, claimtrack: Command) -> None:
     crosslayer("profile", "use", "tiny")
-    code, out, _ = crosslayer("claims", "list", "--json")
+    code, out, _ = claimtrack("list", "--json")
     assert (code, {row["run"] for row in json.loads(out)}) == (0, {"fresh"})
     for form, start in (("json", "["), ("csv", "claim,run,"), ("jsonld", "{")):
-        code, out, _ = crosslayer("claims", "export", "--format", form)
+        code, out, _ = claimtrack("export", "--format", form)
         assert (code, out.startswith(start), out.endswith("\n")) == (0, True, True)
-    code, out, err = crosslayer("claims", "export", "--format", "xml")
+    code, out, err = claimtrack("export", "--format", "xml")
     assert (code, out) == (2, "")
     assert "unknown format 'xml'; use one of json, csv, jsonld" in one_line(err)
-    code, out, _ = crosslayer("claims", "schema")
+    code, out, _ = claimtrack("schema")
     assert (code, "source" in json.loads(out)["properties"]) == (0, True)
 
 
-def test_a_run_differs_from_itself_in_nothing(crosslayer: Command) -> None:
+def test_a_run_differs_from_itself_in_nothing(crosslayer: Command, claimtrack: Command) -> None:
     crosslayer("profile", "use", "tiny")
-    assert crosslayer("claims", "diff", "fresh", "fresh")[:2] == (0, "0 claims differ, 18 are the same\n")
-    code, _, err = crosslayer("claims", "diff", "fresh", "no such\nrun")
+    assert claimtrack("diff", "fresh", "fresh")[:2] == (0, "0 claims differ, 18 are the same\n")
+    code, _, err = claimtrack("diff", "fresh", "no such\nrun")
     assert (code, "there is no run 'no such\\nrun'; there are fresh" in one_line(err)) == (2, True)
 
 
-def test_claims_are_imported_into_a_new_file_only(crosslayer: Command, place: Path) -> None:
+def test_claims_are_imported_into_a_new_file_only(claimtrack: Command, place: Path) -> None:
     (place / "report.txt").write_text(
         "A title\n\nClaim\tVerified\tConfidence\nIt holds.\t✓\t0.5\n", encoding="utf-8"
     )
-    code, out, _ = crosslayer("claims", "import", "report.txt", "--output", "new.yaml")
+    code, out, _ = claimtrack("import", "report.txt", "--output", "new.yaml")
     assert (code, out) == (0, "1 claims in new.yaml; fill the empty fields\n")
     written = (place / "new.yaml").read_text(encoding="utf-8")
-    assert crosslayer("claims", "import", "report.txt")[:2] == (0, written)
-    code, _, err = crosslayer("claims", "import", "report.txt", "--output", "new.yaml")
+    assert claimtrack("import", "report.txt")[:2] == (0, written)
+    code, _, err = claimtrack("import", "report.txt", "--output", "new.yaml")
     assert (code, "new.yaml is there already" in one_line(err)) == (2, True)
-    code, _, err = crosslayer("claims", "import", "report.txt", "--output", "absent/new.yaml")
+    code, _, err = claimtrack("import", "report.txt", "--output", "absent/new.yaml")
     assert (code, "absent/new.yaml cannot be written" in one_line(err)) == (2, True)
     assert (place / "new.yaml").read_text(encoding="utf-8") == written
     assert not (place / "absent").exists()
 
 
-def test_a_terminal_gets_no_control_characters_of_registry_or_evidence(crosslayer: Command, place: Path) -> None:
+def test_a_terminal_gets_no_control_characters_of_claims(
+    crosslayer: Command, claimtrack: Command, place: Path
+) -> None:
     crosslayer("profile", "use", "tiny")
     path = place / "claims" / "registry.yaml"
     entry = load_registry(path).entries["C05"]
@@ -278,7 +282,7 @@ def test_a_terminal_gets_no_control_characters_of_registry_or_evidence(crosslaye
     text = text.replace("'Keung et al. 2020, arXiv 2004.15001'", r'"Keung\e[2J"', 1)
     text = re.sub(r"measured_as: >-\n( {6}.*\n)+", r'measured_as: "over\\rwritten"' + "\n", text)
     path.write_text(text, encoding="utf-8")
-    code, out, _ = crosslayer("claims", "show", "C05")
+    code, out, _ = claimtrack("show", "C05")
     assert (code, f"C05  {title}[U+001B][2J[U+0007]\n" in out) == (0, True)
     assert "Measured as: over[U+000D]written\n" in out
     assert "a[U+009B]line" in out

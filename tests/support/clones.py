@@ -22,7 +22,7 @@ import pytest
 from repository import ROOT, TESTS
 
 NEEDED = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml",
-          "claims/registry.yaml", "claims/seals.json", "claims/ledger/README.md", "notebooks/", "paper/",
+          "claims/registry.yaml", "claims/pins.yaml", "claims/seals.json", "claims/ledger/README.md", "notebooks/", "paper/",
           "profiles/", "src/")  # fmt: skip
 LOOPBACK_UP = """
 import fcntl, os, socket, struct, sys

@@ -17,6 +17,7 @@ import pytest
 import typer
 
 from benchmarks.__main__ import BENCHMARKS
+from claimtrack import cli as claims_cli
 from claimtrack.settings import read_yaml
 from crosslayer import cli
 from repository import ROOT
@@ -41,6 +42,7 @@ PLACEHOLDERS = {
     "TEXT": "text",
     "REPORT.txt": "r.txt",
 }
+PROGRAMS = {"claimtrack": claims_cli.app, "crosslayer": cli.app}
 FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"`([\w.][\w./*-]*)`")
 
@@ -68,7 +70,7 @@ def cases(*programs: str) -> list[Any]:
 
 def test_no_program_is_left_out() -> None:
     known = {
-        "crosslayer",
+        *PROGRAMS,
         "make",
         "dvc",
         "pytest",
@@ -100,7 +102,7 @@ def test_commands_are_found() -> None:
 
 def parse(words: tuple[str, ...]) -> str:
     """The full name of the command, whose arguments and options are checked; an error where one is wrong."""
-    command: Any = typer.main.get_command(cli.app)
+    command: Any = typer.main.get_command(PROGRAMS[words[0]])
     names, rest = [], [PLACEHOLDERS.get(word, word) for word in words[1:]]
     while hasattr(command, "commands"):
         command = command.commands[rest[0]]
@@ -109,25 +111,25 @@ def parse(words: tuple[str, ...]) -> str:
     return " ".join(names)
 
 
-@pytest.mark.parametrize("words", cases("crosslayer"))
-def test_crosslayer_commands_exist_with_their_options(words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("words", cases(*PROGRAMS))
+def test_commands_exist_with_their_options(words: tuple[str, ...]) -> None:
     parse(words)
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        "claims lost",
-        "claims show",
-        "claims list --jason",
-        "claims export --format",
-        "profile use a b",
-        "sweep run x --workers y",
+        "claimtrack lost",
+        "claimtrack show",
+        "claimtrack list --jason",
+        "claimtrack export --format",
+        "crosslayer profile use a b",
+        "crosslayer sweep run x --workers y",
     ],
 )
 def test_a_wrong_command_is_noticed(words: str) -> None:
     with pytest.raises(Exception, match=r"lost|Missing|No such option|requires|unexpected|valid integer"):
-        parse(("crosslayer", *words.split()))
+        parse(tuple(words.split()))
 
 
 @pytest.fixture
@@ -321,7 +323,7 @@ def test_every_command_and_its_options_are_in_the_reference(generate: Any) -> No
             yield from leaves(inner, f"{name} {word}")
 
     page = generate.cli_page()
-    found = dict(leaves(typer.main.get_command(cli.app), "crosslayer"))
+    found = {k: v for name, app in PROGRAMS.items() for k, v in leaves(typer.main.get_command(app), name)}
     assert {line[3:] for line in page.splitlines() if line.startswith("## ")} == set(found)
     for name, command in found.items():
         section = page.partition(f"## {name}\n")[2].partition("\n## ")[0]
@@ -333,7 +335,7 @@ def test_every_command_and_its_options_are_in_the_reference(generate: Any) -> No
 def test_every_field_is_in_the_reference(generate: Any) -> None:
     page = generate.schemas_page()
     for name, fields in {
-        "TaskSpec": "epochs", "Entry": "rule", "Expected": "ranges", "Measurement": "estimate",
+        "TaskSpec": "epochs", "Entry": "rule", "PinnedClaim": "ranges", "Measurement": "estimate",
         "TrialRecord": "outcome",
     }.items():  # fmt: skip
         section = page.partition(f"### {name}\n")[2].partition("\n### ")[0]

@@ -16,7 +16,8 @@ from markupsafe import Markup
 from claimtrack.decisions import Decision
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Check, Evidence, Measurement
-from claimtrack.registry import Claimed, Entry, Expected, Registry, RelevanceValue, Source, VerdictName
+from claimtrack.pins import Expected
+from claimtrack.registry import Claimed, Entry, Registry, RelevanceValue, Source, VerdictName
 from claimtrack.report import numbers, pictures
 from claimtrack.report.bibliography import Reference, load_references
 from claimtrack.report.prose import Deviation, Prose, check_citations, load_deviations, load_prose, setting
@@ -409,7 +410,7 @@ class _Gather:
             in_words=f"{said[:1].upper()}{said[1:]}." if said else "",
             evidence=evidence,
             parts=tuple(self._row(entry, run, view, verdict, part) for part in parts),
-            expected=tuple(entry.expectations(run.profile.profile, None if run.name == "fresh" else run.name)),
+            expected=tuple(run.pinned.expected(entry.id) if run.pinned else ()),
             drawings=tuple(_drawing(run.folder / "claims" / entry.id, name) for name in evidence.figures)
             if evidence
             else (),

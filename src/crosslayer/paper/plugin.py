@@ -122,9 +122,9 @@ def planned(profile: Profile) -> Planned:
     return Planned(profile.profile, grid, seeds)
 
 
-def is_shipped(profile: Profile, folder: Path = PROFILES) -> bool:
+def is_shipped(profile: Profile, project: Path) -> bool:
     """Whether a profile specifies what the file of its name does; where data lie and on what may differ."""
-    path = folder / f"{profile.profile}.yaml"
+    path = project / PROFILES / f"{profile.profile}.yaml"
     if not path.exists():
         return False
     content = read_yaml(path)

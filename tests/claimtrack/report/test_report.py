@@ -20,7 +20,8 @@ from jinja2 import UndefinedError
 from claimtrack.decisions import Decision
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence
-from claimtrack.registry import Expected, Registry, load_registry
+from claimtrack.pins import Expected, PinnedClaim, PinnedRun
+from claimtrack.registry import Registry, load_registry
 from claimtrack.report import html, latex, pictures
 from claimtrack.report.context import MARKS, ReportContext
 from claimtrack.report.summary import grade
@@ -121,13 +122,14 @@ def test_counts_cover_every_claim(context: ReportContext) -> None:
 
 
 def test_expected_ranges_are_those_of_the_run(registry: Registry, tmp_path: Path) -> None:
+    ranges = {"cross_fitted_gain": {"ner": (0.25, 1.5)}}
+    claim = PinnedClaim(verdict="inconclusive", basis="pilot", reason="two seeds", ranges=ranges)
+    small = registry.model_copy(update={"entries": {"C06": registry.entries["C06"]}})
+    runs = [run(small, name, OFFLINE, tmp_path / name) for name in ("fresh", "late")]
+    runs[0] = replace(runs[0], pinned=PinnedRun(profile="offline", claims={"C06": claim}))
     wanted = Expected(
-        profile="offline", measure="cross_fitted_gain", task="ner", low=0.25, high=1.5, basis="pilot",
-        reason="two seeds",
-    )  # fmt: skip
-    entry = registry.entries["C06"].model_copy(update={"expected": [wanted]})
-    small = registry.model_copy(update={"entries": {"C06": entry}})
-    runs = [run(small, name, of, tmp_path / name) for name, of in (("fresh", OFFLINE), ("late", OFFLINE))]
+        measure="cross_fitted_gain", task="ner", low=0.25, high=1.5, basis="pilot", reason="two seeds"
+    )
     assert [item.expected for item in made(small, runs).claims[0].runs] == [(wanted,), ()]
 
 

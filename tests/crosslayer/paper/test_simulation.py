@@ -334,7 +334,7 @@ def test_a_row_says_what_is_right_how_often_and_what_is_wrong() -> None:
 
 
 def test_one_command_prints_a_table_of_every_claim() -> None:
-    result = CliRunner().invoke(app, ["claims", "simulate", "--data-sets", "2", "--design", "recorded"])
+    result = CliRunner().invoke(app, ["simulate", "--data-sets", "2", "--design", "recorded"])
     assert result.exit_code == 0, result.output
     assert [line[3:] for line in result.stdout.splitlines() if line.startswith("## ")] == [*SCENARIOS]
     assert "2 data sets a truth, xtreme-pilot design" in result.stdout
@@ -342,6 +342,6 @@ def test_one_command_prints_a_table_of_every_claim() -> None:
 
 
 def test_an_unknown_design_is_one_line() -> None:
-    result = CliRunner().invoke(app, ["claims", "simulate", "--design", "tiny"])
+    result = CliRunner().invoke(app, ["simulate", "--design", "tiny"])
     assert result.exit_code != 0
     assert "unknown design 'tiny'; use planned or recorded" in str(result.exception)

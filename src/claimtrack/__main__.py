@@ -1,0 +1,5 @@
+"""``python -m claimtrack``: the command line."""
+
+from claimtrack.cli import main
+
+main()

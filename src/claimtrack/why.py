@@ -1,0 +1,57 @@
+"""The way from a verdict to its numbers, and from these to the trials and files that they rest on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from claimtrack.evidence import Trial
+from claimtrack.wording import measure_title, number, title, value
+
+if TYPE_CHECKING:
+    from claimtrack.plugin import Plugin, Setting
+    from claimtrack.results import RunResults
+
+
+def ways(results: RunResults[Setting], claim: str, plugin: Plugin, subject: str | None = None) -> Iterator[str]:
+    """Lines of text: the verdict, the numbers that its rule reads, and the trials, each with score and file.
+
+    Args:
+        results: the run.
+        claim: its id.
+        plugin: how names are shown, and where trials are.
+        subject: only numbers and trials of this task.
+    """
+    verdict, evidence = results.verdicts[claim], results.evidence.get(claim)
+    yield f"{claim} in {results.name}: {verdict.verdict}. {verdict.because}"
+    if evidence is None:
+        return
+    for part in evidence.parts:
+        if part.judged and subject in (None, part.task):
+            about = f"{measure_title(part.measure, plugin.titles)} ({part.unit})"
+            yield f"  {about}: {value(part, plugin.titles)}, {part.n_seeds} seeds, {part.n_items} items"
+    for check in evidence.checks:
+        yield f"  {check.name}: expected {check.expected}, found {check.found}"
+    yield f"  evidence: {results.folder / 'claims' / claim / 'evidence.json'}"
+    known = plugin.trials(results.folder)
+    trials = [known.get(key, key) for key in evidence.trials]
+    shown = [t for t in trials if subject is None or (isinstance(t, Trial) and t.subject == subject)]
+    revision = ", ".join(_revisions(results.info)) or "unknown"
+    yield f"  rests on {len(shown)} trials, revision {revision}" if shown else "  rests on no trial"
+    for trial in shown:
+        yield f"    {_line(trial, plugin)}" if isinstance(trial, Trial) else f"    {trial}: no record"
+
+
+def _line(trial: Trial, plugin: Plugin) -> str:
+    """``POS layer_8 seed 2: 71.30 points, results/.../predictions.parquet (KEY)``."""
+    which = " ".join(filter(None, (trial.stage, title(trial.subject, plugin.titles), trial.model, trial.arm)))
+    scored = f"{number(trial.score, trial.unit).lstrip('+')} {trial.unit}" if trial.score is not None else ""
+    ended = "" if trial.outcome == "ok" else trial.outcome
+    told = ", ".join(filter(None, (ended, scored, str(trial.file or ""))))
+    return f"{which} seed {trial.seed}: {told} ({trial.key})"
+
+
+def _revisions(info: dict[str, object]) -> Iterator[str]:
+    from claimtrack.runlog import parts_of
+
+    yield from dict.fromkeys(str(part["revision"]) for part in parts_of(info) if part.get("revision"))
