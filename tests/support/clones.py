@@ -22,8 +22,8 @@ import pytest
 from repository import ROOT, TESTS
 
 NEEDED = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml",
-          "claims/registry.yaml", "claims/pins.yaml", "claims/seals.json", "claims/ledger/README.md", "notebooks/", "paper/",
-          "profiles/", "src/")  # fmt: skip
+          "claims/registry.yaml", "claims/pins.yaml", "claims/seals.json", "claims/ledger/README.md", "notebooks/",
+          "paper/", "profiles/", "src/")  # fmt: skip
 LOOPBACK_UP = """
 import fcntl, os, socket, struct, sys
 from repository import TESTS
