@@ -13,6 +13,7 @@ from crosslayer.config import FusionKind, Profile
 from crosslayer.data.examples import Corpus, Example, PairExample
 from crosslayer.encoders.synthetic import HashTokenizer
 from crosslayer.models.classifier import TrainedEncoder
+from crosslayer.models.trunk import Trunk
 from crosslayer.predictions.models import BASELINE
 from crosslayer.sweep.material import choose_precision, planned_device
 from crosslayer.tasks import INTERMEDIATE, TaskName
@@ -132,7 +133,7 @@ def measure(
         micro_batch=micro_batch,
     )  # fmt: skip
     material = _material(training.batch_size, length, torch.device(device))
-    encoder = TrainedEncoder(material.encoder, spec.layer, None, True).to(material.device)
+    encoder = TrainedEncoder(Trunk(material.encoder).to(material.device), spec.layer)
     module = Trainee(spec, build_classifier(spec, "xnli", material).to(material.device), encoder, encoder)
     seconds, now = [], clock(threads)
     start = now()

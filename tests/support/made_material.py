@@ -31,8 +31,9 @@ def made_material(task: TaskName, encoder: Encoder, n_train: int, n_predicted: i
 
 def made_spec(task: TaskName, profile: Profile, **changes: object) -> TrialSpec:
     """D_x of a profile's task, with other values; its layer is the one of the controls."""
+    layer = profile.sweep.control_layer
     spec = TrialSpec(
-        stage="sweep", task=task, model="layer_x", seed=0, kind="dlfa", layer=profile.sweep.control_layer,
+        stage="sweep", task=task, model=f"layer_{layer}", seed=0, kind="dlfa", layer=layer,
         fusion=profile.fusion, training=profile.tasks[task], digests={}, precision="float32", device_kind="cpu",
         threads=1,
     )  # fmt: skip

@@ -5,15 +5,12 @@ Notation: B windows, T sub-words, E width, P predicted positions, K labels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from copy import copy
 from typing import Literal, Protocol
 
 import torch
 from torch import Tensor, nn
-from transformers import BertModel
 
-from crosslayer.models.dropout import use_fast_dropout
+from crosslayer.models.trunk import Trunk
 from crosslayer.windows.batching import Batch
 
 Hidden = tuple[Tensor, Tensor]
@@ -84,93 +81,62 @@ class States(Protocol):
         """The states of one layer for a batch, (B, T, E)."""
 
 
-class Given(nn.Module):
-    """Stands for the embeddings of a trunk whose lower layers need not run: gives out what was put into it."""
-
-    states: Tensor
-
-    def forward(self, **inputs: object) -> Tensor:
-        """The states, (B, T, E)."""
-        return self.states
-
-
 class TrainedEncoder(nn.Module):
     """The encoder as a source of hidden states.
 
     Args:
-        model: the encoder; its layers are trained in place.
+        trunk: its layers are trained in place.
         layer: the lower layer to give out; ``None`` gives the last layer twice.
-        trainable_layers: how many of the top layers are trained (``None``: all); the layers below stay as
-            they are and run without dropout.
+        n_frozen: how many of the lowest layers stay as they are; they run without dropout.
         train_embeddings: whether the embeddings are trained; only if all layers are.
         states: hidden states of the frozen layers for the batches to come, so that they need not run again.
     """
 
     def __init__(
         self,
-        model: BertModel,
+        trunk: Trunk,
         layer: int | None,
-        trainable_layers: int | None,
-        train_embeddings: bool,
+        n_frozen: int = 0,
+        train_embeddings: bool = True,
         states: States | None = None,
     ) -> None:
         super().__init__()
-        use_fast_dropout(model)
-        self.layer = layer
-        self.states = states
-        self.n_frozen = frozen_layers(len(model.encoder.layer), trainable_layers)
-        frozen: list[nn.Module] = list(model.encoder.layer[: self.n_frozen])
-        if self.n_frozen or not train_embeddings:
-            frozen.append(model.embeddings)
-        for module in frozen:
+        self.trunk, self.layer, self.n_frozen, self.states = trunk, layer, n_frozen, states
+        self.train_embeddings = train_embeddings and not n_frozen
+        trunk.requires_grad_(True)
+        for module in self._frozen():
             module.requires_grad_(False)
-        self._frozen = frozen
-        self._given = Given()
-        self.model = model if states is None else _upper(model, self.n_frozen, self._given)
+
+    def _frozen(self) -> list[nn.Module]:
+        frozen: list[nn.Module] = list(self.trunk.layers[: self.n_frozen])
+        return frozen if self.train_embeddings else [self.trunk.embeddings, *frozen]
 
     def train(self, mode: bool = True) -> TrainedEncoder:
         """Training mode for the trained part only."""
         super().train(mode)
-        for module in self._frozen:
+        for module in self._frozen():
             module.eval()
         return self
 
-    def trained_parameters(self) -> Iterator[nn.Parameter]:
-        """The parameters that are trained."""
-        return (parameter for parameter in self.parameters() if parameter.requires_grad)
+    def rounded(self, precision: torch.dtype) -> TrainedEncoder:
+        """A copy for prediction: see `Trunk.rounded`."""
+        trunk = self.trunk.rounded(precision)
+        return TrainedEncoder(trunk, self.layer, self.n_frozen, self.train_embeddings, self.states).eval()
 
     def forward(self, batch: Batch) -> Hidden:
         """Hidden states of the two layers."""
-        below = 0
-        if self.states is not None:
-            below = self.n_frozen
-            self._given.states = self.states.get(below, batch)
-        inside = self.layer is not None and self.layer >= below
-        output = self.model(
-            input_ids=batch.ids,
-            token_type_ids=batch.types,
-            attention_mask=batch.mask.long(),
-            output_hidden_states=inside,
-        )
-        last = output.last_hidden_state
+        if self.states is None:
+            first, hidden = 0, self.trunk.embed(batch.ids, batch.types)
+        else:
+            first, hidden = self.n_frozen, self.states.get(self.n_frozen, batch)
+        states = [hidden, *self.trunk.run(hidden, batch.mask, first)]
         if self.layer is None:
-            return last, last
-        if self.states is not None and not inside:
-            return self.states.get(self.layer, batch), last
-        return output.hidden_states[self.layer - below], last
+            return states[-1], states[-1]
+        if self.states is not None and self.layer < first:
+            return self.states.get(self.layer, batch), states[-1]
+        return states[self.layer - first], states[-1]
 
 
 def frozen_layers(n_layers: int, trainable_layers: int | None) -> int:
     """How many layers stay as they are."""
     return 0 if trainable_layers is None else max(0, n_layers - trainable_layers)
-
-
-def _upper(model: BertModel, n_frozen: int, given: Given) -> BertModel:
-    """The same model without its ``n_frozen`` lower layers and embeddings; the other modules are shared."""
-    upper = copy(model)
-    upper._modules = dict(model._modules)
-    upper.encoder = copy(model.encoder)
-    upper.encoder._modules = dict(model.encoder._modules)
-    upper.encoder.layer = nn.ModuleList(model.encoder.layer[n_frozen:])
-    upper._modules["embeddings"] = given
-    return upper

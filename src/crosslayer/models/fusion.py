@@ -302,7 +302,7 @@ class TokenConv(nn.Conv1d):
     """A Conv1d over (B, T, C) that keeps the length and reads masked positions as its zero padding.
 
     Computed as one matrix product over windows, which needs no transposition and stays a batched product when
-    many modules are trained together under ``torch.vmap``.
+    many modules are trained together under ``torch.vmap``. With a kernel of 1 that is a plain linear map.
 
     Args:
         channels: input channels.
@@ -317,6 +317,8 @@ class TokenConv(nn.Conv1d):
         """(B, T, channels) -> (B, T, outputs); ``mask`` (B, T)."""
         kernel = self.kernel_size[0]
         zeroed = x.masked_fill(~mask.unsqueeze(-1), 0)
+        if kernel == 1:
+            return F.linear(zeroed, self.weight.flatten(1), self.bias)
         padded = F.pad(zeroed, (0, 0, kernel // 2, kernel // 2))
         taps = [padded[:, start : start + x.shape[1]] for start in range(kernel)]
         windows = torch.stack(taps, dim=-1).flatten(2)  # (B, T, channels * kernel)
@@ -358,7 +360,8 @@ class MaskedBatchNorm(nn.Module):
             ConfigError: in training, B is no multiple of ``group``.
         """
         if not self.training:
-            return self._scale(x - self.running_mean, self.running_var)
+            scale = self.weight * torch.rsqrt(self.running_var + self.eps)
+            return torch.addcmul(self.bias - self.running_mean * scale, x, scale)
         n_groups = _count_groups(x.shape[0], self.group)
         grouped = x.reshape(n_groups, -1, x.shape[-1])  # (G, group * T, C)
         counted = mask.reshape(n_groups, -1)
@@ -366,10 +369,7 @@ class MaskedBatchNorm(nn.Module):
         centred = grouped - mean
         variance = masked_mean(centred.square(), counted)
         self._track(mean.detach(), variance.detach(), counted.sum(dim=1).to(x))
-        return self._scale(centred, variance).reshape(x.shape)
-
-    def _scale(self, centred: Tensor, variance: Tensor) -> Tensor:
-        return centred * (self.weight * torch.rsqrt(variance + self.eps)) + self.bias
+        return torch.addcmul(self.bias, centred, self.weight * torch.rsqrt(variance + self.eps)).reshape(x.shape)
 
     def _track(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
         """Move the running statistics by one group after the other; mean, variance (G, 1, C), count (G,)."""

@@ -72,14 +72,16 @@ def shared_states(specs: Sequence[TrialSpec], material: Material) -> dict[str, H
     n_layers = int(material.encoder.config.num_hidden_layers)
     lower = {spec.layer for spec in specs if spec.layer is not None}
     if specs[0].training.mode == "frozen":
-        return {"none": cache_states(material, material.encoded, {n_layers, *lower})}
+        return {"none": cache_states(specs[0], material, material.encoded, {n_layers, *lower})}
     top = frozen_layers(n_layers, specs[0].training.trainable_layers)
     below = {top, *(layer for layer in lower if layer < top)}
     tables = {"none": material.encoded, **material.intermediate}
-    if not top or states_bytes(material, tables.values(), len(below)) > MOST_BYTES:
+    if not top or states_bytes(specs[0], material, tables.values(), len(below)) > MOST_BYTES:
         return {}
-    cached = {"none": cache_states(material, material.encoded, below)}
-    return cached | {arm: cache_states(material, table, [top]) for arm, table in material.intermediate.items()}
+    cached = {"none": cache_states(specs[0], material, material.encoded, below)}
+    return cached | {
+        arm: cache_states(specs[0], material, table, [top]) for arm, table in material.intermediate.items()
+    }
 
 
 def attempt(spec: TrialSpec, run: Callable[[TrialSpec], Finished]) -> Finished | TrialFailure:

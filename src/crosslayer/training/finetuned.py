@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from claimtrack.errors import ConfigError, TrialFailure
-from crosslayer.models.classifier import States, TrainedEncoder
+from crosslayer.models.classifier import States, TrainedEncoder, frozen_layers
+from crosslayer.models.trunk import Trunk
 from crosslayer.tasks import INTERMEDIATE
 from crosslayer.training.inference import collapsed, dev_score, diagnose, predict
 from crosslayer.training.trainee import Material, Source, Trainee, build_classifier, stream
@@ -23,7 +23,6 @@ from crosslayer.windows.encoded import Encoded
 
 if TYPE_CHECKING:
     import pandas as pd
-    from transformers import BertModel
 
     from crosslayer.config import TaskSpec
     from crosslayer.training.trials import TrialSpec
@@ -63,11 +62,11 @@ def run_finetuned(spec: TrialSpec, material: Material, states: Mapping[str, Stat
     Raises:
         TrialFailure: the loss became NaN.
     """
-    encoder = deepcopy(material.encoder)
+    trunk = Trunk(material.encoder).to(material.device)
     if spec.arm != "none":
-        _train_intermediate(spec, encoder, material, states.get(spec.arm))
-    source = _trained_encoder(spec, encoder, spec.layer, states.get("none"))
-    return run_on(spec, material, source.to(material.device), source)
+        _train_intermediate(spec, trunk, material, states.get(spec.arm))
+    source = _trained_encoder(spec, trunk, spec.layer, states.get("none"))
+    return run_on(spec, material, source, source)
 
 
 def run_on(spec: TrialSpec, material: Material, source: Source, encoder: TrainedEncoder | None) -> Finished:
@@ -88,27 +87,24 @@ def run_on(spec: TrialSpec, material: Material, source: Source, encoder: Trained
     )
 
 
-def _trained_encoder(
-    spec: TrialSpec, encoder: BertModel, layer: int | None, states: States | None
-) -> TrainedEncoder:
-    training = spec.training
-    return TrainedEncoder(encoder, layer, training.trainable_layers, training.train_embeddings, states)
+def _trained_encoder(spec: TrialSpec, trunk: Trunk, layer: int | None, states: States | None) -> TrainedEncoder:
+    n_frozen = frozen_layers(len(trunk.layers), spec.training.trainable_layers)
+    return TrainedEncoder(trunk, layer, n_frozen, spec.training.train_embeddings, states)
 
 
-def _train_intermediate(spec: TrialSpec, encoder: BertModel, material: Material, states: States | None) -> None:
-    """Train ``encoder`` in place on the intermediate task; its head is thrown away (Phang et al. 2020)."""
+def _train_intermediate(spec: TrialSpec, trunk: Trunk, material: Material, states: States | None) -> None:
+    """Train ``trunk`` in place on the intermediate task; its head is thrown away (Phang et al. 2020)."""
     encoded = material.intermediate[spec.arm]
     training = spec.training.model_copy(
         update={name: spec.intermediate[name] for name in ("epochs", "learning_rate")}
     )
-    source = _trained_encoder(spec, encoder, None, states)
+    source = _trained_encoder(spec, trunk, None, states)
     phase = spec.model_copy(update={"kind": "none", "layer": None, "training": training})
     task = INTERMEDIATE[spec.task]
     classifier = build_classifier(phase, task, material).to(material.device)
-    module = Trainee(phase, classifier, source.to(material.device), source)
+    module = Trainee(phase, classifier, source, source)
     for _ in epochs(module, material, encoded, encoded.rows("train"), training, "intermediate "):
         pass
-    encoder.requires_grad_(True)
 
 
 def training_rows(spec: TrialSpec, encoded: Encoded) -> Array:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from crosslayer.models.classifier import Hidden
+from crosslayer.models.trunk import Trunk
 from crosslayer.training.finetuned import Finished, run_on
 from crosslayer.training.inference import MAX_TOKENS
 from crosslayer.training.trainee import Material
@@ -38,45 +39,39 @@ class HiddenStates:
         self.offsets = torch.from_numpy(offsets)
 
     def get(self, layer: int, batch: Batch) -> Tensor:
-        """The states of one layer for a batch, (B, T, E) float32."""
+        """The states of one layer for a batch, (B, T, E)."""
         state = self.states[layer]
         step = torch.arange(batch.ids.shape[1], device=batch.ids.device)
         index = self.offsets[torch.from_numpy(batch.windows)].to(batch.ids.device)[:, None] + step
-        return state[torch.where(batch.mask, index, len(state) - 1)].float()
+        return state[torch.where(batch.mask, index, len(state) - 1)]
 
 
 @torch.inference_mode()
-def cache_states(material: Material, encoded: Encoded, layers: Iterable[int]) -> HiddenStates:
-    """Run the encoder once over all windows and keep the states of ``layers``."""
+def cache_states(spec: TrialSpec, material: Material, encoded: Encoded, layers: Iterable[int]) -> HiddenStates:
+    """Run the encoder once over all windows and keep the states of ``layers``, in the precision of a trial."""
     lengths = encoded.lengths()
     offsets = np.cumsum(lengths) - lengths
     width = int(material.encoder.config.hidden_size)
-    states = {
-        layer: torch.zeros(int(lengths.sum()) + 1, width, device=material.device) for layer in sorted(set(layers))
-    }
-    encoder: Any = material.encoder
-    encoder.to(material.device).eval()
+    precision = getattr(torch, spec.precision)
+    size, device = (int(lengths.sum()) + 1, width), material.device
+    states = {layer: torch.zeros(size, dtype=precision, device=device) for layer in sorted(set(layers))}
+    trunk = Trunk(material.encoder).to(device).eval().rounded(precision)
     for batch in prediction_batches(encoded, np.arange(len(encoded)), MAX_TOKENS, material.pad_id):
         moved = batch.to(material.device)
-        output = encoder(
-            input_ids=moved.ids,
-            token_type_ids=moved.types,
-            attention_mask=moved.mask.long(),
-            output_hidden_states=True,
-        )
-        starts = offsets[batch.windows]
-        for layer, state in states.items():
-            hidden = output.hidden_states[layer].float()
-            for row, start in enumerate(starts.tolist()):
-                length = int(lengths[batch.windows[row]])
-                state[start : start + length] = hidden[row, :length]
+        embedded = trunk.embed(moved.ids, moved.types).to(precision)
+        parts = [np.arange(offsets[window], offsets[window] + lengths[window]) for window in batch.windows]
+        rows = torch.from_numpy(np.concatenate(parts)).to(device)
+        for layer, hidden in enumerate([embedded, *trunk.run(embedded, moved.mask)]):
+            if layer in states:
+                states[layer][rows] = hidden[moved.mask]
     return HiddenStates(states, offsets)
 
 
-def states_bytes(material: Material, tables: Iterable[Encoded], n_layers: int) -> int:
-    """What caching ``n_layers`` layers of all these windows takes."""
+def states_bytes(spec: TrialSpec, material: Material, tables: Iterable[Encoded], n_layers: int) -> int:
+    """What caching ``n_layers`` layers of all these windows takes, in the precision of a trial."""
     tokens = sum(int(table.lengths().sum()) for table in tables)
-    return tokens * n_layers * int(material.encoder.config.hidden_size) * 4
+    precision: torch.dtype = getattr(torch, spec.precision)
+    return tokens * n_layers * int(material.encoder.config.hidden_size) * precision.itemsize
 
 
 def run_frozen(spec: TrialSpec, material: Material, states: HiddenStates) -> Finished:

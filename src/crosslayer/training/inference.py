@@ -15,7 +15,7 @@ from crosslayer.metrics import task_score
 from crosslayer.models.classifier import pool
 from crosslayer.models.fusion import AIF
 from crosslayer.tasks import TASKS
-from crosslayer.training.trainee import Material, Trainee
+from crosslayer.training.trainee import Material, Trainee, precision_of
 from crosslayer.windows.batching import prediction_batches
 from crosslayer.windows.encoded import Encoded
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from crosslayer.training.trials import TrialSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
-MAX_TOKENS = 4096
+MAX_TOKENS = 2048
 """Padded sub-words of a prediction batch."""
 ONE_LABEL = 0.95
 """A pair model that gives one label to this share of English dev items has collapsed."""
@@ -57,7 +57,7 @@ def predict(module: Trainee, material: Material) -> tuple[pd.DataFrame, Array]:
 @torch.inference_mode()
 def _forward_all(module: Trainee, material: Material, encoded: Encoded, rows: Array) -> tuple[Array, Array]:
     """Logits (N, K) in the order of ``rows``, and pooled fused vectors (len(rows), E)."""
-    module.train(False)
+    module = module.for_prediction()
     counts = np.array([len(encoded.labels[row]) for row in rows])
     offset = dict(zip(rows.tolist(), (np.cumsum(counts) - counts).tolist(), strict=True))
     place = {row: i for i, row in enumerate(rows.tolist())}
@@ -137,11 +137,12 @@ def _attention(module: Trainee, attention: AIF, material: Material) -> dict[str,
 
     attention.weights = record  # type: ignore[method-assign]
     try:
-        module.train(False)
+        module = module.for_prediction()
         encoded = material.encoded
         for batch in prediction_batches(encoded, encoded.rows("common"), MAX_TOKENS, material.pad_id):
             moved = batch.to(material.device)
-            module.classifier.fusion(*module.source(moved), moved.mask)
+            with precision_of(module.spec, material.device):
+                module.classifier.fusion(*module.source(moved), moved.mask)
     finally:
         attention.weights = weights  # type: ignore[method-assign]
     tokens = torch.cat(seen)

@@ -94,10 +94,23 @@ class Trainee:
         for part, values in zip(self.parts(), state, strict=True):
             part.load_state_dict(values)
 
+    def for_prediction(self) -> Trainee:
+        """The same in evaluation mode; in bfloat16 with a copy of the encoder whose weights are rounded once."""
+        self.train(False)
+        if self.encoder is None or self.spec.precision == "float32":
+            return self
+        encoder = self.encoder.rounded(torch.bfloat16)
+        return Trainee(self.spec, self.classifier, encoder, encoder)
+
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Fused embeddings and logits, under the trial's precision."""
-        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=self.spec.precision == "bfloat16"):
+        with precision_of(self.spec, batch.ids.device):
             return self.classifier(self.source(batch), batch)  # type: ignore[no-any-return]
+
+
+def precision_of(spec: TrialSpec, device: torch.device) -> torch.autocast:
+    """A context with the trial's precision of matrix products."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bfloat16")
 
 
 def build_classifier(spec: TrialSpec, task: TaskName, material: Material) -> Classifier:

@@ -26,7 +26,7 @@ from crosslayer.tasks import TaskName
 
 log = logging.getLogger(__name__)
 
-TRIAL_VERSION = 3
+TRIAL_VERSION = 4
 """Part of every key. Raise it when a change of the sources changes what a trial computes."""
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.testing import assert_close
 
 from claimtrack.errors import ConfigError
 from crosslayer.config import FusionKind, FusionSpec, parse_profile
 from crosslayer.encoders.synthetic import make_random
 from crosslayer.models.classifier import TrainedEncoder
+from crosslayer.models.trunk import Trunk
 from crosslayer.sweep import local as sweep
 from crosslayer.sweep.portable import run as portable
 from crosslayer.tasks import TaskName
@@ -44,11 +45,11 @@ def trained(
         micro_batch=micro_batch,
     )  # fmt: skip
     material = made_material(task, make_random(), 2 * BATCH, 4)
-    encoder = TrainedEncoder(material.encoder.double(), LAYER, None, True)
+    encoder = TrainedEncoder(Trunk(material.encoder).double(), LAYER)
     classifier = build_classifier(spec, task, material).double()
-    for module in (*encoder.modules(), *classifier.modules()):
-        if isinstance(module, nn.Dropout):
-            module.p = 0.0
+    classifier.head.dropout.p = encoder.trunk.dropout = 0.0
+    for layer in encoder.trunk.layers:
+        layer.dropout = layer.attention_dropout = 0.0
     trainee = Trainee(spec, classifier, encoder, encoder)
     losses = list(epochs(trainee, material, material.encoded, material.encoded.rows("train"), training, ""))
     return trainee.state(), losses

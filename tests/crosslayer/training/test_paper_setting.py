@@ -13,6 +13,7 @@ from transformers import BertConfig, BertModel
 from crosslayer.config import FusionSpec
 from crosslayer.encoders.base import Encoder
 from crosslayer.encoders.synthetic import make_random
+from crosslayer.models.trunk import Trunk
 from crosslayer.predictions.records import read_arrays, read_predictions
 from crosslayer.sweep import local as sweep
 from crosslayer.sweep.material import choose_precision
@@ -67,7 +68,8 @@ def test_a_training_step_and_a_prediction_pass(
     spec = made_spec(task, profile, training=settings, precision=choose_precision(profile.compute, "cpu"))
     assert (spec.layer, spec.training.batch_size, spec.fusion.bn_group) == (8, 32, 8)
     material = made_material(task, mbert, spec.training.batch_size, 8)
-    before = [build_classifier(spec, task, material).state_dict(), mbert.model.state_dict()]
+    trunk = {f"trunk.{name}": weights for name, weights in Trunk(mbert.model).state_dict().items()}
+    before = [build_classifier(spec, task, material).state_dict(), trunk]
     after: list[dict[str, Tensor]] = []
 
     def keep_state(module: Trainee, material: Material) -> object:
@@ -91,10 +93,7 @@ def test_a_training_step_and_a_prediction_pass(
     assert len(frame) == sum(len(encoded.labels[row]) for row in predicted)
     assert np.isfinite(frame.filter(like="score_").to_numpy(np.float64)).all()
     unchanged = [
-        name
-        for old, new in zip(before, after, strict=True)
-        for name in new
-        if torch.equal(old[name.removeprefix("model.")], new[name])
+        name for old, new in zip(before, after, strict=True) for name in new if torch.equal(old[name], new[name])
     ]
     assert not unchanged
 

@@ -196,9 +196,10 @@ def test_too_many_states_are_not_kept(
 ) -> None:
     spec = spec_of(tiny, encoder, "layer_1", trainable_layers=2, train_embeddings=False)
     tokens = int(material.encoded.lengths().sum() + material.intermediate["english"].lengths().sum())
-    monkeypatch.setattr(execution, "MOST_BYTES", tokens * 32 * 4)
+    bytes_ = 32 * (2 if spec.precision == "bfloat16" else 4)
+    monkeypatch.setattr(execution, "MOST_BYTES", tokens * bytes_)
     assert set(execution.shared_states([spec], material)) == {"none", "english"}
-    monkeypatch.setattr(execution, "MOST_BYTES", tokens * 32 * 4 - 1)
+    monkeypatch.setattr(execution, "MOST_BYTES", tokens * bytes_ - 1)
     assert execution.shared_states([spec], material) == {}
     assert execution.shared_states([spec_of(tiny, encoder, "layer_1")], material) == {}
 
