@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.contenders import peak_megabytes
 from crosslayer.metrics import calibration, proper_scores, selective
-from crosslayer.metrics.classification import Floats, Ids
+from crosslayer.metrics.inputs import Floats, Ids
 
 N, K = 1_000_000, 3
 OF_TOP_LABEL = (

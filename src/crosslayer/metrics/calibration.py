@@ -11,11 +11,15 @@ Notation: N items, K labels.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from claimtrack.samples import ReliabilityBins, reliability_bins
 from crosslayer.metrics.inputs import Floats, Ids, confidences, probabilities_of
+
+if TYPE_CHECKING:
+    from claimtrack.samples import ReliabilityBins
 
 N_BINS = 10
 WIDTH_EDGES = np.arange(1, N_BINS) / N_BINS
@@ -154,6 +158,8 @@ def ece10_equal_mass_debiased_from_counts_v1(counts: Floats) -> Floats:
 
 def reliability_bins_v1(confidence: Floats, correct: Floats) -> ReliabilityBins:
     """Bins of equal width for a reliability diagram; args and errors as in `ece10_equal_width_v1`."""
+    from claimtrack.samples import reliability_bins  # needs more than machines have that only train
+
     return reliability_bins(*confidences(confidence, correct), N_BINS)
 
 

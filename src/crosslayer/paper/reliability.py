@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from claimtrack.evidence import Evidence
-from crosslayer.metrics.calibration import ReliabilityBins, reliability_bins_v1
+from crosslayer.metrics.calibration import reliability_bins_v1
 from crosslayer.metrics.selective import risk_coverage
 from crosslayer.paper.calibrated import Scored, load_scored
 from crosslayer.paper.parts import select, tasks_in
@@ -22,6 +22,8 @@ from crosslayer.tasks import TASKS, TaskName
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from claimtrack.samples import ReliabilityBins
 
 RECALIBRATED = {
     "ece": "as trained", "ece_scaled": "temperature", "ece_vector_scaled": "vector scaling",
