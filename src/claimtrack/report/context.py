@@ -442,7 +442,7 @@ class _Gather:
         counted = "" if relevance != "none" else ("no evidence" if view.real else "made-up data")
         return PartRow(
             measure=self.words.measure(part.measure),
-            subject=self.words.subject(part) or "all",
+            subject=self.words.subject(part),
             estimate=numbers.estimate(part),
             interval=numbers.NO_VALUE if few else numbers.interval(part),
             detectable=numbers.NO_VALUE if few else numbers.detectable(part),

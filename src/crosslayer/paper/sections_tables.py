@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from claimtrack.evidence import Evidence, Measurement
@@ -37,6 +38,7 @@ def sections(
 ) -> tuple[Section, ...]:
     """The sections that the runs have something for; ``sizes`` and ``trials`` are those of each run, by name."""
     rebuilt = [t for run in runs if (t := layer_table(run, sizes[run.name])) is not None]
+    rebuilt = [replace(table, closed=place > 0) for place, table in enumerate(rebuilt)]
     near = [t for run in runs if (t := near_table(run)) is not None]
     charts, said = _modes(runs)
     failures = [line for run in runs for line in failures_to_train(run, trials[run.name])]
