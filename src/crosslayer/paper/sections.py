@@ -91,9 +91,9 @@ class PaperSections(Sections):
         axis="gain in points over the baseline, layer chosen on English dev",
         note="dot and bar: here; circles: seeds; diamond: paper (not of POS, another metric); band: claimed",
         others={
-            "C02": "more than equal capacity?",
-            "C07": "a best layer for each task?",
-            "Q01": "better calibrated?",
+            "C02": "More than equal capacity?",
+            "C07": "A best layer for each task?",
+            "Q01": "Better calibrated?",
         },
         words={"holds": "gain shown", "refuted": "no gain shown"},
         built="Module built as described",
