@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from typing_extensions import TypeVar  # comes with pydantic; typing's own has no default before Python 3.13
 
 from claimtrack.errors import ClaimError
+from claimtrack.report.sections import Sections
 from claimtrack.rules import COMMON, Rule
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Plugin:
         shipped: whether settings specify what the file of their name in the project's ``profiles/`` does, whatever
             machine they run on; only such a run is compared with its pins.
         titles: how names are shown, for example ``{"xnli": "XNLI"}``: values of dimensions, words of measures.
-        sections: the project's own sections of the report.
+        sections: what the project adds to the report, made when a report is.
     """
 
     name: str
@@ -70,7 +71,7 @@ class Plugin:
     planned: Callable[[Any], Planned] | None = None
     shipped: Callable[[Any, Path], bool] = lambda settings, project: True
     titles: Mapping[str, str] = field(default_factory=dict)
-    sections: Sequence[Any] = ()
+    sections: Callable[[], Sections] = Sections
 
     @property
     def all_rules(self) -> Mapping[str, Rule]:

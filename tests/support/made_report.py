@@ -17,7 +17,6 @@ from claimtrack.results import RunResults
 from claimtrack.verdict import Verdict, decide
 from crosslayer.config import Profile, parse_profile
 from crosslayer.paper import PLUGIN
-from crosslayer.paper.sections import PaperSections
 from repository import ROOT
 
 PAPER = ROOT / "paper"
@@ -142,7 +141,7 @@ def run(
 
 def made(registry: Registry, runs: list[RunResults], paper: Path = PAPER) -> ReportContext:
     """The report of some runs."""
-    return build(registry, runs, paper=paper, sections=PaperSections(), date="2026-01-31", revision="0123abcd")
+    return build(registry, runs, paper=paper, date="2026-01-31", revision="0123abcd")
 
 
 class Page(HTMLParser):

@@ -13,10 +13,10 @@ from typing import Any, get_args
 
 from markupsafe import Markup
 
-from claimtrack.decisions import Decision
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Check, Evidence, Measurement
 from claimtrack.pins import Expected
+from claimtrack.plugin import Plugin
 from claimtrack.registry import Claimed, Entry, Registry, RelevanceValue, Source, VerdictName
 from claimtrack.report import numbers, pictures
 from claimtrack.report.bibliography import Reference, load_references
@@ -31,9 +31,11 @@ from claimtrack.wording import (
     EVIDENCE,
     NOTHING_MEASURED,
     SEALED,
+    decisions_sentence,
     evidence_about,
     measure_title,
     relevance_note,
+    title,
     what_decides,
 )
 
@@ -48,27 +50,6 @@ FEW = 3
 """Seeds below which a number has no interval."""
 _RELEVANCE: tuple[RelevanceValue, ...] = get_args(RelevanceValue)
 """The most relevant first."""
-
-
-@dataclass(frozen=True)
-class Words:
-    """How this paper's names are shown."""
-
-    titles: Mapping[str, str]
-    measures: Mapping[str, str]
-
-    def title(self, name: str | None) -> str:
-        """A task, or another name that a value has."""
-        return "" if name is None else self.titles.get(name, name)
-
-    def measure(self, name: str) -> str:
-        """A measure in words."""
-        return self.measures.get(name, measure_title(name, self.titles))
-
-    def subject(self, part: Measurement) -> str:
-        """What a part is about: ``XNLI, layer 8, sw``."""
-        layer = None if part.layer is None else f"layer {part.layer}"
-        return ", ".join(filter(None, (self.title(part.task), part.model, layer, part.language)))
 
 
 @dataclass(frozen=True)
@@ -344,18 +325,20 @@ def build(
     runs: Sequence[RunResults[Any]],
     *,
     paper: Path,
-    sections: Sections,
+    sections: Sections | None = None,
     date: str = "",
     revision: str = "",
 ) -> ReportContext:
-    """Gather the report from the registry, the runs, the texts in ``paper`` and what the paper adds.
+    """Gather the report from the registry, the runs, the texts in ``paper`` and what the project adds.
 
     Raises:
         ClaimError: two runs of one name, or a text in ``paper`` that is absent or wrong.
     """
     _check_names(run.name for run in runs)
+    plugin = registry.project
+    sections = sections or plugin.sections()
     runs = sorted(runs, key=lambda run: sections.notes(run).order)
-    views = tuple(view_run(run, sections) for run in runs)
+    views = tuple(view_run(run, plugin, sections) for run in runs)
     prose, deviations = load_prose(paper / "prose.yaml"), load_deviations(paper / "deviations.yaml")
     references = load_references(paper / "references.bib")
     known = {reference.key: reference for reference in references}
@@ -363,7 +346,7 @@ def build(
     check_citations(
         [t for d in deviations for t in (d.source, d.ours, d.effect)], known, paper / "deviations.yaml"
     )
-    gather = _Gather(sections, Words(sections.titles, sections.measures))
+    gather = _Gather(plugin, sections)
     claims = tuple(gather.claim(entry, runs, views) for entry in registry.entries.values())
     return ReportContext(
         source=registry.source,
@@ -385,8 +368,8 @@ def build(
 class _Gather:
     """Makes the views of claims."""
 
+    plugin: Plugin
     sections: Sections
-    words: Words
 
     def claim(self, entry: Entry, runs: Sequence[RunResults[Any]], views: Sequence[RunView]) -> ClaimView:
         return ClaimView(
@@ -398,7 +381,7 @@ class _Gather:
         parts = evidence.parts if evidence else ()
         measured = [part.task for part in parts if part.estimate is not None]
         ran = verdict is not None and verdict.verdict != "not run"
-        said = self._decisions(verdict.decisions) if verdict else ""
+        said = decisions_sentence(verdict.decisions, self.plugin.titles) if verdict else ""
         return ClaimInRun(
             run=view,
             verdict=verdict.verdict if verdict else "not run",
@@ -416,18 +399,8 @@ class _Gather:
             else (),
             anchor=anchor(f"{entry.id}-{run.name}"),
             folder=(run.folder / "claims" / entry.id).as_posix(),
-            tasks=tuple(self.words.title(task) for task in self.sections.titles if task in measured),
+            tasks=tuple(found for task, found in self.plugin.titles.items() if task in measured),
         )
-
-    def _decisions(self, decisions: Mapping[str, Decision]) -> str:
-        """``refuted on POS; undecided on XNLI (50 seeds would decide)``."""
-        groups: dict[str, list[str]] = {}
-        for name, found in decisions.items():
-            title = self.words.titles.get(name) or self.words.measure(name)
-            beside = [what_decides(found) if found.seeds else "", found.note]
-            said = "; ".join(filter(None, beside))
-            groups.setdefault(found.decision, []).append(f"{title} ({said})" if said else title)
-        return "; ".join(f"{decision} on {', '.join(titles)}" for decision, titles in groups.items())
 
     def _row(
         self, entry: Entry, run: RunResults[Any], view: RunView, verdict: Verdict | None, part: Measurement
@@ -441,8 +414,8 @@ class _Gather:
         relevance = verdict.relevance if verdict else "none"
         counted = "" if relevance != "none" else ("no evidence" if view.real else "made-up data")
         return PartRow(
-            measure=self.words.measure(part.measure),
-            subject=self.words.subject(part),
+            measure=measure_title(part.measure, self.plugin.titles),
+            subject=subject(part, self.plugin.titles),
             estimate=numbers.estimate(part),
             interval=numbers.NO_VALUE if few else numbers.interval(part),
             detectable=numbers.NO_VALUE if few else numbers.detectable(part),
@@ -458,6 +431,12 @@ class _Gather:
             drawn=None if part.estimate is None else _mark(entry.claimed, part, seeds, few),
             axis=(part.unit, "difference" if signed else part.measure, counted),
         )
+
+
+def subject(part: Measurement, titles: Mapping[str, str]) -> str:
+    """What a part is about: ``XNLI, layer 8, sw``."""
+    layer = None if part.layer is None else f"layer {part.layer}"
+    return ", ".join(filter(None, (title(part.task, titles), part.model, layer, part.language)))
 
 
 def _mark(claimed: Claimed, part: Measurement, seeds: Mapping[int, float], few: bool) -> pictures.Mark:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from claimtrack.evidence import Trial
+from claimtrack.plugin import Plugin
 from claimtrack.report import numbers
-from claimtrack.report.sections import Sections, Trial
+from claimtrack.report.sections import Sections
 from claimtrack.report.text import anchor
 from claimtrack.results import RunResults
 from claimtrack.runlog import parts_of
+from claimtrack.wording import title
 
 
 @dataclass(frozen=True)
@@ -18,16 +22,20 @@ class TrialTable:
     """The trials of one subject and stage, with what they share.
 
     Attributes:
-        rows: the trial, and the claims that rest on it.
+        id: where a link finds it.
+        file: of the predictions, in the repository.
+        revision, machine: of the parts of the run that trained the stage; which of several is not recorded.
+        rows: a trial, what tells it from others of its name, and the claims that rest on it.
     """
 
     id: str
     subject: str
+    title: str
     stage: str
     file: str
     revision: str
     machine: str
-    rows: tuple[tuple[Trial, str], ...]
+    rows: tuple[tuple[Trial, str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -69,12 +77,12 @@ class RunView:
 
     def tables(self, claim: str, subject: str | None) -> tuple[tuple[str, str], ...]:
         """Anchor and name of the tables of trials that a claim rests on, in one subject or in all."""
-        of = (t for t in self.trials if subject is None or t.rows[0][0].subject == subject)
-        used = (t for t in of if any(claim in claims.split() for _, claims in t.rows))
-        return tuple((t.id, f"{t.subject}, {t.stage}") for t in used)
+        of = (t for t in self.trials if subject is None or t.subject == subject)
+        used = (t for t in of if any(claim in claims.split() for _, _, claims in t.rows))
+        return tuple((t.id, f"{t.title}, {t.stage}") for t in used)
 
 
-def view_run(run: RunResults[Any], sections: Sections) -> RunView:
+def view_run(run: RunResults[Any], plugin: Plugin, sections: Sections) -> RunView:
     """Gather what the report says of a run."""
     parts = parts_of(run.info)
     revisions = dict.fromkeys(str(part.get("revision") or "unknown") for part in parts)
@@ -92,30 +100,56 @@ def view_run(run: RunResults[Any], sections: Sections) -> RunView:
         revision=", ".join(revisions),
         cost=tuple(_cost(spent)),
         facts=tuple((name, str(value)) for name, value in _facts(parts)),
-        trials=tuple(_trial_tables(run, sections)),
+        trials=tuple(_trial_tables(run, plugin, sections)),
     )
 
 
-def _trial_tables(run: RunResults[Any], sections: Sections) -> Iterator[TrialTable]:
+def _trial_tables(run: RunResults[Any], plugin: Plugin, sections: Sections) -> Iterator[TrialTable]:
     """One table a stage and subject; a trial's claims are those whose evidence names its key."""
     claims: dict[str, list[str]] = {}
     for claim, evidence in run.evidence.items():
         for key in evidence.trials:
             claims.setdefault(key, []).append(claim)
     groups: dict[tuple[str, str], list[Trial]] = {}
-    for trial in sections.trials(run):
+    for trial in plugin.trials(run.folder).values():
         groups.setdefault((trial.stage, trial.subject), []).append(trial)
+    distinct = sections.distinct(run)
     for (stage, subject), trials in groups.items():
-        first = trials[0]
+        parts = [part for part in parts_of(run.info) if _trained(part, f"{stage}-{subject}")]
+        machines = [part.get("machine") or {} for part in parts]
         yield TrialTable(
             id=anchor(f"trials-{run.name}-{stage}-{subject}"),
-            subject=sections.titles.get(subject, subject),
+            subject=subject,
+            title=title(subject, plugin.titles),
             stage=stage,
-            file=first.file,
-            revision=first.revision,
-            machine=first.machine,
-            rows=tuple((trial, " ".join(claims.get(trial.key, ()))) for trial in trials),
+            file=_common_file(trials),
+            revision=_either(str(part.get("revision") or "")[:8] for part in parts),
+            machine=_either(f"{each.get('processor')}, {each.get('cores')} cores" for each in machines if each),
+            rows=tuple(
+                (trial, distinct.get(trial.key, ""), " ".join(claims.get(trial.key, ())))
+                for trial in sorted(trials, key=lambda trial: (_natural(trial.model), trial.arm, trial.seed))
+            ),
         )
+
+
+def _trained(part: Mapping[str, Any], stage: str) -> bool:
+    """Whether a part of a run trained in a stage; what took no second came from elsewhere."""
+    return bool(part.get("stages", {}).get(stage, {}).get("seconds", 0) >= 1)
+
+
+def _common_file(trials: Sequence[Trial]) -> str:
+    """The file of all trials, or the pattern of their files."""
+    files = dict.fromkeys(str(trial.file).replace(trial.key, "KEY") for trial in trials if trial.file)
+    return ", ".join(files)
+
+
+def _either(values: Iterable[str]) -> str:
+    return " or ".join(dict.fromkeys(filter(None, values))) or "not recorded"
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """An order in which ``layer_10`` comes after ``layer_9``."""
+    return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]
 
 
 def _cost(spent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

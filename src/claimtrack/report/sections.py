@@ -75,32 +75,6 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Trial:
-    """A trial as a reader looks for it.
-
-    Attributes:
-        key, subject, stage, model, seed: what was trained, and on what.
-        score: in the unit of the table; ``None`` where it did not end well.
-        precision: of the numbers it was trained with; models are compared within one.
-        outcome: how it ended.
-        file: of its predictions, in the repository.
-        revision, machine: of the code and of the computer, as far as they are recorded.
-    """
-
-    key: str
-    subject: str
-    stage: str
-    model: str
-    seed: int
-    precision: str
-    score: float | None
-    outcome: str
-    file: str
-    revision: str
-    machine: str
-
-
-@dataclass(frozen=True)
 class RunNotes:
     """What a reader has to know of a run.
 
@@ -157,17 +131,14 @@ class Sections:
 
     first: FirstScreen | None = None
     chapters: tuple[Chapter, ...] = ()
-    titles: Mapping[str, str] = {}
-    measures: Mapping[str, str] = {}
-    """Measures in words, where their names are none."""
 
     def notes(self, run: RunResults[Any]) -> RunNotes:
         """See `RunNotes`."""
         return RunNotes()
 
-    def trials(self, run: RunResults[Any]) -> Sequence[Trial]:
-        """Every trial of a run, with its score."""
-        return ()
+    def distinct(self, run: RunResults[Any]) -> Mapping[str, str]:
+        """By key, what tells trials of one name apart, for example their precision."""
+        return {}
 
     def seed_values(self, run: RunResults[Any], part: Measurement) -> Mapping[int, float]:
         """The value of a judged part in each seed, where it is a mean over seeds."""

@@ -14,7 +14,7 @@ from claimtrack.report.sections import FirstScreen, Sections
 from claimtrack.report.text import anchor
 from claimtrack.results import RunResults
 from claimtrack.verdict import Verdict
-from claimtrack.wording import EVIDENCE
+from claimtrack.wording import EVIDENCE, title
 
 ENOUGH = 10
 """Seeds a task below which they count as few."""
@@ -128,7 +128,7 @@ def summarise(registry: Registry, runs: Sequence[RunResults[Any]], sections: Sec
         note=first.note,
         rows=rows,
         others=tuple((q, claim, _verdict_of(claim, runs)) for claim, q in first.others.items()),
-        deciding=(*_deciding(verdict, evidence, sections.titles), *sections.costs(runs)),
+        deciding=(*_deciding(verdict, evidence, registry.project.titles), *sections.costs(runs)),
         built=_built(registry, runs, first.built),
         run=anchor(f"{first.claim}-{lead.name}"),
         claim=first.claim,
@@ -164,6 +164,9 @@ def _rows(
     verdict, evidence = run.verdicts[first.claim], run.evidence[first.claim]
     entry, size = registry.entries[first.claim], run.verdicts.get(first.size)
     other = registry.entries.get(first.size)
+    keys = set(evidence.trials)
+    trials = [trial for trial in registry.project.trials(run.folder).values() if trial.key in keys]
+    links = {trial.subject: anchor(f"trials-{run.name}-{trial.stage}-{trial.subject}") for trial in trials}
     for part in (part for part in evidence.parts if part.judged and part.task):
         task, decision = str(part.task), verdict.decisions.get(str(part.task))
         if decision is None:
@@ -179,21 +182,16 @@ def _rows(
             value += f" ({numbers.number(span[0], 1)} to {numbers.number(span[1], 1)})" if span else ""
         sized = size.decisions.get(task) if size else None
         yield SummaryRow(
-            label=sections.titles.get(task, task),
+            label=title(task, registry.project.titles),
             seeds=part.n_seeds,
             remark=sections.remark(part),
             estimate=estimate,
             value=value,
             words=_words(decision, first.words),
             size=_size(sized, part.estimate, other) if sized else "",
-            link=next((t for t in _anchors(run, sections, task)), ""),
+            link=links.get(task, ""),
             mark=mark,
         )
-
-
-def _anchors(run: RunResults[Any], sections: Sections, task: str) -> Iterator[str]:
-    stages = dict.fromkeys(trial.stage for trial in sections.trials(run) if trial.subject == task)
-    yield from (anchor(f"trials-{run.name}-{stage}-{task}") for stage in stages)
 
 
 def _words(decision: Decision, words: Mapping[str, str]) -> str:
@@ -230,12 +228,12 @@ def _deciding(verdict: Verdict, evidence: Evidence, titles: Mapping[str, str]) -
         hours = [open_[task].hours for task in more]
         known = [value for value in hours if value is not None]
         cost = f"{sum(known):.0f} h" if len(known) == len(hours) else "time not recorded"
-        yield f"{sum(more.values())} more seeds on {', '.join(titles.get(task, task) for task in more)} ({cost})"
-    if never := [titles.get(task, task) for task, found in open_.items() if not found.seeds]:
+        yield f"{sum(more.values())} more seeds on {', '.join(title(task, titles) for task in more)} ({cost})"
+    if never := [title(task, titles) for task, found in open_.items() if not found.seeds]:
         yield f"on {', '.join(never)} no number of seeds"
 
 
-def _built(registry: Registry, runs: Sequence[RunResults[Any]], title: str) -> str:
+def _built(registry: Registry, runs: Sequence[RunResults[Any]], what: str) -> str:
     structural = [entry.id for entry in registry.entries.values() if entry.kind == "structural"]
     held = sum(_verdict_of(claim, runs) == "reproduced" for claim in structural)
-    return f"{title}: {held} of {len(structural)} checks" if structural else ""
+    return f"{what}: {held} of {len(structural)} checks" if structural else ""

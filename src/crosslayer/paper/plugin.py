@@ -11,6 +11,7 @@ from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Trial
 from claimtrack.plan import Planned, model_name
 from claimtrack.plugin import Plugin
+from claimtrack.report.sections import Sections
 from claimtrack.settings import read_yaml
 from crosslayer.config import PROFILES, Profile, parse_profile
 from crosslayer.paper.conditions import CONDITIONS
@@ -26,6 +27,15 @@ TITLES = {
     **{str(task): found.title for task, found in TASKS.items()},
     "ece": "ECE", "nll": "NLL", "upos": "UPOS", "english": "English",
     "dev selected": "dev-selected", "cross fitted": "cross-fitted",
+    "retrieval lower minus upper": "retrieval, lower minus upper layers",
+    "UPOS probe upper minus lower": "UPOS probe, upper minus lower layers",
+    "own over common": "gain from task-specific layers",
+    "excess complementarity": "extra errors fixed, beyond what a new seed fixes",
+    "errors mended by seed": "errors another seed fixes",
+    "best on test gain without effect": "best on test, expected by chance",
+    "dev-selected minus self": "gain over the control of equal capacity",
+    "power at 1 points": "chance to detect a gain of 1 point",
+    "power at 0.5 points": "chance to detect a gain of 0.5 points",
 }  # fmt: skip
 
 
@@ -134,7 +144,14 @@ def is_shipped(profile: Profile, project: Path) -> bool:
     return shipped.model_dump(exclude={"compute"}) == profile.model_dump(exclude={"compute"})
 
 
+def sections() -> Sections:
+    """What this paper adds to the report."""
+    from crosslayer.paper.sections import PaperSections
+
+    return PaperSections()
+
+
 PLUGIN = Plugin(
     name="crosslayer", settings=Profile, measure=measure, conditions=CONDITIONS, rules=RULES, trials=trials,
-    planned=planned, shipped=is_shipped, titles=TITLES,
+    planned=planned, shipped=is_shipped, titles=TITLES, sections=sections,
 )  # fmt: skip

@@ -16,14 +16,14 @@ from typing import Any
 
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Measurement
-from claimtrack.report.sections import Chapter, FirstScreen, RunNotes, Section, Sections, Trial
+from claimtrack.report.sections import Chapter, FirstScreen, RunNotes, Section, Sections
 from claimtrack.results import RunResults
-from claimtrack.runlog import parts_of
+from claimtrack.wording import title
 from crosslayer.config import Profile
-from crosslayer.ledger.ledger import STAGES, RecordedRun, predictions_file
+from crosslayer.ledger.ledger import STAGES, RecordedRun
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS
-from crosslayer.paper.plugin import records_of
+from crosslayer.paper.plugin import TITLES, records_of
 from crosslayer.paper.scores import that_learnt
 from crosslayer.predictions.batches import by_batch
 from crosslayer.predictions.records import TaskTable, TrialRecord
@@ -64,19 +64,6 @@ CAUTIONS: tuple[tuple[str, str, str], ...] = (
     ),
 )
 """Condition, label and banner; of two about the encoder the first counts."""
-MEASURES = {
-    "retrieval_lower_minus_upper": "retrieval, lower minus upper layers",
-    "upos_probe_upper_minus_lower": "UPOS probe, upper minus lower layers",
-    "own_over_common": "gain from task-specific layers",
-    "excess_complementarity": "extra errors fixed, beyond what a new seed fixes",
-    "errors_mended_by_seed": "errors another seed fixes",
-    "best_on_test_gain_without_effect": "best on test, expected by chance",
-    "dev_selected_minus_self": "gain over the control of equal capacity",
-    "dev_selected_gain": "gain, layer chosen on English dev",
-    "cross_fitted_gain": "gain, layer chosen on other seeds and items",
-    "power_at_1_points": "chance to detect a gain of 1 point",
-    "power_at_0.5_points": "chance to detect a gain of 0.5 points",
-}
 _CHOSEN = re.compile(r"seed by seed: ([^.]+)\.")
 _RESTRICTED = re.compile(r"among (layers? [\d, ]+ only)")
 
@@ -104,16 +91,14 @@ class PaperSections(Sections):
         Chapter("Layers", ("C07", "C03", "C01"), ("near",)),
         Chapter("Calibration", ("Q01",)),
     )
-    titles: Mapping[str, str] = {str(task): spec.title for task, spec in TASKS.items()}
-    measures = MEASURES
 
     def notes(self, run: RunResults[Any]) -> RunNotes:
         """What was run, and what its numbers cannot show."""
         return _notes(_Run(run))
 
-    def trials(self, run: RunResults[Any]) -> Sequence[Trial]:
-        """Every trial, by stage and task, models in order."""
-        return _trials(_Run(run))
+    def distinct(self, run: RunResults[Any]) -> Mapping[str, str]:
+        """The precision: models are compared within one."""
+        return {record.key: record.precision for record in _records(_Run(run))}
 
     def seed_values(self, run: RunResults[Any], part: Measurement) -> Mapping[int, float]:
         """The dev-selected gain of each seed: the chosen layers are in the part's note, the scores in the records.
@@ -124,7 +109,7 @@ class PaperSections(Sections):
         if found is None or part.measure != "dev_selected_gain" or part.estimate is None:
             return {}
         chosen = [name if name.startswith("layer_") else f"layer_{name}" for name in found[1].split(", ")]
-        trials = [t for t in _trials(_Run(run)) if (t.stage, t.subject) == ("sweep", part.task)]
+        trials = [t for t in _records(_Run(run)) if (t.stage, t.task) == ("sweep", part.task)]
         for precision in dict.fromkeys(trial.precision for trial in trials):
             gains = _gains([trial for trial in trials if trial.precision == precision], chosen)
             if len(gains) == part.n_seeds and abs(sum(gains.values()) / len(gains) - part.estimate) < SAME:
@@ -171,7 +156,7 @@ class PaperSections(Sections):
         """Tables 1 to 3 rebuilt, frozen against fine-tuned, failures to train."""
         shown = [run for run in runs if self.notes(run).real]
         sizes = {run.name: self.notes(run).size for run in shown}
-        return sections_tables.sections(shown, sizes, {run.name: self.trials(run) for run in shown})
+        return sections_tables.sections(shown, sizes, {run.name: _records(_Run(run)) for run in shown})
 
 
 class _Run:
@@ -275,59 +260,16 @@ def _told(trials: Sequence[TrialRecord], run: RecordedRun) -> str:
 
 
 @cache
-def _trials(run: _Run) -> tuple[Trial, ...]:
-    results = run.results
-    records = sorted(records_of(results.folder), key=_in_order)
-    parts = parts_of(results.info)
-    return tuple(
-        Trial(
-            key=record.key,
-            subject=record.task,
-            stage=record.stage,
-            model=record.model if record.stage == "sweep" else f"{record.arm} arm",
-            seed=record.seed,
-            precision=record.precision,
-            score=record.test_score,
-            outcome=record.outcome.replace("_", " "),
-            file=_file(results, record),
-            revision=_of_parts(parts, record, "revision"),
-            machine=_of_parts(parts, record, "machine"),
-        )
-        for record in records
-    )
+def _records(run: _Run) -> tuple[TrialRecord, ...]:
+    return tuple(records_of(run.results.folder))
 
 
-def _gains(trials: Sequence[Trial], chosen: Sequence[str]) -> dict[int, float]:
+def _gains(trials: Sequence[TrialRecord], chosen: Sequence[str]) -> dict[int, float]:
     """The gain of the chosen model in each seed of the baseline; empty where a score is missing."""
-    scores = {(trial.model, trial.seed): trial.score for trial in trials if trial.score is not None}
+    scores = {(str(trial.model), trial.seed): trial.test_score for trial in trials if trial.test_score is not None}
     seeds = sorted(seed for model, seed in scores if model == "baseline")
     pairs = [((model, seed), ("baseline", seed)) for seed, model in zip(seeds, chosen, strict=False)]
     return {ours[1]: scores[ours] - scores[base] for ours, base in pairs if ours in scores}
-
-
-def _in_order(record: TrialRecord) -> tuple[Any, ...]:
-    """The baseline, the fused models by layer, everything else by name."""
-    kind = 0 if record.model == "baseline" else 1 if record.model.startswith("layer_") else 2
-    place = STAGES.index(record.stage), TASK_NAMES.index(record.task)
-    return (*place, kind, record.layer if kind == 1 else 0, record.model, record.arm, record.seed)
-
-
-def _file(run: RunResults[Any], record: TrialRecord) -> str:
-    if _is_recorded(run):
-        return (run.folder / predictions_file(record.stage, record.task)).as_posix()
-    return (run.folder / "trials" / record.stage / record.task).as_posix() + "/KEY/predictions.parquet"
-
-
-def _of_parts(parts: Sequence[Mapping[str, Any]], record: TrialRecord, name: str) -> str:
-    """The value of the parts of a run that trained the stage of a trial; which of several is not recorded."""
-    stage = f"{record.stage}-{record.task}"
-    found = [part.get(name) for part in parts if part.get("stages", {}).get(stage, {}).get("seconds", 0) >= 1]
-    shown = [
-        f"{v.get('processor')}, {v.get('cores')} cores" if isinstance(v, Mapping) else str(v)[:8]
-        for v in found
-        if v
-    ]
-    return " or ".join(dict.fromkeys(shown)) or "not recorded"
 
 
 def _h100_hours(recorded: Any) -> Iterator[float]:
@@ -341,7 +283,7 @@ def _h100_hours(recorded: Any) -> Iterator[float]:
 def _by_decision(decisions: Mapping[str, Decision]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for task, decision in decisions.items():
-        found.setdefault(decision.decision, []).append(PaperSections.titles.get(task, task))
+        found.setdefault(decision.decision, []).append(title(task, TITLES))
     return found
 
 

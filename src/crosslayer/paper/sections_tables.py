@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.report import numbers
 from claimtrack.report.context import FEW
-from claimtrack.report.sections import Cell, Chart, Curve, Section, Table, Trial
+from claimtrack.report.sections import Cell, Chart, Curve, Section, Table
 from claimtrack.results import RunResults
 from crosslayer.paper import paper
+from crosslayer.predictions.records import TrialRecord
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 GAINS, NEAR = "C05", "C03"
@@ -34,7 +35,7 @@ class Column(NamedTuple):
 
 
 def sections(
-    runs: Sequence[RunResults[Any]], sizes: Mapping[str, str], trials: Mapping[str, Sequence[Trial]]
+    runs: Sequence[RunResults[Any]], sizes: Mapping[str, str], trials: Mapping[str, Sequence[TrialRecord]]
 ) -> tuple[Section, ...]:
     """The sections that the runs have something for; ``sizes`` and ``trials`` are those of each run, by name."""
     rebuilt = [t for run in runs if (t := layer_table(run, sizes[run.name])) is not None]
@@ -137,14 +138,13 @@ def near_table(run: RunResults[Any]) -> Table | None:
     )
 
 
-def failures_to_train(run: RunResults[Any], trials: Sequence[Trial]) -> Iterator[str]:
+def failures_to_train(run: RunResults[Any], trials: Sequence[TrialRecord]) -> Iterator[str]:
     """``PAWS-X: 3 of 12 fused models stayed at chance, of the baselines 0 of 3``, from what C05 found missing."""
     evidence: Evidence | None = run.evidence.get(GAINS)
     lines = [m for line in (evidence.missing if evidence else ()) if (m := _AT_CHANCE.match(line))]
-    titles = {str(task): spec.title for task, spec in TASKS.items()}
     for title, n in Counter(m["task"] for m in lines).items():
-        trained = [trial for trial in trials if trial.stage == "sweep" and titles[trial.subject] == title]
-        fused = sum(t.model.startswith("layer_") for t in trained)
+        trained = [trial for trial in trials if trial.stage == "sweep" and TASKS[trial.task].title == title]
+        fused = sum(t.model.layer is not None for t in trained)
         plain = sum(t.model == BASELINE for t in trained)
         low = sum(m["model"] == BASELINE and m["task"] == title for m in lines)
         yield (

@@ -13,7 +13,6 @@ from claimtrack.report.write import write_report
 from claimtrack.results import load_all
 from claimtrack.runlog import revision
 from crosslayer.config import Profile
-from crosslayer.paper.sections import PaperSections
 from crosslayer.stages.command import run_stage
 
 PAPER = Path("paper")
@@ -25,7 +24,7 @@ def report(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     registry = load_registry()
     runs = load_all(profile, registry, folder.parent)
     today = datetime.now(UTC).date().isoformat()
-    context = build(registry, runs, paper=PAPER, sections=PaperSections(), date=today, revision=revision()[:8])
+    context = build(registry, runs, paper=PAPER, date=today, revision=revision()[:8])
     written = write_report(context, PAPER / "build")
     for line in (f"report: {written.html}", f"report: {written.tex}", *written.notes):
         log.info(line)

@@ -15,7 +15,6 @@ from claimtrack.report import html
 from claimtrack.report.context import ReportContext, build
 from claimtrack.results import load_all
 from crosslayer.config import load_profile
-from crosslayer.paper.sections import PaperSections
 from repository import ROOT
 
 CHROMIUM = shutil.which("chromium")
@@ -36,7 +35,7 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def context() -> ReportContext:
     registry = load_registry()
-    return build(registry, load_all(load_profile(), registry), paper=ROOT / "paper", sections=PaperSections())
+    return build(registry, load_all(load_profile(), registry), paper=ROOT / "paper")
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ from crosslayer.config import DataSpec, Profile, TargetPhase, TaskSpec
 from crosslayer.ledger import ledger
 from crosslayer.ledger.combining import combine, combined, planned_places
 from crosslayer.ledger.ledger import RecordedRun, analysis_of, derive_again, differences, record, verify
+from crosslayer.paper import PLUGIN
 from crosslayer.paper.sections import PaperSections
 from crosslayer.predictions.records import ResultsRun, TrialRecord
 from crosslayer.tasks import TASKS
@@ -347,7 +348,7 @@ def test_one_task_may_be_trained_twice_and_is_not_compared_across(
         one, two = RecordedRun(by_task / source).table(records, split), kept.table(records, split)
         np.testing.assert_array_equal(one.predicted, two.predicted)
     gains, apart = evidence_of(entry, "C05"), of_task(entry, "C05", "pos")
-    told = dict(view_run(load_recorded(entry, registry), PaperSections()).setting)["trained, POS"]
+    told = dict(view_run(load_recorded(entry, registry), PLUGIN, PaperSections()).setting)["trained, POS"]
     assert "; float32. Not compared with them: 9 trials: baseline self; layers 1; seeds 0 1 2; " in told
     line = "POS: 9 trials of version 3, bfloat16 are not compared with 12 of version 2, float32"
     assert line in gains.missing
@@ -718,7 +719,7 @@ def test_runs_count_the_trials_that_stayed_at_chance() -> None:
         title: sum(line.startswith(f"{title}: ") and "stayed at chance" in line for line in missing)
         for title in ("PAWS-X", "POS")
     }
-    setting = dict(view_run(recorded, PaperSections()).setting)
+    setting = dict(view_run(recorded, PLUGIN, PaperSections()).setting)
     assert counted["PAWS-X"] > 0
     assert setting["trained, PAWS-X"].endswith(f"; {counted['PAWS-X']} stayed at chance")
     assert "at chance" not in setting["trained, POS"]
@@ -727,7 +728,7 @@ def test_runs_count_the_trials_that_stayed_at_chance() -> None:
 def test_report_and_crate_tell_of_all_pieces(pieces: Pieces, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = pieces.start(lambda t: t.task == "pos")
     pieces.add(lambda t: t.task == "pawsx")
-    view = view_run(load_recorded(entry, pieces.registry), PaperSections())
+    view = view_run(load_recorded(entry, pieces.registry), PLUGIN, PaperSections())
     assert (view.title, view.revision) == ("All of it", "one, two")
     assert [name for name, _ in view.cost] == ["sweep-pawsx", "sweep-pos", "all that is recorded"]
     setting = dict(view.setting)

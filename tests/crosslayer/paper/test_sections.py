@@ -10,6 +10,7 @@ import pytest
 
 from claimtrack.evidence import Evidence, Interval, Measurement
 from claimtrack.registry import Registry, load_registry
+from claimtrack.report.runs import view_run
 from claimtrack.report.sections import Cell, Section
 from claimtrack.results import RunResults, load_recorded
 from crosslayer.config import SplitSizes
@@ -62,15 +63,20 @@ def test_the_fragment_comes_last_and_a_frozen_encoder_before_it(registry: Regist
 # --- the way to the trials
 
 
-def test_every_recorded_trial_is_listed_with_score_file_and_revision(pilot: RunResults[Any]) -> None:
-    trials = PaperSections().trials(pilot)
-    assert len({trial.key for trial in trials}) == len(trials)
+def test_every_recorded_trial_is_listed_with_score_file_and_revision(
+    pilot: RunResults[Any], registry: Registry
+) -> None:
+    tables = view_run(pilot, registry.project, PaperSections()).trials
+    listed = [trial for table in tables for trial, _, _ in table.rows]
+    assert len({trial.key for trial in listed}) == len(listed)
+    for table in tables:
+        assert (ROOT / table.file).is_file()
+        assert all(trial.score is not None and distinct for trial, distinct, _ in table.rows)
+    xnli = next(table for table in tables if (table.subject, table.stage) == ("xnli", "sweep"))
+    assert (xnli.revision, xnli.machine) == ("e3ac8231 or ec0963ab", "Intel(R) Xeon(R) Processor, 2 cores")
     for claim in ("C05", "C06", "Q01"):
-        assert set(pilot.evidence[claim].trials) <= {trial.key for trial in trials}
-    for trial in trials:
-        assert trial.score is not None
-        assert (ROOT / trial.file).is_file()
-        assert trial.revision
+        used = {trial.key for table in tables for trial, _, claims in table.rows if claim in claims.split()}
+        assert used == set(pilot.evidence[claim].trials)
 
 
 def test_seed_values_give_the_judged_estimate_again(pilot: RunResults[Any]) -> None:
