@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.contenders import peak_megabytes
+from benchmarks.measures import peak_megabytes
 from crosslayer.metrics import calibration, proper_scores, selective
 from crosslayer.metrics.inputs import Floats, Ids
 

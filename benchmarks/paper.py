@@ -7,8 +7,7 @@ from typing import NamedTuple
 import torch
 from transformers import BertConfig, BertModel
 
-from benchmarks.contenders import peak_megabytes
-from benchmarks.measures import clock
+from benchmarks.measures import clock, peak_megabytes
 from crosslayer.config import FusionKind, Profile
 from crosslayer.data.examples import Corpus, Example, PairExample
 from crosslayer.encoders.synthetic import HashTokenizer
