@@ -188,7 +188,7 @@ def _range_problem(item: Expected, evidence: Evidence) -> str | None:
 def _values(evidence: Evidence) -> dict[tuple[str, str | None], float]:
     """Judged estimates by measure and task, and the share of passed checks."""
     values: dict[tuple[str, str | None], float] = {
-        (part.measure, part.task): part.estimate
+        (part.measure, part.subject): part.estimate
         for part in evidence.parts
         if part.judged and part.estimate is not None
     }

@@ -135,14 +135,16 @@ def pin_claims(
 
 @app.command("check")
 def check_claims() -> None:
-    """Whether evidence is sound and values, verdicts and seals are as pinned; exit code 1 if not.
+    """Whether evidence is sound, has what the registry names, and values, verdicts and seals are as pinned; exit
+    code 1 if not.
 
-    `pytest claims/` checks the same, one test each.
+    `pytest claims/` checks the same but for the names, one test each.
     """
+    from claimtrack import project
     from claimtrack.checks import Suite
 
     _project()
-    problems = list(Suite(Path()).problems())
+    problems = [*project.unknown_names(), *Suite(Path()).problems()]
     for line in problems:
         typer.echo(visible(line))
     raise typer.Exit(1 if problems else 0)
@@ -223,6 +225,60 @@ def export(
     if form not in FORMATS:
         raise ClaimError(f"unknown format {form!r:.40}; use one of {', '.join(FORMATS)}")
     typer.echo(FORMATS[form](*_loaded()), nl=False)
+
+
+@app.command("init")
+def init_project(
+    name: Annotated[str, typer.Argument(help="Of the project and its new folder.")],
+    report: Annotated[Path, typer.Option(help="A literature report as text, with a table of claims.")],
+) -> None:
+    """Make a small repository from a literature report that runs at once; its blanks are marked TODO."""
+    from claimtrack import scaffold
+
+    home, found = scaffold.init(name, report, Path())
+    for gap in found.gaps:
+        typer.echo(visible(f"note: {gap}"), err=True)
+    typer.echo(f"{len(found.rows)} claims in {home}; next: cd {home}, make repro, claimtrack todo")
+
+
+@app.command("todo")
+def list_blanks() -> None:
+    """What is still blank, in the order in which one would fill it."""
+    from claimtrack import scaffold
+
+    _project()
+    blanks = list(scaffold.todo(Path()))
+    for line in blanks:
+        typer.echo(visible(line))
+    typer.echo(f"{len(blanks)} blanks" if blanks else "nothing is blank; pin the verdicts with claimtrack pin")
+
+
+@app.command("run")
+def run_claim(claim: str) -> None:
+    """Execute the notebook of a claim and leave its evidence."""
+    from claimtrack import project
+
+    _project()
+    typer.echo(f"evidence in {project.run_claim(claim)}")
+
+
+@app.command("decide")
+def decide() -> None:
+    """Decide every claim of the present run into verdicts.json."""
+    from claimtrack import project
+
+    _project()
+    typer.echo(f"verdicts in {project.decide_all()}")
+
+
+@app.command("report")
+def write_report() -> None:
+    """Write the report of the present run and of all recorded ones."""
+    from claimtrack import project
+
+    _project()
+    for line in project.write_reports():
+        typer.echo(line)
 
 
 @app.command("schema")

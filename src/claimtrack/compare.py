@@ -63,7 +63,7 @@ def _moved(one: Evidence | None, two: Evidence | None, titles: Titles) -> Iterat
 
 def _judged(evidence: Evidence | None) -> dict[Key, Measurement]:
     parts = evidence.parts if evidence else ()
-    return {(p.measure, p.task, p.layer, p.model): p for p in parts if p.judged}
+    return {(p.measure, p.subject, p.layer, p.model): p for p in parts if p.judged}
 
 
 def _ratio(a: Measurement | None, b: Measurement | None) -> float | None:

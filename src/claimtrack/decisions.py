@@ -108,6 +108,80 @@ def decide_each(tasks: Mapping[str, Sequence[Bounded]], about_size: bool, n_part
     return Each("not reproduced" if "refuted" in found else "inconclusive", decisions)
 
 
+class Target(NamedTuple):
+    """A measurement, the range in which it is claimed to lie, and the one outside of which it is refuted.
+
+    ``equal``: whether equality is claimed, which two one-sided tests at 5 % show; else the 95 % interval has to
+    lie inside the range.
+    """
+
+    part: Measurement
+    inside: tuple[float, float]
+    outside: tuple[float, float]
+    equal: bool = False
+
+
+def decide_targets(targets: Mapping[str, Target], n_missing: int = 0) -> Each:
+    """Decide on each measurement of which something is claimed, then on the claim that all of it holds.
+
+    A measurement *holds* where its interval lies inside the claimed range, and is *refuted* where one-sided tests
+    at 5 %, Holm's correction over all tests of the claim, show it to lie outside. The claim is reproduced if all
+    hold, unadjusted; otherwise one holds only after Holm's correction over the measurements.
+
+    Args:
+        targets: by name; all of them have an interval.
+        n_missing: of what else the claim needs.
+    """
+    p = np.array([_p_holds(target) for target in targets.values()])
+    tests = [(name, one) for name, target in targets.items() for one in _p_outside(target)]
+    corrected = holm(np.array([one for _, one in tests]))
+    refuted = {name for (name, _), one in zip(tests, corrected, strict=True) if one < LEVEL}
+    all_hold = not n_missing and bool((p < LEVEL).all())
+    lasting = p if all_hold else holm(p)
+    decisions = {}
+    for (name, target), one in zip(targets.items(), lasting, strict=True):
+        if one < LEVEL:
+            note = "below the smallest effect of interest" if name in refuted else ""
+            decisions[name] = Decision(decision="holds", note=note)
+        elif name in refuted:
+            decisions[name] = Decision(decision="refuted")
+        else:
+            seeds = _seeds_of_target(target, len(targets), len(tests))
+            decisions[name] = Decision(decision="undecided", seeds=seeds)
+    found = {decision.decision for decision in decisions.values()}
+    if all_hold:
+        return Each("reproduced", decisions)
+    if "holds" in found:
+        return Each("partly reproduced", decisions)
+    return Each("not reproduced" if "refuted" in found else "inconclusive", decisions)
+
+
+def _p_holds(target: Target) -> float:
+    """p of the value lying outside the claimed range: at most 0.05 where the interval lies inside."""
+    (low, high), sides = target.inside, 1 if target.equal else 2
+    above = 0.0 if low == -inf else p_above(target.part, low)
+    below = 0.0 if high == inf else p_below(target.part, high)
+    return min(1.0, sides * max(above, below))
+
+
+def _p_outside(target: Target) -> list[float]:
+    low, high = target.outside
+    below = [] if low == -inf else [p_below(target.part, low)]
+    return below if high == inf else [*below, p_above(target.part, high)]
+
+
+def _seeds_of_target(target: Target, n_targets: int, n_tests: int) -> int | None:
+    """Seeds that would decide, at levels corrected for all measurements and tests (Bonferroni)."""
+    (low, high), (least, most), sides = target.inside, target.outside, 1 if target.equal else 2
+
+    def regions(n_error: float, n_df: float) -> list[tuple[float, float]]:
+        inside = float(stdtrit(n_df, 1 - LEVEL / sides / n_targets)) * n_error
+        outside = float(stdtrit(n_df, 1 - LEVEL / n_tests)) * n_error
+        return [(-inf, least - outside), (low + inside, high - inside), (most + outside, inf)]
+
+    return _needed(target.part, regions)
+
+
 def decide_difference(part: Measurement, margin: float) -> Decision:
     """Whether a difference is practically none, or which sign it has; below 0 improves.
 

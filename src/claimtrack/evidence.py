@@ -49,6 +49,7 @@ class Measurement(Strict):
     Attributes:
         measure: what it is, for example ``dev_selected_gain``; the verdict rules look parts up by it.
         task, language, layer, model: what it is about, where that applies.
+        about: what else it is about, by dimension: ``{"data": "digits", "size": 32}``.
         estimate: the value, in ``unit``; ``None`` when it could not be measured (``note`` says why).
         unit: ``points`` are hundredths of a share.
         interval: of the estimate; ``None`` when the design gives none (one seed, say).
@@ -67,6 +68,7 @@ class Measurement(Strict):
     language: str | None = None
     layer: int | None = None
     model: str | None = None
+    about: dict[str, str | int | float] = {}
     estimate: float | None
     interval: Interval | None = None
     unit: str
@@ -78,6 +80,18 @@ class Measurement(Strict):
     n_items: int = 0
     judged: bool = False
     note: str = ""
+
+    @property
+    def subject(self) -> str | None:
+        """What it is about, as pins and decisions name it: the task, then ``data digits, size 32``, by name."""
+        words = [self.task or "", *(f"{name} {value}" for name, value in sorted(self.about.items()))]
+        return ", ".join(filter(None, words)) or None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Under which a verdict may decide on it, the most special first: measure and subject, task, measure."""
+        whole = " ".join(filter(None, (self.measure, self.subject)))
+        return tuple(filter(None, (whole, self.task, self.measure)))
 
 
 class Check(Strict):

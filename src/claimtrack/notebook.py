@@ -172,9 +172,20 @@ def to_html(notebook: NotebookNode, title: str) -> str:
     return PAGE.format(title=title, style=STYLE, body=body)
 
 
+def without_times(notebook: NotebookNode) -> NotebookNode:
+    """A notebook without times, durations and random cell ids, so that equal runs leave equal bytes."""
+    notebook.metadata.pop("papermill", None)
+    for number, cell in enumerate(notebook.cells):
+        cell["id"] = f"cell-{number}"
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+    return notebook
+
+
 def _write(notebook: NotebookNode, folder: Path, title: str) -> None:
     import nbformat
 
+    notebook = without_times(notebook)
     text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
     (folder / "notebook.ipynb").write_text(text, encoding="utf-8")
     (folder / "notebook.html").write_text(to_html(notebook, title), encoding="utf-8")

@@ -260,10 +260,10 @@ def _ranges(evidence: Evidence, results: RunResults[Setting]) -> dict[str, Any]:
         if results.run is None:
             low, high = prediction_range(part, _n_ranged(results))
             bounds = float(f"{low:.4g}"), float(f"{high:.4g}")
-        inner = ranges if part.task is None else ranges.setdefault(part.measure, {})
-        name = part.task or part.measure
+        inner = ranges if part.subject is None else ranges.setdefault(part.measure, {})
+        name = part.subject or part.measure
         if name in inner:
-            raise ClaimError(f"{evidence.claim} has two judged parts {part.measure} {part.task or ''}; judge one")
+            raise ClaimError(f"{evidence.claim} has two judged parts {' '.join(part.names[:1])}; judge one")
         inner[name] = bounds
     if evidence.checks:
         ranges[CHECKS_MEASURE] = 1.0

@@ -89,15 +89,15 @@ def load_plugin(name: str, folder: Path) -> Plugin:
 
     Args:
         name: ``module:ATTRIBUTE``.
-        folder: of the project; its modules can be imported from now on.
+        folder: of the project; its modules, and those in its ``src``, can be imported from now on.
 
     Raises:
         ClaimError: there is no such module or attribute, or it is no plugin.
     """
     module, _, attribute = name.partition(":")
-    home = str(folder.resolve())
-    if home not in sys.path:
-        sys.path.append(home)
+    for home in map(str, (folder.resolve(), folder.resolve() / "src")):
+        if home not in sys.path:
+            sys.path.append(home)
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -27,6 +28,7 @@ from ruamel.yaml import YAML, MappingNode, SequenceNode
 from claimtrack.errors import ClaimError
 from claimtrack.plugin import Plugin, load_plugin
 from claimtrack.reading import Malformed, parse_yaml
+from claimtrack.samples import over
 from claimtrack.settings import describe
 from claimtrack.wording import THE_PAPER
 
@@ -78,6 +80,61 @@ class PrimarySource(Record):
     note: str = ""
 
 
+class ClaimedMeasure(Record):
+    """What is claimed of one measure: a sign, a range, or that it is practically equal to a value.
+
+    Attributes:
+        sign: on which side of ``null`` it lies.
+        smallest: with a sign, the smallest effect of interest: one that is shown to be below it refutes.
+        low, high: the range it lies in; ``None`` where that has no end.
+        within: how far from ``null`` it may lie and count as equal.
+        null: the value of no effect.
+        unit: of its measurements.
+    """
+
+    sign: Sign | None = None
+    smallest: Annotated[float, Field(ge=0)] = 0.0
+    low: float | None = None
+    high: float | None = None
+    within: Annotated[float, Field(gt=0)] | None = None
+    null: float = 0.0
+    unit: Line
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> ClaimedMeasure:
+        ranged = self.low is not None or self.high is not None
+        if (self.sign is not None) + ranged + (self.within is not None) != 1:
+            raise ValueError("claim one of sign, low or high, and within")
+        if None not in (self.low, self.high) and self.bounds[0] > self.bounds[1]:
+            raise ValueError(f"low {self.low} lies above high {self.high}")
+        return self
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Where the value is claimed to lie."""
+        if self.within is not None:
+            return self.null - self.within, self.null + self.within
+        if self.sign is not None:
+            return (self.null, math.inf) if self.sign == "+" else (-math.inf, self.null)
+        return (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
+
+    @property
+    def refuted_outside(self) -> tuple[float, float]:
+        """The range outside of which the claim is refuted."""
+        low, high = self.bounds
+        return low + self.smallest, high - self.smallest
+
+    def __str__(self) -> str:
+        """``above 0``, ``4 to 6``, ``within 0.5 of 0``."""
+        if self.within is not None:
+            return f"within {self.within:g} of {self.null:g}"
+        low, high = self.bounds
+        if math.isinf(low) or math.isinf(high):
+            side = "above" if math.isinf(high) else "below"
+            return f"{side} {low if math.isinf(high) else high:g}"
+        return f"{low:g} to {high:g}"
+
+
 class Claimed(Record):
     """The paper's value in numbers; only verdicts use it.
 
@@ -86,6 +143,8 @@ class Claimed(Record):
         unit: that of the measures that the range is about.
         signs: the claimed sign of each measure, where no size is claimed.
         by_task: the value reported for each task, in ``unit``.
+        each: what is claimed of each measure, for the rule ``claimed_each``.
+        order: measures from the largest to the smallest; each pair of neighbours is the measure ``ONE_over_NEXT``.
         other_metric: tasks whose reported value is of another metric than ours: no figure sets them side by side.
     """
 
@@ -95,6 +154,18 @@ class Claimed(Record):
     signs: dict[str, Sign] = {}
     by_task: dict[str, float] = {}
     other_metric: list[str] = []
+    each: dict[str, ClaimedMeasure] = {}
+    order: list[str] = []
+
+    @property
+    def measures(self) -> dict[str, ClaimedMeasure]:
+        """``each``, and a positive sign of every step of ``order``."""
+        steps = {over(*pair): ClaimedMeasure(sign="+", unit=self.unit) for pair in pairwise(self.order)}
+        return {**self.each, **steps}
+
+    def named_measures(self) -> dict[str, str]:
+        """Every measure that is named, and its unit where that is given."""
+        return {**dict.fromkeys(self.signs, ""), **{name: one.unit for name, one in self.measures.items()}}
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -103,7 +174,9 @@ class Claimed(Record):
         return low, math.inf if self.high is None else self.high
 
     def has_range(self, measure: str, unit: str) -> bool:
-        """Whether a sign of the measure is claimed, or a range in its unit."""
+        """Whether something is claimed of the measure, or a range in its unit."""
+        if measure in self.measures:
+            return True
         bounded = self.low is not None or self.high is not None
         return measure in self.signs or (bounded and self.unit == unit)
 

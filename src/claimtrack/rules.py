@@ -13,10 +13,19 @@ from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from claimtrack.decisions import LEVEL, Bounded, Decision, decide_each, is_above_zero, is_below_zero
+from claimtrack.decisions import (
+    LEVEL,
+    Bounded,
+    Decision,
+    Target,
+    decide_each,
+    decide_targets,
+    is_above_zero,
+    is_below_zero,
+)
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.statistics import MIN_SEEDS
-from claimtrack.wording import decisions_sentence, sentence
+from claimtrack.wording import decisions_sentence, measure_title, sentence
 
 if TYPE_CHECKING:
     from claimtrack.registry import Claimed, Entry, Sign, VerdictName
@@ -158,6 +167,37 @@ def _as_claimed(case: Case) -> Judgement:
     return Judgement("not reproduced" if refuted else "inconclusive", because)
 
 
+def _claimed_each(case: Case) -> Judgement:
+    """What is claimed of each measure holds, for everything that was measured of it; some of it: partly."""
+    claimed = case.entry.claimed.measures
+    targets: dict[str, Target] = {}
+    lost: dict[str, str] = {}
+    shown: list[Measurement] = []
+    for measure, target in claimed.items():
+        parts = case.measured(measure)
+        lost |= {} if parts else {measure: "not in the evidence"}
+        for part in parts:
+            name = " ".join(filter(None, (measure, part.subject)))
+            if part.unit != target.unit:
+                lost[name] = f"measured in {part.unit}, claimed in {target.unit}"
+            elif part.interval is None:
+                lost[name] = "without an interval"
+            else:
+                equal = target.within is not None
+                targets[name] = Target(part, target.bounds, target.refuted_outside, equal)
+                shown.append(part)
+    each = decide_targets(targets, len(lost))
+    decisions = each.decisions | {name: Decision(decision="missing", note=note) for name, note in lost.items()}
+    stated = ", ".join(f"{measure_title(measure, case.titles)} {target}" for measure, target in claimed.items())
+    told = filter(None, (case.sentence(shown), f"claimed: {stated}", decisions_sentence(decisions, case.titles)))
+    return Judgement(each.verdict if targets else "inconclusive", f"{'; '.join(told)}.", decisions)
+
+
+def _without_measure(claimed: Claimed) -> str:
+    """`claimed_each` needs a measure."""
+    return "" if claimed.measures else "claimed.each or claimed.order"
+
+
 def _without_value(claimed: Claimed) -> str:
     """`as_claimed` needs something that is claimed."""
     return "" if claimed.signs or claimed.bounds != (-inf, inf) else "claimed.signs, claimed.low or claimed.high"
@@ -165,6 +205,7 @@ def _without_value(claimed: Claimed) -> str:
 
 COMMON: Mapping[str, Rule] = {
     "all_checks": Rule(_all_checks),
+    "claimed_each": Rule(_claimed_each, claimed=True, lacks=_without_measure),
     "as_claimed": Rule(_as_claimed, claimed=True, lacks=_without_value),
 }
 """The rules that every project has."""

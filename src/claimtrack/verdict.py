@@ -88,9 +88,8 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting, plugin: Plu
     rule, titles = plugin.all_rules[entry.rule], plugin.titles
     parts = rule.parts(entry, evidence)
     if evidence.status == "missing" or not (parts or (evidence.checks and rule.is_structural)):
-        return Judgement(
-            "not run", "Nothing to measure it from: " + ("; ".join(evidence.missing) or "no part") + "."
-        )
+        reason = "; ".join(evidence.missing) or _nothing_found(entry, evidence)
+        return Judgement("not run", f"Nothing to measure it from: {reason}.")
     few = [part for part in parts if _too_few_seeds(part, rule)]
     if not few:
         return rule.judge(Case(entry, evidence, rule, titles))
@@ -109,11 +108,19 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting, plugin: Plu
     )
 
 
+def _nothing_found(entry: Entry, evidence: Evidence) -> str:
+    """What a rule looked for in vain: mistyped names of measures and units end here."""
+    measured = sorted({f"{part.measure} ({part.unit})" for part in evidence.parts if part.judged})
+    if not (measured and entry.claimed.named_measures()):
+        return "no part"
+    return f"the registry names {', '.join(entry.claimed.named_measures())}, the evidence {', '.join(measured)}"
+
+
 def _with_hours(
     decisions: Mapping[str, Decision], evidence: Evidence | None, hours: Mapping[str, float]
 ) -> dict[str, Decision]:
     """The same decisions, with what the seeds that are missing would cost."""
-    seeds = {part.task: part.n_seeds for part in (evidence.parts if evidence else ()) if part.judged}
+    seeds = {part.subject: part.n_seeds for part in (evidence.parts if evidence else ()) if part.judged}
     return {
         task: found
         if found.seeds is None or task not in hours

@@ -44,7 +44,7 @@ def sentence(parts: Iterable[Measurement], titles: Titles, *, capital: bool = Tr
 
 def name(part: Measurement, titles: Titles) -> str:
     """``dev_selected_gain XNLI``: the measure, and the task where there is one."""
-    return " ".join(filter(None, (part.measure, title(part.task, titles))))
+    return " ".join(filter(None, (part.measure, title(part.subject, titles))))
 
 
 def measure_title(measure: str, titles: Titles) -> str:
@@ -140,7 +140,7 @@ def number(value: float, unit: str) -> str:
 
 def value(part: Measurement, titles: Titles) -> str:
     """``XNLI +0.61 [+0.12, +1.10] p = 0.012``, as far as the part has them."""
-    shown = [title(part.task, titles)]
+    shown = [title(part.subject, titles)]
     shown.append("missing" if part.estimate is None else number(part.estimate, part.unit))
     if part.interval is not None:
         shown.append(f"[{number(part.interval.low, part.unit)}, {number(part.interval.high, part.unit)}]")

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from html import unescape
+from math import inf
 from pathlib import Path
 from typing import Any, get_args
 
@@ -406,7 +407,7 @@ class _Gather:
         self, entry: Entry, run: RunResults[Any], view: RunView, verdict: Verdict | None, part: Measurement
     ) -> PartRow:
         decisions = verdict.decisions if verdict and part.judged else {}
-        found = decisions.get(part.task or part.measure)
+        found = next((decisions[name] for name in part.names if name in decisions), None)
         few = 0 < part.n_seeds < FEW
         seeds = self.sections.seed_values(run, part) if part.judged else {}
         signed = numbers.is_difference(part.measure)
@@ -436,7 +437,7 @@ class _Gather:
 def subject(part: Measurement, titles: Mapping[str, str]) -> str:
     """What a part is about: ``XNLI, layer 8, sw``."""
     layer = None if part.layer is None else f"layer {part.layer}"
-    return ", ".join(filter(None, (title(part.task, titles), part.model, layer, part.language)))
+    return ", ".join(filter(None, (title(part.subject, titles), part.model, layer, part.language)))
 
 
 def _mark(claimed: Claimed, part: Measurement, seeds: Mapping[int, float], few: bool) -> pictures.Mark:
@@ -454,6 +455,9 @@ def _mark(claimed: Claimed, part: Measurement, seeds: Mapping[int, float], few: 
 def _band(claimed: Claimed, measure: str, unit: str) -> tuple[float, float] | None:
     """The claimed range, where it has two ends and is in the unit of the measure."""
     bounded = claimed.low is not None and claimed.high is not None and not claimed.signs.get(measure)
+    if measure in claimed.measures:
+        low, high = claimed.measures[measure].bounds
+        return (low, high) if high - low < inf else None
     return claimed.bounds if bounded and claimed.unit == unit else None
 
 

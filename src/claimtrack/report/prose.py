@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Strict
 from claimtrack.settings import read_yaml
-from crosslayer.config import Profile
 
 _MARKED = re.compile(r"\[(@\w+(?:; @\w+)*)\]|`([^`]+)`")
 
@@ -104,7 +103,7 @@ def check_citations(texts: Sequence[str], known: Mapping[str, Any], where: Path)
         raise ClaimError(f"{where} cites {unknown[0]}, which references.bib does not have; add it there")
 
 
-def setting(profile: Profile, key: str) -> str:
+def setting(profile: Any, key: str) -> str:
     """The value of a dotted key as text; with ``*``, the values of all tasks, one if they agree.
 
     Raises:

@@ -221,7 +221,7 @@ def _verdict_of(claim: str, runs: Sequence[RunResults[Any]]) -> str:
 
 def _deciding(verdict: Verdict, evidence: Evidence, titles: Mapping[str, str]) -> Iterator[str]:
     """``81 more seeds on XNLI, NER (time not recorded)``."""
-    there = {str(part.task): part.n_seeds for part in evidence.parts if part.judged}
+    there = {name: part.n_seeds for part in evidence.parts if part.judged for name in part.names}
     open_ = {task: found for task, found in verdict.decisions.items() if found.decision == "undecided"}
     more = {task: found.seeds - there.get(task, 0) for task, found in open_.items() if found.seeds}
     if more:

@@ -17,6 +17,8 @@ PACKAGES = "latexmk texlive-latex-extra texlive-fonts-recommended lmodern"
 LATEXMK = ("latexmk", "-norc", "-pdf", "-interaction=nonstopmode", "-halt-on-error", "-file-line-error")
 TEX_ENVIRONMENT = {"openin_any": "p", "openout_any": "p", "SOURCE_DATE_EPOCH": "0", "FORCE_SOURCE_DATE": "1"}
 """TeX reads and writes below its folder only, and writes no time of day."""
+LEFT_BY_LATEX = (".aux", ".bbl", ".blg", ".fdb_latexmk", ".fls", ".log", ".out")
+"""With times of day in them; they stay where there is no PDF."""
 PDF_SECONDS, FIGURE_SECONDS = 300, 60
 
 
@@ -93,6 +95,8 @@ def compile_pdf(source: Path) -> tuple[Path | None, tuple[str, ...]]:
         )
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return None, (f"no PDF: latexmk failed; {source.with_suffix('.log')} says why",)
+    for suffix in LEFT_BY_LATEX:
+        source.with_suffix(suffix).unlink(missing_ok=True)
     return pdf, ()
 
 
@@ -100,7 +104,10 @@ def _convert(svg: bytes, target: Path) -> bool:
     """SVG to PDF; without a file name librsvg loads nothing that the SVG refers to."""
     command = ("rsvg-convert", "--format", "pdf")
     try:
-        run = subprocess.run(command, input=svg, capture_output=True, timeout=FIGURE_SECONDS, check=True)
+        run = subprocess.run(
+            command, input=svg, capture_output=True, timeout=FIGURE_SECONDS, check=True,
+            env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
+        )  # fmt: skip
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return False
     target.write_bytes(run.stdout)

@@ -1,0 +1,23 @@
+"""The stage that trains: every learner on every split of one data set."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
+from claimtrack import project
+from claimtrack.results import RESULTS
+from good_probabilities import study
+
+
+def main(data: str) -> None:
+    """Keep the predictions on a data set in the folder of the run."""
+    warnings.simplefilter("ignore", ConvergenceWarning)  # nets stop after a fixed number of passes
+    _, settings = project.present()
+    study.write(RESULTS / settings.profile, data, settings.splits)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,110 @@
+"""A new project from a literature report: a complete small repository that runs at once, blanks marked TODO."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+from claimtrack.errors import ClaimError
+from claimtrack.importer import Report, read_report, skeleton
+from claimtrack.registry import REGISTRY
+
+MARK = "TODO"
+FILLED = {
+    "kind": "measured  # TODO structural, if checks of what was built decide it",
+    "title": "'TODO the claim in a few words'",
+    "primary_source": "{supports: null, cell: none, note: 'TODO what the paper says; cell: where'}",
+    "measured_as": "'TODO what is measured, on what, and what is repeated'",
+    "reproduced_when": "'TODO what has to be seen'",
+    "would_change": "'TODO what would refute it, or change the verdict'",
+    "notebook": "claim",
+    "metric": "todo_v1  # TODO name and version of the main number",
+    "rule": "all_checks  # TODO claimed_each and claimed, if measurements decide it",
+    "relevance": "[{when: any, value: indirect, reason: 'TODO how the run differs from what the paper did'}]",
+}
+"""What stands in a field that a report cannot fill: valid, and marked."""
+ORDER = ("claims/registry.yaml", "src", "notebooks", "params.yaml", "profiles", "paper")
+"""Where one would fill blanks, first things first."""
+
+
+def init(name: str, report: Path, folder: Path) -> tuple[Path, Report]:
+    """Make a project.
+
+    Args:
+        name: of the project and its folder: small letters, digits, ``-`` and ``_``.
+        report: a literature report (`claimtrack.importer`).
+        folder: in which the new folder is made.
+
+    Returns:
+        The new folder, and what was read of the report.
+
+    Raises:
+        ClaimError: the name is none or taken, or the report cannot be read.
+    """
+    if not re.fullmatch("[a-z][a-z0-9_-]{0,60}", name):
+        raise ClaimError(f"{name!r:.60} is no name; use small letters, digits, - and _, a letter first")
+    home, module = folder / name, name.replace("-", "_")
+    if home.exists() or home.is_symlink():
+        raise ClaimError(f"{home} is there already; choose another name")
+    found = read_report(report)
+    new = folder / f".{name}.new"
+    shutil.rmtree(new, ignore_errors=True)
+    try:
+        registry = registry_text(found, report.name, module)
+        claims = ", ".join(re.findall(r"^  ([CQ]\d\d):$", registry, re.M))
+        for target, text in _template(module):
+            path = new / target
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.replace("new_project", module).replace("CLAIMS", f"[{claims}]"), encoding="utf-8")
+        (new / REGISTRY).parent.mkdir(parents=True, exist_ok=True)
+        (new / REGISTRY).write_text(registry, encoding="utf-8")
+        shutil.copyfile(report, new / "report.txt")
+        (new / ".ci" / "run").chmod(0o755)
+        new.rename(home)
+    except OSError as error:
+        raise ClaimError(f"{home} cannot be written: {error.strerror}; choose another place") from None
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+    return home, found
+
+
+def registry_text(report: Report, name: str, module: str) -> str:
+    """The skeleton of a registry with every blank filled by a marked example, so that it loads."""
+    text = skeleton(report, name)
+    for field, filled in FILLED.items():
+        text = re.sub(rf"^    {field}:$", lambda _, f=field, v=filled: f"    {f}: {v}", text, flags=re.M)  # type: ignore[misc]
+    text = re.sub(r"^  (note|date):$", r"  \1: 'TODO \1 of the report'", text, flags=re.M)
+    return re.sub(r"^plugin:$", f"plugin: {module}.plugin:PLUGIN", text, count=1, flags=re.M)
+
+
+def todo(folder: Path) -> Iterator[str]:
+    """What is still blank in a project, ``file:line  what``, in the order in which one would fill it."""
+    for place in ORDER:
+        home = folder / place
+        for path in sorted(home.rglob("*")) if home.is_dir() else [home]:
+            if path.is_file() and path.suffix in (".yaml", ".py", ".bib"):
+                yield from _marked(path, folder)
+
+
+def _marked(path: Path, folder: Path) -> Iterator[str]:
+    claim = ""
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+        if found := re.fullmatch(r"  ([CQ]\d\d):\s*", line):
+            claim = f"{found[1]} "
+        if MARK in line:
+            field, _, what = line.strip(" -#").partition(MARK)
+            key = re.sub(r"[^\w ].*", ":", field)
+            yield f"{path.relative_to(folder)}:{number}  {claim}{key} {what.strip(chr(39) + ' .,}]')}"
+
+
+def _template(module: str) -> Iterator[tuple[str, str]]:
+    """Path and text of each file; ``dot.`` at the start of a name stands for a dot."""
+    root = files("claimtrack.scaffold") / "template"
+    with_paths = Path(str(root))
+    for path in sorted(with_paths.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            parts = [re.sub(r"^dot\.", ".", part) for part in path.relative_to(with_paths).parts]
+            yield "/".join(parts).replace("new_project", module), path.read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""What is measured, claim by claim."""
