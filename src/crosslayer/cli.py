@@ -234,9 +234,9 @@ def crate(
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
 ) -> None:
     """Copy a recorded run into a folder to publish, described as an RO-Crate."""
-    from claimtrack.crate import write_crate
     from claimtrack.registry import load_registry
     from claimtrack.results import LEDGER
+    from crosslayer.ledger.crate import write_crate
 
     if not (LEDGER / name / "run.json").is_file() or Path(name).name != name:
         raise ConfigError(f"there is no recorded run {name!r:.60}; record one with `crosslayer record`")

@@ -15,7 +15,7 @@ from claimtrack.reading import parse_json
 from claimtrack.reading import read_arrays as parse_arrays
 from claimtrack.registry import load_registry
 from crosslayer.config import load_profile
-from crosslayer.predictions.parquet import read_table, write_table
+from crosslayer.data.parquet import read_table, write_table
 from crosslayer.predictions.records import read_arrays
 from fuzz_targets import refused, within_bounds
 

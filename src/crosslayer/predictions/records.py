@@ -25,8 +25,8 @@ from claimtrack.reading import Malformed, parse_json
 from claimtrack.reading import read_arrays as read_npz
 from crosslayer.config import Arm
 from crosslayer.data.examples import Split
+from crosslayer.data.parquet import read_table, write_table
 from crosslayer.predictions.models import Model
-from crosslayer.predictions.parquet import read_table, write_table
 from crosslayer.tasks import TaskName
 
 if TYPE_CHECKING:

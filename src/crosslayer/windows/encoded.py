@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from claimtrack.errors import DataError, ResultsError
 from crosslayer.data.examples import Corpus, PairExample, TagExample
-from crosslayer.predictions.parquet import read_table, write_table
+from crosslayer.data.parquet import read_table, write_table
 from crosslayer.tasks import TASKS, TaskName
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from claimtrack.crate import write_crate
 from claimtrack.errors import ConfigError, ResultsError
 from claimtrack.evidence import Evidence, read_evidence
 from claimtrack.registry import Registry, load_registry
@@ -26,6 +25,7 @@ from claimtrack.runlog import combined_info
 from crosslayer.config import DataSpec, Profile, TargetPhase, TaskSpec
 from crosslayer.ledger import ledger
 from crosslayer.ledger.combining import combine, combined, planned_places
+from crosslayer.ledger.crate import write_crate
 from crosslayer.ledger.ledger import RecordedRun, analysis_of, derive_again, differences, record, verify
 from crosslayer.paper import PLUGIN
 from crosslayer.paper.sections import PaperSections

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from claimtrack.reading import Malformed, read_arrays
-from crosslayer.predictions.parquet import parse_table
+from crosslayer.data.parquet import parse_table
 
 FREE, TIMES = 2**22, 20
 """How much a compressed file may hold: ours unpack to 1.7 times their size, and have 8 values a byte."""

@@ -15,7 +15,7 @@ from claimtrack.errors import ResultsError, TrialFailure
 from claimtrack.reading import Malformed
 from claimtrack.runlog import note_seconds
 from crosslayer.config import Profile
-from crosslayer.predictions.parquet import kind
+from crosslayer.data.parquet import kind
 from crosslayer.predictions.records import check_predictions, schema
 from crosslayer.sweep.local import keep, scores_are_finite
 from crosslayer.sweep.material import planned_specs

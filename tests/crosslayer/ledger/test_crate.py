@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 from rocrate.rocrate import ROCrate
 
-from claimtrack.crate import write_crate
 from claimtrack.errors import ConfigError, ResultsError
 from claimtrack.registry import Registry, load_registry
 from claimtrack.runlog import parts_of, read_run
+from crosslayer.ledger.crate import write_crate
 
 ENTRY = Path("claims/ledger/xtreme-frozen")
 
