@@ -1,0 +1,131 @@
+"""A second project, whose plugin stands beside: from its registry to its report through claimtrack alone."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from claimtrack import cli
+from claimtrack.errors import ClaimError
+from claimtrack.evidence import write_evidence
+from claimtrack.registry import load_registry
+from claimtrack.report.context import build
+from claimtrack.report.write import write_report
+from claimtrack.results import load_all
+from claimtrack.settings import load_settings
+from repository import ROOT
+
+HERE = Path(__file__).with_name("second_plugin")
+PROSE = """\
+title: Dice
+question: Do dice do what is said of them?
+method: []
+limits: []
+data: []
+data_note: Made up.
+"""
+Command = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project whose three claims have been measured."""
+    for folder in ("claims", "paper"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(HERE / "dice.py", tmp_path)
+    shutil.copy(HERE / "registry.yaml", tmp_path / "claims")
+    (tmp_path / "params.yaml").write_text("{profile: small, rolls: 90, claims: [C01, C02, C03]}\n")
+    (tmp_path / "paper" / "prose.yaml").write_text(PROSE)
+    (tmp_path / "paper" / "deviations.yaml").write_text("[]\n")
+    (tmp_path / "paper" / "references.bib").write_text("@misc{a, title={A}, author={B, C}, year={2026}}\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delitem(sys.modules, "dice", raising=False)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    plugin = load_registry().project
+    settings = load_settings(Path("params.yaml"), plugin.settings)
+    for claim in settings.claims:
+        folder = tmp_path / "results" / "small" / "claims" / claim
+        folder.mkdir(parents=True)
+        write_evidence(plugin.measure(claim, folder.parent.parent, settings), folder)
+    return tmp_path
+
+
+@pytest.fixture
+def claimtrack(project: Path, command_line: Callable[..., Command]) -> Command:
+    return command_line("claimtrack", cli.main)
+
+
+def test_the_commands_work_anywhere_in_the_project(
+    project: Path, claimtrack: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project / "paper")
+    code, out, _ = claimtrack("list")
+    assert code == 0
+    assert [line.split()[:2] for line in out.splitlines()[2:5]] == [
+        ["C01", "reproduced"], ["C02", "reproduced"], ["C03", "reproduced"],
+    ]  # fmt: skip
+    assert claimtrack("check")[:2] == (0, ""), "what nobody has pinned is not compared"
+    assert claimtrack("pin", "--reason", "first")[0] == 0
+    assert claimtrack("seal", "--reason", "first")[0] == 0
+    assert claimtrack("check")[:2] == claimtrack("seal", "--check")[:2] == (0, "")
+    code, out, err = claimtrack("seal", "--reason", "r", "--plan", "--judged-at-seeds", "3")
+    assert (code, out) == (2, "")
+    assert "plans no trials" in err
+
+
+def test_a_number_leads_to_its_trials(claimtrack: Command) -> None:
+    code, out, _ = claimtrack("why", "C01", "--subject", "d6")
+    assert code == 0
+    assert re.search(r"^    D6 die seed 2: .*\(die-2\)$", out, re.MULTILINE)
+    assert "rests on 3 trials" in out
+    assert claimtrack("why", "C01", "--run", "none")[0] == 2
+
+
+def test_another_value_is_a_complaint(project: Path, claimtrack: Command) -> None:
+    claimtrack("pin", "--reason", "first")
+    path = project / "results" / "small" / "claims" / "C01" / "evidence.json"
+    path.write_text(re.sub(r'"estimate": [\d.]+', '"estimate": 9.0', path.read_text()))
+    code, out, _ = claimtrack("check")
+    assert code == 1
+    assert out.startswith("fresh: C01: mean_roll is 9, expected ")
+
+
+def test_the_tests_of_claims_are_five_imported_names(project: Path) -> None:
+    for name in ("conftest.py", "test_claims.py"):
+        shutil.copy(ROOT / "claims" / name, project / "claims" / name)
+    command = [sys.executable, "-m", "pytest", "claims", "-q", "-rs", "-p", "no:cacheprovider", "-c", os.devnull]
+    done = subprocess.run([*command, "--rootdir", "."], capture_output=True, text=True, check=False)
+    assert "profile small is not pinned yet; run `claimtrack pin --reason TEXT`" in done.stdout
+    assert re.search(r"^4 passed, 7 skipped", done.stdout, re.MULTILINE), done.stdout
+
+
+def test_the_report_is_written_with_claimtrack_alone(project: Path) -> None:
+    registry = load_registry()
+    runs = load_all(load_settings(Path("params.yaml"), registry.project.settings), registry)
+    written = write_report(build(registry, runs, paper=Path("paper")), Path("paper/build"))
+    page = written.html.read_text(encoding="utf-8")
+    assert page.count("reproduced") >= 3
+    assert "A die has six faces." in page
+    assert "Six faces" in written.tex.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("dice:NOTHING", "cannot be imported"),
+        ("dices:PLUGIN", "cannot be imported"),
+        ("dice:Settings", "it must be a claimtrack.plugin.Plugin"),
+    ],
+)
+def test_a_plugin_that_is_none_is_one_line(project: Path, name: str, told: str) -> None:
+    text = (project / "claims" / "registry.yaml").read_text().replace("dice:PLUGIN", name)
+    (project / "claims" / "registry.yaml").write_text(text)
+    with pytest.raises(ClaimError, match=rf"registry.yaml, line 1: plugin '{name}' .*{told}"):
+        load_registry()
