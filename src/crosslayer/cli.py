@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replicate a paper claim by claim.")
 profile_app = typer.Typer(no_args_is_help=True, help="The settings of a run.")
 sweep_app = typer.Typer(no_args_is_help=True, help="Train on machines without the project.")
+data_app = typer.Typer(no_args_is_help=True, help="Data files.")
 app.add_typer(profile_app, name="profile")
+app.add_typer(data_app, name="data")
 app.add_typer(sweep_app, name="sweep")
 
 
@@ -76,6 +78,17 @@ def merge(folder: Annotated[Path, typer.Argument(help="A packed folder that has 
     profile = load_profile()
     merged, there = merge_sweep(profile, RESULTS / profile.profile, folder)
     typer.echo(f"{merged} trials merged, {there} were here already; run `dvc repro`")
+
+
+@data_app.command("check")
+def check_data(
+    folder: Annotated[Path, typer.Argument(help="A directory with a folder for each task, as data.root.")],
+) -> None:
+    """What data files hold: formats, items, labels, lengths, rows left out, overlaps, parallel languages."""
+    from crosslayer.stages.checking import check_data as lines
+
+    for line in lines(folder):
+        typer.echo(line)
 
 
 @profile_app.command("list")

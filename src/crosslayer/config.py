@@ -66,7 +66,8 @@ class DataSpec(Section):
         languages: restricts the languages; ``null`` takes every one the source has.
         max_length: sub-words in a window, special tokens included.
         draw_seed: which items are drawn when a split is cut.
-        xnli_train: file stems of the XNLI training files (an ``xtreme`` source).
+        xnli_train: file stems of the XNLI training files (an ``xtreme`` source), where there are several.
+        ner_outside: entity types that count as O (an ``xtreme`` source); MasakhaNER has dates.
         revisions: pinned revisions of hub data sets.
     """
 
@@ -75,7 +76,8 @@ class DataSpec(Section):
     languages: list[str] | None = None
     max_length: Annotated[int, Field(ge=16, le=512)] = 128
     draw_seed: int = 0
-    xnli_train: list[str] = ["train-en.mnli"]
+    xnli_train: list[str] | None = None
+    ner_outside: list[str] = ["DATE"]
     revisions: dict[str, str] = {}
 
 

@@ -29,6 +29,7 @@ from claimtrack.reading import Malformed
 from repository import ROOT
 
 EXAMPLE = ROOT / "examples" / "another-paper"
+REGISTRY = ("registry.yaml", "simulations.py", "setting.py")
 ENTRY = ROOT / "claims" / "ledger" / "xtreme-frozen"
 KEY = "0123456789abcdef"
 SECONDS, MEBIBYTES = 5, 512
@@ -69,8 +70,18 @@ def text(file: str, content: str) -> Callable[[Path], None]:
     return lambda folder: write(folder / file, content)
 
 
-def copied(source: Path) -> Callable[[Path], object]:
-    return lambda folder: shutil.copyfile(source, folder / source.name)
+def texts(*files: str) -> Callable[[Path], None]:
+    """Several files: a name, its content, a name, ..."""
+
+    def make(folder: Path) -> None:
+        for file, content in zip(files[::2], files[1::2], strict=True):
+            write(folder / file, content)
+
+    return make
+
+
+def copied(*sources: Path) -> Callable[[Path], object]:
+    return lambda folder: [shutil.copyfile(source, folder / source.name) for source in sources]
 
 
 def predictions_table(n: int = 20, n_labels: int = 3) -> Any:
@@ -153,10 +164,10 @@ def make_hub(folder: Path) -> None:
 
 def examples(task: str) -> Callable[[Path], object]:
     def read(folder: Path) -> object:
-        from crosslayer.data.xtreme import read_examples
+        from crosslayer.data.formats import File, read_file
         from crosslayer.tasks import TASKS
 
-        return read_examples(folder / "test-en.tsv", TASKS[task])  # type: ignore[index]
+        return read_file(File(folder / "test-en.tsv", folder / "labels", TASKS[task], "en", ("DATE",)))  # type: ignore[index]
 
     return read
 
@@ -222,6 +233,24 @@ PAWS = "id\tsentence1\tsentence2\tlabel\n" + "".join(f"{i}\ta\tb\t{i % 2}\n" for
 PACK = {"profile": "tiny", "workers": 1, "trials": [{"key": KEY}], "files": {}}
 
 
+DATA = {
+    "XNLI 1.0": ("xnli", "language\tgold_label\tsentence1\tsentence2\tpairID\n"
+                 + "".join(f"{code}\tneutral\ta\tb\t{i}\n" for i in range(9) for code in ("en", "de"))),
+    "MultiNLI 1.0": ("xnli", "gold_label\tsentence1\tsentence2\n" + "neutral\ta\tb\n-\ta\tb\n" * 9),
+    "XTREME's pairs": ("xnli", 'a\t"b ""c"""\tneutral\r\n' * 9),
+    "WikiANN": ("ner", "en:a\tO\nen:b\tB-PER\n\n" * 9),
+    "MasakhaNER": ("ner", "a O\nb B-DATE\n\n" * 9),
+    "CoNLL-U": ("pos", "# text = a\n1-2\tab" + "\t_" * 8 + "\n1\ta\ta\tNOUN" + "\t_" * 6 + "\n\n"),
+}  # fmt: skip
+"""Task and content of a file of each further format."""
+
+
+def make_xtreme_tatoeba(folder: Path) -> None:
+    write(folder / "tatoeba" / "de-en.de", "Haus\n" * 9)
+    write(folder / "tatoeba" / "de-en.en", "house\n" * 9)
+    write(folder / "labels" / "tatoeba" / "test-de.tsv", "".join(f"{i}\n" for i in range(9)))
+
+
 def make_tatoeba(folder: Path) -> None:
     write(folder / "tatoeba" / "tatoeba.deu-eng.deu", "Haus\n" * 9)
     write(folder / "tatoeba" / "tatoeba.deu-eng.eng", "house\n" * 9)
@@ -232,12 +261,21 @@ TARGETS: dict[str, Target] = {
     "PAWS-X": Target("test-en.tsv", text("test-en.tsv", PAWS), examples("pawsx"), 9000, 18000),
     "NER": Target("test-en.tsv", text("test-en.tsv", "a\tO\nb\tB-PER\n\n" * 20), examples("ner"), 9000, 18000),
     "POS": Target("test-en.tsv", text("test-en.tsv", "a\tNOUN\nb\tX\n\n" * 20), examples("pos"), 5000, 10000),
+    **{
+        name: Target("test-en.tsv", text("test-en.tsv", content), examples(task), 3000, 6000)
+        for name, (task, content) in DATA.items()
+    },
+    "labels of pairs": Target("labels", texts("labels", "0\n1\n" * 9, "test-en.tsv", "a\tb\r\n" * 18),
+                              examples("pawsx"), 3000, 6000),
+    "labels of words": Target("labels", texts("labels", "O\n\n" * 9, "test-en.tsv", "a\n\n" * 9), examples("ner"),
+                              3000, 6000),
+    "Tatoeba of XTREME": Target("labels/tatoeba/test-de.tsv", make_xtreme_tatoeba, read_tatoeba, 3000, 3000),
     "Tatoeba": Target("tatoeba/tatoeba.deu-eng.deu", make_tatoeba, read_tatoeba, 3000, 3000),
     "report": Target("report.txt", copied(EXAMPLE / "report.txt"),
                      reader("claimtrack.importer", "read_report", "report.txt"), 9000, 18000),
     "profile": Target("tiny.yaml", copied(ROOT / "profiles" / "tiny.yaml"),
                       reader("crosslayer.config", "load_profile", "tiny.yaml"), 800, 400),
-    "registry": Target("registry.yaml", copied(EXAMPLE / "registry.yaml"),
+    "registry": Target("registry.yaml", copied(*(EXAMPLE / name for name in REGISTRY)),
                        reader("claimtrack.registry", "load_registry", "registry.yaml"), 400, 200),
     "pack": Target("pack.json", text("pack.json", json.dumps(PACK)),
                    reader("crosslayer.sweep.portable.run", "read_pack"), 2000, 2000),

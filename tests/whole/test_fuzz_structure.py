@@ -176,7 +176,10 @@ CELLS = st.text(max_size=12) | st.sampled_from(["neutral", "0", "1", "O", "B-PER
 LINES = st.lists(st.lists(CELLS, max_size=5).map("\t".join), max_size=8)
 HEADS = {
     "XNLI": "premise\thypothesis\tlabel", "PAWS-X": "id\tsentence1\tsentence2\tlabel", "NER": "a\tO",
-    "POS": "a\tNOUN", "Tatoeba": "Haus", "report": "Title\nClaim\tVerified\tConfidence",
+    "POS": "a\tNOUN", "XNLI 1.0": "language\tgold_label\tsentence1\tsentence2\tpairID",
+    "XTREME's pairs": 'a\t"b"\tneutral', "WikiANN": "en:a\tO", "MasakhaNER": "a O",
+    "CoNLL-U": "1\ta\ta\tNOUN" + "\t_" * 6, "labels of pairs": "0", "labels of words": "O",
+    "Tatoeba": "Haus", "report": "Title\nClaim\tVerified\tConfidence",
 }  # fmt: skip
 
 

@@ -16,7 +16,7 @@ def align(pairs: Sequence[PairExample], english: Sequence[PairExample], where: s
     get the English numbers; those next to it whose labels leave it open on which side they are, are left out.
 
     Args:
-        pairs: the rows of a language, numbered from 0 or 1 like the English ones.
+        pairs: the rows of a language.
         english: the English rows, in order.
         where: the name of the data in errors.
 
@@ -27,11 +27,13 @@ def align(pairs: Sequence[PairExample], english: Sequence[PairExample], where: s
     n, lacking = len(labels), len(expected) - len(labels)
     front, back = _agreement(labels, expected), _agreement(labels[::-1], expected[::-1])
     if lacking < 0 or front + back < n:
-        raise DataError(f"{where} row {front}: not parallel to English; leave its language out or use data.root")
-    if not lacking:
-        return list(pairs)
-    after = [replace(row, item=english[i + lacking].item) for i, row in enumerate(pairs) if i >= front]
-    return [*pairs[: n - back], *after]
+        raise DataError(
+            f"{where} is not parallel to English: their labels part at row {front + 1}, and {n} rows face "
+            f"{len(expected)}; leave its language out of data.languages"
+        )
+    before = zip(pairs[: n - back if lacking else n], english, strict=False)
+    after = zip(pairs[front:], english[front + lacking :], strict=True) if lacking else ()
+    return [replace(row, item=other.item) for row, other in [*before, *after]]
 
 
 def _agreement(labels: Sequence[str], english: Sequence[str]) -> int:

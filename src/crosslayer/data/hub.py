@@ -16,8 +16,8 @@ from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
 from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample, text_of
 from crosslayer.data.hubfiles import HubError, fetch, is_commit
-from crosslayer.data.xtreme import TATOEBA_CODES
-from crosslayer.tasks import LANGUAGES, TASKS, TaskName
+from crosslayer.data.languages import LANGUAGES, TATOEBA_CODES
+from crosslayer.tasks import TASKS, TaskName
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features

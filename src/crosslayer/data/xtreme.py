@@ -1,28 +1,45 @@
-"""Reader of a directory of public XTREME files, ``ROOT/TASK/SPLIT-LANGUAGE.tsv`` in UTF-8.
-
-Folders are ``xnli``, ``pawsx``, ``panx`` (NER), ``udpos`` (POS) and ``tatoeba``. Pair files have a header line;
-tag files have ``token TAB tag`` lines with a blank line between sentences.
-"""
+"""Reader of a directory of public data files: which file is which, by its name; what is in it, see `formats`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+import re
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from claimtrack.errors import DataError
 from crosslayer.config import DataSpec
-from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample
-from crosslayer.tasks import LANGUAGES, TASKS, Task, TaskName
+from crosslayer.data.alignment import align
+from crosslayer.data.examples import SPLITS, Corpus, Parallel, Split
+from crosslayer.data.formats import File, Reading, read_file, read_labels, read_lines
+from crosslayer.data.languages import CODES
+from crosslayer.tasks import TASKS, TaskName
 
-TATOEBA_CODES = {
-    "afr": "af", "ara": "ar", "ben": "bn", "bul": "bg", "cmn": "zh", "deu": "de", "ell": "el", "est": "et",
-    "eus": "eu", "fin": "fi", "fra": "fr", "heb": "he", "hin": "hi", "hun": "hu", "ind": "id", "ita": "it",
-    "jav": "jv", "jpn": "ja", "kat": "ka", "kaz": "kk", "kor": "ko", "mal": "ml", "mar": "mr", "nld": "nl",
-    "pes": "fa", "por": "pt", "rus": "ru", "spa": "es", "swh": "sw", "tam": "ta", "tel": "te", "tgl": "tl",
-    "tha": "th", "tur": "tr", "urd": "ur", "vie": "vi",
-}  # fmt: skip
-"""ISO 639-3 codes of the Tatoeba files to the codes used here."""
+FOLDERS: dict[str, tuple[str, ...]] = {
+    "xnli": ("xnli", "XNLI-1.0"),
+    "pawsx": ("pawsx", "x-final"),
+    "ner": ("panx", "wikiann", "masakhaner"),
+    "pos": ("udpos", "ud"),
+    "tatoeba": ("tatoeba",),
+}
+"""Names that the folder of a task may have; the first is XTREME's."""
+CODE = r"(?P<code>[a-z]{2,3}(-\w+)?)"
+XTREME_NAME = rf"(?P<split>train|dev|test)-{CODE}\.tsv"
+NAMES: dict[str, tuple[str, ...]] = {
+    "xnli": (
+        XTREME_NAME,
+        r"(?P<split>train)-(?P<code>en)\.[\w-]+\.tsv",
+        r"xnli\.(?P<split>dev|test)\.tsv",
+        r"multinli_1\.0_(?P<split>train)\.txt",
+        rf"multinli\.(?P<split>train)\.{CODE}\.tsv",
+    ),
+    "pawsx": (XTREME_NAME, rf"{CODE}/(?P<split>train|dev|test)(_2k)?\.tsv"),
+    "ner": (XTREME_NAME, rf"{CODE}[/-](?P<split>train|dev|test)(\.txt)?"),
+    "pos": (XTREME_NAME, rf"{CODE}_\w+-ud-(?P<split>train|dev|test)\.conllu"),
+    "tatoeba": (rf"tatoeba\.{CODE}-eng\.eng", rf"{CODE}-en\.en"),
+}
+"""File names by task; several of the last pattern of POS, treebanks of one language, are read together."""
+Key = tuple[Split, str]
 
 
 def read_corpus(name: TaskName, spec: DataSpec) -> Corpus:
@@ -30,147 +47,115 @@ def read_corpus(name: TaskName, spec: DataSpec) -> Corpus:
     dev files where present (used in intermediate training and in probes).
 
     Raises:
-        DataError: the directory, a language or a split is missing or empty, or a line is malformed.
+        DataError: the directory, a language or a split is missing or empty, or a file has no known format.
     """
-    task = TASKS[name]
+    return {key: reading.examples for key, reading in read_all(name, spec).items()}
+
+
+def read_all(name: TaskName, spec: DataSpec) -> dict[Key, Reading]:
+    """As `read_corpus`, with the format of each file and what was left out."""
     folder = task_folder(name, spec)
-    files = _files(folder, spec)
+    paths = _paths(name, folder, spec)
     for split in SPLITS:
-        if not files.get((split, "en")):
+        if (split, "en") not in paths:
             raise DataError(f"{folder} has no {split}-en file; every task needs English train, dev and test")
-    missing = [code for code in spec.languages or () if ("test", code) not in files]
-    if missing:
-        raise DataError(f"{folder} has no test-{missing[0]}.tsv; drop {missing[0]} from data.languages")
-    return {key: _read_files(paths, task) for key, paths in sorted(files.items())}
+    if missing := [code for code in spec.languages or () if ("test", code) not in paths]:
+        raise DataError(f"{folder} has no test file of {missing[0]}; drop {missing[0]} from data.languages")
+    readings = {key: _read(key, found, name, spec) for key, found in sorted(paths.items())}
+    if TASKS[name].kind == "pair":
+        for (split, code), reading in readings.items():
+            english = readings[split, "en"]
+            if split != "train" and code != "en" and not (reading.has_ids and english.has_ids):
+                where, before = str(paths[split, code][0]), len(reading.examples)
+                reading.examples = [*align(reading.examples, english.examples, where)]  # type: ignore[arg-type]
+                if lost := before - len(reading.examples):
+                    reading.left_out["labels do not tell beside which English row"] += lost
+    return readings
 
 
 def task_folder(name: str, spec: DataSpec) -> Path:
     """The folder of a task (or of ``tatoeba``) below ``data.root``.
 
     Raises:
-        DataError: it does not exist or holds no ``.tsv`` file.
+        DataError: it does not exist or is empty, or there are two.
     """
-    root = Path(spec.root or ".")
+    root = Path(spec.root or ".").expanduser()
     if not root.is_dir():
-        raise DataError(f"data.root {root} is no directory; point it to the directory of the XTREME files")
-    folder = root / {"ner": "panx", "pos": "udpos"}.get(name, name)
-    if not folder.is_dir() or not any(folder.iterdir()):
-        raise DataError(f"{folder} is missing or empty; it should hold SPLIT-LANGUAGE.tsv files")
-    return folder
+        raise DataError(f"data.root {root} is no directory; point it to the directory of the data files")
+    found = [root / folder for folder in FOLDERS[name] if (root / folder).is_dir()]
+    if len(found) > 1:
+        raise DataError(f"{found[0]} and {found[1]} both hold {name}; move one of them out of {root}")
+    if not found or not any(found[0].iterdir()):
+        expected = " or ".join(str(root / folder) for folder in FOLDERS[name])
+        raise DataError(f"{expected} is missing or empty; put the files of {name} there")
+    return found[0]
 
 
-def _files(folder: Path, spec: DataSpec) -> dict[tuple[Split, str], list[Path]]:
-    """The files to read; XNLI has several English training files to choose from, ``data.xnli_train``."""
-    files: dict[tuple[Split, str], list[Path]] = {}
-    for split in SPLITS:
-        for path in folder.glob(f"{split}-*.tsv"):
-            language = path.stem.removeprefix(f"{split}-")
-            if language in LANGUAGES and (spec.languages is None or language in {"en", *spec.languages}):
-                files[split, language] = [path]
-    if folder.name == "xnli":
-        for stem in spec.xnli_train:
-            if Path(stem).name != stem:
-                raise DataError(f"data.xnli_train names {stem!r:.60}; give names in {folder}, without .tsv")
-        files["train", "en"] = [folder / f"{stem}.tsv" for stem in spec.xnli_train]
-    return files
+def _paths(name: TaskName, folder: Path, spec: DataSpec) -> dict[Key, list[Path]]:
+    """The files to read, by split and language; XNLI may have several English training files to choose from."""
+    found: dict[Key, list[Path]] = {}
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        for pattern in NAMES[name]:
+            if match := re.fullmatch(f"(?:.*/)?{pattern}", path.relative_to(folder).as_posix()):
+                for code in _codes(path, match):
+                    if spec.languages is None or code in {"en", *spec.languages}:
+                        found.setdefault((match["split"], code), []).append(path)  # type: ignore[arg-type]
+                break
+    if name == "xnli" and spec.xnli_train is not None:
+        found["train", "en"] = [_training_file(stem, folder, found) for stem in spec.xnli_train]
+    for (split, code), paths in found.items():
+        chosen = (name, split, code) == ("xnli", "train", "en")
+        if len(paths) > 1 and not (chosen and spec.xnli_train) and {path.suffix for path in paths} != {".conllu"}:
+            advice = "choose with data.xnli_train" if chosen else "remove one"
+            raise DataError(f"{paths[0]} and {paths[1]} both hold {split} of {code}; {advice}")
+    return found
 
 
-def _read_files(paths: list[Path], task: Task) -> list[Example]:
-    """The examples of one or several files; with several, items carry the name of theirs."""
-    if len(paths) == 1:
-        return read_examples(paths[0], task)
-    return [
+def _codes(path: Path, match: re.Match[str]) -> list[str]:
+    """The languages in a file: of its name, those of its column ``language``, or English."""
+    if code := match.groupdict().get("code"):
+        return [CODES.get(code, code)]
+    header, *rows = [line.split("\t") for line in read_lines(path) if line]
+    if "language" not in header:
+        return ["en"]
+    place = header.index("language")
+    return sorted({row[place] for row in rows if place < len(row)})
+
+
+def _training_file(stem: str, folder: Path, found: dict[Key, list[Path]]) -> Path:
+    there = {path.stem: path for path in found.get(("train", "en"), [])}
+    if stem not in there:
+        raise DataError(
+            f"data.xnli_train names {stem!r:.60}, but {folder} has {', '.join(there) or 'no training file'}"
+        )
+    return there[stem]
+
+
+def _read(key: Key, paths: list[Path], name: TaskName, spec: DataSpec) -> Reading:
+    """The content of one or several files; with several, items carry the name of theirs."""
+    split, language = key
+    folder = Path(spec.root or ".").expanduser() / "labels" / FOLDERS[name][0]
+    labels = folder / f"{split}-{language}.tsv"
+    readings = [read_file(File(path, labels, TASKS[name], language, tuple(spec.ner_outside))) for path in paths]
+    if len(readings) == 1:
+        return readings[0]
+    examples = [
         replace(example, item=f"{path.stem}:{example.item}")
-        for path in paths
-        for example in read_examples(path, task)
+        for path, reading in zip(paths, readings, strict=True)
+        for example in reading.examples
     ]
+    formats = dict.fromkeys(reading.format for reading in readings)
+    left_out = sum((reading.left_out for reading in readings), Counter[str]())
+    return Reading(" and ".join(formats), examples, False, left_out)
 
 
-def read_examples(path: Path, task: Task) -> list[Example]:
-    """One file's examples.
+@dataclass
+class Pairs:
+    """Sentences of a language with their English counterparts: item, text, English text."""
 
-    Raises:
-        DataError: naming the file and line.
-    """
-    readers: dict[str, Callable[[Path, Task], Iterator[Example]]] = {
-        "xnli": _read_xnli, "pawsx": _read_pawsx, "ner": _read_tags, "pos": _read_tags,
-    }  # fmt: skip
-    examples = list(readers[task.name](path, task))
-    if not examples:
-        raise DataError(f"{path} holds no example; remove the file or restore it")
-    return examples
-
-
-def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, without their ends.
-
-    Raises:
-        DataError: not UTF-8 (naming the line) or not readable.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); restore it or change the profile") from None
-    try:
-        return content.decode("utf-8").replace("\r\n", "\n").split("\n")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{path}:{line}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
-
-
-def _rows(path: Path, columns: tuple[int, ...]) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and cells of a pair file, header left out."""
-    for number, line in enumerate(read_lines(path), start=1):
-        if not line:
-            continue
-        cells = line.split("\t")
-        if number == 1:
-            if "label" not in cells:
-                raise DataError(f"{path}:1: no header line with a column named label; add it")
-            continue
-        if len(cells) not in columns:
-            wanted = " or ".join(map(str, columns))
-            raise DataError(f"{path}:{number}: {len(cells)} columns where {wanted} are expected; mend the line")
-        yield number, cells
-
-
-def _read_xnli(path: Path, task: Task) -> Iterator[PairExample]:
-    for number, cells in _rows(path, (3, 4)):
-        label = _known(cells[2], task, path, number)
-        yield PairExample(f"{number - 1}", cells[0], cells[1], label)
-
-
-def _read_pawsx(path: Path, task: Task) -> Iterator[PairExample]:
-    seen: set[str] = set()
-    for number, (item, first, second, label) in _rows(path, (4,)):
-        if item in seen:
-            raise DataError(f"{path}:{number}: id {item:.80} is there twice; ids must be unique within a file")
-        seen.add(item)
-        yield PairExample(item, first, second, _known(label, task, path, number))
-
-
-def _read_tags(path: Path, task: Task) -> Iterator[TagExample]:
-    words: list[str] = []
-    tags: list[str] = []
-    count = 0
-    for number, line in enumerate([*read_lines(path), ""], start=1):
-        if line.strip():
-            cells = line.split("\t")
-            if len(cells) != 2:
-                raise DataError(f"{path}:{number}: {len(cells)} columns where 2 are expected; mend the line")
-            words.append(cells[0])
-            tags.append(_known(cells[1], task, path, number))
-        elif words:
-            yield TagExample(f"{count}", tuple(words), tuple(tags))
-            count += 1
-            words, tags = [], []
-
-
-def _known(label: str, task: Task, path: Path, number: int) -> str:
-    if label not in task.labels:
-        kind = "tag" if task.kind == "tags" else "label"
-        raise DataError(f"{path}:{number}: unknown {kind} {label!r:.80}; known: {', '.join(task.labels)}")
-    return label
+    format: str
+    rows: list[tuple[str, str, str]] = field(default_factory=list)
+    left_out: Counter[str] = field(default_factory=Counter)
 
 
 def read_parallel(spec: DataSpec) -> Parallel:
@@ -179,22 +164,49 @@ def read_parallel(spec: DataSpec) -> Parallel:
     Raises:
         DataError: the folder is missing, or two parallel files differ in length.
     """
+    return {language: pairs.rows for language, pairs in read_pairs(spec).items()}
+
+
+def read_pairs(spec: DataSpec) -> dict[str, Pairs]:
+    """As `read_parallel`, with the format of the files and what was left out. Pairs with a blank side are."""
     folder = task_folder("tatoeba", spec)
-    pairs: dict[str, list[tuple[str, str, str]]] = {}
-    for path in sorted(folder.glob("tatoeba.*-eng.eng")):
-        code = path.name.split(".")[1].removesuffix("-eng")
-        language = TATOEBA_CODES.get(code)
-        if language is None or (spec.languages is not None and language not in spec.languages):
+    found: dict[str, Pairs] = {}
+    for path in sorted(folder.iterdir()):
+        matches = [re.fullmatch(pattern, path.name) for pattern in NAMES["tatoeba"]]
+        if not (match := matches[0] or matches[1]):
             continue
-        foreign = path.with_suffix(f".{code}")
+        language = CODES.get(match["code"], match["code"])
+        if spec.languages is not None and language not in spec.languages:
+            continue
+        if language in found:
+            raise DataError(f"{folder} has Tatoeba pairs of {language} in two formats; remove one")
+        foreign = path.with_suffix(f".{match['code']}")
         if not foreign.exists():
             raise DataError(f"{foreign} is missing beside {path.name}")
-        texts, english = _text_lines(foreign), _text_lines(path)
+        texts, english = _without_end(read_lines(foreign)), _without_end(read_lines(path))
         if len(texts) != len(english):
             raise DataError(f"{foreign} has {len(texts)} lines but {path.name} has {len(english)}")
-        pairs[language] = [(str(i), text, en) for i, (text, en) in enumerate(zip(texts, english, strict=True))]
-    return pairs
+        found[language] = pairs = Pairs("Tatoeba" if matches[0] else "XTREME's download")
+        if matches[1]:
+            english = _in_order(english, path, path.parent.parent / "labels" / "tatoeba" / f"test-{language}.tsv")
+        for number, (text, en) in enumerate(zip(texts, english, strict=True)):
+            if text.strip() and en.strip():
+                pairs.rows.append((str(number), text, en))
+            else:
+                pairs.left_out["a side is blank"] += 1
+    return found
 
 
-def _text_lines(path: Path) -> list[str]:
-    return [line for line in read_lines(path) if line.strip()]
+def _without_end(lines: list[str]) -> list[str]:
+    """Lines without blank ones at the end."""
+    while lines and not lines[-1].strip():
+        lines = lines[:-1]
+    return lines
+
+
+def _in_order(english: list[str], path: Path, labels: Path) -> list[str]:
+    """XTREME sorts the English sentences; its labels count, from 0, where the translation of each line is."""
+    places = [line.strip() for line in _without_end(read_labels(path, labels))]
+    if sorted(places) != sorted(str(place) for place in range(len(english))):
+        raise DataError(f"{labels} does not name each of the {len(english)} lines of {path} once, counted from 0")
+    return [english[int(place)] for place in places]

@@ -24,6 +24,7 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Arm, IntermediateSpec, Profile
+from crosslayer.data.languages import LANGUAGES, of_unknown_family
 from crosslayer.paper import reliability
 from crosslayer.paper.calibrated import MEASURES, NOTES, PRIMARY, Calibrated, Trials, calibrate, known
 from crosslayer.paper.model_calibration import draw_models, model_parts
@@ -40,7 +41,7 @@ from crosslayer.paper.scores import describe_failures, never_run, that_learnt
 from crosslayer.predictions.batches import best_batch, describe_other_batches
 from crosslayer.predictions.records import Run, TrialRecord
 from crosslayer.stats import Floats
-from crosslayer.tasks import LANGUAGES, TASK_NAMES, TASKS, TaskName
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 ARMS: tuple[Arm, ...] = get_args(Arm)
 COMPARED: tuple[Arm, Arm] = ("multilingual", "english")
@@ -75,6 +76,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     pooled = together(compared)
     rest = [target for target in compared if target not in pooled]
     missing += [f"{TASKS[t.task].title}: both arms at {len(t.seeds)} of {stats.MIN_SEEDS} seeds" for t in rest]
+    missing += of_unknown_family(code for target in compared for code in target.languages)
     parts = [overall(pooled)]
     parts += [_change_of(target, profile.intermediate) for target in compared]
     parts += [part for name in MEASURES if name != PRIMARY for part in _other(compared, pooled, name)]
@@ -226,17 +228,19 @@ def _by_kin(target: Target) -> list[Measurement]:
 
 def _of_kin(target: Target, name: str) -> list[Measurement]:
     parts = []
-    steps = np.array([steps_from_english(code) for code in target.languages], dtype=np.float64)
-    change = target.change_by_language(name, target.seeds)
+    known = [code in LANGUAGES for code in target.languages]
+    codes = [code for code in target.languages if code in LANGUAGES]
+    steps = np.array([steps_from_english(code) for code in codes], dtype=np.float64)
+    change = target.change_by_language(name, target.seeds)[:, known]
     about: dict[str, str] = {"task": target.task, "note": NOTES["exploratory"]}
     if len(set(steps)) > 1:
         for arm in ARMS:
             if seeds := target.seeds_of(arm):
-                found = stats.slope(steps, target.by_language(arm, name, seeds))
+                found = stats.slope(steps, target.by_language(arm, name, seeds)[:, known])
                 parts.append(seed_part(f"{name}_per_step_from_english", "points", found, model=arm, **about))
         found = stats.slope(steps, change)
         parts.append(seed_part(f"{name}_change_per_step_from_english", "points", found, **about))
-    family = np.array([LANGUAGES[code].family for code in target.languages])
+    family = np.array([LANGUAGES[code].family for code in codes])
     for kin in sorted(set(family)):
         values = change[:, family == kin].mean(axis=1)
         parts.append(mean_part(f"{name}_change_in_family", "points", values, model=str(kin), **about))

@@ -27,10 +27,10 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Interval, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
+from crosslayer.data.languages import LANGUAGES, of_unknown_family
 from crosslayer.paper.parts import Facts, generator, has_values, make_evidence, part_or_none, select
 from crosslayer.predictions.records import Run
 from crosslayer.stats import Floats
-from crosslayer.tasks import LANGUAGES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,7 +46,7 @@ Labels = npt.NDArray[np.intp]
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """Pairs of one genus, then of one family, against the others."""
-    offsets, parallel = run.probe("offsets"), run.probe("similarity")
+    offsets, parallel = _of_known_family(run.probe("offsets")), _of_known_family(run.probe("similarity"))
     judged = {kind: cache(partial(kin_test, offsets, "offsets", kind, "cosine")) for kind in KINDS}
     parts = [_difference(f"{kind}_similarity_difference", test, "cosine", True) for kind, test in judged.items()]
     facts: Facts = {} if offsets is None else {"languages": " ".join(_languages(offsets))}
@@ -58,12 +58,14 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
         for kind in KINDS:
             test = partial(kin_test, parallel, "similarity", kind, column)
             parts.append(_difference(f"{kind}_{name}_difference_of_parallel_languages", test, unit, False))
-    return make_evidence(claim, run, profile, [*parts, *_curves(offsets)], facts=facts)
+    tables = (run.probe("offsets"), run.probe("similarity"))
+    missing = of_unknown_family(code for table in tables if table is not None for code in _codes(table))
+    return make_evidence(claim, run, profile, [*parts, *_curves(offsets)], missing, facts=facts)
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """Similarity by layer of the pairs of one genus, of one family, and of the others; and of each pair."""
-    frame = run.probe("similarity")
+    frame = _of_known_family(run.probe("similarity"))
     names = [_draw(evidence, folder)] if any(select(evidence, group) for group in GROUPS) else []
     if frame is not None and has_values(evidence):
         names.append(_draw_matrix(frame, folder))
@@ -265,9 +267,19 @@ def _numbers(languages: list[str], kind: str) -> Labels:
     return np.unique([getattr(LANGUAGES[code], kind) for code in languages], return_inverse=True)[1]
 
 
+def _codes(frame: pd.DataFrame) -> set[str]:
+    return set(frame["first"].astype(str)) | set(frame["second"].astype(str))
+
+
 def _languages(frame: pd.DataFrame) -> list[str]:
-    codes = set(frame["first"].astype(str)) | set(frame["second"].astype(str))
-    return sorted(codes & LANGUAGES.keys())
+    return sorted(_codes(frame) & LANGUAGES.keys())
+
+
+def _of_known_family(frame: pd.DataFrame | None) -> pd.DataFrame | None:
+    """The pairs of two languages whose families are known."""
+    if frame is None:
+        return None
+    return frame[frame["first"].astype(str).isin(LANGUAGES) & frame["second"].astype(str).isin(LANGUAGES)]
 
 
 def _group(first: str, second: str) -> str:

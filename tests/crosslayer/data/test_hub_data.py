@@ -12,8 +12,9 @@ from crosslayer.config import DataSpec, load_profile
 from crosslayer.data import hub
 from crosslayer.data.examples import PairExample, TagExample
 from crosslayer.data.hubfiles import HubError
+from crosslayer.data.languages import LANGUAGES
 from crosslayer.data.sources import languages_of
-from crosslayer.tasks import LANGUAGES, TASKS, TaskName
+from crosslayer.tasks import TASKS, TaskName
 from repository import ROOT
 
 NER = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]
@@ -162,7 +163,8 @@ def test_a_language_that_lacks_rows_keeps_the_english_numbers(
 def test_labels_that_do_not_follow_english_are_an_error(fake: Hub, german: str, row: int) -> None:
     fake.put("PAWS-X.de", test=paws("de", german))
     told = message(lambda: hub.read_corpus("pawsx", spec("de")))
-    assert f"google/xtreme PAWS-X.de test de row {row}: not parallel to English" in told
+    assert "google/xtreme PAWS-X.de test de is not parallel to English" in told
+    assert f"their labels part at row {row + 1}" in told
 
 
 def test_tags_are_read_by_the_names_of_the_feature(fake: Hub) -> None:

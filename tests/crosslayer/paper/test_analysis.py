@@ -30,6 +30,7 @@ from claimtrack.registry import Registry, load_registry
 from claimtrack.verdict import decide
 from crosslayer import stats
 from crosslayer.config import IntermediateSpec, Profile, VariationSpec
+from crosslayer.data.languages import LANGUAGES
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax
 from crosslayer.metrics.classification import share_from_counts
 from crosslayer.metrics.recalibration import fit_vector_scaling
@@ -54,7 +55,7 @@ from crosslayer.paper.calibrated import MEASURES, Calibrated
 from crosslayer.paper.probes import halves
 from crosslayer.paper.reliability import shown_languages
 from crosslayer.predictions.records import Array
-from crosslayer.tasks import LANGUAGES, TASK_NAMES, TASKS, TaskName
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 from repository import ROOT
 from synthetic_run import MadeUpRun, make_items, make_profile, make_record, make_sweep
 

@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from claimtrack.evidence import Measurement
+from crosslayer.data.languages import LANGUAGES, Language
 from crosslayer.paper import families
-from crosslayer.tasks import LANGUAGES, TASKS, Language
+from crosslayer.tasks import TASKS
 from synthetic_run import MadeUpRun, make_profile
 
 PROFILE = make_profile()
@@ -30,6 +31,16 @@ def offsets(languages: list[str], kinship: Kinship) -> pd.DataFrame:
         for layer in range(3) for a, b in combinations(sorted(languages), 2)
     ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def test_languages_of_unknown_family_are_named_and_left_out() -> None:
+    run, known = MadeUpRun(), MadeUpRun()
+    frame = offsets(MANY, lambda a, b: 0.3 * (a.genus == b.genus))
+    strange = frame[frame["second"] == "zh"].assign(second="tlh", cosine=9.0)
+    known.probes["offsets"], run.probes["offsets"] = frame, pd.concat([frame, strange])
+    found = families.measure("C09", run, PROFILE)
+    assert found.parts == families.measure("C09", known, PROFILE).parts
+    assert "tlh is left out, since its family is unknown" in found.missing
 
 
 def measured(languages: list[str], kinship: Kinship) -> dict[str, Measurement]:

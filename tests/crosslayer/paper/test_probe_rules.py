@@ -17,9 +17,8 @@ from claimtrack.evidence import Evidence, Measurement
 from claimtrack.registry import load_registry
 from claimtrack.verdict import decide
 from crosslayer import stats
-from crosslayer.data.xtreme import TATOEBA_CODES
+from crosslayer.data.languages import LANGUAGES, TATOEBA_CODES
 from crosslayer.paper import PLUGIN, families, transfer
-from crosslayer.tasks import LANGUAGES
 from synthetic_run import MadeUpRun, make_profile
 
 N, MOST = 2000, 0.065

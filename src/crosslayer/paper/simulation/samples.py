@@ -16,6 +16,7 @@ import numpy as np
 
 from claimtrack.evidence import Interval, Measurement
 from crosslayer import stats
+from crosslayer.data.languages import LANGUAGES
 from crosslayer.paper import attention, families, parts, probes
 from crosslayer.paper.simulation.designs import (
     DEV_CORRELATION,
@@ -28,7 +29,7 @@ from crosslayer.paper.simulation.designs import (
 from crosslayer.paper.transfer import correlation_interval
 from crosslayer.predictions.models import Model
 from crosslayer.stats import Floats, ScoreTable
-from crosslayer.tasks import LANGUAGES, TASKS, TaskName
+from crosslayer.tasks import TASKS, TaskName
 
 Gains = Mapping[str, float]
 """Points that a model gains over the baseline; none for models that are not named."""

@@ -1,0 +1,94 @@
+"""What a directory of data files holds, before anything is trained on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from claimtrack.errors import DataError
+from crosslayer.config import DataSpec
+from crosslayer.data.examples import SPLITS, Example, PairExample, TagExample
+from crosslayer.data.formats import Reading
+from crosslayer.data.intermediate import normalised, texts_of
+from crosslayer.data.sources import languages_of
+from crosslayer.data.xtreme import Key, read_all, read_pairs, task_folder
+from crosslayer.tasks import TASK_NAMES, TASKS
+
+
+def check_data(root: Path) -> Iterator[str]:
+    """Lines about each task, split and language in a directory such as ``data.root``; DataError if it has none."""
+    spec = DataSpec(source="xtreme", root=str(root))
+    there = [name for name in (*TASK_NAMES, "tatoeba") if _is_there(name, spec)]
+    if not there:
+        task_folder(TASK_NAMES[0], spec)
+    for name in there:
+        yield TASKS[name].title if name in TASKS else "Tatoeba"
+        try:
+            if name == "tatoeba":
+                yield from _pairs(spec)
+            else:
+                yield from _task(read_all(name, _with_all_training(name, spec)))  # type: ignore[arg-type]
+        except DataError as error:
+            yield f"  refused: {error}"
+
+
+def _is_there(name: str, spec: DataSpec) -> bool:
+    try:
+        return bool(task_folder(name, spec))
+    except DataError as error:
+        return "both hold" in str(error)
+
+
+def _with_all_training(name: str, spec: DataSpec) -> DataSpec:
+    """XNLI may have several training files: here all count."""
+    stems = sorted(path.stem for path in task_folder(name, spec).glob("train-en*.tsv"))
+    return spec.model_copy(update={"xnli_train": stems}) if name == "xnli" and len(stems) > 1 else spec
+
+
+def _task(readings: Mapping[Key, Reading]) -> Iterator[str]:
+    corpus = {key: reading.examples for key, reading in readings.items()}
+    training = set(map(_content, corpus["train", "en"]))
+    for split in SPLITS:
+        codes = languages_of(corpus, split)
+        for code in codes:
+            facts = list(_facts(readings[split, code]))
+            if split != "train":
+                shared = sum(_content(row) in training for row in corpus[split, code])
+                facts.append(f"{shared} also in training")
+            yield "  ".join([f"  {split:5} {code:3}", *facts])
+        if len(codes) > 1 and isinstance(corpus[split, "en"][0], PairExample):
+            items = set.intersection(*({row.item for row in corpus[split, code]} for code in codes))
+            yield f"  {split:5} parallel: {len(items)} items in all {len(codes)} languages"
+
+
+def _facts(reading: Reading) -> Iterator[str]:
+    rows = reading.examples
+    labels = Counter(
+        label for row in rows for label in ([row.label] if isinstance(row, PairExample) else row.tags)
+    )
+    yield f"{len(rows)} items ({reading.format})"
+    yield " ".join(f"{label} {count}" for label, count in sorted(labels.items()))
+    if isinstance(rows[0], PairExample):
+        yield _range([len(text) for row in rows for text in texts_of(row)], "characters")
+    else:
+        yield _range([len(row.words) for row in rows if isinstance(row, TagExample)], "words")
+    yield f"{len(rows) - len(set(map(_content, rows)))} duplicates"
+    yield from (f"{count} left out or changed: {reason}" for reason, count in reading.left_out.items())
+
+
+def _range(lengths: Sequence[int], unit: str) -> str:
+    return f"{min(lengths, default=0)} to {max(lengths, default=0)} {unit}"
+
+
+def _content(row: Example) -> tuple[str, ...]:
+    return tuple(map(normalised, texts_of(row)))
+
+
+def _pairs(spec: DataSpec) -> Iterator[str]:
+    for language, pairs in read_pairs(spec).items():
+        doubled = len(pairs.rows) - len({(text, english) for _, text, english in pairs.rows})
+        facts = [f"{len(pairs.rows)} pairs ({pairs.format})", f"{doubled} duplicates"]
+        facts.append(_range([len(text) for _, text, _ in pairs.rows], "characters"))
+        facts += [f"{count} left out: {reason}" for reason, count in pairs.left_out.items()]
+        yield "  ".join([f"  {language:3}", *facts])

@@ -1,0 +1,439 @@
+"""Known file formats: each read as its publishers mean it, and what is none of them or two of them refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from claimtrack.errors import DataError
+from crosslayer.cli import changed
+from crosslayer.config import DataSpec
+from crosslayer.data import xtreme
+from crosslayer.data.examples import PairExample, TagExample
+from crosslayer.data.formats import FORMATS, File, Reading, read_file
+from crosslayer.stages.checking import check_data
+from crosslayer.tasks import TASKS, TaskName
+from repository import ROOT
+
+NLI = ("entailment", "neutral", "contradiction")
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode())
+
+
+def spec(root: Path, **changes: Any) -> DataSpec:
+    return DataSpec(source="xtreme", root=str(root)).model_copy(update=changes)
+
+
+def read(folder: Path, task: TaskName, text: str, labels: str | None = None, language: str = "de") -> Reading:
+    """A file as the one format that it has."""
+    write(folder / "data.tsv", text)
+    if labels is not None:
+        write(folder / "labels.tsv", labels)
+    return read_file(File(folder / "data.tsv", folder / "labels.tsv", TASKS[task], language, ("DATE",)))
+
+
+def refused(call: Any) -> str:
+    with pytest.raises(DataError) as caught:
+        call()
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# Files of each format, and what they hold
+
+XNLI_HEAD = (
+    "language\tgold_label\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\t"
+    "sentence1\tsentence2\tpromptID\tpairID\tgenre\tlabel1\tmatch\n"
+)
+MNLI_HEAD = "gold_label\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2\tpromptID\tpairID\tgenre\tlabel1\n"
+GOLD = [
+    PairExample("1", "Ein Boot.", "Ein Schiff.", "neutral"),
+    PairExample("2", 'Er sagt "ja".', "Ja.", "entailment"),
+]
+TAGGED = [
+    TagExample("0", ("Ada", "ruht"), ("B-PER", "O")),
+    TagExample("1", ("in", "Ulm"), ("O", "B-LOC")),
+]
+UPOS = [TagExample("0", ("zum", "Haus", "!"), ("ADP", "NOUN", "PUNCT")), TagExample("1", ("ja",), ("INTJ",))]
+CONLLU = """\
+# sent_id = 1
+# text = zum Haus!
+1-2\tzum\t_\t_\t_\t_\t_\t_\t_\t_
+1\tzum\tzu\tADP\t_\t_\t2\tcase\t_\t_
+1.1\tleer\t_\tVERB\t_\t_\t_\t_\t_\t_
+2\tHaus\tHaus\tNOUN\t_\t_\t0\troot\t_\t_
+3\t!\t!\tPUNCT\t_\t_\t2\tpunct\t_\t_
+
+# sent_id = 2
+1\tja\tja\tINTJ\t_\t_\t0\troot\t_\t_
+
+"""
+FILES: dict[str, tuple[TaskName, str, str | None, list[Any]]] = {
+    "columns premise, hypothesis, label": (
+        "xnli", 'premise\thypothesis\tlabel\nEin Boot.\tEin Schiff.\tneutral\nEr sagt "ja".\tJa.\tentailment\n',
+        None, GOLD,
+    ),
+    "columns in another order, one more": (
+        "xnli", 'hypothesis\tlabel\tgenre\tpremise\nEin Schiff.\tneutral\tx\tEin Boot.\nJa.\tentailment\tx\t'
+        'Er sagt "ja".\n', None, GOLD,
+    ),
+    "XNLI 1.0": (
+        "xnli",
+        XNLI_HEAD
+        + "".join(
+            f"{code}\t{label}\t\t\t\t\t{first}\t{second}\t1\t{item}\tletters\t{label}\tTrue\n"
+            for code, item, first, second, label in (
+                ("de", 7, "Ein Boot.", "Ein Schiff.", "neutral"), ("fr", 7, "Un bateau.", "Un navire.", "neutral"),
+                ("de", 9, 'Er sagt "ja".', "Ja.", "entailment"), ("de", 11, "Nie.", "Immer.", "-"),
+            )
+        ),
+        None,
+        [PairExample("7", *(GOLD[0].first, GOLD[0].second), "neutral"),
+         PairExample("9", *(GOLD[1].first, GOLD[1].second), "entailment")],
+    ),
+    "MultiNLI 1.0": (
+        "xnli", MNLI_HEAD + "neutral\t\t\tEin Boot.\tEin Schiff.\t1\t1n\tletters\tneutral\n"
+        '-\t\t\tNie.\tImmer.\t2\t2n\tletters\n"entailment\t\t\tx\ty\t3\t3e\tletters\n'.replace('"', ""), None,
+        [GOLD[0], PairExample("3", "x", "y", "entailment")],
+    ),
+    "XNLI-MT 1.0": (
+        "xnli", "premise\thypo\tlabel\na\tb\tcontradictory\nc\td\tneutral\n", None,
+        [PairExample("1", "a", "b", "contradiction"), PairExample("2", "c", "d", "neutral")],
+    ),
+    "XTREME's download": (
+        "xnli", 'Ein Boot.\tEin Schiff.\tneutral\r\n"Er sagt ""ja""."\tJa.\tentailment\r\n', None, GOLD,
+    ),
+    "XTREME's download without labels": (
+        "xnli", 'Ein Boot.\tEin Schiff.\r\n"Er sagt ""ja""."\tJa.\r\n', "neutral\nentailment\n", GOLD,
+    ),
+    "PAWS-X": (
+        "pawsx", "id\tsentence1\tsentence2\tlabel\n3\ta b\tb a\t0\n4\tNS\tb a\t1\n5\tc\td\t1\n", None,
+        [PairExample("3", "a b", "b a", "0"), PairExample("5", "c", "d", "1")],
+    ),
+    "XTREME's PAWS-X": ("pawsx", "a b\tb a\t0\r\n", None, [PairExample("1", "a b", "b a", "0")]),
+    "XTREME's PAWS-X without labels": ("pawsx", "a\tb\r\nc\td\r\n", "0\n1\n",
+                                       [PairExample("1", "a", "b", "0"), PairExample("2", "c", "d", "1")]),
+    "word TAB tag": ("ner", "Ada\tB-PER\nruht\tO\n\nin\tO\nUlm\tB-LOC", None, TAGGED),
+    "WikiANN": ("ner", "de:Ada\tB-PER\nde:ruht\tO\n\nde:in\tO\nde:Ulm\tB-LOC\n\n", None, TAGGED),
+    "WikiANN with another code": (
+        "ner", "als:Ada\tB-PER\nals:ruht\tO\n\nals:in\tO\nals:Ulm\tB-LOC\n\n", None, TAGGED,
+    ),
+    "MasakhaNER with spaces": ("ner", "Ada B-PER\nruht O\n\nin O\nUlm B-LOC\n\n", None, TAGGED),
+    "MasakhaNER with tabs and dates": (
+        "ner", "Ada\tB-PER\nruht\tO\n\n2021\tB-DATE\n\n", None,
+        [TAGGED[0], TagExample("1", ("2021",), ("O",))],
+    ),
+    "words": ("ner", "Ada\nruht\n\nin\nUlm\n\n", "B-PER\nO\n\nO\nB-LOC\n", TAGGED),
+    "UPOS in two columns": ("pos", "zum\tADP\nHaus\tNOUN\n!\tPUNCT\n\nja\tINTJ\n\n", None, UPOS),
+    "CoNLL-U": ("pos", CONLLU, None, UPOS),
+    "words without UPOS": ("pos", "zum\nHaus\n!\n\nja\n\n", "ADP\nNOUN\nPUNCT\n\nINTJ\n\n", UPOS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_is_read_as_the_format_it_has(name: str, tmp_path: Path) -> None:
+    task, text, labels, expected = FILES[name]
+    reading = read(tmp_path, task, text, labels)
+    assert reading.examples == expected
+    assert read(tmp_path, task, "\ufeff" + text, labels).examples == expected, "a byte order mark is no text"
+
+
+def test_every_known_format_is_tried_above(tmp_path: Path) -> None:
+    found = {(task, read(tmp_path, task, text, labels).format) for task, text, labels, _ in FILES.values()}
+    assert found == {(task, name) for task, formats in FORMATS.items() for name in formats}
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [("XNLI 1.0", {"no gold label": 1}), ("MultiNLI 1.0", {"no gold label": 1}), ("PAWS-X", {"not translated": 1}),
+     ("MasakhaNER with tabs and dates", {"DATE read as O": 1}), ("CoNLL-U", {})],
+)  # fmt: skip
+def test_what_is_left_out_or_changed_is_counted(name: str, left_out: dict[str, int], tmp_path: Path) -> None:
+    task, text, labels, _ = FILES[name]
+    assert dict(read(tmp_path, task, text, labels).left_out) == left_out
+
+
+REFUSED: dict[str, tuple[TaskName, str, str | None, str]] = {
+    "unknown header": ("xnli", "text_a\ttext_b\tlabel\na\tb\tneutral\n", None,
+                       "data.tsv:1: no column premise among text_a, text_b, label; the nearest format is col"),
+    "two formats": ("xnli", "premise\thypothesis\tlabel\tsentence1\tsentence2\tgold_label\n"
+                    "a\tb\tneutral\ta\tb\tneutral\n", None,
+                    "can be read as columns premise, hypothesis, label and as MultiNLI 1.0"),
+    "a short row": ("xnli", "premise\thypothesis\tlabel\na\tb\tneutral\na\tneutral\n", None,
+                    "data.tsv:3: 2 columns where 3 are expected; the nearest format is columns premise"),
+    "a long row": ("xnli", "premise\thypothesis\tlabel\na\tb\tneutral\tc\n", None, ":2: 4 columns where 3"),
+    "an unknown label": ("xnli", "a\tb\tneutral\nc\td\tmaybe\n", None,
+                         ":2: unknown label 'maybe'; known: entailment, neutral, contradiction; the nearest "
+                         "format is XTREME's download, of those known: columns premise, hypothesis, label; XNLI"),
+    "an open quotation": ("pawsx", 'a\tb\t0\n"c\td\t1\n', None, "data.tsv:2: "),
+    "an id twice": ("pawsx", "id\tsentence1\tsentence2\tlabel\n1\ta\tb\t0\n1\tc\td\t1\n", None,
+                    ":3: id 1 is there twice"),
+    "too few labels": ("xnli", "a\tb\nc\td\n", "neutral\n", "labels.tsv has 1 labels for the 2 rows of"),
+    "no labels": ("ner", "Ada\nruht\n", None, "data.tsv has no labels, since XTREME keeps those of its tests"),
+    "labels of another sentence": ("ner", "Ada\n\nin\nUlm\n", "O\n\nO\n",
+                                   "labels.tsv: sentence 2 has 1 tags, and 2 words"),
+    "a prefix in some lines": ("ner", "de:Ada\tB-PER\nruht\tO\n", None,
+                               ":2: the word does not start with de: as others do; the nearest format is WikiANN"),
+    "a prefix further down": ("ner", "Ada\tB-PER\nde:ruht\tO\n", None, ":2: the word starts with de: as all"),
+    "an unknown tag": ("ner", "Ada\tB-MISC\n", None, ":1: unknown tag 'B-MISC'; known: O, B-PER"),
+    "tabs and spaces": ("ner", "Ada B-PER\nruht\tO\n", None, ":2: a tab; the nearest format is MasakhaNER"),
+    "a treebank's word without tag": ("pos", "1\ta\ta\tNOUN" + "\t_" * 6 + "\n2\tb\tb" + "\t_" * 7 + "\n", None,
+                                      ":2: unknown tag '_'"),
+    "three columns of tags": ("pos", "a\tb\tNOUN\n", None, ":1: 3 columns where 2 are expected"),
+    "nothing": ("pos", " \n\n", None, "data.tsv holds no example"),
+    "only a header": ("xnli", "premise\thypothesis\tlabel\n", None, "holds no example of de"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_what_has_no_known_format_or_two_is_refused(name: str, tmp_path: Path) -> None:
+    task, text, labels, expected = REFUSED[name]
+    assert expected in refused(lambda: read(tmp_path, task, text, labels))
+
+
+# Folders as they are published
+
+
+def nli_rows(n: int, header: bool = True, labels: bool = True, end: str = "\n") -> str:
+    rows = [f"p {i}\th {i}" + f"\t{NLI[i % 3]}" * labels for i in range(n)]
+    return end.join(["premise\thypothesis\tlabel"] * header + rows) + end
+
+
+def download(root: Path, languages: tuple[str, ...] = ("de", "es"), n: int = 24) -> None:
+    """What XTREME's script leaves, with the labels of the tests where its evaluation looks for them."""
+    paws = [f"satz {i}\tsätze {i}" for i in range(n)]
+    ner = [f"Ada{i}\tB-PER\nruht\tO\n" for i in range(n)]
+    pos = [f"Katze{i}\tNOUN\nruht\tVERB\n" for i in range(n)]
+    for code in ("en", *languages):
+        for split in ("train", "dev", "test") if code == "en" else ("dev", "test"):
+            test = split == "test"
+            write(root / f"xnli/{split}-{code}.tsv", nli_rows(n, header=False, labels=not test, end="\r\n"))
+            labelled = "".join(f"{row}" + f"\t{i % 2}" * (not test) + "\r\n" for i, row in enumerate(paws))
+            write(root / f"pawsx/{split}-{code}.tsv", labelled)
+        for split in ("train", "dev", "test"):
+            for task, sentences in (("panx", ner), ("udpos", pos)):
+                lines = "\n".join(sentences)
+                if split == "test":
+                    lines = "\n".join(line.partition("\t")[0] for line in lines.split("\n"))
+                    tags = "\n".join(line.partition("\t")[2] for line in "\n".join(sentences).split("\n"))
+                    write(root / f"labels/{task}/test-{code}.tsv", tags)
+                if task == "panx" or split != "train" or code == "en":
+                    write(root / f"{task}/{split}-{code}.tsv", lines)
+        write(root / f"labels/xnli/test-{code}.tsv", "".join(f"{NLI[i % 3]}\n" for i in range(n)))
+        write(root / f"labels/pawsx/test-{code}.tsv", "".join(f"{i % 2}\n" for i in range(n)))
+    for code in languages:
+        english = sorted(f"sentence {i}" for i in range(n))
+        write(root / f"tatoeba/{code}-en.{code}", "".join(f"satz {i}\n" for i in range(n)))
+        write(root / f"tatoeba/{code}-en.en", "".join(f"{text}\n" for text in english))
+        order = "".join(f"{english.index(f'sentence {i}')}\n" for i in range(n))
+        write(root / f"labels/tatoeba/test-{code}.tsv", order)
+
+
+def test_the_download_of_xtreme_is_read(tmp_path: Path) -> None:
+    download(tmp_path)
+    nli = xtreme.read_corpus("xnli", spec(tmp_path))
+    assert nli["test", "es"][4] == PairExample("5", "p 4", "h 4", "neutral") == nli["train", "en"][4]
+    assert xtreme.read_corpus("pawsx", spec(tmp_path))["test", "de"][1] == PairExample(
+        "2", "satz 1", "sätze 1", "1"
+    )
+    assert xtreme.read_corpus("ner", spec(tmp_path))["test", "de"][2] == TagExample(
+        "2", ("Ada2", "ruht"), ("B-PER", "O")
+    )
+    assert xtreme.read_corpus("pos", spec(tmp_path))["test", "es"][0].tags == ("NOUN", "VERB")  # type: ignore[union-attr]
+    pairs = xtreme.read_parallel(spec(tmp_path))
+    assert pairs["de"] == [(str(i), f"satz {i}", f"sentence {i}") for i in range(24)], (
+        "sorted English is put in order"
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [("xnli", "xnli"), ("pawsx", "pawsx"), ("ner", "panx"), ("pos", "udpos"), ("tatoeba", "tatoeba")],
+)
+def test_tests_without_labels_say_where_they_belong(task: str, name: str, tmp_path: Path) -> None:
+    download(tmp_path)
+    (tmp_path / f"labels/{name}/test-de.tsv").unlink()
+
+    def call() -> object:
+        return (
+            xtreme.read_parallel(spec(tmp_path)) if task == "tatoeba" else xtreme.read_corpus(task, spec(tmp_path))
+        )  # type: ignore[arg-type]
+
+    assert f"put them into {tmp_path}/labels/{name}/test-de.tsv, one a line" in refused(call)
+
+
+def test_xnli_and_multi_nli_as_published(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{code}\t{NLI[i % 3]}\t\t\t\t\t{code} p{i}\t{code} h{i}\t1\t{i + 1}\tletters\t\t\n"
+        for code in ("ar", "en", "de") for i in range(4)
+    )  # fmt: skip
+    for split in ("dev", "test"):
+        write(tmp_path / f"XNLI-1.0/xnli.{split}.tsv", XNLI_HEAD + rows)
+    write(tmp_path / "XNLI-1.0/multinli_1.0/multinli_1.0_train.txt", MNLI_HEAD + "neutral\t\t\ta\tb\t1\t1n\tx\t\n")
+    corpus = xtreme.read_corpus("xnli", spec(tmp_path))
+    assert set(corpus) == {
+        ("train", "en"),
+        *((split, code) for split in ("dev", "test") for code in ("ar", "en", "de")),
+    }
+    assert corpus["test", "ar"][3] == PairExample("4", "ar p3", "ar h3", "entailment")
+    assert set(xtreme.read_corpus("xnli", spec(tmp_path, languages=["de"]))) == {
+        ("train", "en"), *((split, code) for split in ("dev", "test") for code in ("en", "de"))
+    }  # fmt: skip
+
+
+def test_pawsx_as_published(tmp_path: Path) -> None:
+    head = "id\tsentence1\tsentence2\tlabel\n"
+    for code in ("en", "ja"):
+        for name in ("train", "dev_2k", "test_2k") if code == "en" else ("translated_train", "dev_2k", "test_2k"):
+            gap = "NS\tb\t0\n" if code == "ja" else "a\tb\t0\n"
+            write(tmp_path / f"x-final/{code}/{name}.tsv", f"{head}1\t{gap}2\tc\td\t1\n")
+    readings = xtreme.read_all("pawsx", spec(tmp_path))
+    assert [row.item for row in readings["test", "ja"].examples] == ["2"]
+    assert readings["test", "ja"].left_out == {"not translated": 1}
+    assert ("train", "ja") not in readings
+
+
+@pytest.mark.parametrize(
+    "name", ["wikiann/{code}/{split}", "panx/{code}-{split}", "masakhaner/{code}/{split}.txt"]
+)
+def test_entities_as_published(name: str, tmp_path: Path) -> None:
+    for code in ("en", "hau"):
+        for split in ("train", "dev", "test"):
+            write(tmp_path / name.format(code=code, split=split), "Ada B-PER\nruht O\n\n")
+    corpus = xtreme.read_corpus("ner", spec(tmp_path))
+    assert {code for _, code in corpus} == {"en", "ha"}, "under the code that is used here"
+    assert corpus["test", "ha"] == [TAGGED[0]]
+
+
+def test_treebanks_of_one_language_are_read_together(tmp_path: Path) -> None:
+    for treebank in ("gsd", "hdt"):
+        for split in ("train", "dev", "test"):
+            write(tmp_path / f"ud/UD_English-{treebank.upper()}/en_{treebank}-ud-{split}.conllu", CONLLU)
+    found = xtreme.read_corpus("pos", spec(tmp_path))["test", "en"]
+    assert [row.item for row in found] == [f"en_{bank}-ud-test:{i}" for bank in ("gsd", "hdt") for i in (0, 1)]
+
+
+def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
+    download(tmp_path)
+    write(tmp_path / "xnli/train-en.more.tsv", nli_rows(3))
+    told = refused(lambda: xtreme.read_corpus("xnli", spec(tmp_path)))
+    assert "both hold train of en; choose with data.xnli_train" in told
+    assert len(xtreme.read_corpus("xnli", spec(tmp_path, xnli_train=["train-en.more"]))["train", "en"]) == 3
+    told = refused(lambda: xtreme.read_corpus("xnli", spec(tmp_path, xnli_train=["../x"])))
+    assert "names '../x', but" in told
+    write(tmp_path / "panx/de/test", "a\tO\n")
+    assert "both hold test of de; remove one" in refused(lambda: xtreme.read_corpus("ner", spec(tmp_path)))
+    (tmp_path / "ud").mkdir()
+    assert "both hold pos" in refused(lambda: xtreme.read_corpus("pos", spec(tmp_path)))
+
+
+def test_a_file_that_is_there_is_never_denied(tmp_path: Path) -> None:
+    """Languages that no table knows."""
+    download(tmp_path, ("de", "tlh", "gsw"))
+    assert ("test", "tlh") in xtreme.read_corpus("ner", spec(tmp_path))
+    assert set(xtreme.read_corpus("pos", spec(tmp_path, languages=["tlh"]))) == {
+        ("train", "en"), ("dev", "en"), ("test", "en"), ("dev", "tlh"), ("test", "tlh")
+    }  # fmt: skip
+    assert "gsw" in xtreme.read_parallel(spec(tmp_path))
+
+
+@pytest.mark.slow
+def test_the_four_tasks_run_from_the_download_of_xtreme(tmp_path: Path) -> None:
+    """The tiny profile on it, from the data to trained models and probes."""
+    download(tmp_path / "data", n=48)
+    training = (
+        "{sizes: {train: 48, dev: 24, test: 24}, mode: frozen, epochs: 1, learning_rate: 0.01, batch_size: 16}"
+    )
+    changes = [f"tasks.{name}={training}" for name in TASKS]
+    changes += [
+        "data.source=xtreme",
+        f"data.root={tmp_path / 'data'}",
+        "intermediate.targets=[]",
+        "sweep.seeds=[0]",
+    ]
+    (tmp_path / "params.yaml").write_text(changed(ROOT / "profiles" / "tiny.yaml", changes), encoding="utf-8")
+    own = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    for stage in ("prepare", "encoder", *(f"sweep {name}" for name in TASKS), "probe"):
+        name, *arguments = stage.split()
+        command = [sys.executable, "-m", f"crosslayer.stages.{name}", "tiny", *arguments]
+        ended = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, timeout=300)
+        assert ended.returncode == 0, ended.stderr
+    trials = [
+        json.loads(path.read_text(encoding="utf-8"))
+        for path in tmp_path.glob("results/tiny/trials/*/*/*/trial.json")
+    ]
+    assert {trial["task"] for trial in trials} == set(TASKS)
+    assert {trial["outcome"] for trial in trials} <= {"ok", "collapsed"}
+    offsets = pq.read_table(tmp_path / "results" / "tiny" / "probes" / "retrieval.parquet").to_pandas()
+    assert set(offsets["language"].astype(str)) == {"de", "es"}
+
+
+# Parallel sets
+
+
+@pytest.fixture
+def parallel(tmp_path: Path) -> Path:
+    download(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("lost", [0, 1, 10, 23])
+def test_a_lost_row_is_found_by_the_labels(lost: int, parallel: Path) -> None:
+    rows = nli_rows(24).split("\n")
+    write(parallel / "xnli/test-de.tsv", "\n".join(rows[: lost + 1] + rows[lost + 2 :]))
+    write(parallel / "xnli/test-en.tsv", nli_rows(24))
+    corpus = xtreme.read_corpus("xnli", spec(parallel))
+    english = {row.item: row for row in corpus["test", "en"] if isinstance(row, PairExample)}
+    assert [row.item for row in corpus["test", "de"]] == [str(i + 1) for i in range(24) if i != lost]
+    assert all(
+        english[row.item].first == row.first for row in corpus["test", "de"] if isinstance(row, PairExample)
+    )
+
+
+def test_rows_that_do_not_face_english_ones_are_refused(parallel: Path) -> None:
+    rows = nli_rows(24).split("\n")
+    write(parallel / "xnli/dev-es.tsv", "\n".join([*rows[:3], *rows[4:9], *rows[10:]]))
+    told = refused(lambda: xtreme.read_corpus("xnli", spec(parallel)))
+    assert "dev-es.tsv is not parallel to English: their labels part at row 3, and 22 rows face 24" in told
+
+
+def test_pairs_stay_pairs_beside_a_blank_line(tmp_path: Path) -> None:
+    write(tmp_path / "tatoeba/tatoeba.deu-eng.deu", "eins\n\ndrei\n")
+    write(tmp_path / "tatoeba/tatoeba.deu-eng.eng", "one\ntwo\nthree\n\n")
+    found = xtreme.read_pairs(spec(tmp_path))["de"]
+    assert found.rows == [("0", "eins", "one"), ("2", "drei", "three")]
+    assert found.left_out == {"a side is blank": 1}
+    write(tmp_path / "tatoeba/de-en.en", "one\n")
+    write(tmp_path / "tatoeba/de-en.de", "eins\n")
+    write(tmp_path / "labels/tatoeba/test-de.tsv", "0\n")
+    assert "pairs of de in two formats" in refused(lambda: xtreme.read_pairs(spec(tmp_path)))
+
+
+# What `crosslayer data check` says
+
+
+def test_check_tells_what_is_there(parallel: Path) -> None:
+    write(parallel / "panx/test-de.tsv", "Ada B-PER\n\nAda B-PER\n\n2021 B-DATE\n")
+    write(parallel / "pawsx/dev-es.tsv", "a\tb\t2\n")
+    lines = list(check_data(parallel))
+    assert "  test  de   24 items (XTREME's download without labels)  contradiction 8 entailment 8 neutral 8  " \
+        "3 to 4 characters  0 duplicates  24 also in training" in lines  # fmt: skip
+    assert "  test  parallel: 24 items in all 3 languages" in lines
+    assert "  test  de   3 items (MasakhaNER (word SPACE tag))  B-PER 2 O 1  1 to 1 words  1 duplicates  " \
+        "1 left out or changed: DATE read as O  0 also in training" in lines  # fmt: skip
+    assert any(line.startswith("  refused: ") and "dev-es.tsv:1: unknown label '2'" in line for line in lines)
+    assert "  de   24 pairs (XTREME's download)  0 duplicates  6 to 7 characters" in lines
+
+
+def test_check_of_an_empty_directory(tmp_path: Path) -> None:
+    assert "xnli" in refused(lambda: list(check_data(tmp_path)))
