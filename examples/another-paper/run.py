@@ -16,7 +16,7 @@ from setting import Setting, load_setting
 from simulations import measure
 
 from claimtrack.checks import expected_problems, verdict_problems
-from claimtrack.errors import CrosslayerError
+from claimtrack.errors import ClaimtrackError
 from claimtrack.evidence import write_evidence
 from claimtrack.export import to_jsonld
 from claimtrack.notebook import run_notebook
@@ -36,7 +36,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         return run(Path("profiles") / f"{options.profile}.yaml", options.notebooks, options.pin)
-    except CrosslayerError as error:
+    except ClaimtrackError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
 

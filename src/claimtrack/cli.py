@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claimtrack.errors import ClaimError, CrosslayerError, fail
+from claimtrack.errors import ClaimError, ClaimtrackError, fail
 from claimtrack.files import write_text
 from claimtrack.report.text import visible
 from claimtrack.settings import ACTIVE, load_settings
@@ -31,7 +31,7 @@ def main() -> None:
     """Run the command line; an error of the user's is one line and exit code 2."""
     try:
         app()
-    except (CrosslayerError, OSError) as error:
+    except (ClaimtrackError, OSError) as error:
         fail(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

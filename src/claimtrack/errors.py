@@ -1,13 +1,9 @@
-"""Everything that crosslayer raises on purpose.
+"""Everything that claimtrack raises on purpose; a project's own errors are `UserError` too.
 
-CrosslayerError
-├── UserError            something the user can mend; shown as one line, exit code 2
-│   ├── ConfigError      profile, parameter or command line
-│   ├── DataError        a data file: which file, which line
-│   ├── EncoderError     encoder files or identifiers
-│   ├── ClaimError       registry, evidence, pins, notebook parameters
-│   └── ResultsError     trials, predictions, ledger
-└── TrialFailure         a trial that ended without a usable result (its ``outcome`` says how)
+ClaimtrackError
+└── UserError            something the user can mend; shown as one line, exit code 2
+    ├── ClaimError       registry, settings, evidence, pins, notebook parameters
+    └── ResultsError     measured values, trials, recorded runs
 """
 
 from __future__ import annotations
@@ -17,59 +13,30 @@ import os
 import sys
 from typing import NoReturn
 
-MOST_SIGNS = 2000
+MAX_CHARACTERS = 2000
 """Of one error line."""
 
 
-class CrosslayerError(Exception):
+class ClaimtrackError(Exception):
     """Base of all errors raised on purpose."""
 
 
-class UserError(CrosslayerError):
+class UserError(ClaimtrackError):
     """Wrong input: one line that says what is wrong, where, and what to do.
 
-    What it quotes may come from anybody: signs that a terminal would obey become spaces, and the end is cut off.
+    What it quotes may come from anybody: control characters become spaces, and the end is cut off.
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__("".join(sign if sign.isprintable() else " " for sign in message[:MOST_SIGNS]))
-
-
-class ConfigError(UserError):
-    """A profile or an argument is wrong."""
-
-
-class DataError(UserError):
-    """A data file is missing or malformed."""
-
-
-class EncoderError(UserError):
-    """An encoder cannot be loaded or is not the one that was asked for."""
+        super().__init__("".join(sign if sign.isprintable() else " " for sign in message[:MAX_CHARACTERS]))
 
 
 class ClaimError(UserError):
-    """The registry, an evidence file, a pin or a notebook parameter is wrong."""
+    """The registry, the settings, an evidence file, a pin or a notebook parameter is wrong."""
 
 
 class ResultsError(UserError):
-    """Trials, predictions or the ledger are damaged or inconsistent."""
-
-
-class TrialFailure(CrosslayerError):
-    """A trial ended without a usable result.
-
-    Args:
-        outcome: the name under which the failure is recorded, for example ``nan_loss``.
-        detail: what was seen, for the log.
-    """
-
-    def __init__(self, outcome: str, detail: str) -> None:
-        super().__init__(outcome, detail)
-        self.outcome = outcome
-        self.detail = detail
-
-    def __str__(self) -> str:
-        return f"{self.outcome}: {self.detail}"
+    """Measured values, trials or recorded runs are damaged or inconsistent."""
 
 
 REMEDIES = {
@@ -84,7 +51,7 @@ REMEDIES = {
 """What to do about the errors of a file system that are no mistake of the program."""
 
 
-def fail(error: CrosslayerError | OSError, where: str = "") -> NoReturn:
+def fail(error: ClaimtrackError | OSError, where: str = "") -> NoReturn:
     """End the program with one line and exit code 2.
 
     Args:

@@ -26,7 +26,7 @@ def present() -> tuple[Registry, Any]:
     """The registry, and the settings of the present run.
 
     Raises:
-        ClaimError, ConfigError: one of them is absent or wrong.
+        ClaimError: one of them is absent or wrong.
     """
     registry = load_registry()
     return registry, load_settings(ACTIVE, registry.project.settings)

@@ -100,7 +100,7 @@ def load_recorded(folder: Path, registry: Registry) -> RunResults:
     """A recorded run of the ledger.
 
     Raises:
-        ClaimError, ConfigError: a file of it is absent or damaged.
+        ClaimError: a file of it is absent or damaged.
     """
     return load(recorded_place(folder, registry.project), registry)
 
@@ -201,7 +201,7 @@ def fresh_place(profile: Setting, results: Path = RESULTS) -> Place:
 
 
 def recorded_place(folder: Path, plugin: Plugin) -> Place:
-    """Where a recorded run lies; a `ConfigError` where it has no profile."""
+    """Where a recorded run lies; a `ClaimError` where it has no profile."""
     return Place(folder.name, load_settings(folder / "profile.yaml", plugin.settings), folder)
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from claimtrack.errors import ConfigError
+from claimtrack.errors import ClaimError
 from claimtrack.reading import Malformed, parse_yaml
 
 ACTIVE = Path("params.yaml")
@@ -21,31 +21,31 @@ def read_yaml(path: Path) -> Any:
     """Read a YAML 1.2 file safely.
 
     Raises:
-        ConfigError: the file is absent, not UTF-8 or no YAML that `parse_yaml` takes.
+        ClaimError: the file is absent, not UTF-8 or no YAML that `parse_yaml` takes.
     """
     try:
         return parse_yaml(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError(f"{path} does not exist") from None
+        raise ClaimError(f"{path} does not exist") from None
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+        raise ClaimError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
     except Malformed as error:
         place = "" if error.line is None else f", line {error.line}"
-        raise ConfigError(f"{path}{place} is not YAML: {error}") from None
+        raise ClaimError(f"{path}{place} is not YAML: {error}") from None
 
 
 def check_settings(content: Any, model: type[ModelT], where: str) -> ModelT:
     """Check the content of a settings file; ``where`` names it in errors.
 
     Raises:
-        ConfigError: one line naming the file, the key and its neighbours.
+        ClaimError: one line naming the file, the key and its neighbours.
     """
     if not isinstance(content, Mapping):
-        raise ConfigError(f"{where} holds no mapping of keys; start from one of the files in profiles/")
+        raise ClaimError(f"{where} holds no mapping of keys; start from one of the files in profiles/")
     try:
         return model.model_validate(content)
     except ValidationError as error:
-        raise ConfigError(f"{where}: {describe(error, model)}") from None
+        raise ClaimError(f"{where}: {describe(error, model)}") from None
 
 
 def load_settings(path: Path, model: type[ModelT]) -> ModelT:

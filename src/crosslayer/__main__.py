@@ -9,7 +9,7 @@ from pathlib import Path
 
 def run_packed(arguments: list[str]) -> None:
     """``sweep run DIR``, with the options of the full command line."""
-    from claimtrack.errors import CrosslayerError, fail
+    from claimtrack.errors import ClaimtrackError, fail
 
     parser = argparse.ArgumentParser(prog="python -m crosslayer sweep run")
     parser.add_argument("folder", type=Path)
@@ -20,7 +20,7 @@ def run_packed(arguments: list[str]) -> None:
         from crosslayer.sweep.portable.run import run_pack
 
         left = run_pack(options.folder, options.workers, options.seconds)
-    except (CrosslayerError, OSError) as error:
+    except (ClaimtrackError, OSError) as error:
         fail(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted; the same command goes on where it stopped\n")

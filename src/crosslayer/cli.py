@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claimtrack.errors import ConfigError, CrosslayerError, fail
+from claimtrack.errors import ClaimtrackError, fail
 from claimtrack.files import write_text
 from claimtrack.settings import ACTIVE, read_yaml
 from crosslayer.config import PROFILES, load_profile, parse_profile
+from crosslayer.errors import ConfigError
 
 if TYPE_CHECKING:
     from crosslayer.predictions.records import Stage
@@ -31,7 +32,7 @@ def main() -> None:
     """Run the command line; an error of the user's is one line and exit code 2."""
     try:
         app()
-    except (CrosslayerError, OSError) as error:
+    except (ClaimtrackError, OSError) as error:
         fail(error)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from claimtrack.errors import ClaimError
 from claimtrack.settings import ACTIVE, check_settings, describe, load_settings
+from crosslayer.errors import ConfigError
 from crosslayer.tasks import TASKS, TaskName
 
 PROFILES = Path("profiles")
@@ -388,9 +390,15 @@ def load_profile(path: Path = ACTIVE) -> Profile:
     Raises:
         ConfigError: one line naming the file, the key and its neighbours.
     """
-    return load_settings(path, Profile)
+    try:
+        return load_settings(path, Profile)
+    except ClaimError as error:
+        raise ConfigError(str(error)) from None
 
 
 def parse_profile(content: Any, where: str) -> Profile:
     """Check the content of a profile; ``where`` names its file in errors."""
-    return check_settings(content, Profile, where)
+    try:
+        return check_settings(content, Profile, where)
+    except ClaimError as error:
+        raise ConfigError(str(error)) from None

@@ -21,7 +21,7 @@ from claimtrack.checks import (
     key_problems,
     verdict_problems,
 )  # fmt: skip
-from claimtrack.errors import ClaimError, ConfigError, ResultsError
+from claimtrack.errors import ClaimError, ResultsError
 from claimtrack.evidence import Check, Evidence, Interval, Measurement, read_evidence, write_evidence
 from claimtrack.pins import PinnedRun, load_pins, pin, prediction_range
 from claimtrack.registry import Direction, Literature, Registry, load_registry
@@ -326,7 +326,7 @@ def test_damaged_files_of_a_recorded_run_are_one_line(root: Path) -> None:
         with pytest.raises(ClaimError, match=r"run.json has no seconds by stage"):
             load_recorded(folder, registry)
     (folder / "profile.yaml").unlink()
-    with pytest.raises(ConfigError, match=r"profile.yaml does not exist"):
+    with pytest.raises(ClaimError, match=r"profile.yaml does not exist"):
         load_recorded(folder, registry)
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from claimtrack.errors import ConfigError
 from claimtrack.settings import read_yaml
 from crosslayer.config import load_profile, parse_profile
+from crosslayer.errors import ConfigError
 from repository import ROOT
 
 

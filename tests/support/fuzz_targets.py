@@ -24,7 +24,7 @@ from unittest import mock
 import numpy as np
 import pytest
 
-from claimtrack.errors import CrosslayerError
+from claimtrack.errors import ClaimtrackError
 from claimtrack.reading import Malformed
 from repository import ROOT
 
@@ -324,7 +324,7 @@ def within_bounds() -> Iterator[None]:
 
 def refused(read: Callable[..., Any], *given: Any) -> str:
     """The one line that a reader refuses something with, within time and memory."""
-    with within_bounds(), pytest.raises((CrosslayerError, Malformed)) as caught:
+    with within_bounds(), pytest.raises((ClaimtrackError, Malformed)) as caught:
         read(*given)
     assert str(caught.value).isprintable()
     return str(caught.value)
@@ -348,7 +348,7 @@ def is_refused(target: Target, folder: Path) -> bool:
     """Read a folder; whether it was refused. Any error but ours, or one of several lines, is a failure."""
     try:
         target.read(folder)
-    except CrosslayerError as error:
+    except ClaimtrackError as error:
         message = str(error)
         assert message.isprintable(), repr(message)
         assert len(message) <= MOST_SIGNS, message[:200]

@@ -20,12 +20,13 @@ import pytest
 import sklearn.linear_model  # noqa: F401  warns where it is first imported without room for a semaphore
 
 from claimtrack import notebook
-from claimtrack.errors import ClaimError, ConfigError, CrosslayerError, DataError, ResultsError, fail
+from claimtrack.errors import ClaimError, ClaimtrackError, ResultsError, fail
 from claimtrack.files import fresh_folder, write_text
 from claimtrack.registry import load_registry
 from crosslayer import cli
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.xtreme import read_corpus
+from crosslayer.errors import ConfigError, DataError
 from crosslayer.predictions.records import read_manifest, read_predictions
 from crosslayer.stages.command import run_stage
 from crosslayer.stages.encoder import encode_all
@@ -347,7 +348,7 @@ def test_names_that_become_paths_are_checked(name: str, tmp_path: Path) -> None:
     for read, text in spoiled if name != "c05" else spoiled[1:2]:
         assert text not in (profile, registry)
         (tmp_path / "file.yaml").write_text(text, encoding="utf-8")
-        with pytest.raises(CrosslayerError) as caught:
+        with pytest.raises(ClaimtrackError) as caught:
             read(tmp_path / "file.yaml")
         assert "\n" not in str(caught.value)
 

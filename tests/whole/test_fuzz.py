@@ -22,9 +22,10 @@ from pathlib import Path
 
 import pytest
 
-from claimtrack.errors import CrosslayerError, DataError
+from claimtrack.errors import ClaimtrackError
 from claimtrack.registry import load_registry
 from claimtrack.results import load_recorded
+from crosslayer.errors import DataError
 from crosslayer.ledger.ledger import verify
 from fuzz_targets import ENTRY, MEBIBYTES, SECONDS, TARGETS, Target, address_space, is_refused, memory, time_limit
 from repository import TESTS
@@ -150,7 +151,7 @@ def test_any_changed_byte_of_a_recorded_run_is_noticed(tmp_path: Path) -> None:
         if changed == valid:
             continue
         path.write_bytes(changed)
-        with pytest.raises(CrosslayerError):
+        with pytest.raises(ClaimtrackError):
             verify(entry)
         path.write_bytes(valid)
     verify(entry)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from claimtrack.errors import DataError
 from crosslayer.data.examples import PairExample
+from crosslayer.errors import DataError
 
 
 def align(pairs: Sequence[PairExample], english: Sequence[PairExample], where: str) -> list[PairExample]:

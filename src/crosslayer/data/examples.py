@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from claimtrack.errors import DataError
+from crosslayer.errors import DataError
 from crosslayer.tasks import Task
 
 Split = Literal["train", "dev", "test"]

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from claimtrack.errors import DataError
 from crosslayer.data.examples import Example, PairExample, TagExample
+from crosslayer.errors import DataError
 from crosslayer.tasks import Task, TaskName
 
 SYNONYMS = {"contradictory": "contradiction"}

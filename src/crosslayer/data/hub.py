@@ -11,12 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from claimtrack.errors import DataError
 from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
 from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample, text_of
 from crosslayer.data.hubfiles import HubError, fetch, is_commit
 from crosslayer.data.languages import LANGUAGES, TATOEBA_CODES
+from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName
 
 if TYPE_CHECKING:

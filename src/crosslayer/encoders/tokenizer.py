@@ -7,8 +7,8 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from claimtrack.errors import EncoderError
 from crosslayer.encoders.base import one_line, quiet
+from crosslayer.errors import EncoderError
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
 

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from transformers import BertConfig, BertModel
 
-from claimtrack.errors import EncoderError
 from crosslayer.encoders.base import assemble
+from crosslayer.errors import EncoderError
 
 Ids = npt.NDArray[np.int64]
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"

@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from claimtrack.errors import ConfigError, ResultsError
+from claimtrack.errors import ResultsError
 from claimtrack.registry import Registry
 from claimtrack.runlog import combined_info, read_run
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
+from crosslayer.errors import ConfigError
 from crosslayer.ledger.ledger import (
     LEDGER,
     SPLITS,

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from claimtrack import __version__
-from claimtrack.errors import ConfigError
 from claimtrack.export import to_jsonld
 from claimtrack.registry import REGISTRY, Registry
 from claimtrack.results import load_recorded
 from claimtrack.runlog import parts_of
+from crosslayer.errors import ConfigError
 from crosslayer.ledger.ledger import verify
 
 if TYPE_CHECKING:

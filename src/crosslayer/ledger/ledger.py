@@ -31,7 +31,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
-from claimtrack.errors import ConfigError, ResultsError
+from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, read_evidence, write_evidence
 from claimtrack.reading import Malformed, parse_json
 from claimtrack.registry import Entry, Registry
@@ -40,6 +40,7 @@ from claimtrack.runlog import read_run
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
 from crosslayer.data.parquet import kind, read_table
+from crosslayer.errors import ConfigError
 from crosslayer.predictions.batches import by_batch, chosen_on_dev
 from crosslayer.predictions.records import (
     CONFIDENCE_STEPS,

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from claimtrack.errors import ConfigError
+from crosslayer.errors import ConfigError
 
 if TYPE_CHECKING:
     from crosslayer.config import FusionKind, FusionSpec

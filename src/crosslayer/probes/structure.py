@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from transformers import BertModel
 
-from claimtrack.errors import ConfigError
 from crosslayer.config import FusionSpec
+from crosslayer.errors import ConfigError
 from crosslayer.models.fusion import AIF, DLFA, check_layer
 from crosslayer.training.trainee import pad_id_of
 from crosslayer.windows.batching import Batch, collate

@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from claimtrack.errors import DataError
 from crosslayer.config import DataSpec
 from crosslayer.data.examples import SPLITS, Example, PairExample, TagExample
 from crosslayer.data.formats import Reading
 from crosslayer.data.intermediate import normalised, texts_of
 from crosslayer.data.sources import languages_of
 from crosslayer.data.xtreme import Key, read_all, read_pairs, task_folder
+from crosslayer.errors import DataError
 from crosslayer.tasks import TASK_NAMES, TASKS
 
 

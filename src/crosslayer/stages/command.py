@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from claimtrack.errors import ConfigError, CrosslayerError, fail
+from claimtrack.errors import ClaimtrackError, fail
 from claimtrack.runlog import timed
 from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile, load_profile
+from crosslayer.errors import ConfigError
 from crosslayer.sweep.processes import end_on_signals
 
 RESULTS = Path("results")
@@ -51,5 +52,5 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
         folder = RESULTS / options.profile
         with timed(folder, label) as noted:
             noted.update(body(profile, folder, options) or {})
-    except (CrosslayerError, OSError) as error:
+    except (ClaimtrackError, OSError) as error:
         fail(error, str(RESULTS / options.profile))

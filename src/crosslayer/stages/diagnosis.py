@@ -58,8 +58,8 @@ def _checked(title: str, check: Callable[[], object]) -> Finding:
 
 
 def _encoder(spec: EncoderSpec) -> str | None:
-    from claimtrack.errors import EncoderError
     from crosslayer.encoders.hub import FILES, check_folder, pinned
+    from crosslayer.errors import EncoderError
 
     if not spec.name:
         raise EncoderError("set encoder.name to a Hugging Face id or a directory")

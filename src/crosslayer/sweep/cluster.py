@@ -20,8 +20,8 @@ from typing import Any
 import torch
 
 import crosslayer
-from claimtrack.errors import ConfigError, TrialFailure
 from crosslayer.config import ComputeSpec
+from crosslayer.errors import ConfigError, TrialFailure
 from crosslayer.sweep.material import intermediate_file, load_material, planned_device
 from crosslayer.training.execution import attempt, make_runner
 from crosslayer.training.finetuned import Finished

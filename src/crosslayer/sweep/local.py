@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
-from claimtrack.errors import ResultsError, TrialFailure
+from claimtrack.errors import ResultsError
 from claimtrack.progress import Progress
 from claimtrack.seal import newest_hash
 from crosslayer.config import ComputeSpec, Profile
+from crosslayer.errors import TrialFailure
 from crosslayer.metrics import task_score
 from crosslayer.predictions.records import Stage, TrialRecord, read_manifest, write_predictions
 from crosslayer.sweep.cluster import run_on_ray

@@ -8,9 +8,10 @@ from typing import Any
 
 import torch
 
-from claimtrack.errors import ConfigError, ResultsError
+from claimtrack.errors import ResultsError
 from claimtrack.reading import parse_json
 from crosslayer.config import ComputeSpec, Profile, TaskSpec
+from crosslayer.errors import ConfigError
 from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.records import Stage
 from crosslayer.tasks import TaskName

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from claimtrack.errors import TrialFailure
+from crosslayer.errors import TrialFailure
 from crosslayer.models.classifier import frozen_layers
 from crosslayer.training.finetuned import Finished, run_finetuned
 from crosslayer.training.frozen import MOST_BYTES, HiddenStates, cache_states, run_frozen, states_bytes

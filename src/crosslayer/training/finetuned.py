@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from claimtrack.errors import ConfigError, TrialFailure
+from crosslayer.errors import ConfigError, TrialFailure
 from crosslayer.models.classifier import States, TrainedEncoder, frozen_layers
 from crosslayer.models.trunk import Trunk
 from crosslayer.tasks import INTERMEDIATE

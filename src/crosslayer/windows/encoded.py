@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from claimtrack.errors import DataError, ResultsError
+from claimtrack.errors import ResultsError
 from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.data.parquet import read_table, write_table
+from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName
 
 if TYPE_CHECKING:

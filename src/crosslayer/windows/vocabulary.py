@@ -18,10 +18,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
-from claimtrack.errors import EncoderError
 from claimtrack.reading import parse_json
 from crosslayer.encoders.base import assemble, one_line
 from crosslayer.encoders.trimming import Ids, remap, trim, vocabulary_in_use
+from crosslayer.errors import EncoderError
 from crosslayer.windows.encoded import Encoded
 
 

@@ -7,12 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claimtrack.errors import DataError, ResultsError
+from claimtrack.errors import ResultsError
 from crosslayer.config import DataSpec, Profile, SplitSizes, parse_profile
 from crosslayer.data import prepared, xtreme
 from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.data.intermediate import intermediate_corpus, normalised, round_robin, texts_of
 from crosslayer.data.sources import cut, draw, languages_of, load_corpus, load_parallel, read_all
+from crosslayer.errors import DataError
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 from repository import ROOT
 

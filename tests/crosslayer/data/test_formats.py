@@ -12,12 +12,12 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from claimtrack.errors import DataError
 from crosslayer.cli import changed
 from crosslayer.config import DataSpec
 from crosslayer.data import xtreme
 from crosslayer.data.examples import PairExample, TagExample
 from crosslayer.data.formats import FORMATS, File, Reading, read_file
+from crosslayer.errors import DataError
 from crosslayer.stages.checking import check_data
 from crosslayer.tasks import TASKS, TaskName
 from repository import ROOT

@@ -20,13 +20,13 @@ from hypothesis import strategies as st
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 
-from claimtrack.errors import ConfigError
 from crosslayer.config import SplitSizes
 from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.data.fragment import LANGUAGES, fragment_corpus, fragment_parallel, tasks
 from crosslayer.data.fragment.draw import PATTERNS
 from crosslayer.data.fragment.meanings import Clause, Phrase, inventory
 from crosslayer.data.fragment.tasks import LIMIT, realiser
+from crosslayer.errors import ConfigError
 from crosslayer.tasks import TASKS, TaskName
 from fragment_pages import page
 from repository import TESTS

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 import torch
 
-from claimtrack.errors import DataError, EncoderError, UserError
+from claimtrack.errors import UserError
 from crosslayer.cli import changed
 from crosslayer.config import DataSpec
 from crosslayer.data import hub as reader
 from crosslayer.data.examples import PairExample, TagExample
 from crosslayer.encoders.hub import load_hub
+from crosslayer.errors import DataError, EncoderError
 from crosslayer.stages.diagnosis import of_profile
 from hub_contents import MBERT, MULTI_NLI, NLI, XTREME, mbert, repositories, sentence, words
 from hub_server import Hub

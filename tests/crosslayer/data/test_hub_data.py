@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
-from claimtrack.errors import DataError
 from crosslayer.config import DataSpec, load_profile
 from crosslayer.data import hub
 from crosslayer.data.examples import PairExample, TagExample
 from crosslayer.data.hubfiles import HubError
 from crosslayer.data.languages import LANGUAGES
 from crosslayer.data.sources import languages_of
+from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName
 from repository import ROOT
 

@@ -19,12 +19,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer, BertModel
 
-from claimtrack.errors import EncoderError
 from crosslayer.config import EncoderSpec
 from crosslayer.encoders import Encoder, load_encoder, packaged
 from crosslayer.encoders.synthetic import HashTokenizer, make_random
 from crosslayer.encoders.trimming import remap, trim, vocabulary_in_use
 from crosslayer.encoders.unigram import UnigramTokenizer
+from crosslayer.errors import EncoderError
 from crosslayer.windows.vocabulary import load_trimmed, save_encoder
 from encoder_reference import AWKWARD, PREFIX, SENTENCES, all_texts
 from fuzz_targets import refused

@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 from rocrate.rocrate import ROCrate
 
-from claimtrack.errors import ConfigError, ResultsError
+from claimtrack.errors import ResultsError
 from claimtrack.registry import Registry, load_registry
 from claimtrack.runlog import parts_of, read_run
+from crosslayer.errors import ConfigError
 from crosslayer.ledger.crate import write_crate
 
 ENTRY = Path("claims/ledger/xtreme-frozen")

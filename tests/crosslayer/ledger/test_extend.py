@@ -16,13 +16,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from claimtrack.errors import ConfigError, ResultsError
+from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, read_evidence
 from claimtrack.registry import Registry, load_registry
 from claimtrack.report.runs import view_run
 from claimtrack.results import load_recorded
 from claimtrack.runlog import combined_info
 from crosslayer.config import DataSpec, Profile, TargetPhase, TaskSpec
+from crosslayer.errors import ConfigError
 from crosslayer.ledger import ledger
 from crosslayer.ledger.combining import combine, combined, planned_places
 from crosslayer.ledger.crate import write_crate

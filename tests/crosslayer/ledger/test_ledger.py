@@ -17,11 +17,12 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.special import softmax
 
-from claimtrack.errors import ConfigError, ResultsError
+from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, read_evidence
 from claimtrack.registry import Registry, load_registry
 from claimtrack.results import RunResults, load_all
 from crosslayer.config import DataSpec, EncoderSpec, Profile, load_profile
+from crosslayer.errors import ConfigError
 from crosslayer.ledger import ledger
 from crosslayer.ledger.ledger import RecordedRun, derive_again, differences, record, sample, verify
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1

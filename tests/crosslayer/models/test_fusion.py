@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.testing import assert_close
 
-from claimtrack.errors import ConfigError
 from crosslayer.config import FusionKind, FusionSpec
+from crosslayer.errors import ConfigError
 from crosslayer.models.fusion import (
     AIF,
     DLFA,

@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 
-from claimtrack.errors import ConfigError, TrialFailure
 from clones import (
     ALONE,
     can_be_alone,
@@ -34,6 +33,7 @@ from clones import (
     wait_for,
 )
 from crosslayer.config import ComputeSpec
+from crosslayer.errors import ConfigError, TrialFailure
 from crosslayer.sweep import cluster
 
 SWEEP = (sys.executable, "-m", "crosslayer.stages.sweep", "tiny", "pos")

@@ -25,10 +25,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from claimtrack.errors import ConfigError, ResultsError
+from claimtrack.errors import ResultsError
 from claimtrack.seal import newest_hash
 from crosslayer.config import Profile, load_profile, parse_profile
 from crosslayer.encoders.packaged import BLOCK, dequantise
+from crosslayer.errors import ConfigError
 from crosslayer.predictions.records import ResultsRun, read_record
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare

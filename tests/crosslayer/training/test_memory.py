@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from claimtrack.errors import ConfigError
 from crosslayer.config import FusionKind, FusionSpec, parse_profile
 from crosslayer.encoders.synthetic import make_random
+from crosslayer.errors import ConfigError
 from crosslayer.models.classifier import TrainedEncoder
 from crosslayer.models.trunk import Trunk
 from crosslayer.sweep import local as sweep

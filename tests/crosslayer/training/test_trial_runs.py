@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 import torch
 
-from claimtrack.errors import ClaimError, ResultsError, TrialFailure
+from claimtrack.errors import ClaimError, ResultsError
 from claimtrack.seal import newest_hash
 from crosslayer.config import IntermediateSpec, Profile, VariationSpec, load_profile, parse_profile
+from crosslayer.errors import TrialFailure
 from crosslayer.predictions.records import ResultsRun, TrialRecord, read_record
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare

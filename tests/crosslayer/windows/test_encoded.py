@@ -12,8 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claimtrack.errors import DataError, ResultsError
+from claimtrack.errors import ResultsError
 from crosslayer.data.examples import Corpus, PairExample, TagExample
+from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS
 from crosslayer.windows.batching import POOL, Batch, collate, prediction_batches, training_batches
 from crosslayer.windows.encoded import Encoded, concatenate, encode, encode_texts, read_encoded, write_encoded

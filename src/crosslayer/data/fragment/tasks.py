@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import NamedTuple, Protocol
 
-from claimtrack.errors import ConfigError
 from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample
 from crosslayer.data.fragment.chinese import Chinese
 from crosslayer.data.fragment.draw import PATTERNS, Draw
@@ -23,6 +22,7 @@ from crosslayer.data.fragment.realise import Realiser
 from crosslayer.data.fragment.russian import Russian
 from crosslayer.data.fragment.spanish import Spanish
 from crosslayer.data.fragment.turkish import Turkish
+from crosslayer.errors import ConfigError
 from crosslayer.tasks import TaskName
 
 REALISERS: dict[str, type[Realiser]] = {

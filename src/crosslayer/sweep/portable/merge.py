@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from claimtrack.errors import ResultsError, TrialFailure
+from claimtrack.errors import ResultsError
 from claimtrack.reading import Malformed
 from claimtrack.runlog import note_seconds
 from crosslayer.config import Profile
 from crosslayer.data.parquet import kind
+from crosslayer.errors import TrialFailure
 from crosslayer.predictions.records import check_predictions, schema
 from crosslayer.sweep.local import keep, scores_are_finite
 from crosslayer.sweep.material import planned_specs

@@ -13,9 +13,9 @@ import numpy as np
 
 import claimtrack
 import crosslayer
-from claimtrack.errors import ConfigError
 from claimtrack.seal import newest_hash
 from crosslayer.config import Profile
+from crosslayer.errors import ConfigError
 from crosslayer.predictions.records import Stage
 from crosslayer.sweep.local import adopt
 from crosslayer.sweep.material import intermediate_file, trial_specs

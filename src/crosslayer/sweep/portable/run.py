@@ -27,10 +27,11 @@ import numpy as np
 import torch
 from transformers import BertConfig
 
-from claimtrack.errors import ConfigError, ResultsError, TrialFailure
+from claimtrack.errors import ResultsError
 from claimtrack.progress import Progress
 from claimtrack.reading import parse_json, read_arrays
 from crosslayer.encoders.base import assemble
+from crosslayer.errors import ConfigError, TrialFailure
 from crosslayer.sweep.portable.blocks import unpack_state
 from crosslayer.training.execution import attempt, make_runner, own_device
 from crosslayer.training.trainee import Material
