@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replicate a paper claim by claim.")
 profile_app = typer.Typer(no_args_is_help=True, help="The settings of a run.")
-sweep_app = typer.Typer(no_args_is_help=True, help="Train on machines without the project.")
+sweep_app = typer.Typer(no_args_is_help=True, help="Train a grid, here or on machines without the project.")
 data_app = typer.Typer(no_args_is_help=True, help="Data files.")
 app.add_typer(profile_app, name="profile")
 app.add_typer(data_app, name="data")
@@ -37,6 +37,30 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)
+
+
+@sweep_app.command("train")
+def train() -> None:
+    """Train what is neither finished nor recorded, one seed of all tasks before the next."""
+    from claimtrack.results import RESULTS
+    from crosslayer.stages.grid import train_grid
+    from crosslayer.sweep.processes import end_on_signals
+
+    end_on_signals()
+    profile = load_profile()
+    typer.echo(f"{train_grid(profile, RESULTS / profile.profile)} trials trained")
+
+
+@sweep_app.command("status")
+def show_status() -> None:
+    """How many trials are done, and the hours that are left at the measured time of a trial; no scores."""
+    from claimtrack.results import RESULTS
+    from crosslayer.stages.grid import status, status_lines
+
+    profile = load_profile()
+    parts, plan = status(profile, RESULTS / profile.profile)
+    for line in (*status_lines(parts), *filter(None, [plan])):
+        typer.echo(line)
 
 
 @sweep_app.command("pack")
@@ -167,7 +191,7 @@ def record_run(
     name: Annotated[str, typer.Argument(help="Name of the entry in claims/ledger/.")],
     title: Annotated[str | None, typer.Option("--title", help="One line for readers.")] = None,
     extend: Annotated[
-        bool, typer.Option("--extend", help="Add the finished trials that a recorded entry lacks.")
+        bool, typer.Option("--extend", help="Add the finished trials that an entry lacks, or begin one.")
     ] = False,
     join: Annotated[
         list[str] | None,

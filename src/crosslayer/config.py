@@ -187,6 +187,7 @@ class SweepSpec(Section):
         control_layers: the lower layer of a task's controls, such as the best on English dev.
         halves: also train D_x on each half of the training items (C13 compares them with other tasks').
         seeds: one trial a model and seed.
+        control_seeds: those of ``seeds`` with which controls other than ``self`` are trained; ``None`` is all.
         by_task: other layers, controls, halves or seeds of single tasks.
         variations: further trials with other settings.
     """
@@ -197,6 +198,7 @@ class SweepSpec(Section):
     control_layers: dict[TaskName, int] = {}
     halves: bool = False
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
+    control_seeds: list[Annotated[int, Field(ge=0)]] | None = None
     by_task: dict[TaskName, TaskSweep] = {}
     variations: VariationSpec = VariationSpec()
 
@@ -205,6 +207,9 @@ class SweepSpec(Section):
         parts: list[SweepSpec | TaskSweep] = [self, *self.by_task.values()]
         for part in parts:
             refuse_doubles(part, "layers", "seeds", "controls")
+        refuse_doubles(self, "control_seeds")
+        if alone := {*(self.control_seeds or ())} - {*self.seeds}:
+            raise ValueError(f"control_seeds has {min(alone)}, which seeds lacks; controls are paired by seed")
         controls = {control for part in parts for control in part.controls or ()}
         layered = any(part.halves for part in parts) or self.variations.tasks or controls - {"self"}
         if layered and self.control_layer is None:

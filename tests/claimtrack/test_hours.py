@@ -14,8 +14,7 @@ from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
 from claimtrack.registry import load_registry
 from claimtrack.results import hours_per_seed, load, recorded_place
 from claimtrack.runlog import combined_info, note_seconds, read_run
-from crosslayer.paper.plugin import as_trial
-from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.records import TrialRecord, as_trial
 from crosslayer.stages import command
 from crosslayer.stages.command import run_stage
 from repository import ROOT

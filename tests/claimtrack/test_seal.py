@@ -32,8 +32,8 @@ from claimtrack.seal import (
     sealed_claims,
 )  # fmt: skip
 from crosslayer.config import Profile, load_profile
-from crosslayer.paper.plugin import as_trial, planned
-from crosslayer.predictions.records import TrialRecord
+from crosslayer.paper.plugin import planned
+from crosslayer.predictions.records import TrialRecord, as_trial
 from repository import ROOT
 from synthetic_run import make_profile, make_record
 

@@ -215,7 +215,7 @@ def test_nothing_to_record_or_pin(crosslayer: Command, claimtrack: Command, plac
     code, _, err = crosslayer("record", "one", "--title", "A title")
     assert (code, "has no trials to record" in one_line(err)) == (2, True)
     code, _, err = crosslayer("record", "one", "--title", "A title", "--extend")
-    assert (code, "there is no claims/ledger/one; record it first" in one_line(err)) == (2, True)
+    assert (code, "has no finished trial that one lacks" in one_line(err)) == (2, True)
     for more in (
         ["--replace", "sweep/pos"],
         ["--extend", "--replace", "sweep/pos/x"],

@@ -35,6 +35,7 @@ def content(**changes: Any) -> dict[str, Any]:
         ({"data__source": "xtreme"}, "data.root is missing; add --set data.root=DIR"),
         ({"profile": "../other"}, "profile: String should match pattern"),
         ({"sweep__layers": [1, 1]}, "layers [1, 1] names one twice"),
+        ({"sweep__control_seeds": [0, 7]}, "control_seeds has 7, which seeds lacks"),
         ({"fusion__kernel": 2}, "kernel 2 is even"),
         (
             {"sweep__variations": {"tasks": ["ner"]}, "sweep__control_layer": 1},

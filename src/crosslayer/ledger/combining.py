@@ -33,6 +33,7 @@ from crosslayer.ledger.ledger import (
     differences,
     entry_folder,
     fresh_entry,
+    told,
     verify,
     without_paths,
     write_description,
@@ -40,7 +41,7 @@ from crosslayer.ledger.ledger import (
 )
 from crosslayer.predictions.records import Array, Batch, ResultsRun, Stage, TaskTable, TrialRecord
 from crosslayer.tasks import TASK_NAMES, TaskName
-from crosslayer.training.trials import variants, variations
+from crosslayer.training.trials import planned_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +127,7 @@ def combine(
     """Write an entry from recorded ones and, to extend it, from the present results.
 
     Args:
-        name: of the entry: new, or one of ``sources``, which otherwise stay.
+        name: of the entry: new, or one of ``sources``, which otherwise stay; the only source may be yet to begin.
         title: one line for readers, of the whole.
         profile: the active profile, which plans everything recorded and everything new.
         registry: whose claims are computed.
@@ -148,6 +149,8 @@ def combine(
     if final.exists() and name not in sources:
         raise ConfigError(f"{final} is there already; choose another name, or join it too with --join {name}")
     folders = [entry_folder(source, ledger) for source in dict.fromkeys(sources)]
+    if folders == [final] and finished is not None and not final.exists():
+        folders = []
     for folder in folders:
         if not folder.exists():
             raise ConfigError(f"there is no {folder}; record it first")
@@ -160,7 +163,7 @@ def combine(
     if finished is not None:
         infos.append({**read_run(results / "run.json"), "title": title})
     with fresh_entry(final, registry) as folder:
-        write_tables(run, list(run.trials), folder, scored=scored, also=kept)
+        write_tables(run, told(run, run.trials, profile), folder, scored=scored, also=kept)
         copy_probes(run.probed.folder / "probes", folder)
         write_description(combined_info(title, infos), profile, folder)
     return final
@@ -230,11 +233,10 @@ def united(
 
 def planned_places(profile: Profile) -> Iterator[Place]:
     """All trials that a profile plans, by what a sweep calls them, in its order."""
-    sweep, arms = profile.sweep, profile.intermediate
+    arms = profile.intermediate
     for task in (task for task in TASK_NAMES if task in profile.tasks):
-        planned = [(seed, found) for seed in sweep.of(task).seeds for found in variants(profile, task)]
-        planned += [(seed, found) for seed in sweep.variations.seeds for found in variations(profile, task)]
-        yield from (("sweep", task, found.model, found.layer, "none", seed) for seed, found in planned)
+        trials = planned_trials(profile, task)
+        yield from (("sweep", task, found.model, found.layer, "none", seed) for seed, found in trials)
     for task in (task for task in TASK_NAMES if task in arms.targets):
         pairs = product(arms.seeds_of(task), arms.arms)
         yield from (("intermediate", task, "baseline", None, arm, seed) for seed, arm in pairs)
@@ -356,7 +358,7 @@ def choose_probes(recorded: Sequence[RecordedRun], results: ResultsRun, new: Pro
     probed = next((run for run in recorded if any((run.folder / "probes").glob("*"))), None)
     here = any((results.folder / "probes").glob("*"))
     if probed is None:
-        return results if here else recorded[0]
+        return recorded[0] if recorded and not here else results
     same = load_profile(probed.folder / "profile.yaml").tasks == new.tasks
     if not same and not here:
         raise ResultsError(

@@ -20,6 +20,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import product
 from pathlib import Path
@@ -33,14 +34,17 @@ from ruamel.yaml import YAML
 
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, read_evidence, write_evidence
+from claimtrack.plan import counts_only
 from claimtrack.reading import Malformed, parse_json
 from claimtrack.registry import Entry, Registry
 from claimtrack.results import FRESH
 from claimtrack.runlog import read_run
+from claimtrack.seal import plan_of_profile, read_seals
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
 from crosslayer.data.parquet import kind, read_table
 from crosslayer.errors import ConfigError
+from crosslayer.metrics import task_score
 from crosslayer.predictions.batches import by_batch, chosen_on_dev
 from crosslayer.predictions.records import (
     CONFIDENCE_STEPS,
@@ -50,6 +54,7 @@ from crosslayer.predictions.records import (
     Stage,
     TaskTable,
     TrialRecord,
+    as_trial,
     confidence_of,
     read_arrays,
     read_records,
@@ -246,7 +251,7 @@ def record(
     if not trials:
         raise ResultsError(f"{results} has no trials to record; run `dvc repro` first")
     with fresh_entry(final, registry) as folder:
-        write_tables(run, trials, folder, scored=scored)
+        write_tables(run, told(run, trials, profile), folder, scored=scored)
         copy_probes(results / "probes", folder)
         write_description({"title": title, **read_run(results / "run.json")}, profile, folder)
     return final
@@ -348,6 +353,29 @@ def write_tables(
     if scored:
         asked = {trial.key for trial in _scored(run, usable)}
         _write_calibration(run, [trial for trial in usable if trial.key in asked or trial.key in also], folder)
+
+
+def told(run: Run, trials: Iterable[TrialRecord], profile: Profile) -> list[TrialRecord]:
+    """The records of trials with their test scores; without any while a sealed plan of the profile is not due."""
+    trials = list(trials)
+    if withheld(profile, trials):
+        return [trial.model_copy(update={"test_score": None}) for trial in trials]
+    return [trial if trial.test_score is not None else _scored_anew(run, trial) for trial in trials]
+
+
+def withheld(profile: Profile, trials: Iterable[TrialRecord]) -> str:
+    """What the sealed plan of a profile says in place of scores while it is not due; else empty."""
+    plan = plan_of_profile(profile.profile, read_seals())
+    return counts_only(plan, map(as_trial, trials), datetime.now(UTC).date()) if plan else ""
+
+
+def _scored_anew(run: Run, trial: TrialRecord) -> TrialRecord:
+    if trial.outcome not in ("ok", "collapsed"):
+        return trial
+    table = run.table([trial], "test")
+    rows = [table.language == code for code in range(len(table.languages))]
+    scores = [task_score(trial.task, table.gold[r], table.predicted[0][r], table.item[r]) for r in rows]
+    return trial.model_copy(update={"test_score": float(np.mean(scores))})
 
 
 def copy_probes(probes: Path, folder: Path) -> None:
@@ -529,10 +557,9 @@ def without_paths(profile: Profile) -> Profile:
 
 
 def _write_evidence(folder: Path, registry: Registry) -> None:
-    """Compute all evidence and figures from the compact form, and seal the entry."""
-    profile = load_profile(folder / "profile.yaml")
-    run = RecordedRun(folder)
-    for entry in registry.entries.values():
+    """Compute all evidence and figures from the compact form, unless a sealed plan is not due; seal the entry."""
+    profile, run = load_profile(folder / "profile.yaml"), RecordedRun(folder)
+    for entry in () if withheld(profile, run.trials) else registry.entries.values():
         home = folder / "claims" / entry.id
         home.mkdir(parents=True, exist_ok=True)
         analysis = analysis_of(entry)

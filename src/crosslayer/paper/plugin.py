@@ -93,6 +93,8 @@ def records_of(folder: Path) -> list[TrialRecord]:
 
 def trials(folder: Path) -> dict[str, Trial]:
     """`records_of`, as claimtrack knows them, by key."""
+    from crosslayer.predictions.records import as_trial
+
     return {record.key: as_trial(record, predictions_of(folder, record)) for record in records_of(folder)}
 
 
@@ -103,15 +105,6 @@ def predictions_of(folder: Path, record: TrialRecord) -> Path:
     if _is_recorded(folder):
         return folder / predictions_file(record.stage, record.task)
     return folder / "trials" / record.stage / record.task / record.key / "predictions.parquet"
-
-
-def as_trial(record: TrialRecord, file: Path | None = None) -> Trial:
-    """A trial's record as claimtrack knows it."""
-    return Trial(
-        key=record.key, subject=record.task, model=record.model, seed=record.seed, arm=record.arm,
-        stage=record.stage, outcome=record.outcome, seal=record.seal, score=record.test_score, unit="points",
-        file=file,
-    )  # fmt: skip
 
 
 def _is_recorded(folder: Path) -> bool:

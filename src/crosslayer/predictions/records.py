@@ -21,6 +21,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, Vali
 from scipy.special import softmax
 
 from claimtrack.errors import ResultsError
+from claimtrack.evidence import Trial
 from claimtrack.reading import Malformed, parse_json
 from claimtrack.reading import read_arrays as read_npz
 from crosslayer.config import Arm
@@ -107,6 +108,15 @@ class TrialRecord(BaseModel):
         version = self.specification.get("version")
         known = version if isinstance(version, int) else 0
         return Batch(known, self.precision, self.device_kind, self.torch)
+
+
+def as_trial(record: TrialRecord, file: Path | None = None) -> Trial:
+    """A trial's record as claimtrack knows it."""
+    return Trial(
+        key=record.key, subject=record.task, model=record.model, seed=record.seed, arm=record.arm,
+        stage=record.stage, outcome=record.outcome, seal=record.seal, score=record.test_score, unit="points",
+        file=file,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from crosslayer.sweep.local import run_sweep
 def intermediate(profile: Profile, folder: Path, options: argparse.Namespace) -> dict[str, int]:
     """Write ``trials/intermediate/TASK/``; returns how many trials were trained."""
     home, trained = folder / "trials" / "intermediate" / options.task, list[TrialRecord]()
-    run_sweep(profile, "intermediate", options.task, folder / "encoder", home, trained)
+    run_sweep(profile, "intermediate", options.task, folder / "encoder", home, trained.append)
     return {"trained": len(trained)}
 
 

@@ -14,7 +14,7 @@ from crosslayer.sweep.local import run_sweep
 def sweep(profile: Profile, folder: Path, options: argparse.Namespace) -> dict[str, int]:
     """Write ``trials/sweep/TASK/``; returns how many trials were trained."""
     home, trained = folder / "trials" / "sweep" / options.task, list[TrialRecord]()
-    run_sweep(profile, "sweep", options.task, folder / "encoder", home, trained)
+    run_sweep(profile, "sweep", options.task, folder / "encoder", home, trained.append)
     return {"trained": len(trained)}
 
 

@@ -6,7 +6,7 @@ import logging
 import multiprocessing
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -43,7 +43,8 @@ def run_sweep(
     task: TaskName,
     encoder: Path,
     home: Path,
-    trained: list[TrialRecord] | None = None,
+    tell: Callable[[TrialRecord], object] | None = None,
+    keys: Collection[str] | None = None,
 ) -> list[TrialRecord]:
     """Train every trial of a stage and task that is not finished yet.
 
@@ -52,10 +53,11 @@ def run_sweep(
         stage, task: which part of it.
         encoder: the output folder of the encoder stage.
         home: the folder of the trials; one folder a key, and ``manifest.json``.
-        trained: gets the records of those that had to be trained, as they end.
+        tell: is called with the record of each trial that had to be trained, as it ends.
+        keys: of the trials to train; ``None`` trains all, and writes the manifest.
 
     Returns:
-        The records in the order of the manifest.
+        The records of these trials in the order of the profile.
 
     Raises:
         ClaimError: ``claims/seals.json`` is damaged.
@@ -64,7 +66,7 @@ def run_sweep(
     seal = newest_hash()
     with exclusive(home):
         sweep_leftovers(home)
-        specs = trial_specs(profile, stage, task, encoder)
+        specs = [s for s in trial_specs(profile, stage, task, encoder) if keys is None or s.key in keys]
         adopt(specs, home)
         done = {spec.key: record for spec in specs if (record := finished(home, spec))}
         todo = [spec for spec in specs if spec.key not in done]
@@ -74,10 +76,11 @@ def run_sweep(
         with Progress(title, len(todo)) as progress:
             for record in _execute(todo, profile.compute, encoder, home, seal):
                 done[record.key] = record
-                if trained is not None:
-                    trained.append(record)
+                if tell:
+                    tell(record)
                 progress.advance(_summary(record))
-        write_manifest(home, specs)
+        if keys is None:
+            write_manifest(home, specs)
         (home / ".lock").unlink()
         return [done[spec.key] for spec in specs]
 
@@ -144,10 +147,9 @@ def finished_trials(profile: Profile, results: Path) -> list[TrialRecord]:
 
 
 def _summary(record: TrialRecord) -> str:
-    score = "" if record.test_score is None else f" {record.test_score:.2f}"
     arm = "" if record.stage == "sweep" else f" after {record.arm}"
     detail = f" ({record.detail})" if record.detail else ""
-    return f"{record.model} seed {record.seed}{arm}: {record.outcome}{score}{detail}"
+    return f"{record.model} seed {record.seed}{arm}: {record.outcome}{detail}"
 
 
 def _execute(

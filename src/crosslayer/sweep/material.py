@@ -16,7 +16,7 @@ from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.records import Stage
 from crosslayer.tasks import TaskName
 from crosslayer.training.trainee import Material
-from crosslayer.training.trials import TrialSpec, Variant, variants, variations
+from crosslayer.training.trials import TrialSpec, Variant, planned_trials
 from crosslayer.windows.encoded import read_encoded
 from crosslayer.windows.vocabulary import load_trimmed
 
@@ -112,9 +112,8 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
     own = {name: digests[name] for name in ("encoder", task)}
     if stage == "intermediate":
         return _intermediate_specs(profile, task, shared, training, own, digests)
-    planned = [(seed, found) for seed in profile.sweep.of(task).seeds for found in variants(profile, task)]
-    planned += [(seed, found) for seed in profile.sweep.variations.seeds for found in variations(profile, task)]
-    return [_sweep_spec(seed, found, training, shared | {"digests": own}) for seed, found in planned]
+    shared["digests"] = own
+    return [_sweep_spec(seed, found, training, shared) for seed, found in planned_trials(profile, task)]
 
 
 def _digests(path: Path, names: Sequence[str]) -> dict[str, str]:

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict
 
 from claimtrack.errors import ResultsError
 from crosslayer.config import Arm, FusionKind, FusionSpec, Profile, TaskSpec
-from crosslayer.predictions.models import BASELINE, HALVES, Model
+from crosslayer.predictions.models import BASELINE, CONTROLS, HALVES, Model
 from crosslayer.predictions.records import Stage, TrialRecord, read_arrays, read_predictions, read_record
 from crosslayer.tasks import TaskName
 
@@ -97,6 +97,17 @@ class Variant(NamedTuple):
     model: Model
     fusion: FusionSpec
     layer: int | None = None
+
+
+def planned_trials(profile: Profile, task: TaskName) -> Iterator[tuple[int, Variant]]:
+    """The sweep of a task: seeds in the outer loop, so that an interrupted one is balanced."""
+    sweep = profile.sweep.of(task)
+    for seed in sweep.seeds:
+        fewer = sweep.control_seeds is not None and seed not in sweep.control_seeds
+        left_out = {*CONTROLS} - {"self"} if fewer else set()
+        yield from ((seed, found) for found in variants(profile, task) if found.model not in left_out)
+    for seed in sweep.variations.seeds:
+        yield from ((seed, found) for found in variations(profile, task))
 
 
 def variants(profile: Profile, task: TaskName) -> Iterator[Variant]:

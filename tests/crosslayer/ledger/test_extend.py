@@ -614,8 +614,8 @@ def test_the_paths_of_two_machines_may_differ(pieces: Pieces) -> None:
 
 
 def test_nothing_to_extend_or_nothing_new(pieces: Pieces) -> None:
-    with pytest.raises(ConfigError, match=r"there is no .*grid; record it first"):
-        pieces.add(lambda t: True)
+    with pytest.raises(ResultsError, match="has no finished trial that grid lacks"):
+        pieces.extend([])
     assert not pieces.entry.parent.exists()
     pieces.start(lambda t: t.seed < 2)
     pieces.refuses("has no finished trial that grid lacks", lambda: pieces.add(lambda t: t.seed == 0))

@@ -243,7 +243,7 @@ def test_a_sweep_goes_on_where_it_stopped(
     (home / ".0123-left").mkdir()
     (home / "feedfeedfeedfeed").mkdir()
     told: list[TrialRecord] = []
-    records = sweep.run_sweep(tiny, "sweep", "pos", encoder, home, told)
+    records = sweep.run_sweep(tiny, "sweep", "pos", encoder, home, told.append)
     assert [record.key for record in told] == trained
     assert not set(trained) & set(calls)
     assert {*trained, *calls} == {record.key for record in records}
@@ -251,7 +251,7 @@ def test_a_sweep_goes_on_where_it_stopped(
     run = ResultsRun(tmp_path)
     assert [record.key for record in run.records("sweep", "pos")] == [record.key for record in records]
     assert run.table(records, "test").predicted.shape[0] == len(records)
-    sweep.run_sweep(tiny, "sweep", "pos", encoder, home, told)
+    sweep.run_sweep(tiny, "sweep", "pos", encoder, home, told.append)
     assert len(told) == len(trained) == len(records) - len(calls)
 
 
@@ -391,6 +391,17 @@ def test_a_task_has_its_own_part_of_a_sweep(tiny: Profile, encoder: Path) -> Non
         assert len(set(found)) == len(found)
         assert set(found) == expected
         assert own.sweep.lower_layers.count(1) > tiny.sweep.lower_layers.count(1)
+
+
+def test_simple_controls_may_have_fewer_seeds(tiny: Profile, encoder: Path) -> None:
+    content = tiny.model_dump()
+    content["sweep"] |= {"controls": ["self", "shuffled", "gate"]}
+    whole = {spec.key: spec for spec in trial_specs(parse_profile(content, "test"), "sweep", "pos", encoder)}
+    content["sweep"] |= {"control_seeds": [2]}
+    fewer = trial_specs(parse_profile(content, "test"), "sweep", "pos", encoder)
+    left_out = [whole[key] for key in whole.keys() - {spec.key for spec in fewer}]
+    assert {(s.model, s.seed) for s in left_out} == {(m, s) for m in ("shuffled", "gate") for s in (0, 1)}
+    assert [spec.key for spec in fewer] == [key for key in whole if key in {spec.key for spec in fewer}]
 
 
 def test_a_task_can_leave_out_the_halves(tiny: Profile, encoder: Path) -> None:

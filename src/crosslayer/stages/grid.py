@@ -1,0 +1,120 @@
+"""A whole grid: trained seed by seed over all tasks, so that what stands when time is up is balanced.
+
+Trials that a recorded run holds are finished, too: a grid that outlives its machine is recorded as it grows, and
+goes on elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from claimtrack.plan import FINISHED
+from claimtrack.runlog import note_seconds, read_run
+from crosslayer.config import Profile
+from crosslayer.ledger.ledger import LEDGER, withheld
+from crosslayer.predictions.records import Stage, TrialRecord, read_records
+from crosslayer.sweep.local import run_sweep
+from crosslayer.sweep.material import planned_parts, trial_specs
+from crosslayer.tasks import TaskName
+from crosslayer.training.trials import finished
+
+
+class Part(NamedTuple):
+    """How far a stage and task are: trials that are done, and all; hours of one, ``None`` before any was timed."""
+
+    stage: Stage
+    task: TaskName
+    done: int
+    trials: int
+    hours: float | None
+
+
+def train_grid(profile: Profile, results: Path, ledger: Path = LEDGER) -> int:
+    """Train what is neither finished nor recorded; returns how many trials that were.
+
+    Args:
+        profile: the active one.
+        results: ``results/PROFILE``, with the output of the encoder stage.
+        ledger: where recorded runs lie.
+    """
+    encoder, recorded = results / "encoder", recorded_trials(ledger)
+    specs = {part: trial_specs(profile, *part, encoder) for part in planned_parts(profile)}
+    trained = 0
+    for seed in sorted({spec.seed for part in specs.values() for spec in part}):
+        for (stage, task), planned in specs.items():
+            keys = {spec.key for spec in planned if spec.seed == seed} - recorded.keys()
+            home = results / "trials" / stage / task
+            if all(finished(home, spec) for spec in planned if spec.key in keys):
+                continue
+            clock = _Clock(results, f"{stage}-{task}")
+            run_sweep(profile, stage, task, encoder, home, clock.note, keys)
+            trained += clock.trials
+    return trained
+
+
+class _Clock:
+    """Notes what each trial took when it ends, so that nothing is lost with the machine."""
+
+    def __init__(self, results: Path, stage: str) -> None:
+        self.results, self.stage = results, stage
+        self.trials, self.start = 0, time.monotonic()
+
+    def note(self, _: TrialRecord) -> None:
+        """A trial has ended."""
+        now = time.monotonic()
+        note_seconds(self.results, self.stage, now - self.start, trained=1)
+        self.trials, self.start = self.trials + 1, now
+
+
+def recorded_trials(ledger: Path = LEDGER) -> dict[str, TrialRecord]:
+    """The trials of all recorded runs that need not be trained again, by key."""
+    records = (record for path in sorted(ledger.glob("*/trials.json")) for record in read_records(path))
+    return {record.key: record for record in records if record.outcome in FINISHED}
+
+
+def status(profile: Profile, results: Path, ledger: Path = LEDGER) -> tuple[list[Part], str]:
+    """How far each part of a grid is, and what its sealed plan says while it is not due; no score.
+
+    Args:
+        profile, results, ledger: as in `train_grid`.
+    """
+    recorded, done = recorded_trials(ledger), list[TrialRecord]()
+    hours = hours_of_trials([results / "run.json", *sorted(ledger.glob(f"{profile.profile}/run.json"))])
+    parts = []
+    for stage, task in planned_parts(profile):
+        home = results / "trials" / stage / task
+        specs = trial_specs(profile, stage, task, results / "encoder")
+        records = [record for spec in specs if (record := recorded.get(spec.key) or finished(home, spec))]
+        parts.append(Part(stage, task, len(records), len(specs), hours.get(f"{stage}-{task}")))
+        done += records
+    return parts, withheld(profile, done)
+
+
+def hours_of_trials(paths: Iterable[Path]) -> dict[str, float]:
+    """Hours of a trial by ``STAGE-TASK``: of the first ``run.json`` whose stage trained some."""
+    hours: dict[str, float] = {}
+    for path in paths:
+        for stage, entry in read_run(path).get("stages", {}).items():
+            if entry.get("trained"):
+                hours.setdefault(stage, entry["trained_seconds"] / entry["trained"] / 3600)
+    return hours
+
+
+def status_lines(parts: Iterable[Part]) -> Iterator[str]:
+    """A line for each part, and one for all: ``sweep pos: 45 of 150 trials, 1.8 hours left``."""
+    parts = list(parts)
+    for part in parts:
+        yield f"{part.stage} {part.task}: {part.done} of {part.trials} trials{_left([part])}"
+    done, trials = sum(part.done for part in parts), sum(part.trials for part in parts)
+    yield f"all: {done} of {trials} trials{_left(parts)}"
+
+
+def _left(parts: Iterable[Part]) -> str:
+    waiting = [part for part in parts if part.done < part.trials]
+    if any(part.hours is None for part in waiting):
+        return ", hours left unknown until a trial of each has been timed"
+    left = sum((part.trials - part.done) * (part.hours or 0) for part in waiting)
+    return f", {left:.1f} hours left" if waiting else ""

@@ -1,0 +1,199 @@
+"""A grid that outlives its machine: balanced, recorded as it grows, and judged only when it is due."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from claimtrack.hashed import digest
+from claimtrack.plan import JudgedAt, plan_of
+from claimtrack.registry import Registry, load_registry
+from claimtrack.results import load_recorded
+from claimtrack.seal import SealedClaim, add_seal, newest_hash
+from crosslayer.config import Profile, load_profile, parse_profile
+from crosslayer.ledger.combining import combine
+from crosslayer.paper.plugin import planned
+from crosslayer.stages.encoder import encode_all
+from crosslayer.stages.grid import Part, recorded_trials, status, status_lines, train_grid
+from crosslayer.stages.prepare import prepare
+from crosslayer.sweep import local
+from crosslayer.sweep.local import finished_trials
+from crosslayer.sweep.material import planned_specs
+from crosslayer.training.trials import TrialSpec
+from repository import ROOT
+
+SEEDS = (0, 1, 2)
+
+
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    """Two models of one task with three seeds, a control with one, and two arms."""
+    content = load_profile(ROOT / "profiles" / "tiny.yaml").model_dump()
+    content["sweep"] |= {"layers": [1], "controls": ["shuffled"], "seeds": [*SEEDS], "control_seeds": [0]}
+    content["intermediate"] |= {"arms": ["none", "english"], "items": 16}
+    content["claims"] = ["C05"]
+    return parse_profile(content, "test")
+
+
+@pytest.fixture(scope="module")
+def prepared(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("prepared") / "tiny"
+    prepare(profile, folder, argparse.Namespace())
+    encode_all(profile, folder, argparse.Namespace())
+    return folder
+
+
+@pytest.fixture
+def registry() -> Registry:
+    whole = load_registry(ROOT / "claims" / "registry.yaml")
+    return whole.model_copy(update={"entries": {"C05": whole.entries["C05"]}})
+
+
+class Grid:
+    """A working directory with a sealed plan, and a machine's results that may be lost."""
+
+    def __init__(self, profile: Profile, prepared: Path, registry: Registry) -> None:
+        self.profile, self.prepared, self.registry = profile, prepared, registry
+        self.results, self.ledger, self.entry = (
+            Path("results/tiny"),
+            Path("claims/ledger"),
+            Path("claims/ledger/grid"),
+        )
+        self.trained: list[TrialSpec] = []
+        plan = plan_of(planned(profile), JudgedAt(seeds=3, day=date(9999, 1, 1)))
+        nothing = {"C05": SealedClaim(hash=digest({}), values={})}
+        Path("claims").mkdir()
+        add_seal(nothing, "a plan", "0" * 40, plan=plan)
+        self.new_machine()
+
+    def new_machine(self) -> None:
+        shutil.rmtree(self.results, ignore_errors=True)
+        shutil.copytree(self.prepared, self.results)
+
+    def train(self) -> list[TrialSpec]:
+        """What the command trains."""
+        self.trained.clear()
+        assert train_grid(self.profile, self.results) == len(self.trained)
+        return list(self.trained)
+
+    def train_until(self, n_trials: int, monkeypatch: pytest.MonkeyPatch) -> list[TrialSpec]:
+        """What it has trained when it is interrupted in the trial after that many."""
+        original = local.run_and_keep
+
+        def stop(spec: TrialSpec, *rest: object) -> object:
+            if len(self.trained) == n_trials:
+                raise KeyboardInterrupt
+            return original(spec, *rest)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(local, "run_and_keep", stop)
+            with pytest.raises(KeyboardInterrupt):
+                self.train()
+        return list(self.trained)
+
+    def record(self) -> None:
+        """Add what is finished to the entry."""
+        finished = finished_trials(self.profile, self.results)
+        combine("grid", "A grid", self.profile, self.registry, self.results, ["grid"], finished)
+
+    def counts(self) -> tuple[dict[str, str], str]:
+        parts, plan = status(self.profile, self.results)
+        return {f"{part.stage} {part.task}": f"{part.done} of {part.trials}" for part in parts}, plan
+
+
+@pytest.fixture
+def grid(
+    profile: Profile, prepared: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Grid:
+    monkeypatch.chdir(tmp_path)
+    made, original = Grid(profile, prepared, registry), local.run_and_keep
+
+    def noted(spec: TrialSpec, *rest: object) -> object:
+        result = original(spec, *rest)  # type: ignore[arg-type]
+        made.trained.append(spec)
+        return result
+
+    monkeypatch.setattr(local, "run_and_keep", noted)
+    return made
+
+
+def test_one_seed_of_everything_comes_before_the_next(grid: Grid) -> None:
+    trained = grid.train()
+    assert [spec.seed for spec in trained] == sorted(spec.seed for spec in trained)
+    first = [(spec.stage, spec.model, spec.arm) for spec in trained if spec.seed == 0]
+    assert first[:3] == [
+        ("sweep", "baseline", "none"),
+        ("sweep", "layer_1", "none"),
+        ("sweep", "shuffled", "none"),
+    ]
+    assert {stage for stage, *_ in first[3:]} == {"intermediate"}
+    assert [spec.seed for spec in trained if spec.model == "shuffled"] == [0], (
+        "fewer seeds are enough for a control"
+    )
+    assert {spec.key for spec in trained} == planned_specs(grid.profile, grid.results / "encoder").keys()
+    assert grid.train() == []
+
+
+def test_a_machine_that_is_lost_takes_no_recorded_trial_with_it(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = grid.train_until(4, monkeypatch)
+    grid.record()
+    grid.new_machine()
+    assert recorded_trials().keys() == {spec.key for spec in first}
+    second = grid.train_until(3, monkeypatch)
+    grid.record()
+    grid.new_machine()
+    third = grid.train()
+    grid.record()
+    keys = [spec.key for spec in (*first, *second, *third)]
+    assert len(keys) == len(set(keys))
+    assert set(keys) == planned_specs(grid.profile, grid.results / "encoder").keys() == recorded_trials().keys()
+    assert {trial.seal for trial in recorded_trials().values()} == {newest_hash()}
+
+
+def test_until_the_plan_is_due_no_score_is_told(
+    grid: Grid, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    grid.train_until(4, monkeypatch)
+    grid.record()
+    told = "sealed plan: 4 of 13 trials; judged at 3 seeds or on 9999-01-01 with at least 1"
+    assert grid.counts() == ({"sweep pos": "3 of 7", "intermediate pos": "1 of 6"}, told)
+    assert not list(grid.entry.glob("claims/*/*"))
+    early = load_recorded(grid.entry, grid.registry)
+    assert (early.evidence, early.verdicts["C05"].verdict, early.title) == ({}, "not run", f"A grid; {told}")
+    assert {trial["test_score"] for trial in json.loads((grid.entry / "trials.json").read_text())} == {None}
+    lines = [line for line in capfd.readouterr().err.splitlines() if "seed" in line]
+    assert len(lines) == 4
+    assert {line.rpartition(": ")[2] for line in lines} == {"ok"}
+    grid.train()
+    grid.record()
+    assert grid.counts() == ({"sweep pos": "7 of 7", "intermediate pos": "6 of 6"}, "")
+    assert load_recorded(grid.entry, grid.registry).evidence.keys() == {"C05"}
+    scores = {trial.key: trial.test_score for trial in finished_trials(grid.profile, grid.results)}
+    for trial in json.loads((grid.entry / "trials.json").read_text()):
+        assert trial["test_score"] == pytest.approx(scores[trial["key"]])
+
+
+def test_hours_left_are_those_of_the_trials_that_were_timed(grid: Grid) -> None:
+    parts, _ = status(grid.profile, grid.results)
+    assert [part.hours for part in parts] == [None, None]
+    assert (
+        list(status_lines(parts))[-1]
+        == "all: 0 of 13 trials, hours left unknown until a trial of each has been timed"
+    )
+    grid.train()
+    timed = json.loads((grid.results / "run.json").read_text())["stages"]
+    assert {stage: entry["trained"] for stage, entry in timed.items()} == {"sweep-pos": 7, "intermediate-pos": 6}
+    parts, _ = status(grid.profile, grid.results)
+    assert parts[0].hours == pytest.approx(timed["sweep-pos"]["trained_seconds"] / 7 / 3600)
+    assert list(status_lines([Part("sweep", "pos", 30, 40, 0.5), Part("sweep", "xnli", 3, 3, None)])) == [
+        "sweep pos: 30 of 40 trials, 5.0 hours left",
+        "sweep xnli: 3 of 3 trials",
+        "all: 33 of 43 trials, 5.0 hours left",
+    ]
