@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Check, Evidence, Measurement
-from claimtrack.pins import Expected
 from claimtrack.plugin import Plugin
 from claimtrack.registry import Claimed, Entry, Registry, RelevanceValue, Source, VerdictName
 from claimtrack.report import numbers, pictures
@@ -122,7 +121,6 @@ class ClaimInRun:
     in_words: str
     evidence: Evidence | None
     parts: tuple[PartRow, ...]
-    expected: tuple[Expected, ...]
     drawings: tuple[Drawing, ...]
     anchor: str
     folder: str
@@ -394,7 +392,6 @@ class _Gather:
             in_words=f"{said[:1].upper()}{said[1:]}." if said else "",
             evidence=evidence,
             parts=tuple(self._row(entry, run, view, verdict, part) for part in parts),
-            expected=tuple(run.pinned.expected(entry.id) if run.pinned else ()),
             drawings=tuple(_drawing(run.folder / "claims" / entry.id, name) for name in evidence.figures)
             if evidence
             else (),

@@ -20,13 +20,13 @@ from claimtrack.report.sections import Chapter, FirstScreen, RunNotes, Section, 
 from claimtrack.results import RunResults
 from claimtrack.wording import title
 from crosslayer.config import Profile
-from crosslayer.ledger.ledger import STAGES, RecordedRun
+from crosslayer.ledger.ledger import STAGES
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS
-from crosslayer.paper.plugin import TITLES, records_of
+from crosslayer.paper.plugin import TITLES, open_run, records_of
 from crosslayer.paper.scores import that_learnt
 from crosslayer.predictions.batches import by_batch
-from crosslayer.predictions.records import TaskTable, TrialRecord
+from crosslayer.predictions.records import Run, TaskTable, TrialRecord
 from crosslayer.tasks import TASK_NAMES, TASKS
 
 SAME = 0.005
@@ -183,12 +183,11 @@ def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:
 def _notes(run: _Run) -> RunNotes:
     results, profile = run.results, run.results.profile
     fragment, frozen = (CONDITIONS[name](profile) for name in ("fragment", "frozen_trunk"))
-    told = _trained(results) if _is_recorded(results) else _planned(profile)
     sizes = {TASKS[task].title: spec.sizes.train for task, spec in profile.tasks.items()}
     named = ", ".join(f"{title} {'all' if n is None else f'{n:,}'}" for title, n in sizes.items())
     return RunNotes(
         cautions=cautions(profile),
-        setting=(*_inputs(profile), *told),
+        setting=(*_inputs(profile), *_trained(results)),
         size="made-up sentences" if fragment else f"training items: {named}",
         order=2 if fragment else int(frozen),
         real=not fragment,
@@ -202,28 +201,9 @@ def _inputs(profile: Profile) -> Iterator[tuple[str, str]]:
     yield "data", profile.data.source
 
 
-def _planned(profile: Profile) -> Iterator[tuple[str, str]]:
-    sweep = profile.sweep
-    yield "tasks", ", ".join(f"{name} ({task.mode})" for name, task in profile.tasks.items())
-    yield "fusion layers", _spaced(sweep.layers)
-    yield "controls", _spaced(sweep.controls)
-    yield "seeds", _spaced(sweep.seeds)
-    for task in sweep.by_task:
-        own = sweep.of(task)
-        shown = (
-            f"fusion layers {_spaced(own.layers)}; controls {_spaced(own.controls)}; seeds {_spaced(own.seeds)}"
-        )
-        yield f"of them for {TASKS[task].title}", shown
-    yield "precision, threads", f"{profile.compute.precision}, {profile.compute.threads}"
-
-
-def _is_recorded(run: RunResults[Any]) -> bool:
-    return (run.folder / "trials.json").is_file()
-
-
 def _trained(run: RunResults[Any]) -> Iterator[tuple[str, str]]:
-    """What is recorded, by stage and task: its profile may plan more."""
-    recorded = RecordedRun(run.folder)
+    """What was trained, by stage and task: its profile may plan more."""
+    recorded = open_run(run.folder)
     for stage, task in product(STAGES, TASK_NAMES):
         if trials := recorded.records(stage, task):
             after = " after an intermediate task" if stage == "intermediate" else ""
@@ -240,7 +220,7 @@ def _tested(table: TaskTable) -> str:
     return f"{len(table.gold):,} {unit} in {len(table.languages)} languages: {_spaced(table.languages)}"
 
 
-def _told(trials: Sequence[TrialRecord], run: RecordedRun) -> str:
+def _told(trials: Sequence[TrialRecord], run: Run) -> str:
     """``15 trials: baseline; layers 4 6 8 11; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
     fused = [trial.model == f"layer_{trial.layer}" for trial in trials]
     parts: list[tuple[str, list[object]]] = [

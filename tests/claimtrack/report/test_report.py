@@ -20,7 +20,6 @@ from jinja2 import UndefinedError
 from claimtrack.decisions import Decision
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence
-from claimtrack.pins import Expected, PinnedClaim, PinnedRun
 from claimtrack.registry import Registry, load_registry
 from claimtrack.report import html, latex, pictures
 from claimtrack.report.context import MARKS, ReportContext
@@ -119,18 +118,6 @@ def test_two_runs_of_one_name_are_refused(registry: Registry, tmp_path: Path) ->
 def test_counts_cover_every_claim(context: ReportContext) -> None:
     for view in context.runs:
         assert sum(count for _, count in context.counts(view)) == len(context.claims) == 18
-
-
-def test_expected_ranges_are_those_of_the_run(registry: Registry, tmp_path: Path) -> None:
-    ranges = {"cross_fitted_gain": {"ner": (0.25, 1.5)}}
-    claim = PinnedClaim(verdict="inconclusive", basis="pilot", reason="two seeds", ranges=ranges)
-    small = registry.model_copy(update={"entries": {"C06": registry.entries["C06"]}})
-    runs = [run(small, name, OFFLINE, tmp_path / name) for name in ("fresh", "late")]
-    runs[0] = replace(runs[0], pinned=PinnedRun(profile="offline", claims={"C06": claim}))
-    wanted = Expected(
-        measure="cross_fitted_gain", task="ner", low=0.25, high=1.5, basis="pilot", reason="two seeds"
-    )
-    assert [item.expected for item in made(small, runs).claims[0].runs] == [(wanted,), ()]
 
 
 # --- decisions, and the first screen
