@@ -24,10 +24,12 @@ import typer
 from pydantic import TypeAdapter
 from typer.models import ArgumentInfo, OptionInfo
 
-from claimtrack import registry
+from claimtrack import figures as drawing
+from claimtrack import project, registry, samples, statistics, tables
 from claimtrack.cli import app as claims_app
-from claimtrack.evidence import Evidence
+from claimtrack.evidence import Check, Evidence, Measurement
 from claimtrack.pins import Pins
+from claimtrack.plugin import Plugin
 from claimtrack.report.summary import summarise
 from claimtrack.results import load_recorded
 from claimtrack.verdict import Verdict
@@ -99,7 +101,7 @@ def pages() -> dict[Path, str]:
         for path, text in texts.items()
         if SNIPPET.search(text) or FIGURES.search(text)
     }
-    reference = {"cli.md": cli_page(), "schemas.md": schemas_page()}
+    reference = {"cli.md": cli_page(), "measure.md": measure_page(), "schemas.md": schemas_page()}
     return (
         made
         | {DOCS / "reference" / name: page for name, page in reference.items()}
@@ -247,6 +249,37 @@ def schemas_page() -> str:
             rows_as_table(("file", "content"), files),
         ]
     )
+
+
+def measure_page() -> str:
+    """What `measure` of a plugin needs: classes, functions and their words."""
+    groups: dict[str, Sequence[Callable[..., Any]]] = {
+        "What a project offers": (Plugin,),
+        "Evidence": (Evidence, Measurement, Check, project.evidence_of),
+        "From one value a seed to a measurement": (
+            samples.mean_of, samples.difference_of, samples.overlap, samples.in_order, samples.equivalence_p,
+            samples.permutation_p, statistics.holm,
+        ),
+        "Figures": (drawing.picture, drawing.forest, drawing.reliability, samples.reliability_bins),
+        "Notebooks": (project.measure, project.keep, tables.summary, tables.judged, tables.shown, tables.checks),
+    }  # fmt: skip
+    sections = [
+        part
+        for title, members in groups.items()
+        for part in (f"## {title}\n", *(part for member in members for part in member_section(member)))
+    ]
+    return "\n".join([MADE, "# What `measure` needs\n", *sections])
+
+
+def member_section(member: Callable[..., Any]) -> Iterator[str]:
+    """A class or function: where it is imported from, its arguments, its words."""
+    yield f"### {member.__module__}.{member.__name__}\n"
+    if not inspect.isclass(member):
+        yield f"`{member.__name__}{inspect.signature(member)}`\n".replace("claimtrack.evidence.", "")
+    summary, _, rest = (inspect.getdoc(member) or "").partition("\n\n")
+    yield f"{summary}\n"
+    if rest:
+        yield f"```text\n{rest}\n```\n"
 
 
 def column_row(field: pa.Field) -> tuple[str, ...]:

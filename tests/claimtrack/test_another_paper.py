@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
+import importlib
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 from pydantic import BaseModel
 from ruamel.yaml import YAML
-from scipy.stats import norm
+from sklearn.naive_bayes import GaussianNB
 
-from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence
+from claimtrack.evidence import Evidence, Interval, Measurement
 from claimtrack.importer import read_report
-from claimtrack.pins import load_pins
 from claimtrack.plugin import Plugin
 from claimtrack.registry import Claimed, Entry, load_registry
 from claimtrack.rules import COMMON
 from claimtrack.verdict import decide, judge
 from repository import ROOT
 
-EXAMPLE = ROOT / "examples" / "another-paper"
+EXAMPLE = ROOT / "examples" / "good-probabilities"
 Span = tuple[float, float] | None
 
 
@@ -145,118 +143,54 @@ def test_settings_of_another_paper_bring_their_own_conditions() -> None:
 # The example
 
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """The example without results, in a folder of its own."""
-    return shutil.copytree(EXAMPLE, tmp_path / "copy", ignore=shutil.ignore_patterns("results", "__pycache__"))
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "run.py", *arguments]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
-def spoil(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert text.count(old) == 1
-    path.write_text(text.replace(old, new), encoding="utf-8")
-
-
-def test_the_example_gives_its_verdicts(copy: Path) -> None:
-    ended = run(copy)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    lines = ended.stdout.splitlines()
-    verdicts = {line[:3]: line[5:21].strip() for line in lines[1:4]}
-    assert verdicts == {"C01": "reproduced", "C02": "reproduced", "C03": "not reproduced"}
-    assert lines[4:] == ["Relevance to the report.", "Values and verdicts are as pinned."]
-    exported = (copy / "results" / "quick" / "verdicts.jsonld").read_text(encoding="utf-8")
-    assert exported.count('"ClaimReview"') == 3
-
-
-def test_its_values_are_right(copy: Path) -> None:
-    """Independently: the largest of eleven normals by its density; a folded normal in each of ten bins."""
-    run(copy)
-    found = {c: read_evidence(copy / "results" / "quick" / "claims" / c / "evidence.json") for c in ("C01", "C03")}
-    noise = 100 * (0.75 * 0.25 / 2000) ** 0.5
-    grid = [i / 1000 for i in range(-5000, 5001)]
-    largest = sum(x * 11 * norm.pdf(x) * norm.cdf(x) ** 10 for x in grid) / 1000
-    gain, theory = found["C03"].parts
-    assert theory.estimate == pytest.approx(noise * largest, rel=1e-3)
-    assert gain.interval is not None
-    assert gain.interval.low < noise * largest < gain.interval.high, (
-        "a false alarm in 1 of 20 seeds; the seed is fixed"
-    )
-    plug_in, debiased = (part.estimate or 0.0 for part in found["C01"].parts)
-    widest = 100 * (2 / 3.14159) ** 0.5 * (0.25 / 30) ** 0.5
-    assert 0.5 * widest < plug_in < widest, (
-        "mean |gap| of 30 items is 0.8 standard errors, at most sqrt(.25 / 30) each"
-    )
-    assert abs(debiased) < 0.5
-
-
-def test_a_changed_claim_changes_the_verdict_and_is_noticed(copy: Path) -> None:
-    spoil(copy / "registry.yaml", "{low: 4, high: 6, unit: points}", "{low: 1, high: 2, unit: points}")
-    ended = run(copy)
-    assert ended.returncode == 1
-    assert "C01: verdict is 'not reproduced', pinned is 'reproduced'" in ended.stdout
-
-
-def test_a_value_out_of_its_range_is_noticed(copy: Path) -> None:
-    spoil(copy / "simulations.py", "FEW_ITEMS, MANY_ITEMS = 300, 2000", "FEW_ITEMS, MANY_ITEMS = 200, 2000")
-    ended = run(copy)
-    assert ended.returncode == 1
-    assert "C01: plug_in_error is 7." in ended.stdout
-
-
-def test_few_simulations_decide_nothing(copy: Path) -> None:
-    spoil(copy / "profiles" / "quick.yaml", "repeats: 200", "repeats: 4")
-    assert "C01    inconclusive" in run(copy).stdout
-
-
-def test_a_wrong_profile_is_one_line(copy: Path) -> None:
-    spoil(copy / "profiles" / "quick.yaml", "repeats: 200", "repeat: 200")
-    ended = run(copy)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert ended.stderr == "error: profiles/quick.yaml: unknown key repeat; did you mean repeats?\n"
-    assert "profiles/none.yaml does not exist" in run(copy, "--profile", "none").stderr
-
-
-def test_a_claim_that_nothing_measures_is_one_line(copy: Path) -> None:
-    spoil(copy / "profiles" / "quick.yaml", "[C01, C02, C03]", "[C01, C04]")
-    ended = run(copy)
-    assert (ended.returncode, ended.stderr) == (
-        2,
-        "error: nothing here measures C04; measured are C01, C02, C03\n",
-    )
-
-
-def test_the_notebook_gives_the_same_evidence(copy: Path) -> None:
-    spoil(copy / "profiles" / "quick.yaml", "[C01, C02, C03]", "[C02]")
-    path = copy / "results" / "quick" / "claims" / "C02" / "evidence.json"
-    run(copy)
-    direct = path.read_bytes()
-    assert run(copy, "--notebooks").returncode == 0
-    assert path.read_bytes() == direct
-    assert path.with_name("notebook.html").exists()
-
-
-def test_pinning_writes_what_is_there_already(copy: Path) -> None:
-    before = load_pins(copy / "pins.yaml")
-    assert run(copy, "--pin", "First run of the example.").returncode == 0
-    after = load_pins(copy / "pins.yaml")
-    assert after.runs == before.runs
-    assert [line.changes for line in after.history[: -len(before.history)]] == [[]]
-
-
 def test_the_registry_keeps_the_words_of_the_report() -> None:
-    rows = read_report(EXAMPLE / "report.txt").rows
-    entries = load_registry(EXAMPLE / "registry.yaml").entries.values()
-    assert [(e.source_text, e.verified, e.confidence, e.truncated) for e in entries] == [
-        (row.text, row.verified, row.confidence, row.truncated) for row in rows
+    found = read_report(EXAMPLE / "report.txt")
+    entries = load_registry(EXAMPLE / "claims" / "registry.yaml").entries.values()
+    assert [(e.source_text, e.verified, e.confidence, e.truncated) for e in entries if e.id != "Q01"] == [
+        (row.text, row.verified, row.confidence, row.truncated) for row in found.rows
     ]
+    assert (found.question, found.gaps) == (list(entries)[-1].source_text, ())
 
 
 def test_profiles_are_named_as_their_files() -> None:
     for path in (EXAMPLE / "profiles").glob("*.yaml"):
         assert YAML(typ="safe").load(path.read_text(encoding="utf-8"))["profile"] == path.stem
+
+
+@pytest.fixture
+def study(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(EXAMPLE / "src"))
+    return importlib.import_module("good_probabilities.study")
+
+
+def test_votes_of_boosted_trees_are_shares_of_their_weights(study: ModuleType) -> None:
+    """Independently of `decision_function`: the trees' own predictions, weighted."""
+    x, y = study.DATA["cancer"]()
+    learner = study.learners(0)["boosted"].set_params(n_estimators=7).fit(x[::2], y[::2])
+    used = zip(learner.estimator_weights_, learner.estimators_, strict=False)  # fewer trees where one fits all
+    votes = [weight * tree.predict(x) for weight, tree in used]
+    assert study.score(learner, x) == pytest.approx(sum(votes) / learner.estimator_weights_.sum())
+
+
+def test_errors_and_distortion_by_hand(study: ModuleType) -> None:
+    scored = study.Scored(np.array([0.2, 0.8]), np.array([0, 1]), np.array([0.1, 0.6, 0.9]), np.array([0, 0, 1]))
+    assert scored.error() == pytest.approx(100 * (0.01 + 0.36 + 0.01) / 3)
+    assert scored.confidence_minus_accuracy() == pytest.approx(100 * ((0.9 + 0.6 + 0.9) / 3 - 2 / 3))
+
+
+def test_isotonic_calibration_is_the_share_of_pooled_neighbours(study: ModuleType) -> None:
+    calibrate, gold = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6]), np.array([0, 1, 0, 1, 1, 1])
+    scored = study.Scored(calibrate, gold, np.array([0.2, 0.25, 0.3, 0.6]), np.array([0, 0, 1, 1]))
+    assert scored.probabilities("isotonic") == pytest.approx([0.5, 0.5, 0.5, 1.0])
+    assert (np.diff(scored.probabilities("sigmoid")) > 0).all()
+
+
+def test_predictions_come_back(study: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(study, "learners", lambda seed: {"bayes": GaussianNB()})
+    study.write(tmp_path, "cancer", 2)
+    found = study.read(tmp_path, "cancer")["bayes"]
+    for seed, kept in enumerate(found):
+        ((_, fresh),) = study.train("cancer", seed)
+        assert kept.test == pytest.approx(fresh.test, abs=1e-6)
+        assert kept.calibrate_gold.tolist() == fresh.calibrate_gold.tolist()
+    assert len(found) == 2

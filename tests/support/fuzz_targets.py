@@ -28,8 +28,8 @@ from claimtrack.errors import ClaimtrackError
 from claimtrack.reading import Malformed
 from repository import ROOT
 
-EXAMPLE = ROOT / "examples" / "another-paper"
-REGISTRY = ("registry.yaml", "simulations.py", "setting.py")
+EXAMPLE = ROOT / "examples" / "good-probabilities"
+SECOND = ROOT / "tests" / "claimtrack" / "second_plugin"
 ENTRY = ROOT / "claims" / "ledger" / "xtreme-frozen"
 KEY = "0123456789abcdef"
 SECONDS, MEBIBYTES = 5, 512
@@ -275,7 +275,7 @@ TARGETS: dict[str, Target] = {
                      reader("claimtrack.importer", "read_report", "report.txt"), 9000, 18000),
     "profile": Target("tiny.yaml", copied(ROOT / "profiles" / "tiny.yaml"),
                       reader("crosslayer.config", "load_profile", "tiny.yaml"), 800, 400),
-    "registry": Target("registry.yaml", copied(*(EXAMPLE / name for name in REGISTRY)),
+    "registry": Target("registry.yaml", copied(SECOND / "registry.yaml", SECOND / "dice.py"),
                        reader("claimtrack.registry", "load_registry", "registry.yaml"), 400, 200),
     "pack": Target("pack.json", text("pack.json", json.dumps(PACK)),
                    reader("crosslayer.sweep.portable.run", "read_pack"), 2000, 2000),

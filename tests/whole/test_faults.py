@@ -338,7 +338,7 @@ def test_a_profile_reads_texts_below_its_root_only(tiny: Profile, tmp_path: Path
 def test_names_that_become_paths_are_checked(name: str, tmp_path: Path) -> None:
     """The profile's, which names the results folder; a claim's, which names its folder; a notebook's."""
     profile = (ROOT / "profiles" / "tiny.yaml").read_text(encoding="utf-8")
-    registry = (ROOT / "examples" / "another-paper" / "registry.yaml").read_text(encoding="utf-8")
+    registry = (ROOT / "examples" / "good-probabilities" / "claims" / "registry.yaml").read_text(encoding="utf-8")
     quoted = json.dumps(name)
     spoiled = [
         (load_profile, re.sub(r"^profile: .*", f"profile: {quoted}", profile, flags=re.M)),

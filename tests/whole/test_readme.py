@@ -82,6 +82,7 @@ def test_no_program_is_left_out() -> None:
         "export",
         "ray",
         "srun",
+        "pip",
     }
     assert {command[0] for path in PAGES for command in commands(path.read_text(encoding="utf-8"))} <= known
 
@@ -192,7 +193,7 @@ def test_files_that_are_run_or_opened_exist(words: tuple[str, ...]) -> None:
     made = (".venv/bin/activate", "paper/build/report.html")
     for word in words[1:]:
         if re.fullmatch(r"[\w./-]*[./][\w./-]*", word) and word not in made:
-            assert (ROOT / word).exists() or (ROOT / "examples" / "another-paper" / word).exists()
+            assert (ROOT / word).exists() or (ROOT / "examples" / "good-probabilities" / word).exists()
 
 
 # Links and paths
@@ -274,7 +275,7 @@ def generate() -> Any:
 def test_pages_are_as_the_code_makes_them(generate: Any) -> None:
     """`python docs/generate.py` writes them."""
     pages = generate.pages()
-    wanted = {"README.md", "speed.md", "verdicts.md", "cli.md", "schemas.md", "answer.svg"}
+    wanted = {"README.md", "speed.md", "verdicts.md", "cli.md", "measure.md", "schemas.md", "answer.svg"}
     assert {path.name for path in pages} == wanted
     for path, text in pages.items():
         assert path.read_text(encoding="utf-8") == text, path

@@ -22,15 +22,17 @@ Found = Mapping[str, Mapping[str, list[Scored]]]
 """What each learner says, split by split: ``found[data][learner]``."""
 SHARED = overlap(3, 1)
 """Three quarters of the items train and calibrate, one quarter is tested on."""
-FEW, MANY = 32, 2000
-"""Items to calibrate on: where the paper finds Platt scaling better, and where isotonic regression as good."""
+FEW, MANY, DRAWS = 32, 2000, 3
+"""Items to calibrate on: where the paper finds Platt scaling better, and where isotonic regression as good;
+and how often the few are drawn anew in a split."""
 UNIT = "points"
+CALIBRATIONS: dict[str, study.Method] = {"platt_gain": "sigmoid", "isotonic_gain": "isotonic"}
 
 
 def measure(claim: str, run: Path, settings: Settings) -> Evidence:
     """The evidence of a claim; its metric has the name that the registry gives it."""
     metric, make = MEASURED[claim]
-    found = {data: study.read(run, data) for data in settings.data}
+    found: Found = {data: study.read(run, data) for data in settings.data}
     made = tuple(make(found))
     parts = [one for one in made if isinstance(one, Measurement)]
     checks = [one for one in made if isinstance(one, Check)]
@@ -55,7 +57,7 @@ def gains(*learners: str) -> Callable[[Found], Iterator[Measurement]]:
     """How far each calibration lowers the error."""
 
     def make(found: Found) -> Iterator[Measurement]:
-        for method, measure in (("sigmoid", "platt_gain"), ("isotonic", "isotonic_gain")):
+        for measure, method in CALIBRATIONS.items():
             for learner in learners:
                 for data, by_learner in found.items():
                     before, after = errors(by_learner[learner]), errors(by_learner[learner], method)
@@ -131,8 +133,11 @@ def errors(splits: list[Scored], method: study.Method = "raw") -> list[float]:
 
 
 def _isotonic_excess(splits: list[Scored], size: int | None) -> list[float]:
+    """One value a split; with few items the mean over draws."""
+    draws = range(1 if size is None else DRAWS)
     return [
-        one.error("isotonic", size, seed) - one.error("sigmoid", size, seed) for seed, one in enumerate(splits)
+        float(np.mean([one.error("isotonic", size, draw) - one.error("sigmoid", size, draw) for draw in draws]))
+        for one in splits
     ]
 
 

@@ -9,13 +9,14 @@ from sklearn.exceptions import ConvergenceWarning
 
 from claimtrack import project
 from claimtrack.results import RESULTS
-from good_probabilities import study
 
 
 def main(data: str) -> None:
     """Keep the predictions on a data set in the folder of the run."""
+    _, settings = project.present()  # from now on the modules of src can be imported
+    from good_probabilities import study
+
     warnings.simplefilter("ignore", ConvergenceWarning)  # nets stop after a fixed number of passes
-    _, settings = project.present()
     study.write(RESULTS / settings.profile, data, settings.splits)
 
 
