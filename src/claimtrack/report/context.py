@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from html import unescape
 from math import inf
 from pathlib import Path
 from typing import Any, get_args
@@ -22,7 +20,7 @@ from claimtrack.report import numbers, pictures
 from claimtrack.report.bibliography import Reference, load_references
 from claimtrack.report.prose import Deviation, Prose, check_citations, load_deviations, load_prose, setting
 from claimtrack.report.runs import RunView, view_run
-from claimtrack.report.sections import Chapter, Section, Sections
+from claimtrack.report.sections import Chapter, Drawing, Section, Sections
 from claimtrack.report.summary import Summary, summarise
 from claimtrack.report.text import anchor
 from claimtrack.results import RunResults
@@ -67,10 +65,8 @@ class PartRow:
     subject: str
     estimate: str
     interval: str
-    detectable: str
     p_value: str
     seeds: int
-    items: int
     note: str
     judged: bool
     detail: bool
@@ -84,21 +80,6 @@ class PartRow:
     def few(self) -> bool:
         """Whether it has too few seeds for an interval."""
         return 0 < self.seeds < FEW
-
-
-@dataclass(frozen=True)
-class Drawing:
-    """A notebook's figure: its name and its SVG, ``None`` where the file is not there."""
-
-    name: str
-    svg: bytes | None
-
-    @property
-    def title(self) -> str:
-        """The picture in words, as its SVG has them, or else its name."""
-        found = re.search(rb"<title>(.*?)</title>", self.svg or b"", re.DOTALL)
-        words = unescape(found[1].decode(errors="replace")) if found else ""
-        return " ".join(words.split()) or self.name
 
 
 @dataclass(frozen=True)
@@ -416,10 +397,8 @@ class _Gather:
             subject=subject(part, self.plugin.titles),
             estimate=numbers.estimate(part),
             interval=numbers.NO_VALUE if few else numbers.interval(part),
-            detectable=numbers.NO_VALUE if few else numbers.detectable(part),
             p_value=numbers.NO_VALUE if few else numbers.p_values(part),
             seeds=part.n_seeds,
-            items=part.n_items,
             note=part.note,
             judged=part.judged,
             detail=part.language is not None or part.layer is not None,

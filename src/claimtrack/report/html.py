@@ -47,7 +47,7 @@ def render(context: ReportContext) -> str:
         lstrip_blocks=True,
     )
     environment.filters["prose"] = partial(prose, labels=labels)
-    environment.globals.update(data_uri=data_uri, scale=pictures.scale, chart=chart, shown=SHOWN)
+    environment.globals.update(data_uri=data_uri, scale=pictures.scale, shown=SHOWN)
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "report.js"))
     return environment.get_template("report.html.j2").render(
         report=context,
@@ -56,12 +56,6 @@ def render(context: ReportContext) -> str:
         script=Markup(script),
         script_hash=digest(script),
     )
-
-
-def chart(drawn: Any) -> Markup:
-    """Curves as an SVG element; the page's own style colours it."""
-    svg = pictures.chart(drawn)
-    return Markup(svg.replace(f"<style>{pictures.STYLE}</style>", ""))
 
 
 def digest(text: str) -> str:

@@ -63,7 +63,7 @@ def render(context: ReportContext) -> str:
         lstrip_blocks=True,
     )  # fmt: skip
     environment.filters["prose"] = prose
-    environment.globals.update(summary_name=SUMMARY_NAME, chart_name=chart_name, drawing_name=drawing_name)
+    environment.globals.update(summary_name=SUMMARY_NAME, figure_name=figure_name, drawing_name=drawing_name)
     return environment.get_template("report.tex.j2").render(report=context)
 
 
@@ -87,8 +87,8 @@ def prose(text: str) -> Markup:
     return Markup("".join(shown))
 
 
-def chart_name(section: str, number: int) -> str:
-    """File name of a chart of a section."""
+def figure_name(section: str, number: int) -> str:
+    """File name of a figure of a section."""
     return f"figure-{section}-{number}.pdf"
 
 

@@ -76,11 +76,6 @@ def interval(part: Measurement) -> str:
     return f"{100 * part.interval.level:g} % {low} to {high}"
 
 
-def detectable(part: Measurement) -> str:
-    """The minimum detectable effect, with the decimals of the estimate."""
-    return number(part.minimum_detectable, decimals(part.interval, part.unit))
-
-
 def seconds(value: float) -> str:
     """``41 s``, ``12 min`` or ``3.4 h``."""
     if value < 90:

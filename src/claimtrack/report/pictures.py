@@ -1,4 +1,4 @@
-"""Pictures as SVG, written by hand: one row of an interval figure, the whole figure, and curves by layer.
+"""Pictures as SVG, written by hand: one row of an interval figure, and the whole figure.
 
 The same marks everywhere: a dot is the estimate, a bar its interval, small circles the values of single seeds, a
 diamond what the paper reports, a band what is claimed. Colours are ``currentColor`` and classes that the page, or
@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from markupsafe import Markup
 
 from claimtrack.report.numbers import MINUS
-from claimtrack.report.sections import Chart, Curve
 from claimtrack.report.text import visible
 
 WIDTH, HEIGHT, EDGE = 360, 24, 8
@@ -23,10 +22,9 @@ STYLE = """\
 text{font:13px system-ui,'DejaVu Sans',sans-serif;fill:currentColor}.soft{fill:#555}.band{fill:#cfe3f5}
 .seed{fill:none;stroke:#6b6b6b}.zero{stroke:#6b6b6b;stroke-dasharray:2 2}
 .paper{fill:none;stroke:#b3480a;stroke-width:2}
-.s0{color:#0072B2}.s1{color:#b3480a}.s2{color:#00785a}
 @media (prefers-color-scheme:dark){svg{color:#e8e8e8}.soft{fill:#b3b3b3}.band{fill:#23415c}
 .seed,.zero{stroke:#a5a5a5}
-.paper{stroke:#ff9a5c}.s0{color:#6cb8ff}.s1{color:#ff9a5c}.s2{color:#5fd3ac}}"""
+.paper{stroke:#ff9a5c}}"""
 
 
 @dataclass(frozen=True)
@@ -116,28 +114,6 @@ def whole(rows: Sequence[Row], axis: Axis, title: str, heads: tuple[str, str, st
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">\n{inner}\n</svg>\n'
 
 
-def chart(drawn: Chart) -> str:
-    """Small charts on one vertical axis as one SVG file."""
-    every = [Mark(y, span) for _, curves in drawn.panels for c in curves for _, y, span in c.points]
-    axis = axis_of(every, drawn.up)
-    wide, high, left, top = 300, 170, 46, 44
-    columns = min(2, len(drawn.panels))
-    rows = -(-len(drawn.panels) // columns)
-    parts = []
-    for place, (title, curves) in enumerate(drawn.panels):
-        x, y = place % columns * (wide + 30), place // columns * (high + 66)
-        inner = _panel(title, curves, axis, drawn.across, (wide - left, high))
-        parts.append(f'<g transform="translate({x + left} {y + top})">{inner}</g>')
-    names = list(dict.fromkeys(curve.label for _, curves in drawn.panels for curve in curves))
-    legend = "".join(
-        f'<g class="s{n}" transform="translate({8 + 220 * n} 12)">{_dot(n, 0, 0)}{_text(10, 4, name)}</g>'
-        for n, name in enumerate(names)
-    )
-    size = f"0 0 {columns * (wide + 30)} {rows * (high + 66) + top}"
-    body = f"<title>{_escaped(drawn.caption)}</title><style>{STYLE}</style>{legend}{''.join(parts)}"
-    return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{size}">{body}</svg>\n'
-
-
 def number(value: float, places: int = 1) -> str:
     """A value with a true minus, and never a signed zero."""
     text = f"{abs(value):.{places}f}"
@@ -185,44 +161,6 @@ def _ticks(axis: Axis, y: int) -> str:
     )
     line = f"M{EDGE} {y}H{WIDTH - EDGE}"
     return f'<path fill="none" stroke="currentColor" d="{line}{marks}"/>{texts}'
-
-
-def _panel(title: str, curves: Sequence[Curve], axis: Axis, across: str, size: tuple[int, int]) -> str:
-    wide, high = size
-    places = sorted({x for curve in curves for x, _, _ in curve.points})
-    span = max(places[-1] - places[0], 1)
-
-    def at(x: float) -> float:
-        return round(10 + (x - places[0]) / span * (wide - 20), 1)
-
-    def up(value: float) -> float:
-        return round(high - (value - axis.low) / (axis.high - axis.low) * high, 1)
-
-    step = axis.ticks[1] - axis.ticks[0]
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    parts = [_text(0, -8, title), f'<path class="zero" d="M0 {up(0)}H{wide}"/>']
-    parts.append(f'<path fill="none" stroke="currentColor" d="M0 0V{high}H{wide}"/>')
-    parts += [
-        f'<text class="soft" text-anchor="end" x="-5" y="{up(t) + 4}">{number(t, decimals)}</text>'
-        for t in axis.ticks
-    ]
-    parts += [f'<text class="soft" text-anchor="middle" x="{at(x)}" y="{high + 16}">{x}</text>' for x in places]
-    parts.append(
-        f'<text class="soft" text-anchor="middle" x="{wide / 2}" y="{high + 34}">{_escaped(across)}</text>'
-    )
-    for n, curve in enumerate(curves):
-        line = "".join(f"{'L' if i else 'M'}{at(x)} {up(y)}" for i, (x, y, _) in enumerate(curve.points))
-        bars = "".join(f"M{at(x)} {up(span[0])}V{up(span[1])}" for x, _, span in curve.points if span)
-        dots = "".join(_dot(n, at(x), up(y)) for x, y, _ in curve.points)
-        parts.append(f'<g class="s{n}"><path fill="none" stroke="currentColor" d="{line}{bars}"/>{dots}</g>')
-    return "".join(parts)
-
-
-def _dot(series: int, x: float, y: float) -> str:
-    """A circle or a square: series differ in shape, too."""
-    if series % 2:
-        return f'<rect fill="currentColor" x="{x - 3}" y="{y - 3}" width="6" height="6"/>'
-    return f'<circle fill="currentColor" cx="{x}" cy="{y}" r="3.5"/>'
 
 
 def _text(x: float, y: float, text: str, kind: str = "") -> str:

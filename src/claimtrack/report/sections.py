@@ -5,8 +5,10 @@ Everything here is text, ready to be shown: the templates escape it and know not
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -45,21 +47,18 @@ class Table:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """A series by layer or another whole number: points with intervals where there are any."""
+class Drawing:
+    """A figure: its name and its SVG, ``None`` where the file is not there."""
 
-    label: str
-    points: tuple[tuple[int, float, tuple[float, float] | None], ...]
+    name: str
+    svg: bytes | None
 
-
-@dataclass(frozen=True)
-class Chart:
-    """Small charts on one vertical axis: a title and its curves for each."""
-
-    caption: str
-    across: str
-    up: str
-    panels: tuple[tuple[str, tuple[Curve, ...]], ...]
+    @property
+    def title(self) -> str:
+        """The picture in words, as its SVG has them, or else its name."""
+        found = re.search(rb"<title>(.*?)</title>", self.svg or b"", re.DOTALL)
+        words = unescape(found[1].decode(errors="replace")) if found else ""
+        return " ".join(words.split()) or self.name
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ class Section:
     title: str
     text: tuple[str, ...] = ()
     points: tuple[str, ...] = ()
-    charts: tuple[Chart, ...] = ()
+    figures: tuple[Drawing, ...] = ()
     tables: tuple[Table, ...] = ()
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from claimtrack.files import write_text
-from claimtrack.report import html, latex, pictures
+from claimtrack.report import html, latex
 from claimtrack.report.context import ReportContext
 
 PACKAGES = "latexmk texlive-latex-extra texlive-fonts-recommended lmodern"
@@ -69,12 +69,13 @@ def write_figures(context: ReportContext, out: Path) -> tuple[str, ...]:
 
 
 def _figures(context: ReportContext) -> Iterator[tuple[str, bytes]]:
-    """The picture of the summary, charts, and a notebook's figure of each claim in a chapter."""
+    """The picture of the summary, those of sections, and a notebook's figure of each claim in a chapter."""
     if context.summary:
         yield latex.SUMMARY_NAME, context.summary.svg().encode()
     for section in context.sections:
-        for number, drawn in enumerate(section.charts, 1):
-            yield latex.chart_name(section.id, number), pictures.chart(drawn).encode()
+        for number, drawn in enumerate(section.figures, 1):
+            if drawn.svg is not None:
+                yield latex.figure_name(section.id, number), drawn.svg
     for claim in (claim for chapter in context.chapters for claim in context.chapter(chapter)[0]):
         first = claim.lead.drawings[0].svg if claim.lead and claim.lead.drawings else None
         if first is not None:
