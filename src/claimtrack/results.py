@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic
 
+from pydantic import BaseModel, ValidationError
+
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Trial, read_evidence
 from claimtrack.pins import PINS, PinnedRun, load_pins
@@ -16,9 +18,8 @@ from claimtrack.plan import counts_only
 from claimtrack.plugin import Plugin, Setting, SettingT
 from claimtrack.reading import Malformed, parse_json
 from claimtrack.registry import Entry, Registry, read_text
-from claimtrack.runlog import TRAINED
 from claimtrack.seal import SEALS, Seal, plan_of_profile, read_seals, sealed_before
-from claimtrack.settings import load_settings
+from claimtrack.settings import describe, load_settings
 from claimtrack.verdict import Verdict, decide
 from claimtrack.wording import EVIDENCE, Titles, key_number, relevance_note
 
@@ -179,7 +180,7 @@ def hours_per_seed(
     hours = {
         stage: entry["trained_seconds"] / entry["trained"] / 3600
         for stage, entry in info.get("stages", {}).items()
-        if entry.get("trained", 0) > 0
+        if entry.get("trained", 0) > 0 and "trained_seconds" in entry
     }
     return {
         task: sum(n * hours[stage] for stage, n in by_stage.items())
@@ -226,29 +227,25 @@ def _entries(ledger: Path) -> list[Path]:
     return sorted(path for path in ledger.glob("*") if path.is_dir() and not path.name.startswith("."))
 
 
+class _Stage(BaseModel):
+    seconds: float
+    trained: float = 0
+    trained_seconds: float = 0
+
+
+class _Info(BaseModel):
+    stages: dict[str, _Stage] = {}
+    parts: list[_Info] | None = None
+
+
 def _read_info(path: Path) -> dict[str, Any]:
+    """``run.json``, with seconds by stage where they belong; empty where there is none."""
     if not path.exists():
         return {}
     try:
-        content = parse_json(read_text(path))
-    except Malformed as error:
-        place = "" if error.line is None else f", line {error.line}"
-        raise ClaimError(f"{path}{place} is not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise ClaimError(f"{path} holds no JSON object")
-    parts = content.get("parts") or []
-    if not isinstance(parts, list) or not all(map(_has_stages, [content, *parts])):
-        raise ClaimError(f"{path} has no seconds by stage where they belong; take the file that the run wrote")
+        content: dict[str, Any] = parse_json(read_text(path))
+        _Info.model_validate(content)
+    except (Malformed, ValidationError) as error:
+        told = describe(error, _Info) if isinstance(error, ValidationError) else str(error)
+        raise ClaimError(f"{path} is not as a run wrote it ({told}); restore it from git") from None
     return content
-
-
-def _has_stages(part: Any) -> bool:
-    """Whether a ``run.json``, or a part of one, says of each stage that it lists how many seconds it took, and of
-    one that trained, in what time."""
-    stages = part.get("stages", {}) if isinstance(part, dict) else None
-    return isinstance(stages, dict) and all(map(_has_seconds, stages.values()))
-
-
-def _has_seconds(entry: Any) -> bool:
-    names = ("seconds", *TRAINED) if isinstance(entry, dict) and entry.get("trained") else ("seconds",)
-    return isinstance(entry, dict) and all(isinstance(entry.get(name), int | float) for name in names)

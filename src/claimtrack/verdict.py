@@ -10,7 +10,6 @@ from pydantic import Field
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Evidence, Measurement, Strict
 from claimtrack.registry import Entry, RelevanceValue, VerdictName
-from claimtrack.relevance import relevance_of
 from claimtrack.rules import Case, Judgement, Rule
 from claimtrack.statistics import MIN_SEEDS
 from claimtrack.wording import sentence
@@ -70,7 +69,8 @@ def decide(
         hours_per_seed: by task, what one more seed of it costs, where that was measured.
     """
     verdict, because, decisions = judge(entry, evidence, setting, plugin)
-    relevance = relevance_of(entry, setting, plugin.all_conditions)
+    known = plugin.all_conditions  # the last of an entry is for `any`
+    relevance = next(item for item in entry.relevance if known[item.when](setting))
     return Verdict(
         claim=entry.id, profile=setting.profile, run=run, verdict=verdict, because=because,
         decisions=_with_hours(decisions, evidence, hours_per_seed or {}),

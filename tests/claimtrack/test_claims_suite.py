@@ -316,14 +316,9 @@ def test_leftover_evidence_of_a_claim_that_the_profile_left_out_does_not_count(r
 
 def test_damaged_files_of_a_recorded_run_are_one_line(root: Path) -> None:
     registry, folder = registry_of(root), root / "claims" / "ledger" / "first"
-    (folder / "run.json").write_text("{\n]", encoding="utf-8")
-    with pytest.raises(ClaimError, match=r"run.json, line 2 is not JSON"):
-        load_recorded(folder, registry)
-    stages = ("[]", '{"s": 3}', '{"s": {}}', '{"s": {"seconds": "1"}}')
-    wholes = [f'{{"stages": {each}}}' for each in stages]
-    for wrong in (*wholes, '{"parts": 3}', '{"parts": [3]}', *(f'{{"parts": [{each}]}}' for each in wholes)):
+    for wrong in ("{\n]", "[]", '{"stages": []}', '{"stages": {"s": {}}}', '{"parts": [{"stages": 3}]}'):
         (folder / "run.json").write_text(wrong, encoding="utf-8")
-        with pytest.raises(ClaimError, match=r"run.json has no seconds by stage"):
+        with pytest.raises(ClaimError, match=r"run.json is not as a run wrote it .*; restore it from git$"):
             load_recorded(folder, registry)
     (folder / "profile.yaml").unlink()
     with pytest.raises(ClaimError, match=r"profile.yaml does not exist"):
