@@ -255,7 +255,7 @@ def test_the_contributing_table_names_what_there_is() -> None:
     for name in named_paths(text) - {"run.py"}:
         assert any(
             (base / name).exists()
-            for base in (ROOT, ROOT / "src" / "crosslayer", ROOT / "src" / "crosslayer" / "data")
+            for base in (ROOT, *(ROOT / "src" / package for package in ("claimtrack", "crosslayer")))
         ), name
 
 
