@@ -13,6 +13,7 @@ import pytest
 from claimtrack.registry import load_registry
 from claimtrack.report import html
 from claimtrack.report.context import ReportContext, build
+from claimtrack.report.write import write_report
 from claimtrack.results import load_all
 from crosslayer.config import load_profile
 from repository import ROOT
@@ -233,3 +234,21 @@ def test_without_a_script_everything_is_there(page: Any, context: ReportContext)
     assert not page.locator("form.filter").is_visible()
     assert page.locator("section.run:visible").count() == len(context.measured)
     assert page.locator("#answer svg.strip").count() == 1 + 4
+
+
+@pytest.mark.skipif(shutil.which("latexmk") is None, reason="latexmk is not installed")
+def test_the_pdf_has_a_dozen_pages_and_an_appendix(
+    context: ReportContext, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claimtrack.report.write.LEFT_BY_LATEX", ())
+    written = write_report(context, tmp_path)
+    assert written.pdf, written.notes
+    labels = (tmp_path / "report.aux").read_text(encoding="utf-8")
+    appendix = re.search(r"\\contentsline \{section\}\{\\numberline \{A\}[^}]*\}\{(\d+)\}", labels)
+    pages = re.search(
+        r"Output written on report.pdf \((\d+) pages", (tmp_path / "report.log").read_text(errors="replace")
+    )
+    assert appendix
+    assert pages
+    assert int(appendix[1]) <= 14
+    assert int(pages[1]) - int(appendix[1]) < 15

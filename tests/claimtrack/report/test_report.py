@@ -439,7 +439,10 @@ def test_report_is_written_without_latexmk(
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("latexmk") is None, reason="latexmk is not installed")
 @pytest.mark.parametrize("name", ["context", "hostile"])
-def test_latex_compiles_without_overfull_boxes(name: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+def test_latex_compiles_without_overfull_boxes(
+    name: str, request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("claimtrack.report.write.LEFT_BY_LATEX", ())
     written = write_report(request.getfixturevalue(name), tmp_path)
     assert written.pdf, written.notes
     log = written.tex.with_suffix(".log").read_text(encoding="utf-8", errors="replace")
