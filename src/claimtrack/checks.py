@@ -72,11 +72,14 @@ class Suite:
         return unpinned(place, self.registry.project, self.pinned(place), self.seals, self.folder)
 
     def evidence(self, place: Place, claim: str) -> list[str]:
-        """Whether the evidence is sound, and of the present trials."""
+        """Whether the evidence is sound, and of the present trials; there need be none while a plan is not due."""
+        trials = self.registry.project.trials(place.folder)
+        if not_due(place, trials, self.seals):
+            return []
         problems = evidence_problems(place, self.registry.entry(claim))
         if problems or place.run is not None:
             return problems
-        return key_problems(read_evidence(place.evidence_path(claim)), self.registry.project.trials(place.folder))
+        return key_problems(read_evidence(place.evidence_path(claim)), trials)
 
     def expected(self, place: Place, claim: str) -> list[str]:
         """See `expected_problems`."""
