@@ -19,8 +19,8 @@ from benchmarks.contenders import CONTENDERS, XTREME, Trial
 from benchmarks.measures import derive, matmul_rate, matmul_rates
 from benchmarks.sheets import Sheet, save
 from claimtrack.progress import Progress
+from claimtrack.results import LEDGER
 from crosslayer.config import FusionKind, Profile, load_profile
-from crosslayer.ledger.ledger import LEDGER
 from crosslayer.paper import simulation
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare

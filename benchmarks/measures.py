@@ -13,13 +13,14 @@ from torch import nn
 
 from claimtrack.registry import load_registry
 from crosslayer.ledger.ledger import derive_again
+from crosslayer.paper.measures import measures
 
 
 def derive(entry: Path) -> tuple[float, float]:
     """Seconds and megabytes of deriving one entry of the ledger."""
-    registry = load_registry()
+    measured = measures(load_registry().entries)
     start = time.perf_counter()
-    derive_again(entry, registry)
+    derive_again(entry, measured)
     return time.perf_counter() - start, peak_megabytes()
 
 

@@ -212,8 +212,9 @@ def record_run(
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
     from claimtrack.registry import load_registry
     from claimtrack.results import RESULTS
-    from crosslayer.ledger.combining import combine
     from crosslayer.ledger.ledger import record, record_again
+    from crosslayer.paper.measures import measures
+    from crosslayer.predictions.runs import ResultsRun, trials_of
     from crosslayer.sweep.local import check_current, finished_trials
 
     if sum((extend, bool(join), again)) > 1:
@@ -221,23 +222,24 @@ def record_run(
     replaced = _parts_of_grid(replace or [], extend=extend)
     if again == (title is not None):
         raise ConfigError("give the entry a --title, one line for readers; only --again keeps the one it has")
-    profile, registry, scored = load_profile(), load_registry(), not without_scores
+    profile, scored = load_profile(), not without_scores
+    measured = measures(load_registry().entries)
     results = RESULTS / profile.profile
     if title is None:
-        folder = record_again(name, registry, scored=scored)
+        folder = record_again(name, measured, scored=scored)
     elif join or extend:
-        finished = finished_trials(profile, results) if extend else None
-        about = (name, title, profile, registry, results, join or [name], finished)
-        folder = combine(*about, scored=scored, replaced=replaced)
+        trials = finished_trials(profile, results) if extend else None
+        about = (name, title, profile, measured, results, trials, join or [name])
+        folder = record(*about, scored=scored, replaced=replaced)
     else:
         check_current(profile, results)
-        folder = record(name, title, profile, registry, results, scored=scored)
+        folder = record(name, title, profile, measured, results, trials_of(ResultsRun(results)), scored=scored)
     typer.echo(f"recorded in {folder}; pin it with: claimtrack pin --run {name} --reason TEXT")
 
 
 def _parts_of_grid(names: list[str], *, extend: bool) -> list[tuple[Stage, TaskName]]:
     """``intermediate/pawsx`` as stage and task; a ConfigError names one that is none, or without --extend."""
-    from crosslayer.ledger.ledger import STAGES
+    from crosslayer.predictions.records import STAGES
     from crosslayer.tasks import TASK_NAMES
 
     parts = {f"{stage}/{task}": (stage, task) for stage in STAGES for task in TASK_NAMES}
@@ -264,6 +266,37 @@ def simulate(
     with Progress("simulate", simulation.n_scenarios()) as progress:
         tables = simulation.all_tables(found, data_sets, progress.advance)
     typer.echo(simulation.to_markdown(tables), nl=False)
+
+
+@app.command("ingest")
+def ingest_predictions(
+    source: Annotated[Path, typer.Argument(help="A folder with trials.csv, or with scores without items.")],
+    name: Annotated[str | None, typer.Option(help="Name of the entry in claims/ledger/.")] = None,
+    title: Annotated[str, typer.Option(help="One line for readers.")] = "Predictions of other code",
+    aggregate: Annotated[
+        bool, typer.Option("--aggregate", help="Print scores without items as literature; never a verdict.")
+    ] = False,
+    model: Annotated[str | None, typer.Option(help="With --aggregate: which model was scored.")] = None,
+    cited: Annotated[str | None, typer.Option(help="With --aggregate: the source, as it is cited.")] = None,
+) -> None:
+    """Make a recorded run from prediction files that somebody else's code wrote."""
+    if aggregate:
+        from crosslayer.ingest.aggregates import as_literature, as_yaml, read_aggregates
+
+        if model is None or cited is None:
+            raise ConfigError("--aggregate needs --model and --cited, which stand beside the numbers")
+        found = as_literature(read_aggregates(source), model, cited, independent=True)
+        typer.echo(as_yaml(found) + "# paste these under `literature:` of a claim in claims/registry.yaml")
+        return
+    from claimtrack.registry import load_registry
+    from crosslayer.ingest.run import ingest
+    from crosslayer.paper.measures import measures
+
+    if name is None:
+        raise ConfigError("give the entry a --name, in lower-case letters, digits and -")
+    profile, registry = load_profile(), load_registry()
+    folder, n = ingest(source, name, title, profile, measures(registry.entries))
+    typer.echo(f"{n} trials recorded in {folder}; see what they answer with: claimtrack list")
 
 
 @app.command("crate")

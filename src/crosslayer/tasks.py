@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -68,3 +69,8 @@ TASKS: dict[TaskName, Task] = {
 
 INTERMEDIATE: dict[TaskName, TaskName] = {"xnli": "ner", "pawsx": "ner", "ner": "xnli", "pos": "xnli"}
 """Target task -> the task of its intermediate training: tags before sentences, sentences before tags."""
+
+
+def english_first(codes: Iterable[str]) -> tuple[str, ...]:
+    """Each language code once: English, then the others by name."""
+    return tuple(sorted(set(codes), key=lambda code: (code != "en", code)))

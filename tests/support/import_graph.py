@@ -23,7 +23,7 @@ EXTRA = {
                                               "references.bib"))],
 }  # fmt: skip
 """What a stage reads besides modules and the outputs of other stages."""
-DYNAMIC = {"claim": "crosslayer.paper", "verdicts": "crosslayer.paper"}
+DYNAMIC = {"claim": "crosslayer.paper"}
 """Packages that a stage imports by name at run time."""
 
 

@@ -11,15 +11,8 @@ import numpy as np
 import pandas as pd
 
 from crosslayer.config import Arm, Profile, parse_profile
-from crosslayer.predictions.records import (
-    Array,
-    Outcome,
-    Stage,
-    TaskTable,
-    TrialRecord,
-    confidence_of,
-    write_predictions,
-)
+from crosslayer.predictions.records import Array, Outcome, Stage, TrialRecord, write_predictions
+from crosslayer.predictions.runs import TaskTable, confidence_of, task_table
 from crosslayer.tasks import TASKS, TaskName
 
 LANGUAGES = ("en", "de", "es", "zh")
@@ -65,7 +58,7 @@ class Items:
 
 @dataclass(eq=False)
 class MadeUpRun:
-    """Trials in memory; `crosslayer.predictions.records.Run` says what the methods give."""
+    """Trials in memory; `crosslayer.predictions.runs.Run` says what the methods give."""
 
     name: str = "fresh"
     items: dict[tuple[TaskName, str], Items] = field(default_factory=dict)
@@ -82,16 +75,8 @@ class MadeUpRun:
     def table(self, records: Iterable[TrialRecord], split: str) -> TaskTable:
         records = tuple(records)
         items = self.items[records[0].task, split]
-        languages = tuple(sorted(set(items.language), key=lambda code: (code != "en", code)))
-        return TaskTable(
-            languages=languages,
-            language=np.array([languages.index(code) for code in items.language], dtype=np.int16),
-            item=items.item,
-            position=items.position,
-            gold=items.gold,
-            records=records,
-            predicted=np.stack([self.predicted[record.key, split] for record in records]),
-        )
+        predicted = np.stack([self.predicted[record.key, split] for record in records])
+        return task_table(records, items.language, items.item, items.position, items.gold, predicted)
 
     def scores(self, record: TrialRecord, split: str) -> Array | None:
         return self.logits.get((record.key, split))

@@ -1,45 +1,26 @@
-"""Entries of the ledger put together by trial key.
-
-Joining recorded runs, extending one by what has been trained since, and replacing a part of one are one operation
-over sets of trials: a trial that several sources hold is the same in all of them and kept once. The entry is
-written anew from the compact form of the recorded sources and from the present results, so that no predictions of
-the recorded ones are needed any more, and the sources may come from different machines. The active profile is the
-plan of the whole; what of it has not been trained is missing, as in any other run.
+"""Sets of trials put together: a trial that several sources hold is the same in all of them and kept once.
 
 Trials of one task may belong to different batches (`crosslayer.predictions.batches`), which are never compared.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from claimtrack.registry import Registry
-from claimtrack.runlog import combined_info, read_run
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Split
 from crosslayer.errors import ConfigError
-from crosslayer.ledger.ledger import (
-    LEDGER,
-    SPLITS,
-    RecordedRun,
-    copy_probes,
-    differences,
-    entry_folder,
-    fresh_entry,
-    told,
-    verify,
-    without_paths,
-    write_description,
-    write_tables,
-)
-from crosslayer.predictions.records import Array, Batch, ResultsRun, Stage, TaskTable, TrialRecord
+from crosslayer.ledger.compact import without_paths
+from crosslayer.ledger.differences import differences
+from crosslayer.predictions.models import BASELINE, Model
+from crosslayer.predictions.records import PREDICTED, Array, Batch, Stage, TrialRecord
+from crosslayer.predictions.runs import SPLITS, RecordedRun, ResultsRun, TaskTable, side_by_side, trials_of
 from crosslayer.tasks import TASK_NAMES, TaskName
 from crosslayer.training.trials import planned_trials
 
@@ -50,13 +31,14 @@ SAME = ("profile", "encoder", "data", "fusion", "probe")
 """Parts of a profile that are the same in all sources of an entry."""
 TRIED_AGAIN = ("failed", "out_of_memory")
 """Outcomes that a later trial takes the place of."""
-Place = tuple[Stage, TaskName, str, int | None, str, int]
+Place = tuple[Stage, TaskName, Model, int | None, str, int]
+Part = tuple[Stage, TaskName]
 Holder = RecordedRun | ResultsRun
 
 
 @dataclass(frozen=True)
 class CombinedRun:
-    """Trials of several sources, read like one run (`crosslayer.predictions.records.Run`).
+    """Trials of several sources, read like one run (`crosslayer.predictions.runs.Run`).
 
     Attributes:
         name: of the entry that they become.
@@ -67,8 +49,18 @@ class CombinedRun:
 
     name: str
     trials: tuple[TrialRecord, ...]
-    holders: dict[str, list[Holder]]
+    holders: Mapping[str, Sequence[Holder]]
     probed: Holder
+
+    @property
+    def keys_with_scores(self) -> set[str]:
+        """Of the trials whose scores a recorded source keeps."""
+        return {
+            trial.key
+            for trial in self.trials
+            for holder in self.holders[trial.key]
+            if isinstance(holder, RecordedRun) and holder.keeps_scores(trial)
+        }
 
     def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
         """See `Run.records`."""
@@ -85,8 +77,9 @@ class CombinedRun:
             raise ResultsError(f"no finished trial of that kind in {self.name}")
         for other in tables[1:]:
             check_same_items(tables[0], other, self.name)
-        rows = {r.key: row for table in tables for r, row in zip(table.records, table.predicted, strict=True)}
-        return replace(tables[0], records=records, predicted=np.stack([rows[r.key] for r in records]))
+        whole = side_by_side(tables)
+        row = {record.key: i for i, record in enumerate(whole.records)}
+        return replace(whole, records=records, predicted=whole.predicted[[row[r.key] for r in records]])
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
         """See `Run.scores`: a later source may have those of a trial whose scores were not worth keeping once."""
@@ -98,7 +91,7 @@ class CombinedRun:
         found = [holder.confidence(record, split) for holder in self.holders[record.key]]
         return max((c for c in found if c is not None), key=lambda c: int(np.isfinite(c).sum()), default=None)
 
-    def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
+    def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
         """See `Run.diagnostics`."""
         return self.holders[record.key][0].diagnostics(record)
 
@@ -111,76 +104,22 @@ class CombinedRun:
         return self.probed.structure()
 
 
-def combine(
-    name: str,
-    title: str,
-    profile: Profile,
-    registry: Registry,
-    results: Path,
-    sources: Sequence[str],
-    finished: Sequence[TrialRecord] | None = None,
-    ledger: Path = LEDGER,
-    *,
-    scored: bool = True,
-    replaced: Collection[tuple[Stage, TaskName]] = (),
-) -> Path:
-    """Write an entry from recorded ones and, to extend it, from the present results.
-
-    Args:
-        name: of the entry: new, or one of ``sources``, which otherwise stay; the only source may be yet to begin.
-        title: one line for readers, of the whole.
-        profile: the active profile, which plans everything recorded and everything new.
-        registry: whose claims are computed.
-        results: ``results/PROFILE``.
-        sources: names of entries.
-        finished: the trials of ``results`` that count (`crosslayer.sweep.local.finished_trials`); ``None``
-            takes none.
-        ledger: where entries lie.
-        scored: keep scores.
-        replaced: stages and tasks of which the trials of ``results`` take the place of the recorded ones, so that
-            settings may differ.
-
-    Raises:
-        ConfigError: an entry is absent, or there already, or the profile has other settings or plans less than is
-            recorded.
-        ResultsError: an entry is damaged, nothing is new, or the trials do not belong together.
-    """
-    final = entry_folder(name, ledger)
-    if final.exists() and name not in sources:
-        raise ConfigError(f"{final} is there already; choose another name, or join it too with --join {name}")
-    folders = [entry_folder(source, ledger) for source in dict.fromkeys(sources)]
-    if folders == [final] and finished is not None and not final.exists():
-        folders = []
-    for folder in folders:
-        if not folder.exists():
-            raise ConfigError(f"there is no {folder}; record it first")
-        verify(folder)
-    recorded, present = [RecordedRun(folder) for folder in folders], ResultsRun(results)
-    run = combined(name, recorded, present, finished, profile, replaced)
-    kept = {trial.key for trial in run.trials for one in recorded if one in run.holders[trial.key]
-            and one.keeps_scores(trial)}  # fmt: skip
-    infos = [read_run(folder / "run.json") for folder in folders]
-    if finished is not None:
-        infos.append({**read_run(results / "run.json"), "title": title})
-    with fresh_entry(final, registry) as folder:
-        write_tables(run, told(run, run.trials, profile), folder, scored=scored, also=kept)
-        copy_probes(run.probed.folder / "probes", folder)
-        write_description(combined_info(title, infos), profile, folder)
-    return final
-
-
 def combined(
     name: str,
     recorded: Sequence[RecordedRun],
     results: ResultsRun,
     finished: Sequence[TrialRecord] | None,
     profile: Profile,
-    replaced: Collection[tuple[Stage, TaskName]] = (),
+    replaced: Collection[Part] = (),
+    *,
+    in_order: bool = True,
 ) -> CombinedRun:
     """Trials of several sources as one run, after checking that they belong together.
 
+    They are put in the order of the plan, but where ``in_order`` is False, for present results alone.
+
     Raises:
-        ConfigError, ResultsError: see `combine`.
+        ConfigError, ResultsError: see `crosslayer.ledger.ledger.record`.
     """
     for stage, task in replaced:
         if not any((trial.stage, trial.task) == (stage, task) for trial in finished or ()):
@@ -190,22 +129,43 @@ def combined(
     order = {place: i for i, place in enumerate(planned_places(profile))}
     sources: list[tuple[Holder, list[TrialRecord]]] = []
     for one in recorded:
-        trials = [trial for trial in one.trials if (trial.stage, trial.task) not in replaced]
-        settings = load_profile(one.folder / "profile.yaml")
-        check_settings(settings, without_paths(profile), trials, one.name)
-        check_planned(trials, order, one.name)
+        trials = [trial for trial in trials_of(one) if (trial.stage, trial.task) not in replaced]
+        _check_settings(load_profile(one.folder / "profile.yaml"), without_paths(profile), trials, one.name)
+        if unplanned := [trial for trial in trials if place_of(trial) not in order]:
+            raise ConfigError(
+                f"{one.name} holds {_words(unplanned[0])}, which params.yaml does not plan; let sweep and "
+                "intermediate plan all that is recorded and all that is new (what they plan need not have been "
+                "trained)"
+            )
         sources.append((one, trials))
     if finished is not None:
         sources.append((results, list(finished)))
-    trials, holders = united(sources)
+    trials, holders = _united(sources)
     if finished is not None and all(holders[t.key][0] is not results for t in finished if t.key in holders):
         raise ResultsError(f"{results.folder} has no finished trial that {name} lacks; run `dvc repro` first")
-    trials.sort(key=lambda trial: (order[place_of(trial)], trial.batch))
-    check_same_inputs(trials)
-    return CombinedRun(name, tuple(trials), holders, choose_probes(recorded, results, profile))
+    if in_order:
+        trials.sort(key=lambda trial: (order[place_of(trial)], trial.batch))
+    _check_same_inputs(trials)
+    return CombinedRun(name, tuple(trials), holders, _choose_probes(recorded, results, profile))
 
 
-def united(
+def planned_places(profile: Profile) -> Iterator[Place]:
+    """All trials that a profile plans, by what a sweep calls them, in its order."""
+    arms = profile.intermediate
+    for task in (task for task in TASK_NAMES if task in profile.tasks):
+        trials = planned_trials(profile, task)
+        yield from (("sweep", task, found.model, found.layer, "none", seed) for seed, found in trials)
+    for task in (task for task in TASK_NAMES if task in arms.targets):
+        pairs = product(arms.seeds_of(task), arms.arms)
+        yield from (("intermediate", task, BASELINE, None, arm, seed) for seed, arm in pairs)
+
+
+def place_of(trial: TrialRecord) -> Place:
+    """What a sweep calls a trial."""
+    return trial.stage, trial.task, trial.model, trial.layer, trial.arm, trial.seed
+
+
+def _united(
     sources: Iterable[tuple[Holder, Sequence[TrialRecord]]],
 ) -> tuple[list[TrialRecord], dict[str, list[Holder]]]:
     """The trials of all sources, each once, and who holds them.
@@ -225,30 +185,14 @@ def united(
                 holders.pop(former.key if former else "", None)
                 holders[trial.key] = [holder]
             else:
-                check_same_trial(former, holders[former.key][0], trial, holder)
+                _check_same_trial(former, holders[former.key][0], trial, holder)
                 holders[trial.key].append(holder)
-        check_same_predictions(holder, [trial for trial in trials if trial.key in holders], holders)
+        _check_same_predictions(holder, [trial for trial in trials if trial.key in holders], holders)
     return list(places.values()), holders
 
 
-def planned_places(profile: Profile) -> Iterator[Place]:
-    """All trials that a profile plans, by what a sweep calls them, in its order."""
-    arms = profile.intermediate
-    for task in (task for task in TASK_NAMES if task in profile.tasks):
-        trials = planned_trials(profile, task)
-        yield from (("sweep", task, found.model, found.layer, "none", seed) for seed, found in trials)
-    for task in (task for task in TASK_NAMES if task in arms.targets):
-        pairs = product(arms.seeds_of(task), arms.arms)
-        yield from (("intermediate", task, "baseline", None, arm, seed) for seed, arm in pairs)
-
-
-def check_settings(old: Profile, new: Profile, trials: Iterable[TrialRecord], name: str) -> None:
-    """Check that what recorded trials depend on is set now as it was then.
-
-    Raises:
-        ConfigError: naming the first key that differs.
-    """
-    trials = list(trials)
+def _check_settings(old: Profile, new: Profile, trials: Sequence[TrialRecord], name: str) -> None:
+    """Check that what recorded trials depend on is set now as it was then; a ConfigError names the first key."""
     tasks = {trial.task for trial in trials}
     after_phase = sorted({trial.task for trial in trials if trial.arm != "none"})
 
@@ -268,26 +212,8 @@ def check_settings(old: Profile, new: Profile, trials: Iterable[TrialRecord], na
         )
 
 
-def check_planned(trials: Iterable[TrialRecord], planned: Container[Place], name: str) -> None:
-    """Check that the active profile plans what is recorded.
-
-    Raises:
-        ConfigError: naming the first trial that it does not plan.
-    """
-    for trial in trials:
-        if place_of(trial) not in planned:
-            raise ConfigError(
-                f"{name} holds {_words(trial)}, which params.yaml does not plan; let sweep and intermediate plan "
-                "all that is recorded and all that is new (what they plan need not have been trained)"
-            )
-
-
-def check_same_trial(old: TrialRecord, holder: Holder, new: TrialRecord, other: Holder) -> None:
-    """Check that two trials of one batch and place are one.
-
-    Raises:
-        ResultsError: one was trained otherwise, or ended otherwise.
-    """
+def _check_same_trial(old: TrialRecord, holder: Holder, new: TrialRecord, other: Holder) -> None:
+    """Check that two trials of one batch and place are one: trained alike, with the same end."""
     if (old.key, old.outcome) != (new.key, new.outcome):
         where, _, _ = next(differences(old.specification, new.specification), ("outcome", "", ""))
         raise ResultsError(
@@ -296,17 +222,13 @@ def check_same_trial(old: TrialRecord, holder: Holder, new: TrialRecord, other: 
         )
 
 
-def check_same_predictions(
-    holder: Holder, trials: Iterable[TrialRecord], holders: dict[str, list[Holder]]
+def _check_same_predictions(
+    holder: Holder, trials: Iterable[TrialRecord], holders: Mapping[str, Sequence[Holder]]
 ) -> None:
-    """Check that a source has the predictions of those that hold its trials too.
-
-    Raises:
-        ResultsError: naming the first trial with others.
-    """
+    """Check that a source has the predictions of those that hold its trials too."""
     shared: dict[tuple[Holder, Stage, TaskName], list[TrialRecord]] = {}
     for trial in trials:
-        if (first := holders[trial.key][0]) is not holder and trial.outcome in ("ok", "collapsed"):
+        if (first := holders[trial.key][0]) is not holder and trial.outcome in PREDICTED:
             shared.setdefault((first, trial.stage, trial.task), []).append(trial)
     for ((first, _, _), records), split in product(shared.items(), SPLITS):
         one, two = first.table(records, split), holder.table(records, split)
@@ -319,25 +241,16 @@ def check_same_predictions(
 
 
 def check_same_items(old: TaskTable, new: TaskTable, name: str) -> None:
-    """Check that two tables have the same rows in the same order.
-
-    Raises:
-        ResultsError: they do not.
-    """
-    columns = ("languages", "language", "item", "position", "gold")
-    if not all(np.array_equal(getattr(old, column), getattr(new, column)) for column in columns):
-        raise ResultsError(
-            f"{_words(new.records[0])} was predicted on other items than in {name}; prepare the data from the "
-            "same files, or record under another name"
-        )
+    """Check that two tables have the same rows in the same order; else a ResultsError names a trial."""
+    old.check_same_items(
+        new,
+        f"{_words(new.records[0])} was predicted on other items than in {name}; prepare the data from the same "
+        "files, or record under another name",
+    )
 
 
-def check_same_inputs(trials: Iterable[TrialRecord]) -> None:
-    """Check that all trials had one encoder, and one table of windows a task and arm.
-
-    Raises:
-        ResultsError: naming two that differ.
-    """
+def _check_same_inputs(trials: Iterable[TrialRecord]) -> None:
+    """Check that all trials had one encoder, and one table of windows a task and arm."""
     first: dict[str, tuple[object, TrialRecord]] = {}
     for trial in trials:
         for name, digest in trial.specification.get("digests", {}).items():
@@ -349,7 +262,7 @@ def check_same_inputs(trials: Iterable[TrialRecord]) -> None:
                 )
 
 
-def choose_probes(recorded: Sequence[RecordedRun], results: ResultsRun, new: Profile) -> Holder:
+def _choose_probes(recorded: Sequence[RecordedRun], results: ResultsRun, new: Profile) -> Holder:
     """Whose probes count: the first recorded ones while the tasks are what they were, so that nothing moves.
 
     Raises:
@@ -358,7 +271,7 @@ def choose_probes(recorded: Sequence[RecordedRun], results: ResultsRun, new: Pro
     probed = next((run for run in recorded if any((run.folder / "probes").glob("*"))), None)
     here = any((results.folder / "probes").glob("*"))
     if probed is None:
-        return recorded[0] if recorded and not here else results
+        return results if here or not recorded else recorded[0]
     same = load_profile(probed.folder / "profile.yaml").tasks == new.tasks
     if not same and not here:
         raise ResultsError(
@@ -366,11 +279,6 @@ def choose_probes(recorded: Sequence[RecordedRun], results: ResultsRun, new: Pro
             f"{results.folder} has none; run `dvc repro probe@{new.profile}` first"
         )
     return probed if same else results
-
-
-def place_of(trial: TrialRecord) -> Place:
-    """What a sweep calls a trial."""
-    return trial.stage, trial.task, trial.model, trial.layer, trial.arm, trial.seed
 
 
 def _words(trial: TrialRecord) -> str:

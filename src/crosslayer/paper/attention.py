@@ -37,7 +37,8 @@ from crosslayer.paper.parts import (
 from crosslayer.paper.scores import describe_failures, never_run, that_learnt
 from crosslayer.predictions.batches import best_batch
 from crosslayer.predictions.models import HALVES
-from crosslayer.predictions.records import Run, TrialRecord
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
@@ -140,6 +141,10 @@ def load_modules(run: Run, records: Iterable[TrialRecord]) -> Modules:
         )
     chosen = [[[place[half, task, seed] for seed in seeds] for task in tasks] for half in HALVES]
     found = [[[run.diagnostics(record) for record in row] for row in half] for half in chosen]
+    if not all(
+        {"attention_mean", "attention_variance"} <= d.keys() for half in found for row in half for d in row
+    ):
+        raise ResultsError("no weights of the fusion modules on the common text were kept")
     weights = np.array([[[d["attention_mean"] for d in row] for row in half] for half in found], dtype=np.float64)
     variance = np.array([[[d["attention_variance"].mean() for d in row] for row in half] for half in found])
     flat = [record for half in chosen for row in half for record in row]

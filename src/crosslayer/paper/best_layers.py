@@ -23,7 +23,7 @@ from crosslayer.paper.parts import (
 )  # fmt: skip
 from crosslayer.paper.scores import Sweep, TaskScores, load_sweep, stated_layers
 from crosslayer.predictions.models import Model
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS
 

@@ -35,7 +35,8 @@ from crosslayer.metrics.selective import aurc_v1
 from crosslayer.metrics.tagging import span_confidence_v1
 from crosslayer.paper.parts import generator
 from crosslayer.paper.scores import Units, find_units
-from crosslayer.predictions.records import Run, TaskTable, TrialRecord
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.runs import Run, TaskTable
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
 

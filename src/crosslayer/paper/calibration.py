@@ -39,7 +39,8 @@ from crosslayer.paper.parts import (
 )  # fmt: skip
 from crosslayer.paper.scores import describe_failures, never_run, that_learnt
 from crosslayer.predictions.batches import best_batch, describe_other_batches
-from crosslayer.predictions.records import Run, TrialRecord
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 

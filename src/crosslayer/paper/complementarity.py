@@ -37,7 +37,7 @@ from crosslayer.paper.parts import (
 )  # fmt: skip
 from crosslayer.paper.scores import TaskScores, load_sweep
 from crosslayer.predictions.models import BASELINE
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats, ScoreTable
 from crosslayer.tasks import TASKS
 
@@ -139,17 +139,13 @@ def _share(sums: Floats) -> Floats:
     return np.divide(100 * sums[..., 0], sums[..., 1], out=np.zeros(sums.shape[:-1]), where=sums[..., 1] > 0)
 
 
-def _selected(scores: TaskScores) -> stats.SelectedGain:
-    return stats.dev_selected_gain(scores.dev, scores.test, scores.layers)
-
-
 def _minus_self(scores: TaskScores) -> Measurement:
     def make() -> Measurement:
         if "self" not in scores.test.models:
             raise ResultsError(
                 f"{TASKS[scores.task].title}: the control `self` was not trained; add it to sweep.controls"
             )
-        found = stats.dev_selected_gain(scores.dev, scores.test, scores.layers, baseline="self")
+        found = scores.chosen_on_dev(scores.test, baseline="self")
         note = f"Over the control of equal parameters; chosen on dev {scores.among}: {found.overall}."
         return gain_part(
             "dev_selected_minus_self", found.gain, task=scores.task, judged=True, n_items=scores.n_items, note=note
@@ -160,7 +156,7 @@ def _minus_self(scores: TaskScores) -> Measurement:
 
 def _excess_of_layers(scores: TaskScores) -> Measurement:
     def make() -> Measurement:
-        selected = _selected(scores)
+        selected = scores.chosen_on_dev(scores.test)
         gain = stats.gain_of_choices(mended(scores), selected.chosen, spread=selected.spread)
         return gain_part(
             "excess_complementarity", gain, unit=UNIT, task=scores.task, judged=True, n_items=scores.n_items
@@ -172,7 +168,7 @@ def _excess_of_layers(scores: TaskScores) -> Measurement:
 def _shown(scores: TaskScores) -> list[Measurement]:
     """Errors mended and right answers broken, and the excess of the control `self`: what capacity alone does."""
     try:
-        chosen, table = _selected(scores).chosen, mended(scores)
+        chosen, table = scores.chosen_on_dev(scores.test).chosen, mended(scores)
         columns = table.columns(list(chosen))
         rows = table.rows([*chosen.values()]), table.rows([BASELINE] * len(chosen))
     except ResultsError:

@@ -8,7 +8,7 @@ Notation: X fusion layers, S seeds, L languages, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ from crosslayer.paper.parts import (
 )  # fmt: skip
 from crosslayer.paper.scores import TaskScores, load_sweep
 from crosslayer.predictions.models import BASELINE, Model
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
 
@@ -60,14 +60,14 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
     return (_draw(evidence, folder),) if has_values(evidence) else ()
 
 
-def mean_vectors(diagnostics: dict[str, Array]) -> float:
+def mean_vectors(diagnostics: Mapping[str, Array]) -> float:
     """Mean cosine between the fused mean vectors of every two languages."""
     vectors = diagnostics["fused_mean"].astype(np.float64)
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return _mean_off_diagonal(unit @ unit.T)
 
 
-def parallel_items(diagnostics: dict[str, Array]) -> float:
+def parallel_items(diagnostics: Mapping[str, Array]) -> float:
     """Mean cosine between the fused vectors of parallel items, over every two languages."""
     return _mean_off_diagonal(diagnostics["pair_similarity"].astype(np.float64))
 
@@ -150,7 +150,7 @@ def _slope_of_similarity(
     scores: TaskScores,
     run: Run,
     measure: str,
-    similarity: Callable[[dict[str, Array]], float],
+    similarity: Callable[[Mapping[str, Array]], float],
     judged: bool = False,
 ) -> Measurement:
     def make() -> Measurement:
@@ -167,7 +167,7 @@ def _slope_of_similarity(
 def _similarities(
     scores: TaskScores,
     run: Run,
-    similarity: Callable[[dict[str, Array]], float],
+    similarity: Callable[[Mapping[str, Array]], float],
     layers: list[int],
     seeds: list[int],
 ) -> Floats:

@@ -29,7 +29,7 @@ from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.data.languages import LANGUAGES, of_unknown_family
 from crosslayer.paper.parts import Facts, generator, has_values, make_evidence, part_or_none, select
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Interval, Measurement
+from claimtrack.registry import load_registry
 from claimtrack.rules import SMALLEST_EFFECT
 from crosslayer import stats
 from crosslayer.config import Profile
@@ -35,13 +37,11 @@ from crosslayer.paper.parts import (
 from crosslayer.paper.scores import TaskScores, load_sweep, unit_of_row
 from crosslayer.paper.variations import draw_variations, varied_parts
 from crosslayer.predictions.models import BASELINE, CONTROLS, Model
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 from crosslayer.tasks import TASKS
 
 N_PERMUTATIONS = 10_000
 N_RESAMPLES = 10_000
-CLAIMED = (1.0, 3.0)
-"""Points, C06."""
 ESTIMANDS = {
     "cross_fitted_gain": "cross-fitted",
     "dev_selected_gain": "chosen on dev",
@@ -73,7 +73,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
 
 def dev_selected(scores: TaskScores) -> Measurement:
     """The test gain of the layer that English dev chooses."""
-    return _selected("dev_selected_gain", scores, lambda: _choose_on_dev(scores, scores.test), "on dev")
+    return _selected("dev_selected_gain", scores, lambda: scores.chosen_on_dev(scores.test), "on dev")
 
 
 def cross_fitted(scores: TaskScores) -> Measurement:
@@ -85,6 +85,12 @@ def cross_fitted(scores: TaskScores) -> Measurement:
         lambda: stats.cross_fitted_gain(scores.test, scores.layers, scores.halves()),
         "by the other seeds on the other half of the items",
     )
+
+
+@cache
+def claimed_range() -> tuple[float, float]:
+    """Points that the paper claims to gain (C06)."""
+    return load_registry().entries["C06"].claimed.bounds
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
@@ -109,10 +115,6 @@ def _selected(measure: str, scores: TaskScores, select: Callable[[], stats.Selec
         return gain_part(measure, found.gain, task=scores.task, judged=True, n_items=scores.n_items, note=note)
 
     return part_or_none(measure, make, task=scores.task, judged=True)
-
-
-def _choose_on_dev(scores: TaskScores, test: stats.ScoreTable) -> stats.SelectedGain:
-    return stats.dev_selected_gain(scores.dev, test, scores.layers)
 
 
 def _shown_for_c05(scores: TaskScores) -> list[Measurement]:
@@ -171,7 +173,7 @@ def adjusted(parts: list[Measurement]) -> list[Measurement]:
 def _power(scores: TaskScores) -> list[Measurement]:
     """What these seeds find of the smallest claimed gain and of the smallest of interest."""
     parts = []
-    for effect in (CLAIMED[0], SMALLEST_EFFECT):
+    for effect in (claimed_range()[0], SMALLEST_EFFECT):
 
         def make(effect: float = effect) -> Measurement:
             found = stats.power(scores.test, scores.layers, effect)
@@ -193,14 +195,14 @@ def _power(scores: TaskScores) -> list[Measurement]:
 def _beside(scores: TaskScores) -> list[Measurement]:
     """How often D_x wins a pair of runs, and how much a significant estimate of the claimed gain exaggerates."""
     try:
-        found = _choose_on_dev(scores, scores.test).gain
+        found = scores.chosen_on_dev(scores.test).gain
     except ResultsError:
         return []
     residual, df = stats.residual_variance(scores.test)
     error, error_df = found.standard_error, found.df
     if not df or not error or not error_df:
         return []
-    wins, effect = 100 * stats.win_probability(found, residual), CLAIMED[0]
+    wins, effect = 100 * stats.win_probability(found, residual), claimed_range()[0]
     exaggerated = stats.exaggeration(effect, error, error_df)
     about: dict[str, Any] = {"task": scores.task, "n_seeds": found.n_seeds, "n_items": scores.n_items}
     return [
@@ -237,7 +239,7 @@ def _language_gains(scores: TaskScores) -> list[Measurement]:
         about: dict[str, Any] = {"task": scores.task, "language": code, "n_items": n}
 
         def make(code: str = code, about: dict[str, Any] = about) -> Measurement:
-            found = _choose_on_dev(scores, scores.language_table(code)).gain
+            found = scores.chosen_on_dev(scores.language_table(code)).gain
             return gain_part("dev_selected_gain_in_language", found, **about)
 
         parts.append(part_or_none("dev_selected_gain_in_language", make, **about))
@@ -272,7 +274,7 @@ def _gains_by_spans(scores: TaskScores) -> list[Measurement]:
     The layer is chosen as for the judged gain, by token accuracy on English dev.
     """
     rule, spans = paper.BY_SPANS, replace(scores, test=_span_table(scores))
-    selected = _selected(f"dev_selected_gain{rule}", scores, lambda: _choose_on_dev(spans, spans.test), "on dev")
+    selected = _selected(f"dev_selected_gain{rule}", scores, lambda: spans.chosen_on_dev(spans.test), "on dev")
     baseline = _score(f"baseline_score{rule}", spans, "xtreme_pos_span_f1_v1")
     return [baseline, selected.model_copy(update={"judged": False}), *_model_gains(spans, spans.layers, rule)]
 
@@ -410,5 +412,5 @@ def _draw_estimands(evidence: Evidence, folder: Path) -> str:
                 rows.append(plots.Row(f"{TASKS[task].title}, {label}", part, best))
     title = "Three gains for each task, the claimed range, and the paper's best on test, but for POS (span F1)"
     with plots.picture(folder, "estimands.svg", title, height=plots.forest_height(len(rows))) as (axes,):
-        plots.forest(axes, rows, "gain (points); band: claimed range, diamonds: the paper", CLAIMED)
+        plots.forest(axes, rows, "gain (points); band: claimed range, diamonds: the paper", claimed_range())
     return "estimands.svg"

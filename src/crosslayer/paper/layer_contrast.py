@@ -14,7 +14,7 @@ from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper.parts import Facts, has_values, make_evidence, normal_interval, part_or_none, select
 from crosslayer.paper.probes import LayerScores, halves, identity, retrieval, tagging
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 
 CURVES = {
     "retrieval_plain": "retrieval, plain",

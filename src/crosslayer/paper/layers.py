@@ -7,7 +7,7 @@ from pathlib import Path
 from claimtrack.evidence import Evidence
 from crosslayer.config import Profile
 from crosslayer.paper import families, layer_contrast, transfer
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 
 MEASURES = {"C01": layer_contrast.measure, "C08": transfer.measure, "C09": families.measure}
 FIGURES = {"C01": layer_contrast.figures, "C08": transfer.figures, "C09": families.figures}

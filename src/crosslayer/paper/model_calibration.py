@@ -20,7 +20,8 @@ from crosslayer.paper.parts import gain_part, mean_part, select, tasks_in
 from crosslayer.paper.scores import that_learnt
 from crosslayer.predictions.batches import best_batch, chosen_on_dev
 from crosslayer.predictions.models import BASELINE, Model
-from crosslayer.predictions.records import Run, TrialRecord
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.runs import Run
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 CHANGE = "{}_model_minus_baseline"

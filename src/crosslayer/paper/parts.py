@@ -13,7 +13,7 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Interval, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASK_NAMES, TaskName
 

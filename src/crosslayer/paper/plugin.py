@@ -19,7 +19,8 @@ from crosslayer.paper.rules import RULES
 from crosslayer.tasks import TASKS
 
 if TYPE_CHECKING:
-    from crosslayer.predictions.records import Run, TrialRecord
+    from crosslayer.predictions.records import TrialRecord
+    from crosslayer.predictions.runs import Run
 
 GRID = {"encoder", "tasks", "sweep", "intermediate", "fusion", "data"}
 """The parts of a profile that decide its trials; the directory of the data is left out."""
@@ -74,8 +75,7 @@ def analysis_of(claim: str) -> ModuleType:
 
 def open_run(folder: Path) -> Run:
     """A recorded run where the folder has a ``trials.json``, else the present results of a profile."""
-    from crosslayer.ledger.ledger import RecordedRun
-    from crosslayer.predictions.records import ResultsRun
+    from crosslayer.predictions.runs import RecordedRun, ResultsRun
 
     return RecordedRun(folder) if _is_recorded(folder) else ResultsRun(folder)
 
@@ -100,7 +100,7 @@ def trials(folder: Path) -> dict[str, Trial]:
 
 def predictions_of(folder: Path, record: TrialRecord) -> Path:
     """Where the predictions of a trial lie."""
-    from crosslayer.ledger.ledger import predictions_file
+    from crosslayer.predictions.runs import predictions_file
 
     if _is_recorded(folder):
         return folder / predictions_file(record.stage, record.task)
@@ -114,7 +114,7 @@ def _is_recorded(folder: Path) -> bool:
 def planned(profile: Profile) -> Planned:
     """The trials that a profile plans."""
     from crosslayer.ledger.combining import planned_places
-    from crosslayer.ledger.ledger import without_paths
+    from crosslayer.ledger.compact import without_paths
 
     profile = without_paths(profile)
     grid = profile.model_dump(mode="json", include=GRID)

@@ -14,7 +14,7 @@ import numpy as np
 from claimtrack.errors import ResultsError
 from crosslayer.metrics.classification import share_from_counts
 from crosslayer.paper.parts import generator
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats, Indices, bootstrap_scores
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from crosslayer.metrics.calibration import reliability_bins_v1
 from crosslayer.metrics.selective import risk_coverage
 from crosslayer.paper.calibrated import Scored, load_scored
 from crosslayer.paper.parts import select, tasks_in
-from crosslayer.predictions.records import Run, TrialRecord
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
 

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.stats import binom
 
+from claimtrack.errors import ResultsError
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.metrics.classification import f1_from_counts, share_from_counts
@@ -24,7 +25,8 @@ from crosslayer.metrics.tagging import span_counts_v1
 from crosslayer.paper.parts import generator
 from crosslayer.predictions.batches import best_batch, describe_other_batches
 from crosslayer.predictions.models import BASELINE, CONTROLS, SIMPLE, Model
-from crosslayer.predictions.records import Outcome, Run, TaskTable, TrialRecord
+from crosslayer.predictions.records import Outcome, TrialRecord
+from crosslayer.predictions.runs import Run, TaskTable
 from crosslayer.stats import Floats, Indices, ScoreTable, Statistic
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
@@ -91,7 +93,8 @@ class TaskScores:
 
     Attributes:
         task: which one.
-        dev, test: scores of baseline, layers and controls; dev is English, and has no item variance.
+        dev, test: scores of baseline, layers and controls; dev is English, has no item variance, and
+            is NaN where it was not predicted.
         table: the test predictions of the R trials.
         grid: of the tables.
         units: of `table`.
@@ -127,6 +130,16 @@ class TaskScores:
     def n_items(self) -> int:
         """Test pairs or sentences over all languages."""
         return len(self.units.start)
+
+    def chosen_on_dev(self, test: ScoreTable, baseline: str = BASELINE) -> stats.SelectedGain:
+        """The gain, in a table of this task, of the layer that English dev chooses for each seed.
+
+        Raises:
+            ResultsError: English dev was not predicted, or no seed has all models.
+        """
+        if not np.isfinite(self.dev.scores).any():
+            raise ResultsError(f"{TASKS[self.task].title}: no predictions of English dev, which chooses a layer")
+        return stats.dev_selected_gain(self.dev, test, self.layers, baseline=baseline)
 
     def halves(self) -> tuple[ScoreTable, ScoreTable]:
         """The test scores on every other cluster of items, and on the rest; without item variance."""
@@ -196,7 +209,9 @@ def that_learnt(run: Run, records: Iterable[TrialRecord]) -> tuple[list[TrialRec
     if not tuned:
         return usable, []
     table = run.table(tuned, "dev")
-    english = table.language == table.languages.index("en")
+    if not table.has_english:
+        return usable, []
+    english = table.english
     gold = table.gold[english]
     commonest = np.bincount(gold).max() / len(gold)
     right = (table.predicted[:, english] == gold).mean(axis=1)
@@ -224,8 +239,10 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
     grid = make_grid(records)
     parallel = parallel or TASKS[task].kind == "pair"
     dev = run.table(records, "dev")
-    dev_units = find_units(dev, parallel)
-    dev_scores = language_scores(task, count(task, dev, dev_units), dev_units.language)
+    dev_scores = np.full((len(records), 1), np.nan)
+    if dev.has_english:
+        dev_units = find_units(dev, parallel)
+        dev_scores = language_scores(task, count(task, dev, dev_units), dev_units.language)
     table = run.table(records, "test")
     units = find_units(table, parallel)
     counts = count(task, table, units)

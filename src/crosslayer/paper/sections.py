@@ -20,13 +20,13 @@ from claimtrack.report.sections import Chapter, FirstScreen, RunNotes, Section, 
 from claimtrack.results import RunResults
 from claimtrack.wording import title
 from crosslayer.config import Profile
-from crosslayer.ledger.ledger import STAGES
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS
 from crosslayer.paper.plugin import TITLES, open_run, records_of
 from crosslayer.paper.scores import that_learnt
 from crosslayer.predictions.batches import by_batch
-from crosslayer.predictions.records import Run, TaskTable, TrialRecord
+from crosslayer.predictions.records import STAGES, TrialRecord
+from crosslayer.predictions.runs import Run, TaskTable
 from crosslayer.tasks import TASK_NAMES, TASKS
 
 SAME = 0.005

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from claimtrack.evidence import Evidence, write_evidence
 from claimtrack.tables import checks, judged, shown, summary
 from crosslayer.config import Profile, load_profile
-from crosslayer.predictions.records import ResultsRun, Run
+from crosslayer.predictions.runs import ResultsRun, Run
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -60,6 +60,6 @@ def _image(path: Path) -> HTML:
 def _open_run(results: Path, run: str) -> Run:
     if run == FRESH:
         return ResultsRun(results)
-    from crosslayer.ledger.ledger import RecordedRun
+    from crosslayer.predictions.runs import RecordedRun
 
     return RecordedRun(results)

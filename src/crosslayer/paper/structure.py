@@ -7,7 +7,7 @@ from pathlib import Path
 from claimtrack.evidence import Check, Evidence
 from crosslayer.config import Profile
 from crosslayer.paper.parts import STRUCTURAL
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:

@@ -24,7 +24,7 @@ from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper.parts import NORMAL, make_evidence, part_or_none, select, tasks_in
 from crosslayer.paper.probes import retrieval, tagging
-from crosslayer.predictions.records import Run
+from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
 

@@ -11,7 +11,8 @@ from crosslayer.paper.parts import gain_part, part_or_none, select, tasks_in
 from crosslayer.paper.scores import TaskScores, score_task, that_learnt
 from crosslayer.predictions.batches import best_batch
 from crosslayer.predictions.models import BASELINE, Model
-from crosslayer.predictions.records import Run, TrialRecord
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.runs import Run
 from crosslayer.tasks import TASKS, TaskName
 
 MEASURE = "gain_with_other_choices"

@@ -8,7 +8,8 @@ import numpy as np
 
 from crosslayer.metrics import task_score
 from crosslayer.predictions.models import Model
-from crosslayer.predictions.records import Batch, Run, TrialRecord
+from crosslayer.predictions.records import Batch, TrialRecord
+from crosslayer.predictions.runs import Run
 from crosslayer.tasks import TASKS
 
 
@@ -52,7 +53,8 @@ def _differing(batch: Batch, other: Batch) -> str:
 
 
 def chosen_on_dev(run: Run, records: Iterable[TrialRecord]) -> Model | None:
-    """The D_x with the best mean English dev score over seeds (the lowest layer of equals); None without any.
+    """The D_x with the best mean English dev score over seeds (the lowest layer of equals); None without any,
+    or without predictions of English dev.
 
     The score is that of the predictions. `TrialRecord.dev_score` is measured while training, on batches of English
     dev alone: in bfloat16 a batch of another shape rounds otherwise, and the two differ by up to 0.4 points.
@@ -61,7 +63,9 @@ def chosen_on_dev(run: Run, records: Iterable[TrialRecord]) -> Model | None:
     if not layers:
         return None
     table = run.table(layers, "dev")
-    english = table.language == table.languages.index("en")
+    if not table.has_english:
+        return None
+    english = table.english
     scores: dict[int, list[float]] = {}
     for record, predicted in zip(layers, table.predicted, strict=True):
         score = task_score(record.task, table.gold[english], predicted[english], table.item[english])

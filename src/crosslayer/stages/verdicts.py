@@ -8,10 +8,11 @@ from pathlib import Path
 
 from claimtrack.files import write_text
 from claimtrack.registry import load_registry
-from claimtrack.results import RunResults, load_fresh
+from claimtrack.results import LEDGER, RunResults, load_fresh
 from claimtrack.verdict import VERDICTS
 from crosslayer.config import Profile
-from crosslayer.ledger.ledger import LEDGER, derive_again
+from crosslayer.ledger.ledger import derive_again
+from crosslayer.paper.measures import measures
 from crosslayer.stages.command import run_stage
 
 
@@ -22,8 +23,9 @@ def verdicts(profile: Profile, folder: Path, options: argparse.Namespace) -> Non
         ResultsError: a number of a recorded run moved, or one of its files changed.
     """
     registry = load_registry()
+    measured = measures(registry.entries)
     for entry in sorted(path for path in LEDGER.glob("[!.]*") if path.is_dir()):
-        derive_again(entry, registry)
+        derive_again(entry, measured)
     results = load_fresh(profile, registry, folder.parent)
     decided = [verdict.model_dump(mode="json") for verdict in results.verdicts.values()]
     _write_json(folder / "verdicts.json", decided)

@@ -11,13 +11,9 @@ import pandas as pd
 import pytest
 
 from claimtrack.errors import ResultsError
-from crosslayer.predictions.records import (
-    TrialRecord,
-    make_table,
-    read_manifest,
-    read_predictions,
-    write_predictions,
-)
+from crosslayer.predictions.records import TrialRecord, read_manifest, read_predictions, write_predictions
+from crosslayer.predictions.runs import TaskTable, side_by_side, task_table
+from fuzz_targets import record
 from repository import ROOT
 
 N_LABELS = 3
@@ -79,17 +75,20 @@ def test_missing_columns_and_damaged_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_tables_stand_side_by_side_only_on_equal_items() -> None:
-    class Record:
-        key = "k"
+    one, two = (TrialRecord.model_validate(record() | {"key": key}) for key in ("one", "two"))
+    codes, item = np.array(["de", "de", "en", "en"]), np.array(["1", "2", "1", "2"])
 
-    records: Any = (Record(), Record())
-    table = make_table(records, [frame(), frame(predicted=np.array([1, 1, 1, 1], np.int8))])
-    assert table.languages == ("en", "de")
-    assert table.language.tolist() == [1, 1, 0, 0]
-    assert table.predicted.tolist() == [[0, 1, 2, 0], [1, 1, 1, 1]]
-    for changes in ({"gold": np.zeros(4, np.int8)}, {"item": pd.Categorical(["1", "2", "1", "3"])}):
-        with pytest.raises(ResultsError, match="different items"):
-            make_table(records, [frame(), frame(**changes)])
+    def table(trial: TrialRecord, predicted: list[int], gold: tuple[int, ...] = (0, 1, 0, 1)) -> TaskTable:
+        return task_table((trial,), codes, item, np.zeros(4), np.array(gold), np.array([predicted]))
+
+    both = side_by_side([table(one, [0, 1, 2, 0]), table(two, [1, 1, 1, 1])])
+    assert both.languages == ("en", "de")
+    assert both.language.tolist() == [1, 1, 0, 0]
+    assert both.english.tolist() == [False, False, True, True]
+    assert both.records == (one, two)
+    assert both.predicted.tolist() == [[0, 1, 2, 0], [1, 1, 1, 1]]
+    with pytest.raises(ResultsError, match="trials one and two were predicted on different items"):
+        side_by_side([table(one, [0, 1, 2, 0]), table(two, [0, 1, 2, 0], (0, 0, 0, 0))])
 
 
 @pytest.mark.parametrize("key", ["", ".", "../../x", "a/b", "a\\b", "0" * 300, "\u540d" * 90, "a\n"])

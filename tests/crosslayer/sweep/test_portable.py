@@ -30,7 +30,8 @@ from claimtrack.seal import newest_hash
 from crosslayer.config import Profile, load_profile, parse_profile
 from crosslayer.encoders.packaged import BLOCK, dequantise
 from crosslayer.errors import ConfigError
-from crosslayer.predictions.records import ResultsRun, read_record
+from crosslayer.predictions.records import read_record
+from crosslayer.predictions.runs import ResultsRun
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
 from crosslayer.sweep import local as sweep

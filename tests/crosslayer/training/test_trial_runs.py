@@ -19,7 +19,8 @@ from claimtrack.errors import ClaimError, ResultsError
 from claimtrack.seal import newest_hash
 from crosslayer.config import IntermediateSpec, Profile, VariationSpec, load_profile, parse_profile
 from crosslayer.errors import TrialFailure
-from crosslayer.predictions.records import ResultsRun, TrialRecord, read_record
+from crosslayer.predictions.records import TrialRecord, read_record
+from crosslayer.predictions.runs import ResultsRun
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
 from crosslayer.sweep import local as sweep

@@ -1,0 +1,223 @@
+"""The compact form of a run: small enough for git, free of any text; `crosslayer.predictions.runs` reads it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Collection, Mapping
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ruamel.yaml import YAML
+
+from crosslayer.config import Profile
+from crosslayer.predictions.batches import by_batch, chosen_on_dev
+from crosslayer.predictions.models import BASELINE
+from crosslayer.predictions.records import PREDICTED, STAGES, Array, Stage, TrialRecord
+from crosslayer.predictions.runs import (
+    AS_USUAL,
+    CONFIDENCE_STEPS,
+    IDENTITY,
+    KEYS,
+    SPLITS,
+    USUAL,
+    Run,
+    confidences_file,
+    predictions_file,
+    scores_file,
+    twins,
+)
+from crosslayer.tasks import TASK_NAMES, TASKS
+
+PROBES = (
+    "retrieval.parquet", "offsets.parquet", "tagging.parquet", "transfer.parquet", "similarity.parquet",
+    "identity.parquet", "structure.json",
+)  # fmt: skip
+HALVED = ("fused_mean", "attention_mean", "attention_variance")
+"""Diagnostics of one number a channel: half precision is far below what seeds differ in."""
+MAX_SCORED_TAGS: dict[Stage, int] = {"intermediate": 10_000, "sweep": 5_000}
+"""Words of a split whose scores are kept at most, spread evenly over the languages; pairs keep all of theirs.
+They are most of an entry's bytes, and the question Q01 rests on the arms."""
+
+
+def write_tables(
+    run: Run, trials: list[TrialRecord], folder: Path, *, scored: bool, also: Collection[str] = ()
+) -> None:
+    """Write what trials left: records, predicted ids, diagnostics, and, if asked for, the scores of some.
+
+    Args:
+        also: keys of more trials to score than those whose calibration is asked about now.
+    """
+    rows = ",\n".join(json.dumps(json.loads(trial.model_dump_json())) for trial in trials)
+    (folder / "trials.json").write_text(f"[\n{rows}\n]\n", encoding="utf-8")
+    usable = [trial for trial in trials if trial.outcome in PREDICTED]
+    for stage, task in product(STAGES, TASK_NAMES):
+        if part := [trial for trial in usable if (trial.stage, trial.task) == (stage, task)]:
+            write_small(_compact(run, part), folder / predictions_file(stage, task))
+    arrays = _stacked({trial.key: _diagnostics(run, trial) for trial in usable})
+    np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
+    if scored:
+        asked = {trial.key for trial in _scored(run, usable)}
+        _write_calibration(run, [trial for trial in usable if trial.key in asked or trial.key in also], folder)
+
+
+def copy_probes(probes: Path, folder: Path) -> None:
+    """Copy what the probe stage left, as far as it is there, and nothing else."""
+    (folder / "probes").mkdir()
+    for name in PROBES:
+        if (probes / name).exists():
+            shutil.copyfile(probes / name, folder / "probes" / name)
+
+
+def _stacked(trials: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
+    """Arrays of one name, shape and kind as one, ``N/NAME``, beside the keys of their trials, ``N/keys``: an array
+    more in an archive is some 250 bytes, in all a third of a recorded run's diagnostics."""
+    groups: dict[tuple[Any, ...], dict[str, Array]] = {}
+    for key, arrays in trials.items():
+        for name, array in arrays.items():
+            groups.setdefault((name, array.shape, array.dtype.str), {})[key] = array
+    stacked = {}
+    for place, ((name, *_), group) in enumerate(groups.items()):
+        stacked[f"{place}/{name}"] = np.stack(list(group.values()))
+        stacked[f"{place}/{KEYS}"] = np.array(list(group))
+    return stacked
+
+
+def _diagnostics(run: Run, trial: TrialRecord) -> dict[str, Array]:
+    """What a trial left, its long parts in half precision; vectors by language of pairs only: no claim asks for
+    those of words."""
+    arrays = dict(run.diagnostics(trial))
+    if TASKS[trial.task].kind != "pair":
+        arrays.pop("fused_mean", None)
+    return {name: array.astype(np.float16) if name in HALVED else array for name, array in arrays.items()}
+
+
+def _scored(run: Run, trials: list[TrialRecord]) -> list[TrialRecord]:
+    """The trials whose calibration is asked about: all arms; of each batch of a sweep the baseline, smoothed ones,
+    and the D_x that English dev chose."""
+    kept = [trial for trial in trials if trial.stage == "intermediate"]
+    for task in TASK_NAMES:
+        for batch in by_batch(t for t in trials if (t.stage, t.task) == ("sweep", task)).values():
+            names = (BASELINE, chosen_on_dev(run, (trial for trial in batch if trial.outcome == "ok")))
+            kept += [trial for trial in batch if trial.model in names or trial.model.smoothing]
+    return kept
+
+
+def _write_calibration(run: Run, trials: list[TrialRecord], folder: Path) -> None:
+    """Write the scores of trials, those of twins once, and of words the confidences of all."""
+    for trial in trials:  # a sweep stands before the arms, whose twins it holds
+        if not any((folder / scores_file(twin)).exists() for twin in twins(trial, trials)):
+            _write_scores(run, trial, folder)
+    for stage, task in product(STAGES, TASK_NAMES):
+        if TASKS[task].kind == "tags":
+            _write_confidences(run, [t for t in trials if (t.stage, t.task) == (stage, task)], folder)
+
+
+def _write_confidences(run: Run, trials: list[TrialRecord], folder: Path) -> None:
+    """One column a trial of which those of all rows are known, dev and test in the order of the predictions."""
+    columns: dict[str, Array] = {}
+    splits: list[str] = []
+    for trial in trials:
+        found = {split: run.confidence(trial, split) for split in SPLITS}
+        known = [values for values in found.values() if values is not None and np.isfinite(values).all()]
+        if len(known) == len(SPLITS):
+            splits = [split for split, values in zip(SPLITS, known, strict=True) for _ in values]
+            columns[trial.key] = np.round(np.concatenate(known) * CONFIDENCE_STEPS).astype(np.uint16)
+    if columns:
+        table = pa.table({"split": pa.array(splits).dictionary_encode(), **columns})
+        write_small(table, folder / confidences_file(trials[0].stage, trials[0].task))
+
+
+def _compact(run: Run, trials: list[TrialRecord]) -> pa.Table:
+    """Gold ids once, predicted ids of each trial where they are not the usual ones, dev and test."""
+    columns: dict[str, list[Any]] = {}
+    for split in SPLITS:
+        table = run.table(trials, split)
+        columns.setdefault("split", []).append(np.full(len(table.gold), split))
+        columns.setdefault("language", []).append(np.array(table.languages)[table.language])
+        for name in IDENTITY[1:]:
+            columns.setdefault(name, []).append(getattr(table, name))
+        labels = range(len(TASKS[trials[0].task].labels))
+        usual = np.argmax([(table.predicted == k).sum(axis=0) for k in labels], axis=0).astype(np.int8)
+        columns.setdefault(USUAL, []).append(usual)
+        for trial, predicted in zip(trials, table.predicted, strict=True):
+            columns.setdefault(trial.key, []).append(np.where(predicted == usual, np.int8(AS_USUAL), predicted))
+    joined = {name: pa.array(np.concatenate(parts)) for name, parts in columns.items()}
+    for name in ("split", "language", "item"):
+        joined[name] = joined[name].dictionary_encode()
+    return pa.table(joined)
+
+
+def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
+    """The scores of dev and test in the order of the predictions; NaN in words outside the sample.
+
+    A trial that was recorded before English dev chose its model has none.
+    """
+    splits: list[str] = []
+    values: list[Array] = []
+    for split in SPLITS:
+        scores = run.scores(trial, split)
+        if scores is None:
+            return
+        if TASKS[trial.task].kind == "tags":
+            table = run.table([trial], split)
+            kept = sample(table.language, table.item, MAX_SCORED_TAGS[trial.stage])
+            scores = np.where(kept[:, None], scores, np.nan)
+        values.append(scores.astype(np.float16))
+        splits += [split] * len(scores)
+    joined = np.concatenate(values)
+    columns = {f"score_{k}": joined[:, k] for k in range(joined.shape[1])}
+    table = pa.table({"split": pa.array(splits).dictionary_encode(), **columns})
+    write_small(table, folder / scores_file(trial))
+
+
+def write_small(table: pa.Table, path: Path) -> None:
+    """Write a table in as few bytes as Parquet can: git keeps them for ever. The two bytes of a score or a
+    confidence are kept apart, since the first of them repeats."""
+    apart = [field.name for field in table.schema if field.type in (pa.float16(), pa.uint16())]
+    others = [name for name in table.column_names if name not in apart]
+    encoding = dict.fromkeys(apart, "BYTE_STREAM_SPLIT")
+    pq.write_table(
+        table, path, compression="zstd", compression_level=19, use_dictionary=others, column_encoding=encoding
+    )
+
+
+def sample(language: Array, item: Array, size: int) -> Array:
+    """Which rows (N,) are kept: all, or whole sentences of each language up to its share of ``size`` words.
+
+    Sentences are drawn without regard to the trial; one of each language is kept however long it is.
+    """
+    kept = np.ones(len(language), dtype=bool)
+    codes = np.unique(language)
+    share = size // max(len(codes), 1)
+    rng = np.random.default_rng(0)
+    for code in codes if len(language) > size else ():
+        rows = np.flatnonzero(language == code)
+        _, sentence, words = np.unique(item[rows], return_inverse=True, return_counts=True)
+        order = rng.permutation(len(words))
+        drawn = order[: max(1, int((words[order].cumsum() <= share).sum()))]
+        kept[rows[~np.isin(sentence, drawn)]] = False
+    return kept
+
+
+def write_description(info: dict[str, Any], profile: Profile, folder: Path) -> None:
+    """Write ``profile.yaml``, without paths, and ``run.json``."""
+    with (folder / "profile.yaml").open("w", encoding="utf-8") as stream:
+        yaml: Any = YAML(typ="safe")
+        yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
+        yaml.dump(without_paths(profile).model_dump(mode="json"), stream)
+    (folder / "run.json").write_text(json.dumps(info, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def without_paths(profile: Profile) -> Profile:
+    """The profile without directories of this machine; an encoder from a directory keeps its last part."""
+    data, encoder = profile.data, profile.encoder
+    if data.root is not None:
+        data = data.model_copy(update={"root": "DIR"})
+    if encoder.name is not None and Path(encoder.name).expanduser().is_dir():
+        encoder = encoder.model_copy(update={"name": Path(encoder.name).expanduser().resolve().name})
+    return profile.model_copy(update={"data": data, "encoder": encoder})

@@ -1,0 +1,351 @@
+"""Runs: the trials of a profile's present results or of a recorded run, read in one way.
+
+A recorded run, ``claims/ledger/ENTRY/``, holds ``trials.json``, ``predictions-STAGE-TASK.parquet`` (gold ids once,
+a column of predicted ids a trial), ``diagnostics.npz`` and ``probes/``. Of the trials whose calibration is asked
+about, ``scores-KEY.parquet`` holds the scores of all labels, of all pairs or a sample of the words, and
+``confidences-STAGE-TASK.parquet`` the confidence of the predicted label, of every word.
+
+Notation: N predictions, K labels, R trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from scipy.special import softmax
+
+from claimtrack.errors import ResultsError
+from claimtrack.reading import Malformed, parse_json
+from crosslayer.data.examples import Split
+from crosslayer.data.parquet import read_table
+from crosslayer.predictions.records import (
+    STAGES,
+    Array,
+    Stage,
+    TrialRecord,
+    read_arrays,
+    read_manifest,
+    read_predictions,
+    read_record,
+    read_records,
+)
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName, english_first
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPLITS: tuple[Split, ...] = get_args(Split)[-2:]
+IDENTITY = ("language", "item", "position", "gold")
+CONFIDENCE_STEPS = 65_535
+"""Confidences are multiples of 1/65,535, which two bytes hold: 0 and 1 are exact, and others are off by less than
+0.001 points."""
+USUAL, AS_USUAL = "usual", -1
+"""The id that most trials predict, and what stands for it in the column of a trial: most of a column then, which
+takes a third of the space."""
+KEYS = "keys"
+"""In ``diagnostics.npz``: trial keys, one per stacked row."""
+
+
+@dataclass(frozen=True)
+class TaskTable:
+    """Predictions of several trials of one task and split, on the same items in the same order.
+
+    Attributes:
+        languages: names, English first, then sorted.
+        language: (N,) index into ``languages``.
+        item: (N,) item names; the same name in two languages is the same content where data are parallel.
+        position: (N,) word index in a sentence; 0 for pairs.
+        gold: (N,) label ids.
+        records: the R trials.
+        predicted: (R, N) label ids.
+    """
+
+    languages: tuple[str, ...]
+    language: Array
+    item: Array
+    position: Array
+    gold: Array
+    records: tuple[TrialRecord, ...]
+    predicted: Array
+
+    @property
+    def has_english(self) -> bool:
+        """Whether there are English rows: somebody else's runs may have no predictions of dev."""
+        return "en" in self.languages
+
+    @property
+    def english(self) -> Array:
+        """(N,) whether a row is English."""
+        return np.asarray(self.language == self.languages.index("en"))
+
+    def check_same_items(self, other: TaskTable, message: str) -> None:
+        """Check that another table has the same rows in the same order; else a ResultsError with that message."""
+        if not all(np.array_equal(getattr(self, name), getattr(other, name)) for name in ("languages", *IDENTITY)):
+            raise ResultsError(message)
+
+
+def task_table(
+    records: tuple[TrialRecord, ...], codes: Array, item: Array, position: Array, gold: Array, predicted: Array
+) -> TaskTable:
+    """A table from columns; ``codes`` are (N,) language codes, the rest is as in `TaskTable`."""
+    languages = english_first(codes.tolist())
+    index = {code: i for i, code in enumerate(languages)}
+    language = np.array([index[code] for code in codes.tolist()], dtype=np.int16)
+    return TaskTable(languages, language, item, position, gold, records, predicted)
+
+
+class Run(Protocol):
+    """What analysis reads: the present results of a profile, or a recorded run."""
+
+    @property
+    def name(self) -> str:
+        """``fresh``, or the name of the recorded run."""
+        ...
+
+    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
+        """The trials that count, failed ones included; empty if the stage has not run."""
+        ...
+
+    def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
+        """Predicted ids of trials of one task; a ResultsError without any."""
+        ...
+
+    def scores(self, record: TrialRecord, split: Split) -> Array | None:
+        """(N, K) max-centred logits in the order of `table`, NaN in rows outside a kept sample; or ``None`` where
+        none were kept."""
+        ...
+
+    def confidence(self, record: TrialRecord, split: Split) -> Array | None:
+        """(N,) `confidence_of` the predicted labels in the order of `table`, or ``None``; NaN as in `scores`."""
+        ...
+
+    def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
+        """Arrays by name (`crosslayer.training.finetuned` says which)."""
+        ...
+
+    def probe(self, name: str) -> pd.DataFrame | None:
+        """A probe table by name, or ``None`` if probes have not run."""
+        ...
+
+    def structure(self) -> dict[str, Any] | None:
+        """The structural measurements, or ``None`` if they have not run."""
+        ...
+
+
+def trials_of(run: Run) -> list[TrialRecord]:
+    """All trials of a run, by stage and task."""
+    return [trial for stage in STAGES for task in TASK_NAMES for trial in run.records(stage, task)]
+
+
+def confidence_of(scores: Array, predicted: Array) -> Array:
+    """Probability (N,) of the predicted labels, rounded so that a fresh and a recorded run measure the same.
+
+    Args:
+        scores: (N, K) logits; a row of NaN gives NaN.
+        predicted: (N,) label ids.
+    """
+    probability = softmax(np.asarray(scores, dtype=np.float64), axis=1)[np.arange(len(predicted)), predicted]
+    return np.asarray(np.round(probability * CONFIDENCE_STEPS) / CONFIDENCE_STEPS)
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """What both kinds of runs in a folder share: probes and structure."""
+
+    folder: Path
+    mend: ClassVar[str]
+
+    def probe(self, name: str) -> pd.DataFrame | None:
+        """See `Run.probe`."""
+        path = self.folder / "probes" / f"{name}.parquet"
+        return read_table(path, self.mend).to_pandas() if path.exists() else None
+
+    def structure(self) -> dict[str, Any] | None:
+        """See `Run.structure`."""
+        return read_structure(self.folder / "probes" / "structure.json", self.mend)
+
+
+@dataclass(frozen=True)
+class ResultsRun(_Folder):
+    """The present results of a profile, ``results/PROFILE``."""
+
+    name: str = "fresh"
+    mend: ClassVar[str] = "run `dvc repro`"
+
+    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
+        """See `Run.records`; only keys of the manifest count."""
+        home = self.folder / "trials" / stage / task
+        if not (home / "manifest.json").exists():
+            return ()
+        return tuple(read_record(home / key / "trial.json") for key in read_manifest(home / "manifest.json"))
+
+    def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
+        """See `Run.table`; a ResultsError too where two trials were predicted on different items."""
+        tables = [self._of(record, split)[0] for record in records]
+        if not tables:
+            raise ResultsError(f"no finished trial of that kind in {self.folder}")
+        return side_by_side(tables)
+
+    def scores(self, record: TrialRecord, split: Split) -> Array | None:
+        """See `Run.scores`."""
+        return self._of(record, split)[1]
+
+    def confidence(self, record: TrialRecord, split: Split) -> Array | None:
+        """See `Run.confidence`."""
+        table, scores = self._of(record, split)
+        return confidence_of(scores, table.predicted[0])
+
+    def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
+        """See `Run.diagnostics`."""
+        return read_arrays(self.trial_folder(record) / "diagnostics.npz")
+
+    def trial_folder(self, record: TrialRecord) -> Path:
+        """Where that trial lies."""
+        return self.folder / "trials" / record.stage / record.task / record.key
+
+    def _of(self, record: TrialRecord, split: Split) -> tuple[TaskTable, Array]:
+        """One trial's predictions and scores."""
+        frame = read_predictions(self.trial_folder(record) / "predictions.parquet")
+        frame = frame[frame["split"] == split]
+        position, gold, predicted = (frame[name].to_numpy() for name in ("position", "gold", "predicted"))
+        codes, item = (frame[name].astype(str).to_numpy() for name in ("language", "item"))
+        scores = frame[[name for name in frame.columns if name.startswith("score_")]].to_numpy(np.float32)
+        return task_table((record,), codes, item, position, gold, predicted[None]), scores
+
+
+def side_by_side(tables: list[TaskTable]) -> TaskTable:
+    """Tables of the same items as one.
+
+    Raises:
+        ResultsError: two were predicted on different items or gold labels.
+    """
+    first = tables[0]
+    for other in tables[1:]:
+        keys = f"{first.records[0].key} and {other.records[0].key}"
+        first.check_same_items(other, f"trials {keys} were predicted on different items")
+    records = tuple(record for table in tables for record in table.records)
+    predicted = np.concatenate([table.predicted for table in tables])
+    return TaskTable(
+        first.languages, first.language, first.item, first.position, first.gold, records, predicted
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RecordedRun(_Folder):
+    """A recorded run (an entry of the ledger); its files are checked by their hashes (`crosslayer.ledger`)."""
+
+    mend: ClassVar[str] = "restore it from git"
+
+    @property
+    def name(self) -> str:
+        """The entry's name, also while its folder is still hidden."""
+        return self.folder.name.lstrip(".")
+
+    @cached_property
+    def _records(self) -> tuple[TrialRecord, ...]:
+        return read_records(self.folder / "trials.json")
+
+    @cached_property
+    def _diagnostics(self) -> dict[str, dict[str, Array]]:
+        """The arrays of each trial by name."""
+        stacked = read_arrays(self.folder / "diagnostics.npz", self.mend)
+        trials: dict[str, dict[str, Array]] = {}
+        for label, arrays in stacked.items():
+            place, name = label.split("/")
+            if name != KEYS:
+                for key, array in zip(stacked[f"{place}/{KEYS}"], arrays, strict=True):
+                    trials.setdefault(str(key), {})[name] = array
+        return trials
+
+    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
+        """See `Run.records`."""
+        return tuple(record for record in self._records if record.stage == stage and record.task == task)
+
+    def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
+        """See `Run.table`."""
+        records = tuple(records)
+        if not records:
+            raise ResultsError(f"no finished trial of that kind in {self.name}")
+        keys = [record.key for record in records]
+        path = self.folder / predictions_file(records[0].stage, records[0].task)
+        table = self._split(path, [*IDENTITY, USUAL, *keys], split)
+        usual, found = (np.stack([table[name].to_numpy() for name in names]) for names in ([USUAL], keys))
+        codes, item = (np.asarray(table[name].cast(pa.string()).to_numpy()) for name in ("language", "item"))
+        position, gold = table["position"].to_numpy(), table["gold"].to_numpy()
+        return task_table(records, codes, item, position, gold, np.where(found == AS_USUAL, usual, found))
+
+    def scores(self, record: TrialRecord, split: Split) -> Array | None:
+        """See `Run.scores`."""
+        path = self._scores_path(record)
+        if path is None:
+            return None
+        names = [f"score_{k}" for k in range(len(TASKS[record.task].labels))]
+        table = self._split(path, names, split)
+        return np.stack([table[name].to_numpy() for name in names], axis=1).astype(np.float32)
+
+    def confidence(self, record: TrialRecord, split: Split) -> Array | None:
+        """See `Run.confidence`: of pairs, and in entries without a file of confidences, from the kept scores."""
+        path = self.folder / confidences_file(record.stage, record.task)
+        if path.exists() and record.key in read_table(path, self.mend).column_names:
+            steps = self._split(path, [record.key], split)[record.key].to_numpy()
+            return np.asarray(steps / CONFIDENCE_STEPS)
+        scores = self.scores(record, split)
+        return None if scores is None else confidence_of(scores, self.table([record], split).predicted[0])
+
+    def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
+        """See `Run.diagnostics`."""
+        return self._diagnostics.get(record.key, {})
+
+    def keeps_scores(self, trial: TrialRecord) -> bool:
+        """Whether scores of that trial, or of its twin, were kept."""
+        return self._scores_path(trial) is not None
+
+    def _scores_path(self, record: TrialRecord) -> Path | None:
+        paths = (self.folder / scores_file(trial) for trial in (record, *twins(record, self._records)))
+        return next((path for path in paths if path.exists()), None)
+
+    def _split(self, path: Path, columns: list[str], split: Split) -> pa.Table:
+        table = read_table(path, self.mend, ["split", *columns])
+        return table.filter(pc.equal(table["split"].cast(pa.string()), split))
+
+
+def scores_file(trial: TrialRecord) -> str:
+    """Name of the scores of one trial."""
+    return f"scores-{trial.key}.parquet"
+
+
+def predictions_file(stage: Stage, task: TaskName) -> str:
+    """Where the predicted ids of a stage and task lie."""
+    return f"predictions-{stage}-{task}.parquet"
+
+
+def confidences_file(stage: Stage, task: TaskName) -> str:
+    """Where the confidences of a stage and task of words lie."""
+    return f"confidences-{stage}-{task}.parquet"
+
+
+def twins(trial: TrialRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Of an arm of pairs without a phase the baseline of the sweep, which is the same trial
+    (`crosslayer.sweep.local.adopt`): their scores are kept once. Of words the two stages keep other samples."""
+    if (trial.stage, trial.arm) != ("intermediate", "none") or TASKS[trial.task].kind != "pair":
+        return []
+    content = trial.specification | {"stage": "sweep"}
+    return [other for other in trials if other.specification == content]
+
+
+def read_structure(path: Path, mend: str = "run `dvc repro`") -> dict[str, Any] | None:
+    """The structural measurements, ``None`` if there are none; a ResultsError where the file is damaged."""
+    try:
+        content = parse_json(path.read_bytes()) if path.exists() else {}
+    except Malformed:
+        content = None
+    if not isinstance(content, dict):
+        raise ResultsError(f"{path} is damaged; {mend}")
+    return content or None

@@ -1,0 +1,69 @@
+"""A grid of two tasks, and a ledger with one entry that grows piece by piece."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from claimtrack.registry import Registry, load_registry
+from crosslayer.config import Profile
+from pieces import Pieces, make_grid, write_trials
+from recording import record_all
+from repository import ROOT
+from synthetic_run import (
+    MadeUpRun,
+    make_profile,
+)
+
+CLAIMS = ("C01", "C05", "C07", "C13", "Q01")
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    whole = load_registry(ROOT / "claims" / "registry.yaml")
+    return whole.model_copy(update={"entries": {claim: whole.entries[claim] for claim in CLAIMS}})
+
+
+@pytest.fixture(scope="module")
+def structural(registry: Registry) -> Registry:
+    """A claim that takes no time, for tests of other things."""
+    return registry.model_copy(update={"entries": {"C01": registry.entries["C01"]}})
+
+
+@pytest.fixture(scope="module")
+def profile() -> Profile:
+    made = make_profile(("pawsx", "pos"), layers=(1, 2), targets=("pos",))
+    return made.model_copy(update={"sweep": made.sweep.model_copy(update={"halves": True})})
+
+
+@pytest.fixture(scope="module")
+def grid(profile: Profile) -> MadeUpRun:
+    return make_grid(profile)
+
+
+@pytest.fixture(scope="module")
+def written(grid: MadeUpRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole grid as results; not to be changed."""
+    return write_trials(grid, tmp_path_factory.mktemp("whole") / "results")
+
+
+@pytest.fixture(scope="module")
+def at_once(written: Path, profile: Profile, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole grid as one entry; not to be changed."""
+    return record_all("grid", "A grid", profile, registry, written, tmp_path_factory.mktemp("ledger"))
+
+
+@pytest.fixture
+def pieces(grid: MadeUpRun, written: Path, profile: Profile, structural: Registry, tmp_path: Path) -> Pieces:
+    return Pieces(grid, written, profile, structural, tmp_path)
+
+
+@pytest.fixture
+def by_task(pieces: Pieces) -> Path:
+    """A ledger with an entry of each task, trained on two machines."""
+    for task in ("pos", "pawsx"):
+        pieces.start(lambda t, task=task: t.task == task)  # type: ignore[misc]
+        os.replace(pieces.entry, pieces.entry.with_name(f"only-{task}"))
+    return pieces.entry.parent

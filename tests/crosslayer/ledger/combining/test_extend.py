@@ -1,0 +1,261 @@
+"""Recorded runs in pieces: a grid that is recorded piece by piece is the grid recorded at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from claimtrack.errors import ResultsError
+from claimtrack.registry import Registry, load_registry
+from claimtrack.report.runs import view_run
+from claimtrack.results import load_recorded
+from claimtrack.runlog import combined_info
+from crosslayer.ledger import ledger
+from crosslayer.ledger.combining import combined
+from crosslayer.ledger.crate import write_crate
+from crosslayer.ledger.differences import differences
+from crosslayer.ledger.ledger import derive_again, verify
+from crosslayer.paper import PLUGIN
+from crosslayer.paper.sections import PaperSections
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.runs import RecordedRun, ResultsRun
+from pieces import Choice, Pieces, evidence_of, of_task
+from recording import measured
+from repository import ROOT
+
+
+def is_early(trial: TrialRecord) -> bool:
+    """Seed 0, and of seed 1 what a sweep that was stopped has left."""
+    return trial.seed == 0 or (trial.seed == 1 and trial.model in ("baseline", "layer_1"))
+
+
+CUTS: dict[str, list[Choice]] = {
+    "task by task": [lambda t: t.task == "pos", lambda t: t.task == "pawsx"],
+    "arms first": [lambda t: t.stage == "intermediate", lambda t: t.stage == "sweep"],
+    "seed by seed": [lambda t: t.seed == 2, lambda t: t.seed == 0, lambda t: t.seed == 1],
+    "a sweep that was stopped": [is_early, lambda t: not is_early(t)],
+    "overlapping": [lambda t: t.seed < 2, lambda t: t.seed > 0],
+}
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_in_pieces_is_as_at_once(cut: str, at_once: Path, pieces: Pieces, registry: Registry) -> None:
+    entry = pieces.start(CUTS[cut][0])
+    for chosen in CUTS[cut][1:-1]:
+        pieces.add(chosen)
+    pieces.registry = registry
+    pieces.add(CUTS[cut][-1])
+    shutil.rmtree(pieces.results)
+    derive_again(entry, measured(registry))
+    names = {path.relative_to(at_once) for path in at_once.rglob("*") if path.is_file()}
+    assert {path.relative_to(entry) for path in entry.rglob("*") if path.is_file()} == names
+    unequal = {name.name for name in names if (entry / name).read_bytes() != (at_once / name).read_bytes()}
+    assert unequal <= {"run.json", "hashes.json"}, "predictions, scores, evidence and figures are equal bytes"
+
+
+def test_what_rests_on_recorded_trials_stays(pieces: Pieces, registry: Registry) -> None:
+    pieces.registry = registry
+    entry = pieces.start(lambda t: t.task == "pos")
+    before = {claim: of_task(entry, claim, "pos") for claim in ("C05", "Q01")}
+    assert min(map(len, before.values())) > 4
+    assert "PAWS-X: the sweep has not run" in evidence_of(entry, "C05").missing
+    pieces.add(lambda t: t.task == "pawsx")
+    assert not list(differences(before, {claim: of_task(entry, claim, "pos") for claim in before}))
+    assert not [line for line in evidence_of(entry, "C05").missing if "has not run" in line]
+
+
+def model_parts(entry: Path) -> dict[str | None, int | None]:
+    """Models of PAWS-X that calibration compares with the baseline, and at how many seeds."""
+    return {
+        part.model: part.n_seeds
+        for part in evidence_of(entry, "Q01").parts
+        if part.measure == "ece_model_minus_baseline" and part.task == "pawsx"
+    }
+
+
+@pytest.mark.parametrize(("results_are_kept", "n_seeds"), [(False, 2), (True, 3)])
+def test_when_english_dev_comes_to_choose_another_layer(
+    results_are_kept: bool, n_seeds: int, pieces: Pieces, registry: Registry
+) -> None:
+    """At seed 0 it chooses layer 2, at all seeds layer 1, whose scores at seed 0 are in no entry."""
+    pieces.registry = registry.model_copy(update={"entries": {"Q01": registry.entries["Q01"]}})
+    key, dev = "sweep-pawsx-layer_2-none-0", pieces.grid.items["pawsx", "dev"].gold.copy()
+    dev[:3] = 1 - dev[:3]  # a little better than layer 1
+    pieces.rewrite(replace(pieces.grid, predicted=pieces.grid.predicted | {(key, "dev"): dev}))
+    entry = pieces.start(lambda t: t.seed == 0)
+    assert model_parts(entry) == {"layer_2": 1}
+    old = {path.name: path.read_bytes() for path in entry.glob("scores-*")}
+    pieces.add(lambda t: t.seed > 0 or results_are_kept)
+    assert model_parts(entry) == {"layer_1": n_seeds}
+    assert {name: (entry / name).read_bytes() for name in old} == old, "English dev may change its mind again"
+    derive_again(entry, measured(pieces.registry))
+
+
+def test_reads_like_one_run(pieces: Pieces, at_once: Path) -> None:
+    entry = pieces.start(lambda t: t.seed == 1)
+    trials = pieces.lay_out(lambda t: t.seed != 1)
+    joined = combined("grid", [RecordedRun(entry)], ResultsRun(pieces.results), trials, pieces.profile)
+    whole = RecordedRun(at_once)
+    assert joined.name == whole.name
+    for stage, task in (("sweep", "pawsx"), ("sweep", "pos"), ("intermediate", "pos")):
+        records = whole.records(stage, task)  # type: ignore[arg-type]
+        assert joined.records(stage, task) == records  # type: ignore[arg-type]
+        one, two = joined.table(records[::-1], "test"), whole.table(records[::-1], "test")
+        assert one.records == two.records == records[::-1]
+        for name in ("languages", "language", "item", "position", "gold", "predicted"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(two, name), err_msg=name)
+        np.testing.assert_array_equal(joined.scores(records[0], "dev"), whole.scores(records[0], "dev"))
+        assert whole.diagnostics(records[0])["attention_mean"].dtype == np.float16
+        for name, array in whole.diagnostics(records[0]).items():
+            np.testing.assert_array_equal(array, joined.diagnostics(records[0])[name])
+    probe = joined.probe("similarity")
+    assert probe is not None
+    assert probe["layer"].tolist() == [0, 1]
+    assert joined.structure() is None
+
+
+def test_nothing_to_extend_or_nothing_new(pieces: Pieces) -> None:
+    with pytest.raises(ResultsError, match="has no finished trial that grid lacks"):
+        pieces.extend([])
+    assert not pieces.entry.parent.exists()
+    pieces.start(lambda t: t.seed < 2)
+    pieces.refuses("has no finished trial that grid lacks", lambda: pieces.add(lambda t: t.seed == 0))
+    pieces.refuses("has no finished trial that grid lacks", lambda: pieces.extend([]))
+
+
+def test_a_damaged_entry_is_not_extended(pieces: Pieces) -> None:
+    entry = pieces.start(lambda t: t.seed == 0)
+    (entry / "trials.json").write_text("[]")
+    with pytest.raises(ResultsError, match=r"trials\.json is not what was recorded"):
+        pieces.add(lambda t: t.seed == 1)
+
+
+@pytest.mark.parametrize("step", ["write_tables", "write_claims", "put_in_place"])
+def test_an_interrupted_extension_leaves_the_entry(
+    step: str, pieces: Pieces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    entry = pieces.start(lambda t: t.seed == 0)
+    before = (entry / "hashes.json").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, step, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            pieces.add(lambda t: t.seed == 1)
+    verify(entry)
+    assert (entry / "hashes.json").read_bytes() == before
+    assert [path.name for path in entry.parent.iterdir()] == ["grid"]
+    pieces.add(lambda t: t.seed == 1)
+    assert len(RecordedRun(entry).records("sweep", "pos")) == 12
+
+
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_a_kill_between_two_renames_loses_nothing(
+    renames: int, pieces: Pieces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a kill leaves after so many renames: no `finally` runs then, so that it is taken out here."""
+    entry = pieces.start(lambda t: t.seed == 0)
+    former, place = entry.with_name(".grid.former"), entry.parent
+    shutil.copytree(entry, place / ".grid")
+    for source, target in [(entry, former), (place / ".grid", entry)][:renames]:
+        os.replace(source, target)
+    pieces.add(lambda t: t.seed == 1)
+    verify(entry)
+    assert {trial.seed for trial in RecordedRun(entry).records("sweep", "pos")} == {0, 1}
+    assert [path.name for path in place.iterdir()] == ["grid"]
+
+
+def test_an_error_while_renaming_puts_the_former_entry_back(
+    pieces: Pieces, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entry = pieces.start(lambda t: t.seed == 0)
+    rename = os.replace
+
+    def fail_at_the_second(source: Path, target: Path) -> None:
+        if source.name == ".grid":
+            raise PermissionError(13, "no", str(target))
+        rename(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", fail_at_the_second)
+        with pytest.raises(PermissionError):
+            pieces.add(lambda t: t.seed == 1)
+    verify(entry)
+    assert [path.name for path in entry.parent.iterdir()] == ["grid"]
+
+
+def test_seconds_add_up_and_pieces_keep_their_machines(pieces: Pieces) -> None:
+    entry = pieces.start(lambda t: t.task == "pos")
+    pieces.add(lambda t: t.task == "pawsx")
+    info = json.loads((entry / "run.json").read_text())
+    assert info["title"] == "All of it"
+    assert info["stages"] == {"sweep-pos": {"seconds": 2.5}, "sweep-pawsx": {"seconds": 4.0}}
+    assert [part["revision"] for part in info["parts"]] == ["one", "two"]
+    assert [list(part["stages"]) for part in info["parts"]] == [["sweep-pos"], ["sweep-pawsx"]]
+    assert info["parts"][1]["machine"] == {"cores": 64}
+
+
+def test_an_attempt_is_counted_once_however_often_it_is_told() -> None:
+    one, longer = {"sweep-pos": {"seconds": 1.0}}, {"sweep-pos": {"seconds": 3.5}, "probe": {"seconds": 0.25}}
+    twice = combined_info("b", [{"title": "a", "stages": one}, {"title": "b", "stages": one}])
+    assert twice["stages"] == one
+    third = combined_info("c", [twice, {"title": "c", "stages": longer}])
+    assert third["stages"] == {"sweep-pos": {"seconds": 4.5}, "probe": {"seconds": 0.25}}
+    assert [part["title"] for part in third["parts"]] == ["a", "b", "c"]
+    assert combined_info("b", [{"title": "a"}, {"title": "b"}]) == {
+        "title": "b", "stages": {}, "parts": [{"title": "a", "stages": {}}, {"title": "b", "stages": {}}]
+    }  # fmt: skip
+
+
+def test_runs_count_the_trials_that_stayed_at_chance() -> None:
+    """In the recorded run, as its evidence names them."""
+    recorded = load_recorded(
+        ROOT / "claims" / "ledger" / "xtreme-pilot", load_registry(ROOT / "claims" / "registry.yaml")
+    )
+    missing = recorded.evidence["C05"].missing
+    counted = {
+        title: sum(line.startswith(f"{title}: ") and "stayed at chance" in line for line in missing)
+        for title in ("PAWS-X", "POS")
+    }
+    setting = dict(view_run(recorded, PLUGIN, PaperSections()).setting)
+    assert counted["PAWS-X"] > 0
+    assert setting["trained, PAWS-X"].endswith(f"; {counted['PAWS-X']} stayed at chance")
+    assert "at chance" not in setting["trained, POS"]
+
+
+def test_report_and_crate_tell_of_all_pieces(pieces: Pieces, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = pieces.start(lambda t: t.task == "pos")
+    pieces.add(lambda t: t.task == "pawsx")
+    view = view_run(load_recorded(entry, pieces.registry), PLUGIN, PaperSections())
+    assert (view.title, view.revision) == ("All of it", "one, two")
+    assert [name for name, _ in view.cost] == ["sweep-pawsx", "sweep-pos", "all that is recorded"]
+    setting = dict(view.setting)
+    trials = [trial for trial in RecordedRun(entry).records("sweep", "pawsx") if trial.outcome == "ok"]
+    assert setting["trained, PAWS-X"].startswith(f"{len(trials)} trials: baseline ")
+    layers = sorted({trial.layer for trial in trials if trial.model.startswith("layer_") and trial.layer})
+    assert f"; layers {' '.join(map(str, layers))}; seeds 0 1 2; " in setting["trained, PAWS-X"]
+    assert "arms none english multilingual; seeds" in setting["trained, POS after an intermediate task"]
+    assert "seeds" not in setting, "what was planned is not what was trained"
+    words = pd.read_parquet(entry / "predictions-sweep-pos.parquet").query("split == 'test'")
+    codes = words["language"].unique().tolist()
+    others = " ".join(sorted({*codes} - {"en"}))
+    assert setting["tested, POS"] == f"{len(words):,} words in {len(codes)} languages: en {others}"
+    assert " pairs in " in setting["tested, PAWS-X"]
+    facts = dict(view.facts)
+    assert facts["part 1.title"] == "The first piece"
+    assert (facts["part 2.machine.cores"], facts["part 2.revision"]) == ("64", "two")
+    monkeypatch.chdir(ROOT)
+    write_crate(entry, pieces.registry, entry.parent / "crate")
+    content = json.loads((entry.parent / "crate" / "ro-crate-metadata.json").read_text(encoding="utf-8"))
+    graph = {entity["@id"]: entity for entity in content["@graph"]}
+    assert graph["#crosslayer"]["softwareVersion"].endswith("revision one, two")
+    assert graph["#run"]["description"] == 'On {} and {"cores": 64}'
+    assert "pkg:pypi/torch@2.13.0" in graph
