@@ -15,9 +15,9 @@ from repository import ROOT
 SOURCE = ROOT / "src"
 ROOMS = (
     "errors", "tasks", "config", "metrics", "data", "encoders", "windows", "models", "predictions", "training",
-    "sweep", "stats", "probes", "ledger", "paper", "stages", "cli",
+    "sweep", "stats", "probes", "ledger", "ingest", "paper", "stages", "cli",
 )  # fmt: skip
-WITHOUT_TORCH = ("predictions", "metrics", "stats", "ledger", "paper")
+WITHOUT_TORCH = ("predictions", "metrics", "stats", "ledger", "ingest", "paper")
 BLOCKED = """
 import importlib, pkgutil, sys
 

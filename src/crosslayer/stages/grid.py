@@ -15,6 +15,7 @@ from claimtrack.plan import FINISHED
 from claimtrack.results import LEDGER
 from claimtrack.runlog import note_seconds, read_run
 from crosslayer.config import Profile
+from crosslayer.ledger.ledger import withheld
 from crosslayer.predictions.records import Stage, TrialRecord, read_records
 from crosslayer.sweep.local import run_sweep
 from crosslayer.sweep.material import planned_parts, trial_specs

@@ -13,8 +13,8 @@ import pytest
 from claimtrack.errors import ResultsError
 from crosslayer.predictions.records import TrialRecord, read_manifest, read_predictions, write_predictions
 from crosslayer.predictions.runs import TaskTable, side_by_side, task_table
-from fuzz_targets import record
 from repository import ROOT
+from synthetic_run import make_record
 
 N_LABELS = 3
 
@@ -75,7 +75,7 @@ def test_missing_columns_and_damaged_files_are_refused(tmp_path: Path) -> None:
 
 
 def test_tables_stand_side_by_side_only_on_equal_items() -> None:
-    one, two = (TrialRecord.model_validate(record() | {"key": key}) for key in ("one", "two"))
+    one, two = (make_record("pawsx", "baseline", 0).model_copy(update={"key": key}) for key in ("one", "two"))
     codes, item = np.array(["de", "de", "en", "en"]), np.array(["1", "2", "1", "2"])
 
     def table(trial: TrialRecord, predicted: list[int], gold: tuple[int, ...] = (0, 1, 0, 1)) -> TaskTable:

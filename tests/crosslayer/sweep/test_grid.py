@@ -17,7 +17,7 @@ from claimtrack.registry import Registry, load_registry
 from claimtrack.results import load_recorded, recorded_place
 from claimtrack.seal import SealedClaim, add_seal, newest_hash
 from crosslayer.config import Profile, load_profile, parse_profile
-from crosslayer.ledger.combining import combine
+from crosslayer.ledger.ledger import record
 from crosslayer.paper.plugin import planned
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.grid import Part, recorded_trials, status, status_lines, train_grid
@@ -26,6 +26,7 @@ from crosslayer.sweep import local
 from crosslayer.sweep.local import finished_trials
 from crosslayer.sweep.material import planned_specs
 from crosslayer.training.trials import TrialSpec
+from recording import measured
 from repository import ROOT
 
 SEEDS = (0, 1, 2)
@@ -69,6 +70,7 @@ class Grid:
         plan = plan_of(planned(profile), JudgedAt(seeds=3, day=date(9999, 1, 1)))
         nothing = {"C05": SealedClaim(hash=digest({}), values={})}
         Path("claims").mkdir()
+        shutil.copy(ROOT / "claims" / "registry.yaml", "claims")
         add_seal(nothing, "a plan", "0" * 40, plan=plan)
         self.new_machine()
 
@@ -100,7 +102,8 @@ class Grid:
     def record(self) -> None:
         """Add what is finished to the entry."""
         finished = finished_trials(self.profile, self.results)
-        combine("grid", "A grid", self.profile, self.registry, self.results, ["grid"], finished)
+        about = (self.profile, measured(self.registry), self.results, finished, ["grid"])
+        record("grid", "A grid", *about)
 
     def counts(self) -> tuple[dict[str, str], str]:
         parts, plan = status(self.profile, self.results)

@@ -1,0 +1,1 @@
+"""Recorded runs from prediction files of somebody else's code."""

@@ -1,0 +1,112 @@
+"""Scores without items as evidence from the literature: shown beside a claim, never judged.
+
+Read are ``all_results.json`` and its like of Hugging Face's Trainer, ``results.json`` of lm-evaluation-harness,
+and tables as CSV whose first column names the rows.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from claimtrack.reading import Malformed, parse_json
+from claimtrack.registry import Literature
+from crosslayer.data.formats import read_lines
+from crosslayer.errors import DataError
+
+SPENT = ("runtime", "per_second", "epoch", "samples", "flos", "mem_", "stderr")
+"""Parts of the names of numbers that are no scores."""
+
+
+def read_aggregates(source: Path) -> list[tuple[str, float]]:
+    """What the files of a folder, or one file, report: names and numbers.
+
+    Raises:
+        DataError: there is no such file, or one is malformed or has no score.
+    """
+    paths = [source] if source.is_file() else sorted(p for p in source.glob("*") if p.suffix in (".json", ".csv"))
+    if not paths:
+        raise DataError(f"{source} has no .json or .csv file with scores")
+    found = [score for path in paths for score in _scores(path)]
+    return found
+
+
+def as_literature(
+    scores: list[tuple[str, float]], model: str, source: str, *, independent: bool
+) -> list[Literature]:
+    """Scores as records for ``literature`` of a claim; they give a scale and decide nothing."""
+    return [
+        Literature(
+            direction="context", finding=name, number=f"{value:.6g}", model=model, source=source,
+            independent=independent, read="full text",
+        )
+        for name, value in scores
+    ]  # fmt: skip
+
+
+def as_yaml(records: list[Literature]) -> str:
+    """The records as ``claims/registry.yaml`` holds them."""
+    out, yaml = StringIO(), YAML()
+    yaml.width = 110
+    yaml.dump([record.model_dump(mode="json", exclude_defaults=True) for record in records], out)
+    return out.getvalue()
+
+
+def _scores(path: Path) -> list[tuple[str, float]]:
+    found = list(_of_table(path) if path.suffix == ".csv" else _of_json(path))
+    if not found:
+        raise DataError(
+            f"{path} holds no score; known are all_results.json, results.json of lm-eval, and CSV tables"
+        )
+    return [(f"{path.stem}: {name}", value) for name, value in found]
+
+
+def _of_json(path: Path) -> Iterator[tuple[str, float]]:
+    try:
+        content = parse_json("\n".join(read_lines(path)))
+    except Malformed as error:
+        raise DataError(f"{path}:{error.line or 1}: no JSON") from None
+    if not isinstance(content, dict):
+        raise DataError(f"{path}: no JSON object")
+    results = content.get("results")
+    if isinstance(results, dict):
+        for task, metrics in results.items():
+            yield from ((f"{task} {name}", value) for name, value in _numbers(metrics))
+    else:
+        yield from _numbers(content)
+
+
+def _numbers(content: Any) -> Iterator[tuple[str, float]]:
+    for name, value in content.items() if isinstance(content, dict) else ():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
+        if is_number and abs(value) < 1e9 and not any(part in name for part in SPENT):
+            yield name.removesuffix(",none").replace("_", " "), float(value)
+
+
+def _of_table(path: Path) -> Iterator[tuple[str, float]]:
+    rows = csv.reader(StringIO("\n".join(read_lines(path))), strict=True)
+    try:
+        header = next(rows, [])
+        for cells in rows:
+            if cells and len(cells) != len(header):
+                raise DataError(f"{path}:{rows.line_num}: {len(cells)} cells where the header has {len(header)}")
+            for column, cell in zip(header[1:], cells[1:], strict=True):
+                if cell.strip():
+                    yield f"{cells[0].strip()}, {column.strip()}", _number(cell, f"{path}:{rows.line_num}")
+    except csv.Error as error:
+        raise DataError(f"{path}:{rows.line_num}: {error}") from None
+
+
+def _number(cell: str, where: str) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < 1e9:
+        raise DataError(f"{where}: {cell.strip()!r:.40} is no number")
+    return value

@@ -1,0 +1,287 @@
+"""A recorded run from prediction files of somebody else's code and ``trials.csv``.
+
+Gold labels and the order of items are those of the active profile's data. What a claim needs beyond predicted
+labels (dev predictions, scores, vectors, probes) is missing unless the files hold it, and its evidence says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+
+from claimtrack.errors import ResultsError
+from claimtrack.results import LEDGER
+from crosslayer.config import Control, EncoderSpec, Profile, parse_profile
+from crosslayer.data.examples import Split, TagExample
+from crosslayer.data.sources import load_corpus
+from crosslayer.errors import ConfigError, DataError
+from crosslayer.ingest.formats import Gold, Predicted, read_predictions
+from crosslayer.ingest.manifest import Row, read_manifest
+from crosslayer.ledger.compact import copy_probes, write_description, write_tables
+from crosslayer.ledger.ledger import Measures, entry_folder, fresh_entry
+from crosslayer.predictions.records import Array, Stage, TrialRecord
+from crosslayer.predictions.runs import SPLITS, TaskTable, confidence_of, task_table
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName, english_first
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Items:
+    """The rows of one task, split and language: item names, word positions, and the gold labels."""
+
+    item: tuple[str, ...]
+    position: tuple[int, ...]
+    gold: Gold
+
+
+@dataclass(frozen=True, eq=False)
+class IngestedRun:
+    """Trials from files (`crosslayer.predictions.runs.Run`); nothing but predictions and scores is known of them.
+
+    Attributes:
+        name: of the entry that they become.
+        trials: in the order of ``trials.csv``.
+        items: by task, split and language.
+        predicted: by trial, split and language.
+    """
+
+    name: str
+    trials: tuple[TrialRecord, ...]
+    items: Mapping[tuple[TaskName, str, str], Items]
+    predicted: Mapping[tuple[str, str], Mapping[str, Predicted]]
+
+    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
+        """See `Run.records`."""
+        return tuple(trial for trial in self.trials if (trial.stage, trial.task) == (stage, task))
+
+    def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
+        """See `Run.table`; without a row where a split was not predicted."""
+        records = tuple(records)
+        if not records:
+            raise ResultsError(f"no finished trial of that kind in {self.name}")
+        found = [self._languages(record, split) for record in records]
+        parts = [self.items[records[0].task, split, code] for code in found[0]]
+        codes = np.repeat(np.array(list(found[0]), dtype=object), [len(part.item) for part in parts])
+        rows = [np.concatenate([np.zeros(0, np.int8), *(p.labels for p in each.values())]) for each in found]
+        item = np.array([*chain(*(part.item for part in parts))], dtype=object)
+        position = np.array([*chain(*(part.position for part in parts))], dtype=np.int32)
+        gold = np.concatenate([np.zeros(0, np.int8), *(part.gold.labels for part in parts)])
+        return task_table(records, codes, item, position, gold, np.stack(rows))
+
+    def scores(self, record: TrialRecord, split: Split) -> Array | None:
+        """See `Run.scores`."""
+        found = [part.scores for part in self._languages(record, split).values()]
+        kept = [scores for scores in found if scores is not None]
+        if not kept or len(kept) < len(found):
+            return None
+        scores = np.concatenate(kept)
+        centred = scores - scores.max(axis=1, keepdims=True)
+        return np.asarray(np.maximum(centred, -60_000).astype(np.float16).astype(np.float32))
+
+    def confidence(self, record: TrialRecord, split: Split) -> Array | None:
+        """See `Run.confidence`."""
+        scores = self.scores(record, split)
+        return None if scores is None else confidence_of(scores, self.table([record], split).predicted[0])
+
+    def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
+        """None: prediction files hold no vectors."""
+        return {}
+
+    def probe(self, name: str) -> pd.DataFrame | None:
+        """None."""
+
+    def structure(self) -> dict[str, Any] | None:
+        """None."""
+
+    def _languages(self, record: TrialRecord, split: Split) -> Mapping[str, Predicted]:
+        return self.predicted.get((record.key, split), {})
+
+
+def ingest(
+    source: Path, name: str, title: str, profile: Profile, measures: Measures, ledger: Path = LEDGER
+) -> tuple[Path, int]:
+    """Record the predictions of a folder; nothing is written where anything is wrong.
+
+    Args:
+        source: the folder with ``trials.csv``.
+        name: of the entry.
+        title: one line for readers.
+        profile: the active profile, of which the data and their sizes count.
+        measures: of the claims that are computed.
+        ledger: where entries lie.
+
+    Returns:
+        The entry, and the number of trials.
+
+    Raises:
+        ConfigError: the name is no folder name, or there already.
+        DataError: the manifest, a prediction file or the data are absent or wrong.
+    """
+    final = entry_folder(name, ledger)
+    if final.exists():
+        raise ConfigError(f"{final} is there already; choose another name")
+    rows = read_manifest(source)
+    described = describe(rows, name, profile)
+    run = load_run(source, rows, name, profile)
+    with fresh_entry(final, measures) as folder:
+        write_tables(run, list(run.trials), folder, scored=True)
+        copy_probes(source / "probes", folder)
+        write_description({"title": title, "ingested": len(rows)}, described, folder)
+    return final, len(run.trials)
+
+
+def load_run(source: Path, rows: Sequence[Row], name: str, profile: Profile) -> IngestedRun:
+    """Read all files of a manifest.
+
+    Raises:
+        DataError: naming the file, or the line of the manifest, that is wrong.
+    """
+    items = _load_items(rows, profile)
+    trials: dict[tuple[object, ...], list[Row]] = {}
+    for row in rows:
+        trials.setdefault(row.trial, []).append(row)
+    _check_languages(trials)
+    predicted: dict[tuple[str, str], dict[str, Predicted]] = {}
+    records = []
+    for own in trials.values():
+        digest, found = hashlib.sha256(repr(own[0].trial).encode()), {}
+        for row in own:
+            found[row] = read_predictions(source / row.file, TASKS[row.task], _items(items, row).gold)
+            digest.update((source / row.file).read_bytes())
+        record = _record(own[0], digest.hexdigest()[:16])
+        records.append(record)
+        for split in SPLITS:
+            of_split = {row.language: found[row] for row in own if row.split == split}
+            predicted[record.key, split] = {code: of_split[code] for code in english_first(of_split)}
+    return IngestedRun(name, tuple(records), items, predicted)
+
+
+def describe(rows: Sequence[Row], name: str, profile: Profile) -> Profile:
+    """The profile of what was ingested: data as active, models, seeds and training items as the manifest says.
+
+    Raises:
+        DataError: two encoders, or a task that was trained on different numbers of items.
+        ConfigError: the active profile has no such task.
+    """
+    if len(names := dict.fromkeys(row.encoder for row in rows)) > 1:
+        raise DataError(
+            f"{rows[0].where}: {' and '.join(names)} are two encoders; ingest each from its own folder"
+        )
+    tasks = [task for task in TASK_NAMES if any(row.task == task for row in rows)]
+    content = profile.model_dump(mode="json")
+    for task in tasks:
+        if task not in profile.tasks:
+            raise ConfigError(f"trials.csv has {task}, which the profile {profile.profile} does not have")
+        sizes = {row.training_items for row in rows if row.task == task and row.model.share is None}
+        if len(sizes) > 1:
+            raise DataError(f"{task} was trained on {' and '.join(map(str, sizes))} items; models of one task are "
+                            "compared on the same items")  # fmt: skip
+        own = content["tasks"][task]
+        own["sizes"]["train"] = next(iter(sizes), None)
+        own |= {"trainable_layers": None, "train_embeddings": True, "mode": "finetuned"}
+    tested = {row.language for row in rows if row.split == "test"}
+    known = {code for task in tasks for code in TASKS[task].languages}
+    languages = profile.data.languages or (None if tested >= known else sorted(tested))
+    return parse_profile(
+        content
+        | {
+            "profile": name,
+            "encoder": EncoderSpec(source="hub", name=next(iter(names))).model_dump(),
+            "data": content["data"] | {"languages": languages},
+            "tasks": {task: content["tasks"][task] for task in tasks},
+            "sweep": _sweep(rows, tasks),
+            "intermediate": _intermediate(rows),
+        },
+        "trials.csv",
+    )
+
+
+def _sweep(rows: Sequence[Row], tasks: Iterable[TaskName]) -> dict[str, Any]:
+    """The plan that the manifest amounts to, task by task."""
+    swept = [row for row in rows if row.stage == "sweep"]
+    controls = [str(control) for control in get_args(Control)]
+
+    def of(some: Sequence[Row]) -> dict[str, Any]:
+        names = {row.model for row in some}
+        return {
+            "layers": sorted(model.layer for model in names if model.layer is not None),
+            "controls": [control for control in controls if control in names],
+            "halves": any(model.half for model in names),
+            "seeds": sorted({row.seed for row in some}) or [0],
+        }
+
+    layers = [row.layer for row in swept if row.layer is not None and row.model.layer is None]
+    by_task = {task: of([row for row in swept if row.task == task]) for task in tasks}
+    return {**of(swept), "control_layer": layers[0] if layers else 1, "by_task": by_task}
+
+
+def _intermediate(rows: Sequence[Row]) -> dict[str, Any]:
+    arms = [row for row in rows if row.stage == "intermediate"]
+    targets = [task for task in TASK_NAMES if any(row.task == task for row in arms)]
+    seeds = {task: sorted({row.seed for row in arms if row.task == task}) for task in targets}
+    return {
+        "targets": targets,
+        "arms": [arm for arm in ("none", "english", "multilingual") if any(row.arm == arm for row in arms)],
+        "by_target": {task: {"seeds": found} for task, found in seeds.items()},
+    }
+
+
+def _load_items(rows: Sequence[Row], profile: Profile) -> dict[tuple[TaskName, str, str], Items]:
+    """The items of every task in the data, by split and language."""
+    found: dict[tuple[TaskName, str, str], Items] = {}
+    for task in dict.fromkeys(row.task for row in rows):
+        index = {label: i for i, label in enumerate(TASKS[task].labels)}
+        for (split, code), examples in load_corpus(task, profile).items():
+            item: list[str] = []
+            position: list[int] = []
+            labels: list[int] = []
+            for example in examples if split != "train" else ():
+                tags = example.tags if isinstance(example, TagExample) else (example.label,)
+                item += [example.item] * len(tags)
+                position += range(len(tags))
+                labels += [index[tag] for tag in tags]
+            sizes = tuple(len(e.tags) if isinstance(e, TagExample) else 1 for e in examples)
+            gold = Gold(np.array(labels, dtype=np.int8), sizes)
+            found[task, split, code] = Items(tuple(item), tuple(position), gold)
+    return found
+
+
+def _items(items: Mapping[tuple[TaskName, str, str], Items], row: Row) -> Items:
+    if (row.task, row.split, row.language) not in items:
+        raise DataError(f"{row.where}: the data of {row.task} have no {row.split} items in {row.language}")
+    return items[row.task, row.split, row.language]
+
+
+def _check_languages(trials: Mapping[tuple[object, ...], Sequence[Row]]) -> None:
+    """Check that all trials of a stage and task predict the same languages of each split."""
+    first: dict[tuple[str, str, str], tuple[Row, set[str]]] = {}
+    for own in trials.values():
+        for split in SPLITS:
+            here = {row.language for row in own if row.split == split}
+            other, languages = first.setdefault((own[0].stage, own[0].task, split), (own[0], here))
+            for code in english_first(here ^ languages):
+                lacking, having = (own[0], other) if code in languages else (other, own[0])
+                raise DataError(
+                    f"{lacking.where}: {lacking.task} {lacking.model}, seed {lacking.seed}, has no {split} file "
+                    f"of {code}, which {having.model} with seed {having.seed} has ({having.where})"
+                )
+            if split == "test" and "en" not in here:
+                raise DataError(f"{own[0].where}: {own[0].task} {own[0].model} has no test file of en")
+
+
+def _record(row: Row, key: str) -> TrialRecord:
+    return TrialRecord(
+        key=key, stage=row.stage, task=row.task, model=row.model, layer=row.layer, arm=row.arm, seed=row.seed,
+        mode="finetuned", outcome="ok", precision=row.batch or UNKNOWN, device_kind=UNKNOWN, threads=0,
+        specification={"ingested": True, "encoder": row.encoder, "training_items": row.training_items},
+    )  # fmt: skip
