@@ -89,9 +89,9 @@ class Measurement(Strict):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Under which a verdict may decide on it, the most special first: measure and subject, task, measure."""
+        """Under which a verdict may decide on it: measure and subject together, subject, task, measure."""
         whole = " ".join(filter(None, (self.measure, self.subject)))
-        return tuple(filter(None, (whole, self.task, self.measure)))
+        return tuple(filter(None, (whole, self.subject, self.task, self.measure)))
 
 
 class Check(Strict):

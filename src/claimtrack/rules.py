@@ -177,7 +177,7 @@ def _claimed_each(case: Case) -> Judgement:
         parts = case.measured(measure)
         lost |= {} if parts else {measure: "not in the evidence"}
         for part in parts:
-            name = " ".join(filter(None, (measure, part.subject)))
+            name = (part.subject if len(claimed) == 1 else None) or part.names[0]
             if part.unit != target.unit:
                 lost[name] = f"measured in {part.unit}, claimed in {target.unit}"
             elif part.interval is None:

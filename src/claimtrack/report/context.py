@@ -221,6 +221,7 @@ class ReportContext:
         summary: the first screen; ``None`` where the paper asks for none or there is no run.
         sections: this paper's own, rebuilt tables and the like.
         chapters: how the results are put together on paper.
+        asks: whether there is a main question, which the first screen answers.
         paper: the folder of prose, bibliography and templates that differ.
         date, revision: of the report.
     """
@@ -232,6 +233,7 @@ class ReportContext:
     summary: Summary | None
     sections: tuple[Section, ...]
     chapters: tuple[Chapter, ...]
+    asks: bool
     deviations: tuple[DeviationView, ...]
     references: tuple[Reference, ...]
     paper: Path
@@ -335,7 +337,8 @@ def build(
         runs=views,
         summary=summarise(registry, runs, sections),
         sections=tuple(sections.sections(runs)),
-        chapters=sections.chapters,
+        chapters=sections.chapters or (Chapter("The claims", tuple(registry.entries)),),
+        asks=sections.first is not None,
         deviations=tuple(DeviationView(d, tuple(_settings(d, runs))) for d in deviations),
         references=references,
         paper=paper,
