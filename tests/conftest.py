@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from clones import ALONE, Undisturbed, can_be_alone, make_clone, repro
+from clones import ALONE, AWKWARD, Undisturbed, can_be_alone, make_clone, repro
 
 
 @pytest.fixture(scope="session")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """The run; in a network namespace of its own where that can be had."""
-    folder = make_clone(tmp_path_factory.mktemp("clone"))
+    folder = make_clone(tmp_path_factory.mktemp("clone") / AWKWARD)
     start = time.monotonic()
     assert "report@tiny" in repro(folder, *(ALONE if can_be_alone() else ()))
     return Undisturbed(folder, time.monotonic() - start)

@@ -47,6 +47,7 @@ REMEDIES = {
     errno.EACCES: "correct its permissions",
     errno.EPERM: "correct its permissions",
     errno.EIO: "check the disk",
+    errno.ENAMETOOLONG: "choose a shorter name",
 }
 """What to do about the errors of a file system that are no mistake of the program."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import sys
 from itertools import chain
 from pathlib import Path
@@ -39,6 +41,16 @@ def main() -> None:
         sys.exit(130)
 
 
+def _in_project(path: Path = Path()) -> Path:
+    """Enter the folder of the project around the working directory; ``path`` stays the place that it was."""
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / PROFILES).is_dir() or (folder / ACTIVE).is_file():
+            os.chdir(folder)
+            return path if folder == here else here / path
+    raise ConfigError(f"neither this folder nor one above it has {PROFILES}/ or {ACTIVE}")
+
+
 @sweep_app.command("train")
 def train() -> None:
     """Train what is neither finished nor recorded, one seed of all tasks before the next."""
@@ -47,6 +59,7 @@ def train() -> None:
     from crosslayer.sweep.processes import end_on_signals
 
     end_on_signals()
+    _in_project()
     profile = load_profile()
     typer.echo(f"{train_grid(profile, RESULTS / profile.profile)} trials trained")
 
@@ -57,6 +70,7 @@ def show_status() -> None:
     from claimtrack.results import RESULTS
     from crosslayer.stages.grid import status, status_lines
 
+    _in_project()
     profile = load_profile()
     parts, plan = status(profile, RESULTS / profile.profile)
     for line in (*status_lines(parts), *filter(None, [plan])):
@@ -73,6 +87,7 @@ def pack(
     from claimtrack.results import RESULTS
     from crosslayer.sweep.portable.pack import pack_sweep
 
+    folder = _in_project(folder)
     profile = load_profile()
     tasks = profile.tasks if stage == "sweep" else profile.intermediate.targets
     if stage not in ("sweep", "intermediate") or task not in tasks:
@@ -100,6 +115,7 @@ def merge(folder: Annotated[Path, typer.Argument(help="A packed folder that has 
     from claimtrack.results import RESULTS
     from crosslayer.sweep.portable.merge import merge_sweep
 
+    folder = _in_project(folder)
     profile = load_profile()
     merged, there = merge_sweep(profile, RESULTS / profile.profile, folder)
     typer.echo(f"{merged} trials merged, {there} were here already; run `dvc repro`")
@@ -119,6 +135,7 @@ def check_data(
 @profile_app.command("list")
 def list_profiles() -> None:
     """The profiles there are; a star marks the active one."""
+    _in_project()
     active = load_profile().profile if ACTIVE.exists() else None
     for path in sorted(PROFILES.glob("*.yaml")):
         typer.echo(f"{'*' if path.stem == active else ' '} {path.stem:14} {_purpose(path)}")
@@ -135,6 +152,7 @@ def use_profile(
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
 ) -> None:
     """Make a profile the active one: write params.yaml."""
+    _in_project()
     path = PROFILES / f"{name}.yaml"
     if name not in {known.stem for known in PROFILES.glob("*.yaml")}:
         known_names = ", ".join(sorted(known.stem for known in PROFILES.glob("*.yaml")))
@@ -169,12 +187,18 @@ def changed(path: Path, changes: list[str]) -> str:
 
 
 def _parsed(change: str, value: str) -> Any:
+    """The value as YAML reads it, but texts whole: in them a number sign begins no comment."""
     from claimtrack.reading import Malformed, parse_yaml
 
     try:
-        return parse_yaml(value)
+        parsed = parse_yaml(value)
     except Malformed:
         raise ConfigError(f"--set {change}: the value is no YAML; quote it") from None
+    if isinstance(parsed, str):
+        return parsed if value.startswith(("'", '"')) else value
+    if re.search(r"(^|\s)#", value) or (parsed is None and value not in ("", "~", "null")):
+        raise ConfigError(f"--set {change}: YAML would read only a part of the value; quote it")
+    return parsed
 
 
 def _set(content: Any, key: str, value: Any) -> None:
@@ -219,6 +243,7 @@ def record_run(
 
     if sum((extend, bool(join), again)) > 1:
         raise ConfigError("--extend adds the present run, --join other recorded ones, --again none; give one")
+    _in_project()
     replaced = _parts_of_grid(replace or [], extend=extend)
     if again == (title is not None):
         raise ConfigError("give the entry a --title, one line for readers; only --again keeps the one it has")
@@ -260,6 +285,7 @@ def simulate(
 
     if design not in ("planned", "recorded"):
         raise ConfigError(f"unknown design {design!r:.40}; use planned or recorded")
+    _in_project()
     found = (
         simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-pilot" / "claims")
     )
@@ -309,6 +335,7 @@ def crate(
     from claimtrack.results import LEDGER
     from crosslayer.ledger.crate import write_crate
 
+    folder = _in_project(folder)
     if not (LEDGER / name / "run.json").is_file() or Path(name).name != name:
         raise ConfigError(f"there is no recorded run {name!r:.60}; record one with `crosslayer record`")
     count = write_crate(LEDGER / name, load_registry(), folder)
@@ -324,6 +351,7 @@ def clean(
     from crosslayer.stages import cleaning
     from crosslayer.sweep.local import planned_keys
 
+    _in_project()
     planned = planned_keys(load_profile(), RESULTS) if ACTIVE.exists() else ()
     found = list(cleaning.leftovers(RESULTS, planned))
     for leftover in found:

@@ -107,6 +107,44 @@ def test_keys_are_set_with_their_type(crosslayer: Command, place: Path) -> None:
     assert _comments(place / "params.yaml") == _comments(place / "profiles" / "tiny.yaml")
 
 
+@pytest.mark.parametrize(
+    "root", ["/data/my #1 folder", "~/x y", "a: b", "[x]/y", "100%", "é, ü", "a=b", "'quoted #1'"]
+)
+def test_texts_are_set_whole_or_refused(root: str, crosslayer: Command, place: Path) -> None:
+    code, _, told = crosslayer("profile", "use", "tiny", *XTREME, "--set", f"data.root={root}")
+    if code:
+        assert "data.root: Input should be a valid string" in one_line(told) or "is no YAML" in told
+        assert root in ("a: b", "[x]/y"), "YAML of another type; a quoted text is none"
+    else:
+        assert load_profile().data.root == root.strip("'")
+
+
+@pytest.mark.parametrize("change", ["tasks.pos.epochs=5 # five", "data.root=&a", "data.languages=[de] #, es"])
+def test_values_that_yaml_would_cut_are_refused(change: str, crosslayer: Command, place: Path) -> None:
+    code, _, told = crosslayer("profile", "use", "tiny", "--set", change)
+    assert code == 2
+    assert "YAML would read only a part of the value; quote it" in one_line(told)
+    assert not (place / "params.yaml").exists()
+
+
+def test_any_folder_of_the_project_will_do(
+    crosslayer: Command, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "paper" / "deep").mkdir(parents=True)
+    monkeypatch.chdir(place / "paper" / "deep")
+    assert crosslayer("profile", "use", "tiny")[0] == 0
+    assert (place / "params.yaml").is_file()
+    monkeypatch.chdir(place.parent)
+    code, _, told = crosslayer("profile", "use", "tiny")
+    assert (code, "neither this folder nor one above it" in one_line(told)) == (2, True)
+
+
+def test_a_name_that_is_too_long_is_one_line(crosslayer: Command, place: Path) -> None:
+    code, _, told = crosslayer("data", "check", "x" * 5000)
+    assert code == 2
+    assert "choose a shorter name" in one_line(told)
+
+
 def test_the_same_choice_gives_the_same_bytes(crosslayer: Command, place: Path) -> None:
     crosslayer("profile", "use", "offline")
     first = (place / "params.yaml").read_bytes()

@@ -23,7 +23,9 @@ from repository import ROOT, TESTS
 
 NEEDED = (".dvc/config", ".dvc/.gitignore", ".dvcignore", ".gitignore", "dvc.yaml", "params.yaml",
           "claims/registry.yaml", "claims/pins.yaml", "claims/seals.json", "claims/ledger/README.md", "notebooks/",
-          "paper/", "profiles/", "src/")  # fmt: skip
+          "paper/", "profiles/", "src/", "requirements.lock", "benchmarks/recorded/")  # fmt: skip
+AWKWARD = "100% für #1, mein Ordner"
+"""A folder's name with what shells, make, URLs and format strings treat apart."""
 LOOPBACK_UP = """
 import fcntl, os, socket, struct, sys
 from repository import TESTS

@@ -6,6 +6,7 @@ import configparser
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from functools import lru_cache
@@ -17,6 +18,7 @@ import pytest
 import import_graph
 from claimtrack.registry import load_registry
 from claimtrack.settings import ACTIVE, read_yaml
+from clones import AWKWARD
 from crosslayer.config import Profile, load_profile
 from repository import ROOT
 
@@ -185,3 +187,18 @@ def test_linear_algebra_has_one_thread_whatever_the_machine(stage: str) -> None:
     command = [sys.executable, "-c", code]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert ended.stdout == "{1}\n"
+
+
+def test_make_runs_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    """With an environment that is there already, whose `dvc` only says where it stands."""
+    folder = tmp_path / AWKWARD
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+        shutil.copy(ROOT / name, folder)
+    dvc = folder / ".venv" / "bin" / "dvc"
+    dvc.write_text('#!/bin/sh\necho "$1 in $PWD"\n', encoding="utf-8")
+    dvc.chmod(0o755)
+    (folder / ".venv" / ".installed").touch()
+    ended = subprocess.run(["make", "repro"], cwd=folder, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert f"repro in {folder}" in ended.stdout

@@ -42,7 +42,11 @@ def read_all(name: TaskName, spec: DataSpec, sizes: SplitSizes) -> Corpus:
 
 
 def load_parallel(profile: Profile) -> Parallel:
-    """Sentences with their English counterparts for retrieval, ``probe.pairs`` a language at most."""
+    """Sentences with their English counterparts for retrieval, ``probe.pairs`` a language at most.
+
+    Raises:
+        DataError: as `load_corpus`, or no language has any.
+    """
     n = profile.probe.pairs
     if profile.data.source == "fragment":
         from crosslayer.data.fragment import fragment_parallel
@@ -56,6 +60,10 @@ def load_parallel(profile: Profile) -> Parallel:
         from crosslayer.data.xtreme import read_parallel
 
         pairs = read_parallel(profile.data)
+    if not pairs:
+        raise DataError(
+            "no language of data.languages has sentence pairs with English, which probes need; add one"
+        )
     return {language: draw(rows, n, profile.data.draw_seed, language) for language, rows in pairs.items()}
 
 

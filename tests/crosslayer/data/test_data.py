@@ -154,6 +154,11 @@ def test_reads_parallel_sentences(root: Path) -> None:
     assert load_parallel(profile(root))["de"] in ([("0", "eins", "one")], [("1", "zwei", "two")])
 
 
+def test_probes_need_some_language_with_sentence_pairs(root: Path) -> None:
+    told = message(lambda: load_parallel(profile(root, languages=["sw"])))
+    assert "no language of data.languages has sentence pairs with English" in told
+
+
 def replace_line(name: str, number: int, line: str) -> Callable[[Path], None]:
     def spoil(root: Path) -> None:
         lines = (root / name).read_text(encoding="utf-8").split("\n")
@@ -359,6 +364,8 @@ def test_prepared_pairs_of_sentences_come_back(root: Path, tmp_path: Path) -> No
     parallel = xtreme.read_parallel(spec(root))
     prepared.write_parallel(parallel, tmp_path / "parallel.parquet")
     assert prepared.read_parallel(tmp_path / "parallel.parquet") == parallel
+    prepared.write_parallel({}, tmp_path / "parallel.parquet")
+    assert prepared.read_parallel(tmp_path / "parallel.parquet") == {}, "a language without pairs has none"
 
 
 @pytest.mark.parametrize("read", [prepared.read_corpus, prepared.read_parallel])
