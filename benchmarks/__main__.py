@@ -24,7 +24,7 @@ from crosslayer.config import FusionKind, Profile, load_profile
 from crosslayer.paper import simulation
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
-from crosslayer.sweep.material import load_material
+from crosslayer.sweep.plan import load_inputs
 from crosslayer.tasks import TASKS, TaskName
 
 FINETUNED: tuple[TaskName, ...] = ("pos", "xnli")
@@ -268,10 +268,10 @@ BENCHMARKS: dict[str, Benchmark] = {
 def training_flops(tokens: int, profile: Profile, folder: Path, task: TaskName) -> float:
     """FLOPs that a trial must do: 6 a weight and trained token (Kaplan et al. 2020, section 2.1), 2 a weight and
     predicted token, attention not counted."""
-    material = load_material(folder / "encoder", task, [], torch.device("cpu"))
-    weights = sum(p.numel() for p in material.encoder.encoder.parameters() if p.dim() == 2)
-    lengths = material.encoded.lengths()
-    predicted = int(lengths[material.encoded.rows("test")].sum())
+    inputs = load_inputs(folder / "encoder", task, [], torch.device("cpu"))
+    weights = sum(p.numel() for p in inputs.encoder.encoder.parameters() if p.dim() == 2)
+    lengths = inputs.encoded.lengths()
+    predicted = int(lengths[inputs.encoded.rows("test")].sum())
     return float(6 * weights * tokens + 2 * weights * predicted)
 
 

@@ -23,10 +23,10 @@ from crosslayer.data.prepared import read_corpus
 from crosslayer.encoders import load_encoder
 from crosslayer.metrics import task_score
 from crosslayer.models.classifier import Head
-from crosslayer.sweep.material import choose_precision, load_material, trial_specs
+from crosslayer.sweep.plan import choose_precision, load_inputs, trial_specs
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training.execution import make_runner
-from crosslayer.training.trainee import pad_id_of
+from crosslayer.training.trainable import pad_id_of
 from crosslayer.windows.batching import collate
 from crosslayer.windows.encoded import Encoded, encode
 
@@ -62,17 +62,17 @@ def ours(profile: Profile, folder: Path, task: TaskName) -> Trial:
     """A baseline trial as a sweep runs it."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     spec = next(s for s in trial_specs(profile, "sweep", task, folder / "encoder") if s.model == "baseline")
-    material = load_material(folder / "encoder", task, [], device)
+    inputs = load_inputs(folder / "encoder", task, [], device)
     now = clock(profile.compute.threads)
     start = now()
-    finished = make_runner([spec], material)(spec)
+    finished = make_runner([spec], inputs)(spec)
     seconds = now() - start
     test = finished.predictions[finished.predictions["split"] == "test"]
     scores = [
         task_score(task, part["gold"].to_numpy(), part["predicted"].to_numpy(), part["item"].to_numpy())
         for _, part in test.groupby("language", observed=True)
     ]
-    tokens = _trained_tokens(material.encoded, profile, task)
+    tokens = _trained_tokens(inputs.encoded, profile, task)
     return Trial(seconds, tokens, float(np.mean(scores)), peak_megabytes(), spec.precision)
 
 

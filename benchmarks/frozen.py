@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from crosslayer.config import Profile
-from crosslayer.sweep.material import load_material, trial_specs
+from crosslayer.sweep.plan import load_inputs, trial_specs
 from crosslayer.tasks import TaskName
 from crosslayer.training.execution import make_runner
 from crosslayer.training.finetuned import run_finetuned
 from crosslayer.training.inference import MAX_TOKENS
-from crosslayer.training.trainee import Material, build_classifier
+from crosslayer.training.trainable import TrialInputs, build_classifier
 from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.batching import prediction_batches
 
@@ -28,9 +28,9 @@ SINGLE = 2
 
 def ours(profile: Profile, folder: Path) -> float:
     """Seconds of all trials as a sweep runs them in one process, the encoder's one run included."""
-    specs, material = _load(profile, folder)
+    specs, inputs = _load(profile, folder)
     start = time.perf_counter()
-    run = make_runner(specs, material)
+    run = make_runner(specs, inputs)
     for spec in specs:
         run(spec)
     return time.perf_counter() - start
@@ -38,30 +38,30 @@ def ours(profile: Profile, folder: Path) -> float:
 
 def single(profile: Profile, folder: Path) -> float:
     """Seconds of all trials if each runs the frozen encoder with every batch, from `SINGLE` of them."""
-    specs, material = _load(profile, folder)
+    specs, inputs = _load(profile, folder)
     chosen = [spec.model_copy(update={"training": _encoder_every_time(spec)}) for spec in specs[:SINGLE]]
     torch.set_num_threads(profile.compute.threads)
     start = time.perf_counter()
     for spec in chosen:
-        run_finetuned(spec, material, {})
+        run_finetuned(spec, inputs, {})
     return (time.perf_counter() - start) / SINGLE * len(specs)
 
 
 def loop(profile: Profile, folder: Path) -> float:
     """Seconds of a plain loop over cached states, padded batch by batch, with the same modules and steps."""
-    specs, material = _load(profile, folder)
+    specs, inputs = _load(profile, folder)
     torch.set_num_threads(profile.compute.threads)
     start = time.perf_counter()
-    states = _cache(material, sorted({12} | {spec.layer or 12 for spec in specs}))
+    states = _cache(inputs, sorted({12} | {spec.layer or 12 for spec in specs}))
     for spec in specs:
-        _plain_trial(spec, material, states[spec.layer or 12], states[12])
+        _plain_trial(spec, inputs, states[spec.layer or 12], states[12])
     return time.perf_counter() - start
 
 
-def _load(profile: Profile, folder: Path) -> tuple[list[TrialSpec], Material]:
+def _load(profile: Profile, folder: Path) -> tuple[list[TrialSpec], TrialInputs]:
     specs = trial_specs(profile, "sweep", TASK, folder / "encoder")
     layers = [spec for spec in specs if spec.model.startswith("layer_")]
-    return layers, load_material(folder / "encoder", TASK, [], torch.device("cpu"))
+    return layers, load_inputs(folder / "encoder", TASK, [], torch.device("cpu"))
 
 
 def _encoder_every_time(spec: TrialSpec) -> Any:
@@ -69,12 +69,12 @@ def _encoder_every_time(spec: TrialSpec) -> Any:
 
 
 @torch.inference_mode()
-def _cache(material: Material, layers: Sequence[int]) -> dict[int, list[Tensor]]:
-    encoded = material.encoded
+def _cache(inputs: TrialInputs, layers: Sequence[int]) -> dict[int, list[Tensor]]:
+    encoded = inputs.encoded
     found: dict[int, list[Any]] = {layer: [None] * len(encoded) for layer in layers}
-    encoder: Any = material.encoder
+    encoder: Any = inputs.encoder
     encoder.eval()
-    for batch in prediction_batches(encoded, np.arange(len(encoded)), MAX_TOKENS, material.pad_id):
+    for batch in prediction_batches(encoded, np.arange(len(encoded)), MAX_TOKENS, inputs.pad_id):
         output = encoder(
             input_ids=batch.ids, token_type_ids=batch.types, attention_mask=batch.mask.long(),
             output_hidden_states=True,
@@ -86,10 +86,10 @@ def _cache(material: Material, layers: Sequence[int]) -> dict[int, list[Tensor]]
     return found
 
 
-def _plain_trial(spec: TrialSpec, material: Material, lower: list[Tensor], last: list[Tensor]) -> None:
+def _plain_trial(spec: TrialSpec, inputs: TrialInputs, lower: list[Tensor], last: list[Tensor]) -> None:
     """Train with shuffled batches, then predict dev and test."""
-    encoded, training = material.encoded, spec.training
-    classifier = build_classifier(spec, TASK, material)
+    encoded, training = inputs.encoded, spec.training
+    classifier = build_classifier(spec, TASK, inputs)
     optimiser = torch.optim.AdamW(classifier.parameters(), lr=training.learning_rate)
     train = encoded.rows("train", "en")
     size = training.batch_size

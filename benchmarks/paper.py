@@ -14,11 +14,11 @@ from crosslayer.encoders.synthetic import HashTokenizer
 from crosslayer.models.classifier import TrainedEncoder
 from crosslayer.models.trunk import Trunk
 from crosslayer.predictions.models import BASELINE
-from crosslayer.sweep.material import choose_precision, planned_device
+from crosslayer.sweep.plan import choose_precision, planned_device
 from crosslayer.tasks import INTERMEDIATE, TaskName
 from crosslayer.training.finetuned import epochs
 from crosslayer.training.inference import MAX_TOKENS, predict
-from crosslayer.training.trainee import Material, Trainee, build_classifier
+from crosslayer.training.trainable import TrainableModel, TrialInputs, build_classifier
 from crosslayer.training.trials import TrialSpec, variants, variations
 from crosslayer.windows.encoded import encode
 
@@ -131,23 +131,23 @@ def measure(
         precision=choose_precision(profile.compute, device), threads=threads,
         micro_batch=micro_batch,
     )  # fmt: skip
-    material = _material(training.batch_size, length, torch.device(device))
-    encoder = TrainedEncoder(Trunk(material.encoder).to(material.device), spec.layer)
-    module = Trainee(spec, build_classifier(spec, "xnli", material).to(material.device), encoder, encoder)
+    inputs = _inputs(training.batch_size, length, torch.device(device))
+    encoder = TrainedEncoder(Trunk(inputs.encoder).to(inputs.device), spec.layer)
+    module = TrainableModel(spec, build_classifier(spec, "xnli", inputs).to(inputs.device), encoder, encoder)
     seconds, now = [], clock(threads)
     start = now()
-    for _ in epochs(module, material, material.encoded, material.encoded.rows("train"), training, ""):
+    for _ in epochs(module, inputs, inputs.encoded, inputs.encoded.rows("train"), training, ""):
         seconds.append(now() - start)  # an epoch is one step, and over: its loss was read
         start = now()
     step, megabytes = min(seconds[1:]), peak_megabytes()
-    predict(module, material)
+    predict(module, inputs)
     start = now()
-    predict(module, material)
+    predict(module, inputs)
     predicted = (PREDICTED + 1) * length / (now() - start)
     return Speed(step, megabytes, training.batch_size * length / step, predicted, spec.precision)
 
 
-def _material(batch_size: int, length: int, device: torch.device) -> Material:
+def _inputs(batch_size: int, length: int, device: torch.device) -> TrialInputs:
     """One training batch, one dev pair and the pairs to predict, all of one length."""
     config = BertConfig(
         vocab_size=VOCABULARY, hidden_size=WIDTH, num_hidden_layers=LAYERS, num_attention_heads=HEADS,
@@ -160,4 +160,4 @@ def _material(batch_size: int, length: int, device: torch.device) -> Material:
     corpus: Corpus = {("train", "en"): pairs[:batch_size], ("dev", "en"): pairs[:1], ("test", "en"): pairs}
     encoded = encode("xnli", corpus, HashTokenizer(), length)
     assert set(encoded.lengths()) == {length}
-    return Material(BertModel(config, add_pooling_layer=False), encoded, {}, device)
+    return TrialInputs(BertModel(config, add_pooling_layer=False), encoded, {}, device)

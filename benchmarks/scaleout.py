@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from crosslayer.config import Profile
-from crosslayer.sweep.local import run_sweep
+from crosslayer.sweep.run import run_sweep
 from crosslayer.tasks import TaskName
 
 SEEDS = 6

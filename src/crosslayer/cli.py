@@ -239,7 +239,7 @@ def record_run(
     from crosslayer.ledger.ledger import record, record_again
     from crosslayer.paper.measures import measures
     from crosslayer.predictions.runs import ResultsRun, trials_of
-    from crosslayer.sweep.local import check_current, finished_trials
+    from crosslayer.sweep.store import check_current, finished_trials
 
     if sum((extend, bool(join), again)) > 1:
         raise ConfigError("--extend adds the present run, --join other recorded ones, --again none; give one")
@@ -349,7 +349,7 @@ def clean(
     """Name the trials that no manifest counts any more, and with --remove delete them."""
     from claimtrack.results import RESULTS
     from crosslayer.stages import cleaning
-    from crosslayer.sweep.local import planned_keys
+    from crosslayer.sweep.plan import planned_keys
 
     _in_project()
     planned = planned_keys(load_profile(), RESULTS) if ACTIVE.exists() else ()

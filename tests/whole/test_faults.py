@@ -33,7 +33,7 @@ from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
 from crosslayer.stages.probe import probe
 from crosslayer.stages.verdicts import verdicts
-from crosslayer.sweep import local as sweep
+from crosslayer.sweep import run as sweep
 from crosslayer.sweep.portable.run import read_pack
 from notebook_head import HEAD
 from repository import ROOT

@@ -257,6 +257,7 @@ class AIF(nn.Module):
         self.mask_padding = mask_padding
         self.local_branch = Bottleneck(width, reduction, kernel, bn_group)
         self.global_branch = Bottleneck(width, reduction, 1, bn_group)
+        self.sigmoid = nn.Sigmoid()
 
     def forward(self, fused: Tensor, mask: Tensor) -> Tensor:
         """W * weights(W), (B, T, E), for ``fused`` W (B, T, E) in the module's precision."""
@@ -271,7 +272,8 @@ class AIF(nn.Module):
         counted = mask if self.mask_padding else torch.ones_like(mask)
         pooled = masked_mean(fused, counted)  # (B, 1, E)
         present = counted.any(dim=1, keepdim=True)  # (B, 1)
-        return torch.sigmoid(self.global_branch(pooled, present) + self.local_branch(fused, counted))
+        weights: Tensor = self.sigmoid(self.global_branch(pooled, present) + self.local_branch(fused, counted))
+        return weights
 
 
 class Bottleneck(nn.Module):

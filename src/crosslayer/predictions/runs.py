@@ -333,7 +333,7 @@ def confidences_file(stage: Stage, task: TaskName) -> str:
 
 def twins(trial: TrialRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
     """Of an arm of pairs without a phase the baseline of the sweep, which is the same trial
-    (`crosslayer.sweep.local.adopt`): their scores are kept once. Of words the two stages keep other samples."""
+    (`crosslayer.sweep.store.adopt`): their scores are kept once. Of words the two stages keep other samples."""
     if (trial.stage, trial.arm) != ("intermediate", "none") or TASKS[trial.task].kind != "pair":
         return []
     content = trial.specification | {"stage": "sweep"}

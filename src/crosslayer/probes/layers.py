@@ -18,7 +18,7 @@ from crosslayer.metrics import task_score
 from crosslayer.models.classifier import pool
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training.inference import MAX_TOKENS
-from crosslayer.training.trainee import pad_id_of
+from crosslayer.training.trainable import pad_id_of
 from crosslayer.windows.batching import Batch, prediction_batches
 from crosslayer.windows.encoded import Encoded
 

@@ -16,7 +16,7 @@ from transformers import BertModel
 from crosslayer.config import FusionSpec
 from crosslayer.errors import ConfigError
 from crosslayer.models.fusion import AIF, DLFA, check_layer
-from crosslayer.training.trainee import pad_id_of
+from crosslayer.training.trainable import pad_id_of
 from crosslayer.windows.batching import Batch, collate
 from crosslayer.windows.encoded import Encoded
 

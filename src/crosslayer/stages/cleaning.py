@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from crosslayer.predictions.records import read_manifest
-from crosslayer.sweep.processes import exclusive
+from crosslayer.sweep.locking import exclusive
 
 KEY = re.compile(r"[0-9a-f]{16}")
 

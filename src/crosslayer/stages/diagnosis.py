@@ -23,7 +23,7 @@ def of_machine() -> Iterator[Finding]:
 
     from crosslayer.config import ComputeSpec
     from crosslayer.encoders.packaged import find_weights, read_weights
-    from crosslayer.sweep.material import choose_precision, planned_device
+    from crosslayer.sweep.plan import choose_precision, planned_device
 
     yield _checked("packaged encoder", lambda: read_weights(find_weights()))
     yield "GPU", torch.cuda.is_available(), "not needed for the offline profile; profile paper wants one"

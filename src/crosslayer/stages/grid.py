@@ -17,10 +17,10 @@ from claimtrack.runlog import note_seconds, read_run
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import withheld
 from crosslayer.predictions.records import Stage, TrialRecord, read_records
-from crosslayer.sweep.local import run_sweep
-from crosslayer.sweep.material import planned_parts, trial_specs
+from crosslayer.sweep.plan import planned_parts, trial_specs
+from crosslayer.sweep.run import run_sweep
+from crosslayer.sweep.store import finished
 from crosslayer.tasks import TaskName
-from crosslayer.training.trials import finished
 
 
 class Part(NamedTuple):

@@ -8,7 +8,7 @@ from pathlib import Path
 from crosslayer.config import Profile
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.stages.command import run_stage
-from crosslayer.sweep.local import run_sweep
+from crosslayer.sweep.run import run_sweep
 
 
 def intermediate(profile: Profile, folder: Path, options: argparse.Namespace) -> dict[str, int]:

@@ -1,7 +1,7 @@
 """Trials on a Ray cluster: one that runs already, or one that is started here and ends with the sweep.
 
 The stage is Ray's driver. It sends what the trials share to every node that trains, and writes what comes back, so
-that nodes need no common file system, only Ray and what this package needs; the package itself travels.
+that nodes need no common file system, only Ray and what this package needs; the packages themselves travel.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from typing import Any
 
 import torch
 
+import claimtrack
 import crosslayer
 from crosslayer.config import ComputeSpec
 from crosslayer.errors import ConfigError, TrialFailure
-from crosslayer.sweep.material import intermediate_file, load_material, planned_device
+from crosslayer.sweep.plan import intermediate_file, load_inputs, planned_device
 from crosslayer.training.execution import attempt, make_runner
-from crosslayer.training.finetuned import Finished
+from crosslayer.training.finetuned import TrialResult
 from crosslayer.training.trials import TrialSpec
 
 RETRIES = 3
@@ -43,7 +44,7 @@ class Shared:
 
 def run_on_ray(
     specs: Sequence[TrialSpec], compute: ComputeSpec, encoder: Path
-) -> Iterator[tuple[TrialSpec, Finished | TrialFailure, str]]:
+) -> Iterator[tuple[TrialSpec, TrialResult | TrialFailure, str]]:
     """Train trials, each as a task of its own with its threads and its share of a GPU.
 
     A trial whose worker or node is lost begins anew, where there is room, at most `RETRIES` times.
@@ -60,9 +61,9 @@ def run_on_ray(
         ConfigError: Ray is not installed, the cluster does not answer or is of other versions, or no node has what
             a trial needs.
     """
-    ray = _import_ray()
+    ray = import_ray()
     device = planned_device(compute)
-    with _connected(ray, compute):
+    with connected(ray, compute):
         gpus = compute.gpu_share if device == "cuda" else 0
         _check_room(ray, specs[0].threads, gpus)
         shared = ray.put(_share(specs, encoder, device))
@@ -82,11 +83,11 @@ def _share(specs: Sequence[TrialSpec], encoder: Path, device: str) -> Shared:
     return Shared(tuple(specs), {name: (encoder / name).read_bytes() for name in names}, device)
 
 
-_runner: dict[str, Callable[[TrialSpec], Finished]] = {}
+_runner: dict[str, Callable[[TrialSpec], TrialResult]] = {}
 """What runs trials in this worker, under the reference of what they share."""
 
 
-def _train(shared: list[Any], spec: TrialSpec) -> tuple[Finished | TrialFailure, str]:
+def _train(shared: list[Any], spec: TrialSpec) -> tuple[TrialResult | TrialFailure, str]:
     """The body of a Ray task. The reference comes in a list, so that its content is fetched only once a worker."""
     import ray
 
@@ -97,16 +98,16 @@ def _train(shared: list[Any], spec: TrialSpec) -> tuple[Finished | TrialFailure,
     return attempt(spec, _runner[reference.hex()]), torch.__version__
 
 
-def _prepare(shared: Shared) -> Callable[[TrialSpec], Finished]:
+def _prepare(shared: Shared) -> Callable[[TrialSpec], TrialResult]:
     arms: list[str] = sorted({spec.arm for spec in shared.specs})
     with tempfile.TemporaryDirectory() as folder:
         for name, content in shared.files.items():
             (Path(folder) / name).write_bytes(content)
-        material = load_material(Path(folder), shared.specs[0].task, arms, torch.device(shared.device))
-    return make_runner(shared.specs, material)
+        inputs = load_inputs(Path(folder), shared.specs[0].task, arms, torch.device(shared.device))
+    return make_runner(shared.specs, inputs)
 
 
-def _result(ray: Any, ended: Any) -> tuple[Finished | TrialFailure, str]:
+def _result(ray: Any, ended: Any) -> tuple[TrialResult | TrialFailure, str]:
     """What came of a task; a trial that took its workers down with it has failed."""
     lost = (
         ray.exceptions.WorkerCrashedError,
@@ -115,7 +116,7 @@ def _result(ray: Any, ended: Any) -> tuple[Finished | TrialFailure, str]:
         ray.exceptions.ObjectLostError,
     )
     try:
-        result: tuple[Finished | TrialFailure, str] = ray.get(ended)
+        result: tuple[TrialResult | TrialFailure, str] = ray.get(ended)
     except lost as error:
         detail = f"its worker was lost {RETRIES + 1} times ({type(error).__name__}), perhaps for lack of memory"
         return TrialFailure("failed", detail), ""
@@ -124,7 +125,7 @@ def _result(ray: Any, ended: Any) -> tuple[Finished | TrialFailure, str]:
     return result
 
 
-def _import_ray() -> Any:
+def import_ray() -> Any:
     """Ray, its usage statistics off and its retries for lack of memory bounded."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_task_oom_retries", str(RETRIES))
@@ -138,7 +139,7 @@ def _import_ray() -> Any:
 
 
 @contextmanager
-def _connected(ray: Any, compute: ComputeSpec) -> Iterator[None]:
+def connected(ray: Any, compute: ComputeSpec) -> Iterator[None]:
     """A connection to the cluster of the profile, or else to one of this machine that ends with it."""
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as scratch:
         try:
@@ -148,7 +149,11 @@ def _connected(ray: Any, compute: ComputeSpec) -> Iterator[None]:
                 warnings.simplefilter("ignore")
                 ray.init(
                     **own,
-                    runtime_env={"py_modules": [str(Path(crosslayer.__file__).parent)]},
+                    runtime_env={
+                        "py_modules": [
+                            str(Path(package.__file__ or "").parent) for package in (claimtrack, crosslayer)
+                        ]
+                    },
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                 )

@@ -7,14 +7,11 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
 import psutil
-
-from claimtrack.errors import ResultsError
 
 SUPERVISORS = ("dvc", "make")
 """Programs whose death ends the work below them."""
@@ -42,7 +39,7 @@ def watch(processes: list[psutil.Process]) -> None:
             time.sleep(INTERVAL)
         os._exit(1)
 
-    threading.Thread(target=look, daemon=True, name="supervision").start()
+    threading.Thread(target=look, daemon=True, name="watch").start()
 
 
 def end(code: int) -> NoReturn:
@@ -84,21 +81,3 @@ def _supervises(process: psutil.Process) -> bool:
     except psutil.Error:
         return False
     return bool(words & set(SUPERVISORS))
-
-
-@contextmanager
-def exclusive(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process alone; the lock goes with the process, however it ends.
-
-    Raises:
-        ResultsError: another process holds it.
-    """
-    import fcntl
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ResultsError(f"{folder} is being written by another process; wait for it or stop it") from None
-        yield

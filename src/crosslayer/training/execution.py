@@ -10,11 +10,11 @@ import torch
 
 from crosslayer.errors import TrialFailure
 from crosslayer.models.classifier import frozen_layers
-from crosslayer.training.finetuned import Finished, run_finetuned
-from crosslayer.training.frozen import MOST_BYTES, HiddenStates, cache_states, run_frozen, states_bytes
+from crosslayer.training.finetuned import TrialResult, run_finetuned
+from crosslayer.training.frozen import MAX_BYTES, HiddenStates, cache_states, run_frozen, states_bytes
 
 if TYPE_CHECKING:
-    from crosslayer.training.trainee import Material
+    from crosslayer.training.trainable import TrialInputs
     from crosslayer.training.trials import TrialSpec
 
 
@@ -51,40 +51,40 @@ def memory_advice(spec: TrialSpec, error: torch.OutOfMemoryError) -> str:
     )
 
 
-def make_runner(specs: Sequence[TrialSpec], material: Material) -> Callable[[TrialSpec], Finished]:
+def make_runner(specs: Sequence[TrialSpec], inputs: TrialInputs) -> Callable[[TrialSpec], TrialResult]:
     """What runs each of ``specs``, the hidden states that none of them changes computed once.
 
     All trials are of one task and stage, and so of one mode.
     """
     torch.set_num_threads(specs[0].threads)
-    states = shared_states(specs, material)
+    states = shared_states(specs, inputs)
 
-    def run(spec: TrialSpec) -> Finished:
+    def run(spec: TrialSpec) -> TrialResult:
         if spec.training.mode == "frozen":
-            return run_frozen(spec, material, states["none"])
-        return run_finetuned(spec, material, states)
+            return run_frozen(spec, inputs, states["none"])
+        return run_finetuned(spec, inputs, states)
 
     return run
 
 
-def shared_states(specs: Sequence[TrialSpec], material: Material) -> dict[str, HiddenStates]:
+def shared_states(specs: Sequence[TrialSpec], inputs: TrialInputs) -> dict[str, HiddenStates]:
     """Hidden states that no trial changes, by arm: of a frozen trunk, or of the layers below the trained ones."""
-    n_layers = int(material.encoder.config.num_hidden_layers)
+    n_layers = int(inputs.encoder.config.num_hidden_layers)
     lower = {spec.layer for spec in specs if spec.layer is not None}
     if specs[0].training.mode == "frozen":
-        return {"none": cache_states(specs[0], material, material.encoded, {n_layers, *lower})}
+        return {"none": cache_states(specs[0], inputs, inputs.encoded, {n_layers, *lower})}
     top = frozen_layers(n_layers, specs[0].training.trainable_layers)
     below = {top, *(layer for layer in lower if layer < top)}
-    tables = {"none": material.encoded, **material.intermediate}
-    if not top or states_bytes(specs[0], material, tables.values(), len(below)) > MOST_BYTES:
+    tables = {"none": inputs.encoded, **inputs.intermediate}
+    if not top or states_bytes(specs[0], inputs, tables.values(), len(below)) > MAX_BYTES:
         return {}
-    cached = {"none": cache_states(specs[0], material, material.encoded, below)}
+    cached = {"none": cache_states(specs[0], inputs, inputs.encoded, below)}
     return cached | {
-        arm: cache_states(specs[0], material, table, [top]) for arm, table in material.intermediate.items()
+        arm: cache_states(specs[0], inputs, table, [top]) for arm, table in inputs.intermediate.items()
     }
 
 
-def attempt(spec: TrialSpec, run: Callable[[TrialSpec], Finished]) -> Finished | TrialFailure:
+def attempt(spec: TrialSpec, run: Callable[[TrialSpec], TrialResult]) -> TrialResult | TrialFailure:
     """Run one trial; a failure that has a name is given back."""
     try:
         return run(spec)

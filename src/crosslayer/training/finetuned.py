@@ -17,7 +17,7 @@ from crosslayer.models.classifier import States, TrainedEncoder, frozen_layers
 from crosslayer.models.trunk import Trunk
 from crosslayer.tasks import INTERMEDIATE
 from crosslayer.training.inference import collapsed, dev_score, diagnose, predict
-from crosslayer.training.trainee import Material, Source, Trainee, build_classifier, stream
+from crosslayer.training.trainable import Source, TrainableModel, TrialInputs, build_classifier, stream
 from crosslayer.windows.batching import Batch, micro_batches, training_batches
 from crosslayer.windows.encoded import Encoded
 
@@ -40,7 +40,7 @@ class Fitted:
 
 
 @dataclass(frozen=True)
-class Finished:
+class TrialResult:
     """A trained trial: what goes into its folder."""
 
     fitted: Fitted
@@ -51,36 +51,36 @@ class Finished:
     trained_parameters: int
 
 
-def run_finetuned(spec: TrialSpec, material: Material, states: Mapping[str, States]) -> Finished:
+def run_finetuned(spec: TrialSpec, inputs: TrialInputs, states: Mapping[str, States]) -> TrialResult:
     """Train encoder, fusion and head.
 
     Args:
-        spec, material: what to train, and on what.
+        spec, inputs: what to train, and on what.
         states: hidden states below the trained layers by arm, ``none`` for the windows of the task itself; for
             arms that are absent, those layers run with every batch.
 
     Raises:
         TrialFailure: the loss became NaN.
     """
-    trunk = Trunk(material.encoder).to(material.device)
+    trunk = Trunk(inputs.encoder).to(inputs.device)
     if spec.arm != "none":
-        _train_intermediate(spec, trunk, material, states.get(spec.arm))
+        _train_intermediate(spec, trunk, inputs, states.get(spec.arm))
     source = _trained_encoder(spec, trunk, spec.layer, states.get("none"))
-    return run_on(spec, material, source, source)
+    return run_on(spec, inputs, source, source)
 
 
-def run_on(spec: TrialSpec, material: Material, source: Source, encoder: TrainedEncoder | None) -> Finished:
+def run_on(spec: TrialSpec, inputs: TrialInputs, source: Source, encoder: TrainedEncoder | None) -> TrialResult:
     """Train fusion and head (and the encoder, if given) on a source of hidden states, then predict."""
-    classifier = build_classifier(spec, spec.task, material).to(material.device)
-    module = Trainee(spec, classifier, source, encoder)
-    fitted = fit(module, material, training_rows(spec, material.encoded))
-    predictions, vectors = predict(module, material)
+    classifier = build_classifier(spec, spec.task, inputs).to(inputs.device)
+    module = TrainableModel(spec, classifier, source, encoder)
+    fitted = fit(module, inputs, training_rows(spec, inputs.encoded))
+    predictions, vectors = predict(module, inputs)
     dev = predictions[predictions["split"] == "dev"]
     fused = sum(parameter.numel() for parameter in classifier.fusion.parameters())
-    return Finished(
+    return TrialResult(
         fitted=fitted,
         predictions=predictions,
-        diagnostics=diagnose(module, material, vectors) | {"losses": np.array(fitted.losses, np.float32)},
+        diagnostics=diagnose(module, inputs, vectors) | {"losses": np.array(fitted.losses, np.float32)},
         outcome="collapsed" if collapsed(spec, dev) else "ok",
         fusion_parameters=fused,
         trained_parameters=sum(parameter.numel() for parameter in module.parameters()),
@@ -92,18 +92,18 @@ def _trained_encoder(spec: TrialSpec, trunk: Trunk, layer: int | None, states: S
     return TrainedEncoder(trunk, layer, n_frozen, spec.training.train_embeddings, states)
 
 
-def _train_intermediate(spec: TrialSpec, trunk: Trunk, material: Material, states: States | None) -> None:
+def _train_intermediate(spec: TrialSpec, trunk: Trunk, inputs: TrialInputs, states: States | None) -> None:
     """Train ``trunk`` in place on the intermediate task; its head is thrown away (Phang et al. 2020)."""
-    encoded = material.intermediate[spec.arm]
+    encoded = inputs.intermediate[spec.arm]
     training = spec.training.model_copy(
         update={name: spec.intermediate[name] for name in ("epochs", "learning_rate")}
     )
     source = _trained_encoder(spec, trunk, None, states)
     phase = spec.model_copy(update={"kind": "none", "layer": None, "training": training})
     task = INTERMEDIATE[spec.task]
-    classifier = build_classifier(phase, task, material).to(material.device)
-    module = Trainee(phase, classifier, source, source)
-    for _ in epochs(module, material, encoded, encoded.rows("train"), training, "intermediate "):
+    classifier = build_classifier(phase, task, inputs).to(inputs.device)
+    module = TrainableModel(phase, classifier, source, source)
+    for _ in epochs(module, inputs, encoded, encoded.rows("train"), training, "intermediate "):
         pass
 
 
@@ -129,7 +129,7 @@ def training_rows(spec: TrialSpec, encoded: Encoded) -> Array:
     return rows
 
 
-def fit(module: Trainee, material: Material, rows: Array) -> Fitted:
+def fit(module: TrainableModel, inputs: TrialInputs, rows: Array) -> Fitted:
     """Train for all epochs and keep the one that is best on English dev (the earliest of equals).
 
     Raises:
@@ -139,9 +139,9 @@ def fit(module: Trainee, material: Material, rows: Array) -> Fitted:
     losses: list[float] = []
     best: list[dict[str, Tensor]] | None = None
     training = module.spec.training
-    for loss in epochs(module, material, material.encoded, rows, training, ""):
+    for loss in epochs(module, inputs, inputs.encoded, rows, training, ""):
         losses.append(loss)
-        dev.append(dev_score(module, material))
+        dev.append(dev_score(module, inputs))
         if training.epochs > 1 and dev[-1] > max(dev[:-1], default=-math.inf):
             best = module.state()
     if best is not None:
@@ -150,7 +150,7 @@ def fit(module: Trainee, material: Material, rows: Array) -> Fitted:
 
 
 def epochs(
-    module: Trainee, material: Material, encoded: Encoded, rows: Array, training: TaskSpec, phase: str
+    module: TrainableModel, inputs: TrialInputs, encoded: Encoded, rows: Array, training: TaskSpec, phase: str
 ) -> Iterator[float]:
     """Train epoch by epoch, giving out each one's mean loss.
 
@@ -170,14 +170,14 @@ def epochs(
     order = np.random.default_rng(stream(module.spec, f"{phase}order"))
     torch.manual_seed(stream(module.spec, f"{phase}dropout"))
     for _ in range(training.epochs):
-        batches = training_batches(encoded, rows, training.batch_size, order, material.pad_id)
+        batches = training_batches(encoded, rows, training.batch_size, order, inputs.pad_id)
         module.train(True)
-        losses = [_step(module, batch.to(material.device), optimiser, decay, training) for batch in batches]
+        losses = [_step(module, batch.to(inputs.device), optimiser, decay, training) for batch in batches]
         yield float(torch.stack(losses).mean())
 
 
 def _step(
-    module: Trainee,
+    module: TrainableModel,
     batch: Batch,
     optimiser: torch.optim.Optimizer,
     decay: torch.optim.lr_scheduler.LambdaLR,
@@ -203,7 +203,7 @@ def _step(
     return torch.stack(losses).sum()
 
 
-def build_optimiser(module: Trainee, training: TaskSpec) -> torch.optim.AdamW:
+def build_optimiser(module: TrainableModel, training: TaskSpec) -> torch.optim.AdamW:
     """AdamW; the fusion module may have a learning rate of its own."""
     fusion = [p for p in module.classifier.fusion.parameters() if p.requires_grad]
     ids = {id(parameter) for parameter in fusion}

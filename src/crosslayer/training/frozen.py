@@ -11,9 +11,9 @@ from torch import Tensor
 
 from crosslayer.models.classifier import Hidden
 from crosslayer.models.trunk import Trunk
-from crosslayer.training.finetuned import Finished, run_on
+from crosslayer.training.finetuned import TrialResult, run_on
 from crosslayer.training.inference import MAX_TOKENS
-from crosslayer.training.trainee import Material
+from crosslayer.training.trainable import TrialInputs
 from crosslayer.windows.batching import Batch, prediction_batches
 from crosslayer.windows.encoded import Encoded
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from crosslayer.training.trials import TrialSpec
 
 Array = np.ndarray[Any, np.dtype[Any]]
-MOST_BYTES = 4 * 2**30
+MAX_BYTES = 4 * 2**30
 """The most that cached states of a fine-tuned sweep may take; above it the frozen layers run every time."""
 
 
@@ -47,17 +47,17 @@ class HiddenStates:
 
 
 @torch.inference_mode()
-def cache_states(spec: TrialSpec, material: Material, encoded: Encoded, layers: Iterable[int]) -> HiddenStates:
+def cache_states(spec: TrialSpec, inputs: TrialInputs, encoded: Encoded, layers: Iterable[int]) -> HiddenStates:
     """Run the encoder once over all windows and keep the states of ``layers``, in the precision of a trial."""
     lengths = encoded.lengths()
     offsets = np.cumsum(lengths) - lengths
-    width = int(material.encoder.config.hidden_size)
+    width = int(inputs.encoder.config.hidden_size)
     precision = getattr(torch, spec.precision)
-    size, device = (int(lengths.sum()) + 1, width), material.device
+    size, device = (int(lengths.sum()) + 1, width), inputs.device
     states = {layer: torch.zeros(size, dtype=precision, device=device) for layer in sorted(set(layers))}
-    trunk = Trunk(material.encoder).to(device).eval().rounded(precision)
-    for batch in prediction_batches(encoded, np.arange(len(encoded)), MAX_TOKENS, material.pad_id):
-        moved = batch.to(material.device)
+    trunk = Trunk(inputs.encoder).to(device).eval().rounded(precision)
+    for batch in prediction_batches(encoded, np.arange(len(encoded)), MAX_TOKENS, inputs.pad_id):
+        moved = batch.to(inputs.device)
         embedded = trunk.embed(moved.ids, moved.types).to(precision)
         parts = [np.arange(offsets[window], offsets[window] + lengths[window]) for window in batch.windows]
         rows = torch.from_numpy(np.concatenate(parts)).to(device)
@@ -67,19 +67,19 @@ def cache_states(spec: TrialSpec, material: Material, encoded: Encoded, layers: 
     return HiddenStates(states, offsets)
 
 
-def states_bytes(spec: TrialSpec, material: Material, tables: Iterable[Encoded], n_layers: int) -> int:
+def states_bytes(spec: TrialSpec, inputs: TrialInputs, tables: Iterable[Encoded], n_layers: int) -> int:
     """What caching ``n_layers`` layers of all these windows takes, in the precision of a trial."""
     tokens = sum(int(table.lengths().sum()) for table in tables)
     precision: torch.dtype = getattr(torch, spec.precision)
-    return tokens * n_layers * int(material.encoder.config.hidden_size) * precision.itemsize
+    return tokens * n_layers * int(inputs.encoder.config.hidden_size) * precision.itemsize
 
 
-def run_frozen(spec: TrialSpec, material: Material, states: HiddenStates) -> Finished:
+def run_frozen(spec: TrialSpec, inputs: TrialInputs, states: HiddenStates) -> TrialResult:
     """Train fusion and head on cached states."""
-    last = int(material.encoder.config.num_hidden_layers)
+    last = int(inputs.encoder.config.num_hidden_layers)
     lower = spec.layer if spec.layer is not None else last
 
     def source(batch: Batch) -> Hidden:
         return states.get(lower, batch), states.get(last, batch)
 
-    return run_on(spec, material, source, None)
+    return run_on(spec, inputs, source, None)

@@ -15,7 +15,7 @@ from crosslayer.metrics import task_score
 from crosslayer.models.classifier import pool
 from crosslayer.models.fusion import AIF
 from crosslayer.tasks import TASKS
-from crosslayer.training.trainee import Material, Trainee, precision_of
+from crosslayer.training.trainable import TrainableModel, TrialInputs, precision_of
 from crosslayer.windows.batching import prediction_batches
 from crosslayer.windows.encoded import Encoded
 
@@ -31,40 +31,40 @@ ONE_LABEL = 0.95
 """A pair model that gives one label to this share of English dev items has collapsed."""
 
 
-def dev_score(module: Trainee, material: Material) -> float:
+def dev_score(module: TrainableModel, inputs: TrialInputs) -> float:
     """The task's score on English dev, points."""
-    encoded = material.encoded
+    encoded = inputs.encoded
     rows = encoded.rows("dev", "en")
-    logits, _ = _forward_all(module, material, encoded, rows)
+    logits, _ = _forward_all(module, inputs, rows)
     gold = np.concatenate([encoded.labels[row] for row in rows])
     item = np.repeat(encoded.item[rows], [len(encoded.labels[row]) for row in rows])
     return task_score(module.spec.task, gold, logits.argmax(1), item)
 
 
-def predict(module: Trainee, material: Material) -> tuple[pd.DataFrame, Array]:
+def predict(module: TrainableModel, inputs: TrialInputs) -> tuple[pd.DataFrame, Array]:
     """Predict English dev and the test split of every language.
 
     Returns:
         The prediction table, and the mean-pooled fused vectors of all test windows, (W, E).
     """
-    encoded = material.encoded
+    encoded = inputs.encoded
     test = [encoded.rows("test", language) for language in encoded.languages("test")]
     rows = np.concatenate([encoded.rows("dev", "en"), *test])
-    logits, vectors = _forward_all(module, material, encoded, rows)
+    logits, vectors = _forward_all(module, inputs, rows)
     return prediction_frame(encoded, rows, logits), vectors[len(encoded.rows("dev", "en")) :]
 
 
 @torch.inference_mode()
-def _forward_all(module: Trainee, material: Material, encoded: Encoded, rows: Array) -> tuple[Array, Array]:
+def _forward_all(module: TrainableModel, inputs: TrialInputs, rows: Array) -> tuple[Array, Array]:
     """Logits (N, K) in the order of ``rows``, and pooled fused vectors (len(rows), E)."""
-    module = module.for_prediction()
+    module, encoded = module.for_prediction(), inputs.encoded
     counts = np.array([len(encoded.labels[row]) for row in rows])
     offset = dict(zip(rows.tolist(), (np.cumsum(counts) - counts).tolist(), strict=True))
     place = {row: i for i, row in enumerate(rows.tolist())}
     logits: Array | None = None
-    vectors = np.zeros((len(rows), int(material.encoder.config.hidden_size)), np.float32)
-    for batch in prediction_batches(encoded, rows, MAX_TOKENS, material.pad_id):
-        moved = batch.to(material.device)
+    vectors = np.zeros((len(rows), int(inputs.encoder.config.hidden_size)), np.float32)
+    for batch in prediction_batches(encoded, rows, MAX_TOKENS, inputs.pad_id):
+        moved = batch.to(inputs.device)
         fused, scores = module.forward(moved)
         if logits is None:
             logits = np.zeros((counts.sum(), scores.shape[1]), np.float32)
@@ -102,9 +102,9 @@ def collapsed(spec: TrialSpec, dev: pd.DataFrame) -> bool:
     return bool(shares.iloc[0] >= (ONE_LABEL if TASKS[spec.task].kind == "pair" else 1.0))
 
 
-def diagnose(module: Trainee, material: Material, vectors: Array) -> dict[str, Array]:
+def diagnose(module: TrainableModel, inputs: TrialInputs, vectors: Array) -> dict[str, Array]:
     """Fused vectors by language, and the attention weights on the common text."""
-    encoded = material.encoded
+    encoded = inputs.encoded
     languages = encoded.languages("test")
     counts = [len(encoded.rows("test", language)) for language in languages]
     by_language = np.split(vectors, np.cumsum(counts)[:-1])
@@ -115,7 +115,7 @@ def diagnose(module: Trainee, material: Material, vectors: Array) -> dict[str, A
     if TASKS[module.spec.task].kind == "pair":
         arrays["pair_similarity"] = _pair_similarity(by_language)
     attention = next((m for m in module.classifier.fusion.modules() if isinstance(m, AIF)), None)
-    return arrays if attention is None else arrays | _attention(module, attention, material)
+    return arrays if attention is None else arrays | _attention(module, attention, inputs)
 
 
 def _pair_similarity(by_language: list[Array]) -> Array:
@@ -125,27 +125,21 @@ def _pair_similarity(by_language: list[Array]) -> Array:
 
 
 @torch.inference_mode()
-def _attention(module: Trainee, attention: AIF, material: Material) -> dict[str, Array]:
+def _attention(module: TrainableModel, attention: AIF, inputs: TrialInputs) -> dict[str, Array]:
     """Mean and variance over the common text's sub-words of sigmoid(G + L), each (E,)."""
+    module, encoded = module.for_prediction(), inputs.encoded
     seen: list[Tensor] = []
-    weights = attention.weights
-
-    def record(fused: Tensor, mask: Tensor) -> Tensor:
-        result = weights(fused, mask)
-        seen.append(result[mask].float().cpu())
-        return result
-
-    attention.weights = record  # type: ignore[method-assign]
+    found: list[Tensor] = []
+    hook = attention.sigmoid.register_forward_hook(lambda *called: seen.append(called[-1]))
     try:
-        module = module.for_prediction()
-        encoded = material.encoded
-        for batch in prediction_batches(encoded, encoded.rows("common"), MAX_TOKENS, material.pad_id):
-            moved = batch.to(material.device)
-            with precision_of(module.spec, material.device):
+        for batch in prediction_batches(encoded, encoded.rows("common"), MAX_TOKENS, inputs.pad_id):
+            moved = batch.to(inputs.device)
+            with precision_of(module.spec, inputs.device):
                 module.classifier.fusion(*module.source(moved), moved.mask)
+            found.append(seen.pop()[moved.mask].cpu())
     finally:
-        attention.weights = weights  # type: ignore[method-assign]
-    tokens = torch.cat(seen)
+        hook.remove()
+    tokens = torch.cat(found)
     return {
         "attention_mean": tokens.mean(0).numpy(),
         "attention_variance": tokens.var(0, correction=0).numpy(),

@@ -9,19 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from claimtrack.errors import ResultsError
 from crosslayer.config import Arm, FusionKind, FusionSpec, Profile, TaskSpec
 from crosslayer.predictions.models import BASELINE, CONTROLS, HALVES, Model
-from crosslayer.predictions.records import Stage, TrialRecord, read_arrays, read_predictions, read_record
+from crosslayer.predictions.records import Stage, TrialRecord
 from crosslayer.tasks import TaskName
 
 log = logging.getLogger(__name__)
@@ -136,46 +131,3 @@ def variations(profile: Profile, task: TaskName) -> Iterator[Variant]:
         yield Variant(Model.at_share(share, fused=True), fusion, layer)
     for value in varied.label_smoothing:
         yield Variant(Model.smoothed(value), fusion)
-
-
-def finished(home: Path, spec: TrialSpec) -> TrialRecord | None:
-    """The record of that trial if its folder is there and usable; a damaged one is trained again."""
-    folder = home / spec.key
-    if not (folder / "trial.json").exists():
-        return None
-    try:
-        record = read_record(folder / "trial.json")
-        if record.outcome in ("ok", "collapsed"):
-            read_predictions(folder / "predictions.parquet")
-            read_arrays(folder / "diagnostics.npz")
-    except ResultsError as error:
-        log.warning("%s", error)
-        return None
-    return record if record.outcome in ("ok", "collapsed", "nan_loss") else None
-
-
-def write_trial(home: Path, record: TrialRecord, fill: Callable[[Path], None]) -> None:
-    """Write a trial's folder in one step; a former one of the same key is replaced."""
-    temporary = home / f".{record.key}-{uuid.uuid4().hex[:8]}"
-    temporary.mkdir(parents=True)
-    fill(temporary)
-    (temporary / "trial.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    final = home / record.key
-    if final.exists():
-        shutil.rmtree(final)
-    os.replace(temporary, final)
-
-
-def sweep_leftovers(home: Path) -> None:
-    """Remove the temporary folders of an interrupted run."""
-    for path in home.glob(".*-*"):
-        if path.is_dir():
-            shutil.rmtree(path)
-
-
-def write_manifest(home: Path, specs: Iterable[TrialSpec]) -> None:
-    """Name the keys that count; everything after the sweep reads only those."""
-    keys = [spec.key for spec in specs]
-    temporary = home / ".manifest.json"
-    temporary.write_text(json.dumps({"keys": keys}, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, home / "manifest.json")

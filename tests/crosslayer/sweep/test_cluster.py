@@ -66,7 +66,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 @pytest.fixture
 def clone(prepared: tuple[Path, Path]) -> Iterator[Path]:
     folder, _ = prepared
-    source = folder / "src" / "crosslayer" / "execution.py"
+    source = folder / "src" / "crosslayer" / "training" / "execution.py"
     before = source.read_bytes()
     yield folder
     source.write_bytes(before)
@@ -140,7 +140,7 @@ def answers(port: int) -> bool:
 
 def make_attempts_die(folder: Path, condition: str, marker: Path) -> None:
     """Change the clone's source so that a worker is killed at the beginning of an attempt where that holds."""
-    source = folder / "src" / "crosslayer" / "execution.py"
+    source = folder / "src" / "crosslayer" / "training" / "execution.py"
     text = source.read_text(encoding="utf-8")
     start = "    try:\n        return run(spec)\n"
     assert text.count(start) == 1
@@ -216,7 +216,7 @@ def test_a_cluster_that_does_not_answer_is_one_line(address: str, monkeypatch: p
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         compute = ComputeSpec(executor="ray", address=address.replace("PORT", str(closed.getsockname()[1])))
-        with pytest.raises(ConfigError) as raised, cluster._connected(None, compute):
+        with pytest.raises(ConfigError) as raised, cluster.connected(None, compute):
             pass
     message = str(raised.value)
     assert message.startswith(f"no Ray cluster at {compute.address} (")
@@ -245,7 +245,7 @@ def test_what_ray_says_is_one_line(raised: Exception) -> None:
     fake = SimpleNamespace(init=init)
     with (
         pytest.raises(ConfigError, match=r"^no Ray cluster at auto \(.*\); start one"),
-        cluster._connected(fake, ComputeSpec(executor="ray", address="auto")),
+        cluster.connected(fake, ComputeSpec(executor="ray", address="auto")),
     ):
         pass
 
@@ -253,7 +253,7 @@ def test_what_ray_says_is_one_line(raised: Exception) -> None:
 def test_without_ray_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ConfigError, match=r"compute\.executor is ray, which is not installed; run pip install"):
-        cluster._import_ray()
+        cluster.import_ray()
 
 
 def test_statistics_are_off_and_retries_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +261,7 @@ def test_statistics_are_off_and_retries_bounded(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED", raising=False)
     monkeypatch.setenv(OOM_RETRIES, "7")
     monkeypatch.setitem(sys.modules, "ray", sys)
-    assert cluster._import_ray() is sys
+    assert cluster.import_ray() is sys
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert os.environ[OOM_RETRIES] == "7"
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED")

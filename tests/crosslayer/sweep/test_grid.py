@@ -22,9 +22,9 @@ from crosslayer.paper.plugin import planned
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.grid import Part, recorded_trials, status, status_lines, train_grid
 from crosslayer.stages.prepare import prepare
-from crosslayer.sweep import local
-from crosslayer.sweep.local import finished_trials
-from crosslayer.sweep.material import planned_specs
+from crosslayer.sweep import workers
+from crosslayer.sweep.plan import planned_specs
+from crosslayer.sweep.store import finished_trials
 from crosslayer.training.trials import TrialSpec
 from recording import measured
 from repository import ROOT
@@ -86,7 +86,7 @@ class Grid:
 
     def train_until(self, n_trials: int, monkeypatch: pytest.MonkeyPatch) -> list[TrialSpec]:
         """What it has trained when it is interrupted in the trial after that many."""
-        original = local.run_and_keep
+        original = workers.run_and_keep
 
         def stop(spec: TrialSpec, *rest: object) -> object:
             if len(self.trained) == n_trials:
@@ -94,7 +94,7 @@ class Grid:
             return original(spec, *rest)  # type: ignore[arg-type]
 
         with monkeypatch.context() as patch:
-            patch.setattr(local, "run_and_keep", stop)
+            patch.setattr(workers, "run_and_keep", stop)
             with pytest.raises(KeyboardInterrupt):
                 self.train()
         return list(self.trained)
@@ -115,14 +115,14 @@ def grid(
     profile: Profile, prepared: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Grid:
     monkeypatch.chdir(tmp_path)
-    made, original = Grid(profile, prepared, registry), local.run_and_keep
+    made, original = Grid(profile, prepared, registry), workers.run_and_keep
 
     def noted(spec: TrialSpec, *rest: object) -> object:
         result = original(spec, *rest)  # type: ignore[arg-type]
         made.trained.append(spec)
         return result
 
-    monkeypatch.setattr(local, "run_and_keep", noted)
+    monkeypatch.setattr(workers, "run_and_keep", noted)
     return made
 
 

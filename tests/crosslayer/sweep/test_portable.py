@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import os
 import re
@@ -34,8 +33,10 @@ from crosslayer.predictions.records import read_record
 from crosslayer.predictions.runs import ResultsRun
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
-from crosslayer.sweep import local as sweep
-from crosslayer.sweep.material import trial_specs
+from crosslayer.sweep import run as sweep
+from crosslayer.sweep import workers
+from crosslayer.sweep.locking import exclusive
+from crosslayer.sweep.plan import trial_specs
 from crosslayer.sweep.portable import pack as packing
 from crosslayer.sweep.portable.blocks import pack_state, pack_tensor, unpack_state, unpack_tensor
 from crosslayer.sweep.portable.merge import merge_sweep
@@ -159,7 +160,7 @@ def test_the_sweep_trains_nothing_that_was_merged(
     tiny: Profile, home: Path, ran: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     merge_sweep(tiny, home, ran)
-    monkeypatch.setattr(sweep, "run_and_keep", lambda *_: pytest.fail("a finished trial was trained again"))
+    monkeypatch.setattr(workers, "run_and_keep", lambda *_: pytest.fail("a finished trial was trained again"))
     records = sweep.run_sweep(tiny, "sweep", "pos", home / "encoder", home / "trials" / "sweep" / "pos")
     table = ResultsRun(home).table(records, "test")
     assert len(table.predicted) == len(records) == 3
@@ -208,9 +209,8 @@ def test_a_stopped_run_goes_on(tiny: Profile, results: Path, tmp_path: Path) -> 
     pack_sweep(tiny, results, "sweep", "pos", pack)
     assert run_pack(pack, workers=1, seconds=-1) == 3
     (pack / "trials" / ".0123456789abcdef-left").mkdir()
-    with (pack / "trials" / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(ResultsError, match="another process trains"):
+    with exclusive(pack / "trials"):
+        with pytest.raises(ResultsError, match="another process"):
             run_pack(pack, workers=1)
         assert (pack / "trials" / ".0123456789abcdef-left").exists(), "it may be at work on that"
     assert run_pack(pack, workers=2) == 0
@@ -332,7 +332,7 @@ def test_a_pack_is_written_whole_or_not_at_all(
     (tmp_path / "there").mkdir()
     with pytest.raises(ConfigError, match="there exists; name a new folder"):
         pack_sweep(tiny, home, "sweep", "pos", tmp_path / "there")
-    monkeypatch.setattr(packing, "MOST_BYTES", 1000)
+    monkeypatch.setattr(packing, "MAX_BYTES", 1000)
     with pytest.raises(ConfigError, match=r"the folder would hold \d+ MiB, more than 0; lower tasks.pos.sizes"):
         pack_sweep(tiny, home, "sweep", "pos", tmp_path / "new")
     assert {path.name for path in tmp_path.iterdir()} == {"home", "there"}

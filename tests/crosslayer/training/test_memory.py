@@ -19,16 +19,17 @@ from crosslayer.encoders.synthetic import make_random
 from crosslayer.errors import ConfigError
 from crosslayer.models.classifier import TrainedEncoder
 from crosslayer.models.trunk import Trunk
-from crosslayer.sweep import local as sweep
+from crosslayer.sweep import workers
 from crosslayer.sweep.portable import run as portable
+from crosslayer.sweep.run import summary
 from crosslayer.tasks import TaskName
 from crosslayer.training import execution
 from crosslayer.training.execution import gpu_of, memory_advice, own_device
 from crosslayer.training.finetuned import epochs
-from crosslayer.training.trainee import Trainee, build_classifier
+from crosslayer.training.trainable import TrainableModel, build_classifier
 from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.batching import collate, micro_batches
-from made_material import made_material, made_spec, paper
+from made_inputs import made_inputs, made_spec, paper
 
 BATCH, GROUP, LAYER = 16, 4, 1
 
@@ -44,14 +45,14 @@ def trained(
         task, paper(), training=training, layer=LAYER, kind=kind, fusion=FusionSpec(bn_group=group),
         micro_batch=micro_batch,
     )  # fmt: skip
-    material = made_material(task, make_random(), 2 * BATCH, 4)
-    encoder = TrainedEncoder(Trunk(material.encoder).double(), LAYER)
-    classifier = build_classifier(spec, task, material).double()
+    inputs = made_inputs(task, make_random(), 2 * BATCH, 4)
+    encoder = TrainedEncoder(Trunk(inputs.encoder).double(), LAYER)
+    classifier = build_classifier(spec, task, inputs).double()
     classifier.head.dropout.p = encoder.trunk.dropout = 0.0
     for layer in encoder.trunk.layers:
         layer.dropout = layer.attention_dropout = 0.0
-    trainee = Trainee(spec, classifier, encoder, encoder)
-    losses = list(epochs(trainee, material, material.encoded, material.encoded.rows("train"), training, ""))
+    trainee = TrainableModel(spec, classifier, encoder, encoder)
+    losses = list(epochs(trainee, inputs, inputs.encoded, inputs.encoded.rows("train"), training, ""))
     return trainee.state(), losses
 
 
@@ -89,7 +90,7 @@ def test_the_shuffled_control_takes_its_neighbours_from_the_micro_batch() -> Non
 
 
 def test_micro_batches_are_the_batch_in_parts() -> None:
-    encoded = made_material("pos", make_random(), BATCH, 4).encoded
+    encoded = made_inputs("pos", make_random(), BATCH, 4).encoded
     batch = collate(encoded, encoded.rows("train"), 0)
     parts = list(micro_batches(batch, GROUP))
     assert len({len(part.labels) for part in parts}) > 1, "else the weights of the parts would not matter"
@@ -186,9 +187,9 @@ def test_out_of_memory_says_what_to_do(
     def starve(_: TrialSpec) -> Any:
         raise torch.OutOfMemoryError(SEEN)
 
-    record = sweep.run_and_keep(spec, starve, tmp_path)
+    record = workers.run_and_keep(spec, starve, tmp_path)
     assert (record.outcome, record.detail) == ("out_of_memory", WANTED + advice)
-    assert sweep._summary(record).endswith(f"out_of_memory ({record.detail})")
+    assert summary(record).endswith(f"out_of_memory ({record.detail})")
     monkeypatch.setitem(portable._worker, "run", starve)
     monkeypatch.setitem(portable._worker, "home", tmp_path / "packed")
     monkeypatch.setitem(portable._worker, "seal", "")

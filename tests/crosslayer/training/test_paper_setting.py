@@ -15,14 +15,14 @@ from crosslayer.encoders.base import Encoder
 from crosslayer.encoders.synthetic import make_random
 from crosslayer.models.trunk import Trunk
 from crosslayer.predictions.records import read_arrays, read_predictions
-from crosslayer.sweep import local as sweep
-from crosslayer.sweep.material import choose_precision
+from crosslayer.sweep import workers
+from crosslayer.sweep.plan import choose_precision
+from crosslayer.sweep.store import finished
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training import finetuned as training
 from crosslayer.training.execution import make_runner
-from crosslayer.training.trainee import Material, Trainee, build_classifier
-from crosslayer.training.trials import finished
-from made_material import made_material, made_spec, paper
+from crosslayer.training.trainable import TrainableModel, TrialInputs, build_classifier
+from made_inputs import made_inputs, made_spec, paper
 
 WIDTH, LAYERS, HEADS, INNER, VOCABULARY, POSITIONS = 768, 12, 12, 3072, 119_547, 512
 """bert-base-multilingual-cased, after its config.json."""
@@ -67,18 +67,18 @@ def test_a_training_step_and_a_prediction_pass(
     settings = profile.tasks[task].model_copy(update={"epochs": 1})
     spec = made_spec(task, profile, training=settings, precision=choose_precision(profile.compute, "cpu"))
     assert (spec.layer, spec.training.batch_size, spec.fusion.bn_group) == (8, 32, 8)
-    material = made_material(task, mbert, spec.training.batch_size, 8)
+    inputs = made_inputs(task, mbert, spec.training.batch_size, 8)
     trunk = {f"trunk.{name}": weights for name, weights in Trunk(mbert.model).state_dict().items()}
-    before = [build_classifier(spec, task, material).state_dict(), trunk]
+    before = [build_classifier(spec, task, inputs).state_dict(), trunk]
     after: list[dict[str, Tensor]] = []
 
-    def keep_state(module: Trainee, material: Material) -> object:
+    def keep_state(module: TrainableModel, inputs: TrialInputs) -> object:
         after.extend(module.state())
-        return predict(module, material)
+        return predict(module, inputs)
 
     predict = training.predict
     monkeypatch.setattr(training, "predict", keep_state)
-    record = sweep.run_and_keep(spec, make_runner([spec], material), tmp_path)
+    record = workers.run_and_keep(spec, make_runner([spec], inputs), tmp_path)
 
     assert finished(tmp_path, spec) == record
     assert record.outcome in ("ok", "collapsed")  # one step of a random encoder may well give one label to all
@@ -88,7 +88,7 @@ def test_a_training_step_and_a_prediction_pass(
     assert record.trained_parameters == bert_parameters(512) + AIF_PARAMETERS[4] + head
     assert np.isfinite(read_arrays(tmp_path / spec.key / "diagnostics.npz")["losses"]).all()
     frame = read_predictions(tmp_path / spec.key / "predictions.parquet")
-    encoded = material.encoded
+    encoded = inputs.encoded
     predicted = [*encoded.rows("dev", "en"), *encoded.rows("test", "en"), *encoded.rows("test", "de")]
     assert len(frame) == sum(len(encoded.labels[row]) for row in predicted)
     assert np.isfinite(frame.filter(like="score_").to_numpy(np.float64)).all()
@@ -106,8 +106,8 @@ def test_parameters_of_the_fusion(reduction: int) -> None:
     assert 2 * branch == AIF_PARAMETERS[reduction]
     settings = paper().tasks["pos"].model_copy(update={"epochs": 1, "trainable_layers": 0})
     spec = made_spec("pos", paper(), training=settings, fusion=FusionSpec(reduction=reduction), layer=1)
-    material = made_material("pos", make_random(layers=2, width=WIDTH, heads=HEADS), 32, 4)
-    assert make_runner([spec], material)(spec).fusion_parameters == 2 * branch
+    inputs = made_inputs("pos", make_random(layers=2, width=WIDTH, heads=HEADS), 32, 4)
+    assert make_runner([spec], inputs)(spec).fusion_parameters == 2 * branch
 
 
 def test_hyper_parameters_are_those_of_xtreme() -> None:

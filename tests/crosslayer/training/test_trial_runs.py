@@ -23,16 +23,17 @@ from crosslayer.predictions.records import TrialRecord, read_record
 from crosslayer.predictions.runs import ResultsRun
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
-from crosslayer.sweep import local as sweep
-from crosslayer.sweep.local import _record
-from crosslayer.sweep.material import load_material, trial_specs
-from crosslayer.sweep.processes import exclusive
+from crosslayer.sweep import run as sweep
+from crosslayer.sweep import store, workers
+from crosslayer.sweep.locking import exclusive
+from crosslayer.sweep.plan import load_inputs, planned_keys, trial_specs
+from crosslayer.sweep.store import write_manifest, write_trial
 from crosslayer.tasks import TASKS
 from crosslayer.training import execution
-from crosslayer.training.finetuned import Finished, run_finetuned, training_rows
+from crosslayer.training.finetuned import TrialResult, run_finetuned, training_rows
 from crosslayer.training.frozen import run_frozen
-from crosslayer.training.trainee import Material, build_classifier, stream
-from crosslayer.training.trials import TrialSpec, variants, write_manifest, write_trial
+from crosslayer.training.trainable import TrialInputs, build_classifier, stream
+from crosslayer.training.trials import TrialSpec, variants
 from repository import ROOT
 
 
@@ -51,8 +52,8 @@ def encoder(tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def material(encoder: Path) -> Material:
-    return load_material(encoder, "pos", ["english"], torch.device("cpu"))
+def inputs(encoder: Path) -> TrialInputs:
+    return load_inputs(encoder, "pos", ["english"], torch.device("cpu"))
 
 
 def spec_of(tiny: Profile, encoder: Path, model: str, **training: object) -> TrialSpec:
@@ -61,20 +62,20 @@ def spec_of(tiny: Profile, encoder: Path, model: str, **training: object) -> Tri
     return spec.model_copy(update={"training": changed})
 
 
-def test_a_repeated_trial_is_bit_equal(tiny: Profile, encoder: Path, material: Material) -> None:
+def test_a_repeated_trial_is_bit_equal(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
     spec = spec_of(tiny, encoder, "layer_1")
     torch.set_num_threads(1)
-    first, second = (run_finetuned(spec, material, {}).predictions for _ in range(2))
+    first, second = (run_finetuned(spec, inputs, {}).predictions for _ in range(2))
     assert first.equals(second)
-    other = run_finetuned(spec.model_copy(update={"seed": 7}), material, {}).predictions
+    other = run_finetuned(spec.model_copy(update={"seed": 7}), inputs, {}).predictions
     assert not first.equals(other)
 
 
 def test_predictions_hold_every_test_word_once_with_its_gold_label(
-    tiny: Profile, encoder: Path, material: Material
+    tiny: Profile, encoder: Path, inputs: TrialInputs
 ) -> None:
-    frame = run_finetuned(spec_of(tiny, encoder, "baseline", epochs=1), material, {}).predictions
-    encoded = material.encoded
+    frame = run_finetuned(spec_of(tiny, encoder, "baseline", epochs=1), inputs, {}).predictions
+    encoded = inputs.encoded
     rows = np.concatenate(
         [encoded.rows("dev", "en"), *(encoded.rows("test", c) for c in encoded.languages("test"))]
     )
@@ -86,40 +87,40 @@ def test_predictions_hold_every_test_word_once_with_its_gold_label(
 
 
 def test_the_recorded_dev_score_is_that_of_the_predictions(
-    tiny: Profile, encoder: Path, material: Material
+    tiny: Profile, encoder: Path, inputs: TrialInputs, tmp_path: Path
 ) -> None:
     """While training it is measured on other batches, which in bfloat16 rounds otherwise: here by 12 points."""
     spec = spec_of(tiny, encoder, "baseline", epochs=1)
-    result = run_finetuned(spec, material, {})
+    result = run_finetuned(spec, inputs, {})
     rounded = replace(result, fitted=replace(result.fitted, dev_history=(result.fitted.dev_history[0] + 12,)))
     dev = result.predictions[result.predictions["split"] == "dev"]
     score = 100 * (dev["gold"] == dev["predicted"]).mean()
-    assert _record(spec, rounded, "2.13.0", "").dev_score == pytest.approx(score)
+    assert store.keep(spec, rounded, tmp_path, "2.13.0").dev_score == pytest.approx(score)
 
 
-def test_models_of_a_seed_share_head_and_streams(tiny: Profile, encoder: Path, material: Material) -> None:
+def test_models_of_a_seed_share_head_and_streams(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
     baseline, fused = (spec_of(tiny, encoder, model) for model in ("baseline", "layer_2"))
-    heads = [build_classifier(spec, "pos", material).head.state_dict() for spec in (baseline, fused)]
+    heads = [build_classifier(spec, "pos", inputs).head.state_dict() for spec in (baseline, fused)]
     assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
     for purpose in ("order", "dropout", "fusion"):
         assert stream(baseline, purpose) == stream(fused, purpose)
     assert len({stream(baseline, purpose) for purpose in ("order", "dropout", "fusion", "head:pos")}) == 4
 
 
-def test_halves_split_the_training_items(tiny: Profile, encoder: Path, material: Material) -> None:
+def test_halves_split_the_training_items(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
     spec = spec_of(tiny, encoder, "layer_1", batch_size=8)
     halves = [
-        set(training_rows(spec.model_copy(update={"half": half}), material.encoded).tolist()) for half in (1, 2)
+        set(training_rows(spec.model_copy(update={"half": half}), inputs.encoded).tolist()) for half in (1, 2)
     ]
     assert not halves[0] & halves[1]
-    assert halves[0] | halves[1] == set(training_rows(spec, material.encoded).tolist())
+    assert halves[0] | halves[1] == set(training_rows(spec, inputs.encoded).tolist())
 
 
-def test_shares_of_the_training_items_grow(tiny: Profile, encoder: Path, material: Material) -> None:
+def test_shares_of_the_training_items_grow(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
     spec = spec_of(tiny, encoder, "layer_1", batch_size=8)
-    whole = set(training_rows(spec, material.encoded).tolist())
+    whole = set(training_rows(spec, inputs.encoded).tolist())
     half, most = (
-        set(training_rows(spec.model_copy(update={"share": share}), material.encoded).tolist())
+        set(training_rows(spec.model_copy(update={"share": share}), inputs.encoded).tolist())
         for share in (0.5, 0.9)
     )
     assert half < most <= whole
@@ -144,16 +145,16 @@ def test_variations_share_the_seeds_and_change_one_thing(tiny: Profile, encoder:
     assert not [spec for spec in trial_specs(profile, "intermediate", "pos", encoder) if spec.share]
 
 
-def test_a_diverging_loss_is_a_named_outcome(tiny: Profile, encoder: Path, material: Material) -> None:
+def test_a_diverging_loss_is_a_named_outcome(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
     spec = spec_of(tiny, encoder, "baseline", learning_rate=1e30, clip=1e30)
     with pytest.raises(TrialFailure) as caught:
-        run_finetuned(spec, material, {})
+        run_finetuned(spec, inputs, {})
     assert caught.value.outcome == "nan_loss"
 
 
-def test_the_intermediate_phase_changes_the_encoder(tiny: Profile, encoder: Path, material: Material) -> None:
+def test_the_intermediate_phase_changes_the_encoder(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
     specs = {s.arm: s for s in trial_specs(tiny, "intermediate", "pos", encoder) if s.seed == 0}
-    none, english = (run_finetuned(specs[arm], material, {}) for arm in ("none", "english"))
+    none, english = (run_finetuned(specs[arm], inputs, {}) for arm in ("none", "english"))
     assert not none.predictions.equals(english.predictions)
     assert none.trained_parameters == english.trained_parameters
 
@@ -178,15 +179,15 @@ def test_a_target_may_have_a_phase_of_its_own(tiny: Profile, encoder: Path) -> N
 
 @pytest.mark.parametrize("model", ["baseline", "layer_1", "layer_2"])
 def test_states_kept_from_the_layers_below_change_nothing(
-    tiny: Profile, encoder: Path, material: Material, model: str
+    tiny: Profile, encoder: Path, inputs: TrialInputs, model: str
 ) -> None:
     """Two of three layers frozen: the lower layer is below the trained one or the input of it."""
     torch.set_num_threads(1)
     spec = spec_of(tiny, encoder, model, trainable_layers=1, train_embeddings=False)
-    states = execution.shared_states([spec], material)
+    states = execution.shared_states([spec], inputs)
     assert set(states) == {"none", "english"}
-    run = run_finetuned(spec, material, {})
-    kept = run_finetuned(spec, material, states)
+    run = run_finetuned(spec, inputs, {})
+    kept = run_finetuned(spec, inputs, states)
     assert kept.trained_parameters == run.trained_parameters
     scores = [frame.filter(like="score_").to_numpy(np.float64) for frame in (run.predictions, kept.predictions)]
     np.testing.assert_allclose(*scores, atol=0.02)  # the table keeps half precision, the loss went through Adam
@@ -194,28 +195,28 @@ def test_states_kept_from_the_layers_below_change_nothing(
 
 
 def test_too_many_states_are_not_kept(
-    tiny: Profile, encoder: Path, material: Material, monkeypatch: pytest.MonkeyPatch
+    tiny: Profile, encoder: Path, inputs: TrialInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spec = spec_of(tiny, encoder, "layer_1", trainable_layers=2, train_embeddings=False)
-    tokens = int(material.encoded.lengths().sum() + material.intermediate["english"].lengths().sum())
+    tokens = int(inputs.encoded.lengths().sum() + inputs.intermediate["english"].lengths().sum())
     bytes_ = 32 * (2 if spec.precision == "bfloat16" else 4)
-    monkeypatch.setattr(execution, "MOST_BYTES", tokens * bytes_)
-    assert set(execution.shared_states([spec], material)) == {"none", "english"}
-    monkeypatch.setattr(execution, "MOST_BYTES", tokens * bytes_ - 1)
-    assert execution.shared_states([spec], material) == {}
-    assert execution.shared_states([spec_of(tiny, encoder, "layer_1")], material) == {}
+    monkeypatch.setattr(execution, "MAX_BYTES", tokens * bytes_)
+    assert set(execution.shared_states([spec], inputs)) == {"none", "english"}
+    monkeypatch.setattr(execution, "MAX_BYTES", tokens * bytes_ - 1)
+    assert execution.shared_states([spec], inputs) == {}
+    assert execution.shared_states([spec_of(tiny, encoder, "layer_1")], inputs) == {}
 
 
 def test_a_fine_tuned_trial_without_a_trained_layer_is_a_frozen_one(
-    tiny: Profile, encoder: Path, material: Material
+    tiny: Profile, encoder: Path, inputs: TrialInputs
 ) -> None:
     """The frozen path has no encoder at all; here the encoder runs, but nothing of it is trained."""
     torch.set_num_threads(1)
     frozen = spec_of(tiny, encoder, "layer_2", mode="frozen", train_embeddings=False)
     tuned = spec_of(tiny, encoder, "layer_2", trainable_layers=0, train_embeddings=False)
-    states = execution.shared_states([frozen], material)
-    one = run_frozen(frozen, material, states["none"])
-    two = run_finetuned(tuned, material, {})
+    states = execution.shared_states([frozen], inputs)
+    one = run_frozen(frozen, inputs, states["none"])
+    two = run_finetuned(tuned, inputs, {})
     assert one.trained_parameters == two.trained_parameters
     scores = [run.predictions.filter(like="score_").to_numpy(np.float64) for run in (one, two)]
     np.testing.assert_allclose(*scores, atol=0.02)
@@ -225,21 +226,21 @@ def test_a_sweep_goes_on_where_it_stopped(
     tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path / "trials" / "sweep" / "pos"
-    original, calls = sweep.run_and_keep, []
+    original, calls = workers.run_and_keep, []
 
-    def stop_after_three(spec: TrialSpec, run: sweep.Runner, folder: Path, seal: str) -> object:
+    def stop_after_three(spec: TrialSpec, run: workers.Runner, folder: Path, seal: str) -> object:
         if len(calls) == 3:
             raise KeyboardInterrupt
         calls.append(spec.key)
         return original(spec, run, folder, seal)
 
-    monkeypatch.setattr(sweep, "run_and_keep", stop_after_three)
+    monkeypatch.setattr(workers, "run_and_keep", stop_after_three)
     with pytest.raises(KeyboardInterrupt):
         sweep.run_sweep(tiny, "sweep", "pos", encoder, home)
     assert not (home / "manifest.json").exists()
     trained: list[str] = []
     monkeypatch.setattr(
-        sweep, "run_and_keep", lambda spec, *rest: trained.append(spec.key) or original(spec, *rest)
+        workers, "run_and_keep", lambda spec, *rest: trained.append(spec.key) or original(spec, *rest)
     )
     (home / ".0123-left").mkdir()
     (home / "feedfeedfeedfeed").mkdir()
@@ -306,10 +307,10 @@ def test_a_damaged_file_of_seals_trains_nothing(sealed: str, tiny: Profile, enco
 def _start_mortal(specs: list[TrialSpec], encoder: Path, device: str, home: Path, seal: str) -> None:
     """A worker that is killed in the trial whose key stands in a file, as often as the file says."""
     START(specs, encoder, device, home, seal)
-    run: sweep.Runner = sweep._worker["run"]  # type: ignore[assignment]
+    run: workers.Runner = workers.worker["run"]  # type: ignore[assignment]
     doom = home.parent / "doom"
 
-    def mortal(spec: TrialSpec) -> Finished:
+    def mortal(spec: TrialSpec) -> TrialResult:
         with (home.parent / "begun").open("a") as begun:
             begun.write(f"{spec.key}\n")
         key, times = doom.read_text().split()
@@ -318,10 +319,10 @@ def _start_mortal(specs: list[TrialSpec], encoder: Path, device: str, home: Path
             os.kill(os.getpid(), signal.SIGKILL)
         return run(spec)
 
-    sweep._worker["run"] = mortal
+    workers.worker["run"] = mortal
 
 
-START = sweep._start_worker
+START = workers.start_worker
 
 
 @pytest.mark.slow
@@ -333,7 +334,7 @@ def test_a_dying_worker_costs_its_own_trial_at_most(
     home = tmp_path / "home"
     specs = trial_specs(tiny, "sweep", "pos", encoder)
     (tmp_path / "doom").write_text(f"{specs[1].key} {times}")
-    monkeypatch.setattr(sweep, "_start_worker", _start_mortal)
+    monkeypatch.setattr(workers, "start_worker", _start_mortal)
     two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
     records = sweep.run_sweep(two, "sweep", "pos", encoder, home)
     outcomes = {record.key: record.outcome for record in records}
@@ -350,7 +351,7 @@ def test_a_dying_worker_costs_its_own_trial_at_most(
 def test_workers_that_die_before_they_train_end_in_one_line(
     tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "_start_worker", _die)
+    monkeypatch.setattr(workers, "start_worker", _die)
     two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
     with pytest.raises(ResultsError, match=r"die before they train; lower compute\.workers"):
         sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path)
@@ -360,18 +361,18 @@ def _start_full(specs: list[TrialSpec], encoder: Path, device: str, home: Path, 
     """A worker whose disk is full."""
     START(specs, encoder, device, home, seal)
 
-    def full(spec: TrialSpec) -> Finished:
+    def full(spec: TrialSpec) -> TrialResult:
         with (home.parent / "begun").open("a") as begun:
             begun.write(f"{spec.key}\n")
         raise OSError(errno.ENOSPC, "full")
 
-    sweep._worker["run"] = full
+    workers.worker["run"] = full
 
 
 def test_an_error_of_the_disk_ends_a_sweep_before_the_other_trials(
     tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sweep, "_start_worker", _start_full)
+    monkeypatch.setattr(workers, "start_worker", _start_full)
     two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
     with pytest.raises(OSError, match="full"):
         sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path / "home")
@@ -418,8 +419,8 @@ def test_the_baseline_of_the_sweep_is_the_arm_without_intermediate_phase(
     tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     trained: list[TrialSpec] = []
-    original = sweep.run_and_keep
-    monkeypatch.setattr(sweep, "run_and_keep", lambda spec, *rest: trained.append(spec) or original(spec, *rest))
+    original = workers.run_and_keep
+    monkeypatch.setattr(workers, "run_and_keep", lambda spec, *rest: trained.append(spec) or original(spec, *rest))
     content = tiny.model_dump()
     content["tasks"]["pos"] |= {"mode": "finetuned", "epochs": 1}
     content["sweep"] |= {"layers": [], "controls": []}
@@ -454,13 +455,13 @@ def test_results_of_other_settings_are_not_current(
     home = tmp_path / "trials" / "sweep" / "pos"
     home.mkdir(parents=True)
     write_manifest(home, specs)
-    sweep.check_current(one, tmp_path)
+    store.check_current(one, tmp_path)
     other = one.model_copy(update={"sweep": one.sweep.model_copy(update=change)})
     with pytest.raises(ResultsError, match="counts other trials than"):
-        sweep.check_current(other, tmp_path)
+        store.check_current(other, tmp_path)
     without = one.model_copy(update={"tasks": {}})
     with pytest.raises(ResultsError, match="counts other trials than"):
-        sweep.check_current(without, tmp_path)
+        store.check_current(without, tmp_path)
 
 
 def test_finished_trials_of_a_sweep_that_was_stopped(tiny: Profile, encoder: Path, tmp_path: Path) -> None:
@@ -475,14 +476,14 @@ def test_finished_trials_of_a_sweep_that_was_stopped(tiny: Profile, encoder: Pat
     write_trial(home, failed.record(outcome="failed"), lambda folder: None)
     write_trial(home, specs[0].model_copy(update={"seed": 77}).record(outcome="nan_loss"), lambda folder: None)
     (home / ".half").mkdir()
-    planned = sweep.planned_keys(tiny.model_copy(update={"profile": tmp_path.name}), tmp_path.parent)
+    planned = planned_keys(tiny.model_copy(update={"profile": tmp_path.name}), tmp_path.parent)
     assert planned == {spec.key for spec in (*specs, *trial_specs(tiny, "intermediate", "pos", encoder))}
-    assert sweep.planned_keys(tiny, tmp_path) == set(), "before the encoder is prepared"
-    found = sweep.finished_trials(tiny, tmp_path)
+    assert planned_keys(tiny, tmp_path) == set(), "before the encoder is prepared"
+    found = store.finished_trials(tiny, tmp_path)
     assert [record.key for record in found] == [ok.key, nan.key] == [spec.key for spec in specs[:2]]
     (home / ok.key / "predictions.parquet").write_bytes(b"damaged")
-    assert [record.key for record in sweep.finished_trials(tiny, tmp_path)] == [nan.key]
-    assert sweep.finished_trials(tiny.model_copy(update={"tasks": {}}), tmp_path) == []
+    assert [record.key for record in store.finished_trials(tiny, tmp_path)] == [nan.key]
+    assert store.finished_trials(tiny.model_copy(update={"tasks": {}}), tmp_path) == []
 
 
 def _first(profile: Profile) -> Profile:

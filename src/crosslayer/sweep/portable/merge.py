@@ -18,15 +18,15 @@ from crosslayer.config import Profile
 from crosslayer.data.parquet import kind
 from crosslayer.errors import TrialFailure
 from crosslayer.predictions.records import check_predictions, schema
-from crosslayer.sweep.local import keep, scores_are_finite
-from crosslayer.sweep.material import planned_specs
+from crosslayer.sweep.locking import exclusive
+from crosslayer.sweep.plan import planned_specs
 from crosslayer.sweep.portable.archives import unpack_arrays, unpack_table, unzip
 from crosslayer.sweep.portable.run import FILES, KEY
-from crosslayer.sweep.processes import exclusive
+from crosslayer.sweep.store import finished, keep, scores_are_finite
 from crosslayer.tasks import TASKS
-from crosslayer.training.finetuned import Finished, Fitted
+from crosslayer.training.finetuned import Fitted, TrialResult
 from crosslayer.training.inference import prediction_frame
-from crosslayer.training.trials import TrialSpec, finished
+from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.encoded import Encoded, read_encoded
 
 Contents = dict[str, bytes]
@@ -139,7 +139,7 @@ def merge_trial(spec: TrialSpec, contents: Contents, encoded: Encoded, home: Pat
     fitted = Fitted(result.dev_history, result.losses, result.best_epoch)
     keep(
         spec,
-        Finished(
+        TrialResult(
             fitted=fitted,
             predictions=predictions,
             diagnostics=_arrays(contents.get("diagnostics.npz", b""), where),

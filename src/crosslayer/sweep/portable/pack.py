@@ -17,16 +17,16 @@ from claimtrack.seal import newest_hash
 from crosslayer.config import Profile
 from crosslayer.errors import ConfigError
 from crosslayer.predictions.records import Stage
-from crosslayer.sweep.local import adopt
-from crosslayer.sweep.material import intermediate_file, trial_specs
+from crosslayer.sweep.plan import intermediate_file, trial_specs
 from crosslayer.sweep.portable.blocks import pack_state
+from crosslayer.sweep.store import adopt, finished
 from crosslayer.tasks import TaskName
-from crosslayer.training.trainee import pad_id_of
-from crosslayer.training.trials import TrialSpec, finished
+from crosslayer.training.trainable import pad_id_of
+from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.encoded import read_encoded, write_encoded
 from crosslayer.windows.vocabulary import load_trimmed, trim_together
 
-MOST_BYTES = 25 * 2**20
+MAX_BYTES = 25 * 2**20
 """What a folder may hold: nodes often take little."""
 
 
@@ -68,7 +68,7 @@ def pack_sweep(profile: Profile, results: Path, stage: Stage, task: TaskName, fo
 
 
 def _fill(folder: Path, profile: Profile, encoder: Path, specs: list[TrialSpec]) -> None:
-    """Write what the trials need; a ConfigError where that is more than `MOST_BYTES`."""
+    """Write what the trials need; a ConfigError where that is more than `MAX_BYTES`."""
     task = specs[0].task
     arms = sorted({spec.arm for spec in specs} - {"none"})
     inputs = {f"intermediate-{arm}.parquet": encoder / intermediate_file(task, arm) for arm in arms}
@@ -85,9 +85,9 @@ def _fill(folder: Path, profile: Profile, encoder: Path, specs: list[TrialSpec])
     }
     (folder / "pack.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     size = sum(path.stat().st_size for path in files.values())
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise ConfigError(
-            f"the folder would hold {size / 2**20:.0f} MiB, more than {MOST_BYTES // 2**20}; lower "
+            f"the folder would hold {size / 2**20:.0f} MiB, more than {MAX_BYTES // 2**20}; lower "
             f"tasks.{task}.sizes, or take an encoder that is published in 4-bit blocks"
         )
 

@@ -5,7 +5,6 @@ Imports nothing but the standard library, numpy, pandas, pyarrow, torch and tran
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import multiprocessing
@@ -32,13 +31,14 @@ from claimtrack.progress import Progress
 from claimtrack.reading import parse_json, read_arrays
 from crosslayer.encoders.base import assemble
 from crosslayer.errors import ConfigError, TrialFailure
+from crosslayer.sweep.locking import exclusive
 from crosslayer.sweep.portable.blocks import unpack_state
 from crosslayer.training.execution import attempt, make_runner, own_device
-from crosslayer.training.trainee import Material
+from crosslayer.training.trainable import TrialInputs
 from crosslayer.windows.encoded import read_encoded
 
 if TYPE_CHECKING:
-    from crosslayer.training.finetuned import Finished
+    from crosslayer.training.finetuned import TrialResult
     from crosslayer.training.trials import TrialSpec
 
 KEY = re.compile(r"[0-9a-f]{16}")
@@ -111,17 +111,11 @@ def run_pack(folder: Path, workers: int | None = None, seconds: float | None = N
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError("these trials are for a GPU, but torch sees none")
     home = folder / "trials"
-    home.mkdir(exist_ok=True)
-    with (home / ".lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ResultsError(f"another process trains {folder}; wait for it or stop it") from None
+    with exclusive(home):
         for path in home.glob(".*-*"):
             shutil.rmtree(path)
-        _run_all(
-            folder, specs, device, workers or _usual_workers(pack, device), seconds, str(pack.get("seal", ""))
-        )
+        count = workers or _usual_workers(pack, device)
+        _run_all(folder, specs, device, count, seconds, str(pack.get("seal", "")))
         write_parts(folder)
     return sum(not _is_finished(home / spec.key) for spec in specs)
 
@@ -196,7 +190,7 @@ def _start(folder: Path, specs: Sequence[TrialSpec], device: str, seal: str) -> 
     if multiprocessing.parent_process():
         threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(specs[0].threads)
-    run = make_runner(specs, load_material(folder, specs, own_device(device)))
+    run = make_runner(specs, load_inputs(folder, specs, own_device(device)))
     _worker.update(run=run, home=folder / "trials", seal=seal)
 
 
@@ -207,12 +201,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def load_material(folder: Path, specs: Sequence[TrialSpec], device: torch.device) -> Material:
+def load_inputs(folder: Path, specs: Sequence[TrialSpec], device: torch.device) -> TrialInputs:
     """Encoder and windows out of a packed folder."""
     config = BertConfig.from_dict(json.loads((folder / "encoder.json").read_text(encoding="utf-8")))
     state = unpack_state(read_arrays(folder / "encoder.npz"))
     arms = {spec.arm for spec in specs} - {"none"}
-    return Material(
+    return TrialInputs(
         encoder=assemble(config, {name: torch.from_numpy(value) for name, value in state.items()}),
         encoded=read_encoded(folder / "windows.parquet"),
         intermediate={arm: read_encoded(folder / f"intermediate-{arm}.parquet") for arm in sorted(arms)},
@@ -226,7 +220,7 @@ def _run_one(spec: TrialSpec, stop: float | None) -> str:
     if stop is not None and time.monotonic() > stop:
         return ""
     home: Path = _worker["home"]
-    run: Callable[[TrialSpec], Finished] = _worker["run"]
+    run: Callable[[TrialSpec], TrialResult] = _worker["run"]
     temporary = home / f".{spec.key}-{uuid.uuid4().hex[:8]}"
     temporary.mkdir()
     start = time.monotonic()

@@ -32,7 +32,7 @@ def pad_id_of(encoder: BertModel) -> int:
 
 
 @dataclass(frozen=True)
-class Material:
+class TrialInputs:
     """What all trials of a task share.
 
     Attributes:
@@ -62,7 +62,7 @@ def stream(spec: TrialSpec, purpose: str) -> int:
 
 
 @dataclass
-class Trainee:
+class TrainableModel:
     """The parts that are trained together."""
 
     spec: TrialSpec
@@ -94,13 +94,13 @@ class Trainee:
         for part, values in zip(self.parts(), state, strict=True):
             part.load_state_dict(values)
 
-    def for_prediction(self) -> Trainee:
+    def for_prediction(self) -> TrainableModel:
         """The same in evaluation mode; in bfloat16 with a copy of the encoder whose weights are rounded once."""
         self.train(False)
         if self.encoder is None or self.spec.precision == "float32":
             return self
         encoder = self.encoder.rounded(torch.bfloat16)
-        return Trainee(self.spec, self.classifier, encoder, encoder)
+        return TrainableModel(self.spec, self.classifier, encoder, encoder)
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Fused embeddings and logits, under the trial's precision."""
@@ -113,9 +113,9 @@ def precision_of(spec: TrialSpec, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bfloat16")
 
 
-def build_classifier(spec: TrialSpec, task: TaskName, material: Material) -> Classifier:
+def build_classifier(spec: TrialSpec, task: TaskName, inputs: TrialInputs) -> Classifier:
     """Fusion and head, each initialised from its own stream."""
-    width = int(material.encoder.config.hidden_size)
+    width = int(inputs.encoder.config.hidden_size)
     about = TASKS[task]
     training = spec.training
     with torch.random.fork_rng(devices=[]):

@@ -17,9 +17,9 @@ from repository import ROOT
 
 CHILD = """
 import time
-from crosslayer.sweep import processes as supervision
-supervision.SUPERVISORS = ("our-dvc",)  # the tests themselves may run below make
-supervision.die_with_supervisors()
+from crosslayer.sweep import processes
+processes.SUPERVISORS = ("our-dvc",)  # the tests themselves may run below make
+processes.die_with_supervisors()
 print("ready", flush=True)
 time.sleep(60)
 """

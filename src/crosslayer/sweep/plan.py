@@ -15,13 +15,13 @@ from crosslayer.errors import ConfigError
 from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.records import Stage
 from crosslayer.tasks import TaskName
-from crosslayer.training.trainee import Material
+from crosslayer.training.trainable import TrialInputs
 from crosslayer.training.trials import TrialSpec, Variant, planned_trials
 from crosslayer.windows.encoded import read_encoded
 from crosslayer.windows.vocabulary import load_trimmed
 
 
-def load_material(folder: Path, task: TaskName, arms: list[str], device: torch.device) -> Material:
+def load_inputs(folder: Path, task: TaskName, arms: list[str], device: torch.device) -> TrialInputs:
     """What trials of a task share.
 
     Args:
@@ -30,7 +30,7 @@ def load_material(folder: Path, task: TaskName, arms: list[str], device: torch.d
         arms: the intermediate arms whose windows are needed.
         device: where trials run.
     """
-    return Material(
+    return TrialInputs(
         encoder=load_trimmed(folder),
         encoded=read_encoded(folder / f"{task}.parquet"),
         intermediate={arm: read_encoded(folder / intermediate_file(task, arm)) for arm in arms if arm != "none"},
@@ -91,6 +91,19 @@ def planned_specs(profile: Profile, folder: Path) -> dict[str, TrialSpec]:
     """All trials of a profile by key; ``folder`` is the output of the encoder stage."""
     specs = (spec for part in planned_parts(profile) for spec in trial_specs(profile, *part, folder))
     return {spec.key: spec for spec in specs}
+
+
+def planned_keys(profile: Profile, results: Path) -> set[str]:
+    """The keys of all trials that a profile plans; none before its encoder is prepared.
+
+    Args:
+        profile: the active one.
+        results: the folder of all profiles' results.
+    """
+    encoder = results / profile.profile / "encoder"
+    if not (encoder / "meta.json").exists():
+        return set()
+    return set(planned_specs(profile, encoder))
 
 
 def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) -> list[TrialSpec]:

@@ -1,4 +1,4 @@
-"""Material of any task without files: made sentences in two languages, a random encoder."""
+"""Inputs of trials of any task without files: made sentences in two languages, a random encoder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from crosslayer.config import Profile, load_profile
 from crosslayer.data.examples import Corpus, Example, PairExample, TagExample
 from crosslayer.encoders.base import Encoder
 from crosslayer.tasks import TASKS, TaskName
-from crosslayer.training.trainee import Material
+from crosslayer.training.trainable import TrialInputs
 from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.encoded import Encoded, concatenate, encode, encode_texts
 from repository import ROOT
@@ -17,7 +17,7 @@ from repository import ROOT
 SYLLABLES = ("ba", "de", "ki", "lo", "mu", "na", "ri", "so")
 
 
-def made_material(task: TaskName, encoder: Encoder, n_train: int, n_predicted: int) -> Material:
+def made_inputs(task: TaskName, encoder: Encoder, n_train: int, n_predicted: int) -> TrialInputs:
     """``n_train`` English training items and ``n_predicted`` in English dev and each test split."""
     sizes = {("train", "en"): n_train, ("dev", "en"): n_predicted}
     sizes |= {("test", language): n_predicted for language in ("en", "de")}
@@ -26,7 +26,7 @@ def made_material(task: TaskName, encoder: Encoder, n_train: int, n_predicted: i
     texts = [("en", f"{i}", _text(rng, 9)) for i in range(2)]
     common = encode_texts(texts, encoder.tokenizer, 128, "common")
     encoded: Encoded = concatenate([encode(task, corpus, encoder.tokenizer, 128), common])
-    return Material(encoder.model, encoded, {}, torch.device("cpu"))
+    return TrialInputs(encoder.model, encoded, {}, torch.device("cpu"))
 
 
 def made_spec(task: TaskName, profile: Profile, **changes: object) -> TrialSpec:

@@ -1,0 +1,175 @@
+"""The trials of a stage and task on disk: a folder a key, complete or absent, and a manifest of what counts."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from claimtrack.errors import ResultsError
+from crosslayer.config import Profile
+from crosslayer.errors import TrialFailure
+from crosslayer.metrics import task_score
+from crosslayer.predictions.records import (
+    Stage,
+    TrialRecord,
+    read_arrays,
+    read_manifest,
+    read_predictions,
+    read_record,
+    write_predictions,
+)
+from crosslayer.sweep.plan import planned_parts, trial_specs
+from crosslayer.tasks import TASKS, TaskName
+from crosslayer.training.finetuned import TrialResult
+from crosslayer.training.trials import TrialSpec
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+log = logging.getLogger(__name__)
+
+
+def keep(
+    spec: TrialSpec, result: TrialResult | TrialFailure, home: Path, version: str, seal: str = ""
+) -> TrialRecord:
+    """Write the folder of a trial that was trained with this version of torch under this seal, or failed."""
+    version = version.split("+")[0]
+    if isinstance(result, TrialResult) and not scores_are_finite(result.predictions):
+        result = TrialFailure("nan_loss", "scores are not finite")
+    if isinstance(result, TrialFailure):
+        record = spec.record(outcome=result.outcome, detail=result.detail, torch=version, seal=seal)
+        write_trial(home, record, lambda folder: None)
+        return record
+    record = _record(spec, result, version, seal)
+    n_labels = len(TASKS[spec.task].labels)
+
+    def fill(folder: Path) -> None:
+        write_predictions(result.predictions, folder / "predictions.parquet", n_labels)
+        np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **result.diagnostics)
+
+    write_trial(home, record, fill)
+    return record
+
+
+def _record(spec: TrialSpec, result: TrialResult, version: str, seal: str) -> TrialRecord:
+    scores: dict[str, list[float]] = {"dev": [], "test": []}
+    for (split, _), part in result.predictions.groupby(["split", "language"], observed=True):
+        gold, predicted, item = (part[name].to_numpy() for name in ("gold", "predicted", "item"))
+        scores[str(split)].append(task_score(spec.task, gold, predicted, item.astype(str)))
+    fitted = result.fitted
+    return spec.record(
+        outcome=result.outcome,
+        dev_score=scores["dev"][0],
+        test_score=float(np.mean(scores["test"])),
+        dev_history=fitted.dev_history,
+        best_epoch=fitted.best_epoch,
+        fusion_parameters=result.fusion_parameters,
+        trained_parameters=result.trained_parameters,
+        torch=version,
+        seal=seal,
+    )
+
+
+def scores_are_finite(predictions: pd.DataFrame) -> bool:
+    """Whether no score is NaN or beyond half precision, as after a last step that diverged."""
+    return bool(np.isfinite(predictions.filter(like="score_").to_numpy()).all())
+
+
+def write_trial(home: Path, record: TrialRecord, fill: Callable[[Path], None]) -> None:
+    """Write a trial's folder in one step; a former one of the same key is replaced."""
+    temporary = home / f".{record.key}-{uuid.uuid4().hex[:8]}"
+    temporary.mkdir(parents=True)
+    fill(temporary)
+    (temporary / "trial.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    final = home / record.key
+    if final.exists():
+        shutil.rmtree(final)
+    os.replace(temporary, final)
+
+
+def finished(home: Path, spec: TrialSpec) -> TrialRecord | None:
+    """The record of that trial if its folder is there and usable; a damaged one is trained again."""
+    folder = home / spec.key
+    if not (folder / "trial.json").exists():
+        return None
+    try:
+        record = read_record(folder / "trial.json")
+        if record.outcome in ("ok", "collapsed"):
+            read_predictions(folder / "predictions.parquet")
+            read_arrays(folder / "diagnostics.npz")
+    except ResultsError as error:
+        log.warning("%s", error)
+        return None
+    return record if record.outcome in ("ok", "collapsed", "nan_loss") else None
+
+
+def finished_trials(profile: Profile, results: Path) -> list[TrialRecord]:
+    """The trials that the profile plans and that are finished, also of a sweep that has not come to its end.
+
+    Raises:
+        ResultsError: the windows of a task that has trials are not there any more.
+    """
+    found: list[TrialRecord] = []
+    for stage, task in planned_parts(profile):
+        home = results / "trials" / stage / task
+        if home.is_dir():
+            specs = trial_specs(profile, stage, task, results / "encoder")
+            found += [record for spec in specs if (record := finished(home, spec))]
+    return found
+
+
+def adopt(specs: Sequence[TrialSpec], home: Path) -> None:
+    """Take over from the other stage what is the same trial there: the baseline without an intermediate phase."""
+    for spec in specs:
+        other: Stage = "sweep" if spec.stage == "intermediate" else "intermediate"
+        twin, there = spec.model_copy(update={"stage": other}), home.parent.parent / other / spec.task
+        if spec.kind != "none" or spec.arm != "none" or finished(home, spec):
+            continue
+        if record := finished(there, twin):
+            own = {"key": spec.key, "stage": spec.stage, "specification": spec.content()}
+            source = there / twin.key
+            write_trial(home, record.model_copy(update=own), partial(_copy_arrays, source))
+
+
+def _copy_arrays(source: Path, folder: Path) -> None:
+    for path in source.iterdir():
+        if path.name != "trial.json":
+            shutil.copyfile(path, folder / path.name)
+
+
+def write_manifest(home: Path, specs: Iterable[TrialSpec]) -> None:
+    """Name the keys that count; everything after the sweep reads only those."""
+    keys = [spec.key for spec in specs]
+    temporary = home / ".manifest.json"
+    temporary.write_text(json.dumps({"keys": keys}, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, home / "manifest.json")
+
+
+def check_current(profile: Profile, results: Path) -> None:
+    """Check that the trials that count are those that the profile plans.
+
+    Raises:
+        ResultsError: the settings changed after the sweep.
+    """
+    for path in sorted((results / "trials").glob("*/*/manifest.json")):
+        stage, task = cast(tuple[Stage, TaskName], path.parts[-3:-1])
+        tasks = profile.tasks if stage == "sweep" else profile.intermediate.targets
+        planned = trial_specs(profile, stage, task, results / "encoder") if task in tasks else []
+        if read_manifest(path) != [spec.key for spec in planned]:
+            raise ResultsError(f"{path} counts other trials than params.yaml plans; run `dvc repro` first")
+
+
+def sweep_leftovers(home: Path) -> None:
+    """Remove the temporary folders of an interrupted run."""
+    for path in home.glob(".*-*"):
+        if path.is_dir():
+            shutil.rmtree(path)

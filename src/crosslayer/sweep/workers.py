@@ -1,0 +1,132 @@
+"""Trains trials on this machine, in one process or several; a worker that dies costs its own trial at most."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import cast
+
+import torch
+
+from claimtrack.errors import ResultsError
+from crosslayer.config import ComputeSpec
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.sweep.plan import choose_device, load_inputs
+from crosslayer.sweep.processes import die_with_supervisors
+from crosslayer.sweep.store import finished, keep, sweep_leftovers, write_trial
+from crosslayer.training.execution import attempt, make_runner, own_device
+from crosslayer.training.finetuned import TrialResult
+from crosslayer.training.trials import TrialSpec
+
+log = logging.getLogger(__name__)
+
+Runner = Callable[[TrialSpec], TrialResult]
+worker: dict[str, object] = {}
+"""What a worker process trains with: ``run``, ``home`` and ``seal``."""
+
+
+def train_here(
+    specs: list[TrialSpec], compute: ComputeSpec, encoder: Path, home: Path, seal: str
+) -> Iterator[TrialRecord]:
+    """Train trials in this process or in several, and store each as it ends."""
+    device = choose_device(compute)
+    if compute.workers == 1:
+        run = prepare_runner(specs, encoder, device)
+        for spec in specs:
+            yield run_and_keep(spec, run, home, seal)
+        return
+    waiting = {spec.key: spec for spec in specs}
+    while waiting:
+        for record in _in_processes(list(waiting.values()), compute.workers, encoder, device, home, seal):
+            del waiting[record.key]
+            yield record
+        if waiting:
+            log.warning("a worker process died; what it was doing is tried again alone")
+            for record in _after_a_death(list(waiting.values()), encoder, device, home, seal):
+                del waiting[record.key]
+                yield record
+
+
+def _in_processes(
+    specs: list[TrialSpec], workers: int, encoder: Path, device: torch.device, home: Path, seal: str
+) -> Iterator[TrialRecord]:
+    """Run trials in a pool, as far as it gets: the death of one worker ends them all."""
+    with ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=start_worker,
+        initargs=(specs, encoder, str(device), home, seal),
+    ) as pool:
+        try:
+            for future in as_completed([pool.submit(_run_in_worker, spec) for spec in specs]):
+                yield future.result()
+        except BrokenProcessPool:
+            return
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)  # what has not begun need not be trained first
+            raise
+
+
+def _after_a_death(
+    specs: list[TrialSpec], encoder: Path, device: torch.device, home: Path, seal: str
+) -> Iterator[TrialRecord]:
+    """The records of what ran when a worker died, each tried again in a process of its own: which of them it was
+    shows there, and what only lacked memory beside another may have enough alone.
+
+    Raises:
+        ResultsError: nothing ran, so that no trial can be told to be the cause.
+    """
+    running = [spec for spec in specs if _mark(home, spec).exists()]
+    if not running:
+        raise ResultsError("the worker processes die before they train; lower compute.workers")
+    sweep_leftovers(home)
+    for spec in running:
+        alone = _in_processes([spec], 1, encoder, device, home, seal)
+        if record := finished(home, spec) or next(alone, None):
+            yield record
+        else:
+            detail = "its worker process died twice, perhaps for lack of memory"
+            record = spec.record(outcome="failed", detail=detail, seal=seal)
+            sweep_leftovers(home)
+            write_trial(home, record, lambda folder: None)
+            yield record
+
+
+def _mark(home: Path, spec: TrialSpec) -> Path:
+    """A folder that is there while a worker runs a trial."""
+    return home / f".{spec.key}-running"
+
+
+def start_worker(specs: list[TrialSpec], encoder: Path, device: str, home: Path, seal: str) -> None:
+    die_with_supervisors()
+    worker["run"] = prepare_runner(specs, encoder, own_device(device))
+    worker.update(home=home, seal=seal)
+
+
+def _run_in_worker(spec: TrialSpec) -> TrialRecord:
+    run, home = cast(Runner, worker["run"]), cast(Path, worker["home"])
+    mark = _mark(home, spec)
+    mark.mkdir(exist_ok=True)
+    record = run_and_keep(spec, run, home, cast(str, worker["seal"]))
+    mark.rmdir()
+    return record
+
+
+def prepare_runner(specs: list[TrialSpec], encoder: Path, device: torch.device) -> Runner:
+    """Load what the trials share, and make what runs them."""
+    torch.set_num_threads(specs[0].threads)
+    arms: list[str] = sorted({spec.arm for spec in specs})
+    return make_runner(specs, load_inputs(encoder, specs[0].task, arms, device))
+
+
+def run_and_keep(spec: TrialSpec, run: Runner, home: Path, seal: str = "") -> TrialRecord:
+    """Run one trial and write its folder; a failure is written too, under its name."""
+    start = time.monotonic()
+    result = attempt(spec, run)
+    log.debug("%s took %.1f s", spec.key, time.monotonic() - start)
+    return keep(spec, result, home, torch.__version__, seal)
