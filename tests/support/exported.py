@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 from scipy.special import softmax
 
+from claimtrack.errors import UserError
 from crosslayer.ingest.manifest import COLUMNS
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import SPLITS, Run, TaskTable
@@ -18,6 +19,15 @@ from crosslayer.tasks import TASKS, TaskName
 
 FOLDERS = {"xnli": "xnli", "pawsx": "pawsx", "ner": "panx", "pos": "udpos"}
 HEADERS = {"xnli": "premise\thypothesis\tlabel", "pawsx": "id\tsentence1\tsentence2\tlabel"}
+
+
+def refusal(read: Callable[..., object], *given: object) -> str:
+    """What a reader says where it refuses something; empty where it reads it."""
+    try:
+        read(*given)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def write_data(run: Run, tasks: Iterable[TaskName], root: Path) -> None:

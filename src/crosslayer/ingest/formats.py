@@ -158,7 +158,7 @@ def _of_harness(rows: list[tuple[str, dict[str, Any]]], task: Task, gold: Gold) 
     scores = np.full((len(gold.labels), len(task.labels)), np.nan)
     for where, row in rows:
         item, choices = row["doc_id"], row.get("filtered_resps", row.get("resps"))
-        if not isinstance(item, int) or not 0 <= item < len(scores):
+        if type(item) is not int or not 0 <= item < len(scores):
             raise DataError(f"{where}: doc_id {item!r:.40} is none of the {len(scores)} items of the data")
         if not np.isnan(scores[item, 0]):
             raise DataError(f"{where}: doc_id {item} is there twice")

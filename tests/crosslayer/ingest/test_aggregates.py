@@ -1,0 +1,52 @@
+"""Scores without items become literature, whatever program wrote them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from crosslayer.errors import DataError
+from crosslayer.ingest.aggregates import as_literature, as_yaml, read_aggregates
+
+TRAINER = {"epoch": 3.0, "eval_accuracy": 0.6512, "eval_runtime": 12.5, "eval_samples_per_second": 99.0}
+HARNESS = {"results": {"xnli_de": {"acc,none": 0.48, "acc_stderr,none": 0.01, "alias": "xnli_de"}}, "config": {}}
+TABLE = "model,de,fr\nmBERT,66.5,67.1\nD_8,,68\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("all_results.json", json.dumps(TRAINER), [("all_results: eval accuracy", 0.6512)]),
+        ("results.json", json.dumps(HARNESS), [("results: xnli_de acc", 0.48)]),
+        ("t.csv", TABLE, [("t: mBERT, de", 66.5), ("t: mBERT, fr", 67.1), ("t: D_8, fr", 68.0)]),
+    ],
+)
+def test_scores_are_read_with_their_names(
+    name: str, content: str, expected: list[tuple[str, float]], tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    assert read_aggregates(tmp_path) == read_aggregates(tmp_path / name) == expected
+
+
+def test_they_are_context_and_no_verdict() -> None:
+    [record] = as_literature([("results: xnli_de acc", 0.48)], "mBERT", "Doe et al. (2024)", independent=True)
+    assert (record.direction, record.number) == ("context", "0.48")
+    assert "finding: 'results: xnli_de acc'" in as_yaml([record])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.json", "{", "a.json:1: no JSON"),
+        ("a.json", '{"epoch": 3}', "a.json holds no score"),
+        ("a.csv", "model,de\nmBERT,good\n", "a.csv:2: 'good' is no number"),
+        ("a.csv", "model,de\nmBERT\n", "a.csv:2: 1 cells where the header has 2"),
+        ("a.txt", "", "has no .json or .csv file"),
+    ],
+)
+def test_what_is_wrong_is_named(name: str, content: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    with pytest.raises(DataError, match=words):
+        read_aggregates(tmp_path)

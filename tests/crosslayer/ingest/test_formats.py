@@ -1,0 +1,159 @@
+"""Prediction files of other code: each format made by hand, and what is wrong with a file in one line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crosslayer.errors import DataError
+from crosslayer.ingest.formats import READERS, Gold, read_predictions
+from crosslayer.tasks import TASKS
+from exported import refusal
+
+XNLI, NER = TASKS["xnli"], TASKS["ner"]
+PAIRS = Gold(np.array([0, 1, 2], np.int8), (1, 1, 1))
+WORDS = Gold(np.array([0, 1, 2], np.int8), (1, 2))
+LOGITS = np.array([[2.0, 0, 0], [0, 0, 3], [0, 1, 0]])
+TAG_LOGITS = np.eye(7)[[[0, 3], [1, 2]]]
+
+
+def jsonl(*rows: dict[str, Any]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def harness(target: object = 1, doc: int = 1) -> str:
+    rows = [{"doc_id": n, "target": n, "filtered_resps": [[f"{-x}", "False"] for x in LOGITS[n]]} for n in (2, 0)]
+    return jsonl(
+        *rows, {"doc_id": doc, "target": target, "resps": [[[-1.0, False]], [[-2.0, False]], [[-9, True]]]}
+    )
+
+
+def arrays(path: Path, predictions: Any = LOGITS, label_ids: Any = (0, 1, 2)) -> Path:
+    np.savez(path, predictions=predictions, label_ids=np.array(label_ids))
+    return path
+
+
+def test_xtreme_has_a_label_a_line(tmp_path: Path) -> None:
+    path = tmp_path / "test-de.tsv"
+    path.write_text("neutral\nentailment\ncontradiction\n")
+    assert read_predictions(path, XNLI, PAIRS).labels.tolist() == [1, 0, 2]
+    path.write_text("O\n\nB-PER\nI-PER\n\n")
+    assert read_predictions(path, NER, WORDS).labels.tolist() == [0, 1, 2]
+
+
+def test_json_lines_have_probabilities_where_kept(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    named = {"entailment": 0.2, "contradiction": 0.0, "neutral": 0.8}
+    path.write_text(jsonl({"label": "neutral", "probabilities": named}, {"label": 2, "probabilities": None},
+                          {"label": 0, "probabilities": [0.5, 0.25, 0.25]}))  # fmt: skip
+    found = read_predictions(path, XNLI, PAIRS)
+    assert found.labels.tolist() == [1, 2, 0]
+    assert found.scores is not None
+    np.testing.assert_allclose(np.exp(found.scores[[0, 2]]), [[0.2, 0.8, 0], [0.5, 0.25, 0.25]])
+    assert np.isnan(found.scores[1]).all()
+    path.write_text(jsonl({"labels": ["O"]}, {"labels": ["B-PER", "I-PER"]}))
+    assert read_predictions(path, NER, WORDS).scores is None
+
+
+def test_trainers_leave_logits_and_label_ids(tmp_path: Path) -> None:
+    assert read_predictions(arrays(tmp_path / "p.npz"), XNLI, PAIRS).labels.tolist() == [0, 2, 1]
+    tags = arrays(tmp_path / "t.npz", TAG_LOGITS, [[0, -100], [1, 2]])
+    assert read_predictions(tags, NER, WORDS).labels.tolist() == [0, 1, 2]
+    np.save(tmp_path / "predictions.npy", LOGITS)
+    np.save(tmp_path / "label_ids.npy", np.array([0, 1, 2]))
+    assert read_predictions(tmp_path / "predictions.npy", XNLI, PAIRS).labels.tolist() == [0, 2, 1]
+
+
+def test_the_harness_leaves_likelihoods_of_choices_in_any_order(tmp_path: Path) -> None:
+    (tmp_path / "samples_xnli_de.jsonl").write_text(harness())
+    found = read_predictions(tmp_path / "samples_xnli_de.jsonl", XNLI, PAIRS)
+    assert found.labels.tolist() == [1, 0, 0]
+    assert found.scores is not None
+    assert found.scores[1].tolist() == [-1, -2, -9]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.txt", "neutral\nperhaps\n", r"a.txt:2: unknown label 'perhaps'; known: entailment, neutral"),
+        ("a.txt", "neutral\nneutral\n", "2 predictions where the data have 3 pairs"),
+        ("a.jsonl", "{}\n", "a.jsonl:1: no key label"),
+        ("a.jsonl", "[1]\n", "a.jsonl:1: no JSON object"),
+        ("a.jsonl", '{"label": 0, "probabilities": [1, 1, 0]}\n', "a.jsonl:1: probabilities add up to 2"),
+        ("a.jsonl", '{"label": 0, "probabilities": [0.5, 0.5]}\n', "not one number for each of"),
+        ("a.jsonl", '{"label": 0, "logits": [0, 1, "x"]}\n', "a.jsonl:1: 'x' is no finite number"),
+        ("a.jsonl", '{"label": true}\n', "unknown label True"),
+        ("a.jsonl", harness(target=2), "a.jsonl:3: target 2 where the data have neutral"),
+        ("a.jsonl", harness(doc=2), "a.jsonl:3: doc_id 2 is there twice"),
+        ("a.jsonl", harness(doc=3), "a.jsonl:3: doc_id 3 is none of the 3 items"),
+        ("a.xml", "", "no known format; known are .txt"),
+        ("a.npz", "PK", "no readable arrays"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_one_line(name: str, content: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(DataError, match=words) as caught:
+        read_predictions(tmp_path / name, XNLI, PAIRS)
+    assert str(caught.value).isprintable()
+
+
+def test_sentences_of_other_lengths_are_refused(tmp_path: Path) -> None:
+    for name, content, line in (("a.txt", "O\nO\n\nO\n", 3), ("a.jsonl", jsonl({"labels": ["O", "O"]}), 1)):
+        (tmp_path / name).write_text(content)
+        with pytest.raises(DataError, match=rf"{name}:{line}: 2 labels where sentence 1 has 1 words"):
+            read_predictions(tmp_path / name, NER, WORDS)
+
+
+@pytest.mark.parametrize(
+    ("about", "words"),
+    [
+        ({"label_ids": [0, 2, 1]}, "label_ids differ from the gold labels, first at prediction 2"),
+        ({"predictions": LOGITS[:, :2]}, r"are not \(N, 3\)"),
+        ({"predictions": np.full((3, 3), np.inf)}, "something else than finite numbers"),
+        ({"label_ids": [0, 1]}, r"are not \(N, 3\)"),
+    ],
+)
+def test_arrays_of_other_data_are_refused(about: dict[str, Any], words: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=words):
+        read_predictions(arrays(tmp_path / "a.npz", **about), XNLI, PAIRS)
+
+
+def tries(path: Path) -> Callable[[bytes], None]:
+    def attempt(content: bytes) -> None:
+        path.write_bytes(content)
+        for task, gold in ((XNLI, PAIRS), (NER, WORDS)):
+            assert "\n" not in refusal(read_predictions, path, task, gold)
+
+    return attempt
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_any_bytes_are_read_or_refused_in_one_line(suffix: str, tmp_path: Path) -> None:
+    settings(max_examples=60, deadline=None)(given(st.binary(max_size=80))(tries(tmp_path / f"a{suffix}")))()
+
+
+WORDS_OR_NOT = st.sampled_from(["neutral", "O", ""])
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 9) | st.floats() | WORDS_OR_NOT,
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = st.sampled_from("label labels probabilities logits doc_id target resps filtered_resps".split())
+
+
+def test_any_json_is_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    attempt = tries(tmp_path / "a.jsonl")
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(st.dictionaries(KEYS, JSON, max_size=4), max_size=3))
+    def check(rows: list[dict[str, Any]]) -> None:
+        attempt(jsonl(*rows).encode())
+
+    check()

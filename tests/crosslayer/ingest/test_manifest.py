@@ -1,0 +1,70 @@
+"""``trials.csv``: what it says, and the line that is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from crosslayer.errors import DataError
+from crosslayer.ingest.manifest import COLUMNS, read_manifest
+from exported import refusal
+
+HEADER = "file,task,language,split,model,layer,seed,arm,encoder,training_items"
+LINE = "a.txt,pos,de,test,,8,3,,bert-base-multilingual-cased,all"
+
+
+def write(folder: Path, *lines: str) -> Path:
+    (folder / "trials.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_a_layer_alone_is_a_fused_model(tmp_path: Path) -> None:
+    [row, arm] = read_manifest(write(tmp_path, HEADER, LINE, "b.txt,xnli,en,dev,,,0,english,mBERT,1000"))
+    assert (row.model, row.layer, row.seed, row.stage, row.training_items) == ("layer_8", 8, 3, "sweep", None)
+    assert (arm.model, arm.stage, arm.arm, arm.training_items) == ("baseline", "intermediate", "english", 1000)
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ((), "trials.csv:1: no column file"),
+        ((HEADER,), "names no file"),
+        ((HEADER + ",colour", LINE), "trials.csv:1: unknown column 'colour'"),
+        ((HEADER, LINE + ",x"), "trials.csv:2: 11 cells where the header has 10"),
+        ((HEADER, LINE, LINE), "trials.csv:3: the same trial, language and split as .*trials.csv:2"),
+        ((HEADER, LINE.replace("pos", "qa")), "trials.csv:2: unknown task 'qa'"),
+        ((HEADER, LINE.replace("test", "train")), "split 'train' is neither dev nor test"),
+        ((HEADER, LINE.replace(",3,", ",three,")), "seed 'three' is no whole number"),
+        ((HEADER, LINE.replace("a.txt", "../a.txt")), "is no path below the folder"),
+        ((HEADER, LINE.replace(",,8", ",layer_4,8")), "model layer_4 has another layer than 8"),
+        ((HEADER, LINE.replace(",,8", ",large,")), "'large' names no model"),
+        (
+            (HEADER, LINE.replace("3,,", "3,english,")),
+            "arms of intermediate training are compared on the baseline",
+        ),
+        ((HEADER, LINE.replace(",de,", ",German,")), "language 'German' is no code"),
+    ],
+)
+def test_a_wrong_line_is_named(lines: tuple[str, ...], words: str, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=words):
+        read_manifest(write(tmp_path, *lines))
+
+
+def test_without_a_manifest_its_columns_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"trials.csv is missing; .* file, task, language"):
+        read_manifest(tmp_path)
+
+
+def test_any_text_is_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    cells = st.text(max_size=6) | st.sampled_from(["pos", "de", "test", "0", "8", "baseline", '"', "a.txt"])
+
+    @settings(max_examples=200, deadline=None)
+    @given(st.lists(st.lists(cells, min_size=10, max_size=11), max_size=3))
+    def check(rows: list[list[str]]) -> None:
+        (tmp_path / "trials.csv").write_bytes("\n".join([",".join(COLUMNS[:10]), *map(",".join, rows)]).encode())
+        assert "\n" not in refusal(read_manifest, tmp_path)
+
+    check()

@@ -1,0 +1,111 @@
+"""A recorded run exported as prediction files and ingested again gives the same numbers and verdicts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from claimtrack.evidence import Evidence, Measurement, read_evidence
+from claimtrack.registry import load_registry
+from claimtrack.verdict import judge
+from crosslayer.config import Profile, load_profile
+from crosslayer.ingest.manifest import read_manifest
+from crosslayer.ingest.run import describe, ingest, load_run
+from crosslayer.ledger.differences import differences
+from crosslayer.paper.conditions import CONDITIONS
+from crosslayer.paper.measures import measures
+from crosslayer.predictions.runs import SPLITS, RecordedRun
+from crosslayer.tasks import TASK_NAMES, TASKS
+from exported import write_data, write_predictions
+from repository import ROOT
+
+ENTRY = ROOT / "claims" / "ledger" / "xtreme-pilot"
+BY_LABELS = ("C02", "C05", "C06", "C07")
+NEEDS_MORE = {
+    "C01": "the probe stage has left no retrieval table", "C03": "fused_mean",
+    "C13": "no weights of the fusion modules on the common text were kept",
+    "Q01": "intermediate training has not run",
+}  # fmt: skip
+
+
+def part_key(part: Measurement) -> tuple[Any, ...]:
+    return part.measure, part.task, part.model, part.language, part.layer
+
+
+@pytest.fixture(scope="module")
+def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
+    """The settings of the recorded run, on files with its labels and made-up words."""
+    root = tmp_path_factory.mktemp("data")
+    write_data(RecordedRun(ENTRY), TASK_NAMES, root)
+    found = load_profile(ENTRY / "profile.yaml")
+    return found.model_copy(update={"data": found.data.model_copy(update={"root": str(root)})})
+
+
+@pytest.fixture(scope="module")
+def again(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    run, home = RecordedRun(ENTRY), tmp_path_factory.mktemp("again")
+    trials = [r for task in TASK_NAMES for r in run.records("sweep", task) if r.outcome == "ok"]
+    write_predictions(run, trials, home / "files", "multilingual-e5-small")
+    claims = measures((*BY_LABELS, *NEEDS_MORE))
+    folder, n = ingest(home / "files", "again", "Ingested", profile, claims, home / "ledger")
+    assert n == len(trials)
+    return folder
+
+
+def evidence(entry: Path, claim: str) -> Evidence:
+    return read_evidence(entry / "claims" / claim / "evidence.json")
+
+
+@pytest.mark.parametrize("claim", BY_LABELS)
+def test_labels_alone_give_the_same_numbers_and_verdicts(claim: str, again: Path, profile: Profile) -> None:
+    old, new = ({part_key(p): p for p in evidence(entry, claim).parts} for entry in (ENTRY, again))
+    assert new.keys() <= old.keys()
+    assert {key for key, part in old.items() if part.judged} <= new.keys()
+    for key, part in new.items():
+        assert not list(differences(old[key].model_dump(mode="json"), part.model_dump(mode="json")))
+    entry = load_registry(ROOT / "claims" / "registry.yaml").entries[claim]
+    verdicts = {judge(entry, evidence(home, claim), profile).verdict for home in (ENTRY, again)}
+    assert len(verdicts) == 1
+
+
+@pytest.mark.parametrize("claim", NEEDS_MORE)
+def test_other_claims_name_what_is_missing(claim: str, again: Path) -> None:
+    found = evidence(again, claim)
+    assert any(NEEDS_MORE[claim] in line for line in (*found.missing, *(part.note for part in found.parts)))
+
+
+def test_probabilities_come_back_at_the_stored_precision(profile: Profile, tmp_path: Path) -> None:
+    run = RecordedRun(ENTRY)
+    arms = [r for r in run.records("intermediate", "pawsx") if r.outcome == "ok" and r.seed == 0]
+    write_predictions(run, arms, tmp_path, "multilingual-e5-small", scored=True)
+    found = load_run(tmp_path, read_manifest(tmp_path), "again", profile)
+    assert len(found.trials) == len(arms) >= 2
+    for old, new in zip(arms, found.records("intermediate", "pawsx"), strict=True):
+        for split in SPLITS:
+            np.testing.assert_array_equal(run.scores(old, split), found.scores(new, split))
+            np.testing.assert_array_equal(run.confidence(old, split), found.confidence(new, split))
+
+
+@pytest.mark.parametrize(
+    ("encoder", "items", "condition", "holds"),
+    [
+        ("bert-base-multilingual-cased", "all", "other_encoder", False),
+        ("google-bert/bert-base-multilingual-cased", "all", "reduced", False),
+        ("bert-base-multilingual-cased", "1000", "reduced", True),
+        ("xlm-roberta-base", "all", "other_encoder", True),
+    ],
+)
+def test_relevance_follows_from_the_manifest(
+    encoder: str, items: str, condition: str, holds: bool, tmp_path: Path
+) -> None:
+    paper = load_profile(ROOT / "profiles" / "paper.yaml")
+    lines = ["file,task,language,split,model,seed,encoder,training_items"]
+    for task in TASK_NAMES:
+        lines += [
+            f"{task}-{code}.txt,{task},{code},test,baseline,0,{encoder},{items}" for code in TASKS[task].languages
+        ]
+    (tmp_path / "trials.csv").write_text("\n".join(lines), encoding="utf-8")
+    assert CONDITIONS[condition](describe(read_manifest(tmp_path), "mine", paper)) is holds
