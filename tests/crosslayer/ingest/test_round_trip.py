@@ -27,7 +27,7 @@ BY_LABELS = ("C02", "C05", "C06", "C07")
 NEEDS_MORE = {
     "C01": "the probe stage has left no retrieval table", "C03": "fused_mean",
     "C13": "no weights of the fusion modules on the common text were kept",
-    "Q01": "intermediate training has not run",
+    "Q01": "XNLI is no intermediate target of the profile",
 }  # fmt: skip
 
 

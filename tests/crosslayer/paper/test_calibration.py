@@ -1,0 +1,436 @@
+"""Calibration after intermediate training, and of fused and smoothed models."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+from scipy.stats import ttest_rel
+
+from analysed import (
+    PROFILE,
+    TARGETED,
+    arms_run,
+    one,
+    verdict,
+)
+from claimtrack.evidence import Evidence
+from claimtrack.registry import Registry
+from claimtrack.verdict import decide
+from crosslayer import stats
+from crosslayer.config import IntermediateSpec
+from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax
+from crosslayer.metrics.recalibration import fit_vector_scaling
+from crosslayer.paper import (
+    PLUGIN,
+    calibration,
+    parts,  # fmt: skip
+)
+from crosslayer.paper.calibrated import MEASURES, Calibrated
+from crosslayer.paper.reliability import shown_languages
+from crosslayer.predictions.records import Array
+from crosslayer.tasks import TASKS, TaskName
+from synthetic_run import MadeUpRun, make_items, make_profile, make_record, make_sweep
+
+
+def test_an_arm_that_stayed_at_chance_is_missing() -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    key = "intermediate-pawsx-baseline-english-0"
+    gold = run.items["pawsx", "dev"].gold
+    run.predicted[key, "dev"] = np.full_like(gold, np.bincount(gold).argmax())
+    evidence = calibration.measure("Q01", run, TARGETED)
+    line = "PAWS-X: baseline after english intermediate training stayed at chance with seed 0: "
+    assert any(found.startswith(line) for found in evidence.missing)
+    assert key not in evidence.trials
+    judged = evidence.judged("ece_multilingual_minus_english")
+    assert [part.n_seeds for part in judged] == [2]
+
+
+def test_an_overconfident_arm_is_found(registry: Registry) -> None:
+    run = arms_run(TARGETED, sharper=4.0)
+    evidence = calibration.measure("Q01", run, TARGETED)
+    part = one(evidence, "ece_multilingual_minus_english")
+    by_seed = [
+        np.mean([language_ece(run, arm, seed, code) for code in ("de", "zh")])
+        for seed in range(3)
+        for arm in ("multilingual", "english")
+    ]
+    changes = np.array(by_seed).reshape(3, 2)
+    assert part.estimate == pytest.approx((changes[:, 0] - changes[:, 1]).mean())
+    bare = ttest_rel(changes[:, 0], changes[:, 1]).confidence_interval()
+    assert part.interval is not None
+    assert part.interval.low < bare.low or part.interval.high < 0
+    assert verdict(registry, evidence, TARGETED) == "improves"
+    assert one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).judged is False
+    level = one(evidence, "ece", "pawsx", model="english").estimate
+    scaled = one(evidence, "ece_scaled", "pawsx", model="english").estimate
+    assert level == pytest.approx(changes[:, 1].mean())
+    assert scaled is not None
+    assert level is not None
+    assert scaled < level / 2
+
+
+def top_label_ece(logits: Array, gold: Array) -> float:
+    """The primary measure, of confidences as two bytes hold them."""
+    probability = softmax(logits)
+    right = (probability.argmax(axis=1) == gold).astype(float)
+    return ece10_equal_mass_debiased_v1(np.round(probability.max(axis=1) * 65535) / 65535, right)
+
+
+def language_ece(run: MadeUpRun, arm: str, seed: int, code: str) -> float:
+    key = f"intermediate-pawsx-baseline-{arm}-{seed}"
+    items = run.items["pawsx", "test"]
+    here = items.language == code
+    return top_label_ece(run.logits[key, "test"][here], items.gold[here])
+
+
+def test_arms_that_are_alike_show_no_difference(registry: Registry) -> None:
+    evidence = calibration.measure("Q01", arms_run(TARGETED, sharper=1.0), TARGETED)
+    assert verdict(registry, evidence, TARGETED) in ("practically none", "undecided")
+    accuracy = one(evidence, "accuracy", "pawsx", model="none").estimate
+    assert accuracy is not None
+    assert 60 < accuracy < 95
+
+
+def test_rows_without_kept_scores_are_left_out() -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    key = "intermediate-pawsx-baseline-english-0"
+    table = run.table([trial for trial in run.trials if trial.key == key], "test")
+    logits = run.logits[key, "test"].copy()
+    logits[(table.item == "i0") | (table.item == "i7")] = np.nan
+    run.logits[key, "test"] = logits
+    from crosslayer.paper.calibrated import calibrate
+
+    found = calibrate(run, table.records[0], False)
+    assert found.n_items == 2 * 398
+    assert found.languages == ("de", "zh")
+
+
+def test_measures_beside_the_primary_one() -> None:
+    """Every measure has a level by arm; what came second and what is exploratory is labelled so."""
+    run = arms_run(TARGETED, sharper=4.0)
+    evidence = calibration.measure("Q01", run, TARGETED)
+    for name, about in MEASURES.items():
+        if name == "ece_spans":
+            continue
+        level = one(evidence, name, "pawsx", model="english", language=None)
+        assert level.unit == about.unit
+        expected = {"second": "Secondary.", "exploratory": "Exploratory."}.get(about.role, "")
+        assert level.note == expected
+    values = {
+        name: one(evidence, name, "pawsx", model="english", language=None).estimate or 0.0 for name in MEASURES
+        if name != "ece_spans"
+    }  # fmt: skip
+    assert values["confidence"] > values["accuracy"] + 5, "the arm was made too sure"
+    assert max(values[name] for name in ("ece_scaled", "ece_vector_scaled", "ece_isotonic")) < values["ece"] / 2
+    assert values["nll_scaled"] < values["nll"]
+    assert 0 < values["aurc"] < 100 - values["accuracy"]
+    rows = [run.items["pawsx", "test"].language == code for code in ("de", "zh")]
+    gold = run.items["pawsx", "test"].gold
+    shares = [gold[here].mean() for here in rows]
+    assert values["brier_uncertainty"] == pytest.approx(np.mean([2 * f * (1 - f) for f in shares]))
+    right = []
+    for key in (f"intermediate-pawsx-baseline-english-{seed}" for seed in range(3)):
+        scaled = fit_vector_scaling(run.logits[key, "dev"], run.items["pawsx", "dev"].gold)(
+            run.logits[key, "test"]
+        )
+        right += [(scaled.argmax(axis=1) == gold)[here].mean() for here in rows]
+    assert values["accuracy_vector_scaled"] == pytest.approx(100 * np.mean(right))
+    assert not any(part.judged for part in evidence.parts if part.measure != "ece_multilingual_minus_english")
+
+
+def made_target(task: TaskName, changes: dict[int, float]) -> calibration.Target:
+    """A target whose error changes by so many points at each seed, in every language and measure."""
+    trials = {}
+    for seed, change in changes.items():
+        for arm, level in (("english", 10.0), ("multilingual", 10.0 + change)):
+            by_language = {name: np.full(2, level) for name in MEASURES if name != "ece_spans"}
+            trials[arm, seed] = Calibrated(("de", "zh"), by_language, np.full(300, level), 50, (40, 60), (40, 60))
+    return calibration.Target(task, trials)
+
+
+def test_a_target_with_too_few_seeds_does_not_undo_the_others(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = [made_target(task, {0: -3.0, 1: -3.1, 2: -2.9}) for task in ("xnli", "ner", "pos")]
+    few = made_target("pawsx", {0: 5.0, 3: 5.0})
+    profile = make_profile(tasks=["pawsx"], targets=["pawsx"])
+    monkeypatch.setattr(calibration, "model_parts", lambda run, profile: ([], []))
+
+    def measured(targets: list[calibration.Target]) -> Evidence:
+        monkeypatch.setattr(calibration, "load_targets", lambda run, profile: (targets, [], []))
+        return calibration.measure("Q01", MadeUpRun(), profile)
+
+    evidence = measured([*whole, few])
+    judged = one(evidence, "ece_multilingual_minus_english", language=None, judged=True)
+    assert (judged.estimate, judged.n_seeds, judged.n_items) == (pytest.approx(-3), 3, 150)
+    assert "over XNLI, NER, POS;" in judged.note
+    assert "PAWS-X: both arms at 2 of 3 seeds" in evidence.missing
+    assert one(
+        evidence, "accuracy_multilingual_minus_english", language=None, task=None
+    ).estimate == pytest.approx(-3)
+    assert one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).estimate == pytest.approx(5)
+    assert (
+        one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).note
+        == "40 to 60 pairs in each language."
+    )
+    found = decide(registry.entry("Q01"), evidence, PROFILE, PLUGIN)
+    assert found.verdict == "improves"
+    assert ", PAWS-X " in found.because
+    assert "+5.00 not counted; beside it" in found.because
+    assert found.because.count("not counted") == 1
+    shown = [
+        part for part in evidence.parts if part.measure == "ece_multilingual_minus_english" and not part.language
+    ]
+    assert calibration._pooled_in(shown) == "mean of XNLI, NER, POS"
+    assert calibration._pooled_in(shown[:-2]) == "all targets"
+    assert verdict(registry, measured([few])) == "inconclusive"
+    assert "not counted" not in decide(registry.entry("Q01"), measured([few]), PROFILE, PLUGIN).because
+    more = made_target("pawsx", {3: -2.9, 4: -3.0, 5: -3.1, 6: -5.0})
+    assert verdict(registry, measured([*whole, more])) == "improves", "its seeds are no others' seeds"
+    judged = one(measured([*whole, more]), "ece_multilingual_minus_english", language=None, judged=True)
+    assert (judged.estimate, judged.n_seeds) == (pytest.approx((-3 - 3 - 3 - 3.5) / 4), 3)
+
+
+def test_targets_are_not_paired_by_seed() -> None:
+    """Seeds of different targets share no random numbers: a relabelling within one target changes nothing."""
+    values = [(-1.0, 0.5, 1.5), (2.0, -1.0, 0.3), (0.1, 0.9, -0.4)]
+    intervals = {
+        calibration.overall(
+            [
+                made_target(task, dict(enumerate(found)))
+                for task, found in zip(("xnli", "ner", "pos"), (values[0], order, values[2]), strict=True)
+            ]
+        ).interval
+        for order in permutations(values[1])
+    }
+    low, high = ({round(getattr(found, end), 9) for found in intervals if found} for end in ("low", "high"))
+    assert len(low) == len(high) == 1
+    means, variances = np.mean(values, axis=1), np.var(values, axis=1, ddof=1) / 3
+    error = np.sqrt(variances.sum()) / 3
+    df = variances.sum() ** 2 / (variances**2 / 2).sum()
+    half = student.ppf(0.975, df) * error
+    assert (low.pop(), high.pop()) == pytest.approx((means.mean() - half, means.mean() + half))
+
+
+def test_a_target_misses_the_seeds_of_its_own_plan() -> None:
+    settings = {"targets": ["pawsx"], "by_target": {"pawsx": {"seeds": [0, 1, 2, 5]}}}
+    profile = TARGETED.model_copy(update={"intermediate": IntermediateSpec.model_validate(settings)})
+    missing = calibration.measure("Q01", arms_run(TARGETED, sharper=1.0), profile).missing
+    arms = ("none", "english", "multilingual")
+    assert [line for line in missing if "seed 5" in line] == [
+        f"PAWS-X: baseline after {arm} intermediate training has not run with seed 5" for arm in arms
+    ]
+
+
+def test_phases_that_differ_are_named_beside_their_target(monkeypatch: pytest.MonkeyPatch) -> None:
+    targets = [made_target(task, {0: -3.0, 1: -3.1, 2: -2.9}) for task in ("pawsx", "pos")]
+    monkeypatch.setattr(calibration, "load_targets", lambda run, profile: (targets, [], []))
+    monkeypatch.setattr(calibration, "model_parts", lambda run, profile: ([], []))
+
+    def notes(**phase: Any) -> list[str]:
+        settings = {"targets": ["pawsx", "pos"], "epochs": 3, "by_target": {"pawsx": phase}}
+        profile = make_profile(tasks=["pawsx", "pos"])
+        profile = profile.model_copy(update={"intermediate": IntermediateSpec.model_validate(settings)})
+        evidence = calibration.measure("Q01", MadeUpRun(), profile)
+        return [one(evidence, "ece_multilingual_minus_english", t, language=None).note for t in ("pawsx", "pos")]
+
+    assert notes() == ["40 to 60 pairs in each language.", "40 to 60 words in each language."]
+    assert notes(learning_rate=1e-5) == [
+        "40 to 60 pairs in each language, after 3 epochs at a learning rate of 1e-05.",
+        "40 to 60 words in each language, after 3 epochs at a learning rate of 0.0001.",
+    ]
+
+
+def test_accuracy_stands_beside_the_answer_of_one_target_too(registry: Registry) -> None:
+    evidence = calibration.measure("Q01", arms_run(TARGETED, sharper=4.0), TARGETED)
+    overall, own = (
+        one(evidence, "accuracy_multilingual_minus_english", task=task, language=None) for task in (None, "pawsx")
+    )
+    assert overall.estimate == own.estimate
+    because = decide(registry.entry("Q01"), evidence, TARGETED, PLUGIN).because
+    assert "beside it, accuracy" in because
+
+
+def test_pictures_show_the_seeds_that_both_arms_have() -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    kept = [t for t in run.trials if (t.arm, t.seed) != ("multilingual", 1)]
+    assert {(t.arm, t.seed) for t in calibration._paired(kept)} == {
+        (arm, seed) for arm in ("none", "english", "multilingual") for seed in (0, 2)
+    }
+    alone = [t for t in run.trials if t.arm != "english"]
+    assert calibration._paired(alone) == alone
+
+
+def test_distance_from_english_is_in_steps_up_the_tree() -> None:
+    assert [calibration.steps_from_english(code) for code in ("de", "af", "fr", "hi", "tr", "zh")] == [
+        1, 1, 2, 2, 3, 3
+    ]  # fmt: skip
+    run = arms_run(TARGETED, sharper=4.0)
+    evidence = calibration.measure("Q01", run, TARGETED)
+    by_seed = [language_ece(run, "english", s, "zh") - language_ece(run, "english", s, "de") for s in range(3)]
+    found = one(evidence, "ece_per_step_from_english", "pawsx", model="english").estimate
+    assert found == pytest.approx(np.mean(by_seed) / 2), "two steps from German to Chinese"
+    change = {
+        family: one(evidence, "ece_change_in_family", "pawsx", model=family).estimate
+        for family in ("Indo-European", "Sino-Tibetan")
+    }
+    overall = one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).estimate
+    assert np.mean(list(change.values())) == pytest.approx(overall)
+    accuracy = one(evidence, "accuracy_multilingual_minus_english", "pawsx", language=None).estimate
+    for measure, key in (
+        ("accuracy_change_in_family", "model"),
+        ("accuracy_multilingual_minus_english", "language"),
+    ):
+        parts = [
+            p.estimate for p in evidence.parts if p.measure == measure and getattr(p, key) and p.task == "pawsx"
+        ]
+        assert len(parts) == 2
+        assert np.mean(parts) == pytest.approx(accuracy)
+
+
+def test_spans_of_ner_have_an_error_of_their_own() -> None:
+    profile = make_profile(tasks=["ner"], targets=["ner"])
+    run = arms_run(profile, sharper=1.0, n=30)
+    evidence = calibration.measure("Q01", run, profile)
+    part = one(evidence, "ece_spans", "ner", model="english")
+    assert part.estimate is not None
+    assert 0 <= part.estimate <= 100
+
+
+def test_models_that_predict_no_span_have_no_error_of_spans() -> None:
+    outside = TASKS["ner"].labels.index("O")
+    profile = make_profile(tasks=["ner"], targets=["ner"], layers=(2,), controls=())
+    run = arms_run(profile, sharper=1.0, n=30)
+    sweep = make_sweep(profile, n=30)
+    run.trials += sweep.trials
+    run.items |= {("ner", split): sweep.items["ner", split] for split in ("dev", "test")}
+    for trial in run.trials:
+        for split in ("dev", "test"):
+            n = len(run.items["ner", split].gold)
+            logits = np.full((n, len(TASKS["ner"].labels)), -3.0)
+            logits[:, outside] = 0.0
+            if trial.arm == "none" and trial.stage == "intermediate":
+                logits[: n // 2, 1 - outside] = 1.0
+            run.predicted[trial.key, split] = logits.argmax(axis=1).astype(np.int8)
+            run.logits[trial.key, split] = logits - logits.max(axis=1, keepdims=True)
+    evidence = calibration.measure("Q01", run, profile)
+    spans = {part.measure: part.model for part in evidence.parts if part.measure.startswith("ece_spans")}
+    assert spans == {"ece_spans": "none"}
+    assert one(evidence, "ece_model_minus_baseline", "ner", language=None).estimate == pytest.approx(0)
+    assert one(evidence, "ece_multilingual_minus_english", "ner", language=None).estimate == pytest.approx(0)
+
+
+def test_fusion_and_smoothing_beside_the_arms() -> None:
+    """The layer that dev chose and the smoothed baseline against the baseline of the same seed."""
+    smoothed = "baseline_smoothed_0.1"
+    profile = make_profile(tasks=["pawsx"], layers=(2, 8), controls=())
+    run = make_sweep(profile, {("pawsx", "layer_8"): 6.0}, n=200, models=[smoothed])
+    for record in run.trials:
+        sure = 4.0 if record.model == smoothed else 1.5
+        for split in ("dev", "test"):
+            chosen = run.predicted[record.key, split]
+            run.logits[record.key, split] = -sure * (np.arange(2) != chosen[:, None])
+    evidence = calibration.measure("Q01", run, profile)
+    assert evidence.status == "missing"
+    of_accuracy = [part for part in evidence.parts if part.measure == "accuracy_model_minus_baseline"]
+    found = {part.model: part for part in of_accuracy if part.language is None}
+    assert set(found) == {"layer_8", smoothed}
+    assert (found["layer_8"].estimate or 0) > 3
+    for model in found:
+        part = one(evidence, "ece_model_minus_baseline", "pawsx", model=model, language=None)
+        changes = {
+            code: [
+                sweep_ece(run, model, seed, code) - sweep_ece(run, "baseline", seed, code)
+                for seed in profile.sweep.seeds
+            ]
+            for code in ("de", "es", "zh")
+        }
+        assert part.estimate == pytest.approx(np.mean(list(changes.values())))
+        assert part.n_seeds == len(profile.sweep.seeds)
+        by_seed = stats.seed_gain(np.mean(list(changes.values()), axis=0))
+        assert part.estimate == pytest.approx(by_seed.estimate)
+        assert part.interval != parts.interval(by_seed.interval), "the variance of the items counts too"
+        for code, change in changes.items():
+            here = one(evidence, "ece_model_minus_baseline", "pawsx", model=model, language=code)
+            assert here.estimate == pytest.approx(np.mean(change))
+            assert one(evidence, "accuracy_model_minus_baseline", "pawsx", model=model, language=code).n_seeds == 3
+        shown = {p.measure for p in evidence.parts if p.model == model and not p.note.startswith("Exploratory")}
+        assert not shown, "another question than the one that is answered"
+    assert {f"sweep-pawsx-layer_8-none-{seed}" for seed in profile.sweep.seeds} < set(evidence.trials)
+    assert not any("layer_2" in key for key in evidence.trials)
+
+
+def test_the_compared_layer_is_chosen_by_the_dev_predictions() -> None:
+    """The score that was recorded while training may differ from theirs, and does not choose."""
+    profile = make_profile(tasks=["pawsx"], layers=(2, 8), controls=())
+    run = make_sweep(profile, {("pawsx", "layer_8"): 6.0}, n=200)
+    run.trials = [t.model_copy(update={"dev_score": 99.0 if t.layer == 2 else 50.0}) for t in run.trials]
+    for place, predicted in run.predicted.items():
+        run.logits[place] = -1.5 * (np.arange(2) != predicted[:, None])
+    evidence = calibration.measure("Q01", run, profile)
+    compared = {part.model for part in evidence.parts if part.measure == "ece_model_minus_baseline"}
+    assert compared == {"layer_8"}
+
+
+def sweep_ece(run: MadeUpRun, model: str, seed: int, code: str) -> float:
+    key = f"sweep-pawsx-{model}-none-{seed}"
+    items = run.items["pawsx", "test"]
+    here = items.language == code
+    return top_label_ece(run.logits[key, "test"][here], items.gold[here])
+
+
+def test_at_most_twenty_languages_are_drawn() -> None:
+    names = [f"l{i}" for i in range(33)]
+    errors = list(np.random.default_rng(0).permutation(33).astype(float))
+    shown = shown_languages(names, errors)
+    ranks = [errors[names.index(name)] for name in shown]
+    assert len(shown) == 20
+    assert ranks == sorted(ranks)
+    assert (ranks[0], ranks[-1]) == (0, 32)
+    assert shown_languages(["b", "a"], [2.0, 1.0]) == ["a", "b"]
+
+
+def test_trials_without_scores_are_named() -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    run.logits.clear()
+    run.end("nan_loss", arm="none", seed=0)
+    evidence = calibration.measure("Q01", run, TARGETED)
+    assert evidence.status == "missing"
+    assert "PAWS-X: baseline after none intermediate training ended with a loss that is no number with seed 0" in (
+        evidence.missing
+    )
+    assert any("no scores were kept of trial" in line for line in evidence.missing)
+    assert "XNLI is no intermediate target of the profile made-up" in evidence.missing
+
+
+def test_resampled_ece_has_the_spread_of_repeated_samples() -> None:
+    """The bootstrap's standard error of the mean over languages against that over 60 new test sets."""
+    from crosslayer.paper.calibrated import calibrate
+
+    found = []
+    for draw in range(60):
+        run = arms_run_of_one(np.random.default_rng(draw))
+        found.append(calibrate(run, run.trials[0], False))
+    spread = np.std([one_.by_language["ece"].mean() for one_ in found], ddof=1)
+    bootstrap = np.mean([one_.resampled.std(ddof=1) for one_ in found])
+    assert bootstrap == pytest.approx(spread, rel=0.35)
+
+
+def arms_run_of_one(rng: np.random.Generator) -> MadeUpRun:
+    run = MadeUpRun()
+    record = make_record("pawsx", "baseline", 0, "intermediate", "english")
+    run.trials = [record]
+    for split, languages in (("dev", ("en",)), ("test", ("en", "de"))):
+        items = make_items("pawsx", 300, languages, rng)
+        run.items["pawsx", split] = items
+        logit = rng.normal(1.0, 1.0, len(items.gold))
+        right = rng.random(len(logit)) < 1 / (1 + np.exp(-logit))
+        logits = np.zeros((len(logit), 2))
+        logits[np.arange(len(logit)), np.where(right, items.gold, 1 - items.gold)] = 2 * logit
+        run.logits[record.key, split] = logits
+        run.predicted[record.key, split] = logits.argmax(axis=1).astype(np.int8)
+    return run

@@ -1,0 +1,218 @@
+"""Structure, tables and figures, and the paper's own numbers."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from analysed import (
+    PROFILE,
+    TARGETED,
+    arms_run,
+    equilibrium_evidence,
+    half_run,
+    probe_run,
+    similarity_frame,
+    verdict,
+)
+from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence, write_evidence
+from claimtrack.registry import Registry
+from crosslayer.paper import (
+    attention,
+    best_layers,
+    calibration,
+    complementarity,
+    families,
+    gains,
+    layer_contrast,
+    paper,
+    parts,
+    show,
+    structure,
+    transfer,  # fmt: skip
+)
+from crosslayer.tasks import TASK_NAMES, TASKS
+from repository import ROOT
+from synthetic_run import MadeUpRun
+
+
+def test_structural_checks(registry: Registry) -> None:
+    run = MadeUpRun(checks={"C17": [{"name": "branches", "passed": False, "expected": 2, "found": 3}]})
+    evidence = structure.measure("C17", run, PROFILE)
+    assert (evidence.checks[0].expected, evidence.checks[0].found) == ("2", "3")
+    profile = PROFILE.model_copy(update={"claims": ["C15", "C17"]})
+    assert verdict(registry, evidence, profile) == "not reproduced"
+    assert list(show.checks(evidence).loc["branches"]) == ["no", "2", "3"]
+    assert verdict(registry, structure.measure("C15", run, profile), profile) == "not run"
+
+
+def test_a_picture_is_shortened_in_its_tags_alone() -> None:
+    from crosslayer.paper import plots
+
+    svg = (
+        '<g id="a">\n  <path d="M 0.123456 7 \nL 8.5 9.999" style="stroke: #000000"/>\n  <g>\n'
+        '    <text x="1.2345" transform="rotate(-0 1.2 3.4)"> 0.12345 of it <tspan>&gt; 1.005</tspan></text>\n'
+        "  </g>\n</g>"
+    )
+    assert plots.shortened(svg) == (
+        '<g id="a">\n<path d="M 0.12 7 \nL 8.5 9.99" style="stroke: #000000"/>\n<g>\n'
+        '<text x="1.23"> 0.12345 of it <tspan>&gt; 1.005</tspan></text>\n</g>\n</g>'
+    )
+
+
+def test_evidence_is_kept_without_defaults_and_read_whole(tmp_path: Path) -> None:
+    parts = (
+        Measurement(measure="gain", estimate=None, unit="points", judged=True),
+        Measurement(
+            measure="gain",
+            estimate=0.0,
+            unit="points",
+            layer=0,
+            interval=Interval(low=-1, high=1, level=0.9, method="t"),
+        ),
+    )
+    evidence = Evidence(claim="C05", profile="p", metric="m_v1", status="measured", headline=0, parts=parts)
+    path = write_evidence(evidence, tmp_path)
+    assert read_evidence(path) == evidence
+    assert json.loads(path.read_text(encoding="utf-8")) == {
+        "schema_version": 1, "claim": "C05", "profile": "p", "metric": "m_v1", "status": "measured", "headline": 0,
+        "parts": [
+            {"measure": "gain", "estimate": None, "unit": "points", "judged": True},
+            {"measure": "gain", "estimate": 0.0, "unit": "points", "layer": 0,
+             "interval": {"low": -1.0, "high": 1.0, "level": 0.9, "method": "t"}},
+        ],
+    }  # fmt: skip
+
+
+def test_figures_name_one_font_and_turn_only_what_is_turned(tmp_path: Path) -> None:
+    """What matplotlib writes beyond that is a third of a figure, and recorded runs keep their figures."""
+    from crosslayer.paper import plots
+
+    with plots.picture(tmp_path, "a.svg", "a title", height=2) as (axes,):
+        plots.heat(axes, np.ones((2, 2)), ["a", "b"], ["c", "d"])
+        axes.set_ylabel("turned")
+    drawn = (tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert drawn.count("<text") == 9
+    assert drawn.count("rotate(") == 1
+    assert "Arial" not in drawn
+
+
+def test_metrics_are_those_of_the_registry(registry: Registry) -> None:
+    found = {claim: entry.metric for claim, entry in registry.entries.items() if entry.notebook != "structure"}
+    assert found == parts.METRICS
+    assert {e.metric for e in registry.entries.values() if e.notebook == "structure"} == {parts.STRUCTURAL}
+
+
+def test_every_notebook_of_the_registry_has_its_analysis(registry: Registry) -> None:
+    for entry in registry.entries.values():
+        module = importlib.import_module(f"crosslayer.paper.{entry.notebook}")
+        assert callable(module.measure)
+        assert callable(module.figures)
+        assert (ROOT / "notebooks" / f"{entry.notebook}.py").exists()
+
+
+def test_the_papers_numbers() -> None:
+    """Means over 11 layers and best layers as stated in the paper's discussion of its own table."""
+    means = {task: float(np.mean(list(paper.layer_gains(task).values()))) for task in TASK_NAMES}
+    assert means == pytest.approx({"xnli": 0.91, "pawsx": 1.42, "ner": 0.03, "pos": 1.10}, abs=0.006)
+    best = {task: (paper.best_layer(task), max(paper.layer_gains(task).values())) for task in TASK_NAMES}
+    assert best == {"xnli": (11, 1.51), "pawsx": (6, 2.43), "ner": (8, 1.17), "pos": (10, 1.53)}
+    assert sum(gain > 0 for gain in paper.layer_gains("ner").values()) == 6
+    assert paper.accuracy_gap("xnli") == {11: 12.03, 8: 11.77}
+    assert paper.similarity("pawsx") == {10: 0.8548, 6: 0.9461}
+
+
+@pytest.fixture(scope="module")
+def all_evidence(planted: MadeUpRun) -> dict[str, tuple[Evidence, MadeUpRun]]:
+    probes = probe_run()
+    probes.probes["similarity"] = similarity_frame(list(TASKS["xnli"].languages), kin=0.2)
+    probes.probes["offsets"] = similarity_frame(list(TASKS["ner"].languages), kin=0.2)
+    arms = arms_run(TARGETED, sharper=2.0, n=100)
+    apart = half_run(PROFILE, apart=0.3)
+    return {
+        "C01": (layer_contrast.measure("C01", probes, PROFILE), probes),
+        "C02": (complementarity.measure("C02", planted, PROFILE), planted),
+        "C03": (equilibrium_evidence(planted, PROFILE), planted),
+        "C05": (gains.measure("C05", planted, PROFILE), planted),
+        "C06": (gains.measure("C06", planted, PROFILE), planted),
+        "C07": (best_layers.measure("C07", planted, PROFILE), planted),
+        "C08": (transfer.measure("C08", probes, PROFILE), probes),
+        "C09": (families.measure("C09", probes, PROFILE), probes),
+        "C13": (attention.measure("C13", apart, PROFILE), apart),
+        "Q01": (calibration.measure("Q01", arms, TARGETED), arms),
+    }
+
+
+@pytest.mark.parametrize("claim", sorted(parts.METRICS))
+def test_figures_are_readable(
+    all_evidence: dict[str, tuple[Evidence, MadeUpRun]], registry: Registry, claim: str, tmp_path: Path
+) -> None:
+    evidence, run = all_evidence[claim]
+    draw = importlib.import_module(f"crosslayer.paper.{registry.entry(claim).notebook}").figures
+    names = draw(evidence, run, PROFILE, tmp_path)
+    assert names
+    for name in names:
+        picture = ET.fromstring((tmp_path / name).read_bytes())
+        words = {element.text for element in picture.iter() if element.tag.endswith("}text")}
+        assert any(
+            word and any(unit in word for unit in ("points", "cosine", "layer", "weights", "accuracy", "%"))
+            for word in words
+        )
+        assert picture.find("{http://www.w3.org/2000/svg}title") is not None
+    if claim == "C05":
+        text = (tmp_path / "gain_by_layer.svg").read_text(encoding="utf-8")
+        assert "paper (mBERT)" in text
+        assert 3 * 11 <= text.lower().count("#d55e00") < 4 * 11, "the paper scores POS by another metric"
+    assert draw(make_missing(evidence), run, PROFILE, tmp_path) == ()
+
+
+def test_equal_evidence_gives_equal_pictures(
+    all_evidence: dict[str, tuple[Evidence, MadeUpRun]], tmp_path: Path
+) -> None:
+    evidence, run = all_evidence["C06"]
+    drawn = []
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        (figure,) = gains.figures(evidence, run, PROFILE, tmp_path / name)
+        drawn.append((tmp_path / name / figure).read_bytes())
+    assert drawn[0] == drawn[1]
+    assert b"dc:date" not in drawn[0]
+
+
+def make_missing(evidence: Evidence) -> Evidence:
+    return evidence.model_copy(update={"status": "missing", "parts": (), "headline": None})
+
+
+def test_tables_show_every_part_once(all_evidence: dict[str, tuple[Evidence, MadeUpRun]]) -> None:
+    for evidence, _ in all_evidence.values():
+        judged, shown = show.judged(evidence), show.shown(evidence)
+        by_language = [part for part in evidence.parts if part.language]
+        assert len(judged) + len(shown) + len(by_language) == len(evidence.parts)
+        assert not judged.isna().to_numpy().any()
+    table = show.judged(all_evidence["C05"][0])
+    assert table.loc[0, "task"] == "xnli"
+    assert table.loc[0, "seeds"] == 3
+    summary = show.summary(all_evidence["C05"][0])
+    assert summary.loc["trials", "value"] == "60"
+
+
+def test_keep_writes_evidence_that_names_its_figures(
+    all_evidence: dict[str, tuple[Evidence, MadeUpRun]], tmp_path: Path
+) -> None:
+    evidence, run = all_evidence["C06"]
+    images = show.keep(evidence, gains.figures, show.Source(run, PROFILE), str(tmp_path / "C06"))
+    kept = read_evidence(tmp_path / "C06" / "evidence.json")
+    assert kept.figures == ("estimands.svg",)
+    assert kept == evidence.model_copy(update={"figures": kept.figures})
+    assert len(images) == 1
+    assert 'alt="Three gains for each task' in images[0].data
+
+
+def test_all_numbers_are_json(all_evidence: dict[str, tuple[Evidence, MadeUpRun]]) -> None:
+    for evidence, _ in all_evidence.values():
+        json.loads(json.dumps(evidence.model_dump(mode="json"), allow_nan=False))

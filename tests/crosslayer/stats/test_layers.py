@@ -1,0 +1,211 @@
+"""Layers across tasks."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from claimtrack.errors import ResultsError
+from crosslayer import stats
+from score_tables import LAYERS, covered, noise, table
+
+
+def on_all(tables):
+    """All items in place of each half: they choose and are scored."""
+    return {name: (one, one) for name, one in tables.items()}
+
+
+def task_tables(rng, sds=(1, 1, 1, 1), effects=0.0, items=0.0):
+    return {
+        f"task {number}": table(noise(rng, sd=sd) + effects * rng.standard_normal((12, 1)), items)
+        for number, sd in enumerate(sds)
+    }
+
+
+@pytest.mark.parametrize("others", [8, 5])
+def test_interaction_of_two_tasks_and_two_layers_is_a_t_test(others):
+    """With T = L = S' = 2 the interaction is the difference of two paired differences: F = t^2 (Welch's, where one
+    task has more seeds)."""
+    rng = np.random.default_rng(12)
+    scores = [noise(rng, models=2, seeds=seeds) for seeds in (8, others)]
+    tables = {
+        str(i): stats.ScoreTable(("layer_1", "layer_2"), tuple(range(s.shape[1])), s, np.zeros((2, 2)))
+        for i, s in enumerate(scores)
+    }
+    found = stats.task_by_layer_interaction(tables, ["layer_1", "layer_2"])
+    differences = [s[1] - s[0] for s in scores]
+    expected = scipy.stats.ttest_ind(*differences, equal_var=False)
+    assert found.f == pytest.approx(expected.statistic**2)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.df1, found.df2) == pytest.approx((1, expected.df))
+    assert found.n_seeds == others
+
+
+def test_interaction_is_the_classical_f_where_noise_is_equal():
+    """Four tasks with the same residuals: sums of squares of the textbook layout, tasks x layers x seeds."""
+    rng = np.random.default_rng(13)
+    shared = rng.standard_normal((5, 3))
+    shared -= shared.mean(axis=1, keepdims=True)
+    means = rng.standard_normal((4, 5))
+    scores = 60 + means[:, :, None] + shared
+    layers = LAYERS[:5]
+    tables = {
+        str(task): stats.ScoreTable(tuple(layers), (0, 1, 2), cells, np.zeros((5, 5)))
+        for task, cells in enumerate(scores)
+    }
+    cells = scores.mean(axis=2)
+    centred = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean()
+    rest = shared - shared.mean(axis=0)
+    f = (3 * (centred**2).sum() / 12) / (4 * (rest**2).sum() / 32)
+    found = stats.task_by_layer_interaction(tables, layers)
+    assert (found.f, found.df1, found.df2) == pytest.approx((f, 12, 32))
+    assert found.p == pytest.approx(scipy.stats.f.sf(f, 12, 32))
+
+
+def test_interaction_takes_its_degrees_of_freedom_from_the_noisy_tasks():
+    """All noise in one of three tasks: one task contrast of two is noisy, and one residual is all there is."""
+    rng = np.random.default_rng(29)
+    found = stats.task_by_layer_interaction(task_tables(rng, (1, 1e-4, 1e-4)), LAYERS)
+    assert (found.df1, found.df2) == pytest.approx((10, 22), rel=1e-3)
+
+
+@pytest.mark.parametrize(("sds", "items"), [((1, 1, 1, 1), 0.0), ((0.3, 0.5, 0.8, 1.2), 0.0), ((1, 1, 1, 1), 0.4)])
+def test_interaction_is_found_by_chance_in_5_percent(sds, items):
+    """Layer effects common to the tasks, noise unequal between tasks, item noise of the stated variance."""
+    rng = np.random.default_rng(14)
+    p = []
+    for _ in range(500):
+        common = rng.standard_normal((12, 1))
+        tables = {
+            name: table(t.scores + common + rng.normal(0, math.sqrt(items / 2), (12, 1)), items)
+            for name, t in task_tables(rng, sds).items()
+        }
+        p.append(stats.task_by_layer_interaction(tables, LAYERS).p)
+    assert np.mean(np.array(p) < 0.05) == pytest.approx(0.05, abs=0.028)
+
+
+def test_interaction_finds_a_real_one_and_survives_scores_without_noise():
+    rng = np.random.default_rng(15)
+    assert stats.task_by_layer_interaction(task_tables(rng, effects=3.0), LAYERS).p < 1e-4
+    flat = {name: table(np.full((12, 3), 100 / 3)) for name in "ab"}
+    assert stats.task_by_layer_interaction(flat, LAYERS).p == 1
+    flat["b"] = table(flat["b"].scores + np.arange(12)[:, None])
+    assert stats.task_by_layer_interaction(flat, LAYERS).p == 0
+    flat["b"] = table(np.full((12, 2), 100 / 3))
+    assert stats.task_by_layer_interaction(flat, LAYERS).n_seeds == 2
+
+
+def test_comparisons_across_tasks_need_two_of_each():
+    with pytest.raises(ResultsError, match="1 tasks, 11 layers, 3 seeds"):
+        stats.task_by_layer_interaction({"a": table(np.zeros((12, 3)))}, LAYERS)
+    one = {name: table(np.zeros((12, 1))) for name in "ab"}
+    with pytest.raises(ResultsError, match="2 tasks, 11 layers, 1 seeds"):
+        stats.own_against_common(one, LAYERS, on_all(one))
+
+
+def test_own_layers_against_a_common_one_by_hand():
+    """Layer 1 is 2 points up in task a, layer 2 is 6 up in task b: common is layer 2, own wins 2 in a."""
+    base = np.array([60.0, 61.0, 59.5])
+    tables = {
+        "a": table(base + np.array([[0], [2], [0]])),
+        "b": table(base + np.array([[0], [0], [6]])),
+    }
+    found = stats.own_against_common(tables, LAYERS[:2], on_all(tables))
+    assert found.gain.estimate == pytest.approx(1)
+    assert found.overall == "layer_2"
+    assert set(found.chosen.values()) == {"layer_2"}
+
+
+@pytest.mark.parametrize("n_seeds", [3, 9])
+def test_own_layers_win_nothing_by_chance_and_the_interval_covers(n_seeds):
+    """500 draws: false alarms of 2.5 % to one side come out above 4.6 % in 1 of 500 such tests."""
+    rng = np.random.default_rng(16)
+    drawn = [{str(k): table(noise(rng, seeds=n_seeds)) for k in range(4)} for _ in range(500)]
+    gains = [stats.own_against_common(tables, LAYERS, on_all(tables)).gain for tables in drawn]
+    assert np.mean([g.estimate for g in gains]) == pytest.approx(0, abs=0.06)
+    assert np.mean([g.interval.low > 0 for g in gains]) <= 0.046
+    assert 0.925 <= covered(gains, 0.0) <= 0.99
+    assert all(g.standard_error > 0 for g in gains)
+
+
+def test_own_against_common_weighs_a_noisy_task_as_its_mean_does():
+    """One task ten times as noisy: its own share of the variance of a mean over tasks, and about its degrees."""
+    rng = np.random.default_rng(21)
+    tables = {
+        name: table(60 + sd * rng.standard_normal((12, 3))) for name, sd in zip("abc", (5, 0.5, 0.5), strict=True)
+    }
+    found = stats.own_against_common(tables, LAYERS, on_all(tables)).gain
+    residuals = [stats.residual_variance(one)[0] for one in tables.values()]
+    assert found.standard_error**2 / (np.mean(residuals) / (3 * 3)) == pytest.approx(2.3, abs=0.3)
+    assert found.df == pytest.approx(22 * sum(residuals) ** 2 / np.sum(np.square(residuals)))
+    assert 22 < found.df < 24
+
+
+def test_pseudo_values_leave_a_seed_out_of_rows_and_columns():
+    values = np.random.default_rng(22).standard_normal((4, 4))
+    mean = np.mean([values[s, t] for s, t in itertools.permutations(range(4), 2)])
+    found = stats.pair_pseudo_values(values)
+    for left_out in range(4):
+        kept = [s for s in range(4) if s != left_out]
+        without = np.mean([values[s, t] for s, t in itertools.permutations(kept, 2)])
+        assert found[left_out] == pytest.approx(4 * mean - 3 * without)
+    assert found.mean() == pytest.approx(mean)
+    with pytest.raises(ResultsError, match="needs 3 seeds, found 2"):
+        stats.pair_pseudo_values(values[:2, :2])
+
+
+@pytest.mark.parametrize("n_seeds", [3, 5])
+def test_intervals_over_pairs_cover_where_columns_have_most_of_the_noise(n_seeds):
+    """600 draws at 95 %: outside 92.5 to 97.5 % by chance in 1 of 200 such tests."""
+    rng = np.random.default_rng(23)
+    inside = 0
+    for _ in range(600):
+        row, column = 0.3 * rng.standard_normal((n_seeds, 1)), rng.standard_normal((1, n_seeds))
+        pseudo = stats.pair_pseudo_values(row + column + 0.2 * rng.standard_normal((n_seeds, n_seeds)))
+        inside += scipy.stats.ttest_1samp(pseudo, 0).pvalue > 0.05
+    assert 0.925 <= inside / 600 <= 0.975
+
+
+def test_own_against_common_counts_item_noise():
+    rng = np.random.default_rng(17)
+    tables = task_tables(rng, effects=3.0)
+    wider = {
+        name: stats.ScoreTable(t.models, t.seeds, t.scores, 4 * (1 - np.eye(12))) for name, t in tables.items()
+    }
+    plain, noisy = (stats.own_against_common(t, LAYERS, on_all(t)).gain for t in (tables, wider))
+    assert noisy.estimate == plain.estimate
+    assert plain.standard_error**2 < noisy.standard_error**2 <= plain.standard_error**2 + 1 + 1e-9
+
+
+def test_probability_best_of_two_is_a_t_probability():
+    scores = 60 + np.array([[0.0, 0.2, 0.1], [1.0, 0.0, 0.4], [1.3, 2.2, 0.6]])
+    found = stats.probability_best(table(scores), LAYERS[:2], np.random.default_rng(0), n=100_000)
+    one = stats.gain(table(scores), "layer_2", baseline="layer_1")
+    assert found["layer_2"] == pytest.approx(
+        scipy.stats.t.cdf(one.estimate / one.standard_error, one.df), abs=0.01
+    )
+    assert one.df == 4
+    assert sum(found.values()) == pytest.approx(1)
+
+
+def test_probability_best_spreads_with_item_noise():
+    scores = np.array([[60, 60, 60], [61, 61.2, 61], [62, 62, 62.1]])
+    clear = stats.probability_best(table(scores), LAYERS[:2], np.random.default_rng(0))
+    vague = stats.probability_best(table(scores, item_variance=4.0), LAYERS[:2], np.random.default_rng(0))
+    assert clear["layer_2"] > 0.99
+    gap = scores[2].mean() - scores[1].mean()
+    assert vague["layer_2"] == pytest.approx(scipy.stats.norm.cdf(gap / 2), abs=0.02)
+
+
+def test_probability_best_needs_a_residual():
+    with pytest.raises(ResultsError, match=r"P\(best\) needs 2 seeds"):
+        stats.probability_best(table([[60.0], [61.0]]), ["layer_1"], np.random.default_rng(0))
+
+
+def test_chance_that_all_best_layers_differ():
+    assert stats.chance_all_distinct(11, 4) == pytest.approx(11 * 10 * 9 * 8 / 11**4)
+    assert stats.chance_all_distinct(3, 4) == 0

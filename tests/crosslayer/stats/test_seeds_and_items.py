@@ -1,0 +1,257 @@
+"""What has one value a seed, permutations, item variance, and what a design can find."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from statsmodels.stats.multitest import multipletests
+
+from claimtrack.errors import ResultsError
+from crosslayer import stats
+from crosslayer.metrics.classification import f1_from_counts, share_from_counts
+
+
+def test_mean_interval_is_students():
+    values = [1.0, 2.0, 4.0, 4.5]
+    found = stats.mean_interval(values)
+    low, high = scipy.stats.t.interval(0.95, 3, np.mean(values), scipy.stats.sem(values))
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high))
+    assert stats.mean_interval([1.0, 3.0, np.nan]) == stats.SeedMean(2.0, None, (1.0, 3.0))
+    with pytest.raises(ResultsError, match="no seed has a value"):
+        stats.mean_interval([np.nan])
+
+
+def test_slopes_are_least_squares_ones():
+    rng = np.random.default_rng(19)
+    x, y = np.arange(1.0, 12), rng.normal(size=(3, 11))
+    found = stats.slope(x, y)
+    assert found.by_seed == pytest.approx([scipy.stats.linregress(x, row).slope for row in y])
+    assert found.interval == stats.mean_interval(found.by_seed).interval
+    assert stats.slope(x, y[:2]).interval is None
+
+
+@pytest.mark.parametrize(("tail", "expected"), [("greater", 3 / 5), ("less", 4 / 5), ("two-sided", 1.0)])
+def test_permutation_p_counts_itself_and_ties(tail, expected):
+    assert stats.permutation_p(np.array([0.0, 1.0, 2.0, 3.0]), 2.0, tail) == pytest.approx(expected)
+
+
+def test_permutation_p_is_never_zero():
+    assert stats.permutation_p(np.zeros(99), 5.0, "greater") == 0.01
+    assert stats.permutation_p(np.zeros(99), 5.0, "two-sided") == 0.02
+
+
+def test_circular_shift_p_by_hand_and_at_its_smallest():
+    x = np.array([0.0, 1.0, 5.0])
+    turned = [(0, 1, 5), (1, 5, 0), (5, 0, 1), (5, 1, 0), (1, 0, 5), (0, 5, 1)]
+    for y in turned:
+        correlation = np.corrcoef(x, y)[0, 1]
+        expected = np.mean([np.corrcoef(x, other)[0, 1] >= correlation - 1e-9 for other in turned])
+        assert stats.circular_shift_p(x, np.array(y, dtype=float)) == pytest.approx(expected)
+    layers = np.arange(13.0) ** 2
+    assert stats.circular_shift_p(layers, layers) == pytest.approx(1 / 26)
+
+
+def test_circular_shift_p_does_not_take_two_smooth_curves_for_a_correlation():
+    """Two independent random phases of one smooth wave: p below 0.1 in about a tenth of cases, no more."""
+    rng = np.random.default_rng(20)
+    angle = 2 * np.pi * np.arange(13) / 13
+    p = [
+        stats.circular_shift_p(
+            *(np.cos(angle + phase) + rng.normal(0, 0.01, 13) for phase in rng.uniform(0, 7, 2))
+        )
+        for _ in range(1000)
+    ]
+    assert np.mean(np.array(p) <= 0.1) == pytest.approx(2 / 26, abs=0.03)
+
+
+def test_holm_by_hand():
+    assert stats.holm(np.array([0.03, 0.01, 0.04, 0.005])) == pytest.approx([0.06, 0.03, 0.06, 0.02])
+
+
+@settings(max_examples=20, deadline=None)
+@given(arrays(float, st.integers(1, 8), elements=st.floats(0, 1)))
+def test_holm_is_monotone_and_never_below_p(p):
+    adjusted = stats.holm(p)
+    assert adjusted == pytest.approx(multipletests(p, method="holm")[1])
+    assert np.all((adjusted >= p) & (adjusted <= 1))
+    assert np.all(np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0)
+    assert adjusted.min() == min(1, len(p) * p.min())
+
+
+def correct_items(rng, n, accuracy):
+    return np.stack([rng.random(n) < accuracy, np.ones(n)], axis=1).astype(float)
+
+
+def test_bootstrap_of_independent_items_has_the_binomial_variance():
+    rng = np.random.default_rng(21)
+    a, b = (correct_items(rng, 2000, accuracy) for accuracy in (0.8, 0.7))
+    where = (np.repeat("en", 2000), np.arange(2000))
+    scores = stats.bootstrap_scores(np.stack([a, b]), *where, share_from_counts, rng, 3000)
+    found = scores[0] - scores[1]
+    paired = 100 * (a[:, 0] - b[:, 0])
+    assert found.mean() == pytest.approx(paired.mean(), abs=0.1)
+    assert found.var() == pytest.approx(paired.var() / 2000, rel=0.1)
+
+
+def test_parallel_items_are_drawn_jointly_and_others_apart():
+    """Equal items in 4 languages: jointly drawn the variance of one language, apart a quarter of it."""
+    rng = np.random.default_rng(22)
+    one = correct_items(rng, 500, 0.7)
+    counts, language = np.tile(one, (4, 1)), np.repeat(["de", "en", "es", "fr"], 500)
+    item = np.tile(np.arange(500), 4)
+    apart = np.array([f"{code}/{number}" for code, number in zip(language, item, strict=True)])
+    variances = [
+        stats.bootstrap_scores(counts[None], language, cluster, share_from_counts, rng, 2000).var()
+        for cluster in (item, apart)
+    ]
+    single = 1e4 * one[:, 0].var() / 500
+    assert variances == pytest.approx([single, single / 4], rel=0.12)
+
+
+def test_a_language_never_changes_its_number_of_clusters():
+    """Languages of one kind of item each: the number of items per language is the same in all resamples."""
+    rng = np.random.default_rng(23)
+    language = np.repeat(["de", "en"], [30, 3])
+    seen = []
+
+    def keep(sums):
+        seen.append(sums)
+        return sums[..., 0]
+
+    stats.bootstrap_scores(np.ones((1, 33, 1)), language, np.arange(33), keep, rng, 50)
+    assert np.unique(seen[0][:, 0, :, 0], axis=0).tolist() == [[30.0, 3.0]]
+
+
+def test_languages_weigh_the_same_whatever_their_size():
+    rng = np.random.default_rng(24)
+    counts = np.repeat([[1.0, 1.0], [0.0, 1.0]], [90, 10], axis=0)
+    language = np.repeat(["de", "en"], [90, 10])
+    found = stats.bootstrap_scores(counts[None], language, np.arange(100), share_from_counts, rng, 5)
+    assert found.tolist() == [[50.0] * 5]
+
+
+def test_sentences_are_clusters_of_their_rows():
+    """Words of a sentence stand or fall together: a cluster of 5 equal words has 5 times the variance."""
+    rng = np.random.default_rng(25)
+    counts = np.repeat(correct_items(rng, 300, 0.6), 5, axis=0)
+    language = np.repeat("en", 1500)
+    clustered, alone = (
+        stats.bootstrap_scores(counts[None], language, cluster, share_from_counts, rng, 2000).var()
+        for cluster in (np.repeat(np.arange(300), 5), np.arange(1500))
+    )
+    assert clustered / alone == pytest.approx(5, rel=0.15)
+
+
+def test_bootstrap_of_f1_agrees_with_redrawing_the_rows():
+    rng = np.random.default_rng(26)
+    counts = rng.poisson((1.0, 1.6, 1.8), (200, 3)).astype(float)
+    counts[:, 0] = np.minimum(counts[:, 0], counts[:, 1:].min(axis=1))
+    found = stats.bootstrap_scores(counts[None], np.repeat("en", 200), np.arange(200), f1_from_counts, rng, 3000)
+    redrawn = [f1_from_counts(counts[rng.integers(200, size=200)].sum(axis=0)) for _ in range(3000)]
+    assert found.std() == pytest.approx(np.std(redrawn), rel=0.08)
+    assert found.mean() == pytest.approx(np.mean(redrawn), abs=0.3)
+
+
+def runs_of(rng, n_seeds, n_items, share, own):
+    """Right answers (S, N) of runs of one model: an item is right with its own chance in all of them, apart from
+    the share of items that each run flips by itself."""
+    common = rng.random(n_items) < share
+    return np.stack(
+        [np.where(rng.random(n_items) < own, rng.random(n_items) < 0.5, common) for _ in range(n_seeds)]
+    )
+
+
+def test_item_variance_leaves_out_what_single_runs_add():
+    """The part that seeds share, from the items themselves: (S v_mean - v_single) / (S - 1) of the difference."""
+    rng, n = np.random.default_rng(27), 4000
+    right = np.stack([runs_of(rng, 3, n, share, 0.5) for share in (0.6, 0.7)]).astype(float)
+    counts = np.stack([right, np.ones_like(right)], axis=-1)
+    found = stats.item_variance(counts, np.repeat("en", n), np.arange(n), share_from_counts, rng, n_resamples=4000)
+    difference = 100 * (right[1] - right[0])
+    of_mean, of_one = difference.mean(axis=0).var() / n, difference.var(axis=1).mean() / n
+    assert found[0, 1] == found[1, 0] == pytest.approx((3 * of_mean - of_one) / 2, rel=0.1)
+    assert found[0, 0] == found[1, 1] == 0
+    assert found[0, 1] < of_mean
+
+
+def test_runs_that_share_nothing_have_no_item_variance():
+    """Item x run noise alone: 0 up to the noise of the resamples, however few seeds there are."""
+    rng, n = np.random.default_rng(33), 2000
+    right = (rng.random((2, 4, n)) < 0.6).astype(float)
+    counts = np.stack([right, np.ones_like(right)], axis=-1)
+    found = stats.item_variance(counts, np.repeat("en", n), np.arange(n), share_from_counts, rng, n_resamples=2000)
+    single = 1e4 * 2 * 0.24 / n
+    assert found[0, 1] < 0.1 * single
+
+
+def test_item_variance_takes_the_seeds_that_each_model_has():
+    rng = np.random.default_rng(34)
+    draws = rng.standard_normal((3, 4, 300))
+    draws[1, 0] = draws[2] = np.nan
+    found = stats.pure_item_variance(draws)
+
+    def covariance(a, b):
+        pairs = [
+            np.cov(draws[a, s], draws[b, t])[0, 1]
+            for s, t in itertools.permutations(range(4), 2)
+            if np.isfinite(draws[[a, b], [s, t]]).all()
+        ]
+        return np.mean(pairs) if pairs else 0.0
+
+    expected = covariance(0, 0) + covariance(1, 1) - covariance(0, 1) - covariance(1, 0)
+    assert found[0, 1] == pytest.approx(max(expected, 0))
+    assert found[2, 2] == 0
+
+
+def test_seeds_to_decide_are_the_fewest_at_which_most_estimates_are_decided():
+    """Against simulation: of estimates around a true gain of 0.3 at 0.5 points seed noise."""
+    rng = np.random.default_rng(35)
+
+    def regions(error, df):
+        two, one = scipy.stats.t.ppf(0.975, df) * error, scipy.stats.t.ppf(0.95, df) * error
+        return [(-math.inf, 1 - one), (two, math.inf)]
+
+    found = stats.seeds_to_decide(0.3, 2 * 0.25 / 5, 0.001, 44, 5, regions)
+
+    def decided(n):
+        """20,000 data sets: a standard error of 0.3 %."""
+        df = 11 * (n - 1)
+        error = np.sqrt(0.5 / n * rng.chisquare(df, 20_000) / df + 0.001)
+        estimate = rng.normal(0.3, np.sqrt(0.5 / n + 0.001), 20_000)
+        (_, smaller), (shown, _) = regions(error, df)
+        return np.mean((estimate < smaller) | (estimate > shown))
+
+    assert decided(found) > 0.79
+    assert decided(found - 1) < 0.81
+    assert stats.seeds_to_decide(0.3, 0.1, 5.0, 44, 5, regions) is None
+
+
+def test_a_significant_estimate_exaggerates_as_often_simulated():
+    rng = np.random.default_rng(36)
+    estimates = rng.normal(1.0, 0.8, 400_000)
+    significant = np.abs(estimates[np.abs(estimates) > scipy.stats.t.ppf(0.975, 1e6) * 0.8])
+    assert stats.exaggeration(1.0, 0.8, 1e6) == pytest.approx(significant.mean(), rel=0.01)
+
+
+def test_a_run_wins_a_pair_as_often_as_the_difference_is_positive():
+    rng = np.random.default_rng(37)
+    wins = np.mean(rng.normal(0.5, 1, 200_000) > rng.normal(0, 1, 200_000))
+    assert stats.win_probability(stats.Gain(0.5, 3), 1.0) == pytest.approx(wins, abs=0.01)
+    assert stats.win_probability(stats.Gain(0.5, 3), 0.0) == 1
+
+
+def test_five_hundred_resamples_of_20_000_clusters_take_under_a_second():
+    rng = np.random.default_rng(28)
+    counts = rng.integers(0, 3, (20_000, 3)).astype(float)
+    start = time.process_time()
+    where = (np.repeat("en", 20_000), np.arange(20_000))
+    stats.bootstrap_scores(np.stack([counts, counts[::-1]]), *where, f1_from_counts, rng)
+    assert time.process_time() - start < 2  # twice the aim: the machine may be busy
