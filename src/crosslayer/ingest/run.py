@@ -221,8 +221,16 @@ def _sweep(rows: Sequence[Row], tasks: Iterable[TaskName]) -> dict[str, Any]:
         }
 
     layers = [row.layer for row in swept if row.layer is not None and row.model.layer is None]
+    layers.sort(key=layers.count, reverse=True)
     by_task = {task: of([row for row in swept if row.task == task]) for task in tasks}
-    return {**of(swept), "control_layer": layers[0] if layers else 1, "by_task": by_task}
+    varied = [row for row in swept if row.model.changes or row.model.share]
+    variations = {
+        "tasks": [task for task in tasks if any(row.task == task for row in varied)],
+        "seeds": sorted({row.seed for row in varied}),
+        "train_shares": sorted({row.model.share for row in varied if row.model.share}),
+    }
+    control = {"control_layer": layers[0] if layers else 1}
+    return {**of(swept), **control, "by_task": by_task, "variations": variations}
 
 
 def _intermediate(rows: Sequence[Row]) -> dict[str, Any]:

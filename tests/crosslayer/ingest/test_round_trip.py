@@ -15,6 +15,7 @@ from crosslayer.config import Profile, load_profile
 from crosslayer.ingest.manifest import read_manifest
 from crosslayer.ingest.run import describe, ingest, load_run
 from crosslayer.ledger.differences import differences
+from crosslayer.paper import PLUGIN
 from crosslayer.paper.conditions import CONDITIONS
 from crosslayer.paper.measures import measures
 from crosslayer.predictions.runs import SPLITS, RecordedRun
@@ -67,7 +68,7 @@ def test_labels_alone_give_the_same_numbers_and_verdicts(claim: str, again: Path
     for key, part in new.items():
         assert not list(differences(old[key].model_dump(mode="json"), part.model_dump(mode="json")))
     entry = load_registry(ROOT / "claims" / "registry.yaml").entries[claim]
-    verdicts = {judge(entry, evidence(home, claim), profile).verdict for home in (ENTRY, again)}
+    verdicts = {judge(entry, evidence(home, claim), profile, PLUGIN).verdict for home in (ENTRY, again)}
     assert len(verdicts) == 1
 
 
