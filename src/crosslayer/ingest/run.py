@@ -220,10 +220,9 @@ def _sweep(rows: Sequence[Row], tasks: Iterable[TaskName]) -> dict[str, Any]:
             "seeds": sorted({row.seed for row in some}) or [0],
         }
 
-    layers = [row.layer for row in swept if row.layer is not None and row.model.layer is None]
-    layers.sort(key=layers.count, reverse=True)
     by_task = {task: of([row for row in swept if row.task == task]) for task in tasks}
     varied = [row for row in swept if row.model.changes or row.model.share]
+    layers = [row.layer for row in (*varied, *swept) if row.layer is not None and row.model.layer is None]
     variations = {
         "tasks": [task for task in tasks if any(row.task == task for row in varied)],
         "seeds": sorted({row.seed for row in varied}),
