@@ -275,7 +275,7 @@ def generate() -> Any:
 def test_pages_are_as_the_code_makes_them(generate: Any) -> None:
     """`python docs/generate.py` writes them."""
     pages = generate.pages()
-    wanted = {"README.md", "speed.md", "verdicts.md", "cli.md", "measure.md", "schemas.md", "answer.svg"}
+    wanted = {"scale.md", "speed.md", "verdicts.md", "cli.md", "measure.md", "schemas.md", "answer.svg"}
     assert {path.name for path in pages} == wanted
     for path, text in pages.items():
         assert path.read_text(encoding="utf-8") == text, path
@@ -294,7 +294,7 @@ def test_every_recorded_benchmark_is_quoted(generate: Any) -> None:
         match["name"]
         for path, text in generate.pages().items()
         for match in generate.FIGURES.finditer(text)
-        if path.name in ("README.md", "speed.md", "verdicts.md")
+        if path.name in ("scale.md", "speed.md", "verdicts.md")
     }
     assert quoted == {path.stem for path in (ROOT / "benchmarks" / "recorded").glob("*.json")} == set(BENCHMARKS)
 

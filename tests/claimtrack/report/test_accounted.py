@@ -34,7 +34,7 @@ def texts() -> dict[str, str]:
     folders = sorted(path.parent for path in (ROOT / "claims" / "ledger").glob("*/profile.yaml"))
     sections = PaperSections().sections([load_recorded(folder, registry) for folder in folders])
     found = {section.title: "\n".join(section.text) for section in sections}
-    found["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Profiles")[0]
+    found["README.md"] = (ROOT / "README.md").read_text(encoding="utf-8")
     for name in ("prose.yaml", "deviations.yaml"):
         found[name] = "\n".join(strings(parse_yaml((PAPER / name).read_text(encoding="utf-8"))))
     return found
