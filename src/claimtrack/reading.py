@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -55,7 +56,10 @@ def read_arrays(source: Path | BinaryIO) -> dict[str, np.ndarray[Any, np.dtype[A
         FileNotFoundError: there is none.
     """
     try:
-        with np.load(source, allow_pickle=False) as archive:
+        stream = (
+            BytesIO(source.read_bytes()) if isinstance(source, Path) else source
+        )  # np.load leaks a damaged file
+        with np.load(stream, allow_pickle=False) as archive:
             arrays = dict(archive.items())
     except FileNotFoundError:
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from claimtrack.registry import Registry
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import Measure, record
 from crosslayer.paper.measures import measures
+from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import ResultsRun, trials_of
 
 CLAIMS = ("C04", "C05", "Q01")
@@ -19,6 +21,11 @@ SECRET = "/private/corpora/xtreme"
 def measured(registry: Registry) -> dict[str, Measure]:
     """What computes the evidence of each claim of a registry."""
     return measures(registry.entries)
+
+
+def without_scores(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """Recording fills in the test scores that made-up trials lack."""
+    return [record.model_copy(update={"test_score": None}) for record in records]
 
 
 def record_all(

@@ -295,15 +295,17 @@ def test_a_source_that_does_is_noticed(line: str) -> None:
 
 
 def test_no_clock_and_no_time_of_a_file_decides_anything() -> None:
-    """Durations are on a clock that nobody sets back. Dates are those of a crate's publication and of a seal, and
-    the day from which a sealed plan is judged."""
+    """Durations are on a clock that nobody sets back. Dates are those of a crate's publication, of a seal and of a
+    pin, and the day from which a sealed plan is judged."""
     found = {
         (path.name, ast.unparse(node))
         for path, tree in TREES.items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and (node.attr == "st_mtime" or ast.unparse(node) in CLOCKS)
     }
-    assert found == {(name, "datetime.now") for name in ("crate.py", "seal.py", "results.py")}
+    assert found == {
+        (name, "datetime.now") for name in ("crate.py", "ledger.py", "pins.py", "results.py", "seal.py")
+    }
 
 
 @pytest.mark.parametrize("key", ["../../x", "/etc", "..", "", "a/b", "a\0", ".hidden"])

@@ -210,6 +210,7 @@ def _convolutions(aif: AIF) -> list[Check]:
     counts = {
         name: sum(isinstance(module, nn.Conv1d) for module in branch.modules())
         for name, branch in aif.named_children()
+        if any(True for _ in branch.parameters())
     }
     return [check(f"convolutions in {name}", count == 2, 2, count) for name, count in counts.items()]
 

@@ -178,7 +178,8 @@ def test_parameter_counts_of_the_paper(reduction: int, expected: int) -> None:
 
 
 def test_two_convolutions_a_branch() -> None:
-    for branch in AIF(WIDTH).children():
+    aif = AIF(WIDTH)
+    for branch in (aif.global_branch, aif.local_branch):
         convolutions = [module for module in branch.modules() if isinstance(module, nn.Conv1d)]
         assert [(c.in_channels, c.out_channels) for c in convolutions] == [(8, 2), (2, 8)]
 
