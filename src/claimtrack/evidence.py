@@ -186,9 +186,27 @@ class Evidence(Strict):
         return tuple(part for part in self.parts if part.judged and part.measure == measure)
 
 
+def _refuse_twins(evidence: Evidence, path: Path) -> None:
+    """A verdict would merge two judged measurements of the same."""
+    seen = set()
+    for part in evidence.parts:
+        about = tuple(sorted((name, str(value)) for name, value in part.about.items()))
+        key = (part.measure, part.task, part.language, part.layer, part.model, about)
+        if part.judged and key in seen:
+            what = " ".join(filter(None, (part.measure, part.subject, part.language)))
+            raise ClaimError(f"{path}: {what} is measured twice; tell them apart in `about`, or judge one of them")
+        if part.judged:
+            seen.add(key)
+
+
 def write_evidence(evidence: Evidence, folder: Path) -> Path:
-    """Write ``evidence.json`` without defaults and with stable bytes: equal evidence gives equal files."""
+    """Write ``evidence.json`` without defaults and with stable bytes: equal evidence gives equal files.
+
+    Raises:
+        ClaimError: two judged measurements have the same measure and the same dimensions.
+    """
     path = folder / "evidence.json"
+    _refuse_twins(evidence, path)
     content = {"schema_version": evidence.schema_version}
     content |= evidence.model_dump(mode="json", exclude_defaults=True)
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False)
@@ -200,13 +218,15 @@ def read_evidence(path: Path) -> Evidence:
     """Read and check an evidence file.
 
     Raises:
-        ClaimError: the file is absent, damaged or not evidence.
+        ClaimError: the file is absent, damaged or not evidence, or measures the same twice.
     """
     try:
-        return Evidence.model_validate_json(path.read_bytes())
+        evidence = Evidence.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise ClaimError(f"{path} does not exist; run `dvc repro` to make it") from None
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(map(str, first["loc"]))
         raise ClaimError(f"{path}: {key:.80}: {first['msg']}; run `dvc repro` to make it anew") from None
+    _refuse_twins(evidence, path)
+    return evidence

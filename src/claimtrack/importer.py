@@ -1,15 +1,16 @@
 """From the tables of extracted claims in a literature report to the skeleton of a registry.
 
-A report is UTF-8 text: its title in the first line that is not blank, and tables with the columns Claim, Verified
-and Confidence in any order and among others, cells parted by tabs or by ``|``. A table goes on behind a blank line
-or a page break. Words are taken as they are, ``$...$`` included; of their signs only odd blanks become plain ones.
+A report is UTF-8 text: its title in the first line that is not blank, and tables with the columns Claim and, where
+the report has them, Verified, Confidence and Source, in any order and among others, cells parted by tabs or by
+``|``. A table goes on behind a blank line or a page break. Words are taken as they are, ``$...$`` included; of
+their signs only odd blanks become plain ones.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from io import StringIO
@@ -25,6 +26,7 @@ COLUMNS = {
     "claim": "(extracted )?(claim|statement)s?( text)?",
     "verified": r"(verified|verification|supported)\??",
     "confidence": r"confidence( score)?( \([\d%., –-]+\))?",
+    "source": r"sources?|cites?|references?",
     "number": r"#|nr?\.?|no\.?|id|number",
 }
 """What the header of a column may say, in any case and stress; a number is read where there is one."""
@@ -32,14 +34,17 @@ MARKS = {
     **dict.fromkeys("✓ ✔ ✅ ☑ 🗸 yes y true verified supported".split(), True),
     **dict.fromkeys("× ✗ ✘ ✖ ❌ ☒ no n false unverified unsupported".split(), False),
     "not verified": False, "not supported": False,
+    **dict.fromkeys(("", "?", "-", "–", "—", "partly", "partially", "unclear"), None),
 }  # fmt: skip
-"""How a report says that it found a claim verified, or did not."""
+"""How a report says that it found a claim verified, did not, or cannot tell."""
 ENDS = tuple(".!?。！？．｡؟۔।॥։።")
 """Of a sentence, in the scripts of the world."""
 ODD_BLANKS = re.compile("[\xad\u200b\u2060\ufeff\ufe0e\ufe0f]")
 """Signs without a shape: soft hyphens, joiners of words, and what chooses between a text and a picture sign."""
 NARROWEST, SPREAD = 40, 1.15
 """Fewest signs at which a report cuts its claims off, and how much longer formulas may have made them since."""
+WHOLE = frozenset({"claim", "verified", "confidence"})
+"""Where a report has tables with all of these, its other tables are passed over."""
 MAX_BYTES, MAX_CLAIMS = 2**20, 99
 BLANK = ("kind", "title", "primary_source", "measured_as", "reproduced_when", "would_change", "notebook", "metric",
          "rule", "relevance")  # fmt: skip
@@ -56,10 +61,11 @@ class Row:
     """A line of a table: the claim's words, the report's marks and its number, and whether the words break off."""
 
     text: str
-    verified: bool
-    confidence: float
+    verified: bool | None
+    confidence: float | None
     number: int | None = None
     truncated: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Report:
 
     Attributes:
         title, date, question: its own; the date in ISO 8601; date and research question may be absent.
-        cites: the papers that it names, by arXiv number or DOI.
+        cites: the papers that it names, by arXiv number or DOI, then other words of its column Source.
         rows: its claims.
         gaps: what says that there are more or fewer claims than were read, one line each.
     """
@@ -94,19 +100,20 @@ def read_report(path: Path) -> Report:
     title = next((line.strip("#* ") for line in lines if line.strip("#* ")), None)
     if title is None:
         raise ClaimError(f"{path} is empty")
-    start = next((number for number, line in enumerate(lines) if _header(line)), None)
+    needed = WHOLE if any(_header(line, WHOLE) for line in lines) else {"claim"}
+    start = next((number for number, line in enumerate(lines) if _header(line, needed)), None)
     if start is None:
         raise ClaimError(
-            f"{path} has no table with the columns Claim, Verified and Confidence, parted by tabs or |"
+            f"{path} has no table with a column Claim and others, such as Verified, parted by tabs or |"
         )
-    rows = tuple(_rows(lines, start, path))
+    rows = tuple(_rows(lines, start, path, needed))
     if not 0 < len(rows) <= MAX_CLAIMS:
         raise ClaimError(
             f"{path}, line {start + 1}: the table has {len(rows)} claims; 1 to {MAX_CLAIMS} can be read"
         )
     before = [line.replace("*", "") for line in lines[:start]]
     return Report(
-        title, _date(before), _question(before), _cites(text), _cut_off(rows), tuple(_gaps(before, rows))
+        title, _date(before), _question(before), _cites(text, rows), _cut_off(rows), tuple(_gaps(before, rows))
     )
 
 
@@ -151,7 +158,7 @@ class _Header:
         return _cells(line, self.bars)
 
 
-def _header(line: str) -> _Header | None:
+def _header(line: str, needed: Set[str]) -> _Header | None:
     for bars in (False, True):
         cells = [cell.strip("*_`: ").lower() for cell in _cells(line, bars)]
         columns = {
@@ -160,16 +167,16 @@ def _header(line: str) -> _Header | None:
             for place in [next((i for i, cell in enumerate(cells) if re.fullmatch(form, cell)), None)]
             if place is not None
         }
-        if {"claim", "verified", "confidence"} <= columns.keys():
+        if len(cells) > 1 and needed <= columns.keys():
             return _Header(columns, len(cells), bars)
     return None
 
 
-def _rows(lines: Sequence[str], start: int, path: Path) -> Iterator[Row]:
+def _rows(lines: Sequence[str], start: int, path: Path, needed: Set[str]) -> Iterator[Row]:
     """The claims of all tables. Behind a blank line only what has the form of a claim goes on with the table."""
     header, apart = None, False
     for number, line in enumerate(lines[start:], start + 1):
-        if found := _header(line):
+        if found := _header(line, needed):
             header, apart = found, False
         elif header is None or re.fullmatch(r"[\s|:+=-]+", line):
             continue
@@ -200,19 +207,23 @@ def _is_claim(header: _Header, line: str) -> bool:
 def _row(header: _Header, line: str, where: str) -> Row:
     cells = header.cells(line)
     found = {name: cells[place] for name, place in header.columns.items() if place < len(cells)}
-    if len(cells) != header.width or not all(found.values()):
-        empty = sum(not cell for cell in found.values())
+    empty = sum(not found.get(name, "-") for name in ("claim", "confidence"))
+    if len(cells) != header.width or empty:
         raise ClaimError(
-            f"{where}: {len(cells)} cells, {empty} empty; the header has {header.width} columns: fill each of them"
+            f"{where}: {len(cells)} cells, {empty} empty; the header has {header.width} columns: "
+            "fill in claim and confidence"
         )
-    mark = found["verified"].strip("*_`[] ").lower()
+    mark = found.get("verified", "").strip("*_`[] ").lower()
     if mark not in MARKS:
-        raise ClaimError(f"{where}: {found['verified']!r:.40} is no mark; use one of {' '.join(MARKS)}")
+        raise ClaimError(
+            f"{where}: {found['verified']!r:.40} is no mark; use one of {' '.join(filter(None, MARKS))}"
+        )
     if any(_is_control(sign) for sign in found["claim"]):
         raise ClaimError(f"{where}: the claim holds a control character; remove it")
     digits = re.sub(r"\D", "", found.get("number", ""))
-    return Row(found["claim"], MARKS[mark], _confidence(found["confidence"], where),
-               int(digits) if digits.isascii() and digits else None)  # fmt: skip
+    confidence = _confidence(found["confidence"], where) if "confidence" in found else None
+    number = int(digits) if digits.isascii() and digits else None
+    return Row(found["claim"], MARKS[mark], confidence, number, source=found.get("source", ""))
 
 
 def _confidence(cell: str, where: str) -> float:
@@ -260,6 +271,8 @@ def _gaps(before: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     stated = re.search(r"(\d+) claims (?:were )?extracted|extracted (\d+) claims", " ".join(before), re.I)
     if stated and (n := int(stated[1] or stated[2])) != len(rows):
         yield f"the report speaks of {n} claims, its tables have {len(rows)}"
+    if unclear := sum(row.verified is None for row in rows):
+        yield f"{unclear} claims have no clear mark; they are `verified: null`"
     numbers = [row.number for row in rows if row.number is not None]
     missing = sorted(set(range(1, max(numbers, default=0) + 1)) - set(numbers))[:MAX_CLAIMS]
     if missing:
@@ -269,7 +282,9 @@ def _gaps(before: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
 def _date(lines: Sequence[str]) -> str | None:
     """The first line that is a date, written as 2026-07-02, July 2, 2026, 2 July 2026 or with a short month."""
     for line in lines:
-        told = re.sub(r"^(date|published):?\s+", "", line.replace(".", "").strip(), flags=re.I)
+        if stated := re.match(r"(date|published):?\s+", line.strip(), re.I):
+            line = re.split(r"(?<=\d)\.\s", line.strip()[stated.end() :], maxsplit=1)[0]
+        told = line.replace(".", "").strip()
         for pattern in ("%Y-%m-%d", "%B %d, %Y", "%d %B %Y", "%b %d, %Y", "%d %b %Y"):
             try:
                 return datetime.strptime(told, pattern).date().isoformat()
@@ -284,8 +299,10 @@ def _question(lines: Sequence[str]) -> str | None:
     return f"{question}?".strip() if mark and question and question.isprintable() else None
 
 
-def _cites(text: str) -> tuple[str, ...]:
-    """arXiv numbers with version, then DOIs, in order."""
+def _cites(text: str, rows: Sequence[Row]) -> tuple[str, ...]:
+    """arXiv numbers with version, then DOIs, then sources that have neither; each once, in order."""
     numbers = re.findall(r"arxiv(?:\.org/(?:abs|pdf)/|: ?)(\d{4}\.\d{4,5}(?:v\d+)?)", text, re.ASCII | re.I)
     dois = re.findall(r"\b10\.\d{4,9}/[^\s|\"<>]*[^\s|\"<>.,;)\]]", text, re.ASCII)
-    return tuple(dict.fromkeys([f"arXiv {number}" for number in numbers] + [f"doi {doi}" for doi in dois]))
+    known = [*(f"arXiv {number}" for number in numbers), *(f"doi {doi}" for doi in dois)]
+    others = [row.source for row in rows if not any(word in row.source for word in (*numbers, *dois))]
+    return tuple(dict.fromkeys([*known, *filter(None, others)]))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from traceback import extract_tb
 from typing import TYPE_CHECKING, Any, Protocol
 
 from typing_extensions import TypeVar  # comes with pydantic; typing's own has no default before Python 3.13
@@ -101,7 +102,23 @@ def load_plugin(name: str, folder: Path) -> Plugin:
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
+        if inside := _frame(error, folder.resolve()):
+            told = f"{error}; correct it"
+            if isinstance(error, ModuleNotFoundError) and error.name:
+                told = f"it imports {error.name}, which is missing; install it or correct the import"
+            raise ClaimError(f"plugin {name!r:.80} fails at {inside}: {told}") from None
         raise ClaimError(f"plugin {name!r:.80} cannot be imported ({error}); write module:ATTRIBUTE") from None
     if not isinstance(found, Plugin):
         raise ClaimError(f"plugin {name!r:.80} is a {type(found).__name__}; it must be a claimtrack.plugin.Plugin")
     return found
+
+
+def _frame(error: BaseException, folder: Path) -> str | None:
+    """``file:line`` of the last frame below the folder, where claimtrack itself is not counted."""
+    ours = Path(__file__).resolve().parent
+    for frame in reversed(extract_tb(error.__traceback__)):
+        path = Path(frame.filename).resolve()
+        inside = path.is_file() and path.is_relative_to(folder) and "site-packages" not in path.parts
+        if inside and not path.is_relative_to(ours):
+            return f"{path.relative_to(folder)}:{frame.lineno}"
+    return None

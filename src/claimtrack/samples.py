@@ -54,8 +54,10 @@ def mean_of(
         about: other fields of `Measurement`, for example ``about={"size": 32}``, ``n_items`` or ``judged=False``.
 
     Raises:
-        ResultsError: no value, or one that is not finite.
+        ResultsError: no value, or one that is not finite; or ``shared`` with the bootstrap, which cannot know it.
     """
+    if method == "bootstrap" and shared:
+        raise ResultsError(f"{measure}: the bootstrap takes no shared variance; use method='t'")
     sample = _sample(measure, values)
     interval, p, kept = None, None, 0.0
     if len(sample) >= FEWEST:

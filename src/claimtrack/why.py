@@ -29,7 +29,8 @@ def ways(results: RunResults[Setting], claim: str, plugin: Plugin, subject: str 
     for part in evidence.parts:
         if part.judged and subject in (None, part.task):
             about = f"{measure_title(part.measure, plugin.titles)} ({part.unit})"
-            yield f"  {about}: {value(part, plugin.titles)}, {part.n_seeds} seeds, {part.n_items} items"
+            counts = [f"{part.n_seeds} seeds", *([f"{part.n_items} items"] if part.n_items else [])]
+            yield f"  {about}: {value(part, plugin.titles)}, {', '.join(counts)}"
     for check in evidence.checks:
         yield f"  {check.name}: expected {check.expected}, found {check.found}"
     yield f"  evidence: {results.folder / 'claims' / claim / 'evidence.json'}"

@@ -49,6 +49,8 @@ def name(part: Measurement, titles: Titles) -> str:
 
 def measure_title(measure: str, titles: Titles) -> str:
     """``dev-selected gain`` for ``dev_selected_gain``: words, with hyphens and capitals where they belong."""
+    if measure in titles:
+        return titles[measure]
     text = measure.replace("_", " ")
     for short, full in titles.items():
         text = re.sub(rf"\b{re.escape(short)}\b", full, text)
@@ -126,8 +128,14 @@ def key_number(evidence: Evidence | None, titles: Titles) -> str:
 
 
 def title(name: str | None, titles: Titles) -> str:
-    """``XNLI`` for ``xnli``; empty for ``None``; names without a title as they are."""
-    return "" if name is None else titles.get(name, name)
+    """``XNLI`` for ``xnli``; empty for ``None``; names without a title as they are.
+
+    Of ``data digits, size 32`` every dimension and every value may have one.
+    """
+    if name is None or name in titles:
+        return "" if name is None else titles[name]
+    pairs = (pair.partition(" ") for pair in name.split(", "))
+    return ", ".join(f"{titles.get(one, one)}{gap}{titles.get(other, other)}" for one, gap, other in pairs)
 
 
 def number(value: float, unit: str) -> str:

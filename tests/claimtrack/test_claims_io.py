@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 
 from claimtrack.compare import compare
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Interval, Measurement
+from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence, write_evidence
 from claimtrack.export import COLUMNS, to_csv, to_json, to_jsonld, to_rows
 from claimtrack.importer import BLANK, MARKS, read_report, skeleton
 from claimtrack.registry import Registry, json_schema, load_registry
@@ -188,6 +188,31 @@ def test_which_claims_break_off(tmp_path: Path) -> None:
     assert broken("A short one…", "Another one", "A third.") == [True, False, False]
 
 
+def test_marks_that_say_neither_are_counted_and_columns_may_be_absent(tmp_path: Path) -> None:
+    marks = ("partly", "unclear", "?", "-", "")
+    found = read_report(write(tmp_path, f"T\n{TABLE}" + "".join(f"A claim.\t{mark}\t0.5\n" for mark in marks)))
+    assert [row.verified for row in found.rows] == [None] * 5
+    assert found.gaps == ("5 claims have no clear mark; they are `verified: null`",)
+    table = "T\nDate: 2026-11-20. By hand.\nClaim | Source\nA claim. | Ho (1998)\nB. | Ho (1998)\n"
+    short = read_report(write(tmp_path, table))
+    assert [(row.text, row.verified, row.confidence) for row in short.rows] == [
+        ("A claim.", None, None),
+        ("B.", None, None),
+    ]
+    assert (short.date, short.cites) == ("2026-11-20", ("Ho (1998)",))
+
+
+def test_judged_measurements_of_the_same_are_refused(tmp_path: Path) -> None:
+    part = Measurement(measure="gain", task="pos", estimate=1.0, unit="points", judged=True)
+    twice = Evidence(claim="C01", profile="p", metric="m_v1", status="measured", parts=(part, part))
+    with pytest.raises(ClaimError, match="gain pos is measured twice"):
+        write_evidence(twice, tmp_path)
+    assert not any(tmp_path.iterdir())
+    apart = (part, part.model_copy(update={"about": {"size": 32}}), part.model_copy(update={"judged": False}))
+    write_evidence(twice.model_copy(update={"parts": apart}), tmp_path)
+    assert read_evidence(tmp_path / "evidence.json").parts == apart
+
+
 def test_gaps_are_said(tmp_path: Path) -> None:
     table = bars("1 | One. | yes | 0.3", "3. | Three. | no | 0.2", header="No. | Claim | Verified | Confidence")
     found = read_report(write(tmp_path, f"T\n4 claims extracted; 3 verified.\n\n{table}"))
@@ -210,7 +235,7 @@ def test_what_stands_before_the_table(tmp_path: Path, date: str) -> None:
     [
         ("", "is empty"),
         ("\n \n", "is empty"),
-        ("Title\nno table", "no table with the columns Claim, Verified and Confidence"),
+        ("Title\nno table", "no table with a column Claim and others"),
         (f"T\n{TABLE}", "line 2: the table has 0 claims"),
         (f"T\n{TABLE}a claim\t✓\n", "line 3: 2 cells, 0 empty; the header has 3 columns"),
         (f"T\n{TABLE}\t✓\t0.1\n", "line 3: 3 cells, 1 empty"),

@@ -187,3 +187,13 @@ def test_a_failing_cell_leaves_the_former_evidence(results: Path, tmp_path: Path
     assert str(caught.value) == f"{tmp_path / 'small.py'}, cell 4: ValueError: last"
     assert (output / "evidence.json").read_text(encoding="utf-8") == "former"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["C06", "small.py"]
+
+
+def test_a_failure_names_file_and_line_of_the_projects_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mine.py").write_text("def ratio():\n    return 1 / 0\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    source = small(tmp_path, "import mine\nmine.ratio()")
+    with pytest.raises(ClaimError, match=r"ZeroDivisionError: division by zero \(mine\.py:2\)$"):
+        notebook.run_notebook(source, {"output": str(tmp_path / "out")}, tmp_path / "out")

@@ -86,8 +86,8 @@ def test_claimed_gains_are_best_layer_minus_baseline_of_table_1(registry: Regist
     assert registry.entry("C07").claimed.by_task == {"xnli": 11, "pawsx": 6, "ner": 8, "pos": 10}
 
 
-def test_an_unknown_claim_names_near_ones(registry: Registry) -> None:
-    with pytest.raises(ClaimError, match=r"unknown claim 'c99'; the registry has C09"):
+def test_an_unknown_claim_names_those_of_the_registry_in_its_order(registry: Registry) -> None:
+    with pytest.raises(ClaimError, match=r"unknown claim 'c99'; the registry has C01, C02, .*C17, Q01"):
         registry.entry("c99")
     with pytest.raises(ClaimError, match=r"C01, C02.*Q01"):
         registry.entry("whatever")

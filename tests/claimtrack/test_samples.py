@@ -111,3 +111,8 @@ def test_what_is_no_sample_is_refused() -> None:
         difference_of("x", [1.0, 2.0], [1.0], "points")
     with pytest.raises(ResultsError, match="margin above 0"):
         equivalence_p(mean_of("x", VALUES, "points"), 0)
+
+
+def test_the_bootstrap_refuses_shared_variance() -> None:
+    with pytest.raises(ResultsError, match="the bootstrap takes no shared variance"):
+        mean_of("gain", [1.0, 2.0, 4.0], "points", method="bootstrap", shared=0.25)

@@ -116,6 +116,14 @@ def test_the_report_is_written_with_claimtrack_alone(project: Path) -> None:
     assert "Six faces" in written.tex.read_text(encoding="utf-8")
 
 
+def test_a_module_that_the_plugin_lacks_is_named(project: Path) -> None:
+    (project / "lacking.py").write_text("import os\nimport no_such_module\n", encoding="utf-8")
+    text = (project / "claims" / "registry.yaml").read_text().replace("dice:PLUGIN", "lacking:PLUGIN")
+    (project / "claims" / "registry.yaml").write_text(text)
+    with pytest.raises(ClaimError, match=r"fails at lacking\.py:2: it imports no_such_module, which is missing"):
+        load_registry()
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

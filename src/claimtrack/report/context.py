@@ -189,7 +189,7 @@ class ClaimView:
     @property
     def literature_status(self) -> str:
         """What the source report and the primary source say, never the verdict."""
-        marks = {True: "verified (✓)", False: "not verified (×)", None: "a question, not marked"}
+        marks = {True: "verified (✓)", False: "not verified (×)", None: "not marked"}
         supports = {
             True: "supported",
             False: "not supported",
