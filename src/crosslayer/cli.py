@@ -126,10 +126,15 @@ def check_data(
     folder: Annotated[Path, typer.Argument(help="A directory with a folder for each task, as data.root.")],
 ) -> None:
     """What data files hold: formats, items, labels, lengths, rows left out, overlaps, parallel languages."""
+    from crosslayer.stages.checking import REFUSED
     from crosslayer.stages.checking import check_data as lines
 
+    refused = False
     for line in lines(folder):
         typer.echo(line)
+        refused |= line.startswith(REFUSED)
+    if refused:
+        raise typer.Exit(2)
 
 
 @profile_app.command("list")
@@ -297,7 +302,9 @@ def simulate(
 @app.command("ingest")
 def ingest_predictions(
     source: Annotated[Path, typer.Argument(help="A folder with trials.csv, or with scores without items.")],
-    name: Annotated[str | None, typer.Option(help="Name of the entry in claims/ledger/.")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="Name of the entry in claims/ledger/; needed without --aggregate.")
+    ] = None,
     title: Annotated[str, typer.Option(help="One line for readers.")] = "Predictions of other code",
     aggregate: Annotated[
         bool, typer.Option("--aggregate", help="Print scores without items as literature; never a verdict.")
@@ -320,6 +327,7 @@ def ingest_predictions(
 
     if name is None:
         raise ConfigError("give the entry a --name, in lower-case letters, digits and -")
+    source = _in_project(source)
     profile, registry = load_profile(), load_registry()
     folder, n = ingest(source, name, title, profile, measures(registry.entries))
     typer.echo(f"{n} trials recorded in {folder}; see what they answer with: claimtrack list")
@@ -367,6 +375,7 @@ def doctor() -> None:
     """What this machine can do, with the fix for each lack."""
     from crosslayer.stages.diagnosis import of_machine, of_profile
 
+    _in_project()
     for name, found, fix in chain(of_machine(), of_profile()):
         typer.echo(f"{'yes' if found else 'no ':3}  {name}" + ("" if found else f"  ->  {fix}"))
 

@@ -406,3 +406,28 @@ def test_a_claim_stage_of_an_unknown_claim(crosslayer: Command, place: Path) -> 
     assert ended.returncode == 2
     assert "unknown claim C99; known: C01, " in one_line(ended.stderr)
     assert not (place / "results").exists()
+
+
+def test_a_refused_task_is_told_by_the_exit_code(crosslayer: Command, place: Path) -> None:
+    (place / "data" / "panx").mkdir(parents=True)
+    (place / "data" / "panx" / "test-de.tsv").write_text("Ada B-PER\n", encoding="utf-8")
+    code, out, _ = crosslayer("data", "check", "data")
+    assert code == 2
+    assert "  refused: " in out
+
+
+def test_doctor_and_ingest_work_from_a_folder_of_the_project(
+    crosslayer: Command, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert crosslayer("profile", "use", "tiny")[0] == 0
+    (place / "params.yaml").write_text("profile: tiny\n", encoding="utf-8")
+    (place / "below").mkdir()
+    monkeypatch.chdir(place / "below")
+    code, out, _ = crosslayer("doctor")
+    assert code == 0
+    assert "no   active profile" in out
+    shutil.copy(place / "profiles" / "tiny.yaml", place / "params.yaml")
+    monkeypatch.chdir(place / "below")
+    code, _, err = crosslayer("ingest", "files", "--name", "mine")
+    assert code == 2
+    assert f"{place / 'below' / 'files' / 'trials.csv'} is missing" in one_line(err)

@@ -29,6 +29,8 @@ def read_aggregates(source: Path) -> list[tuple[str, float]]:
     Raises:
         DataError: there is no such file, or one is malformed or has no score.
     """
+    if not source.exists():
+        raise DataError(f"{source} does not exist")
     paths = [source] if source.is_file() else sorted(p for p in source.glob("*") if p.suffix in (".json", ".csv"))
     if not paths:
         raise DataError(f"{source} has no .json or .csv file with scores")

@@ -33,16 +33,21 @@ IGNORED = -100
 """Label id of a position that is no word's first sub-word, as `transformers` has it."""
 LEAST = -60_000.0
 """Log-probability that stands for 0, which half precision still holds."""
+ORDER = "one label a word, in the order of the data"
 TOLERANCE = 0.01
 """How far probabilities may be from adding up to 1: some are printed with two digits."""
 
 
 @dataclass(frozen=True)
 class Gold:
-    """What a file predicts: label ids (N,) in the order of the data, and the number of words of each sentence."""
+    """What a file predicts: label ids (N,) in the order of the data, and the number of words of each sentence.
+
+    ``chosen`` says for errors which items of the data these are.
+    """
 
     labels: Ids
     sizes: tuple[int, ...]
+    chosen: str = ""
 
     @property
     def starts(self) -> list[int]:
@@ -76,8 +81,10 @@ def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
         raise DataError(f"{path} is missing though trials.csv names it")
     found = reader(path, task, gold)
     if len(found.labels) != len(gold.labels):
-        what = "pairs" if task.kind == "pair" else "words"
-        raise DataError(f"{path}: {len(found.labels)} predictions where the data have {len(gold.labels)} {what}")
+        what = "pairs" if task.kind == "pair" else f"words; {ORDER}"
+        raise DataError(
+            f"{path}: {len(found.labels)} predictions where the data have {len(gold.labels)} {what}{gold.chosen}"
+        )
     return found
 
 
@@ -159,7 +166,9 @@ def _of_harness(rows: list[tuple[str, dict[str, Any]]], task: Task, gold: Gold) 
     for where, row in rows:
         item, choices = row["doc_id"], row.get("filtered_resps", row.get("resps"))
         if type(item) is not int or not 0 <= item < len(scores):
-            raise DataError(f"{where}: doc_id {item!r:.40} is none of the {len(scores)} items of the data")
+            raise DataError(
+                f"{where}: doc_id {item!r:.40} is none of the {len(scores)} items of the data{gold.chosen}"
+            )
         if not np.isnan(scores[item, 0]):
             raise DataError(f"{where}: doc_id {item} is there twice")
         if not isinstance(choices, list) or len(choices) != len(task.labels):
@@ -229,9 +238,11 @@ def _label(name: Any, task: Task, where: str) -> int:
 def _check_size(n: int, sentence: int, gold: Gold, where: str) -> None:
     """Check that a sentence has as many tags as words."""
     if sentence >= len(gold.sizes):
-        raise DataError(f"{where}: more sentences or items than the {len(gold.sizes)} of the data")
+        raise DataError(f"{where}: more sentences or items than the {len(gold.sizes)} of the data{gold.chosen}")
     if n != gold.sizes[sentence]:
-        raise DataError(f"{where}: {n} labels where sentence {sentence + 1} has {gold.sizes[sentence]} words")
+        raise DataError(
+            f"{where}: {n} labels where sentence {sentence + 1} has {gold.sizes[sentence]} words; {ORDER}"
+        )
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

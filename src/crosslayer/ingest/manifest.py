@@ -34,6 +34,14 @@ COLUMNS = (
 REQUIRED = ("file", "task", "language", "split", "seed", "encoder")
 ALL = ("", "all")
 """What ``training_items`` says where the model was trained on all there are."""
+DEPTHS = {
+    "bert-base-multilingual-cased": 12,
+    "bert-base-multilingual-uncased": 12,
+    "xlm-roberta-base": 12,
+    "xlm-roberta-large": 24,
+}
+"""Layers of encoders by the last part of their name; others have at most `DEEPEST`."""
+DEEPEST = 48
 Evaluated = Literal["dev", "test"]
 
 
@@ -133,9 +141,15 @@ def _row(cells: list[str], header: list[str], where: str) -> Iterator[Row]:
     model = _model(cell["model"], layer, where)
     if cell["arm"] and model != BASELINE:
         raise DataError(f"{where}: arms of intermediate training are compared on the baseline, not on {model}")
+    depth = DEPTHS.get(cell["encoder"].rpartition("/")[2].lower(), DEEPEST)
+    lower = layer if model.layer is None else model.layer
+    if lower is not None and not 1 <= lower < depth:
+        raise DataError(
+            f"{where}: layer {lower} is none of 1 to {depth - 1}, the lower layers of {cell['encoder']!r:.60}"
+        )
     items = None if cell["training_items"] in ALL else _whole(cell["training_items"], "training_items", where)
     yield Row(
-        where, file, task, cell["language"], cell["split"], model, model.layer or layer,  # type: ignore[arg-type]
+        where, file, task, cell["language"], cell["split"], model, lower,  # type: ignore[arg-type]
         _whole(cell["seed"], "seed", where), "intermediate" if cell["arm"] else "sweep",
         cell["arm"] or "none", cell["encoder"], items, cell["batch"],  # type: ignore[arg-type]
     )  # fmt: skip

@@ -150,6 +150,8 @@ def load_run(source: Path, rows: Sequence[Row], name: str, profile: Profile) -> 
     trials: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
         trials.setdefault(row.trial, []).append(row)
+    for row in rows:
+        _items(items, row)
     _check_languages(trials)
     predicted: dict[tuple[str, str], dict[str, Predicted]] = {}
     records = []
@@ -258,9 +260,18 @@ def _load_items(rows: Sequence[Row], profile: Profile) -> dict[tuple[TaskName, s
                 position += range(len(tags))
                 labels += [index[tag] for tag in tags]
             sizes = tuple(len(e.tags) if isinstance(e, TagExample) else 1 for e in examples)
-            gold = Gold(np.array(labels, dtype=np.int8), sizes)
+            gold = Gold(np.array(labels, dtype=np.int8), sizes, _chosen(task, split, profile))
             found[task, split, code] = Items(tuple(item), tuple(position), gold)
     return found
+
+
+def _chosen(task: TaskName, split: Split, profile: Profile) -> str:
+    """Which items of the data count under a profile, as the end of an error; empty for all."""
+    size = getattr(profile.tasks[task].sizes, split)
+    most = "" if size is None else f"at most {size} (tasks.{task}.sizes.{split} of the profile {profile.profile})"
+    if TASKS[task].kind == "tags":
+        return most and f"; of the sentences {most}"
+    return f"; of the pairs only those that all languages share{most and f', {most}'}"
 
 
 def _items(items: Mapping[tuple[TaskName, str, str], Items], row: Row) -> Items:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from crosslayer.config import DataSpec
@@ -11,9 +12,12 @@ from crosslayer.data.examples import SPLITS, Example, PairExample, TagExample
 from crosslayer.data.formats import Reading
 from crosslayer.data.intermediate import normalised, texts_of
 from crosslayer.data.sources import languages_of
-from crosslayer.data.xtreme import Key, read_all, read_pairs, task_folder
+from crosslayer.data.xtreme import CODE, NAMES, Key, read_all, read_pairs, task_folder
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASK_NAMES, TASKS
+
+REFUSED = "  refused: "
+"""How a line begins that says why a task cannot be used."""
 
 
 def check_data(root: Path) -> Iterator[str]:
@@ -25,12 +29,14 @@ def check_data(root: Path) -> Iterator[str]:
     for name in there:
         yield TASKS[name].title if name in TASKS else "Tatoeba"
         try:
+            if unread := _unread(name, task_folder(name, spec)):
+                yield f"  not read: {', '.join(unread)} (the language is no code such as de)"
             if name == "tatoeba":
                 yield from _pairs(spec)
             else:
                 yield from _task(read_all(name, _with_all_training(name, spec)))  # type: ignore[arg-type]
         except DataError as error:
-            yield f"  refused: {error}"
+            yield f"{REFUSED}{error}"
 
 
 def _is_there(name: str, spec: DataSpec) -> bool:
@@ -38,6 +44,17 @@ def _is_there(name: str, spec: DataSpec) -> bool:
         return bool(task_folder(name, spec))
     except DataError as error:
         return "both hold" in str(error)
+
+
+def _unread(name: str, folder: Path) -> list[str]:
+    """Files that would be read if what stands in place of the language code were one."""
+    paths = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
+    loose = [pattern.replace(CODE, r"[\w-]+") for pattern in NAMES[name]]
+
+    def fits(path: str, patterns: Iterable[str]) -> bool:
+        return any(re.fullmatch(f"(?:.*/)?{pattern}", path) for pattern in patterns)
+
+    return [path for path in paths if fits(path, loose) and not fits(path, NAMES[name])]
 
 
 def _with_all_training(name: str, spec: DataSpec) -> DataSpec:
@@ -73,8 +90,12 @@ def _facts(reading: Reading) -> Iterator[str]:
         yield _range([len(text) for row in rows for text in texts_of(row)], "characters")
     else:
         yield _range([len(row.words) for row in rows if isinstance(row, TagExample)], "words")
-    yield f"{len(rows) - len(set(map(_content, rows)))} duplicates"
+    yield _duplicates(len(rows) - len(set(map(_content, rows))))
     yield from (f"{count} left out or changed: {reason}" for reason, count in reading.left_out.items())
+
+
+def _duplicates(count: int) -> str:
+    return f"{count} duplicate{'' if count == 1 else 's'}"
 
 
 def _range(lengths: Sequence[int], unit: str) -> str:
@@ -88,7 +109,7 @@ def _content(row: Example) -> tuple[str, ...]:
 def _pairs(spec: DataSpec) -> Iterator[str]:
     for language, pairs in read_pairs(spec).items():
         doubled = len(pairs.rows) - len({(text, english) for _, text, english in pairs.rows})
-        facts = [f"{len(pairs.rows)} pairs ({pairs.format})", f"{doubled} duplicates"]
+        facts = [f"{len(pairs.rows)} pairs ({pairs.format})", _duplicates(doubled)]
         facts.append(_range([len(text) for _, text, _ in pairs.rows], "characters"))
         facts += [f"{count} left out: {reason}" for reason, count in pairs.left_out.items()]
         yield "  ".join([f"  {language:3}", *facts])

@@ -26,7 +26,7 @@ def of_machine() -> Iterator[Finding]:
     from crosslayer.sweep.plan import choose_precision, planned_device
 
     yield _checked("packaged encoder", lambda: read_weights(find_weights()))
-    yield "GPU", torch.cuda.is_available(), "not needed for the offline profile; profile paper wants one"
+    yield "GPU", torch.cuda.is_available(), "profile paper wants one; offline, tiny and xtreme-small do not"
     native = choose_precision(ComputeSpec(), planned_device(ComputeSpec())) == "bfloat16"
     yield "native bfloat16", native, "float32 is used, about four times slower on a CPU"
     packages = "latexmk texlive-latex-extra texlive-fonts-recommended lmodern librsvg2-bin"

@@ -429,10 +429,17 @@ def test_check_tells_what_is_there(parallel: Path) -> None:
     assert "  test  de   24 items (XTREME's download without labels)  contradiction 8 entailment 8 neutral 8  " \
         "3 to 4 characters  0 duplicates  24 also in training" in lines  # fmt: skip
     assert "  test  parallel: 24 items in all 3 languages" in lines
-    assert "  test  de   3 items (MasakhaNER (word SPACE tag))  B-PER 2 O 1  1 to 1 words  1 duplicates  " \
+    assert "  test  de   3 items (MasakhaNER (word SPACE tag))  B-PER 2 O 1  1 to 1 words  1 duplicate  " \
         "1 left out or changed: DATE read as O  0 also in training" in lines  # fmt: skip
     assert any(line.startswith("  refused: ") and "dev-es.tsv:1: unknown label '2'" in line for line in lines)
     assert "  de   24 pairs (XTREME's download)  0 duplicates  6 to 7 characters" in lines
+
+
+def test_check_names_files_whose_language_is_no_code(parallel: Path) -> None:
+    for name in ("test-german.tsv", "test-QQ.tsv", "README.md"):
+        write(parallel / "panx" / name, "Ada B-PER\n")
+    [line] = [line for line in check_data(parallel) if line.startswith("  not read: ")]
+    assert line == "  not read: test-QQ.tsv, test-german.tsv (the language is no code such as de)"
 
 
 def test_check_of_an_empty_directory(tmp_path: Path) -> None:

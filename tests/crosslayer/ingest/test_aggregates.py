@@ -50,3 +50,8 @@ def test_what_is_wrong_is_named(name: str, content: str, words: str, tmp_path: P
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(DataError, match=words):
         read_aggregates(tmp_path)
+
+
+def test_an_absent_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"results\.json does not exist"):
+        read_aggregates(tmp_path / "results.json")

@@ -83,7 +83,7 @@ def test_the_harness_leaves_likelihoods_of_choices_in_any_order(tmp_path: Path) 
     ("name", "content", "words"),
     [
         ("a.txt", "neutral\nperhaps\n", r"a.txt:2: unknown label 'perhaps'; known: entailment, neutral"),
-        ("a.txt", "neutral\nneutral\n", "2 predictions where the data have 3 pairs"),
+        ("a.txt", "neutral\nneutral\n", "2 predictions where the data have 3 pairs$"),
         ("a.jsonl", "{}\n", "a.jsonl:1: no key label"),
         ("a.jsonl", "[1]\n", "a.jsonl:1: no JSON object"),
         ("a.jsonl", '{"label": 0, "probabilities": [1, 1, 0]}\n', "a.jsonl:1: probabilities add up to 2"),
@@ -107,7 +107,10 @@ def test_what_is_wrong_is_one_line(name: str, content: str, words: str, tmp_path
 def test_sentences_of_other_lengths_are_refused(tmp_path: Path) -> None:
     for name, content, line in (("a.txt", "O\nO\n\nO\n", 3), ("a.jsonl", jsonl({"labels": ["O", "O"]}), 1)):
         (tmp_path / name).write_text(content)
-        with pytest.raises(DataError, match=rf"{name}:{line}: 2 labels where sentence 1 has 1 words"):
+        with pytest.raises(
+            DataError,
+            match=rf"{name}:{line}: 2 labels where sentence 1 has 1 words; one label a word, in the order of",
+        ):
             read_predictions(tmp_path / name, NER, WORDS)
 
 

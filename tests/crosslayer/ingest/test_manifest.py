@@ -40,6 +40,13 @@ def test_a_layer_alone_is_a_fused_model(tmp_path: Path) -> None:
         ((HEADER, LINE.replace(",3,", ",three,")), "seed 'three' is no whole number"),
         ((HEADER, LINE.replace("a.txt", "../a.txt")), "is no path below the folder"),
         ((HEADER, LINE.replace(",,8", ",layer_4,8")), "model layer_4 has another layer than 8"),
+        (
+            (HEADER, LINE.replace(",,8", ",layer_99,")),
+            "trials.csv:2: layer 99 is none of 1 to 11, the lower layers",
+        ),
+        ((HEADER, LINE.replace(",,8", ",layer_0,")), "trials.csv:2: layer 0 is none of 1 to 11"),
+        ((HEADER, LINE.replace(",,8", ",self,12")), "trials.csv:2: layer 12 is none of 1 to 11"),
+        ((HEADER, LINE.replace(",,8", ",layer_48,").replace("bert-base-multi", "my")), "none of 1 to 47"),
         ((HEADER, LINE.replace(",,8", ",large,")), "'large' names no model"),
         (
             (HEADER, LINE.replace("3,,", "3,english,")),

@@ -20,7 +20,7 @@ from crosslayer.paper.conditions import CONDITIONS
 from crosslayer.paper.measures import measures
 from crosslayer.predictions.runs import SPLITS, RecordedRun
 from crosslayer.tasks import TASK_NAMES, TASKS
-from exported import write_data, write_predictions
+from exported import refusal, write_data, write_predictions
 from repository import ROOT
 
 ENTRY = ROOT / "claims" / "ledger" / "xtreme-pilot"
@@ -88,6 +88,31 @@ def test_probabilities_come_back_at_the_stored_precision(profile: Profile, tmp_p
         for split in SPLITS:
             np.testing.assert_array_equal(run.scores(old, split), found.scores(new, split))
             np.testing.assert_array_equal(run.confidence(old, split), found.confidence(new, split))
+
+
+def described_by(folder: Path, *lines: str) -> Path:
+    """A folder whose files predict one pair each."""
+    header = "file,task,language,split,model,seed,encoder,training_items"
+    (folder / "trials.csv").write_text("\n".join([header, *lines]), encoding="utf-8")
+    (folder / "a.txt").write_text("0\n", encoding="utf-8")
+    return folder
+
+
+def test_too_few_predictions_name_which_pairs_count(profile: Profile, tmp_path: Path) -> None:
+    files = described_by(tmp_path, "a.txt,pawsx,en,test,baseline,0,mBERT,all")
+    size = profile.tasks["pawsx"].sizes.test
+    most = f"at most {size} (tasks.pawsx.sizes.test of the profile {profile.profile})"
+    why = "; of the pairs only those that all languages share" + (f", {most}" if size else "")
+    assert refusal(load_run, files, read_manifest(files), "again", profile).endswith(" pairs" + why)
+
+
+def test_a_language_without_data_names_its_line(profile: Profile, tmp_path: Path) -> None:
+    lines = [
+        f"a.txt,pawsx,{code},test,baseline,{seed},mBERT,all" for seed, code in ((0, "en"), (1, "en"), (1, "xx"))
+    ]
+    files = described_by(tmp_path, *lines)
+    said = refusal(load_run, files, read_manifest(files), "again", profile)
+    assert said.endswith("trials.csv:4: the data of pawsx have no test items in xx")
 
 
 @pytest.mark.parametrize(
