@@ -283,8 +283,11 @@ def minimum_detectable(standard_error: float, df: float) -> float:
 
 
 def welch_df(variances: Sequence[float] | Floats, dfs: Sequence[float]) -> float:
-    """Welch-Satterthwaite degrees of freedom of a sum of independent variances; `KNOWN` for a sum of 0."""
-    known = [(variance, df) for variance, df in zip(variances, dfs, strict=True) if variance]
+    """Welch-Satterthwaite degrees of freedom of a sum of independent variances; `KNOWN` for a sum of 0.
+
+    A variance whose square is 0 in floating point counts as 0.
+    """
+    known = [(variance, df) for variance, df in zip(variances, dfs, strict=True) if variance**2]
     total = sum(variance for variance, _ in known)
     return float(min(total**2 / sum(v**2 / df for v, df in known), KNOWN)) if total else KNOWN
 
