@@ -196,7 +196,7 @@ def _rows(
 
 def _words(decision: Decision, words: Mapping[str, str]) -> str:
     said = words.get(decision.decision, decision.decision)
-    return f"{said} ({decision.seeds} seeds in all would decide)" if decision.seeds else said
+    return f"{said} ({decision.seeds} seeds would decide)" if decision.seeds else said
 
 
 def _size(decision: Decision, estimate: float | None, entry: Entry | None) -> str:

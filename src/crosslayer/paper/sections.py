@@ -76,8 +76,7 @@ class PaperSections(Sections):
         claim="C05",
         size="C06",
         axis="gain in points over the baseline, layer chosen on English dev",
-        note="dot: here, bar: its 95 % interval, circles: its seeds; diamond: the paper (POS: another metric); "
-        "band: claimed",
+        note="dot and bar: here; circles: seeds; diamond: paper (not of POS, another metric); band: claimed",
         others={
             "C02": "More than equal capacity?",
             "C07": "A best layer for each task?",

@@ -171,7 +171,7 @@ def test_the_first_screen_answers(registry: Registry, tmp_path: Path, hours: flo
         "The claimed 1 to 3 points are reached on POS.",
     )
     assert [(row.label, row.words, row.size) for row in first.rows] == [
-        ("XNLI", "undecided (24 seeds in all would decide)", "undecided"),
+        ("XNLI", "undecided (24 seeds would decide)", "undecided"),
         ("PAWS-X", "undecided", "undecided"),
         ("NER", "no gain shown", "smaller than claimed"),
         ("POS", "gain shown", "as large as claimed"),
