@@ -28,7 +28,6 @@ AWKWARD = "100% für #1, mein Ordner"
 """A folder's name with what shells, make, URLs and format strings treat apart."""
 LOOPBACK_UP = """
 import fcntl, os, socket, struct, sys
-from repository import TESTS
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
     fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
 os.execvp(sys.argv[1], sys.argv[1:])

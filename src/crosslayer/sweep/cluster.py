@@ -181,7 +181,6 @@ def _own_cluster(compute: ComputeSpec, scratch: str) -> dict[str, Any]:
         "address": "local",
         "num_cpus": compute.workers * compute.threads,
         "include_dashboard": False,
-        "_node_ip_address": "127.0.0.1",
         "_temp_dir": scratch,  # its name is short, as the names of sockets must be
     }
 

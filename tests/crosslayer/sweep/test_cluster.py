@@ -114,7 +114,7 @@ def nodes(folder: Path, count: int) -> Iterator[tuple[str, list[subprocess.Popen
             command += first if node == 0 else [f"--address={address}"]
             started.append(
                 subprocess.Popen(
-                    command, env=unguarded(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+                    command, env=with_token(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
                 )
             )
             wait_for(lambda: answers(port), 60)
@@ -126,11 +126,9 @@ def nodes(folder: Path, count: int) -> Iterator[tuple[str, list[subprocess.Popen
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def unguarded(folder: Path) -> dict[str, str]:
-    """The nodes of a cluster talk over this machine's own address, not over 127.0.0.1; they know each
-    other by a token."""
-    known = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": 16 * "0123"}
-    return {**{name: value for name, value in environment(folder).items() if name != "HUB_GUARD_LOG"}, **known}
+def with_token(folder: Path) -> dict[str, str]:
+    """The nodes of a cluster know each other by a token."""
+    return {**environment(folder), "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": 16 * "0123"}
 
 
 def answers(port: int) -> bool:
@@ -155,8 +153,6 @@ def test_a_cluster_of_this_machine_gives_the_same_bytes_and_needs_no_network(
 ) -> None:
     use(clone, "compute.executor=ray", "compute.workers=2")
     ended = run(clone, *(ALONE if can_be_alone() else ()), *SWEEP)
-    if "timed out during startup" in ended.stderr:
-        pytest.skip("Ray did not start its node on this machine in time, so there is no cluster to compare with")
     assert ended.returncode == 0, ended.stderr
     assert contents(home(clone)) == contents(prepared[1])
     assert not strangers(clone).exists()
@@ -167,7 +163,7 @@ def test_a_cluster_of_this_machine_gives_the_same_bytes_and_needs_no_network(
 def test_a_node_that_is_lost_costs_nothing(prepared: tuple[Path, Path], clone: Path) -> None:
     with nodes(clone, 2) as (address, programs):
         use(clone, "compute.executor=ray", f"compute.address={address}")
-        program = subprocess.Popen(SWEEP, cwd=clone, env=unguarded(clone), stderr=subprocess.PIPE, text=True)
+        program = subprocess.Popen(SWEEP, cwd=clone, env=with_token(clone), stderr=subprocess.PIPE, text=True)
         wait_for(lambda: finished(clone) >= 3 or program.poll() is not None, 200)
         assert 3 <= finished(clone) < TRIALS
         kill(family(programs[1]))
@@ -184,7 +180,7 @@ def test_lost_workers(prepared: tuple[Path, Path], clone: Path, tmp_path: Path) 
     use(clone, "compute.executor=ray", "compute.workers=2")
     condition = 'spec.model == "self" or spec.model == "layer_1" and not marker.exists()'
     make_attempts_die(clone, condition, tmp_path / "died")
-    ended = sweep(clone, unguarded(clone))
+    ended = sweep(clone, with_token(clone))
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "died").exists()
     assert ended.stderr.count(": failed") == 3
@@ -204,8 +200,8 @@ def test_a_cluster_without_room_or_of_strangers_is_one_line(clone: Path) -> None
     """Ray would wait for ever."""
     with nodes(clone, 1) as (address, _):
         use(clone, "compute.executor=ray", f"compute.address={address}", "compute.threads=2")
-        ended = sweep(clone, unguarded(clone))
-        stranger = sweep(clone, {**unguarded(clone), "RAY_AUTH_TOKEN": 64 * "f"})
+        ended = sweep(clone, with_token(clone))
+        stranger = sweep(clone, {**with_token(clone), "RAY_AUTH_TOKEN": 64 * "f"})
     assert ended.returncode == stranger.returncode == 2
     assert "it wants a token: set RAY_AUTH_MODE=token" in stranger.stderr.splitlines()[-1]
     assert ended.stderr.splitlines()[-1].startswith("error: no node of the Ray cluster has the 2 processors")

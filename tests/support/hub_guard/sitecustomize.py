@@ -1,18 +1,28 @@
-"""On the path of a test's subprocess: nothing but 127.0.0.1 can be reached, and every attempt is written down."""
+"""On the path of a test's subprocess: only this machine can be reached; every other attempt is written down."""
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from typing import Any
 
-HOME = ("127.0.0.1", "localhost")
+
+def _is_this_machine(host: str) -> bool:
+    """Whether a socket can be bound to an address; names but localhost are never looked up."""
+    try:
+        family = socket.AF_INET if ipaddress.ip_address(host).version == 4 else socket.AF_INET6
+        with socket.socket(family, socket.SOCK_DGRAM) as own:
+            own.bind((host, 0))
+    except (ValueError, OSError):
+        return host == "localhost"
+    return True
 
 
 def _guarded(original: Any, host_of: Any) -> Any:
     def call(*args: Any, **kwargs: Any) -> Any:
         host = host_of(*args)
-        if host is not None and host not in HOME:
+        if host is not None and not _is_this_machine(host):
             with open(os.environ["HUB_GUARD_LOG"], "a", encoding="utf-8") as log:
                 log.write(f"{host}\n")
             raise OSError(f"{host} is not to be reached in a test")
