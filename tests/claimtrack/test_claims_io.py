@@ -96,7 +96,7 @@ def test_a_skeleton_names_its_first_blank_and_is_a_registry_once_filled(
 line = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), min_size=1)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(line, st.sampled_from(sorted(MARKS)), st.floats(0, 1)), min_size=1, max_size=5))
 def test_any_texts_come_through_yaml_as_they_are(
     tmp_path_factory: Any, rows: list[tuple[str, str, float]]

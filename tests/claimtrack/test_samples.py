@@ -78,7 +78,7 @@ def test_the_bootstrap_interval_is_like_the_t_interval_of_many_values() -> None:
     assert found.df is None
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.floats(-5, 5), min_size=3, max_size=8), st.floats(0.1, 3))
 def test_equivalence_is_the_90_percent_interval_inside_the_margin(values: list[float], margin: float) -> None:
     part = mean_of("x", values, "points", null=0.5)

@@ -428,7 +428,7 @@ def test_key_number_is_the_headline_or_the_checks() -> None:
 span_strategy = st.tuples(st.floats(-5, 5), st.floats(-5, 5)).map(lambda pair: (min(pair), max(pair)))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(span_strategy, min_size=4, max_size=4))
 def test_a_refuted_task_has_its_estimate_outside_what_is_claimed(spans: list[tuple[float, float]]) -> None:
     c05 = judge("C05", *per_task("dev_selected_gain", *spans))

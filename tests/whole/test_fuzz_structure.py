@@ -43,9 +43,7 @@ from fuzz_targets import (
 EACH = 40
 """Examples of a file in the usual run; the long one takes `TIMES` as many."""
 TIMES = 9
-FEW = settings(
-    max_examples=EACH, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+FEW = settings(max_examples=EACH, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 MANY = settings(FEW, max_examples=TIMES * EACH)
 SLOW = ("hub tokeniser", "hub config", "hub table")
 """Files whose readers take ten milliseconds and more: a quarter of the examples."""

@@ -223,7 +223,7 @@ def test_a_row_draws_what_is_claimed_and_reported(context: ReportContext) -> Non
     assert rows["POS"].reported is None, "the paper scores POS by another metric"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.text(max_size=60))
 def test_any_value_can_be_drawn(value: float, half: float, label: str) -> None:
     mark = pictures.Mark(value, (value - half, value + half), {0: value + half}, value, (1.0, 3.0))

@@ -246,7 +246,7 @@ def test_reads_real_parallel_files() -> None:
 
 ITEMS = st.lists(st.text("abcdef", min_size=1, max_size=4), min_size=1, max_size=30, unique=True)
 SEEDS = st.integers(0, 5)
-FEW = settings(max_examples=40, deadline=None)
+FEW = settings(max_examples=40)
 
 
 def pairs(items: list[str], language: str = "en") -> list[PairExample]:

@@ -169,7 +169,7 @@ def spans(example: TagExample) -> list[tuple[str, str]]:
     return found
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), task=st.sampled_from(tuple(TASKS)))
 def test_a_seed_fixes_everything_and_languages_do_not_matter(seed: int, task: TaskName) -> None:
     sizes = SplitSizes(train=9, dev=5, test=9)

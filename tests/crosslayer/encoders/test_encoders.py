@@ -137,7 +137,7 @@ def test_packaged_padding_changes_nothing(e5: Encoder) -> None:
 # The packaged file
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.tuples(st.floats(-8, 8, width=16), st.binary(min_size=16, max_size=16)), min_size=1, max_size=5)
 )

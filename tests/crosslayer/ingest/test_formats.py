@@ -139,7 +139,7 @@ def tries(path: Path) -> Callable[[bytes], None]:
 
 @pytest.mark.parametrize("suffix", READERS)
 def test_any_bytes_are_read_or_refused_in_one_line(suffix: str, tmp_path: Path) -> None:
-    settings(max_examples=60, deadline=None)(given(st.binary(max_size=80))(tries(tmp_path / f"a{suffix}")))()
+    settings(max_examples=60)(given(st.binary(max_size=80))(tries(tmp_path / f"a{suffix}")))()
 
 
 WORDS_OR_NOT = st.sampled_from(["neutral", "O", ""])
@@ -154,7 +154,7 @@ KEYS = st.sampled_from("label labels probabilities logits doc_id target resps fi
 def test_any_json_is_read_or_refused_in_one_line(tmp_path: Path) -> None:
     attempt = tries(tmp_path / "a.jsonl")
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(st.lists(st.dictionaries(KEYS, JSON, max_size=4), max_size=3))
     def check(rows: list[dict[str, Any]]) -> None:
         attempt(jsonl(*rows).encode())

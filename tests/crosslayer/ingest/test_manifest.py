@@ -68,7 +68,7 @@ def test_without_a_manifest_its_columns_are_named(tmp_path: Path) -> None:
 def test_any_text_is_read_or_refused_in_one_line(tmp_path: Path) -> None:
     cells = st.text(max_size=6) | st.sampled_from(["pos", "de", "test", "0", "8", "baseline", '"', "a.txt"])
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(st.lists(st.lists(cells, min_size=10, max_size=11), max_size=3))
     def check(rows: list[list[str]]) -> None:
         (tmp_path / "trials.csv").write_bytes("\n".join([",".join(COLUMNS[:10]), *map(",".join, rows)]).encode())

@@ -37,7 +37,7 @@ def ece_by_loop(confidence, correct, edges):
     return 100 * total / len(confidence)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.integers(1, 20), st.booleans()), min_size=1, max_size=60))
 def test_equal_width_agrees_with_a_loop_on_edges_and_between(items):
     confidence = np.array([k / 20 for k, _ in items])  # every second one lies exactly on an edge
@@ -325,7 +325,7 @@ def split(items):
     return np.array([c for c, _ in items]), np.array([float(y) for _, y in items])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(items_drawn)
 def test_errors_are_ordered_and_bounded(items):
     confidence, correct = split(items)
@@ -335,7 +335,7 @@ def test_errors_are_ordered_and_bounded(items):
     assert 0 <= calibration.ece10_equal_mass_v1(confidence, correct) <= 100 + 1e-9
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(items_drawn, st.randoms(use_true_random=False))
 def test_order_and_copies_of_the_items_do_not_matter(items, random):
     mixed = list(items)
@@ -347,7 +347,7 @@ def test_order_and_copies_of_the_items_do_not_matter(items, random):
     assert selective.aurc_v1(*split(mixed)) == pytest.approx(selective.aurc_v1(*split(items)), abs=1e-9)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.tuples(st.floats(0.501, 0.6), st.booleans()), min_size=1, max_size=40))
 def test_in_one_bin_the_error_is_confidence_minus_accuracy(items):
     confidence, correct = split(items)
@@ -400,7 +400,7 @@ def test_smooth_ece_says_what_to_install(monkeypatch):
 # Spans
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6), st.floats(0.05, 1)), min_size=1,
                          max_size=8), min_size=1, max_size=4))  # fmt: skip
 def test_spans_with_confidence_are_those_that_count(sentences):
@@ -462,7 +462,7 @@ def test_temperature_is_scikit_learns(factor):
     np.testing.assert_allclose(calibration.softmax(logits * factor, found), theirs, atol=1e-4)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.lists(st.lists(st.floats(-20, 20), min_size=3, max_size=3), min_size=1, max_size=20), st.floats(0.05, 50)
 )
@@ -565,7 +565,7 @@ def test_risk_coverage_by_hand():
     assert risk == pytest.approx([50, 100 / 3, 50])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), min_size=1, max_size=6))
 def test_aurc_is_the_mean_over_all_orders_of_equals(items):
     from itertools import permutations

@@ -78,7 +78,7 @@ def test_token_scores_count_words_not_sentences():
     assert tagging.token_accuracy_v1(gold, predicted, sentence) == 50.0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(sentences_of(BIO))
 def test_span_counts_agree_with_seqeval(tags):
     gold, predicted = tags
@@ -155,7 +155,7 @@ def runs(tags):
     return spans
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(sentences_of(["NOUN", "X", "CCONJ", "SCONJ", "SYM", "INTJ"]))
 def test_old_pos_rule_agrees_with_a_loop(tags):
     gold, predicted = tags

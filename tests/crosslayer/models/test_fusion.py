@@ -195,7 +195,7 @@ def test_last_with_itself_is_the_identity(form: str, training: bool) -> None:
     assert all(torch.count_nonzero(parameter.grad) == 0 for parameter in module.parameters())
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-3, 1e3), training=st.booleans())
 def test_gate_lies_between_the_layers(seed: int, scale: float, training: bool) -> None:
     module = filled(DLFA(WIDTH, "gate", reduction=2, bn_group=2), seed % 7).train(training)

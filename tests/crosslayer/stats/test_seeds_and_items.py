@@ -76,7 +76,7 @@ def test_holm_by_hand():
     assert stats.holm(np.array([0.03, 0.01, 0.04, 0.005])) == pytest.approx([0.06, 0.03, 0.06, 0.02])
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(arrays(float, st.integers(1, 8), elements=st.floats(0, 1)))
 def test_holm_is_monotone_and_never_below_p(p):
     adjusted = stats.holm(p)

@@ -53,7 +53,7 @@ def test_item_variance_widens_and_adds_its_degrees_of_freedom():
     assert found.interval.high - found.estimate == pytest.approx(half)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(float, (2, 3), elements=st.floats(40, 60)), st.floats(0, 10))
 def test_item_variance_never_narrows_an_interval(scores, item_variance):
     """With two degrees of freedom adding a part could: the wider of the two intervals counts."""
@@ -159,7 +159,7 @@ def test_a_model_that_always_collapsed_costs_the_others_nothing():
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     arrays(float, (4, 3), elements=st.floats(0, 100)),
     arrays(float, 3, elements=st.floats(-50, 50)),

@@ -20,7 +20,7 @@ from crosslayer.windows.batching import POOL, Batch, collate, prediction_batches
 from crosslayer.windows.encoded import Encoded, concatenate, encode, encode_texts, read_encoded, write_encoded
 
 PAD, OPEN, CLOSE, UNKNOWN = 0, 1, 2, 3
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=60)
 WORDS = st.lists(st.text("abcxyz", max_size=20), min_size=1, max_size=25)
 LIMITS = st.integers(16, 32)
 
