@@ -172,6 +172,20 @@ def examples(task: str) -> Callable[[Path], object]:
     return read
 
 
+def predictions(task: str, file: str) -> Callable[[Path], object]:
+    """Predictions of six pairs, or sentences of two words."""
+
+    def read(folder: Path) -> object:
+        from crosslayer.ingest.formats import Gold, read_predictions
+        from crosslayer.tasks import TASKS
+
+        size = 1 if task == "xnli" else 2
+        gold = Gold(np.zeros(6 * size, np.int8), (size,) * 6, {9: [0, 1, 2, 5, 6, 8]}, outside=("DATE",))
+        return read_predictions(folder / file, TASKS[task], gold)  # type: ignore[index]
+
+    return read
+
+
 def data_spec(source: str, root: Path) -> Any:
     from crosslayer.config import DataSpec
 
@@ -245,6 +259,23 @@ DATA = {
 """Task and content of a file of each further format."""
 
 
+def make_trainer(folder: Path) -> None:
+    np.savez(folder / "p.npz", predictions=np.eye(3)[[0, 1, 2] * 2], label_ids=np.zeros(6, int))
+
+
+def make_manifest(folder: Path) -> None:
+    rows = [f"{n}.txt,pos,{code},test,layer_{n},0,mBERT,all\n" for n in (1, 2) for code in ("en", "de")]
+    write(folder / "trials.csv", "file,task,language,split,model,seed,encoder,training_items\n" + "".join(rows))
+
+
+SCORED = "".join(json.dumps({"label": n % 3, "probabilities": [0.2, 0.5, 0.3]}) + "\n" for n in range(6))
+SAMPLES = "".join(
+    json.dumps({"doc_id": n, "target": "0", "filtered_resps": [["-1.5", "False"], ["-2", "True"], [-9, False]]})
+    + "\n" for n in range(6)
+)  # fmt: skip
+AGGREGATES = json.dumps({"results": {"xnli_de": {"acc,none": 0.4, "acc_stderr,none": 0.1}}, "epoch": 3})
+
+
 def make_xtreme_tatoeba(folder: Path) -> None:
     write(folder / "tatoeba" / "de-en.de", "Haus\n" * 9)
     write(folder / "tatoeba" / "de-en.en", "house\n" * 9)
@@ -271,6 +302,18 @@ TARGETS: dict[str, Target] = {
                               3000, 6000),
     "Tatoeba of XTREME": Target("labels/tatoeba/test-de.tsv", make_xtreme_tatoeba, read_tatoeba, 3000, 3000),
     "Tatoeba": Target("tatoeba/tatoeba.deu-eng.deu", make_tatoeba, read_tatoeba, 3000, 3000),
+    "predicted tags": Target("p.txt", text("p.txt", "O\nB-DATE\n\n" * 9), predictions("ner", "p.txt"), 3000, 3000),
+    "predictions with scores": Target("p.jsonl", text("p.jsonl", SCORED), predictions("xnli", "p.jsonl"),
+                                      3000, 3000),
+    "samples of the harness": Target("p.jsonl", text("p.jsonl", SAMPLES), predictions("xnli", "p.jsonl"),
+                                     3000, 3000),
+    "predictions of a Trainer": Target("p.npz", make_trainer, predictions("xnli", "p.npz"), 1000, 1000),
+    "manifest": Target("trials.csv", make_manifest, reader("crosslayer.ingest.manifest", "read_manifest"),
+                       3000, 3000),
+    "scores as JSON": Target("r.json", text("r.json", AGGREGATES),
+                             reader("crosslayer.ingest.aggregates", "read_aggregates", "r.json"), 2000, 2000),
+    "scores as CSV": Target("r.csv", text("r.csv", "model,de,fr\n" + "mBERT,66.5,67\nD_8,,68\n" * 3),
+                            reader("crosslayer.ingest.aggregates", "read_aggregates", "r.csv"), 2000, 2000),
     "report": Target("report.txt", copied(EXAMPLE / "report.txt"),
                      reader("claimtrack.importer", "read_report", "report.txt"), 9000, 18000),
     "profile": Target("tiny.yaml", copied(ROOT / "profiles" / "tiny.yaml"),

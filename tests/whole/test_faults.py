@@ -25,7 +25,7 @@ from claimtrack.files import fresh_folder, write_text
 from claimtrack.registry import load_registry
 from crosslayer import cli
 from crosslayer.config import Profile, load_profile
-from crosslayer.data.xtreme import read_corpus
+from crosslayer.data.xtreme import read_all
 from crosslayer.errors import ConfigError, DataError
 from crosslayer.predictions.records import read_manifest, read_predictions
 from crosslayer.stages.command import run_stage
@@ -330,10 +330,10 @@ def test_a_profile_reads_texts_below_its_root_only(tiny: Profile, tmp_path: Path
     (tmp_path / "secret.tsv").write_text("a\tb\tneutral\n", encoding="utf-8")
     update = {"source": "xtreme", "root": str(tmp_path / "root"), "languages": []}
     spec = tiny.data.model_copy(update=update)
-    assert len(read_corpus("xnli", spec)["train", "en"]) == 1
+    assert len(read_all("xnli", spec)["train", "en"].examples) == 1
     for stem in ("../../secret", str(tmp_path / "secret"), "../xnli/train-en.mnli"):
         with pytest.raises(DataError, match=r"data\.xnli_train names"):
-            read_corpus("xnli", spec.model_copy(update={"xnli_train": [stem]}))
+            read_all("xnli", spec.model_copy(update={"xnli_train": [stem]}))
 
 
 @pytest.mark.parametrize("name", ["../x", "/etc/x", "..", "C05/../../x", "", "c05"])

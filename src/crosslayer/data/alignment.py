@@ -9,7 +9,9 @@ from crosslayer.data.examples import PairExample
 from crosslayer.errors import DataError
 
 
-def align(pairs: Sequence[PairExample], english: Sequence[PairExample], where: str) -> list[PairExample]:
+def align(
+    pairs: Sequence[PairExample], english: Sequence[PairExample], where: str
+) -> list[tuple[int, PairExample]]:
     """Number rows without ids as English does, by their labels: a translation has the label of its source.
 
     A language may lack rows in one place (PAWS-X test in Korean has 1,999 of 2,000). Rows before and after it
@@ -19,6 +21,9 @@ def align(pairs: Sequence[PairExample], english: Sequence[PairExample], where: s
         pairs: the rows of a language.
         english: the English rows, in order.
         where: the name of the data in errors.
+
+    Returns:
+        Each row that is kept, with the English item, after its index in ``pairs``.
 
     Raises:
         DataError: the labels do not follow the English ones; with the row where they part.
@@ -31,9 +36,10 @@ def align(pairs: Sequence[PairExample], english: Sequence[PairExample], where: s
             f"{where} is not parallel to English: their labels part at row {front + 1}, and {n} rows face "
             f"{len(expected)}; leave its language out of data.languages"
         )
-    before = zip(pairs[: n - back if lacking else n], english, strict=False)
-    after = zip(pairs[front:], english[front + lacking :], strict=True) if lacking else ()
-    return [replace(row, item=other.item) for row, other in [*before, *after]]
+    numbered = list(enumerate(pairs))
+    before = zip(numbered[: n - back if lacking else n], english, strict=False)
+    after = zip(numbered[front:], english[front + lacking :], strict=True) if lacking else ()
+    return [(index, replace(row, item=other.item)) for (index, row), other in [*before, *after]]
 
 
 def _agreement(labels: Sequence[str], english: Sequence[str]) -> int:

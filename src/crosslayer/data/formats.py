@@ -1,20 +1,20 @@
 """The file formats that are known, by task. A file has the format that all of its lines follow; none is guessed.
 
-A format is a parser that stops at the first line it does not know. Exactly one must read the whole file. Where
-none does, the error names all and the first difference from the one that came furthest; where two do, both.
+A format is a parser that gives the rows of a file, None for one that is left out, and stops at the first line it
+does not know. Exactly one must read the whole file. Where none does, the error names all and the first difference
+from the one that came furthest; where two do, both.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from crosslayer.data.examples import Example, PairExample, TagExample
+from crosslayer.data.examples import Example, PairExample, Reading, TagExample
 from crosslayer.errors import DataError
 from crosslayer.tasks import Task, TaskName
 
@@ -60,23 +60,6 @@ class File:
         return None if starts or not re.fullmatch("[a-z]{2,3}(-[a-z]+)*", start) else f"{start}:"
 
 
-@dataclass
-class Reading:
-    """The content of a file.
-
-    Attributes:
-        format: the format's name.
-        examples: in the order of the file.
-        has_ids: whether the file names its items.
-        left_out: how many rows or tags were left out or changed, by reason.
-    """
-
-    format: str
-    examples: list[Example] = field(default_factory=list)
-    has_ids: bool = False
-    left_out: Counter[str] = field(default_factory=Counter)
-
-
 @dataclass(frozen=True)
 class Table:
     """A pair format with a header line: the columns that hold texts, label, item and language, others ignored.
@@ -93,7 +76,7 @@ class Table:
     without: str | None = None
     left_out: tuple[tuple[str, str], ...] = ()
 
-    def __call__(self, file: File, reading: Reading) -> Iterator[Example]:
+    def __call__(self, file: File, reading: Reading) -> Iterator[Example | None]:
         lines = file.lines
         header = lines[0].split("\t")
         wanted = [name for name in (self.first, self.second, self.label, self.item, self.language) if name]
@@ -116,6 +99,7 @@ class Table:
             first, second, label = (cells[place[name]] for name in (self.first, self.second, self.label))
             if reason := next((why for mark, why in self.left_out if mark in (first, second, label)), ""):
                 reading.left_out[reason] += 1
+                yield None
                 continue
             item = cells[place[self.item]] if self.item else str(number - 1)
             if item in seen:
@@ -258,7 +242,7 @@ def _known(label: str, task: Task, number: int) -> str:
 
 UNLABELLED = "XTREME's download without labels"
 NO_LABEL, NOT_TRANSLATED = (("-", "no gold label"),), (("NS", "not translated"),)
-Format = Callable[[File, Reading], Iterator[Example]]
+Format = Callable[[File, Reading], Iterator[Example | None]]
 FORMATS: dict[TaskName, dict[str, Format]] = {
     "xnli": {
         "columns premise, hypothesis, label": Table("premise", "hypothesis", "label"),
@@ -299,8 +283,7 @@ def read_file(file: File) -> Reading:
     for name, parse in known.items():
         reading = Reading(name)
         try:
-            reading.examples += parse(file, reading)
-            fitting.append(reading)
+            fitting.append(reading.add(parse(file, reading)))
         except Misfit as misfit:
             misfits[name] = misfit
     if not fitting:

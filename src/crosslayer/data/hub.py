@@ -5,7 +5,7 @@ English train, dev and test are read, test in every language, and for intermedia
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
-from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample, text_of
+from crosslayer.data.examples import (
+    SPLITS,
+    Example,
+    Key,
+    PairExample,
+    Parallel,
+    Reading,
+    Split,
+    TagExample,
+    text_of,
+)  # fmt: skip
 from crosslayer.data.hubfiles import HubError, fetch, is_commit
 from crosslayer.data.languages import LANGUAGES, TATOEBA_CODES
 from crosslayer.errors import DataError
@@ -41,30 +51,39 @@ Source = tuple[str, str, Split]
 """Data set, configuration and split."""
 
 
-def read_corpus(name: TaskName, spec: DataSpec) -> Corpus:
+def read_all(name: TaskName, spec: DataSpec, only: Collection[Key] | None = None) -> dict[Key, Reading]:
     """The examples of a task; an item has one name in all languages of a parallel test set.
+
+    ``only`` names the splits and languages to read; English is read beside them where it is needed.
 
     Raises:
         DataError: no revision is pinned, the hub does not answer, or a row is not what it should be.
     """
-    corpus: dict[tuple[Split, str], list[Example]] = {}
+    is_pair, readings = TASKS[name].kind == "pair", dict[Key, Reading]()
     for source, languages in _sources(name, spec).items():
-        rows = _rows(spec, source)
-        for language in languages:
+        split = source[2]
+        with_english = is_pair and any(key[0] == split for key in only or ())
+        wanted = [
+            code for code in languages
+            if only is None or (split, code) in only or (with_english and code == "en")
+        ]  # fmt: skip
+        rows = _rows(spec, source) if wanted else []
+        for language in wanted:
             where = f"{' '.join(source)} {language}"
             own = [row for row in rows if len(row) < 4 or row[3] == language]
             numbered = ((str(number), row, f"{where} row {number}") for number, row in enumerate(own))
-            examples = [example for parts in numbered if (example := _example(name, *parts))]
-            if not examples:
+            reading = Reading(XTREME).add(_example(name, *parts) for parts in numbered)
+            if not reading.examples:
                 raise DataError(f"{where} has no row; check data.revisions")
-            if TASKS[name].kind == "pair" and language != "en":
-                examples = [*align(examples, corpus[source[2], "en"], where)]  # type: ignore[arg-type]
-            corpus[source[2], language] = examples
-    return corpus
+            if is_pair and language != "en":
+                english = readings[split, "en"].examples
+                reading.keep(align(reading.examples, english, where))  # type: ignore[arg-type]
+            readings[split, language] = reading
+    return readings
 
 
 def read_parallel(spec: DataSpec) -> Parallel:
-    """Sentence pairs with English from the ``tatoeba`` configurations; errors as `read_corpus`."""
+    """Sentence pairs with English from the ``tatoeba`` configurations; errors as `read_all`."""
     pairs = {}
     for language, source in _tatoeba(spec).items():
         texts = [[text_of(value, " ".join(source)).strip() for value in row] for row in _rows(spec, source)]
@@ -73,7 +92,7 @@ def read_parallel(spec: DataSpec) -> Parallel:
 
 
 def files(tasks: Iterable[TaskName], spec: DataSpec) -> dict[str, list[str]]:
-    """The files that `read_corpus` and `read_parallel` read, as patterns by data set."""
+    """The files that `read_all` and `read_parallel` read, as patterns by data set."""
     found: dict[str, list[str]] = {}
     for source in [*(source for name in tasks for source in _sources(name, spec)), *_tatoeba(spec).values()]:
         found.setdefault(source[0], ["README.md"]).append(_pattern(source))

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crosslayer.config import Arm, Profile, SplitSizes
-from crosslayer.data.examples import Corpus, Example, Split, TagExample
+from crosslayer.data.examples import Corpus, Example, Split, TagExample, corpus_of
 from crosslayer.data.sources import draw, languages_of, read_all
 from crosslayer.errors import DataError
 from crosslayer.tasks import INTERMEDIATE, TaskName
@@ -77,7 +77,7 @@ def _pool(target: TaskName, source: TaskName, profile: Profile) -> Pool:
     """All candidates. XNLI's training set is English only, so NLI uses its dev set."""
     tested = _tested(target, profile)
     sizes = SplitSizes(train=profile.intermediate.items, dev=1, test=1)
-    corpus = read_all(source, profile.data, sizes)
+    corpus = corpus_of(read_all(source, profile, sizes))
     split: Split = "dev" if source == "xnli" and profile.data.source != "fragment" else "train"
     pool = {code: corpus[split, code] for code in languages_of(corpus, split)}
     parallel = split == "dev" or profile.data.source == "fragment"
@@ -98,7 +98,7 @@ def _pool(target: TaskName, source: TaskName, profile: Profile) -> Pool:
 
 def _tested(target: TaskName, profile: Profile) -> set[str]:
     """The normalised texts of the target's test sets."""
-    corpus = read_all(target, profile.data, profile.tasks[target].sizes)
+    corpus = corpus_of(read_all(target, profile))
     return {
         normalised(text)
         for (split, _), rows in corpus.items()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeVar
 
 from crosslayer.config import DataSpec, Profile, SplitSizes
-from crosslayer.data.examples import Corpus, Example, Parallel, Split
+from crosslayer.data.examples import Corpus, Example, Key, Parallel, Reading, Split, corpus_of
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName
 
@@ -20,25 +20,37 @@ def load_corpus(name: TaskName, profile: Profile) -> Corpus:
     Raises:
         DataError: a source is missing, malformed or empty.
     """
-    sizes = profile.tasks[name].sizes
-    corpus = read_all(name, profile.data, sizes)
+    return sample(name, corpus_of(read_all(name, profile)), profile)
+
+
+def sample(name: TaskName, corpus: Corpus, profile: Profile) -> Corpus:
+    """Of all examples of a task those that its trials use; see `cut`."""
     used = {key: rows for key, rows in corpus.items() if key[0] != "train" or key[1] == "en"}
-    return cut(used, sizes, profile.data.draw_seed, joint=TASKS[name].kind == "pair")
+    joint = TASKS[name].kind == "pair"
+    return cut(used, profile.tasks[name].sizes, profile.data.draw_seed, joint=joint)
 
 
-def read_all(name: TaskName, spec: DataSpec, sizes: SplitSizes) -> Corpus:
-    """All that a source has of a task; the fragment makes as much as ``sizes`` asks for."""
+def read_all(
+    name: TaskName, profile: Profile, sizes: SplitSizes | None = None, only: Collection[Key] | None = None
+) -> dict[Key, Reading]:
+    """All that the profile's source has of a task, or ``only`` some splits and languages.
+
+    The fragment makes as much as ``sizes`` asks for, by default those of the profile.
+    """
+    spec = profile.data
     if spec.source == "fragment":
         from crosslayer.data.fragment import fragment_corpus
 
-        return fragment_corpus(name, sizes, ["en", *_foreign_fragment_languages(spec)], spec.draw_seed)
+        languages = ["en", *_foreign_fragment_languages(spec)]
+        made = fragment_corpus(name, sizes or profile.tasks[name].sizes, languages, spec.draw_seed)
+        return {key: Reading("the fragment").add(rows) for key, rows in made.items() if key in (only or made)}
     if spec.source == "hub":
-        from crosslayer.data.hub import read_corpus as read_hub
+        from crosslayer.data import hub
 
-        return read_hub(name, spec)
-    from crosslayer.data.xtreme import read_corpus
+        return hub.read_all(name, spec, only)
+    from crosslayer.data import xtreme
 
-    return read_corpus(name, spec)
+    return xtreme.read_all(name, spec, only)
 
 
 def load_parallel(profile: Profile) -> Parallel:
@@ -90,7 +102,7 @@ def cut(corpus: Corpus, sizes: SplitSizes, seed: int, *, joint: bool) -> Corpus:
     drawn: dict[tuple[Split, str], list[Example]] = {}
     for split in wanted:
         languages = [language for part, language in corpus if part == split]
-        shared = _shared_items(corpus, split, languages) if joint and split != "train" else None
+        shared = _shared_items(corpus, split, languages) if joint and split != "train" and languages else None
         for language in languages:
             examples = corpus[split, language]
             if shared is not None:

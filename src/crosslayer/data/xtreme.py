@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
-from crosslayer.data.examples import SPLITS, Corpus, Parallel, Split
-from crosslayer.data.formats import File, Reading, read_file, read_labels, read_lines
+from crosslayer.data.examples import SPLITS, Key, Parallel, Reading
+from crosslayer.data.formats import File, read_file, read_labels, read_lines
 from crosslayer.data.languages import CODES
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName
@@ -39,38 +41,73 @@ NAMES: dict[str, tuple[str, ...]] = {
     "tatoeba": (rf"tatoeba\.{CODE}-eng\.eng", rf"{CODE}-en\.en"),
 }
 """File names by task; several of the last pattern of POS, treebanks of one language, are read together."""
-Key = tuple[Split, str]
 
 
-def read_corpus(name: TaskName, spec: DataSpec) -> Corpus:
-    """All examples of a task: English train and dev, test in every language there is, and further train and
-    dev files where present (used in intermediate training and in probes).
+def read_all(
+    name: TaskName,
+    spec: DataSpec,
+    only: Collection[Key] | None = None,
+    refused: list[DataError] | None = None,
+) -> dict[Key, Reading]:
+    """All of a task: English train and dev, test in every language there is, and further train and dev files where
+    present (used in intermediate training and in probes).
+
+    Args:
+        name, spec: the task, and where its files are.
+        only: the splits and languages to read, as far as there are files; English beside them where it is needed.
+        refused: a list that takes the errors of single files, so that the others can be read.
 
     Raises:
         DataError: the directory, a language or a split is missing or empty, or a file has no known format.
     """
-    return {key: reading.examples for key, reading in read_all(name, spec).items()}
-
-
-def read_all(name: TaskName, spec: DataSpec) -> dict[Key, Reading]:
-    """As `read_corpus`, with the format of each file and what was left out."""
     folder = task_folder(name, spec)
-    paths = _paths(name, folder, spec)
-    for split in SPLITS:
-        if (split, "en") not in paths:
-            raise DataError(f"{folder} has no {split}-en file; every task needs English train, dev and test")
-    if missing := [code for code in spec.languages or () if ("test", code) not in paths]:
+    paths = _paths(name, folder, spec, refused)
+    needed = {(split, "en") for split in SPLITS}
+    if only is not None:
+        needed = {(split, "en") for split, _ in only} if TASKS[name].kind == "pair" else set()
+        paths = {key: found for key, found in paths.items() if key in {*only, *needed}}
+    if absent := " or ".join(f"{split}-en" for split, _ in sorted(needed - paths.keys())):
+        told = f"{folder} has no {absent} file; every task needs English train, dev and test"
+        _refuse(DataError(told), refused)
+    if only is None and (missing := [code for code in spec.languages or () if ("test", code) not in paths]):
         raise DataError(f"{folder} has no test file of {missing[0]}; drop {missing[0]} from data.languages")
-    readings = {key: _read(key, found, name, spec) for key, found in sorted(paths.items())}
-    if TASKS[name].kind == "pair":
-        for (split, code), reading in readings.items():
-            english = readings[split, "en"]
-            if split != "train" and code != "en" and not (reading.has_ids and english.has_ids):
-                where, before = str(paths[split, code][0]), len(reading.examples)
-                reading.examples = [*align(reading.examples, english.examples, where)]  # type: ignore[arg-type]
-                if lost := before - len(reading.examples):
-                    reading.left_out["labels do not tell beside which English row"] += lost
-    return readings
+    readings: dict[Key, Reading] = {}
+    for key, found in sorted(paths.items()):
+        with _collected(refused):
+            readings[key] = _read(key, found, name, spec)
+    if TASKS[name].kind == "tags":
+        return readings
+    aligned: dict[Key, Reading] = {}
+    for (split, code), reading in readings.items():
+        with _collected(refused):
+            if split != "train" and code != "en" and (english := readings.get((split, "en"))):
+                _align(reading, english, paths[split, code][0])
+            aligned[split, code] = reading
+    return aligned
+
+
+@contextmanager
+def _collected(errors: list[DataError] | None) -> Iterator[None]:
+    """Put a DataError into a list, or raise it where there is none."""
+    try:
+        yield
+    except DataError as error:
+        _refuse(error, errors)
+
+
+def _refuse(error: DataError, errors: list[DataError] | None) -> None:
+    if errors is None:
+        raise error
+    errors.append(error)
+
+
+def _align(reading: Reading, english: Reading, path: Path) -> None:
+    if reading.has_ids and english.has_ids:
+        return
+    before = len(reading.examples)
+    reading.keep(align(reading.examples, english.examples, str(path)))  # type: ignore[arg-type]
+    if lost := before - len(reading.examples):
+        reading.left_out["labels do not tell beside which English row"] += lost
 
 
 def task_folder(name: str, spec: DataSpec) -> Path:
@@ -91,23 +128,25 @@ def task_folder(name: str, spec: DataSpec) -> Path:
     return found[0]
 
 
-def _paths(name: TaskName, folder: Path, spec: DataSpec) -> dict[Key, list[Path]]:
+def _paths(name: TaskName, folder: Path, spec: DataSpec, refused: list[DataError] | None) -> dict[Key, list[Path]]:
     """The files to read, by split and language; XNLI may have several English training files to choose from."""
     found: dict[Key, list[Path]] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         for pattern in NAMES[name]:
             if match := re.fullmatch(f"(?:.*/)?{pattern}", path.relative_to(folder).as_posix()):
-                for code in _codes(path, match):
-                    if spec.languages is None or code in {"en", *spec.languages}:
-                        found.setdefault((match["split"], code), []).append(path)  # type: ignore[arg-type]
+                with _collected(refused):
+                    for code in _codes(path, match):
+                        if spec.languages is None or code in {"en", *spec.languages}:
+                            found.setdefault((match["split"], code), []).append(path)  # type: ignore[arg-type]
                 break
     if name == "xnli" and spec.xnli_train is not None:
         found["train", "en"] = [_training_file(stem, folder, found) for stem in spec.xnli_train]
-    for (split, code), paths in found.items():
+    for (split, code), paths in list(found.items()):
         chosen = (name, split, code) == ("xnli", "train", "en")
         if len(paths) > 1 and not (chosen and spec.xnli_train) and {path.suffix for path in paths} != {".conllu"}:
             advice = "choose with data.xnli_train" if chosen else "remove one"
-            raise DataError(f"{paths[0]} and {paths[1]} both hold {split} of {code}; {advice}")
+            _refuse(DataError(f"{paths[0]} and {paths[1]} both hold {split} of {code}; {advice}"), refused)
+            del found[split, code]
     return found
 
 
@@ -139,14 +178,13 @@ def _read(key: Key, paths: list[Path], name: TaskName, spec: DataSpec) -> Readin
     readings = [read_file(File(path, labels, TASKS[name], language, tuple(spec.ner_outside))) for path in paths]
     if len(readings) == 1:
         return readings[0]
-    examples = [
-        replace(example, item=f"{path.stem}:{example.item}")
-        for path, reading in zip(paths, readings, strict=True)
-        for example in reading.examples
-    ]
-    formats = dict.fromkeys(reading.format for reading in readings)
-    left_out = sum((reading.left_out for reading in readings), Counter[str]())
-    return Reading(" and ".join(formats), examples, False, left_out)
+    together = Reading(" and ".join(dict.fromkeys(reading.format for reading in readings)))
+    for path, reading in zip(paths, readings, strict=True):
+        rows = dict(zip(reading.rows, reading.examples, strict=True))
+        named = {row: replace(example, item=f"{path.stem}:{example.item}") for row, example in rows.items()}
+        together.add(named.get(row) for row in range(reading.n_rows))
+        together.left_out += reading.left_out
+    return together
 
 
 @dataclass
@@ -167,8 +205,11 @@ def read_parallel(spec: DataSpec) -> Parallel:
     return {language: pairs.rows for language, pairs in read_pairs(spec).items()}
 
 
-def read_pairs(spec: DataSpec) -> dict[str, Pairs]:
-    """As `read_parallel`, with the format of the files and what was left out. Pairs with a blank side are."""
+def read_pairs(spec: DataSpec, refused: list[DataError] | None = None) -> dict[str, Pairs]:
+    """As `read_parallel`, with the format of the files and what was left out. Pairs with a blank side are.
+
+    A list ``refused`` takes the errors of single languages, so that the others can be read.
+    """
     folder = task_folder("tatoeba", spec)
     found: dict[str, Pairs] = {}
     for path in sorted(folder.iterdir()):
@@ -178,23 +219,30 @@ def read_pairs(spec: DataSpec) -> dict[str, Pairs]:
         language = CODES.get(match["code"], match["code"])
         if spec.languages is not None and language not in spec.languages:
             continue
-        if language in found:
-            raise DataError(f"{folder} has Tatoeba pairs of {language} in two formats; remove one")
-        foreign = path.with_suffix(f".{match['code']}")
-        if not foreign.exists():
-            raise DataError(f"{foreign} is missing beside {path.name}")
-        texts, english = _without_end(read_lines(foreign)), _without_end(read_lines(path))
-        if len(texts) != len(english):
-            raise DataError(f"{foreign} has {len(texts)} lines but {path.name} has {len(english)}")
-        found[language] = pairs = Pairs("Tatoeba" if matches[0] else "XTREME's download")
-        if matches[1]:
-            english = _in_order(english, path, path.parent.parent / "labels" / "tatoeba" / f"test-{language}.tsv")
-        for number, (text, en) in enumerate(zip(texts, english, strict=True)):
-            if text.strip() and en.strip():
-                pairs.rows.append((str(number), text, en))
-            else:
-                pairs.left_out["a side is blank"] += 1
+        with _collected(refused):
+            if language in found:
+                raise DataError(f"{folder} has Tatoeba pairs of {language} in two formats; remove one")
+            found[language] = _read_pairs(path, match["code"], language, is_download=bool(matches[1]))
     return found
+
+
+def _read_pairs(path: Path, suffix: str, language: str, *, is_download: bool) -> Pairs:
+    """The pairs of an English file and the file beside it."""
+    foreign = path.with_suffix(f".{suffix}")
+    if not foreign.exists():
+        raise DataError(f"{foreign} is missing beside {path.name}")
+    texts, english = _without_end(read_lines(foreign)), _without_end(read_lines(path))
+    if len(texts) != len(english):
+        raise DataError(f"{foreign} has {len(texts)} lines but {path.name} has {len(english)}")
+    pairs = Pairs("XTREME's download" if is_download else "Tatoeba")
+    if is_download:
+        english = _in_order(english, path, path.parent.parent / "labels" / "tatoeba" / f"test-{language}.tsv")
+    for number, (text, en) in enumerate(zip(texts, english, strict=True)):
+        if text.strip() and en.strip():
+            pairs.rows.append((str(number), text, en))
+        else:
+            pairs.left_out["a side is blank"] += 1
+    return pairs
 
 
 def _without_end(lines: list[str]) -> list[str]:

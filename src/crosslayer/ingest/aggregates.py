@@ -94,8 +94,8 @@ def _of_table(path: Path) -> Iterator[tuple[str, float]]:
     rows = csv.reader(StringIO("\n".join(read_lines(path))), strict=True)
     try:
         header = next(rows, [])
-        for cells in rows:
-            if cells and len(cells) != len(header):
+        for cells in filter(None, rows):
+            if len(cells) != len(header):
                 raise DataError(f"{path}:{rows.line_num}: {len(cells)} cells where the header has {len(header)}")
             for column, cell in zip(header[1:], cells[1:], strict=True):
                 if cell.strip():

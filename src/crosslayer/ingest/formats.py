@@ -14,8 +14,8 @@ Notation: N predictions (pairs or words), K labels, S sentences, T sub-words.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +40,25 @@ TOLERANCE = 0.01
 
 @dataclass(frozen=True)
 class Gold:
-    """What a file predicts: label ids (N,) in the order of the data, and the number of words of each sentence.
+    """What files predict.
 
-    ``chosen`` says for errors which items of the data these are.
+    Attributes:
+        labels: gold label ids (N,) in the order of the data.
+        sizes: the number of words of each sentence, 1 for a pair.
+        places: which rows of a file these are, by its number of rows; a file may also have these rows only.
+        chosen: for errors, why files may have more rows.
+        outside: entity types that count as O.
     """
 
     labels: Ids
     sizes: tuple[int, ...]
+    places: Mapping[int, Sequence[int]] = field(default_factory=dict)
     chosen: str = ""
+    outside: tuple[str, ...] = ()
 
     @property
     def starts(self) -> list[int]:
-        """The first row of each sentence or pair."""
+        """The first label of each sentence or pair."""
         return [0, *np.cumsum(self.sizes)[:-1].tolist()] if self.sizes else []
 
 
@@ -63,13 +70,30 @@ class Predicted:
     scores: Floats | None = None
 
 
+@dataclass(frozen=True)
+class Item:
+    """What a file says of a pair or sentence.
+
+    Attributes:
+        where: file and line, for errors.
+        labels: label ids, one a word.
+        scores: log-probabilities of each up to a constant, if there are any.
+        gold: the gold label ids, if the file repeats them.
+    """
+
+    where: str
+    labels: Sequence[int]
+    scores: Sequence[Sequence[float]] | None = None
+    gold: Sequence[int] | None = None
+
+
 def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
-    """The predictions of one task, language and split.
+    """The predictions of one task, language and split, of the rows that count.
 
     Args:
-        path: the file.
+        path: the file, with all rows of the data or those that count.
         task: which labels there are.
-        gold: of the same items, in the same order.
+        gold: of the rows that count.
 
     Raises:
         DataError: the file is absent, of no known format, malformed, or of other items.
@@ -79,108 +103,131 @@ def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
         raise DataError(f"{path}: no known format; known are {', '.join(READERS)}")
     if not path.is_file():
         raise DataError(f"{path} is missing though trials.csv names it")
-    found = reader(path, task, gold)
-    if len(found.labels) != len(gold.labels):
-        what = "pairs" if task.kind == "pair" else f"words; {ORDER}"
+    ids = {label: index for index, label in enumerate(task.labels)}
+    ids |= {f"{mark}-{kind}": 0 for kind in gold.outside for mark in "BI"}
+    items = reader(path, task, ids)
+    places = {**gold.places, len(gold.sizes): range(len(gold.sizes))}
+    if len(items) not in places:
+        counts = " or ".join(map(str, sorted(places, reverse=True)))
+        what = "pairs" if task.kind == "pair" else "sentences"
+        raise DataError(f"{path}: {len(items)} {what} where the data have {counts}{gold.chosen}")
+    counted = [items[place] for place in places[len(items)]]
+    for item, start, size in zip(counted, gold.starts, gold.sizes, strict=True):
+        _check(item, gold.labels[start : start + size].tolist(), task)
+    labels = np.array([label for item in counted for label in item.labels], dtype=np.int8)
+    scored = [item.scores for item in counted if item.scores is not None]
+    if scored and len(scored) < len(counted):
+        raise DataError(f"{path}: some lines have probabilities and others have none; write null where they lack")
+    return Predicted(labels, np.array([row for rows in scored for row in rows]) if scored else None)
+
+
+def _check(item: Item, gold: list[int], task: Task) -> None:
+    """Check that a pair or sentence is that of the data, as far as its file shows."""
+    if len(item.labels) != len(gold):
         raise DataError(
-            f"{path}: {len(found.labels)} predictions where the data have {len(gold.labels)} {what}{gold.chosen}"
+            f"{item.where}: {len(item.labels)} labels where the sentence has {len(gold)} words; {ORDER}"
         )
-    return found
+    if item.gold is not None and list(item.gold) != gold:
+        told, expected = (" ".join(task.labels[k] for k in some) for some in (item.gold, gold))
+        raise DataError(
+            f"{item.where}: gold label {told:.60} where the data have {expected:.60}; are these other items, or "
+            f"labels in another order than {', '.join(task.labels)}?"
+        )
 
 
-def read_labels(path: Path, task: Task, gold: Gold) -> Predicted:
+def read_labels(path: Path, task: Task, ids: Mapping[str, int]) -> list[Item]:
     """XTREME's prediction format."""
-    labels, here, sentence = [], 0, 0
+    items: list[Item] = []
+    sentence: list[int] = []
     for number, line in enumerate([*read_lines(path), ""], start=1):
+        where = f"{path}:{number}"
         if word := line.strip():
-            labels.append(_label(word, task, f"{path}:{number}"))
-            here += 1
-        elif task.kind == "tags" and here:
-            _check_size(here, sentence, gold, f"{path}:{number}")
-            here, sentence = 0, sentence + 1
-    return Predicted(np.array(labels, dtype=np.int8))
+            sentence.append(_label(word, task, ids, where))
+        if sentence and (task.kind == "pair" or not word):
+            items.append(Item(where, sentence))
+            sentence = []
+    return items
 
 
-def read_json_lines(path: Path, task: Task, gold: Gold) -> Predicted:
+def read_json_lines(path: Path, task: Task, ids: Mapping[str, int]) -> list[Item]:
     """JSON lines of our own shape, or those of lm-evaluation-harness, told apart by their keys."""
     rows = list(_json_rows(path))
     if rows and "doc_id" in rows[0][1] and "label" not in rows[0][1]:
-        return _of_harness(rows, task, gold)
+        return _of_harness(rows, task)
     key = "label" if task.kind == "pair" else "labels"
-    labels: list[int] = []
-    scores: list[Sequence[float]] = []
-    for sentence, (where, row) in enumerate(rows):
+    items = []
+    for where, row in rows:
         if key not in row:
             raise DataError(f"{where}: no key {key}, which {task.title} needs")
         names = [row[key]] if task.kind == "pair" else row[key]
         if not isinstance(names, list):
             raise DataError(f"{where}: labels is no list of the sentence's tags")
-        _check_size(len(names), sentence, gold, where)
-        labels += [_label(name, task, where) for name in names]
-        scores += _scores_of(row, task, len(names), where)
-    if scores and len(scores) != len(labels):
-        raise DataError(f"{path}: some lines have probabilities and others have none; write null where they lack")
-    kept = np.array(scores, dtype=np.float64) if scores else None
-    return Predicted(np.array(labels, dtype=np.int8), kept)
+        labels = [_label(name, task, ids, where) for name in names]
+        items.append(Item(where, labels, _scores_of(row, task, len(names), where)))
+    return items
 
 
-def read_trainer(path: Path, task: Task, gold: Gold) -> Predicted:
+def read_trainer(path: Path, task: Task, ids: Mapping[str, int]) -> list[Item]:
     """Logits (N, K) of pairs or (S, T, K) of sentences, with label ids, `IGNORED` where nothing is predicted."""
     arrays = _arrays(path)
-    logits, ids = arrays["predictions"], arrays["label_ids"]
-    if logits.shape[:-1] != ids.shape or logits.shape[-1:] != (len(task.labels),):
-        k = len(task.labels)
+    logits, told = arrays["predictions"], arrays["label_ids"]
+    k, n_axes = len(task.labels), 1 if task.kind == "pair" else 2
+    if logits.shape != (*told.shape, k) or told.ndim != n_axes:
         raise DataError(
-            f"{path}: predictions {logits.shape}, label_ids {ids.shape} are not (N, {k}) and (N,), or (S, T, {k}) "
-            "and (S, T)"
+            f"{path}: predictions {logits.shape}, label_ids {told.shape} are not (N, {k}) and (N,) for pairs, "
+            f"(S, T, {k}) and (S, T) for sentences"
         )
     if logits.dtype.kind not in "fiu" or not np.isfinite(logits).all():
         raise DataError(f"{path}: predictions hold something else than finite numbers")
-    counted = ids != IGNORED
-    if ids.ndim == 2:
-        for sentence, n in enumerate(counted.sum(axis=1).tolist()):
-            _check_size(n, sentence, gold, f"{path}: row {sentence + 1}")
-    scores, told = logits[counted].astype(np.float64), ids[counted]
-    if len(told) == len(gold.labels) and (wrong := np.flatnonzero(told != gold.labels)).size:
-        raise DataError(
-            f"{path}: label_ids differ from the gold labels, first at prediction {wrong[0] + 1}; are they other "
-            f"items, or labels in another order than {', '.join(task.labels)}?"
-        )
-    return Predicted(scores.argmax(axis=1).astype(np.int8), scores)
+    known = (told == IGNORED) | np.isin(told, range(k))
+    if told.dtype.kind not in "iu" or not known.all():
+        raise DataError(f"{path}: label_ids hold something else than 0 to {k - 1}, and {IGNORED} where none is")
+    items = []
+    for number, (scores, gold) in enumerate(zip(logits.astype(np.float64), told, strict=True), start=1):
+        scores, gold = scores.reshape(-1, k), gold.reshape(-1)
+        scores, gold = scores[gold != IGNORED], gold[gold != IGNORED]
+        items.append(Item(f"{path}: row {number}", scores.argmax(axis=1).tolist(), scores.tolist(), gold.tolist()))
+    return items
 
 
-READERS: dict[str, Callable[[Path, Task, Gold], Predicted]] = {
+READERS: dict[str, Callable[[Path, Task, Mapping[str, int]], list[Item]]] = {
     ".txt": read_labels, ".tsv": read_labels, ".csv": read_labels, ".jsonl": read_json_lines,
     ".npz": read_trainer, ".npy": read_trainer,
 }  # fmt: skip
 """By the end of a file's name."""
 
 
-def _of_harness(rows: list[tuple[str, dict[str, Any]]], task: Task, gold: Gold) -> Predicted:
+def _of_harness(rows: list[tuple[str, dict[str, Any]]], task: Task) -> list[Item]:
     """The choice of the largest log-likelihood; choices in the order of the task's labels, items by ``doc_id``."""
     if task.kind == "tags":
         raise DataError(
             f"{rows[0][0]}: outputs of lm-evaluation-harness are read for pairs, {task.title} has tags"
         )
-    scores = np.full((len(gold.labels), len(task.labels)), np.nan)
+    items: dict[int, Item] = {}
     for where, row in rows:
-        item, choices = row["doc_id"], row.get("filtered_resps", row.get("resps"))
-        if type(item) is not int or not 0 <= item < len(scores):
-            raise DataError(
-                f"{where}: doc_id {item!r:.40} is none of the {len(scores)} items of the data{gold.chosen}"
-            )
-        if not np.isnan(scores[item, 0]):
-            raise DataError(f"{where}: doc_id {item} is there twice")
+        doc, choices = row.get("doc_id"), row.get("filtered_resps", row.get("resps"))
+        if type(doc) is not int or doc < 0:
+            raise DataError(f"{where}: doc_id {doc!r:.40} is no number of an item")
+        if doc in items:
+            raise DataError(f"{where}: doc_id {doc} is there twice")
         if not isinstance(choices, list) or len(choices) != len(task.labels):
             raise DataError(f"{where}: no log-likelihood of each of the {len(task.labels)} choices")
-        scores[item] = [_likelihood(choice, where) for choice in choices]
-        target = str(row.get("target", gold.labels[item]))
-        if target not in (str(gold.labels[item]), task.labels[gold.labels[item]]):
-            raise DataError(f"{where}: target {target:.40} where the data have {task.labels[gold.labels[item]]}")
-    if (lacking := np.flatnonzero(np.isnan(scores[:, 0]))).size:
+        scores = [_likelihood(choice, where) for choice in choices]
+        items[doc] = Item(where, [int(np.argmax(scores))], [scores], _target(row, task, where))
+    if absent := [doc for doc in range(len(items)) if doc not in items]:
         path = rows[0][0].rpartition(":")[0]
-        raise DataError(f"{path}: {lacking.size} of {len(scores)} items are missing, first doc_id {lacking[0]}")
-    return Predicted(scores.argmax(axis=1).astype(np.int8), scores)
+        raise DataError(f"{path}: no item has doc_id {absent[0]}, though larger ones are there")
+    return [items[doc] for doc in sorted(items)]
+
+
+def _target(row: dict[str, Any], task: Task, where: str) -> list[int] | None:
+    """The gold label as the harness has it: its name or its number, as a text or not."""
+    if "target" not in row:
+        return None
+    names = {name: index for index, label in enumerate(task.labels) for name in (str(index), label)}
+    if (name := str(row["target"])) not in names:
+        raise DataError(f"{where}: target {name:.40} is none of {', '.join(task.labels)}, nor its number")
+    return [names[name]]
 
 
 def _likelihood(choice: Any, where: str) -> float:
@@ -190,11 +237,11 @@ def _likelihood(choice: Any, where: str) -> float:
     return _number(choice, where)
 
 
-def _scores_of(row: dict[str, Any], task: Task, n: int, where: str) -> list[Sequence[float]]:
-    """Log-probabilities of one line, (n, K), NaN for null; nothing where the line has neither of the keys."""
+def _scores_of(row: dict[str, Any], task: Task, n: int, where: str) -> list[Sequence[float]] | None:
+    """Log-probabilities of one line, (n, K), NaN for null; None where the line has neither of the keys."""
     key = next((name for name in ("probabilities", "logits") if name in row), None)
     if key is None:
-        return []
+        return None
     values = [row[key]] if task.kind == "pair" else row[key]
     if not isinstance(values, list) or len(values) != n:
         raise DataError(f"{where}: {key} has not one entry for each of {n} labels")
@@ -226,23 +273,13 @@ def _number(value: Any, where: str) -> float:
     return number
 
 
-def _label(name: Any, task: Task, where: str) -> int:
+def _label(name: Any, task: Task, ids: Mapping[str, int], where: str) -> int:
     """The id of a label by its name, or of a pair by its id."""
-    if isinstance(name, str) and name in task.labels:
-        return task.labels.index(name)
+    if isinstance(name, str) and name in ids:
+        return ids[name]
     if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(task.labels):
         return name
-    raise DataError(f"{where}: unknown label {name!r:.40}; known: {', '.join(task.labels)}")
-
-
-def _check_size(n: int, sentence: int, gold: Gold, where: str) -> None:
-    """Check that a sentence has as many tags as words."""
-    if sentence >= len(gold.sizes):
-        raise DataError(f"{where}: more sentences or items than the {len(gold.sizes)} of the data{gold.chosen}")
-    if n != gold.sizes[sentence]:
-        raise DataError(
-            f"{where}: {n} labels where sentence {sentence + 1} has {gold.sizes[sentence]} words; {ORDER}"
-        )
+    raise DataError(f"{where}: unknown label {name!r:.40}; known: {', '.join(ids)}")
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

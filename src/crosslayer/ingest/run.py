@@ -18,8 +18,8 @@ import numpy as np
 from claimtrack.errors import ResultsError
 from claimtrack.results import LEDGER
 from crosslayer.config import Control, EncoderSpec, Profile, parse_profile
-from crosslayer.data.examples import Split, TagExample
-from crosslayer.data.sources import load_corpus
+from crosslayer.data.examples import Split, TagExample, corpus_of
+from crosslayer.data.sources import read_all, sample
 from crosslayer.errors import ConfigError, DataError
 from crosslayer.ingest.formats import Gold, Predicted, read_predictions
 from crosslayer.ingest.manifest import Row, read_manifest
@@ -246,32 +246,31 @@ def _intermediate(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def _load_items(rows: Sequence[Row], profile: Profile) -> dict[tuple[TaskName, str, str], Items]:
-    """The items of every task in the data, by split and language."""
+    """The items that the manifest's files predict, by task, split and language."""
     found: dict[tuple[TaskName, str, str], Items] = {}
     for task in dict.fromkeys(row.task for row in rows):
         index = {label: i for i, label in enumerate(TASKS[task].labels)}
-        for (split, code), examples in load_corpus(task, profile).items():
-            item: list[str] = []
-            position: list[int] = []
-            labels: list[int] = []
-            for example in examples if split != "train" else ():
-                tags = example.tags if isinstance(example, TagExample) else (example.label,)
-                item += [example.item] * len(tags)
-                position += range(len(tags))
-                labels += [index[tag] for tag in tags]
-            sizes = tuple(len(e.tags) if isinstance(e, TagExample) else 1 for e in examples)
-            gold = Gold(np.array(labels, dtype=np.int8), sizes, _chosen(task, split, profile))
-            found[task, split, code] = Items(tuple(item), tuple(position), gold)
+        readings = read_all(task, profile, only={(row.split, row.language) for row in rows if row.task == task})
+        for key, examples in sample(task, corpus_of(readings), profile).items():
+            tagged = [e.tags if isinstance(e, TagExample) else (e.label,) for e in examples]
+            gold = Gold(
+                np.array([index[tag] for tags in tagged for tag in tags], dtype=np.int8),
+                tuple(map(len, tagged)), readings[key].places(examples), _chosen(task, key[0], profile),
+                tuple(profile.data.ner_outside),
+            )  # fmt: skip
+            item = [example.item for example, tags in zip(examples, tagged, strict=True) for _ in tags]
+            position = [place for tags in tagged for place in range(len(tags))]
+            found[task, *key] = Items(tuple(item), tuple(position), gold)
     return found
 
 
 def _chosen(task: TaskName, split: Split, profile: Profile) -> str:
-    """Which items of the data count under a profile, as the end of an error; empty for all."""
+    """Which rows of the data count under a profile, as the end of an error; empty for all."""
     size = getattr(profile.tasks[task].sizes, split)
     most = "" if size is None else f"at most {size} (tasks.{task}.sizes.{split} of the profile {profile.profile})"
     if TASKS[task].kind == "tags":
-        return most and f"; of the sentences {most}"
-    return f"; of the pairs only those that all languages share{most and f', {most}'}"
+        return most and f": all rows of the file, or those that count, {most}"
+    return f": all rows of the file, or those that count, which all languages share{most and f', {most}'}"
 
 
 def _items(items: Mapping[tuple[TaskName, str, str], Items], row: Row) -> Items:

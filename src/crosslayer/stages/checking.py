@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from crosslayer.config import DataSpec
-from crosslayer.data.examples import SPLITS, Example, PairExample, TagExample
-from crosslayer.data.formats import Reading
+from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Reading, TagExample, corpus_of
 from crosslayer.data.intermediate import normalised, texts_of
 from crosslayer.data.sources import languages_of
-from crosslayer.data.xtreme import CODE, NAMES, Key, read_all, read_pairs, task_folder
+from crosslayer.data.xtreme import CODE, NAMES, Pairs, read_all, read_pairs, task_folder
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASK_NAMES, TASKS
 
@@ -28,15 +27,18 @@ def check_data(root: Path) -> Iterator[str]:
         task_folder(TASK_NAMES[0], spec)
     for name in there:
         yield TASKS[name].title if name in TASKS else "Tatoeba"
+        refused: list[DataError] = []
         try:
             if unread := _unread(name, task_folder(name, spec)):
                 yield f"  not read: {', '.join(unread)} (the language is no code such as de)"
             if name == "tatoeba":
-                yield from _pairs(spec)
+                yield from _pairs(read_pairs(spec, refused))
             else:
-                yield from _task(read_all(name, _with_all_training(name, spec)))  # type: ignore[arg-type]
+                with_all = _with_all_training(name, spec)
+                yield from _task(read_all(name, with_all, refused=refused))  # type: ignore[arg-type]
         except DataError as error:
-            yield f"{REFUSED}{error}"
+            refused.append(error)
+        yield from (f"{REFUSED}{error}" for error in refused)
 
 
 def _is_there(name: str, spec: DataSpec) -> bool:
@@ -64,17 +66,17 @@ def _with_all_training(name: str, spec: DataSpec) -> DataSpec:
 
 
 def _task(readings: Mapping[Key, Reading]) -> Iterator[str]:
-    corpus = {key: reading.examples for key, reading in readings.items()}
-    training = set(map(_content, corpus["train", "en"]))
+    corpus = corpus_of(readings)
+    training = set(map(_content, corpus.get(("train", "en"), ())))
     for split in SPLITS:
         codes = languages_of(corpus, split)
         for code in codes:
             facts = list(_facts(readings[split, code]))
-            if split != "train":
+            if training and split != "train":
                 shared = sum(_content(row) in training for row in corpus[split, code])
                 facts.append(f"{shared} also in training")
             yield "  ".join([f"  {split:5} {code:3}", *facts])
-        if len(codes) > 1 and isinstance(corpus[split, "en"][0], PairExample):
+        if len(codes) > 1 and isinstance(corpus[split, codes[0]][0], PairExample):
             items = set.intersection(*({row.item for row in corpus[split, code]} for code in codes))
             yield f"  {split:5} parallel: {len(items)} items in all {len(codes)} languages"
 
@@ -106,8 +108,8 @@ def _content(row: Example) -> tuple[str, ...]:
     return tuple(map(normalised, texts_of(row)))
 
 
-def _pairs(spec: DataSpec) -> Iterator[str]:
-    for language, pairs in read_pairs(spec).items():
+def _pairs(found: Mapping[str, Pairs]) -> Iterator[str]:
+    for language, pairs in found.items():
         doubled = len(pairs.rows) - len({(text, english) for _, text, english in pairs.rows})
         facts = [f"{len(pairs.rows)} pairs ({pairs.format})", _duplicates(doubled)]
         facts.append(_range([len(text) for _, text, _ in pairs.rows], "characters"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from claimtrack.errors import ResultsError
 from crosslayer.config import DataSpec, Profile, SplitSizes, parse_profile
 from crosslayer.data import prepared, xtreme
-from crosslayer.data.examples import Corpus, PairExample, TagExample
+from crosslayer.data.examples import Corpus, PairExample, TagExample, corpus_of
 from crosslayer.data.intermediate import intermediate_corpus, normalised, round_robin, texts_of
 from crosslayer.data.sources import cut, draw, languages_of, load_corpus, load_parallel, read_all
 from crosslayer.errors import DataError
@@ -61,6 +61,10 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def read_corpus(name: TaskName, data: DataSpec) -> Corpus:
+    return corpus_of(xtreme.read_all(name, data))
+
+
 def spec(root: Path, **changes: object) -> DataSpec:
     return DataSpec(source="xtreme", root=str(root), xnli_train=["train-en.mnli"]).model_copy(update=changes)
 
@@ -91,7 +95,7 @@ def profile(root: Path | None, items: int = 6, **data: object) -> Profile:
 
 
 def test_reads_nli(root: Path) -> None:
-    corpus = xtreme.read_corpus("xnli", spec(root))
+    corpus = read_corpus("xnli", spec(root))
     assert {split: languages_of(corpus, split) for split in ("train", "dev", "test")} == {
         "train": ["en"],
         "dev": ["en", "de", "sw"],
@@ -103,7 +107,7 @@ def test_reads_nli(root: Path) -> None:
 
 
 def test_joins_the_training_files_that_are_named(root: Path) -> None:
-    corpus = xtreme.read_corpus("xnli", spec(root, xnli_train=["train-en.mnli", "train-en.other"]))
+    corpus = read_corpus("xnli", spec(root, xnli_train=["train-en.mnli", "train-en.other"]))
     assert corpus["train", "en"] == [
         PairExample("train-en.mnli:1", "a", "b", "neutral"),
         PairExample("train-en.other:1", "other p0", "other h0", "entailment"),
@@ -112,7 +116,7 @@ def test_joins_the_training_files_that_are_named(root: Path) -> None:
 
 
 def test_reads_paraphrases_with_their_own_ids(root: Path) -> None:
-    corpus = xtreme.read_corpus("pawsx", spec(root))
+    corpus = read_corpus("pawsx", spec(root))
     assert corpus["test", "de"] == [
         PairExample("3", "de a3", "de b3", "0"),
         PairExample("1", "de a1", "de b1", "1"),
@@ -129,7 +133,7 @@ def test_reads_paraphrases_with_their_own_ids(root: Path) -> None:
     ],
 )
 def test_reads_tags(root: Path, task: TaskName, split: str, languages: list[str], tags: tuple[str, str]) -> None:
-    corpus = xtreme.read_corpus(task, spec(root))
+    corpus = read_corpus(task, spec(root))
     assert languages_of(corpus, split) == languages  # type: ignore[arg-type]
     for language in languages:
         assert corpus[split, language][1] == TagExample("1", (f"{language}1", "x"), tags)  # type: ignore[index]
@@ -137,14 +141,14 @@ def test_reads_tags(root: Path, task: TaskName, split: str, languages: list[str]
 
 def test_reads_a_last_sentence_without_a_blank_line_and_other_line_ends(root: Path) -> None:
     (root / "udpos/test-th.tsv").write_bytes(b"a\tNOUN\r\n\r\n\r\nb\tVERB\r\nc\tADV")
-    examples = xtreme.read_corpus("pos", spec(root))["test", "th"]
+    examples = read_corpus("pos", spec(root))["test", "th"]
     assert examples == [TagExample("0", ("a",), ("NOUN",)), TagExample("1", ("b", "c"), ("VERB", "ADV"))]
     (root / "pawsx/test-de.tsv").write_bytes(b"id\tsentence1\tsentence2\tlabel\r\n1\ta\tb\t0\r\n")
-    assert xtreme.read_corpus("pawsx", spec(root))["test", "de"] == [PairExample("1", "a", "b", "0")]
+    assert read_corpus("pawsx", spec(root))["test", "de"] == [PairExample("1", "a", "b", "0")]
 
 
 def test_languages_restrict_and_english_stays(root: Path) -> None:
-    corpus = xtreme.read_corpus("ner", spec(root, languages=["sw"]))
+    corpus = read_corpus("ner", spec(root, languages=["sw"]))
     assert languages_of(corpus, "test") == languages_of(corpus, "train") == ["en", "sw"]
     assert xtreme.read_parallel(spec(root, languages=["sw"])) == {}
 
@@ -195,22 +199,22 @@ def message(call: Callable[[], object]) -> str:
 @pytest.mark.parametrize("name", BAD_FILES)
 def test_a_bad_file_is_one_line_that_names_file_and_line(root: Path, name: str) -> None:
     task, spoil, expected = BAD_FILES[name]
-    xtreme.read_corpus(task, spec(root))
+    read_corpus(task, spec(root))
     spoil(root)
-    assert expected in message(lambda: xtreme.read_corpus(task, spec(root)))
+    assert expected in message(lambda: read_corpus(task, spec(root)))
 
 
 def test_a_root_that_is_missing_or_empty(tmp_path: Path) -> None:
-    absent = message(lambda: xtreme.read_corpus("ner", spec(tmp_path / "absent")))
+    absent = message(lambda: read_corpus("ner", spec(tmp_path / "absent")))
     assert "data.root" in absent
     assert str(tmp_path / "absent") in absent
-    told = message(lambda: xtreme.read_corpus("ner", spec(tmp_path)))
+    told = message(lambda: read_corpus("ner", spec(tmp_path)))
     assert f"{tmp_path}/panx or {tmp_path}/wikiann or {tmp_path}/masakhaner is missing" in told
-    assert "no directory" in message(lambda: xtreme.read_corpus("ner", spec(Path("~/absent"))))
+    assert "no directory" in message(lambda: read_corpus("ner", spec(Path("~/absent"))))
 
 
 def test_a_language_without_a_file(root: Path) -> None:
-    told = message(lambda: xtreme.read_corpus("xnli", spec(root, languages=["de", "fr"])))
+    told = message(lambda: read_corpus("xnli", spec(root, languages=["de", "fr"])))
     assert f"{root}/xnli has no test file of fr" in told
     assert "data.languages" in told
 
@@ -226,7 +230,7 @@ def test_parallel_files_that_do_not_fit(root: Path) -> None:
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the XTREME files are not beside the repository")
 @pytest.mark.parametrize("task", TASK_NAMES)
 def test_reads_real_files(task: TaskName) -> None:
-    corpus = xtreme.read_corpus(task, spec(SHARED))
+    corpus = read_corpus(task, spec(SHARED))
     assert set(languages_of(corpus, "test")) == set(TASKS[task].languages) - ({"th"} if task == "ner" else set())
     assert len(languages_of(corpus, "test")) == {"xnli": 15, "pawsx": 7, "ner": 39, "pos": 33}[task]
     expected = {"xnli": (12988, 2490, 5010), "pawsx": (8592, 2000, 2000), "ner": (20000, 2000, 1000)}
@@ -355,7 +359,7 @@ def test_the_fragment_keeps_to_the_languages_of_the_profile() -> None:
 
 @pytest.mark.parametrize("task", TASK_NAMES)
 def test_prepared_examples_come_back(root: Path, tmp_path: Path, task: TaskName) -> None:
-    corpus = xtreme.read_corpus(task, spec(root))
+    corpus = read_corpus(task, spec(root))
     prepared.write_corpus(corpus, tmp_path / "corpus.parquet")
     assert prepared.read_corpus(tmp_path / "corpus.parquet") == corpus
 
@@ -375,7 +379,7 @@ def test_a_prepared_file_that_is_absent_or_damaged(
     path = tmp_path / "corpus.parquet"
     with pytest.raises(ResultsError, match=r"corpus\.parquet is (missing|damaged).*dvc repro"):
         read(path)
-    prepared.write_corpus(xtreme.read_corpus("pos", spec(root)), path)
+    prepared.write_corpus(read_corpus("pos", spec(root)), path)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(ResultsError, match=r"corpus\.parquet is (missing|damaged).*dvc repro"):
         read(path)
@@ -460,7 +464,7 @@ def test_no_text_of_the_targets_test_sets_is_trained_on(root: Path, target: Task
     for path in (root / test_file).parent.glob("test-*" if target == "xnli" else Path(test_file).name):
         with path.open("a", encoding="utf-8") as stream:  # pairs are parallel, so that all languages get one
             stream.write("\n" + "\n".join(lines) + "\n")
-    tested = read_all(target, chosen.data, SplitSizes())
+    tested = corpus_of(read_all(target, chosen, SplitSizes()))
     held_out = {normalised(t) for (s, _), rows in tested.items() if s == "test" for r in rows for t in texts_of(r)}
     assert normalised(text) in held_out
     for arm in ("english", "multilingual"):

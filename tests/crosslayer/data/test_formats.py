@@ -15,8 +15,8 @@ import pytest
 from crosslayer.cli import changed
 from crosslayer.config import DataSpec
 from crosslayer.data import xtreme
-from crosslayer.data.examples import PairExample, TagExample
-from crosslayer.data.formats import FORMATS, File, Reading, read_file
+from crosslayer.data.examples import Corpus, PairExample, Reading, TagExample, corpus_of
+from crosslayer.data.formats import FORMATS, File, read_file
 from crosslayer.errors import DataError
 from crosslayer.stages.checking import check_data
 from crosslayer.tasks import TASKS, TaskName
@@ -28,6 +28,10 @@ NLI = ("entailment", "neutral", "contradiction")
 def write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode())
+
+
+def read_corpus(name: TaskName, data: DataSpec) -> Corpus:
+    return corpus_of(xtreme.read_all(name, data))
 
 
 def spec(root: Path, **changes: Any) -> DataSpec:
@@ -241,15 +245,11 @@ def download(root: Path, languages: tuple[str, ...] = ("de", "es"), n: int = 24)
 
 def test_the_download_of_xtreme_is_read(tmp_path: Path) -> None:
     download(tmp_path)
-    nli = xtreme.read_corpus("xnli", spec(tmp_path))
+    nli = read_corpus("xnli", spec(tmp_path))
     assert nli["test", "es"][4] == PairExample("5", "p 4", "h 4", "neutral") == nli["train", "en"][4]
-    assert xtreme.read_corpus("pawsx", spec(tmp_path))["test", "de"][1] == PairExample(
-        "2", "satz 1", "sätze 1", "1"
-    )
-    assert xtreme.read_corpus("ner", spec(tmp_path))["test", "de"][2] == TagExample(
-        "2", ("Ada2", "ruht"), ("B-PER", "O")
-    )
-    assert xtreme.read_corpus("pos", spec(tmp_path))["test", "es"][0].tags == ("NOUN", "VERB")  # type: ignore[union-attr]
+    assert read_corpus("pawsx", spec(tmp_path))["test", "de"][1] == PairExample("2", "satz 1", "sätze 1", "1")
+    assert read_corpus("ner", spec(tmp_path))["test", "de"][2] == TagExample("2", ("Ada2", "ruht"), ("B-PER", "O"))
+    assert read_corpus("pos", spec(tmp_path))["test", "es"][0].tags == ("NOUN", "VERB")  # type: ignore[union-attr]
     pairs = xtreme.read_parallel(spec(tmp_path))
     assert pairs["de"] == [(str(i), f"satz {i}", f"sentence {i}") for i in range(24)], (
         "sorted English is put in order"
@@ -265,9 +265,7 @@ def test_tests_without_labels_say_where_they_belong(task: str, name: str, tmp_pa
     (tmp_path / f"labels/{name}/test-de.tsv").unlink()
 
     def call() -> object:
-        return (
-            xtreme.read_parallel(spec(tmp_path)) if task == "tatoeba" else xtreme.read_corpus(task, spec(tmp_path))
-        )  # type: ignore[arg-type]
+        return xtreme.read_parallel(spec(tmp_path)) if task == "tatoeba" else read_corpus(task, spec(tmp_path))  # type: ignore[arg-type]
 
     assert f"put them into {tmp_path}/labels/{name}/test-de.tsv, one a line" in refused(call)
 
@@ -280,13 +278,13 @@ def test_xnli_and_multi_nli_as_published(tmp_path: Path) -> None:
     for split in ("dev", "test"):
         write(tmp_path / f"XNLI-1.0/xnli.{split}.tsv", XNLI_HEAD + rows)
     write(tmp_path / "XNLI-1.0/multinli_1.0/multinli_1.0_train.txt", MNLI_HEAD + "neutral\t\t\ta\tb\t1\t1n\tx\t\n")
-    corpus = xtreme.read_corpus("xnli", spec(tmp_path))
+    corpus = read_corpus("xnli", spec(tmp_path))
     assert set(corpus) == {
         ("train", "en"),
         *((split, code) for split in ("dev", "test") for code in ("ar", "en", "de")),
     }
     assert corpus["test", "ar"][3] == PairExample("4", "ar p3", "ar h3", "entailment")
-    assert set(xtreme.read_corpus("xnli", spec(tmp_path, languages=["de"]))) == {
+    assert set(read_corpus("xnli", spec(tmp_path, languages=["de"]))) == {
         ("train", "en"), *((split, code) for split in ("dev", "test") for code in ("en", "de"))
     }  # fmt: skip
 
@@ -310,7 +308,7 @@ def test_entities_as_published(name: str, tmp_path: Path) -> None:
     for code in ("en", "hau"):
         for split in ("train", "dev", "test"):
             write(tmp_path / name.format(code=code, split=split), "Ada B-PER\nruht O\n\n")
-    corpus = xtreme.read_corpus("ner", spec(tmp_path))
+    corpus = read_corpus("ner", spec(tmp_path))
     assert {code for _, code in corpus} == {"en", "ha"}, "under the code that is used here"
     assert corpus["test", "ha"] == [TAGGED[0]]
 
@@ -319,29 +317,29 @@ def test_treebanks_of_one_language_are_read_together(tmp_path: Path) -> None:
     for treebank in ("gsd", "hdt"):
         for split in ("train", "dev", "test"):
             write(tmp_path / f"ud/UD_English-{treebank.upper()}/en_{treebank}-ud-{split}.conllu", CONLLU)
-    found = xtreme.read_corpus("pos", spec(tmp_path))["test", "en"]
+    found = read_corpus("pos", spec(tmp_path))["test", "en"]
     assert [row.item for row in found] == [f"en_{bank}-ud-test:{i}" for bank in ("gsd", "hdt") for i in (0, 1)]
 
 
 def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
     download(tmp_path)
     write(tmp_path / "xnli/train-en.more.tsv", nli_rows(3))
-    told = refused(lambda: xtreme.read_corpus("xnli", spec(tmp_path)))
+    told = refused(lambda: read_corpus("xnli", spec(tmp_path)))
     assert "both hold train of en; choose with data.xnli_train" in told
-    assert len(xtreme.read_corpus("xnli", spec(tmp_path, xnli_train=["train-en.more"]))["train", "en"]) == 3
-    told = refused(lambda: xtreme.read_corpus("xnli", spec(tmp_path, xnli_train=["../x"])))
+    assert len(read_corpus("xnli", spec(tmp_path, xnli_train=["train-en.more"]))["train", "en"]) == 3
+    told = refused(lambda: read_corpus("xnli", spec(tmp_path, xnli_train=["../x"])))
     assert "names '../x', but" in told
     write(tmp_path / "panx/de/test", "a\tO\n")
-    assert "both hold test of de; remove one" in refused(lambda: xtreme.read_corpus("ner", spec(tmp_path)))
+    assert "both hold test of de; remove one" in refused(lambda: read_corpus("ner", spec(tmp_path)))
     (tmp_path / "ud").mkdir()
-    assert "both hold pos" in refused(lambda: xtreme.read_corpus("pos", spec(tmp_path)))
+    assert "both hold pos" in refused(lambda: read_corpus("pos", spec(tmp_path)))
 
 
 def test_a_file_that_is_there_is_never_denied(tmp_path: Path) -> None:
     """Languages that no table knows."""
     download(tmp_path, ("de", "tlh", "gsw"))
-    assert ("test", "tlh") in xtreme.read_corpus("ner", spec(tmp_path))
-    assert set(xtreme.read_corpus("pos", spec(tmp_path, languages=["tlh"]))) == {
+    assert ("test", "tlh") in read_corpus("ner", spec(tmp_path))
+    assert set(read_corpus("pos", spec(tmp_path, languages=["tlh"]))) == {
         ("train", "en"), ("dev", "en"), ("test", "en"), ("dev", "tlh"), ("test", "tlh")
     }  # fmt: skip
     assert "gsw" in xtreme.read_parallel(spec(tmp_path))
@@ -392,7 +390,7 @@ def test_a_lost_row_is_found_by_the_labels(lost: int, parallel: Path) -> None:
     rows = nli_rows(24).split("\n")
     write(parallel / "xnli/test-de.tsv", "\n".join(rows[: lost + 1] + rows[lost + 2 :]))
     write(parallel / "xnli/test-en.tsv", nli_rows(24))
-    corpus = xtreme.read_corpus("xnli", spec(parallel))
+    corpus = read_corpus("xnli", spec(parallel))
     english = {row.item: row for row in corpus["test", "en"] if isinstance(row, PairExample)}
     assert [row.item for row in corpus["test", "de"]] == [str(i + 1) for i in range(24) if i != lost]
     assert all(
@@ -403,7 +401,7 @@ def test_a_lost_row_is_found_by_the_labels(lost: int, parallel: Path) -> None:
 def test_rows_that_do_not_face_english_ones_are_refused(parallel: Path) -> None:
     rows = nli_rows(24).split("\n")
     write(parallel / "xnli/dev-es.tsv", "\n".join([*rows[:3], *rows[4:9], *rows[10:]]))
-    told = refused(lambda: xtreme.read_corpus("xnli", spec(parallel)))
+    told = refused(lambda: read_corpus("xnli", spec(parallel)))
     assert "dev-es.tsv is not parallel to English: their labels part at row 3, and 22 rows face 24" in told
 
 
@@ -433,6 +431,47 @@ def test_check_tells_what_is_there(parallel: Path) -> None:
         "1 left out or changed: DATE read as O  0 also in training" in lines  # fmt: skip
     assert any(line.startswith("  refused: ") and "dev-es.tsv:1: unknown label '2'" in line for line in lines)
     assert "  de   24 pairs (XTREME's download)  0 duplicates  6 to 7 characters" in lines
+
+
+def test_check_shows_the_other_files_beside_bad_ones(parallel: Path) -> None:
+    pawsx = parallel / "pawsx"
+    write(pawsx / "dev-es.tsv", "a\tb\t2\n")
+    write(pawsx / "test-de.tsv", "a\tb\n" * 22)
+    write(parallel / "labels/pawsx/test-de.tsv", "1\n" * 22)
+    write(parallel / "panx/de/test", "Ada O\n")
+    (parallel / "udpos/train-en.tsv").unlink()
+    (parallel / "tatoeba/es-en.es").unlink()
+    lines = list(check_data(parallel))
+    starts = [line.split(" items ")[0].split(" pairs ")[0] for line in lines]
+    assert {"  dev   de   24", "  test  es   24", "  train en   24"} <= set(starts[starts.index("PAWS-X") :])
+    assert "  dev   parallel: 24 items in all 2 languages" in lines
+    assert "  test  parallel: 24 items in all 2 languages" in lines
+    assert starts.count("  test  es   24") == starts.count("  test  en   24") == len(TASKS)
+    assert starts[-2] == "  de   24", "Tatoeba"
+    found = [line.removeprefix("  refused: ").split(";")[0] for line in lines if line.startswith("  refused: ")]
+    assert found == [
+        f"{pawsx}/dev-es.tsv:1: unknown label '2'",
+        f"{pawsx}/test-de.tsv is not parallel to English: their labels part at row 1, and 22 rows face 24",
+        f"{parallel}/panx/de/test and {parallel}/panx/test-de.tsv both hold test of de",
+        f"{parallel}/udpos has no train-en file",
+        f"{parallel}/tatoeba/es-en.es is missing beside es-en.en",
+    ]
+
+
+def test_check_asks_for_no_task_that_has_no_folder(tmp_path: Path) -> None:
+    for split in ("train", "dev", "test"):
+        write(tmp_path / f"masakhaner/en/{split}.txt", "Ada B-PER\n\n")
+    write(tmp_path / "masakhaner/hau/test.txt", "Ada B-PER\nruht O\n\n")
+    lines = list(check_data(tmp_path))
+    assert lines[0] == "NER"
+    assert not [line for line in lines if "refused" in line or "Tatoeba" in line]
+    for split in ("train", "dev", "test"):
+        (tmp_path / f"masakhaner/en/{split}.txt").unlink()
+    assert [line.split(";")[0] for line in check_data(tmp_path)] == [
+        "NER",
+        "  test  ha   1 items (MasakhaNER (word SPACE tag))  B-PER 1 O 1  2 to 2 words  0 duplicates",
+        f"  refused: {tmp_path}/masakhaner has no dev-en or test-en or train-en file",
+    ]
 
 
 def test_check_names_files_whose_language_is_no_code(parallel: Path) -> None:

@@ -18,7 +18,7 @@ from claimtrack.errors import UserError
 from crosslayer.cli import changed
 from crosslayer.config import DataSpec
 from crosslayer.data import hub as reader
-from crosslayer.data.examples import PairExample, TagExample
+from crosslayer.data.examples import Corpus, PairExample, TagExample, corpus_of
 from crosslayer.encoders.hub import load_hub
 from crosslayer.errors import DataError, EncoderError
 from crosslayer.stages.diagnosis import of_profile
@@ -46,6 +46,10 @@ def cache(server: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("time.sleep", lambda _: None)
     return tmp_path / "cache"
+
+
+def read_corpus(name: Any, data: DataSpec) -> Corpus:
+    return corpus_of(reader.read_all(name, data))
 
 
 def spec(commit: str, *languages: str) -> DataSpec:
@@ -76,7 +80,7 @@ def test_all_tasks_are_read_with_what_they_need_only(server: Hub, cache: Path) -
     commit = server.commit("all tasks")
     start = len(server.requests)
     chosen = spec(commit, "de", "es")
-    found = {task: reader.read_corpus(task, chosen) for task in ("xnli", "pawsx", "ner", "pos")}  # type: ignore[arg-type]
+    found = {task: read_corpus(task, chosen) for task in ("xnli", "pawsx", "ner", "pos")}  # type: ignore[arg-type]
     every = {("test", language) for language in ("en", "de", "es")} | {("train", "en"), ("dev", "en")}
     assert set(found["pawsx"]) == set(found["pos"]) == every
     assert set(found["ner"]) == every | {("train", "de"), ("train", "es")}
@@ -114,12 +118,12 @@ def test_the_encoder_by_id_is_that_of_its_files(server: Hub, cache: Path, tmp_pa
 
 def test_a_warm_cache_needs_no_hub_and_asks_none(server: Hub, cache: Path) -> None:
     commit, other = server.commit("warm"), server.commit("not in the cache")
-    first = reader.read_corpus("pawsx", spec(commit, "de")), load_hub(MBERT, commit).digest
+    first = read_corpus("pawsx", spec(commit, "de")), load_hub(MBERT, commit).digest
     start = len(server.requests)
     with server.stopped():
-        assert (reader.read_corpus("pawsx", spec(commit, "de")), load_hub(MBERT, commit).digest) == first
+        assert (read_corpus("pawsx", spec(commit, "de")), load_hub(MBERT, commit).digest) == first
         assert len(server.requests) == start
-        line = told(DataError, lambda: reader.read_corpus("pawsx", spec(other, "de")))
+        line = told(DataError, lambda: read_corpus("pawsx", spec(other, "de")))
         assert line.startswith(f"cannot load {XTREME} PAWS-X.en train at {other}: ConnectError: ")
         assert "data.root" in line
         line = told(EncoderError, lambda: load_hub(MBERT, other))
@@ -185,7 +189,7 @@ def test_doctor_tells_what_is_cached_and_what_is_reachable(
     assert list(doctor()) == [f"encoder {MBERT}: on the hub", "data of profile paper: on the hub"]
     assert not cache.exists(), "nothing is downloaded"
     for task in ("xnli", "pawsx", "ner", "pos"):
-        reader.read_corpus(task, spec(commit, "de"))  # type: ignore[arg-type]
+        read_corpus(task, spec(commit, "de"))  # type: ignore[arg-type]
     reader.read_parallel(spec(commit, "de"))
     with server.stopped():
         found = doctor()

@@ -9,7 +9,7 @@ from datasets import ClassLabel, Dataset, Features, Sequence, Value
 
 from crosslayer.config import DataSpec, load_profile
 from crosslayer.data import hub
-from crosslayer.data.examples import PairExample, TagExample
+from crosslayer.data.examples import Corpus, PairExample, TagExample, corpus_of
 from crosslayer.data.hubfiles import HubError
 from crosslayer.data.languages import LANGUAGES
 from crosslayer.data.sources import languages_of
@@ -97,6 +97,10 @@ def fake(monkeypatch: pytest.MonkeyPatch) -> Hub:
     return stand_in
 
 
+def read_corpus(name: TaskName, data: DataSpec) -> Corpus:
+    return corpus_of(hub.read_all(name, data))
+
+
 def spec(*languages: str, revisions: dict[str, str] = REVISIONS) -> DataSpec:
     return DataSpec(source="hub", languages=list(languages), revisions=revisions)
 
@@ -109,7 +113,7 @@ def message(call: Callable[[], object]) -> str:
 
 
 def test_nli_is_told_apart_by_language_and_trained_on_multi_nli(fake: Hub) -> None:
-    corpus = hub.read_corpus("xnli", spec("de"))
+    corpus = read_corpus("xnli", spec("de"))
     assert corpus == {
         ("train", "en"): [
             PairExample("0", "p0", "h0", "contradiction"),
@@ -130,7 +134,7 @@ def test_nli_is_told_apart_by_language_and_trained_on_multi_nli(fake: Hub) -> No
 
 
 def test_paraphrases_are_numbered_by_row(fake: Hub) -> None:
-    corpus = hub.read_corpus("pawsx", spec("de"))
+    corpus = read_corpus("pawsx", spec("de"))
     assert {key: len(rows) for key, rows in corpus.items()} == {
         ("train", "en"): 2, ("dev", "en"): 1, ("test", "en"): 4, ("test", "de"): 4,
     }  # fmt: skip
@@ -152,7 +156,7 @@ def test_a_language_that_lacks_rows_keeps_the_english_numbers(
 ) -> None:
     fake.put("PAWS-X.en", test=paws("en", english))
     fake.put("PAWS-X.de", test=paws("de", german))
-    rows = hub.read_corpus("pawsx", spec("de"))["test", "de"]
+    rows = read_corpus("pawsx", spec("de"))["test", "de"]
     assert [row.item for row in rows] == items
     for row in rows:
         assert isinstance(row, PairExample)
@@ -162,13 +166,13 @@ def test_a_language_that_lacks_rows_keeps_the_english_numbers(
 @pytest.mark.parametrize(("german", "row"), [("0111", 3), ("01100", 4), ("000", 1)])
 def test_labels_that_do_not_follow_english_are_an_error(fake: Hub, german: str, row: int) -> None:
     fake.put("PAWS-X.de", test=paws("de", german))
-    told = message(lambda: hub.read_corpus("pawsx", spec("de")))
+    told = message(lambda: read_corpus("pawsx", spec("de")))
     assert "google/xtreme PAWS-X.de test de is not parallel to English" in told
     assert f"their labels part at row {row + 1}" in told
 
 
 def test_tags_are_read_by_the_names_of_the_feature(fake: Hub) -> None:
-    ner = hub.read_corpus("ner", spec("de"))
+    ner = read_corpus("ner", spec("de"))
     assert set(ner) == {("train", "en"), ("train", "de"), ("dev", "en"), ("test", "en"), ("test", "de")}
     assert ner["test", "de"] == [
         TagExample("0", ("Ada", "Byron"), ("B-PER", "I-PER")),
@@ -176,7 +180,7 @@ def test_tags_are_read_by_the_names_of_the_feature(fake: Hub) -> None:
     ]
     shuffled = ["VERB", "PUNCT", *(tag for tag in UPOS if tag not in ("VERB", "PUNCT"))]
     fake.put("udpos.German", test=tagged("pos_tags", shuffled, [["Los", "!"]], [[0, 1]]))
-    pos = hub.read_corpus("pos", spec("de"))
+    pos = read_corpus("pos", spec("de"))
     assert set(pos) == {("train", "en"), ("dev", "en"), ("test", "en"), ("test", "de")}
     assert pos["test", "de"] == [TagExample("0", ("Los", "!"), ("VERB", "PUNCT"))]
     assert pos["test", "en"] == [TagExample("0", ("Go", "!"), ("VERB", "PUNCT"))]
@@ -191,7 +195,7 @@ def test_without_a_choice_all_languages_are_read(fake: Hub, task: TaskName) -> N
     names["pos"] = [f"udpos.{LANGUAGES[code].name}" for code in TASKS["pos"].languages]
     for name in names[task]:
         fake.put(name, train=any_table, test=any_table)
-    assert sorted(languages_of(hub.read_corpus(task, chosen), "test")) == sorted(TASKS[task].languages)
+    assert sorted(languages_of(read_corpus(task, chosen), "test")) == sorted(TASKS[task].languages)
 
 
 def test_parallel_sentences(fake: Hub) -> None:
@@ -235,20 +239,20 @@ def test_a_bad_row_is_one_line_that_names_it(
     fake: Hub, task: TaskName, config: str, rows: Dataset, expected: str
 ) -> None:
     fake.put(config, test=rows)
-    assert expected in message(lambda: hub.read_corpus(task, spec("de")))
+    assert expected in message(lambda: read_corpus(task, spec("de")))
 
 
 def test_a_class_without_a_name_is_an_error(fake: Hub) -> None:
     numbers = {"premise": TEXT, "hypothesis": TEXT, "label": Value("int64")}
     fake.put("default", train=table(numbers, premise=["a"], hypothesis=["b"], label=[1]))
-    told = message(lambda: hub.read_corpus("xnli", spec("de")))
+    told = message(lambda: read_corpus("xnli", spec("de")))
     assert "nyu-mll/multi_nli default train en row 0: unknown label 1" in told
 
 
 @pytest.mark.parametrize("name", ["google/xtreme", "nyu-mll/multi_nli"])
 def test_a_data_set_without_a_pin_is_never_asked_for(fake: Hub, name: str) -> None:
     pins = {other: pin for other, pin in REVISIONS.items() if other != name}
-    told = message(lambda: hub.read_corpus("xnli", spec("de", revisions=pins)))
+    told = message(lambda: read_corpus("xnli", spec("de", revisions=pins)))
     assert f"data.revisions has no commit of {name} but None; pin" in told
     assert name not in {path for path, _, _ in fake.asked}
 
@@ -263,7 +267,7 @@ def test_a_pin_is_a_whole_commit(fake: Hub, revision: str) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_what_is_read_is_known_beforehand(fake: Hub, task: TaskName) -> None:
-    hub.read_corpus(task, spec("de"))
+    read_corpus(task, spec("de"))
     hub.read_parallel(spec("de"))
     expected = hub.files([task], spec("de"))
     read = {name: ["README.md"] for name, _, _ in fake.asked}
@@ -303,9 +307,7 @@ def test_what_a_repository_may_lack(
     for name, content in files.items():
         (tmp_path / "XNLI" / name).write_bytes(content)
     monkeypatch.setattr(hub, "fetch", lambda *_: tmp_path)
-    told = message(
-        lambda: hub.read_corpus("xnli", spec("de", revisions=REVISIONS | {"nyu-mll/multi_nli": "a" * 40}))
-    )
+    told = message(lambda: read_corpus("xnli", spec("de", revisions=REVISIONS | {"nyu-mll/multi_nli": "a" * 40})))
     assert told.startswith("cannot load nyu-mll/multi_nli default train")
     with pytest.raises(HubError) as caught:
         hub.load_split(("google/xtreme", "XNLI", "test"), "a" * 40)
@@ -321,13 +323,13 @@ def test_rows_are_texts(texts: list[Any], fake: Hub) -> None:
 
 def test_a_hub_that_does_not_answer(fake: Hub) -> None:
     fake.tables.clear()
-    for call in (lambda: hub.read_corpus("ner", spec("de")), lambda: hub.read_parallel(spec("de"))):
+    for call in (lambda: read_corpus("ner", spec("de")), lambda: hub.read_parallel(spec("de"))):
         told = message(call)
         assert f"at {'a' * 40}: https://hub cannot be reached; " in told
         assert all(way in told for way in ("network", "data.revisions", "data.root"))
 
 
 def test_a_language_that_the_task_does_not_have(fake: Hub) -> None:
-    told = message(lambda: hub.read_corpus("pawsx", spec("de", "sw")))
+    told = message(lambda: read_corpus("pawsx", spec("de", "sw")))
     assert "no pawsx in sw; drop sw from data.languages" in told
     assert fake.asked == []

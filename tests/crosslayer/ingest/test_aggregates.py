@@ -12,7 +12,7 @@ from crosslayer.ingest.aggregates import as_literature, as_yaml, read_aggregates
 
 TRAINER = {"epoch": 3.0, "eval_accuracy": 0.6512, "eval_runtime": 12.5, "eval_samples_per_second": 99.0}
 HARNESS = {"results": {"xnli_de": {"acc,none": 0.48, "acc_stderr,none": 0.01, "alias": "xnli_de"}}, "config": {}}
-TABLE = "model,de,fr\nmBERT,66.5,67.1\nD_8,,68\n"
+TABLE = "model,de,fr\nmBERT,66.5,67.1\n\nD_8,,68\n"
 
 
 @pytest.mark.parametrize(

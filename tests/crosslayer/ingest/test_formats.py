@@ -83,16 +83,19 @@ def test_the_harness_leaves_likelihoods_of_choices_in_any_order(tmp_path: Path) 
     ("name", "content", "words"),
     [
         ("a.txt", "neutral\nperhaps\n", r"a.txt:2: unknown label 'perhaps'; known: entailment, neutral"),
-        ("a.txt", "neutral\nneutral\n", "2 predictions where the data have 3 pairs$"),
+        ("a.txt", "neutral\nneutral\n", "a.txt: 2 pairs where the data have 3$"),
         ("a.jsonl", "{}\n", "a.jsonl:1: no key label"),
         ("a.jsonl", "[1]\n", "a.jsonl:1: no JSON object"),
         ("a.jsonl", '{"label": 0, "probabilities": [1, 1, 0]}\n', "a.jsonl:1: probabilities add up to 2"),
         ("a.jsonl", '{"label": 0, "probabilities": [0.5, 0.5]}\n', "not one number for each of"),
         ("a.jsonl", '{"label": 0, "logits": [0, 1, "x"]}\n', "a.jsonl:1: 'x' is no finite number"),
         ("a.jsonl", '{"label": true}\n', "unknown label True"),
-        ("a.jsonl", harness(target=2), "a.jsonl:3: target 2 where the data have neutral"),
+        ("a.jsonl", harness(target=2), "a.jsonl:3: gold label contradiction where the data have neutral"),
         ("a.jsonl", harness(doc=2), "a.jsonl:3: doc_id 2 is there twice"),
-        ("a.jsonl", harness(doc=3), "a.jsonl:3: doc_id 3 is none of the 3 items"),
+        ("a.jsonl", harness(doc=3), "a.jsonl: no item has doc_id 1, though larger ones are there"),
+        ("a.jsonl", harness(doc=-1), "a.jsonl:3: doc_id -1 is no number of an item"),
+        ("a.jsonl", harness() + "{}\n", "a.jsonl:4: doc_id None is no number of an item"),
+        ("a.jsonl", harness(target="yes"), "a.jsonl:3: target yes is none of entailment, neutral"),
         ("a.xml", "", "no known format; known are .txt"),
         ("a.npz", "PK", "no readable arrays"),
     ],
@@ -105,19 +108,62 @@ def test_what_is_wrong_is_one_line(name: str, content: str, words: str, tmp_path
 
 
 def test_sentences_of_other_lengths_are_refused(tmp_path: Path) -> None:
-    for name, content, line in (("a.txt", "O\nO\n\nO\n", 3), ("a.jsonl", jsonl({"labels": ["O", "O"]}), 1)):
+    rows = jsonl({"labels": ["O", "O"]}, {"labels": ["O", "O"]})
+    for name, content, line in (("a.txt", "O\nO\n\nO\n", 3), ("a.jsonl", rows, 1)):
         (tmp_path / name).write_text(content)
         with pytest.raises(
             DataError,
-            match=rf"{name}:{line}: 2 labels where sentence 1 has 1 words; one label a word, in the order of",
+            match=rf"{name}:{line}: 2 labels where the sentence has 1 words; one label a word, in the order of",
         ):
             read_predictions(tmp_path / name, NER, WORDS)
+
+
+FEWER = Gold(np.array([1, 0], np.int8), (1, 1), {4: [1, 3], 3: [0, 2]}, ": all rows, or those that count")
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ("neutral entailment contradiction neutral", [0, 1]),
+        ("contradiction entailment neutral", [2, 1]),
+        ("neutral neutral", [1, 1]),
+    ],
+)
+def test_predictions_of_all_rows_or_of_those_that_count(labels: str, expected: list[int], tmp_path: Path) -> None:
+    """Of four rows the second and fourth count; of the three that the reader keeps, the first and third."""
+    (tmp_path / "a.txt").write_text("\n".join(labels.split()))
+    assert read_predictions(tmp_path / "a.txt", XNLI, FEWER).labels.tolist() == expected
+    (tmp_path / "a.jsonl").write_text(jsonl(*({"label": label} for label in labels.split())))
+    assert read_predictions(tmp_path / "a.jsonl", XNLI, FEWER).labels.tolist() == expected
+
+
+def test_rows_of_arrays_and_of_the_harness_are_chosen_too(tmp_path: Path) -> None:
+    gold = Gold(np.array([1], np.int8), (1,), {3: [1]})
+    assert read_predictions(arrays(tmp_path / "p.npz"), XNLI, gold).labels.tolist() == [2]
+    (tmp_path / "samples.jsonl").write_text(harness())
+    assert read_predictions(tmp_path / "samples.jsonl", XNLI, gold).labels.tolist() == [0]
+    words = Gold(np.array([1, 2], np.int8), (2,), {2: [1]})
+    (tmp_path / "a.txt").write_text("O\n\nB-PER\nO\n")
+    assert read_predictions(tmp_path / "a.txt", NER, words).labels.tolist() == [1, 0]
+
+
+def test_another_number_of_rows_is_refused_with_those_that_fit(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("neutral\n")
+    said = refusal(read_predictions, tmp_path / "a.txt", XNLI, FEWER)
+    assert said.endswith("a.txt: 1 pairs where the data have 4 or 3 or 2: all rows, or those that count")
+
+
+def test_entities_that_count_as_o_may_be_predicted(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("B-DATE\n\nB-PER\nI-DATE\n")
+    gold = Gold(WORDS.labels, WORDS.sizes, outside=("DATE",))
+    assert read_predictions(tmp_path / "a.txt", NER, gold).labels.tolist() == [0, 1, 0]
 
 
 @pytest.mark.parametrize(
     ("about", "words"),
     [
-        ({"label_ids": [0, 2, 1]}, "label_ids differ from the gold labels, first at prediction 2"),
+        ({"label_ids": [0, 2, 1]}, "a.npz: row 2: gold label contradiction where the data have neutral; are"),
+        ({"label_ids": [0, 1, 3]}, "label_ids hold something else than 0 to 2, and -100 where none is"),
         ({"predictions": LOGITS[:, :2]}, r"are not \(N, 3\)"),
         ({"predictions": np.full((3, 3), np.inf)}, "something else than finite numbers"),
         ({"label_ids": [0, 1]}, r"are not \(N, 3\)"),

@@ -102,8 +102,10 @@ def test_too_few_predictions_name_which_pairs_count(profile: Profile, tmp_path: 
     files = described_by(tmp_path, "a.txt,pawsx,en,test,baseline,0,mBERT,all")
     size = profile.tasks["pawsx"].sizes.test
     most = f"at most {size} (tasks.pawsx.sizes.test of the profile {profile.profile})"
-    why = "; of the pairs only those that all languages share" + (f", {most}" if size else "")
-    assert refusal(load_run, files, read_manifest(files), "again", profile).endswith(" pairs" + why)
+    why = f": all rows of the file, or those that count, which all languages share, {most}"
+    assert refusal(load_run, files, read_manifest(files), "again", profile).endswith(
+        f"a.txt: 1 pairs where the data have 1500{why}"
+    )
 
 
 def test_a_language_without_data_names_its_line(profile: Profile, tmp_path: Path) -> None:
