@@ -216,5 +216,7 @@ def _flat_tags(gold: Tags, predicted: Tags) -> tuple[list[str], list[str], npt.N
     lengths = [[len(tags) for tags in side] for side in (gold, predicted)]
     if lengths[0] != lengths[1]:
         raise ResultsError("gold and predicted tags differ in sentences or words: give one tag per word")
+    if not gold:
+        raise ResultsError("no items to score (there is no sentence): check the predictions")
     sentence = np.repeat(np.arange(len(gold)), lengths[0])
     return [t for tags in gold for t in tags], [t for tags in predicted for t in tags], sentence

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterable, Sequence
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from crosslayer.cli import changed
 from crosslayer.config import DataSpec
 from crosslayer.data import xtreme
 from crosslayer.data.examples import Corpus, PairExample, Reading, TagExample, corpus_of
-from crosslayer.data.formats import FORMATS, File, read_file
+from crosslayer.data.formats import FORMATS, UNLABELLED, File, read_file
 from crosslayer.errors import DataError
 from crosslayer.stages.checking import check_data
 from crosslayer.tasks import TASKS, TaskName
@@ -203,6 +208,103 @@ REFUSED: dict[str, tuple[TaskName, str, str | None, str]] = {
 def test_what_has_no_known_format_or_two_is_refused(name: str, tmp_path: Path) -> None:
     task, text, labels, expected = REFUSED[name]
     assert expected in refused(lambda: read(tmp_path, task, text, labels))
+
+
+# What is written in a format comes back
+
+SIGN = st.characters(exclude_categories=("C", "Z"), exclude_characters=":")
+TEXT = st.text(SIGN, min_size=1, max_size=6).filter(lambda text: text not in ("NS", "-"))
+PAIRS = {task: st.lists(st.tuples(TEXT, TEXT, st.sampled_from(TASKS[task].labels)), min_size=1, max_size=4)
+         for task in ("xnli", "pawsx")}  # fmt: skip
+SENTENCES = {task: st.lists(st.lists(st.tuples(TEXT, st.sampled_from(TASKS[task].labels)), min_size=1, max_size=4),
+                            min_size=1, max_size=3) for task in ("ner", "pos")}  # fmt: skip
+Rows = list[tuple[str, str, str]]
+Sentences = list[list[tuple[str, str]]]
+
+
+def table(header: str, line: str, **names: str) -> Callable[[Rows], str]:
+    """A writer of lines with the places n, first, second and label; ``names`` has other names of labels."""
+    return lambda rows: (
+        header
+        + "".join(
+            line.format(n=n, first=first, second=second, label=names.get(label, label))
+            for n, (first, second, label) in enumerate(rows, start=1)
+        )
+    )
+
+
+def csv_lines(rows: Iterable[Sequence[str]]) -> str:
+    out = StringIO()
+    csv.writer(out, delimiter="\t").writerows(rows)
+    return out.getvalue()
+
+
+def sentences(line: str) -> Callable[[Sentences], str]:
+    """A writer of lines with the places n, word and tag."""
+
+    def lines(sentence: list[tuple[str, str]]) -> str:
+        return "".join(line.format(n=n, word=word, tag=tag) + "\n" for n, (word, tag) in enumerate(sentence, 1))
+
+    return lambda found: "".join(lines(sentence) + "\n" for sentence in found)
+
+
+PAIR_WRITERS: dict[tuple[TaskName, str], Callable[[Rows], str]] = {
+    ("xnli", "columns premise, hypothesis, label"): table(
+        "label\thypothesis\tx\tpremise\n", "{label}\t{second}\t\t{first}\n"
+    ),
+    ("xnli", "XNLI 1.0"): table(XNLI_HEAD, "de\t{label}\t\t\t\t\t{first}\t{second}\t1\t{n}\tx\t\t\n"),
+    ("xnli", "MultiNLI 1.0"): table(MNLI_HEAD, "{label}\t\t\t{first}\t{second}\t1\t{n}c\tx\t\n"),
+    ("xnli", "XNLI-MT 1.0"): table(
+        "premise\thypo\tlabel\n", "{first}\t{second}\t{label}\n", contradiction="contradictory"
+    ),
+    ("xnli", "XTREME's download"): csv_lines,
+    ("xnli", UNLABELLED): lambda rows: csv_lines(row[:2] for row in rows),
+    ("pawsx", "PAWS-X"): table("id\tsentence1\tsentence2\tlabel\n", "{n}\t{first}\t{second}\t{label}\n"),
+    ("pawsx", "XTREME's download"): csv_lines,
+    ("pawsx", UNLABELLED): lambda rows: csv_lines(row[:2] for row in rows),
+}
+TAG_WRITERS: dict[tuple[TaskName, str], Callable[[Sentences], str]] = {
+    ("ner", "word TAB tag"): sentences("{word}\t{tag}"),
+    ("ner", "WikiANN (LANGUAGE:word TAB tag)"): sentences("de:{word}\t{tag}"),
+    ("ner", "MasakhaNER (word SPACE tag)"): sentences("{word} {tag}"),
+    ("ner", UNLABELLED): sentences("{word}"),
+    ("pos", "word TAB tag"): sentences("{word}\t{tag}"),
+    ("pos", "CoNLL-U"): sentences("{n}\t{word}\t_\t{tag}" + "\t_" * 6),
+    ("pos", UNLABELLED): sentences("{word}"),
+}
+
+
+def test_every_known_format_is_written_below() -> None:
+    assert {*PAIR_WRITERS, *TAG_WRITERS} == {(task, name) for task, known in FORMATS.items() for name in known}
+
+
+@pytest.mark.parametrize(("task", "name"), PAIR_WRITERS)
+def test_written_pairs_come_back(task: TaskName, name: str, tmp_path: Path) -> None:
+    @settings(max_examples=40, deadline=None)
+    @given(PAIRS[task])
+    def check(rows: Rows) -> None:
+        labels = "".join(f"{label}\n" for *_, label in rows)
+        found = read(tmp_path, task, PAIR_WRITERS[task, name](rows), labels)
+        assert found.examples == [PairExample(str(n), *row) for n, row in enumerate(rows, start=1)]
+        assert (found.format, found.n_rows, found.rows) == (name, len(rows), list(range(len(rows))))
+
+    check()
+
+
+@pytest.mark.parametrize(("task", "name"), TAG_WRITERS)
+def test_written_sentences_come_back(task: TaskName, name: str, tmp_path: Path) -> None:
+    @settings(max_examples=40, deadline=None)
+    @given(SENTENCES[task])
+    def check(found: Sentences) -> None:
+        text, labels = TAG_WRITERS[task, name](found), sentences("{tag}")(found)
+        reading = read(tmp_path, task, text, labels)
+        assert reading.format == name
+        assert reading.examples == [
+            TagExample(str(n), *(tuple(part) for part in zip(*sentence, strict=True)))
+            for n, sentence in enumerate(found)
+        ]
+
+    check()
 
 
 # Folders as they are published

@@ -118,6 +118,55 @@ def test_sentences_of_other_lengths_are_refused(tmp_path: Path) -> None:
             read_predictions(tmp_path / name, NER, WORDS)
 
 
+def as_labels(path: Path, labels: list[list[str]], scores: list[Any]) -> None:
+    path.write_text("\n\n".join("\n".join(sentence) for sentence in labels))
+
+
+def as_json_lines(path: Path, labels: list[list[str]], scores: list[Any]) -> None:
+    both = zip(labels, scores, strict=True)
+    if path.stem == "pairs":
+        path.write_text(jsonl(*({"label": name, "logits": row} for [name], [row] in both)))
+    else:
+        path.write_text(jsonl(*({"labels": names, "logits": rows} for names, rows in both)))
+
+
+def as_samples(path: Path, labels: list[list[str]], scores: list[Any]) -> None:
+    path.write_text(jsonl(*({"doc_id": n, "filtered_resps": [[x, False] for x in row]}
+                            for n, [row] in enumerate(scores))))  # fmt: skip
+
+
+def as_arrays(path: Path, labels: list[list[str]], scores: list[Any]) -> None:
+    if path.stem == "pairs":
+        arrays(path, [row for [row] in scores], [0] * len(scores))
+        return
+    width = max(map(len, scores)) + 2
+    logits, ids = np.zeros((len(scores), width, len(NER.labels))), np.full((len(scores), width), -100)
+    for n, rows in enumerate(scores):
+        logits[n, 1 : len(rows) + 1], ids[n, 1 : len(rows) + 1] = rows, 0
+    arrays(path, logits, ids)
+
+
+@pytest.mark.parametrize(
+    ("name", "write_as", "scored"),
+    [("pairs.txt", as_labels, False), ("pairs.jsonl", as_json_lines, True), ("pairs.jsonl", as_samples, True),
+     ("pairs.npz", as_arrays, True), ("tags.tsv", as_labels, False), ("tags.jsonl", as_json_lines, True),
+     ("tags.npz", as_arrays, True)],
+)  # fmt: skip
+def test_written_predictions_come_back(
+    name: str, write_as: Callable[..., None], scored: bool, tmp_path: Path
+) -> None:
+    task, rng = XNLI if name.startswith("pairs") else NER, np.random.default_rng(0)
+    sizes = (1,) * 9 if task is XNLI else (3, 1, 4)
+    scores = rng.normal(size=(sum(sizes), len(task.labels)))
+    by_item = [part.tolist() for part in np.split(scores, np.cumsum(sizes)[:-1])]
+    labels = [[task.labels[int(np.argmax(row))] for row in rows] for rows in by_item]
+    write_as(tmp_path / name, labels, by_item)
+    found = read_predictions(tmp_path / name, task, Gold(np.zeros(sum(sizes), np.int8), sizes))
+    assert found.labels.tolist() == scores.argmax(axis=1).tolist()
+    if scored:
+        np.testing.assert_array_equal(found.scores, scores)
+
+
 FEWER = Gold(np.array([1, 0], np.int8), (1, 1), {4: [1, 3], 3: [0, 2]}, ": all rows, or those that count")
 
 

@@ -90,6 +90,7 @@ def test_span_f1_reads_bio_alone(tag: str) -> None:
 def test_tags_stand_in_sentences() -> None:
     refused(tagging.span_f1_v1, ["O", "B-PER"], ["O", "B-PER"], told="tags are not in sentences")
     refused(tagging.xtreme_pos_span_f1_v1, ["X"], ["X"], told="tags are not in sentences")
+    refused(tagging.span_f1_v1, [], [], told="no items to score")
     assert tagging.span_f1_v1([[], ["B-PER"]], [[], ["B-PER"]]) == 100.0
 
 
