@@ -14,13 +14,6 @@ if TYPE_CHECKING:
     from transformers import BertConfig, BertModel
 
 
-SIZES = (
-    "vocab_size", "max_position_embeddings", "type_vocab_size", "num_hidden_layers", "hidden_size",
-    "intermediate_size", "num_attention_heads",
-)  # fmt: skip
-"""What the number of a BERT's weights follows from; it does not depend on the heads."""
-
-
 class Tokenizer(Protocol):
     """Text to sub-word ids.
 
@@ -31,16 +24,11 @@ class Tokenizer(Protocol):
         vocabulary_size: every id is below it.
     """
 
-    @property
-    def pad_id(self) -> int: ...
-    @property
-    def n_special_single(self) -> int: ...
-    @property
-    def n_special_pair(self) -> int: ...
-    @property
-    def prefix_length(self) -> int: ...
-    @property
-    def vocabulary_size(self) -> int: ...
+    pad_id: int
+    n_special_single: int
+    n_special_pair: int
+    prefix_length: int
+    vocabulary_size: int
 
     def encode_text(self, text: str) -> list[int]:
         """Sub-words of running text, without special ones."""
@@ -88,31 +76,7 @@ def assemble(config: BertConfig, state: Mapping[str, Tensor]) -> BertModel:
     Raises:
         EncoderError: a tensor is missing or has another shape than ``config`` says.
     """
-    check_size(config, sum(tensor.nbytes for tensor in state.values()), "the encoder")
     return load_weights(None, config=config, state_dict=dict(state))
-
-
-def check_size(config: Any, n_bytes: int, where: str) -> None:
-    """Check that a configuration asks for no more weights than there are bytes, before any room is made for them.
-
-    Args:
-        config: a `BertConfig`, or what its file holds.
-        n_bytes: of all weights.
-        where: what both are of, for the error.
-
-    Raises:
-        EncoderError: it does, or a size is no positive integer.
-    """
-    sizes: list[Any] = [getattr(config, name, None) for name in SIZES]
-    if not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise EncoderError(f"config.json of {where}: {', '.join(SIZES)} must be positive; got {sizes!s:.200}")
-    rows, places, types, layers, width, inner, _ = sizes
-    weights = width * (rows + places + types) + layers * (4 * width * (width + 1) + inner * (2 * width + 1))
-    if weights > n_bytes:
-        raise EncoderError(
-            f"the weights of {where} do not fit its config.json, which asks for {weights} of them; there are "
-            f"{n_bytes} bytes"
-        )
 
 
 def load_weights(source: str | None, **options: Any) -> BertModel:

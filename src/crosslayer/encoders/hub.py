@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 from transformers import BertConfig
 
 from claimtrack.reading import Malformed, parse_json
 from crosslayer.data.hubfiles import HubError, fetch, is_commit
-from crosslayer.encoders.base import Encoder, check_size, load_weights, one_line
+from crosslayer.encoders.base import Encoder, load_weights, one_line
 from crosslayer.encoders.tokenizer import VOCABULARY_FILES, load_tokenizer
 from crosslayer.errors import EncoderError
 
@@ -18,6 +19,11 @@ FILES = (
     *("config.json", "*.safetensors", "*.safetensors.index.json"),
     *(*VOCABULARY_FILES, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
 )
+SIZES = (
+    "vocab_size", "max_position_embeddings", "type_vocab_size", "num_hidden_layers", "hidden_size",
+    "intermediate_size", "num_attention_heads",
+)  # fmt: skip
+"""What the number of a BERT's weights follows from; it does not depend on the heads."""
 
 
 def load_hub(name: str | None, revision: str | None) -> Encoder:
@@ -82,6 +88,24 @@ def check_folder(folder: Path) -> None:
         raise EncoderError(f"{folder} has no .safetensors file; convert the weights, other formats are not read")
     n_bytes = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     check_size(SimpleNamespace(**{**BertConfig().to_dict(), **config}), n_bytes, str(folder))
+
+
+def check_size(config: Any, n_bytes: int, where: str) -> None:
+    """Check that a configuration asks for no more weights than there are bytes, before any room is made for them.
+
+    Raises:
+        EncoderError: it does, or a size is no positive integer.
+    """
+    sizes: list[Any] = [getattr(config, name, None) for name in SIZES]
+    if not all(isinstance(size, int) and size > 0 for size in sizes):
+        raise EncoderError(f"config.json of {where}: {', '.join(SIZES)} must be positive; got {sizes!s:.200}")
+    rows, places, types, layers, width, inner, _ = sizes
+    weights = width * (rows + places + types) + layers * (4 * width * (width + 1) + inner * (2 * width + 1))
+    if weights > n_bytes:
+        raise EncoderError(
+            f"the weights of {where} do not fit its config.json, which asks for {weights} of them; there are "
+            f"{n_bytes} bytes"
+        )
 
 
 def digest_files(folder: Path) -> str:

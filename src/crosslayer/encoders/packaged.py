@@ -22,7 +22,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from crosslayer.encoders.base import Encoder, assemble
-from crosslayer.encoders.trimming import WORD_EMBEDDINGS, Ids, trimmed_config
+from crosslayer.encoders.trimming import WORD_EMBEDDINGS
 from crosslayer.encoders.unigram import UnigramTokenizer
 from crosslayer.errors import EncoderError
 
@@ -80,24 +80,17 @@ class PackedFile:
     tensors: dict[str, npt.NDArray[Any]]
 
 
-def load_packaged(rows: Ids | None = None) -> Encoder:
+def load_packaged() -> Encoder:
     """The packaged encoder.
-
-    Args:
-        rows: sorted full ids; the model then has only their embedding rows, as ``vocabulary.trim`` gives it.
 
     Raises:
         EncoderError: the package is missing or its weights are not those of version 0.3.0.
     """
-    return as_encoder(parse(read_weights(find_weights())), rows)
-
-
-def as_encoder(packed: PackedFile, rows: Ids | None = None) -> Encoder:
-    """Model and tokeniser of a parsed file; ``rows`` as in `load_packaged`."""
+    packed = parse(read_weights(find_weights()))
     special = {name: int(packed.header[name]) for name in ("bos", "eos", "pad", "unk")}
     tokenizer = UnigramTokenizer(packed.pieces, packed.scores, packed.characters, **special)
     name = f"multilingual-e5-small ({DISTRIBUTION} {VERSION}, 4-bit)"
-    return Encoder(name, WEIGHTS_SHA256, build_model(packed, rows), tokenizer)
+    return Encoder(name, WEIGHTS_SHA256, build_model(packed), tokenizer)
 
 
 def find_weights() -> Path:
@@ -201,8 +194,8 @@ def dequantise(blocks: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return weights
 
 
-def build_model(packed: PackedFile, rows: Ids | None = None) -> BertModel:
-    """The file's tensors as a BERT; ``rows`` as in ``load_packaged``."""
+def build_model(packed: PackedFile) -> BertModel:
+    """The file's tensors as a BERT."""
     header = packed.header
     config = BertConfig(
         vocab_size=int(header["vocab"]),
@@ -215,11 +208,8 @@ def build_model(packed: PackedFile, rows: Ids | None = None) -> BertModel:
         layer_norm_eps=float(np.format_float_positional(header["eps"])),  # 1e-12, not its float32 neighbour
         pad_token_id=int(header["pad"]),
     )
-    tensors = dict(packed.tensors)
-    if rows is not None:
-        config = trimmed_config(config, rows)
-        tensors["emb.word"] = tensors["emb.word"].reshape(int(header["vocab"]), -1)[rows].reshape(-1)
-    return assemble(config, {_full_name(name): _tensor(name, flat, config) for name, flat in tensors.items()})
+    state = {_full_name(name): _tensor(name, flat, config) for name, flat in packed.tensors.items()}
+    return assemble(config, state)
 
 
 def _full_name(name: str) -> str:

@@ -9,7 +9,6 @@ import hashlib
 import json
 import re
 import zlib
-from dataclasses import dataclass
 
 import torch
 from transformers import BertConfig, BertModel
@@ -24,15 +23,12 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 _RECIPE = "normal-0.02, crc32 of pieces of 4 characters, version 1"
 
 
-@dataclass(frozen=True)
 class HashTokenizer:
     """Words cut into pieces of four characters, hashed (CRC-32) into 508 ids behind four special ones."""
 
-    pad_id: int = PAD
-    n_special_single: int = 2
-    n_special_pair: int = 3
-    prefix_length: int = 1
-    vocabulary_size: int = BUCKETS
+    pad_id = PAD
+    n_special_single, n_special_pair, prefix_length = 2, 3, 1
+    vocabulary_size = BUCKETS
 
     def encode_text(self, text: str) -> list[int]:
         """Sub-words of running text; empty for blank text."""

@@ -15,8 +15,7 @@ Dai et al., "Attentional Feature Fusion", WACV 2021, arXiv 2009.14082.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -27,59 +26,32 @@ from crosslayer.errors import ConfigError
 if TYPE_CHECKING:
     from crosslayer.config import FusionKind, FusionSpec
 
-__all__ = [
-    "AIF",
-    "DLFA",
-    "AIFOptions",
-    "Average",
-    "Bottleneck",
-    "Concatenation",
-    "Form",
-    "Fusion",
-    "MaskedBatchNorm",
-    "NoFusion",
-    "ScalarMix",
-    "SelfFusion",
-    "ShuffledFusion",
-    "TokenConv",
-    "build_fusion",
-    "check_layer",
-    "masked_mean",
-]
-
 Form = Literal["literal", "gate"]
-
-
-class AIFOptions(TypedDict, total=False):
-    """The keyword arguments of `AIF`, as the fusions that hold one pass them on."""
-
-    reduction: int
-    kernel: int
-    mask_padding: bool
-    bn_group: int
 
 
 def build_fusion(kind: FusionKind, width: int, spec: FusionSpec) -> Fusion:
     """The fusion module of that kind for an encoder of ``width`` E.
 
     Raises:
-        ConfigError: an unknown kind, or sizes that `AIF` refuses.
+        ConfigError: a reduction that `AIF` refuses.
     """
-    aif = AIFOptions(
-        reduction=spec.reduction, kernel=spec.kernel, mask_padding=spec.mask_padding, bn_group=spec.bn_group
-    )
-    builders: dict[str, Callable[[], Fusion]] = {
-        "none": NoFusion,
-        "dlfa": lambda: DLFA(width, spec.form, **aif),
-        "self": lambda: SelfFusion(width, **aif),
-        "shuffled": lambda: ShuffledFusion(width, spec.form, **aif),
-        "average": Average,
-        "concatenation": lambda: Concatenation(width),
-        "scalar_mix": ScalarMix,
-    }
-    if kind not in builders:
-        raise ConfigError(f"unknown fusion {kind!r}; use one of {', '.join(builders)}")
-    return builders[kind]()
+    names = ("reduction", "kernel", "mask_padding", "bn_group")
+    aif: dict[str, Any] = {name: getattr(spec, name) for name in names}
+    match kind:
+        case "none":
+            return NoFusion()
+        case "dlfa":
+            return DLFA(width, spec.form, **aif)
+        case "self":
+            return SelfFusion(width, **aif)
+        case "shuffled":
+            return ShuffledFusion(width, spec.form, **aif)
+        case "average":
+            return Average()
+        case "concatenation":
+            return Concatenation(width)
+        case "scalar_mix":
+            return ScalarMix()
 
 
 def check_layer(layer: int, n_layers: int) -> None:
@@ -107,11 +79,7 @@ class Fusion(nn.Module):
 
         Returns:
             (B, T, E) in float32, or float64 for float64 inputs; finite at padding too.
-
-        Raises:
-            ConfigError: shapes that do not match, or a training batch that the module cannot normalise.
         """
-        _check_shapes(lower, last, mask)
         dtype = torch.promote_types(last.dtype, torch.float32)
         with torch.autocast(last.device.type, enabled=False):
             return self.fuse(lower.to(dtype), last.to(dtype), mask)
@@ -134,7 +102,7 @@ class DLFA(Fusion):
         aif: the options of `AIF`.
     """
 
-    def __init__(self, width: int, form: Form = "literal", **aif: Unpack[AIFOptions]) -> None:
+    def __init__(self, width: int, form: Form = "literal", **aif: Any) -> None:
         super().__init__()
         self.aif = AIF(width, **aif)
         self.form = form
@@ -150,13 +118,9 @@ class SelfFusion(Fusion):
     """Control of equal capacity: L = L2 + AIF(L2), which never sees the lower layer.
 
     `DLFA` of the last layer with itself would be no control: it is the identity, and trains nothing.
-
-    Args:
-        width: E.
-        aif: the options of `AIF`.
     """
 
-    def __init__(self, width: int, **aif: Unpack[AIFOptions]) -> None:
+    def __init__(self, width: int, **aif: Any) -> None:
         super().__init__()
         self.aif = AIF(width, **aif)
 
@@ -189,11 +153,7 @@ class Average(Fusion):
 
 
 class Concatenation(Fusion):
-    """Control: one linear map from both layers side by side, 2E -> E.
-
-    Args:
-        width: E.
-    """
+    """Control: one linear map from both layers side by side, 2E -> E."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -246,14 +206,15 @@ class AIF(nn.Module):
         bn_group: sequences normalised together in training; see `MaskedBatchNorm`.
 
     Raises:
-        ConfigError: an even kernel, a bottleneck without channels, or a group of fewer than two sequences.
+        ConfigError: a bottleneck without channels.
     """
 
     def __init__(
         self, width: int, reduction: int = 4, kernel: int = 1, mask_padding: bool = True, bn_group: int = 8
     ) -> None:
         super().__init__()
-        _check_sizes(width, reduction, kernel, bn_group)
+        if width < reduction:
+            raise ConfigError(f"reduction {reduction} leaves no channel of width {width}; use at most {width}")
         self.mask_padding = mask_padding
         self.local_branch = Bottleneck(width, reduction, kernel, bn_group)
         self.global_branch = Bottleneck(width, reduction, 1, bn_group)
@@ -264,11 +225,7 @@ class AIF(nn.Module):
         return fused * self.weights(fused, mask)
 
     def weights(self, fused: Tensor, mask: Tensor) -> Tensor:
-        """sigmoid(Global(W) + Local(W)), (B, T, E), each strictly between 0 and 1 up to rounding.
-
-        Raises:
-            ConfigError: in training, a batch that is no multiple of ``bn_group``.
-        """
+        """sigmoid(Global(W) + Local(W)), (B, T, E), each strictly between 0 and 1 up to rounding."""
         counted = mask if self.mask_padding else torch.ones_like(mask)
         pooled = masked_mean(fused, counted)  # (B, 1, E)
         present = counted.any(dim=1, keepdim=True)  # (B, 1)
@@ -277,14 +234,7 @@ class AIF(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """One branch of `AIF`: convolution, batch norm, ReLU, convolution, batch norm; E -> E/r -> E.
-
-    Args:
-        width: E.
-        reduction: r.
-        kernel: width of both convolutions.
-        bn_group: sequences normalised together in training.
-    """
+    """One branch of `AIF`: convolution, batch norm, ReLU, convolution, batch norm; E -> E/r -> E."""
 
     def __init__(self, width: int, reduction: int, kernel: int, bn_group: int) -> None:
         super().__init__()
@@ -305,11 +255,6 @@ class TokenConv(nn.Conv1d):
 
     Computed as one matrix product over windows, which needs no transposition and stays a batched product when
     many modules are trained together under ``torch.vmap``. With a kernel of 1 that is a plain linear map.
-
-    Args:
-        channels: input channels.
-        outputs: output channels.
-        kernel: odd.
     """
 
     def __init__(self, channels: int, outputs: int, kernel: int) -> None:
@@ -356,15 +301,11 @@ class MaskedBatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C); ``mask`` (B, T).
-
-        Raises:
-            ConfigError: in training, B is no multiple of ``group``.
-        """
+        """(B, T, C) -> (B, T, C); ``mask`` (B, T); in training, B is a multiple of ``group``."""
         if not self.training:
             scale = self.weight * torch.rsqrt(self.running_var + self.eps)
             return torch.addcmul(self.bias - self.running_mean * scale, x, scale)
-        n_groups = _count_groups(x.shape[0], self.group)
+        n_groups = len(x) // self.group
         grouped = x.reshape(n_groups, -1, x.shape[-1])  # (G, group * T, C)
         counted = mask.reshape(n_groups, -1)
         mean = masked_mean(grouped, counted)  # (G, 1, C)
@@ -397,33 +338,3 @@ def _of_neighbour(x: Tensor, mask: Tensor) -> Tensor:
     source = real_first.gather(1, torch.arange(length, device=x.device) % n_real)
     wrapped = x.gather(1, source.unsqueeze(-1).expand(-1, -1, width))
     return wrapped.roll(1, dims=0)
-
-
-def _count_groups(n_sequences: int, group: int) -> int:
-    if n_sequences == 0 or n_sequences % group:
-        raise ConfigError(
-            f"a training batch of {n_sequences} sequence(s) is no multiple of bn_group {group}; "
-            "change the batch size or bn_group"
-        )
-    return n_sequences // group
-
-
-def _check_shapes(lower: Tensor, last: Tensor, mask: Tensor) -> None:
-    if lower.ndim != 3 or lower.shape != last.shape:
-        raise ConfigError(f"lower is {tuple(lower.shape)} and last {tuple(last.shape)}; both must be (B, T, E)")
-    if mask.shape != last.shape[:2] or mask.dtype != torch.bool:
-        raise ConfigError(
-            f"mask is {mask.dtype} {tuple(mask.shape)}; it must be torch.bool {tuple(last.shape[:2])}"
-        )
-
-
-def _check_sizes(width: int, reduction: int, kernel: int, bn_group: int) -> None:
-    if kernel % 2 == 0:
-        raise ConfigError(f"kernel {kernel} is even; use an odd width such as 1 or 3")
-    if width < reduction:
-        raise ConfigError(f"reduction {reduction} leaves no channel of width {width}; use at most {width}")
-    if bn_group < 2:
-        raise ConfigError(
-            f"bn_group {bn_group} leaves the global branch, with one position a sequence, nothing to "
-            "normalise over; use 2 or more"
-        )
