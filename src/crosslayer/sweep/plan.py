@@ -10,7 +10,7 @@ import torch
 
 from claimtrack.errors import ResultsError
 from claimtrack.reading import parse_json
-from crosslayer.config import ComputeSpec, Profile, TaskSpec
+from crosslayer.config import ComputeSpec, Profile, SplitSizes, TaskSpec
 from crosslayer.errors import ConfigError
 from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.records import Stage
@@ -108,12 +108,12 @@ def planned_keys(profile: Profile, results: Path) -> set[str]:
 
 def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) -> list[TrialSpec]:
     """The trials of a stage and task, seeds in the outer loop so that an interrupted sweep is balanced."""
-    device = planned_device(profile.compute)
-    training = profile.tasks[task].model_copy(update={"sizes": profile.tasks[task].sizes.__class__()})
-    needed = ["encoder", task]
-    if stage == "intermediate":
-        needed += [intermediate_file(task, arm) for arm in profile.intermediate.arms if arm != "none"]
-    digests = _digests(folder / "meta.json", needed)
+    device, settings = planned_device(profile.compute), profile.intermediate
+    arms = settings.arms if stage == "intermediate" else []
+    tables = {arm: intermediate_file(task, arm) for arm in arms if arm != "none"}
+    digests = _digests(folder / "meta.json", ["encoder", task, *tables.values()])
+    own = {name: digests[name] for name in ("encoder", task)}
+    training = profile.tasks[task].model_copy(update={"sizes": SplitSizes()})
     shared: dict[str, Any] = {
         "stage": stage,
         "task": task,
@@ -122,11 +122,20 @@ def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) ->
         "threads": profile.compute.threads,
         "micro_batch": profile.compute.micro_batch,
     }
-    own = {name: digests[name] for name in ("encoder", task)}
-    if stage == "intermediate":
-        return _intermediate_specs(profile, task, shared, training, own, digests)
-    shared["digests"] = own
-    return [_sweep_spec(seed, found, training, shared) for seed, found in planned_trials(profile, task)]
+    if stage == "sweep":
+        planned = planned_trials(profile, task)
+        return [_sweep_spec(seed, variant, training, digests=own, **shared) for seed, variant in planned]
+    tuned = training.model_copy(update={"mode": "finetuned"})  # a frozen trunk would keep nothing of the arm
+    shared |= {"model": BASELINE, "kind": "none", "fusion": profile.fusion, "training": tuned}
+    phases: dict[str, Any] = {
+        arm: {"intermediate": settings.phase(task), "digests": own | {name: digests[name]}}
+        for arm, name in tables.items()
+    }
+    return [
+        TrialSpec(seed=seed, arm=arm, **phases.get(arm, {"digests": own}), **shared)
+        for seed in settings.seeds_of(task)
+        for arm in arms
+    ]
 
 
 def _digests(path: Path, names: Sequence[str]) -> dict[str, str]:
@@ -137,7 +146,7 @@ def _digests(path: Path, names: Sequence[str]) -> dict[str, str]:
         raise ResultsError(f"{path} is missing or damaged; run `dvc repro`") from None
 
 
-def _sweep_spec(seed: int, variant: Variant, training: TaskSpec, shared: dict[str, Any]) -> TrialSpec:
+def _sweep_spec(seed: int, variant: Variant, training: TaskSpec, **shared: Any) -> TrialSpec:
     model = variant.model
     if model.smoothing is not None:
         training = training.model_copy(update={"label_smoothing": model.smoothing})
@@ -145,31 +154,3 @@ def _sweep_spec(seed: int, variant: Variant, training: TaskSpec, shared: dict[st
         seed=seed, training=training, kind=model.fusion, half=model.half, share=model.share,
         **variant._asdict(), **shared,
     )  # fmt: skip
-
-
-def _intermediate_specs(
-    profile: Profile,
-    task: TaskName,
-    shared: dict[str, Any],
-    training: Any,
-    own: dict[str, str],
-    digests: dict[str, str],
-) -> list[TrialSpec]:
-    """Baselines after each arm; always fine-tuned, since a frozen trunk would keep nothing of the arm."""
-    settings = profile.intermediate
-    training = training.model_copy(update={"mode": "finetuned"})
-    specs = []
-    for seed in settings.seeds_of(task):
-        for arm in settings.arms:
-            phase: dict[str, Any] = {}
-            used = dict(own)
-            if arm != "none":
-                phase = settings.phase(task)
-                used[intermediate_file(task, arm)] = digests[intermediate_file(task, arm)]
-            specs.append(
-                TrialSpec(
-                    model=BASELINE, seed=seed, arm=arm, kind="none", fusion=profile.fusion, training=training,
-                    intermediate=phase, digests=used, **shared,
-                )
-            )  # fmt: skip
-    return specs

@@ -29,7 +29,7 @@ from crosslayer.predictions.records import (
 )
 from crosslayer.sweep.plan import planned_parts, trial_specs
 from crosslayer.tasks import TASKS, TaskName
-from crosslayer.training.finetuned import TrialResult
+from crosslayer.training.finetuned import KEPT, TrialResult
 from crosslayer.training.trials import TrialSpec
 
 if TYPE_CHECKING:
@@ -65,17 +65,12 @@ def _record(spec: TrialSpec, result: TrialResult, version: str, seal: str) -> Tr
     for (split, _), part in result.predictions.groupby(["split", "language"], observed=True):
         gold, predicted, item = (part[name].to_numpy() for name in ("gold", "predicted", "item"))
         scores[str(split)].append(task_score(spec.task, gold, predicted, item.astype(str)))
-    fitted = result.fitted
     return spec.record(
-        outcome=result.outcome,
         dev_score=scores["dev"][0],
         test_score=float(np.mean(scores["test"])),
-        dev_history=fitted.dev_history,
-        best_epoch=fitted.best_epoch,
-        fusion_parameters=result.fusion_parameters,
-        trained_parameters=result.trained_parameters,
         torch=version,
         seal=seal,
+        **{name: getattr(result, name) for name in KEPT},
     )
 
 

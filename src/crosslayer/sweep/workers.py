@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import cast
+from typing import Any
 
 import torch
 
@@ -26,7 +26,7 @@ from crosslayer.training.trials import TrialSpec
 log = logging.getLogger(__name__)
 
 Runner = Callable[[TrialSpec], TrialResult]
-worker: dict[str, object] = {}
+worker: dict[str, Any] = {}
 """What a worker process trains with: ``run``, ``home`` and ``seal``."""
 
 
@@ -109,17 +109,15 @@ def start_worker(specs: list[TrialSpec], encoder: Path, device: str, home: Path,
 
 
 def _run_in_worker(spec: TrialSpec) -> TrialRecord:
-    run, home = cast(Runner, worker["run"]), cast(Path, worker["home"])
-    mark = _mark(home, spec)
+    mark = _mark(worker["home"], spec)
     mark.mkdir(exist_ok=True)
-    record = run_and_keep(spec, run, home, cast(str, worker["seal"]))
+    record = run_and_keep(spec, worker["run"], worker["home"], worker["seal"])
     mark.rmdir()
     return record
 
 
 def prepare_runner(specs: list[TrialSpec], encoder: Path, device: torch.device) -> Runner:
     """Load what the trials share, and make what runs them."""
-    torch.set_num_threads(specs[0].threads)
     arms: list[str] = sorted({spec.arm for spec in specs})
     return make_runner(specs, load_inputs(encoder, specs[0].task, arms, device))
 

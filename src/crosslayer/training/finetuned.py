@@ -30,23 +30,24 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """How training went: English dev scores (points) and mean losses by epoch, and the epoch kept (from 1)."""
-
-    dev_history: tuple[float, ...]
-    losses: tuple[float, ...]
-    best_epoch: int
+KEPT = ("outcome", "dev_history", "best_epoch", "fusion_parameters", "trained_parameters")
+"""What a trial's record takes over from its result."""
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A trained trial: what goes into its folder."""
+    """A trained trial: what goes into its folder.
 
-    fitted: Fitted
+    Attributes:
+        dev_history: score on English dev after each epoch, points.
+        best_epoch: the epoch kept, from 1.
+    """
+
     predictions: pd.DataFrame
     diagnostics: dict[str, Array]
     outcome: str
+    dev_history: tuple[float, ...]
+    best_epoch: int
     fusion_parameters: int
     trained_parameters: int
 
@@ -73,16 +74,16 @@ def run_on(spec: TrialSpec, inputs: TrialInputs, source: Source, encoder: Traine
     """Train fusion and head (and the encoder, if given) on a source of hidden states, then predict."""
     classifier = build_classifier(spec, spec.task, inputs).to(inputs.device)
     module = TrainableModel(spec, classifier, source, encoder)
-    fitted = fit(module, inputs, training_rows(spec, inputs.encoded))
+    dev_history, losses = fit(module, inputs, training_rows(spec, inputs.encoded))
     predictions, vectors = predict(module, inputs)
     dev = predictions[predictions["split"] == "dev"]
-    fused = sum(parameter.numel() for parameter in classifier.fusion.parameters())
     return TrialResult(
-        fitted=fitted,
         predictions=predictions,
-        diagnostics=diagnose(module, inputs, vectors) | {"losses": np.array(fitted.losses, np.float32)},
+        diagnostics=diagnose(module, inputs, vectors) | {"losses": np.array(losses, np.float32)},
         outcome="collapsed" if collapsed(spec, dev) else "ok",
-        fusion_parameters=fused,
+        dev_history=tuple(dev_history),
+        best_epoch=int(np.argmax(dev_history)) + 1,
+        fusion_parameters=sum(parameter.numel() for parameter in classifier.fusion.parameters()),
         trained_parameters=sum(parameter.numel() for parameter in module.parameters()),
     )
 
@@ -129,8 +130,11 @@ def training_rows(spec: TrialSpec, encoded: Encoded) -> Array:
     return rows
 
 
-def fit(module: TrainableModel, inputs: TrialInputs, rows: Array) -> Fitted:
+def fit(module: TrainableModel, inputs: TrialInputs, rows: Array) -> tuple[list[float], list[float]]:
     """Train for all epochs and keep the one that is best on English dev (the earliest of equals).
+
+    Returns:
+        English dev scores (points) and mean losses by epoch.
 
     Raises:
         TrialFailure: ``nan_loss``.
@@ -146,7 +150,7 @@ def fit(module: TrainableModel, inputs: TrialInputs, rows: Array) -> Fitted:
             best = module.state()
     if best is not None:
         module.load(best)
-    return Fitted(tuple(dev), tuple(losses), int(np.argmax(dev)) + 1)
+    return dev, losses
 
 
 def epochs(

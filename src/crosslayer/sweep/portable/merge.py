@@ -24,7 +24,7 @@ from crosslayer.sweep.portable.archives import unpack_arrays, unpack_table, unzi
 from crosslayer.sweep.portable.run import FILES, KEY
 from crosslayer.sweep.store import finished, keep, scores_are_finite
 from crosslayer.tasks import TASKS
-from crosslayer.training.finetuned import Fitted, TrialResult
+from crosslayer.training.finetuned import KEPT, TrialResult
 from crosslayer.training.inference import prediction_frame
 from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.encoded import Encoded, read_encoded
@@ -67,8 +67,7 @@ def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int
             other items; what was merged before stays.
     """
     planned = planned_specs(profile, results / "encoder")
-    merged = there = 0
-    spent: dict[str, float] = defaultdict(float)
+    spent: dict[str, list[float]] = defaultdict(list)
     new: dict[str, list[float]] = defaultdict(list)
     for key, contents in read_trials(folder):
         spec = planned.get(key)
@@ -76,21 +75,20 @@ def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int
             raise ResultsError(
                 f"{folder}: trial {key} is none of the profile {profile.profile}; activate its profile"
             )
-        stage, seconds = f"{spec.stage}-{spec.task}", _read_result(contents, f"trial {key}").seconds
-        spent[stage] += seconds
-        home = results / "trials" / spec.stage / spec.task
+        result = _read_result(contents, f"trial {key}")
+        stage, home = f"{spec.stage}-{spec.task}", results / "trials" / spec.stage / spec.task
+        spent[stage].append(result.seconds)
         with exclusive(home):
-            if finished(home, spec) is not None:
-                there += 1
-                continue
-            merge_trial(spec, contents, read_encoded(results / "encoder" / f"{spec.task}.parquet"), home)
-            new[stage].append(seconds)
-            merged += 1
-    if not merged + there:
+            if finished(home, spec) is None:
+                encoded = read_encoded(results / "encoder" / f"{spec.task}.parquet")
+                keep(spec, _checked(spec, result, contents, encoded), home, result.torch, result.seal)
+                new[stage].append(result.seconds)
+    if not spent:
         raise ResultsError(f"{folder} holds no finished trial; run the packed sweep first")
     for stage, seconds in spent.items():
-        note_seconds(results, stage, seconds, trained=len(new[stage]), trained_seconds=sum(new[stage]))
-    return merged, there
+        note_seconds(results, stage, sum(seconds), trained=len(new[stage]), trained_seconds=sum(new[stage]))
+    merged = sum(map(len, new.values()))
+    return merged, sum(map(len, spent.values())) - merged
 
 
 def read_trials(folder: Path) -> Iterator[tuple[str, Contents]]:
@@ -127,30 +125,15 @@ def _read_part(path: Path) -> Iterator[tuple[str, Contents]]:
     yield from trials.items()
 
 
-def merge_trial(spec: TrialSpec, contents: Contents, encoded: Encoded, home: Path) -> None:
-    """Check one trial and write its folder."""
-    where = f"trial {spec.key}"
-    result = _read_result(contents, where)
+def _checked(spec: TrialSpec, result: Result, contents: Contents, encoded: Encoded) -> TrialResult | TrialFailure:
+    """What came of a trial, its predictions compared with the windows here."""
     if result.outcome not in ("ok", "collapsed"):
-        keep(spec, TrialFailure(result.outcome, result.detail), home, result.torch, result.seal)
-        return
+        return TrialFailure(result.outcome, result.detail)
+    where = f"trial {spec.key}"
     predictions = _predictions(contents.get("predictions.parquet", b""), len(TASKS[spec.task].labels), where)
     _compare(predictions, encoded, where)
-    fitted = Fitted(result.dev_history, result.losses, result.best_epoch)
-    keep(
-        spec,
-        TrialResult(
-            fitted=fitted,
-            predictions=predictions,
-            diagnostics=_arrays(contents.get("diagnostics.npz", b""), where),
-            outcome=result.outcome,
-            fusion_parameters=result.fusion_parameters,
-            trained_parameters=result.trained_parameters,
-        ),
-        home,
-        result.torch,
-        result.seal,
-    )
+    diagnostics = _arrays(contents.get("diagnostics.npz", b""), where)
+    return TrialResult(predictions, diagnostics, **result.model_dump(include={*KEPT}))
 
 
 def _read_result(contents: Contents, where: str) -> Result:

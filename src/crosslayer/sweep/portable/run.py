@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -34,11 +34,11 @@ from crosslayer.errors import ConfigError, TrialFailure
 from crosslayer.sweep.locking import exclusive
 from crosslayer.sweep.portable.blocks import unpack_state
 from crosslayer.training.execution import attempt, make_runner, own_device
+from crosslayer.training.finetuned import KEPT
 from crosslayer.training.trainable import TrialInputs
 from crosslayer.windows.encoded import read_encoded
 
 if TYPE_CHECKING:
-    from crosslayer.training.finetuned import TrialResult
     from crosslayer.training.trials import TrialSpec
 
 KEY = re.compile(r"[0-9a-f]{16}")
@@ -77,17 +77,13 @@ def read_pack(folder: Path) -> dict[str, Any]:
     if not all(map(KEY.fullmatch, keys)):
         raise ConfigError(f"{folder}/pack.json names a trial by something else than its key; pack it again")
     for name, expected in hashes.items():
-        path = folder / str(name)
-        if _sha256(path) != expected:
-            raise ConfigError(f"{path} is missing or not the file that was packed; copy the folder again")
+        try:
+            found = hashlib.sha256((folder / str(name)).read_bytes()).hexdigest()
+        except (OSError, ValueError):  # absent, or no name that a file can have
+            found = None
+        if found != expected:
+            raise ConfigError(f"{folder / str(name)} is missing or not the file that was packed; copy it again")
     return pack
-
-
-def _sha256(path: Path) -> str | None:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    except (OSError, ValueError):  # absent, or no name that a file can have
-        return None
 
 
 def run_pack(folder: Path, workers: int | None = None, seconds: float | None = None) -> int:
@@ -110,33 +106,19 @@ def run_pack(folder: Path, workers: int | None = None, seconds: float | None = N
     device = torch.device(specs[0].device_kind)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ConfigError("these trials are for a GPU, but torch sees none")
+    usual = WORKERS_ON_A_GPU * torch.cuda.device_count() if device.type == "cuda" else int(pack["workers"])
+    stop = None if seconds is None else time.monotonic() + seconds
     home = folder / "trials"
     with exclusive(home):
         for path in home.glob(".*-*"):
             shutil.rmtree(path)
-        count = workers or _usual_workers(pack, device)
-        _run_all(folder, specs, device, count, seconds, str(pack.get("seal", "")))
+        todo = [spec for spec in specs if not _is_finished(home / spec.key)]
+        prepared = (folder, todo, str(device), str(pack.get("seal", "")))
+        with Progress(f"{specs[0].stage} {specs[0].task}", len(todo)) as progress:
+            for line in filter(None, _execute(todo, prepared, workers or usual, stop)):
+                progress.advance(line)
         write_parts(folder)
     return sum(not _is_finished(home / spec.key) for spec in specs)
-
-
-def _usual_workers(pack: Mapping[str, Any], device: torch.device) -> int:
-    return WORKERS_ON_A_GPU * torch.cuda.device_count() if device.type == "cuda" else int(pack["workers"])
-
-
-def _run_all(
-    folder: Path,
-    specs: Sequence[TrialSpec],
-    device: torch.device,
-    workers: int,
-    seconds: float | None,
-    seal: str,
-) -> None:
-    todo = [spec for spec in specs if not _is_finished(folder / "trials" / spec.key)]
-    stop = None if seconds is None else time.monotonic() + seconds
-    with Progress(f"{specs[0].stage} {specs[0].task}", len(todo)) as progress:
-        for line in _execute(folder, todo, device, workers, stop, seal):
-            progress.advance(line)
 
 
 def _is_finished(trial: Path) -> bool:
@@ -148,29 +130,25 @@ def _is_finished(trial: Path) -> bool:
 
 
 def _execute(
-    folder: Path, todo: Sequence[TrialSpec], device: torch.device, workers: int, stop: float | None, seal: str
+    todo: Sequence[TrialSpec], prepared: tuple[Any, ...], workers: int, stop: float | None
 ) -> Iterator[str]:
-    """Train, giving out a line a trial."""
+    """Train in this process or in several, each of them prepared alike, giving out a line a trial."""
     if not todo:
         return
     if workers == 1:
-        _start(folder, todo, str(device), seal)
-        for spec in todo:
-            if line := _run_one(spec, stop):
-                yield line
+        _start(*prepared)
+        yield from (train_one(spec, stop) for spec in todo)
         return
-    context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(
         min(workers, len(todo)),
-        mp_context=context,
+        mp_context=multiprocessing.get_context("spawn"),
         initializer=_start,
-        initargs=(folder, todo, str(device), seal),
+        initargs=prepared,
     ) as pool:
-        futures = [pool.submit(_run_one, spec, stop) for spec in todo]
         try:
-            for future in as_completed(futures):
-                if line := future.result():
-                    yield line
+            yield from (
+                future.result() for future in as_completed([pool.submit(train_one, spec, stop) for spec in todo])
+            )
         except KeyboardInterrupt:
             for process in multiprocessing.active_children():
                 process.kill()  # leaving the pool would first train all that is left
@@ -179,7 +157,8 @@ def _execute(
             raise ResultsError("a worker process died; run the same command again, with fewer workers") from None
 
 
-_worker: dict[str, Any] = {}
+worker: dict[str, Any] = {}
+"""What a process trains with: ``run``, ``home`` and ``seal``."""
 
 
 def _start(folder: Path, specs: Sequence[TrialSpec], device: str, seal: str) -> None:
@@ -189,9 +168,8 @@ def _start(folder: Path, specs: Sequence[TrialSpec], device: str, seal: str) -> 
     """
     if multiprocessing.parent_process():
         threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(specs[0].threads)
     run = make_runner(specs, load_inputs(folder, specs, own_device(device)))
-    _worker.update(run=run, home=folder / "trials", seal=seal)
+    worker.update(run=run, home=folder / "trials", seal=seal)
 
 
 def _end_with_parent() -> None:
@@ -214,38 +192,30 @@ def load_inputs(folder: Path, specs: Sequence[TrialSpec], device: torch.device) 
     )
 
 
-def _run_one(spec: TrialSpec, stop: float | None) -> str:
+def train_one(spec: TrialSpec, stop: float | None) -> str:
     """Train one trial and write its folder in one step; nothing after ``stop`` on the clock that all processes
     of a machine share and nobody sets back."""
     if stop is not None and time.monotonic() > stop:
         return ""
-    home: Path = _worker["home"]
-    run: Callable[[TrialSpec], TrialResult] = _worker["run"]
+    home: Path = worker["home"]
     temporary = home / f".{spec.key}-{uuid.uuid4().hex[:8]}"
     temporary.mkdir()
     start = time.monotonic()
-    result: dict[str, Any] = {"key": spec.key, "torch": torch.__version__, "seal": _worker["seal"]}
-    finished = attempt(spec, run)
-    if isinstance(finished, TrialFailure):
-        result |= {"outcome": finished.outcome, "detail": finished.detail}
+    told: dict[str, Any] = {"key": spec.key, "torch": torch.__version__, "seal": worker["seal"]}
+    result = attempt(spec, worker["run"])
+    if isinstance(result, TrialFailure):
+        told |= {"outcome": result.outcome, "detail": result.detail}
+        said = f" ({result.detail})"
     else:
-        result |= {
-            "outcome": finished.outcome,
-            "dev_history": finished.fitted.dev_history,
-            "losses": finished.fitted.losses,
-            "best_epoch": finished.fitted.best_epoch,
-            "fusion_parameters": finished.fusion_parameters,
-            "trained_parameters": finished.trained_parameters,
-        }
-        finished.predictions.to_parquet(temporary / "predictions.parquet", index=False, compression="zstd")
-        np.savez_compressed(temporary / "diagnostics.npz", allow_pickle=False, **finished.diagnostics)
-    result["seconds"] = round(time.monotonic() - start, 2)
-    (temporary / "result.json").write_text(json.dumps(result), encoding="utf-8")
+        told |= {name: getattr(result, name) for name in KEPT}
+        said = f", English dev {max(result.dev_history):.2f}"
+        result.predictions.to_parquet(temporary / "predictions.parquet", index=False, compression="zstd")
+        np.savez_compressed(temporary / "diagnostics.npz", allow_pickle=False, **result.diagnostics)
+    told["seconds"] = round(time.monotonic() - start, 2)
+    (temporary / "result.json").write_text(json.dumps(told), encoding="utf-8")
     shutil.rmtree(home / spec.key, ignore_errors=True)  # of one that ran out of memory before
     os.replace(temporary, home / spec.key)
-    dev = result.get("dev_history")
-    said = f", English dev {max(dev):.2f}" if dev else f" ({result['detail']})" if "detail" in result else ""
-    return f"{spec.model} seed {spec.seed}: {result['outcome']}{said}"
+    return f"{spec.model} seed {spec.seed}: {result.outcome}{said}"
 
 
 def write_parts(folder: Path) -> list[Path]:
