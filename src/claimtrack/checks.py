@@ -1,11 +1,11 @@
-"""The checks of ``pytest claims/``: each takes what it checks and returns its complaints, one line each.
+"""The checks of ``pytest claims/``: each returns its complaints, one line each.
 
 A claim that fails to reproduce passes them all, if its evidence is sound and its verdict is the pinned one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,9 +13,8 @@ from typing import Any
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, read_evidence
-from claimtrack.pins import CHECKS_MEASURE, PINS, Expected, PinnedRun, Pins, load_pins
-from claimtrack.plugin import Plugin, Setting
-from claimtrack.registry import REGISTRY, Entry, Registry, load_registry
+from claimtrack.pins import CHECKS_MEASURE, PINS, Key, PinnedRun, Pins, load_pins
+from claimtrack.registry import REGISTRY, Registry, load_registry
 from claimtrack.results import LEDGER, RESULTS, Place, fresh_place, not_due, places
 from claimtrack.seal import SEALS, Seal, read_seals, seal_problems, sealed_claims
 from claimtrack.settings import ACTIVE, load_settings
@@ -57,10 +56,6 @@ class Suite:
         """All seals."""
         return read_seals(self.folder / SEALS)
 
-    def pinned(self, place: Place) -> PinnedRun:
-        """What is pinned of a run."""
-        return self.pins.of(place.profile.profile, place.run)
-
     @cached_property
     def broken_seals(self) -> dict[str, str]:
         """By claim, what decides it and is not as sealed."""
@@ -68,29 +63,69 @@ class Suite:
         return seal_problems(claims, self.seals[-1]) if self.seals else {}
 
     def unpinned(self, place: Place) -> str:
-        """See `unpinned`."""
-        return unpinned(place, self.registry.project, self.pinned(place), self.seals, self.folder)
+        """Why a run is not compared with pins; empty if it is.
+
+        Its sealed plan is not due, nobody has pinned it, or its settings are not those of the file of their name.
+        """
+        if withheld := self._withheld(place):
+            return withheld
+        if place.run is not None:
+            return ""
+        profile = place.profile.profile
+        if not self.registry.project.shipped(place.profile, self.folder):
+            return f"no pin for this specification: params.yaml differs from profiles/{profile}.yaml"
+        return "" if self._pinned(place).claims else f"profile {profile} is not pinned yet; {_pin_command(place)}"
 
     def evidence(self, place: Place, claim: str) -> list[str]:
-        """Whether the evidence is sound, and of the present trials; there need be none while a plan is not due."""
-        trials = self.registry.project.trials(place.folder)
-        if not_due(place, trials, self.seals):
+        """Whether the evidence is there, readable, that of this claim, run and metric, and of the present trials;
+        there need be none while a plan is not due."""
+        if self._withheld(place):
             return []
-        problems = evidence_problems(place, self.registry.entry(claim))
-        if problems or place.run is not None:
-            return problems
-        return key_problems(read_evidence(place.evidence_path(claim)), trials)
+        entry = self.registry.entry(claim)
+        try:
+            evidence = read_evidence(place.evidence_path(claim))
+        except ClaimError as error:
+            return [str(error)]
+        expected = {"claim": claim, "profile": place.profile.profile, "run": place.name, "metric": entry.metric}
+        found = {name: getattr(evidence, name) for name in expected}
+        wrong = [name for name in expected if found[name] != expected[name]]
+        if wrong:
+            return [f"{claim}: evidence is of {name} {found[name]!r}, not {expected[name]!r}" for name in wrong]
+        stale = sorted(set(evidence.trials) - set(self.registry.project.trials(place.folder)))
+        if not stale or place.run is not None:
+            return []
+        counted = f"{len(stale)} trials that no manifest names (first {stale[0]})"
+        return [f"{claim}: computed from {counted}; run `dvc repro`"]
 
     def expected(self, place: Place, claim: str) -> list[str]:
-        """See `expected_problems`."""
-        evidence = read_evidence(place.evidence_path(claim))
-        return expected_problems(self.registry.entry(claim), evidence, place, self.pinned(place))
+        """Whether every pinned range has its value inside, and a recorded run no judged value without a range."""
+        pinned = self._pinned(place).claims.get(claim)
+        ranges = pinned.expected if pinned else {}
+        values = _values(read_evidence(place.evidence_path(claim)))
+        tolerance = RECORDED_TOLERANCE if pinned and pinned.basis == "recorded" else 0.0
+        problems = []
+        for key, (low, high) in ranges.items():
+            label, bounds = " ".join(filter(None, key)), f"{low:g} to {high:g}" if low != high else f"{low:.12g}"
+            if key not in values:
+                problems.append(f"{label} was not measured; expected {bounds}")
+            elif pinned and not low - tolerance <= values[key] <= high + tolerance:
+                why = f"{pinned.basis}: {pinned.reason}"
+                problems.append(f"{label} is {values[key]:.12g}, expected {bounds} ({why})")
+        if place.run is not None:
+            new = [" ".join(filter(None, key)) for key in values if key not in ranges]
+            problems += [f"{label} has no pinned value; {_pin_command(place)}" for label in new]
+        return [f"{claim}: {problem}" for problem in problems]
 
     def verdict(self, place: Place, claim: str) -> list[str]:
-        """See `verdict_problems`."""
-        evidence = read_evidence(place.evidence_path(claim))
-        entry, plugin = self.registry.entry(claim), self.registry.project
-        return verdict_problems(entry, evidence, place, plugin, self.pinned(place))
+        """Whether the verdict is pinned, and is the pinned one."""
+        evidence, pinned = read_evidence(place.evidence_path(claim)), self._pinned(place).claims.get(claim)
+        verdict, because, _ = judge(self.registry.entry(claim), evidence, place.profile, self.registry.project)
+        if pinned is None:
+            run = f"profile {place.profile.profile}" if place.run is None else f"recorded run {place.run}"
+            return [f"{claim}: no verdict is pinned for {run}; {_pin_command(place)}"]
+        if pinned.verdict == verdict:
+            return []
+        return [f"{claim}: verdict is {verdict!r}, pinned is {pinned.verdict!r}: {because}"]
 
     def problems(self) -> Iterator[str]:
         """Every complaint, one line each."""
@@ -102,112 +137,25 @@ class Suite:
                 yield from (f"{place.name}: {line}" for line in found)
         yield from self.broken_seals.values()
 
+    def _pinned(self, place: Place) -> PinnedRun:
+        return self.pins.of(place.profile.profile, place.run)
 
-def evidence_problems(place: Place[Setting], entry: Entry) -> list[str]:
-    """Whether the evidence is there, readable, and that of this claim, run and metric."""
-    try:
-        evidence = read_evidence(place.evidence_path(entry.id))
-    except ClaimError as error:
-        return [str(error)]
-    expected = (entry.id, place.profile.profile, place.name, entry.metric)
-    found = (evidence.claim, evidence.profile, evidence.run, evidence.metric)
-    names = ("claim", "profile", "run", "metric")
-    return [
-        f"{entry.id}: evidence is of {name} {is_!r}, not {should!r}"
-        for name, is_, should in zip(names, found, expected, strict=True)
-        if is_ != should
-    ]
+    def _withheld(self, place: Place) -> str:
+        return not_due(place, self.registry.project.trials(place.folder), self.seals)
 
 
-def key_problems(evidence: Evidence, present: Collection[str]) -> list[str]:
-    """Whether fresh evidence was computed from trials that the present manifests name."""
-    stale = sorted(set(evidence.trials) - set(present))
-    if not stale:
-        return []
-    return [
-        f"{evidence.claim}: computed from {len(stale)} trials that no manifest names "
-        f"(first {stale[0]}); run `dvc repro`"
-    ]
-
-
-def expected_problems(entry: Entry, evidence: Evidence, place: Place[Setting], pinned: PinnedRun) -> list[str]:
-    """Whether every pinned range has its value inside, and a recorded run no judged value without a range."""
-    ranges = pinned.expected(entry.id)
-    problems = [problem for item in ranges if (problem := _range_problem(item, evidence))]
-    if place.run is not None:
-        known = {(item.measure, item.task) for item in ranges}
-        new = [key for key in _values(evidence) if key not in known]
-        problems += [f"{_label(key)} has no pinned value; {pin_command(place)}" for key in new]
-    return [f"{entry.id}: {problem}" for problem in problems]
-
-
-def verdict_problems(
-    entry: Entry, evidence: Evidence | None, place: Place[Setting], plugin: Plugin, pinned: PinnedRun
-) -> list[str]:
-    """Whether the verdict is pinned, and is the pinned one."""
-    claim = pinned.claims.get(entry.id)
-    verdict, because, _ = judge(entry, evidence, place.profile, plugin)
-    if claim is None:
-        return [f"{entry.id}: no verdict is pinned for {_run_label(place)}; {pin_command(place)}"]
-    if claim.verdict == verdict:
-        return []
-    return [f"{entry.id}: verdict is {verdict!r}, pinned is {claim.verdict!r}: {because}"]
-
-
-def unpinned(
-    place: Place[Setting], plugin: Plugin, pinned: PinnedRun, seals: Sequence[Seal], project: Path
-) -> str:
-    """Why a run is not compared with pins; empty if it is.
-
-    Its sealed plan is not due, nobody has pinned it, or its settings are not those of the file of their name.
-    """
-    if withheld := not_due(place, plugin.trials(place.folder), seals):
-        return withheld
-    if place.run is not None:
-        return ""
-    profile = place.profile.profile
-    if not plugin.shipped(place.profile, project):
-        return f"no pin for this specification: params.yaml differs from profiles/{profile}.yaml"
-    return "" if pinned.claims else f"profile {profile} is not pinned yet; {pin_command(place)}"
-
-
-def pin_command(place: Place[Setting]) -> str:
-    """What to do when a pin is missing."""
+def _pin_command(place: Place) -> str:
     run = "" if place.run is None else f" --run {place.run}"
     return f"run `claimtrack pin{run} --reason TEXT`"
 
 
-def _range_problem(item: Expected, evidence: Evidence) -> str | None:
-    value = _values(evidence).get((item.measure, item.task))
-    if value is None:
-        return f"{_label((item.measure, item.task))} was not measured; expected {_bounds(item)}"
-    tolerance = RECORDED_TOLERANCE if item.basis == "recorded" else 0.0
-    if item.low - tolerance <= value <= item.high + tolerance:
-        return None
-    label = _label((item.measure, item.task))
-    return f"{label} is {value:.12g}, expected {_bounds(item)} ({item.basis}: {item.reason})"
-
-
-def _values(evidence: Evidence) -> dict[tuple[str, str | None], float]:
+def _values(evidence: Evidence) -> dict[Key, float]:
     """Judged estimates by measure and task, and the share of passed checks."""
-    values: dict[tuple[str, str | None], float] = {
-        (part.measure, part.subject): part.estimate
-        for part in evidence.parts
-        if part.judged and part.estimate is not None
+    judged = [part for part in evidence.parts if part.judged]
+    values: dict[Key, float] = {
+        (part.measure, part.subject): part.estimate for part in judged if part.estimate is not None
     }
     if evidence.checks:
         passed = sum(check.passed for check in evidence.checks)
         values[CHECKS_MEASURE, None] = passed / len(evidence.checks)
     return values
-
-
-def _bounds(item: Expected) -> str:
-    return f"{item.low:.12g}" if item.low == item.high else f"{item.low:g} to {item.high:g}"
-
-
-def _label(key: tuple[str, str | None]) -> str:
-    return " ".join(filter(None, key))
-
-
-def _run_label(place: Place[Setting]) -> str:
-    return f"profile {place.profile.profile}" if place.run is None else f"recorded run {place.run}"

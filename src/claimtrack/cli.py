@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -17,10 +18,9 @@ from claimtrack.report.text import visible
 from claimtrack.settings import ACTIVE, load_settings
 
 if TYPE_CHECKING:
-    from claimtrack.plan import JudgedAt, Plan
     from claimtrack.registry import Registry
     from claimtrack.results import RunResults
-    from claimtrack.seal import SealedClaim
+    from claimtrack.seal import JudgedAt, Plan, SealedClaim
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The claims of a paper, and what became of them."
@@ -52,8 +52,7 @@ def list_claims(
         return
     for results in runs:
         typer.echo(f"{results.name}: {results.title}")
-        for line in table(results, registry.project.titles):
-            typer.echo(f"  {line}")
+        _say(table(results, registry.project.titles), "  ")
 
 
 @app.command("show")
@@ -63,20 +62,16 @@ def show_claim(claim: str) -> None:
 
     registry, runs = _loaded()
     entry = registry.entry(claim)
-    typer.echo(visible(f"{entry.id}  {entry.title}\n\n{entry.source_text}\n"))
-    typer.echo(visible(f"Measured as: {entry.measured_as}\nReproduced when: {entry.reproduced_when}\n"))
+    lines = [f"{entry.id}  {entry.title}\n\n{entry.source_text}\n"]
+    lines += [f"Measured as: {entry.measured_as}\nReproduced when: {entry.reproduced_when}\n"]
     for results in runs:
         verdict = results.verdicts[claim]
-        typer.echo(visible(f"{results.name}: {verdict.verdict}. {verdict.because}"))
-        for name, found in verdict.decisions.items():
-            typer.echo(visible(f"  {decision_line(name, found, registry.project.titles)}"))
-        typer.echo(visible(f"  {relevance_sentences(verdict)}"))
-        if SEALED[verdict.sealed]:
-            typer.echo(f"  {SEALED[verdict.sealed]}")
+        decided = (decision_line(name, one, registry.project.titles) for name, one in verdict.decisions.items())
+        below = filter(None, (*decided, relevance_sentences(verdict), SEALED[verdict.sealed]))
+        lines += [f"{results.name}: {verdict.verdict}. {verdict.because}", *(f"  {line}" for line in below)]
     if entry.literature:
-        typer.echo("\nWhat others report, which no verdict reads:")
-    for item in entry.literature:
-        typer.echo(visible(f"  {literature_line(item)}"))
+        lines += ["\nWhat others report, which no verdict reads:"]
+    _say([*lines, *(f"  {literature_line(item)}" for item in entry.literature)])
 
 
 @app.command("why")
@@ -90,8 +85,7 @@ def why(
 
     registry = _project()
     registry.entry(claim)
-    for line in ways(_run(registry, run), claim, registry.project, subject):
-        typer.echo(visible(line))
+    _say(ways(_run(registry, run), claim, registry.project, subject))
 
 
 @app.command("diff")
@@ -125,12 +119,15 @@ def pin_claims(
     reason: Annotated[str, typer.Option("--reason", help="Why the numbers are what they should be.")],
     run: Annotated[str | None, typer.Option("--run", help="A recorded run; the present one by default.")] = None,
 ) -> None:
-    """Write down what a run gives now as what `pytest claims/` expects."""
+    """Write down what a run gives now as what `pytest claims/` expects.
+
+    A recorded run is pinned to its values, the present one to ranges: what a new run would give, and never less
+    than 0.5 points (of another unit: 5 % of the estimate) to either side.
+    """
     from claimtrack.pins import pin
 
     registry = _project()
-    for line in pin(_run(registry, run), reason):
-        typer.echo(line)
+    _say(pin(_run(registry, run), reason))
 
 
 @app.command("check")
@@ -144,10 +141,7 @@ def check_claims() -> None:
     from claimtrack.checks import Suite
 
     _project()
-    problems = [*project.unknown_names(), *Suite(Path()).problems()]
-    for line in problems:
-        typer.echo(visible(line))
-    raise typer.Exit(1 if problems else 0)
+    _complain([*project.unknown_names(), *Suite(Path()).problems()])
 
 
 @app.command("seal")
@@ -169,25 +163,20 @@ def seal_claims(
     ] = None,
 ) -> None:
     """Write down what decides each claim, before trials are trained; later changes then show."""
-    from claimtrack.plan import judged_at
     from claimtrack.runlog import revision
     from claimtrack.seal import add_seal, sealed_claims
 
     if check == (reason is not None):
         raise ClaimError("give either --reason TEXT, to seal, or --check")
-    when = judged_at(judged_at_seeds, or_date, at_least_seeds)
+    when = _judged_at(judged_at_seeds, or_date, at_least_seeds)
     if plan != (when is not None) or (check and plan):
         raise ClaimError("--plan needs --judged-at-seeds or --or-date, and these need --plan; --check takes none")
     registry = _project()
     claims = sealed_claims(registry, registry.project.all_rules)
     if reason is None:
-        problems = _broken_seals(claims, registry)
-        for line in problems:
-            typer.echo(visible(line))
-        raise typer.Exit(1 if problems else 0)
+        _complain(_broken_seals(claims, registry))
     planned = _active_plan(when, registry) if when else None
-    for line in add_seal(claims, reason, revision() or "unknown", plan=planned):
-        typer.echo(visible(line))
+    _say(add_seal(claims, reason, revision() or "unknown", plan=planned))
 
 
 @app.command("import")
@@ -200,8 +189,7 @@ def import_claims(
 
     found = read_report(report)
     text = skeleton(found, report.name)
-    for gap in found.gaps:
-        typer.echo(visible(f"note: {gap}"), err=True)
+    _say(found.gaps, "note: ", err=True)
     if output is None:
         typer.echo(f"{len(found.rows)} claims", err=True)
         typer.echo(text, nl=False)
@@ -236,8 +224,7 @@ def init_project(
     from claimtrack import scaffold
 
     home, found = scaffold.init(name, report, Path())
-    for gap in found.gaps:
-        typer.echo(visible(f"note: {gap}"), err=True)
+    _say(found.gaps, "note: ", err=True)
     typer.echo(f"{len(found.rows)} claims in {home}; next: cd {home}, make repro, claimtrack todo")
 
 
@@ -248,8 +235,7 @@ def list_blanks() -> None:
 
     _project()
     blanks = list(scaffold.todo(Path()))
-    for line in blanks:
-        typer.echo(visible(line))
+    _say(blanks)
     typer.echo(f"{len(blanks)} blanks" if blanks else "nothing is blank; pin the verdicts with claimtrack pin")
 
 
@@ -277,8 +263,7 @@ def write_report() -> None:
     from claimtrack import project
 
     _project()
-    for line in project.write_reports():
-        typer.echo(line)
+    _say(project.write_reports())
 
 
 @app.command("schema")
@@ -287,6 +272,18 @@ def schema() -> None:
     from claimtrack.registry import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
+
+
+def _say(lines: Iterable[str], indent: str = "", *, err: bool = False) -> None:
+    """Print lines, with what cannot be seen in them spelt out."""
+    for line in lines:
+        typer.echo(visible(f"{indent}{line}"), err=err)
+
+
+def _complain(problems: list[str]) -> NoReturn:
+    """Print what is wrong, and end with exit code 1 if anything is."""
+    _say(problems)
+    raise typer.Exit(1 if problems else 0)
 
 
 def _project() -> Registry:
@@ -337,11 +334,25 @@ def _broken_seals(claims: Mapping[str, SealedClaim], registry: Registry) -> list
     return [*seal_problems(claims, seals[-1]).values(), *changed]
 
 
+def _judged_at(seeds: int | None, day: str | None, at_least: int | None) -> JudgedAt | None:
+    """When a plan is judged, from the options; ``None`` without any."""
+    from claimtrack.seal import JudgedAt
+
+    if at_least is not None and (day is None or (seeds is not None and at_least > seeds)):
+        raise ClaimError("--at-least-seeds goes with --or-date, and is at most --judged-at-seeds")
+    if seeds is None and day is None:
+        return None
+    try:
+        return JudgedAt(seeds=seeds, day=date.fromisoformat(day) if day else None, at_least=at_least or 1)
+    except ValueError:
+        raise ClaimError(f"--or-date {day!r:.40} is no date; write it as 2026-12-31") from None
+
+
 def _active_plan(when: JudgedAt, registry: Registry) -> Plan:
     """The present settings as a plan."""
-    from claimtrack.plan import plan_of
+    from claimtrack.seal import Plan
 
     planned = registry.project.planned
     if planned is None:
         raise ClaimError(f"the plugin {registry.plugin} plans no trials; seal without --plan")
-    return plan_of(planned(_active(registry)), when)
+    return Plan.made(**dict(planned(_active(registry))), judged_at=when)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from claimtrack.errors import ClaimError
-
-SCHEMA_VERSION: Final = 1
+from claimtrack.settings import describe
 
 
 class Strict(BaseModel):
@@ -153,7 +153,7 @@ class Evidence(Strict):
         figures: file names beside the evidence file.
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     claim: str = Field(pattern=r"^[CQ]\d{2}$")
     profile: str
     run: str = "fresh"
@@ -188,22 +188,18 @@ class Evidence(Strict):
 
 def _refuse_twins(evidence: Evidence, path: Path) -> None:
     """A verdict would merge two judged measurements of the same."""
-    seen = set()
-    for part in evidence.parts:
-        about = tuple(sorted((name, str(value)) for name, value in part.about.items()))
-        key = (part.measure, part.task, part.language, part.layer, part.model, about)
-        if part.judged and key in seen:
-            what = " ".join(filter(None, (part.measure, part.subject, part.language)))
+    judged = [part for part in evidence.parts if part.judged]
+    found = Counter((part.names[0], part.language, part.layer, part.model) for part in judged)
+    for (name, language, *_), n in found.items():
+        if n > 1:
+            what = " ".join(filter(None, (name, language)))
             raise ClaimError(f"{path}: {what} is measured twice; tell them apart in `about`, or judge one of them")
-        if part.judged:
-            seen.add(key)
 
 
 def write_evidence(evidence: Evidence, folder: Path) -> Path:
     """Write ``evidence.json`` without defaults and with stable bytes: equal evidence gives equal files.
 
-    Raises:
-        ClaimError: two judged measurements have the same measure and the same dimensions.
+    A `ClaimError` where two judged measurements have the same measure and the same dimensions.
     """
     path = folder / "evidence.json"
     _refuse_twins(evidence, path)
@@ -215,18 +211,12 @@ def write_evidence(evidence: Evidence, folder: Path) -> Path:
 
 
 def read_evidence(path: Path) -> Evidence:
-    """Read and check an evidence file.
-
-    Raises:
-        ClaimError: the file is absent, damaged or not evidence, or measures the same twice.
-    """
+    """Read an evidence file; a `ClaimError` if it is absent, damaged or measures the same twice."""
     try:
         evidence = Evidence.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise ClaimError(f"{path} does not exist; run `dvc repro` to make it") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ClaimError(f"{path}: {key:.80}: {first['msg']}; run `dvc repro` to make it anew") from None
+        raise ClaimError(f"{path}: {describe(error, Evidence)}; run `dvc repro` to make it anew") from None
     _refuse_twins(evidence, path)
     return evidence

@@ -20,7 +20,8 @@ from typing import Any
 from ruamel.yaml import YAML
 
 from claimtrack.errors import ClaimError
-from claimtrack.registry import Entry, read_text
+from claimtrack.registry import Entry
+from claimtrack.settings import read_text
 
 COLUMNS = {
     "claim": "(extracted )?(claim|statement)s?( text)?",

@@ -13,21 +13,19 @@ interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
 from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Interval, Measurement, Strict
+from claimtrack.evidence import Evidence, Measurement, Strict
 from claimtrack.files import write_text
-from claimtrack.reading import Malformed, parse_yaml
-from claimtrack.registry import Line, VerdictName, read_text
+from claimtrack.registry import Line, VerdictName
 from claimtrack.rules import SMALLEST_EFFECT
-from claimtrack.settings import describe
+from claimtrack.settings import check_settings, read_yaml
 
 if TYPE_CHECKING:
     from claimtrack.plugin import Setting
@@ -44,29 +42,8 @@ HEADER = "# Written by `claimtrack pin --reason TEXT`, and read by `pytest claim
 Basis = Literal["paper", "literature", "pilot", "recorded"]
 Bounds = float | tuple[float, float]
 """A range; one number where both ends are equal."""
-
-
-class Expected(Strict):
-    """The range that one measure should fall into.
-
-    Attributes:
-        measure, task: names of the `Measurement`; ``checks`` is the share of checks passed.
-        low, high: the range, in the unit of the measurement.
-        basis, reason: where the range comes from, and why it is as wide as it is.
-    """
-
-    measure: Line
-    task: Line | None = None
-    low: float
-    high: float
-    basis: Basis
-    reason: Line
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Expected:
-        if self.low > self.high:
-            raise ValueError(f"expected low {self.low} lies above high {self.high}")
-        return self
+Key = tuple[str, str | None]
+"""A measure and the task, as in `Measurement.subject`."""
 
 
 class PinnedClaim(Strict):
@@ -74,8 +51,8 @@ class PinnedClaim(Strict):
 
     Attributes:
         verdict: what it gave when it was pinned.
-        basis, reason: of the ranges, as in `Expected`.
-        ranges: of each measure, or of each task of it.
+        basis, reason: where the ranges come from, and why they are as wide as they are.
+        ranges: of each measure, or of each task of it, in the unit of the measurement.
     """
 
     verdict: VerdictName
@@ -84,29 +61,20 @@ class PinnedClaim(Strict):
     ranges: dict[Line, Bounds | dict[Line, Bounds]] = Field(default_factory=dict)
 
     @property
-    def expected(self) -> tuple[Expected, ...]:
-        """The ranges, one record each."""
-        found = []
+    def expected(self) -> dict[Key, tuple[float, float]]:
+        """Low and high end by measure and task; ``None`` where a measure has no tasks."""
+        found: dict[Key, tuple[float, float]] = {}
         for measure, value in self.ranges.items():
-            for task, bounds in (value if isinstance(value, Mapping) else {None: value}).items():
-                low, high = bounds if isinstance(bounds, tuple) else (bounds, bounds)
-                found.append(
-                    Expected(
-                        measure=measure,
-                        task=task,
-                        low=low,
-                        high=high,
-                        basis=self.basis or "pilot",
-                        reason=self.reason,
-                    )
-                )
-        return tuple(found)
+            for task, bounds in value.items() if isinstance(value, dict) else [(None, value)]:
+                found[measure, task] = bounds if isinstance(bounds, tuple) else (bounds, bounds)
+        return found
 
     @model_validator(mode="after")
     def _ranges_have_a_reason(self) -> PinnedClaim:
         if self.ranges and not (self.basis and self.reason):
             raise ValueError("ranges need a basis and a reason")
-        assert self.expected is not None
+        if wrong := [measure for (measure, _), (low, high) in self.expected.items() if low > high]:
+            raise ValueError(f"the low end of {wrong[0]} lies above the high one")
         return self
 
 
@@ -121,10 +89,6 @@ class PinnedRun(Strict):
     profile: Line
     run: Line | None = None
     claims: dict[str, PinnedClaim] = Field(default_factory=dict)
-
-    def expected(self, claim: str) -> tuple[Expected, ...]:
-        """The expected ranges of a claim."""
-        return self.claims[claim].expected if claim in self.claims else ()
 
 
 class Pinning(Strict):
@@ -157,19 +121,13 @@ class Pins(Strict):
 
 
 def load_pins(path: Path = PINS) -> Pins:
-    """Read the file of pins; no pins where there is none.
-
-    Raises:
-        ClaimError: one line with the file and what is wrong.
-    """
+    """Read the file of pins; no pins where there is none, a `ClaimError` where it is damaged."""
     if not path.exists():
         return Pins()
     try:
-        return Pins.model_validate(parse_yaml(read_text(path)))
-    except Malformed as error:
-        raise ClaimError(f"{path}: {error}; restore it from git") from None
-    except ValidationError as error:
-        raise ClaimError(f"{path}: {describe(error, Pins)}; restore it from git") from None
+        return check_settings(read_yaml(path), Pins, str(path))
+    except ClaimError as error:
+        raise ClaimError(f"{error}; restore it from git") from None
 
 
 def pin(results: RunResults[Setting], reason: str, path: Path = PINS) -> tuple[str, ...]:
@@ -190,17 +148,20 @@ def pin(results: RunResults[Setting], reason: str, path: Path = PINS) -> tuple[s
     old = pins.of(profile, results.run)
     claims = {claim: _pinned(claim, results) for claim in results.verdicts if claim in results.profile.claims}
     new = PinnedRun(profile=profile, run=results.run, claims=claims)
-    changes = tuple(_changes(old, new))
+    changes = [
+        f"{claim}: {old.claims[claim].verdict if claim in old.claims else 'no pin'} -> {now.verdict}"
+        for claim, now in claims.items()
+        if claim not in old.claims or old.claims[claim].verdict != now.verdict
+    ]
     today = datetime.now(UTC).date()
-    event = Pinning(day=today, profile=profile, run=results.run, reason=reason, changes=list(changes))
-    at = next((i for i, run in enumerate(pins.runs) if run == old), len(pins.runs))
-    runs = [*pins.runs[:at], new, *pins.runs[at + 1 :]]
-    write_pins(Pins(runs=runs, history=[event, *pins.history]), path)
-    return changes
+    event = Pinning(day=today, profile=profile, run=results.run, reason=reason, changes=changes)
+    runs = [new if run == old else run for run in pins.runs] + ([] if old in pins.runs else [new])
+    _write(Pins(runs=runs, history=[event, *pins.history]), path)
+    return tuple(changes)
 
 
-def write_pins(pins: Pins, path: Path) -> None:
-    """Write the file of pins, each record of numbers on one line."""
+def _write(pins: Pins, path: Path) -> None:
+    """Each record of numbers on one line."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="safe", pure=True)
@@ -213,34 +174,30 @@ def write_pins(pins: Pins, path: Path) -> None:
 
 def prediction_range(part: Measurement, n_parts: int) -> tuple[float, float]:
     """Where the estimate of a new run should fall; see the module's docstring. Needs estimate and interval."""
-    if part.estimate is None or part.interval is None:
-        raise ValueError(f"{part.measure} has no interval")
-    floor = FLOOR_POINTS if part.unit == "points" else FLOOR_SHARE * abs(part.estimate)
-    factor = _widening(part.interval, n_parts)
-    below = max(factor * (part.estimate - part.interval.low), floor)
-    above = max(factor * (part.interval.high - part.estimate), floor)
-    return part.estimate - below, part.estimate + above
-
-
-def _widening(interval: Interval, n_parts: int) -> float:
     from scipy.stats import t
 
+    interval, estimate = part.interval, part.estimate
+    assert interval is not None
+    assert estimate is not None
     df = math.inf if interval.df is None else interval.df
     wide, own = t.ppf([1 - 0.05 / (2 * n_parts), 0.5 + interval.level / 2], df)
-    return float(math.sqrt(2) * wide / own)
+    factor = float(math.sqrt(2) * wide / own)
+    floor = FLOOR_POINTS if part.unit == "points" else FLOOR_SHARE * abs(estimate)
+    below = max(factor * (estimate - interval.low), floor)
+    return estimate - below, estimate + max(factor * (interval.high - estimate), floor)
 
 
 def _pinned(claim: str, results: RunResults[Setting]) -> PinnedClaim:
     """A claim as it is now."""
     verdict, evidence = results.verdicts[claim].verdict, results.evidence.get(claim)
     ranges = _ranges(evidence, results) if evidence else {}
-    if not ranges:
+    if not ranges or evidence is None:
         return PinnedClaim(verdict=verdict)
     basis: Basis = "recorded"
     reason = "the recorded value, to 1e-9"
     if list(ranges) == [CHECKS_MEASURE]:
         basis, reason = "paper", "every check of the definition passes"
-    elif results.run is None and evidence:
+    elif results.run is None:
         basis, n = "pilot", evidence.n_seeds
         seeds = f" of {n} seed{'s' if n > 1 else ''}" if n else ""
         reason = (
@@ -263,7 +220,7 @@ def _ranges(evidence: Evidence, results: RunResults[Setting]) -> dict[str, Any]:
         inner = ranges if part.subject is None else ranges.setdefault(part.measure, {})
         name = part.subject or part.measure
         if name in inner:
-            raise ClaimError(f"{evidence.claim} has two judged parts {' '.join(part.names[:1])}; judge one")
+            raise ClaimError(f"{evidence.claim} has two judged parts {part.names[0]}; judge one")
         inner[name] = bounds
     if evidence.checks:
         ranges[CHECKS_MEASURE] = 1.0
@@ -274,11 +231,3 @@ def _n_ranged(results: RunResults[Setting]) -> int:
     """How many measurements of a fresh run get a prediction interval."""
     parts = [part for evidence in results.evidence.values() for part in evidence.parts]
     return sum(part.judged and part.estimate is not None and part.interval is not None for part in parts)
-
-
-def _changes(old: PinnedRun, new: PinnedRun) -> Iterable[str]:
-    """``C05: inconclusive -> reproduced`` for every verdict that was not pinned so."""
-    for claim, now in new.claims.items():
-        was = old.claims.get(claim)
-        if was is None or was.verdict != now.verdict:
-            yield f"{claim}: {was.verdict if was else 'no pin'} -> {now.verdict}"

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from claimtrack.evidence import Evidence, Trial
-    from claimtrack.plan import Planned
+    from claimtrack.seal import Planned
 
 
 class Setting(Protocol):

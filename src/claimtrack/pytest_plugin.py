@@ -15,7 +15,6 @@ import pytest
 
 from claimtrack.checks import Suite
 from claimtrack.errors import UserError
-from claimtrack.pins import PINS
 from claimtrack.results import Place, load, table
 from claimtrack.seal import SEAL_AGAIN, SEALS
 
@@ -78,7 +77,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         return
     try:
         for place in suite.places:
-            results = load(place, suite.registry, suite.folder / SEALS, suite.folder / PINS)
+            results = load(place, suite.registry, suite.folder / SEALS)
             terminalreporter.section(f"verdicts: {results.title} (profile {place.profile.profile})")
             for line in table(results, suite.registry.project.titles):
                 terminalreporter.write_line(line)

@@ -26,9 +26,8 @@ from ruamel.yaml import YAML, MappingNode, SequenceNode
 
 from claimtrack.errors import ClaimError
 from claimtrack.plugin import Plugin, load_plugin
-from claimtrack.reading import Malformed, parse_yaml
 from claimtrack.samples import over
-from claimtrack.settings import describe
+from claimtrack.settings import describe, read_text, read_yaml
 from claimtrack.wording import THE_PAPER
 
 REGISTRY = Path("claims/registry.yaml")
@@ -315,16 +314,12 @@ class Registry(Record):
     @classmethod
     def _named(cls, value: Any) -> Any:
         """Each entry knows the key that it stands under."""
-        if not isinstance(value, Mapping):
+        if not isinstance(value, Mapping):  # pydantic says what it must be
             return value
         return {key: {**item, "id": key} if isinstance(item, Mapping) else item for key, item in value.items()}
 
     def entry(self, claim: str) -> Entry:
-        """The entry of a claim id.
-
-        Raises:
-            ClaimError: there is none; the first twenty that there are are named.
-        """
+        """The entry of a claim id; a `ClaimError` names the first twenty that there are."""
         if claim in self.entries:
             return self.entries[claim]
         raise ClaimError(f"unknown claim {claim!r}; the registry has {', '.join(list(self.entries)[:20])}")
@@ -336,32 +331,37 @@ def load_registry(path: Path = REGISTRY) -> Registry:
     Raises:
         ClaimError: one line with the file, the line number where it is known, and what is wrong.
     """
-    text = read_text(path)
-    try:
-        content = parse_yaml(text)
-    except Malformed as error:
-        place = "" if error.line is None else f", line {error.line}"
-        raise ClaimError(f"{path}{place}: {error}") from None
+    content = read_yaml(path)
     if not isinstance(content, Mapping):
         raise ClaimError(f"{path} holds no mapping; it needs the keys source and entries")
+    home = path.resolve().parent
     try:
         registry = Registry.model_validate(content)
     except ValidationError as error:
-        line = line_of(text, error.errors()[0]["loc"])
-        raise ClaimError(f"{path}, line {line}: {describe(error, Registry)}") from None
+        raise _wrong(path, error.errors()[0]["loc"], describe(error, Registry)) from None
     try:
-        registry._project = load_plugin(registry.plugin, project_folder(path))
+        registry._project = load_plugin(registry.plugin, home.parent if home.name == "claims" else home)
     except ClaimError as error:
-        raise ClaimError(f"{path}, line {line_of(text, ('plugin',))}: {error}") from None
+        raise _wrong(path, ("plugin",), error) from None
     for where, problem in _unknown_names(registry):
-        raise ClaimError(f"{path}, line {line_of(text, where)}: {problem}")
+        raise _wrong(path, where, problem)
     return registry
 
 
-def project_folder(registry: Path) -> Path:
-    """The folder of the project that a registry belongs to: the one above ``claims/``."""
-    home = registry.resolve().parent
-    return home.parent if home.name == "claims" else home
+def _wrong(path: Path, loc: tuple[int | str, ...], problem: str | ClaimError) -> ClaimError:
+    """An error with the line, from 1, of the deepest key of ``loc`` that the file has."""
+    node, line = YAML(typ="safe").compose(read_text(path)), 0
+    for part in loc:
+        if isinstance(node, MappingNode):
+            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
+        elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
+            found = (node.value[part], node.value[part])
+        else:
+            found = None
+        if found is None:
+            break
+        line, node = found[0].start_mark.line, found[1]
+    return ClaimError(f"{path}, line {line + 1}: {problem}")
 
 
 def _unknown_names(registry: Registry) -> Iterator[tuple[tuple[str | int, ...], str]]:
@@ -386,29 +386,3 @@ def json_schema() -> dict[str, Any]:
     del entry["properties"]["id"]
     entry["required"].remove("id")
     return schema
-
-
-def read_text(path: Path) -> str:
-    """The text of a UTF-8 file; a `ClaimError` where that fails."""
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise ClaimError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise ClaimError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def line_of(text: str, loc: tuple[int | str, ...]) -> int:
-    """The line, from 1, of the deepest key of ``loc`` that the YAML ``text`` has."""
-    node, line = YAML(typ="safe").compose(text), 0
-    for part in loc:
-        if isinstance(node, MappingNode):
-            found = next(((key, value) for key, value in node.value if key.value == str(part)), None)
-        elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
-            found = (node.value[part], node.value[part])
-        else:
-            found = None
-        if found is None:
-            break
-        line, node = found[0].start_mark.line, found[1]
-    return line + 1

@@ -13,13 +13,11 @@ from pydantic import BaseModel, ValidationError
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Trial, read_evidence
-from claimtrack.pins import PINS, PinnedRun, load_pins
-from claimtrack.plan import counts_only
 from claimtrack.plugin import Plugin, Setting, SettingT
 from claimtrack.reading import Malformed, parse_json
-from claimtrack.registry import Entry, Registry, read_text
-from claimtrack.seal import SEALS, Seal, plan_of_profile, read_seals, sealed_before
-from claimtrack.settings import describe, load_settings
+from claimtrack.registry import Entry, Registry
+from claimtrack.seal import SEALS, Seal, counts_only, plan_of_profile, read_seals, sealed_before
+from claimtrack.settings import describe, load_settings, read_text
 from claimtrack.verdict import Verdict, decide
 from claimtrack.wording import EVIDENCE, Titles, key_number, relevance_note
 
@@ -53,31 +51,20 @@ class Place(Generic[SettingT]):
 
 
 @dataclass(frozen=True)
-class RunResults(Generic[SettingT]):
+class RunResults(Place[SettingT]):
     """A run with what it measured and what follows from it.
 
     Attributes:
-        name, profile, folder: as in `Place`.
         title: for readers.
         evidence: by claim id, as far as there is some.
         verdicts: of every claim of the registry, in its order.
         info: ``run.json`` (revision, hardware, versions, seconds); empty if absent.
-        pinned: what it should give.
     """
 
-    name: str
     title: str
-    profile: SettingT
-    folder: Path
     evidence: dict[str, Evidence]
     verdicts: dict[str, Verdict]
     info: dict[str, Any]
-    pinned: PinnedRun | None = None
-
-    @property
-    def run(self) -> str | None:
-        """As `Place.run`."""
-        return None if self.name == FRESH else self.name
 
 
 def load_all(
@@ -89,60 +76,37 @@ def load_all(
 
 
 def load_fresh(profile: Setting, registry: Registry, results: Path = RESULTS) -> RunResults:
-    """The present results of a profile; all verdicts are `not run` where there are none.
-
-    Raises:
-        ClaimError: an evidence file is damaged.
-    """
+    """The present results of a profile; all verdicts are `not run` where there are none."""
     return load(fresh_place(profile, results), registry)
 
 
 def load_recorded(folder: Path, registry: Registry) -> RunResults:
-    """A recorded run of the ledger.
-
-    Raises:
-        ClaimError: a file of it is absent or damaged.
-    """
+    """A recorded run of the ledger."""
     return load(recorded_place(folder, registry.project), registry)
 
 
-def load(
-    place: Place[SettingT], registry: Registry, seals: Path = SEALS, pins: Path = PINS
-) -> RunResults[SettingT]:
+def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> RunResults[SettingT]:
     """Read the evidence of a run and decide on every claim; nothing of either while a sealed plan is not due.
 
-    Args:
-        place: where the run lies.
-        registry: whose claims are decided.
-        seals, pins: the files of seals and of pins.
-
     Raises:
-        ClaimError, ResultsError: a file is damaged.
+        ClaimError, ResultsError: a file is absent or damaged.
     """
     plugin = registry.project
     trials, sealed, info = plugin.trials(place.folder), read_seals(seals), _read_info(place.folder / "run.json")
     withheld = not_due(place, trials, sealed)
     paths = {claim: place.evidence_path(claim) for claim in registry.entries if claim in place.profile.claims}
     evidence = {c: read_evidence(path) for c, path in paths.items() if path.exists() and not withheld}
-    verdicts = {
-        claim: decide(
-            entry,
-            evidence.get(claim),
-            place.profile,
-            plugin,
-            place.name,
-            hours_per_seed(evidence.get(claim), trials, info),
-        ).model_copy(
-            update={"because": f"{withheld}."}
-            if withheld and claim in paths
-            else {"sealed": _was_sealed(entry, plugin, evidence.get(claim), trials, sealed)}
-        )
-        for claim, entry in registry.entries.items()
-    }
+    verdicts = {}
+    for claim, entry in registry.entries.items():
+        found = evidence.get(claim)
+        verdict = decide(entry, found, place.profile, plugin, place.name, hours_per_seed(found, trials, info))
+        update: dict[str, Any] = {"sealed": _was_sealed(entry, plugin, found, trials, sealed)}
+        if withheld and claim in paths:
+            update = {"because": f"{withheld}."}
+        verdicts[claim] = verdict.model_copy(update=update)
     title = f"present run of {place.profile.profile}" if place.run is None else str(info.get("title", place.name))
     title = f"{title}; {withheld}" if withheld else title
-    pinned = load_pins(pins).of(place.profile.profile, place.run)
-    return RunResults(place.name, title, place.profile, place.folder, evidence, verdicts, info, pinned)
+    return RunResults(place.name, place.profile, place.folder, title, evidence, verdicts, info)
 
 
 def not_due(place: Place[Setting], trials: Mapping[str, Trial], seals: Sequence[Seal]) -> str:

@@ -1,25 +1,29 @@
-"""Seals: the values that decide each claim, written down before the trials that they judge are trained.
+"""Seals: what decides each claim, and which trials are planned, written down before the trials are trained.
 
 ``claims/seals.json`` is a list of seals, the newest last. A seal holds, for each claim, the values that decide it
-and their hash. It may also hold a plan. Texts, class names and module names are left out, so moving code around
-breaks no seal. The record of each trial names the seal that was the newest one when the trial was trained.
+and their hash. It may also hold a plan: which trials will be trained, and when they are judged; until then only
+counts are shown. Texts, class names and module names are left out, so moving code around breaks no seal. The
+record of each trial names the seal that was the newest one when the trial was trained.
+
+A hash is the SHA-256 of canonical JSON: keys sorted, no blanks, ASCII, floats as Python's ``repr`` writes them.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from claimtrack.errors import ClaimError
+from claimtrack.evidence import Strict
 from claimtrack.files import write_text
-from claimtrack.hashed import Hashed, Values, changes, digest
-from claimtrack.plan import Plan, Planned
-from claimtrack.reading import Malformed, parse_json
+from claimtrack.settings import describe
 
 if TYPE_CHECKING:
     from claimtrack.evidence import Trial
@@ -28,6 +32,82 @@ if TYPE_CHECKING:
 
 SEALS = Path("claims/seals.json")
 SEAL_AGAIN = "run `claimtrack seal --reason TEXT`"
+FINISHED = ("ok", "collapsed", "nan_loss")
+"""Outcomes of trials that are not tried again."""
+Values = dict[str, Any]
+Count = Annotated[int, Field(ge=1)]
+
+
+def digest(values: Any) -> str:
+    """SHA-256 of the canonical JSON; a ValueError for NaN and infinity."""
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Hashed(Strict):
+    """A record whose ``hash`` must fit its `content`."""
+
+    hash: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+    def content(self) -> Values:
+        """What the hash is made of."""
+        return self.model_dump(mode="json", exclude={"hash"}, exclude_defaults=True)
+
+    @classmethod
+    def made(cls, **values: Any) -> Self:
+        """A record of these values, with their hash."""
+        return cls(hash=digest(cls.model_construct(**values).content()), **values)
+
+    @model_validator(mode="after")
+    def _unchanged(self) -> Self:
+        if digest(self.content()) != self.hash:
+            raise ValueError("the hash does not fit the values")
+        return self
+
+
+class JudgedAt(Strict):
+    """When a plan is judged.
+
+    Attributes:
+        seeds: as soon as every model of every task has that many seeds.
+        day: or from that day on (UTC), if every model has ``at_least`` seeds.
+        at_least: fewest seeds that are judged.
+    """
+
+    seeds: Count | None = None
+    day: date | None = None
+    at_least: Count = 1
+
+    def __str__(self) -> str:
+        """``10 seeds or on 2026-12-20 with at least 6``."""
+        seeds = f"at {self.seeds} seeds" if self.seeds else ""
+        day = f"on {self.day} with at least {self.at_least}" if self.day else ""
+        return " or ".join(filter(None, (seeds, day)))
+
+
+class Planned(Strict):
+    """What settings plan, without anything that names a machine.
+
+    Attributes:
+        profile: their name.
+        grid: the parts of them that decide the trials, as JSON values.
+        seeds: the planned seeds of each model, by its `model_name`: ``{"sweep/pos/layer_8/none": [10, 11]}``.
+    """
+
+    profile: str
+    grid: Values
+    seeds: dict[str, list[int]]
+
+
+class Plan(Planned, Hashed):
+    """What will be trained, and when it is judged."""
+
+    judged_at: JudgedAt
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials are planned."""
+        return sum(map(len, self.seeds.values()))
 
 
 class SealedClaim(Hashed):
@@ -59,13 +139,8 @@ class Seal(Hashed):
 
     def content(self) -> Values:
         """What the hash is made of."""
-        return hashes_of(self.claims, self.plan)
-
-
-def hashes_of(claims: Mapping[str, SealedClaim], plan: Plan | None) -> Values:
-    """What the hash of a seal is made of."""
-    hashes = {"claims": {claim: sealed.hash for claim, sealed in claims.items()}}
-    return hashes | ({"plan": plan.hash} if plan else {})
+        hashes = {"claims": {claim: sealed.hash for claim, sealed in self.claims.items()}}
+        return hashes | ({"plan": self.plan.hash} if self.plan else {})
 
 
 def decisive(entry: Entry, rule: Rule) -> Values:
@@ -81,8 +156,8 @@ def decisive(entry: Entry, rule: Rule) -> Values:
 
 def sealed_claims(registry: Registry, rules: Mapping[str, Rule]) -> dict[str, SealedClaim]:
     """What a seal of the present rules holds."""
-    values = {claim: decisive(entry, rules[entry.rule]) for claim, entry in registry.entries.items()}
-    return {claim: SealedClaim(hash=digest(found), values=found) for claim, found in values.items()}
+    entries = registry.entries.items()
+    return {claim: SealedClaim.made(values=decisive(entry, rules[entry.rule])) for claim, entry in entries}
 
 
 def read_seals(path: Path = SEALS) -> tuple[Seal, ...]:
@@ -92,20 +167,11 @@ def read_seals(path: Path = SEALS) -> tuple[Seal, ...]:
         ClaimError: the file is damaged or was edited by hand.
     """
     try:
-        content = parse_json(path.read_bytes())
-        if not isinstance(content, list):
-            raise Malformed("it is no list of seals")
-        return tuple(map(Seal.model_validate, content))
+        return TypeAdapter(tuple[Seal, ...]).validate_json(path.read_bytes())
     except FileNotFoundError:
         return ()
-    except OSError as error:
-        raise ClaimError(f"{path} cannot be read: {error.strerror}") from None
-    except (Malformed, RecursionError) as error:
-        raise ClaimError(f"{path} is damaged: {error}; restore it from git") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        key, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
-        raise ClaimError(f"{path}: {key:.80}: {message}".replace(": :", ":")) from None
+        raise ClaimError(f"{path} is damaged: {describe(error, Seal)}; restore it from git") from None
 
 
 def newest_hash(path: Path = SEALS) -> str:
@@ -117,14 +183,7 @@ def newest_hash(path: Path = SEALS) -> str:
 def add_seal(
     claims: Mapping[str, SealedClaim], reason: str, commit: str, path: Path = SEALS, plan: Plan | None = None
 ) -> list[str]:
-    """Append a seal to the file.
-
-    Args:
-        claims: what the present rules give (`sealed_claims`).
-        reason: why they are sealed now.
-        commit: HEAD of git.
-        path: the file.
-        plan: to be sealed with them.
+    """Append a seal of what the present rules give (`sealed_claims`) to the file.
 
     Returns:
         One line for each claim that changed and for the plan.
@@ -140,12 +199,11 @@ def add_seal(
     found = _changed(before, claims, "{} {} -> {}", "sealed for the first time", "not in the registry any more")
     lines = [f"{claim}: {told}" for claim, told in found.items()]
     if plan and plan != plan_of_profile(plan.profile, seals):
-        n_trials = sum(map(len, plan.seeds.values()))
-        lines.append(f"plan of {plan.profile}: {n_trials} trials, judged {plan.judged_at}")
+        lines.append(f"plan of {plan.profile}: {plan.n_trials} trials, judged {plan.judged_at}")
     if not lines:
         raise ClaimError("nothing has changed since the newest seal; there is nothing to seal")
-    now, whole = datetime.now(UTC).replace(microsecond=0), digest(hashes_of(claims, plan))
-    seal = Seal(date=now, commit=commit, reason=reason, claims=dict(claims), plan=plan, hash=whole)
+    now = datetime.now(UTC).replace(microsecond=0)
+    seal = Seal.made(date=now, commit=commit, reason=reason, claims=dict(claims), plan=plan)
     content = [item.model_dump(mode="json", exclude_defaults=True) for item in (*seals, seal)]
     write_text(path, json.dumps(content, indent=1) + "\n")
     return lines
@@ -159,32 +217,9 @@ def seal_problems(claims: Mapping[str, SealedClaim], seal: Seal) -> dict[str, st
     return {claim: f"{claim}: {told}; {SEAL_AGAIN}" for claim, told in found.items()}
 
 
-def _changed(
-    old: Mapping[str, SealedClaim], new: Mapping[str, SealedClaim], changed: str, added: str, removed: str
-) -> dict[str, str]:
-    """What differs, by claim; ``changed`` is a format of a value's name and both sides."""
-    told = dict.fromkeys(sorted(new.keys() - old.keys()), added)
-    told |= dict.fromkeys(sorted(old.keys() - new.keys()), removed)
-    for claim in old.keys() & new.keys():
-        if old[claim].hash != new[claim].hash:
-            told[claim] = ", ".join(
-                changed.format(*each) for each in changes(old[claim].values, new[claim].values)
-            )
-    return dict(sorted(told.items()))
-
-
 def sealed_before(entry: Entry, rule: Rule, trials: Sequence[Trial], seals: Iterable[Seal]) -> bool | None:
-    """Whether the present rule of a claim was sealed before the first of the trials was trained.
-
-    Args:
-        entry: the claim.
-        rule: its verdict rule.
-        trials: those that the evidence rests on.
-        seals: all of them.
-
-    Returns:
-        ``None`` where the evidence rests on no trial.
-    """
+    """Whether the present rule of a claim was sealed before the first of the trials behind its evidence was
+    trained; ``None`` without any trial."""
     if not trials:
         return None
     present = digest(decisive(entry, rule))
@@ -201,6 +236,66 @@ def plan_of_profile(profile: str, seals: Sequence[Seal]) -> Plan | None:
 def plan_problems(planned: Planned, seals: Sequence[Seal]) -> list[str]:
     """One line where settings are not what the plan of their name sealed."""
     plan = plan_of_profile(planned.profile, seals)
-    found = list(changes(plan.grid, planned.grid)) if plan else []
+    found = list(_changes(plan.grid, planned.grid)) if plan else []
     told = ", ".join(f"{name} was {was} when sealed, is {now}" for name, was, now in found)
     return [f"plan of {planned.profile}: {told}; set it as it was, or seal a new plan"] if found else []
+
+
+def plan_due(plan: Plan, seeds_everywhere: int, today: date) -> bool:
+    """Whether a plan may be judged today (UTC), when every model has so many seeds (`_seeds_done`)."""
+    when = plan.judged_at
+    if when.seeds is not None and seeds_everywhere >= when.seeds:
+        return True
+    return when.day is not None and today >= when.day and seeds_everywhere >= when.at_least
+
+
+def counts_only(plan: Plan, trials: Iterable[Trial], today: date) -> str:
+    """What is said in place of verdicts while a plan is not due; empty once it is.
+
+    ``sealed plan: 312 of 560 trials; judged at 10 seeds or on 2026-12-20 with at least 6``
+    """
+    done: dict[str, set[int]] = defaultdict(set)
+    for trial in trials:
+        if trial.outcome in FINISHED:
+            done[model_name(trial.stage, trial.subject, trial.model, trial.arm)].add(trial.seed)
+    if plan_due(plan, _seeds_done(plan, done), today):
+        return ""
+    n_done = sum(len(done[model].intersection(seeds)) for model, seeds in plan.seeds.items())
+    return f"sealed plan: {n_done} of {plan.n_trials} trials; judged {plan.judged_at}"
+
+
+def model_name(stage: str, subject: str, model: str, arm: str) -> str:
+    """How a plan names a model."""
+    return f"{stage}/{subject}/{model}/{arm}"
+
+
+def _seeds_done(plan: Plan, done: Mapping[str, set[int]]) -> int:
+    """How many seeds every model has; a model with fewer planned seeds no longer counts once it has them all."""
+    most = max(map(len, plan.seeds.values()), default=0)
+    left = {model: set(seeds) - done.get(model, set()) for model, seeds in plan.seeds.items()}
+    return min((len(plan.seeds[model]) - len(rest) for model, rest in left.items() if rest), default=most)
+
+
+def _changed(
+    old: Mapping[str, SealedClaim], new: Mapping[str, SealedClaim], changed: str, added: str, removed: str
+) -> dict[str, str]:
+    """What differs, by claim; ``changed`` is a format of a value's name and both sides."""
+    told = dict.fromkeys(new.keys() - old.keys(), added) | dict.fromkeys(old.keys() - new.keys(), removed)
+    for claim in old.keys() & new.keys():
+        if differ := list(_changes(old[claim].values, new[claim].values)):
+            told[claim] = ", ".join(changed.format(*each) for each in differ)
+    return dict(sorted(told.items()))
+
+
+def _changes(old: Values, new: Values, prefix: str = "") -> Iterator[tuple[str, str, str]]:
+    """Values that differ: name, and both sides as text; thresholds go by their own names."""
+    for name in sorted({*old, *new}):
+        was, now = old.get(name, "absent"), new.get(name, "absent")
+        if isinstance(was, dict) and isinstance(now, dict):
+            yield from _changes(was, now, "" if name == "thresholds" else f"{prefix}{name}.")
+        elif _text(was) != _text(now):
+            yield f"{prefix}{name}", _text(was), _text(now)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)

@@ -17,29 +17,29 @@ ACTIVE = Path("params.yaml")
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def read_yaml(path: Path) -> Any:
-    """Read a YAML 1.2 file safely.
-
-    Raises:
-        ClaimError: the file is absent, not UTF-8 or no YAML that `parse_yaml` takes.
-    """
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file; a `ClaimError` where that fails."""
     try:
-        return parse_yaml(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ClaimError(f"{path} does not exist") from None
+        return path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
         raise ClaimError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from None
+    except FileNotFoundError:
+        raise ClaimError(f"{path} does not exist") from None
+    except OSError as error:
+        raise ClaimError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML 1.2 file safely; a `ClaimError` where it is absent, not UTF-8 or no YAML."""
+    try:
+        return parse_yaml(read_text(path))
     except Malformed as error:
         place = "" if error.line is None else f", line {error.line}"
-        raise ClaimError(f"{path}{place} is not YAML: {error}") from None
+        raise ClaimError(f"{path} is not YAML{place}: {error}") from None
 
 
 def check_settings(content: Any, model: type[ModelT], where: str) -> ModelT:
-    """Check the content of a settings file; ``where`` names it in errors.
-
-    Raises:
-        ClaimError: one line naming the file, the key and its neighbours.
-    """
+    """Check the content of a settings file; a `ClaimError` names it (``where``), the key and its neighbours."""
     if not isinstance(content, Mapping):
         raise ClaimError(f"{where} holds no mapping of keys; start from one of the files in profiles/")
     try:
@@ -58,15 +58,12 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
     the one is often the other misspelt."""
     found = error.errors()
     first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    key = ".".join(str(part)[:80] for part in first["loc"] if part != "[key]")
     if first["type"] == "extra_forbidden":
         known = sorted(_fields_at(model, first["loc"][:-1]))
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=3, cutoff=0.5)
-        return (
-            f"unknown key {key}; did you mean {', '.join(near)}?"
-            if near
-            else (f"unknown key {key}; known here: {', '.join(known)}")
-        )
+        hint = f"did you mean {', '.join(near)}?" if near else f"known here: {', '.join(known)}"
+        return f"unknown key {key}; {hint}"
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         return f"key {key} is missing"

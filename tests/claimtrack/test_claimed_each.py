@@ -11,13 +11,11 @@ from pydantic import BaseModel, ValidationError
 from scipy import stats
 
 from claimtrack import rules
-from claimtrack.checks import expected_problems
 from claimtrack.evidence import Evidence, Measurement, read_evidence, write_evidence
-from claimtrack.pins import PinnedClaim, PinnedRun
+from claimtrack.pins import PinnedClaim
 from claimtrack.plugin import Plugin
 from claimtrack.project import evidence_of
 from claimtrack.registry import Claimed, ClaimedMeasure, Entry
-from claimtrack.results import Place
 from claimtrack.rules import Judgement
 from claimtrack.samples import in_order, mean_of
 from claimtrack.verdict import judge
@@ -153,10 +151,7 @@ def test_free_dimensions_are_kept_and_absent_ones_change_no_byte(tmp_path: Path)
 
 
 def test_pins_know_free_dimensions() -> None:
-    claimed = entry({"each": {"x": {"sign": "+", "unit": "points"}}})
     ranges = {"x": {"data a": (0.0, 1.0), "data b": (5.0, 6.0)}}
     one = PinnedClaim(verdict="reproduced", basis="pilot", reason="made up", ranges=ranges)  # type: ignore[arg-type]
-    found = evidence([part(0.5, about={"data": "a"}), part(0.5, about={"data": "b"})])
-    place = Place("fresh", Settings(), Path("results"))
-    (problem,) = expected_problems(claimed, found, place, PinnedRun(profile="full", claims={"C01": one}))
-    assert "x data b" in problem
+    assert one.expected == {("x", "data a"): (0.0, 1.0), ("x", "data b"): (5.0, 6.0)}
+    assert {("x", part(0.5, about={"data": name}).subject) for name in "ab"} == one.expected.keys()

@@ -258,7 +258,7 @@ def test_a_report_that_is_no_text(tmp_path: Path) -> None:
     (tmp_path / "report.pdf").write_bytes(b"%PDF-1.5\n\xff\xfe")
     with pytest.raises(ClaimError, match=r"is not UTF-8 \(byte 9\)"):
         read_report(tmp_path / "report.pdf")
-    with pytest.raises(ClaimError, match="cannot be read"):
+    with pytest.raises(ClaimError, match="does not exist"):
         read_report(tmp_path / "absent.txt")
     (tmp_path / "big.txt").write_bytes(b"a" * (2**20 + 1))
     with pytest.raises(ClaimError, match="more than 1048576 bytes"):
@@ -281,7 +281,7 @@ def a_run(registry: Registry, name: str, estimate: float | None, half: float = 1
     verdicts = {
         claim: decide(entry, found.get(claim), PROFILE, PLUGIN, name) for claim, entry in registry.entries.items()
     }
-    return RunResults(name, f"title of {name}", PROFILE, Path("ledger") / name, found, verdicts, {})
+    return RunResults(name, PROFILE, Path("ledger") / name, f"title of {name}", found, verdicts, {})
 
 
 def test_rows_hold_the_headline_and_where_it_comes_from(registry: Registry) -> None:

@@ -15,14 +15,9 @@ from typing import Any
 import pytest
 from scipy.stats import norm, t
 
-from claimtrack.checks import (
-    evidence_problems,
-    expected_problems,
-    key_problems,
-    verdict_problems,
-)  # fmt: skip
+from claimtrack.checks import Suite
 from claimtrack.errors import ClaimError, ResultsError
-from claimtrack.evidence import Check, Evidence, Interval, Measurement, read_evidence, write_evidence
+from claimtrack.evidence import Check, Evidence, Interval, Measurement, write_evidence
 from claimtrack.pins import PinnedRun, load_pins, pin, prediction_range
 from claimtrack.registry import Direction, Literature, Registry, load_registry
 from claimtrack.results import (
@@ -152,7 +147,7 @@ def pins_of(root: Path) -> Path:
 
 
 def pin_place(root: Path, place: Place, reason: str = "a first look") -> tuple[str, ...]:
-    return pin(load(place, registry_of(root), pins=pins_of(root)), reason, pins_of(root))
+    return pin(load(place, registry_of(root)), reason, pins_of(root))
 
 
 def pinned(root: Path, place: Place) -> PinnedRun:
@@ -172,31 +167,26 @@ def reestimate(record: Evidence, index: int, value: float | None) -> Evidence:
     return record.model_copy(update={"parts": tuple(parts)})
 
 
+def put(place: Place, record: Evidence) -> None:
+    write_evidence(record, place.folder / "claims" / record.claim)
+
+
 # --- sound evidence passes, spoiled evidence fails ---
 
 
 def test_sound_evidence_has_no_problems(root: Path, fresh: Place, recorded: Place) -> None:
     for place in (fresh, recorded):
         pin_place(root, place)
-    registry = registry_of(root)
-    for place in (fresh, recorded):
-        for claim in ("C05", "C09", "C17"):
-            entry, record = registry.entry(claim), read_evidence(place.evidence_path(claim))
-            assert evidence_problems(place, entry) == []
-            assert expected_problems(entry, record, place, pinned(root, place)) == []
-            assert verdict_problems(entry, record, place, PLUGIN, pinned(root, place)) == []
-            if place is fresh:
-                assert key_problems(record, PLUGIN.trials(place.folder)) == []
+    assert list(Suite(root).problems()) == []
 
 
 def test_missing_damaged_or_foreign_evidence(root: Path, fresh: Place) -> None:
-    entry = registry_of(root).entry("C05")
     path = fresh.evidence_path("C05")
     sound = path.read_text(encoding="utf-8")
 
     def problems_with(text: str) -> list[str]:
         path.write_text(text, encoding="utf-8")
-        return evidence_problems(fresh, entry)
+        return Suite(root).evidence(fresh, "C05")
 
     assert problems_with(sound) == []
     assert "parts.0.estimate" in problems_with(sound.replace('"estimate": 0.7', '"estimate": NaN'))[0]
@@ -207,14 +197,15 @@ def test_missing_damaged_or_foreign_evidence(root: Path, fresh: Place) -> None:
     other = sound.replace('"C05"', '"C06"').replace("gain_v1", "gain_v2")
     assert [problem.split(" of ")[1].split()[0] for problem in problems_with(other)] == ["claim", "metric"]
     path.unlink()
-    assert "does not exist; run `dvc repro`" in evidence_problems(fresh, entry)[0]
+    assert "does not exist; run `dvc repro`" in Suite(root).evidence(fresh, "C05")[0]
 
 
-def test_evidence_from_trials_that_are_no_longer_named(fresh: Place) -> None:
-    present = PLUGIN.trials(fresh.folder).keys()
-    assert present == {"a1", "b2", "c3"}
-    assert key_problems(gains(trials=("a1", "c3")), present) == []
-    (problem,) = key_problems(gains(trials=("a1", "old", "zzz")), present)
+def test_evidence_from_trials_that_are_no_longer_named(root: Path, fresh: Place) -> None:
+    assert PLUGIN.trials(fresh.folder).keys() == {"a1", "b2", "c3"}
+    put(fresh, gains(trials=("a1", "c3")))
+    assert Suite(root).evidence(fresh, "C05") == []
+    put(fresh, gains(trials=("a1", "old", "zzz")))
+    (problem,) = Suite(root).evidence(fresh, "C05")
     assert problem == "C05: computed from 2 trials that no manifest names (first old); run `dvc repro`"
 
 
@@ -228,11 +219,11 @@ def test_a_damaged_manifest_is_named(fresh: Place, text: str) -> None:
 def test_a_value_out_of_its_range(root: Path, fresh: Place, recorded: Place) -> None:
     pin_place(root, fresh)
     pin_place(root, recorded)
-    entry = registry_of(root).entry("C05")
-    (low, high), record = prediction_range(gains().parts[0], 2), gains()
+    low, high = prediction_range(gains().parts[0], 2)
 
     def problems(place: Place, value: float | None) -> list[str]:
-        return expected_problems(entry, reestimate(record, 0, value), place, pinned(root, place))
+        put(place, reestimate(gains(place.name), 0, value))
+        return Suite(root).expected(place, "C05")
 
     assert problems(fresh, low + 0.01) == problems(fresh, high - 0.01) == []
     assert re.match(r"C05: dev_selected_gain pos is 5, expected .* \(pilot: ", problems(fresh, 5.0)[0])
@@ -245,27 +236,24 @@ def test_a_value_out_of_its_range(root: Path, fresh: Place, recorded: Place) -> 
 def test_a_recorded_value_without_a_pin_and_a_failed_check(root: Path, fresh: Place, recorded: Place) -> None:
     pin_place(root, recorded)
     pin_place(root, fresh)
-    registry = registry_of(root)
     extra = Measurement(measure="new", estimate=1.0, unit="points", n_seeds=3, judged=True)
-    record = gains("first", parts=(*gains().parts, extra))
-    (problem,) = expected_problems(registry.entry("C05"), record, recorded, pinned(root, recorded))
-    assert problem == "C05: new has no pinned value; run `claimtrack pin --run first --reason TEXT`"
+    put(recorded, gains("first", parts=(*gains().parts, extra)))
     check = Check(name="branches", passed=False, expected="2", found="3")
-    broken = evidence("fresh", claim="C17", metric="structural_checks_v1", checks=(check,))
-    (problem,) = expected_problems(registry.entry("C17"), broken, fresh, pinned(root, fresh))
+    put(fresh, evidence("fresh", claim="C17", metric="structural_checks_v1", checks=(check,)))
+    (problem,) = Suite(root).expected(recorded, "C05")
+    assert problem == "C05: new has no pinned value; run `claimtrack pin --run first --reason TEXT`"
+    (problem,) = Suite(root).expected(fresh, "C17")
     assert problem.startswith("C17: checks is 0, expected 1 (paper: ")
 
 
 def test_another_verdict_than_the_pinned_one_and_none_pinned(root: Path, fresh: Place, recorded: Place) -> None:
     pin_place(root, fresh)
-    entry = registry_of(root).entry("C05")
-    other = respan(gains(), -0.8, 0.4)
-    (problem,) = verdict_problems(entry, other, fresh, PLUGIN, pinned(root, fresh))
+    put(fresh, respan(gains(), -0.8, 0.4))
+    (problem,) = Suite(root).verdict(fresh, "C05")
     assert problem.startswith("C05: verdict is 'not reproduced', pinned is 'inconclusive': Dev-selected gain")
-    (problem,) = verdict_problems(entry, gains("first"), recorded, PLUGIN, pinned(root, recorded))
-    assert problem == (
+    assert Suite(root).verdict(recorded, "C05") == [
         "C05: no verdict is pinned for recorded run first; run `claimtrack pin --run first --reason TEXT`"
-    )
+    ]
 
 
 def test_only_the_shipped_specification_has_pins(root: Path) -> None:
@@ -387,8 +375,10 @@ def test_pins_are_written_with_their_history_and_nothing_else_is(
     now = pinned(root, fresh).claims["C05"]
     assert (now.verdict, now.basis) == ("inconclusive", "pilot")
     assert "new run of 3 seeds, 95 % over all 2 parts" in now.reason
-    assert pinned(root, recorded).expected("C05")[1].low == pytest.approx(1 / 3, abs=1e-12)
-    write_evidence(respan(gains(), -0.8, 0.4), fresh.folder / "claims" / "C05")
+    assert pinned(root, recorded).claims["C05"].expected["dev_selected_gain", "ner"][0] == pytest.approx(
+        1 / 3, abs=1e-12
+    )
+    put(fresh, respan(gains(), -0.8, 0.4))
     assert pin_place(root, fresh, " a better\nencoder ") == ("C05: inconclusive -> not reproduced",)
     assert pin_place(root, fresh, "again") == ()
     pins = load_pins(pins_of(root))
@@ -424,7 +414,7 @@ def test_a_pin_needs_a_reason(root: Path, fresh: Place, reason: str) -> None:
 def test_a_pin_needs_evidence_and_one_part_a_name(root: Path, fresh: Place) -> None:
     twice = gains(parts=(gains().parts[0],) * 2)
     with pytest.raises(ClaimError, match="dev_selected_gain pos is measured twice"):
-        write_evidence(twice, fresh.folder / "claims" / "C05")
+        put(fresh, twice)
     shutil.rmtree(fresh.folder)
     with pytest.raises(ClaimError, match="has no evidence to pin; run `make repro` first"):
         pin_place(root, fresh)
@@ -492,7 +482,7 @@ def test_the_suite_is_red_where_evidence_is_spoiled(root: Path, recorded: Place,
         "test_verdict[small-first-C17]",
     ]  # fmt: skip
     assert counts == {"failed": 7, "passed": 1 + 4 + 1, "skipped": 6 + 1}
-    assert "evidence.json: profile: Field required" in output
+    assert "evidence.json: key profile is missing" in output
     assert "no pin for this specification: params.yaml differs from profiles/small.yaml" in output
 
 
@@ -506,7 +496,7 @@ def test_a_profile_that_nobody_has_pinned_is_skipped_with_what_to_do(root: Path,
 def test_a_pinned_profile_stays_red_where_it_differs(root: Path, fresh: Place, recorded: Place) -> None:
     for place in (fresh, recorded):
         pin_place(root, place)
-    write_evidence(respan(gains(), -0.8, 0.4), fresh.folder / "claims" / "C05")
+    put(fresh, respan(gains(), -0.8, 0.4))
     counts, output = run_suite(root)
     assert counts == {"failed": 1, "passed": 1 + 2 * 3 * 3 - 1, "skipped": 1}
     assert "C05: verdict is 'not reproduced', pinned is 'inconclusive'" in output

@@ -17,14 +17,17 @@ from claimtrack import cli
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Interval, Measurement, Trial, write_evidence
 from claimtrack.export import to_csv, to_json
-from claimtrack.plan import JudgedAt, Plan, counts_only, plan_due, plan_of
 from claimtrack.registry import Registry, load_registry
 from claimtrack.results import Place, load, table
 from claimtrack.seal import (
+    JudgedAt,
+    Plan,
     SealedClaim,
     add_seal,
+    counts_only,
     decisive,
     newest_hash,
+    plan_due,
     plan_problems,
     read_seals,
     seal_problems,
@@ -97,7 +100,7 @@ def test_what_is_sealed_of_a_claim_is_what_decides_it() -> None:
     [
         ('"smallest_effect": 0.5', '"smallest_effect": 0.3', "claims.C05: the hash does not fit the values"),
         ('"sweep/pos/baseline/none": [\n     10', '"sweep/pos/baseline/none": [\n     9', "plan: the hash"),
-        ('"commit"', '"comit"', "commit: Field required"),
+        ('"commit"', '"comit"', "unknown key 0.comit; did you mean commit?"),
         ("[", "{", "is damaged"),
         ("0.5", "NaN", "claims.C05: Out of range float values"),
     ],
@@ -406,7 +409,7 @@ def test_a_trial_without_a_record_is_not_shown_to_be_sealed(tmp_path: Path) -> N
 
 
 def plan_for(profile: Profile, when: JudgedAt) -> Plan:
-    return plan_of(planned(profile), when)
+    return Plan.made(**dict(planned(profile)), judged_at=when)
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ def run(
         "hardware": {"cpu": "two cores"},
         "stages": {"sweep": {"seconds": 7200.0}, "probe": {"seconds": 40}},
     }
-    return RunResults(name, f"the run {name}", of, folder, found, verdicts, info)
+    return RunResults(name, of, folder, f"the run {name}", found, verdicts, info)
 
 
 def made(registry: Registry, runs: list[RunResults], paper: Path = PAPER) -> ReportContext:

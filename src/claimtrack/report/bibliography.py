@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from claimtrack.errors import ClaimError
-from claimtrack.registry import read_text
+from claimtrack.settings import read_text
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,10 @@ import numpy as np
 
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, read_evidence, write_evidence
-from claimtrack.plan import counts_only
 from claimtrack.reading import Malformed, parse_json
 from claimtrack.results import FRESH, LEDGER
 from claimtrack.runlog import combined_info, read_run
-from claimtrack.seal import plan_of_profile, read_seals
+from claimtrack.seal import counts_only, plan_of_profile, read_seals
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import ConfigError
 from crosslayer.ledger.combining import Part, combined

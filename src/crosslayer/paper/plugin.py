@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Trial
-from claimtrack.plan import Planned, model_name
+from claimtrack.seal import Planned, model_name
 from claimtrack.plugin import Plugin
 from claimtrack.report.sections import Sections
 from claimtrack.settings import read_yaml
@@ -122,7 +122,7 @@ def planned(profile: Profile) -> Planned:
     seeds: dict[str, list[int]] = defaultdict(list)
     for stage, task, model, _, arm, seed in planned_places(profile):
         seeds[model_name(stage, task, model, arm)].append(seed)
-    return Planned(profile.profile, grid, seeds)
+    return Planned(profile=profile.profile, grid=grid, seeds=seeds)
 
 
 def is_shipped(profile: Profile, project: Path) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from claimtrack.plan import FINISHED
+from claimtrack.seal import FINISHED
 from claimtrack.results import LEDGER
 from claimtrack.runlog import note_seconds, read_run
 from crosslayer.config import Profile

@@ -340,5 +340,5 @@ def test_layers_of_the_plot_are_in_order(recorded: Path, profile: Profile) -> No
     part = next(part for part in evidence.parts if part.measure == "layer_gain")
     parts = tuple(part.model_copy(update={"layer": x, "estimate": float(x)}) for x in (10, 2, 1))
     found = {"C05": evidence.model_copy(update={"headline": None, "parts": parts})}
-    lines = gains_by_layer(RunResults("fresh", "", profile, recorded, found, {}, {})).splitlines()
+    lines = gains_by_layer(RunResults("fresh", profile, recorded, "", found, {}, {})).splitlines()
     assert lines == ["task,layer,gain", *(f"{part.task},{x},{x:.4f}" for x in (1, 2, 10))]

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from claimtrack.checks import Suite
-from claimtrack.hashed import digest
-from claimtrack.plan import JudgedAt, plan_of
 from claimtrack.registry import Registry, load_registry
 from claimtrack.results import load_recorded, recorded_place
-from claimtrack.seal import SealedClaim, add_seal, newest_hash
+from claimtrack.seal import JudgedAt, Plan, SealedClaim, add_seal, newest_hash
 from crosslayer.config import Profile, load_profile, parse_profile
 from crosslayer.ledger.ledger import record
 from crosslayer.paper.plugin import planned
@@ -67,8 +65,8 @@ class Grid:
             Path("claims/ledger/grid"),
         )
         self.trained: list[TrialSpec] = []
-        plan = plan_of(planned(profile), JudgedAt(seeds=3, day=date(9999, 1, 1)))
-        nothing = {"C05": SealedClaim(hash=digest({}), values={})}
+        plan = Plan.made(**dict(planned(profile)), judged_at=JudgedAt(seeds=3, day=date(9999, 1, 1)))
+        nothing = {"C05": SealedClaim.made(values={})}
         Path("claims").mkdir()
         shutil.copy(ROOT / "claims" / "registry.yaml", "claims")
         add_seal(nothing, "a plan", "0" * 40, plan=plan)
