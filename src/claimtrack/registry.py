@@ -171,6 +171,10 @@ class Claimed(Record):
         low = -math.inf if self.low is None else self.low
         return low, math.inf if self.high is None else self.high
 
+    def reported(self, task: str | None) -> float | None:
+        """The value reported for a task, if it is of our metric."""
+        return None if task is None or task in self.other_metric else self.by_task.get(task)
+
     def has_range(self, measure: str, unit: str) -> bool:
         """Whether something is claimed of the measure, or a range in its unit."""
         if measure in self.measures:

@@ -175,8 +175,7 @@ def table(results: RunResults[Setting], titles: Titles) -> list[str]:
     rows = [("claim", "verdict", "relevance", "key numbers")]
     for claim, verdict in results.verdicts.items():
         number = key_number(results.evidence.get(claim), titles)
-        relevance = EVIDENCE["none" if verdict.verdict == "not run" else verdict.relevance]
-        rows.append((claim, verdict.verdict, relevance, number))
+        rows.append((claim, verdict.verdict, EVIDENCE[verdict.counts_as], number))
     note = relevance_note({claim: verdict.relevant_to for claim, verdict in results.verdicts.items()})
     return [*_aligned(rows), f"Relevance {note}."]
 

@@ -49,6 +49,21 @@ class Verdict(Strict):
     n_seeds: int
     sealed: bool | None = None
 
+    @property
+    def ran(self) -> bool:
+        """Whether anything was measured."""
+        return self.verdict != "not run"
+
+    @property
+    def counts_as(self) -> RelevanceValue:
+        """What kind of evidence it is; none of what was not run, whatever the settings."""
+        return self.relevance if self.ran else "none"
+
+    @property
+    def rank(self) -> int:
+        """0 of direct evidence, 2 of none."""
+        return get_args(RelevanceValue).index(self.counts_as)
+
 
 def decide(
     entry: Entry,

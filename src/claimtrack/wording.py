@@ -22,9 +22,6 @@ Titles = Mapping[str, str]
 EVIDENCE: dict[RelevanceValue, str] = {
     "direct": "direct evidence", "indirect": "indirect evidence", "none": "no evidence",
 }  # fmt: skip
-NOTHING_MEASURED = "Nothing was measured."
-
-
 SEALED = {
     True: "Rule sealed before the first trial.", False: "Rule written after trials had been seen.", None: "",
 }  # fmt: skip
@@ -87,16 +84,14 @@ def decision_line(name: str, found: Decision, titles: Titles) -> str:
     return "; ".join(filter(None, (decided, what_decides(found), found.note)))
 
 
-def evidence_about(relevance: RelevanceValue, relevant_to: str) -> str:
+def evidence_about(verdict: Verdict) -> str:
     """``Indirect evidence about the paper``."""
-    return f"{EVIDENCE[relevance].capitalize()} about {relevant_to}"
+    return f"{EVIDENCE[verdict.counts_as].capitalize()} about {verdict.relevant_to}"
 
 
 def relevance_sentences(verdict: Verdict) -> str:
-    """``Indirect evidence about the paper. REASON``; what was not run is no evidence, whatever the settings."""
-    if verdict.verdict == "not run":
-        return f"{evidence_about('none', verdict.relevant_to)}. {NOTHING_MEASURED}"
-    return f"{evidence_about(verdict.relevance, verdict.relevant_to)}. {verdict.relevance_reason}"
+    """``Indirect evidence about the paper. REASON``."""
+    return f"{evidence_about(verdict)}. {verdict.relevance_reason if verdict.ran else 'Nothing was measured.'}"
 
 
 def relevance_note(relevant_to: Mapping[str, str]) -> str:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from markupsafe import Markup
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Check, Evidence, Measurement
-from claimtrack.plugin import Plugin
-from claimtrack.registry import Claimed, Entry, Registry, RelevanceValue, Source, VerdictName
+from claimtrack.registry import Claimed, Entry, Registry, Source, VerdictName
 from claimtrack.report import numbers, pictures
 from claimtrack.report.bibliography import Reference, load_references
 from claimtrack.report.prose import Deviation, Prose, check_citations, load_deviations, load_prose, setting
@@ -24,18 +23,9 @@ from claimtrack.report.sections import Chapter, Drawing, Section, Sections
 from claimtrack.report.summary import Summary, summarise
 from claimtrack.report.text import anchor
 from claimtrack.results import RunResults
+from claimtrack.statistics import MIN_SEEDS
 from claimtrack.verdict import Verdict
-from claimtrack.wording import (
-    EVIDENCE,
-    NOTHING_MEASURED,
-    SEALED,
-    decisions_sentence,
-    evidence_about,
-    measure_title,
-    relevance_note,
-    title,
-    what_decides,
-)
+from claimtrack.wording import decisions_sentence, measure_title, relevance_note, title, what_decides
 
 MARKS: dict[VerdictName, str] = {
     "reproduced": "●", "partly reproduced": "◐", "not reproduced": "✕", "inconclusive": "?", "not run": "–",
@@ -44,10 +34,8 @@ MARKS: dict[VerdictName, str] = {
 """A shape beside each verdict, so that nothing hangs on colour."""
 SHOWN = 4
 """Rows of a claim that are open."""
-FEW = 3
+FEW = MIN_SEEDS
 """Seeds below which a number has no interval."""
-_RELEVANCE: tuple[RelevanceValue, ...] = get_args(RelevanceValue)
-"""The most relevant first."""
 
 
 @dataclass(frozen=True)
@@ -57,19 +45,17 @@ class PartRow:
     Attributes:
         decision: on its task, with what would decide it; empty where the rule decides on no task.
         seed_values: ``seed 0 +0.4, seed 1 −0.2``; empty where they are not known.
-        trials: the anchors of the tables of its trials.
+        trials: anchor and name of the tables of its trials.
         drawn: what a figure shows of it; ``None`` where there is nothing to draw.
+        axis: unit, quantity, and what keeps it from the axis of the others.
     """
 
+    part: Measurement
     measure: str
     subject: str
     estimate: str
     interval: str
     p_value: str
-    seeds: int
-    note: str
-    judged: bool
-    detail: bool
     decision: str
     seed_values: str
     trials: tuple[tuple[str, str], ...]
@@ -79,26 +65,24 @@ class PartRow:
     @property
     def few(self) -> bool:
         """Whether it has too few seeds for an interval."""
-        return 0 < self.seeds < FEW
+        return 0 < self.part.n_seeds < FEW
 
 
 @dataclass(frozen=True)
 class ClaimInRun:
-    """What one run says about one claim; ``evidence`` is ``None`` where it was not run.
+    """What one run says about one claim.
 
     Attributes:
+        found: the verdict.
+        in_words: its decisions as a sentence, empty without any.
+        evidence: ``None`` where it was not run.
         anchor: under which it is cited, ``C06-xtreme-small``.
         folder: of its evidence, in the repository.
-        in_words: the decisions as a sentence, empty without any.
+        tasks: that were measured, by title.
     """
 
     run: RunView
-    verdict: VerdictName
-    because: str
-    relevance: RelevanceValue
-    relevant_to: str
-    relevance_reason: str
-    sealed: str
+    found: Verdict
     in_words: str
     evidence: Evidence | None
     parts: tuple[PartRow, ...]
@@ -106,31 +90,6 @@ class ClaimInRun:
     anchor: str
     folder: str
     tasks: tuple[str, ...]
-
-    @property
-    def mark(self) -> str:
-        """The shape of the verdict."""
-        return MARKS[self.verdict]
-
-    @property
-    def slug(self) -> str:
-        """The verdict as a class name."""
-        return self.verdict.replace(" ", "-")
-
-    @property
-    def ran(self) -> bool:
-        """Whether there is a verdict."""
-        return self.verdict != "not run"
-
-    @property
-    def kind(self) -> str:
-        """``indirect evidence``."""
-        return EVIDENCE[self.relevance]
-
-    @property
-    def about(self) -> str:
-        """``Indirect evidence about the paper``."""
-        return evidence_about(self.relevance, self.relevant_to)
 
     @property
     def headline(self) -> PartRow | None:
@@ -141,14 +100,16 @@ class ClaimInRun:
     @property
     def judged(self) -> tuple[PartRow, ...]:
         """The rows that the verdict reads, or the headline where it reads none."""
-        found = tuple(row for row in self.parts if row.judged)
+        found = tuple(row for row in self.parts if row.part.judged)
         return found or ((self.headline,) if self.headline else ())
 
     @property
     def others(self) -> tuple[PartRow, ...]:
         """The rows that are shown only; those by language or layer and exploratory ones are in a file beside."""
-        rows = (row for row in self.parts if row not in self.judged and not row.detail)
-        return tuple(row for row in rows if not row.note.startswith("Exploratory"))
+        rows = (
+            row for row in self.parts if row not in self.judged and not row.part.note.startswith("Exploratory")
+        )
+        return tuple(row for row in rows if row.part.language is None and row.part.layer is None)
 
 
 @dataclass(frozen=True)
@@ -162,16 +123,16 @@ class ClaimView:
     def lead(self) -> ClaimInRun | None:
         """Of the runs with a verdict, the most relevant one; then that on real data, and most tasks and seeds."""
 
-        def rank(item: ClaimInRun) -> tuple[bool, int, int, int, int]:
+        def order(item: ClaimInRun) -> tuple[bool, int, int, int, int]:
             seeds = item.evidence.n_seeds if item.evidence else 0
-            return not item.ran, _RELEVANCE.index(item.relevance), item.run.order, -len(item.tasks), -seeds
+            return not item.found.ran, item.found.rank, item.run.order, -len(item.tasks), -seeds
 
-        return min(self.runs, key=rank, default=None)
+        return min(self.runs, key=order, default=None)
 
     @property
     def rest(self) -> tuple[ClaimInRun, ...]:
         """The other runs with a verdict."""
-        return tuple(item for item in self.runs if item.ran and item != self.lead)
+        return tuple(item for item in self.runs if item.found.ran and item != self.lead)
 
     @property
     def answer(self) -> str:
@@ -179,7 +140,7 @@ class ClaimView:
         if self.lead is None:
             return "There is no run yet."
         question = self.entry.kind == "question"
-        return self.lead.because if question else self.lead.in_words or self.lead.because
+        return self.lead.found.because if question else self.lead.in_words or self.lead.found.because
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -190,13 +151,9 @@ class ClaimView:
     def literature_status(self) -> str:
         """What the source report and the primary source say, never the verdict."""
         marks = {True: "verified (✓)", False: "not verified (×)", None: "not marked"}
-        supports = {
-            True: "supported",
-            False: "not supported",
-            None: "neither supported nor refuted, as far as read,",
-        }
-        found = supports[self.entry.primary_source.supports]
-        return f"{marks[self.entry.verified]} in the source report; {found} by the primary source"
+        unread = "neither supported nor refuted, as far as read,"
+        supports = {True: "supported", False: "not supported", None: unread}[self.entry.primary_source.supports]
+        return f"{marks[self.entry.verified]} in the source report; {supports} by the primary source"
 
     @property
     def literature_counts(self) -> str:
@@ -205,12 +162,8 @@ class ClaimView:
         return ", ".join(f"{n} {direction}" for direction, n in found.items())
 
 
-@dataclass(frozen=True)
-class DeviationView:
-    """A deviation with the values that its settings have: key, then value and the runs that have it."""
-
-    deviation: Deviation
-    settings: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+SettingRow = tuple[str, tuple[tuple[str, str], ...]]
+"""A setting, and each of its values with the runs that have it."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +175,7 @@ class ReportContext:
         sections: this paper's own, rebuilt tables and the like.
         chapters: how the results are put together on paper.
         asks: whether there is a main question, which the first screen answers.
+        deviations: each with the values that its settings have.
         paper: the folder of prose, bibliography and templates that differ.
         date, revision: of the report.
     """
@@ -234,7 +188,7 @@ class ReportContext:
     sections: tuple[Section, ...]
     chapters: tuple[Chapter, ...]
     asks: bool
-    deviations: tuple[DeviationView, ...]
+    deviations: tuple[tuple[Deviation, tuple[SettingRow, ...]], ...]
     references: tuple[Reference, ...]
     paper: Path
     date: str
@@ -261,38 +215,43 @@ class ReportContext:
         there = {claim for chapter in self.chapters for claim in chapter.claims}
         return tuple(claim for claim in self.measured if claim.entry.id not in there)
 
-    def chapter(self, chapter: Chapter) -> tuple[tuple[ClaimView, ...], tuple[Section, ...]]:
+    def chapter(self, chapter: Chapter) -> tuple[list[ClaimView], list[Section]]:
         """The claims and sections of a chapter, as far as there are any."""
         claims = {claim.entry.id: claim for claim in self.claims}
         sections = {section.id: section for section in self.sections}
         return (
-            tuple(claims[name] for name in chapter.claims if name in claims),
-            tuple(sections[name] for name in chapter.sections if name in sections),
+            [claims[name] for name in chapter.claims if name in claims],
+            [sections[name] for name in chapter.sections if name in sections],
         )
+
+    @property
+    def items(self) -> list[ClaimInRun]:
+        """Every claim in every run."""
+        return [item for claim in self.claims for item in claim.runs]
 
     @property
     def verdicts(self) -> tuple[VerdictName, ...]:
         """The verdicts that occur, in the order of `MARKS`."""
-        found = {item.verdict for claim in self.claims for item in claim.runs}
+        found = {item.found.verdict for item in self.items}
         return tuple(verdict for verdict in MARKS if verdict in found)
 
     @property
     def tasks(self) -> tuple[str, ...]:
         """The tasks that any claim was measured on, by title."""
-        return tuple(dict.fromkeys(task for c in self.claims for item in c.runs for task in item.tasks))
+        return tuple(dict.fromkeys(task for item in self.items for task in item.tasks))
 
     @cached_property
     def axes(self) -> dict[tuple[str, ...], pictures.Axis]:
         """One axis for each quantity; real data, what is no evidence and made-up data have axes of their own."""
         marks: dict[tuple[str, ...], list[pictures.Mark]] = {}
-        for row in (row for claim in self.claims for item in claim.runs for row in item.parts):
-            if row.drawn and row.judged:
+        for row in (row for item in self.items for row in item.parts):
+            if row.drawn and row.part.judged:
                 marks.setdefault(row.axis, []).append(row.drawn)
         return {key: pictures.axis_of(found, key[0]) for key, found in marks.items()}
 
     def counts(self, run: RunView) -> tuple[tuple[str, int], ...]:
         """How many claims have each verdict in a run, in the order of `MARKS`."""
-        found = Counter(item.verdict for claim in self.claims for item in claim.runs if item.run == run)
+        found = Counter(item.found.verdict for item in self.items if item.run == run)
         return tuple((verdict, found[verdict]) for verdict in MARKS if found[verdict])
 
     def strip(self, row: PartRow) -> Markup:
@@ -316,30 +275,32 @@ def build(
     Raises:
         ClaimError: two runs of one name, or a text in ``paper`` that is absent or wrong.
     """
-    _check_names(run.name for run in runs)
-    plugin = registry.project
-    sections = sections or plugin.sections()
-    runs = sorted(runs, key=lambda run: sections.notes(run).order)
-    views = tuple(view_run(run, plugin, sections) for run in runs)
+    if twice := [name for name, n in Counter(run.name for run in runs).items() if n > 1]:
+        raise ClaimError(f"two runs are called {twice[0]}; rename one of their folders in claims/ledger")
+    shown = sections or registry.project.sections()
+    runs = sorted(runs, key=lambda run: shown.notes(run).order)
+    views = tuple(view_run(run, registry.project, shown) for run in runs)
     prose, deviations = load_prose(paper / "prose.yaml"), load_deviations(paper / "deviations.yaml")
     references = load_references(paper / "references.bib")
-    known = {reference.key: reference for reference in references}
+    known = {reference.key for reference in references}
     check_citations([prose.question, *prose.limits, *(p.text for p in prose.method)], known, paper / "prose.yaml")
-    check_citations(
-        [t for d in deviations for t in (d.source, d.ours, d.effect)], known, paper / "deviations.yaml"
-    )
-    gather = _Gather(plugin, sections)
-    claims = tuple(gather.claim(entry, runs, views) for entry in registry.entries.values())
+    differences = [text for item in deviations for text in (item.source, item.ours, item.effect)]
+    check_citations(differences, known, paper / "deviations.yaml")
+
+    def claim(entry: Entry) -> ClaimView:
+        pairs = zip(runs, views, strict=True)
+        return ClaimView(entry, tuple(_in_run(entry, run, view, registry, shown) for run, view in pairs))
+
     return ReportContext(
         source=registry.source,
         prose=prose,
-        claims=claims,
+        claims=tuple(map(claim, registry.entries.values())),
         runs=views,
-        summary=summarise(registry, runs, sections),
-        sections=tuple(sections.sections(runs)),
-        chapters=sections.chapters or (Chapter("The claims", tuple(registry.entries)),),
-        asks=sections.first is not None,
-        deviations=tuple(DeviationView(d, tuple(_settings(d, runs))) for d in deviations),
+        summary=summarise(registry, runs, shown),
+        sections=tuple(shown.sections(runs)),
+        chapters=shown.chapters or (Chapter("The claims", tuple(registry.entries)),),
+        asks=shown.first is not None,
+        deviations=tuple((item, tuple(_settings(item, runs))) for item in deviations),
         references=references,
         paper=paper,
         date=date,
@@ -347,70 +308,55 @@ def build(
     )
 
 
-@dataclass(frozen=True)
-class _Gather:
-    """Makes the views of claims."""
+def _in_run(
+    entry: Entry, run: RunResults[Any], view: RunView, registry: Registry, sections: Sections
+) -> ClaimInRun:
+    evidence, verdict, titles = run.evidence.get(entry.id), run.verdicts[entry.id], registry.project.titles
+    parts = evidence.parts if evidence else ()
+    measured = {part.task for part in parts if part.estimate is not None}
+    said, folder = decisions_sentence(verdict.decisions, titles), run.folder / "claims" / entry.id
+    return ClaimInRun(
+        run=view,
+        found=verdict,
+        in_words=f"{said[:1].upper()}{said[1:]}." if said else "",
+        evidence=evidence,
+        parts=tuple(_row(entry, run, view, titles, sections, part) for part in parts),
+        drawings=tuple(_drawing(folder, name) for name in (evidence.figures if evidence else ())),
+        anchor=anchor(f"{entry.id}-{run.name}"),
+        folder=folder.as_posix(),
+        tasks=tuple(found for task, found in titles.items() if task in measured),
+    )
 
-    plugin: Plugin
-    sections: Sections
 
-    def claim(self, entry: Entry, runs: Sequence[RunResults[Any]], views: Sequence[RunView]) -> ClaimView:
-        return ClaimView(
-            entry, tuple(self._in_run(entry, run, view) for run, view in zip(runs, views, strict=True))
-        )
-
-    def _in_run(self, entry: Entry, run: RunResults[Any], view: RunView) -> ClaimInRun:
-        evidence, verdict = run.evidence.get(entry.id), run.verdicts.get(entry.id)
-        parts = evidence.parts if evidence else ()
-        measured = [part.task for part in parts if part.estimate is not None]
-        ran = verdict is not None and verdict.verdict != "not run"
-        said = decisions_sentence(verdict.decisions, self.plugin.titles) if verdict else ""
-        return ClaimInRun(
-            run=view,
-            verdict=verdict.verdict if verdict else "not run",
-            because=verdict.because if verdict else "There is no evidence in this run.",
-            relevance=verdict.relevance if verdict and ran else "none",
-            relevant_to=entry.relevant_to,
-            relevance_reason=verdict.relevance_reason if verdict and ran else NOTHING_MEASURED,
-            sealed=SEALED[verdict.sealed] if verdict else "",
-            in_words=f"{said[:1].upper()}{said[1:]}." if said else "",
-            evidence=evidence,
-            parts=tuple(self._row(entry, run, view, verdict, part) for part in parts),
-            drawings=tuple(_drawing(run.folder / "claims" / entry.id, name) for name in evidence.figures)
-            if evidence
-            else (),
-            anchor=anchor(f"{entry.id}-{run.name}"),
-            folder=(run.folder / "claims" / entry.id).as_posix(),
-            tasks=tuple(found for task, found in self.plugin.titles.items() if task in measured),
-        )
-
-    def _row(
-        self, entry: Entry, run: RunResults[Any], view: RunView, verdict: Verdict | None, part: Measurement
-    ) -> PartRow:
-        decisions = verdict.decisions if verdict and part.judged else {}
-        found = next((decisions[name] for name in part.names if name in decisions), None)
-        few = 0 < part.n_seeds < FEW
-        seeds = self.sections.seed_values(run, part) if part.judged else {}
-        signed = numbers.is_difference(part.measure)
-        places = numbers.decimals(part.interval, part.unit, part.estimate)
-        relevance = verdict.relevance if verdict else "none"
-        counted = "" if relevance != "none" else ("no evidence" if view.real else "made-up data")
-        return PartRow(
-            measure=measure_title(part.measure, self.plugin.titles),
-            subject=subject(part, self.plugin.titles),
-            estimate=numbers.estimate(part),
-            interval=numbers.NO_VALUE if few else numbers.interval(part),
-            p_value=numbers.NO_VALUE if few else numbers.p_values(part),
-            seeds=part.n_seeds,
-            note=part.note,
-            judged=part.judged,
-            detail=part.language is not None or part.layer is not None,
-            decision="; ".join(filter(None, (found.decision, what_decides(found), found.note))) if found else "",
-            seed_values=", ".join(f"seed {s} {numbers.number(v, places, signed)}" for s, v in seeds.items()),
-            trials=view.tables(entry.id, part.task) if part.n_seeds else (),
-            drawn=None if part.estimate is None else _mark(entry.claimed, part, seeds, few),
-            axis=(part.unit, "difference" if signed else part.measure, counted),
-        )
+def _row(
+    entry: Entry,
+    run: RunResults[Any],
+    view: RunView,
+    titles: Mapping[str, str],
+    sections: Sections,
+    part: Measurement,
+) -> PartRow:
+    verdict = run.verdicts[entry.id]
+    decisions = verdict.decisions if part.judged else {}
+    found = next((decisions[name] for name in part.names if name in decisions), None)
+    few = 0 < part.n_seeds < FEW
+    seeds = sections.seed_values(run, part) if part.judged else {}
+    signed = numbers.is_difference(part.measure)
+    places = numbers.decimals(part.interval, part.unit, part.estimate)
+    counted = "" if verdict.relevance != "none" else ("no evidence" if view.real else "made-up data")
+    return PartRow(
+        part=part,
+        measure=measure_title(part.measure, titles),
+        subject=subject(part, titles),
+        estimate=numbers.estimate(part),
+        interval=numbers.NO_VALUE if few else numbers.interval(part),
+        p_value=numbers.NO_VALUE if few else numbers.p_values(part),
+        decision="; ".join(filter(None, (found.decision, what_decides(found), found.note))) if found else "",
+        seed_values=", ".join(f"seed {s} {numbers.number(v, places, signed)}" for s, v in seeds.items()),
+        trials=view.tables(entry.id, part.task) if part.n_seeds else (),
+        drawn=_mark(entry.claimed, part, seeds, few),
+        axis=(part.unit, "difference" if signed else part.measure, counted),
+    )
 
 
 def subject(part: Measurement, titles: Mapping[str, str]) -> str:
@@ -419,25 +365,26 @@ def subject(part: Measurement, titles: Mapping[str, str]) -> str:
     return ", ".join(filter(None, (title(part.subject, titles), part.model, layer, part.language)))
 
 
-def _mark(claimed: Claimed, part: Measurement, seeds: Mapping[int, float], few: bool) -> pictures.Mark:
-    assert part.estimate is not None
-    reported = claimed.by_task.get(part.task) if part.task and part.task not in claimed.other_metric else None
+def _mark(claimed: Claimed, part: Measurement, seeds: Mapping[int, float], few: bool) -> pictures.Mark | None:
+    if part.estimate is None:
+        return None
     return pictures.Mark(
         estimate=part.estimate,
         interval=(part.interval.low, part.interval.high) if part.interval and not few else None,
         seeds=seeds,
-        reported=reported if part.unit == claimed.unit and part.judged else None,
-        claimed=_band(claimed, part.measure, part.unit),
+        reported=claimed.reported(part.task) if part.unit == claimed.unit and part.judged else None,
+        claimed=_band(claimed, part),
     )
 
 
-def _band(claimed: Claimed, measure: str, unit: str) -> tuple[float, float] | None:
+def _band(claimed: Claimed, part: Measurement) -> tuple[float, float] | None:
     """The claimed range, where it has two ends and is in the unit of the measure."""
-    bounded = claimed.low is not None and claimed.high is not None and not claimed.signs.get(measure)
-    if measure in claimed.measures:
-        low, high = claimed.measures[measure].bounds
-        return (low, high) if high - low < inf else None
-    return claimed.bounds if bounded and claimed.unit == unit else None
+    low, high = claimed.bounds
+    if part.measure in claimed.measures:
+        low, high = claimed.measures[part.measure].bounds
+    elif part.measure in claimed.signs or part.unit != claimed.unit:
+        return None
+    return (low, high) if high - low < inf else None
 
 
 def _drawing(folder: Path, name: str) -> Drawing:
@@ -447,18 +394,10 @@ def _drawing(folder: Path, name: str) -> Drawing:
     return Drawing(name, path.read_bytes() if inside else None)
 
 
-def _settings(
-    deviation: Deviation, runs: Sequence[RunResults[Any]]
-) -> Iterable[tuple[str, tuple[tuple[str, str], ...]]]:
+def _settings(deviation: Deviation, runs: Iterable[RunResults[Any]]) -> Iterator[SettingRow]:
     for key in deviation.settings:
         by_value: dict[str, list[str]] = {}
         for run in runs:
             by_value.setdefault(setting(run.profile, key), []).append(run.name)
         if by_value:
             yield key, tuple((value, ", ".join(names)) for value, names in by_value.items())
-
-
-def _check_names(names: Iterable[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ClaimError(f"two runs are called {twice[0]}; rename one of their folders in claims/ledger")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from jinja2 import ChoiceLoader, Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from claimtrack.report import pictures
-from claimtrack.report.context import SHOWN, ReportContext
+from claimtrack.report.context import MARKS, SHOWN, ReportContext
 from claimtrack.report.prose import pieces
 from claimtrack.report.text import visible
+from claimtrack.wording import EVIDENCE, SEALED, evidence_about
 
 TEMPLATES = Path(__file__).with_name("templates")
 DARK = (
@@ -30,26 +32,24 @@ DARK = (
 """What makes a notebook's figure, drawn for white paper, follow a dark page."""
 
 
-def loader(paper: Path) -> ChoiceLoader:
-    """Templates of the paper before those that come with this package."""
-    return ChoiceLoader([FileSystemLoader(paper), FileSystemLoader(TEMPLATES)])
+def environment(paper: Path, finalize: Callable[[Any], Markup], **syntax: Any) -> Environment:
+    """Of templates of the paper before those that come with this package; ``finalize`` escapes every value."""
+    made = Environment(
+        loader=ChoiceLoader([FileSystemLoader(paper), FileSystemLoader(TEMPLATES)]), autoescape=True,
+        finalize=finalize, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, **syntax,
+    )  # fmt: skip
+    made.globals.update(shapes=MARKS, kinds=EVIDENCE, sealed=SEALED, evidence_about=evidence_about)
+    return made
 
 
 def render(context: ReportContext) -> str:
     """The report as one HTML file; evidence and the figures of other runs lie in ``data/`` beside it."""
     labels = {reference.key: reference.label for reference in context.references}
-    environment = Environment(
-        loader=loader(context.paper),
-        autoescape=True,
-        finalize=escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["prose"] = partial(prose, labels=labels)
-    environment.globals.update(data_uri=data_uri, scale=pictures.scale, shown=SHOWN)
+    jinja = environment(context.paper, escape)
+    jinja.filters["prose"] = partial(prose, labels=labels)
+    jinja.globals.update(data_uri=data_uri, scale=pictures.scale, shown=SHOWN)
     style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "report.js"))
-    return environment.get_template("report.html.j2").render(
+    return jinja.get_template("report.html.j2").render(
         report=context,
         style=Markup(style),
         style_hash=digest(style),

@@ -11,11 +11,10 @@ import unicodedata
 from functools import cache
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from claimtrack.report.context import ReportContext
-from claimtrack.report.html import loader
+from claimtrack.report.html import environment
 from claimtrack.report.prose import pieces
 from claimtrack.report.text import code_point, visible
 
@@ -51,20 +50,15 @@ _NOT_IN_FONT = frozenset("\xad¸ĦħĸĿŀŉŦŧſ")
 
 def render(context: ReportContext) -> str:
     """The report as LaTeX; it takes the figures that it finds beside it (`claimtrack.report.write`)."""
-    environment = Environment(
-        loader=loader(context.paper),
+    jinja = environment(
+        context.paper, escape,
         block_start_string="<%", block_end_string="%>",
         variable_start_string="<<", variable_end_string=">>",
         comment_start_string="<#", comment_end_string="#>",
-        autoescape=True,
-        finalize=escape,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
     )  # fmt: skip
-    environment.filters["prose"] = prose
-    environment.globals.update(summary_name=SUMMARY_NAME, figure_name=figure_name, drawing_name=drawing_name)
-    return environment.get_template("report.tex.j2").render(report=context)
+    jinja.filters["prose"] = prose
+    jinja.globals.update(summary_name=SUMMARY_NAME, figure_name=figure_name, drawing_name=drawing_name)
+    return jinja.get_template("report.tex.j2").render(report=context)
 
 
 def escape(value: Any) -> Markup:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Strict
-from claimtrack.settings import read_yaml
+from claimtrack.settings import check_settings, describe, read_yaml
 
 _MARKED = re.compile(r"\[(@\w+(?:; @\w+)*)\]|`([^`]+)`")
 
@@ -69,14 +69,15 @@ class Piece(NamedTuple):
 
 def load_prose(path: Path) -> Prose:
     """Read ``prose.yaml``; a `ClaimError` names what is wrong."""
-    prose: Prose = _checked(TypeAdapter(Prose), path)
-    return prose
+    return check_settings(read_yaml(path), Prose, str(path))
 
 
 def load_deviations(path: Path) -> tuple[Deviation, ...]:
     """Read ``deviations.yaml``; a `ClaimError` names what is wrong."""
-    deviations: tuple[Deviation, ...] = _checked(TypeAdapter(tuple[Deviation, ...]), path)
-    return deviations
+    try:
+        return TypeAdapter(tuple[Deviation, ...]).validate_python(read_yaml(path))
+    except ValidationError as error:
+        raise ClaimError(f"{path}: {describe(error, Deviation)}") from None
 
 
 def pieces(text: str) -> Iterator[Piece]:
@@ -85,21 +86,17 @@ def pieces(text: str) -> Iterator[Piece]:
     for match in _MARKED.finditer(text):
         if match.start() > end:
             yield Piece("text", text[end : match.start()])
-        if match[2]:
-            yield Piece("code", match[2])
-        else:
-            yield Piece("cite", match[1].replace("@", "").replace("; ", ","))
+        cited = (match[1] or "").replace("@", "").replace("; ", ",")
+        yield Piece("cite", cited) if cited else Piece("code", match[2])
         end = match.end()
     if text[end:]:
         yield Piece("text", text[end:])
 
 
-def check_citations(texts: Sequence[str], known: Mapping[str, Any], where: Path) -> None:
+def check_citations(texts: Iterable[str], known: Set[str], where: Path) -> None:
     """Raise a `ClaimError` for a citation without a reference."""
-    cited = {
-        key for text in texts for piece in pieces(text) if piece.kind == "cite" for key in piece.text.split(",")
-    }
-    if unknown := sorted(cited - set(known)):
+    cited = {key for text in texts for kind, keys in pieces(text) if kind == "cite" for key in keys.split(",")}
+    if unknown := sorted(cited - known):
         raise ClaimError(f"{where} cites {unknown[0]}, which references.bib does not have; add it there")
 
 
@@ -135,12 +132,3 @@ def _show(value: Any) -> str:
     if isinstance(value, list | tuple):
         return " ".join(map(str, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _checked(model: TypeAdapter[Any], path: Path) -> Any:
-    try:
-        return model.validate_python(read_yaml(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"]))
-        raise ClaimError(f"{path}: {key}: {first['msg']}; correct it there") from None

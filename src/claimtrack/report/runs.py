@@ -10,7 +10,7 @@ from typing import Any
 from claimtrack.evidence import Trial
 from claimtrack.plugin import Plugin
 from claimtrack.report import numbers
-from claimtrack.report.sections import Sections
+from claimtrack.report.sections import RunNotes, Sections
 from claimtrack.report.text import anchor
 from claimtrack.results import RunResults
 from claimtrack.runlog import parts_of
@@ -38,28 +38,21 @@ class TrialTable:
     rows: tuple[tuple[Trial, str, str], ...]
 
 
-@dataclass(frozen=True)
-class RunView:
-    """One run.
+@dataclass(frozen=True, kw_only=True)
+class RunView(RunNotes):
+    """One run, with the project's notes on it.
 
     Attributes:
         name, title, profile: as recorded.
-        cautions: label and banner of each thing that its numbers cannot show.
-        setting, cost, facts: rows of name and value; ``cost`` is seconds by stage as time.
-        size: the amount of data.
-        order, real: see `claimtrack.report.sections.RunNotes`.
         revision: of the code, or ``unknown``; several where the run was recorded in parts.
+        cost: time by stage.
+        facts: names and values of its machines.
         trials: tables of all trials.
     """
 
     name: str
     title: str
     profile: str
-    cautions: tuple[tuple[str, str], ...]
-    setting: tuple[tuple[str, str], ...]
-    size: str
-    order: int
-    real: bool
     revision: str
     cost: tuple[tuple[str, str], ...]
     facts: tuple[tuple[str, str], ...]
@@ -85,21 +78,14 @@ class RunView:
 def view_run(run: RunResults[Any], plugin: Plugin, sections: Sections) -> RunView:
     """Gather what the report says of a run."""
     parts = parts_of(run.info)
-    revisions = dict.fromkeys(str(part.get("revision") or "unknown") for part in parts)
-    spent = {stage: entry["seconds"] for stage, entry in run.info.get("stages", {}).items()}
-    notes = sections.notes(run)
     return RunView(
+        **vars(sections.notes(run)),
         name=run.name,
         title=run.title,
         profile=run.profile.profile,
-        cautions=notes.cautions,
-        setting=notes.setting,
-        size=notes.size,
-        order=notes.order,
-        real=notes.real,
-        revision=", ".join(revisions),
-        cost=tuple(_cost(spent)),
-        facts=tuple((name, str(value)) for name, value in _facts(parts)),
+        revision=", ".join(dict.fromkeys(str(part.get("revision") or "unknown") for part in parts)),
+        cost=tuple(_cost({stage: entry["seconds"] for stage, entry in run.info.get("stages", {}).items()})),
+        facts=tuple(_facts(parts)),
         trials=tuple(_trial_tables(run, plugin, sections)),
     )
 
@@ -122,7 +108,7 @@ def _trial_tables(run: RunResults[Any], plugin: Plugin, sections: Sections) -> I
             subject=subject,
             title=title(subject, plugin.titles),
             stage=stage,
-            file=_common_file(trials),
+            file=", ".join(dict.fromkeys(str(t.file).replace(t.key, "KEY") for t in trials if t.file)),
             revision=_either(str(part.get("revision") or "")[:8] for part in parts),
             machine=_either(f"{each.get('processor')}, {each.get('cores')} cores" for each in machines if each),
             rows=tuple(
@@ -137,12 +123,6 @@ def _trained(part: Mapping[str, Any], stage: str) -> bool:
     return bool(part.get("stages", {}).get(stage, {}).get("seconds", 0) >= 1)
 
 
-def _common_file(trials: Sequence[Trial]) -> str:
-    """The file of all trials, or the pattern of their files."""
-    files = dict.fromkeys(str(trial.file).replace(trial.key, "KEY") for trial in trials if trial.file)
-    return ", ".join(files)
-
-
 def _either(values: Iterable[str]) -> str:
     return " or ".join(dict.fromkeys(filter(None, values))) or "not recorded"
 
@@ -152,26 +132,25 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]
 
 
-def _cost(spent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _cost(spent: Mapping[str, float]) -> Iterator[tuple[str, str]]:
     """Seconds of the stages; what took none was done elsewhere, and its time is not recorded."""
-    known = {name: float(value) for name, value in spent.items() if isinstance(value, int | float)}
-    yield from ((name, numbers.seconds(value) if value >= 1 else "not recorded") for name, value in known.items())
-    if known:
-        yield "all that is recorded", numbers.seconds(sum(known.values()))
+    for stage, seconds in spent.items():
+        yield stage, numbers.seconds(seconds) if seconds >= 1 else "not recorded"
+    if spent:
+        yield "all that is recorded", numbers.seconds(sum(spent.values()))
 
 
-def _facts(parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, Any]]:
+def _facts(parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """The machines of a run, part by part; packages are in ``run.json``."""
     for place, part in enumerate(parts, 1):
         known = {key: value for key, value in part.items() if key not in ("stages", "packages", "version")}
         yield from _leaves(known, f"part {place}" if len(parts) > 1 else "")
 
 
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """The values of nested mappings under dotted names."""
-    if not isinstance(value, Mapping):
-        if value not in (None, "", [], ()):
-            yield name, ", ".join(map(str, value)) if isinstance(value, list) else value
-        return
-    for key, inner in value.items():
-        yield from _leaves(inner, f"{name}.{key}" if name else str(key))
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
+    elif value not in (None, "", [], ()):
+        yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)

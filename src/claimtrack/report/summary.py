@@ -8,7 +8,7 @@ from typing import Any, Literal, get_args
 
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Evidence
-from claimtrack.registry import Entry, Registry, RelevanceValue
+from claimtrack.registry import Entry, Registry
 from claimtrack.report import numbers, pictures
 from claimtrack.report.sections import FirstScreen, Sections
 from claimtrack.report.text import anchor
@@ -19,7 +19,6 @@ from claimtrack.wording import EVIDENCE, title
 ENOUGH = 10
 """Seeds a task below which they count as few."""
 Certainty = Literal["high", "moderate", "low"]
-_ORDER: tuple[RelevanceValue, ...] = get_args(RelevanceValue)
 
 
 @dataclass(frozen=True)
@@ -50,57 +49,43 @@ class Summary:
     """The first screen.
 
     Attributes:
-        question: that the paper raises.
+        asked: what it asks, and of which claims.
         measured_on: the encoder, where it is not the paper's.
         sentences: the answer.
         certainty, reasons: how sure that is, and what takes from it.
-        axis, note: of the picture.
         rows: one a task.
         others: question, claim id and verdict of other claims.
         deciding: what would decide the rest and what it costs, one line each.
         built: how many of the structural claims hold, as a sentence.
-        run: the anchor of the run.
-        claim, size: ids of the claims in the picture.
     """
 
-    question: str
+    asked: FirstScreen
     measured_on: str
     sentences: tuple[str, ...]
     certainty: Certainty
     reasons: tuple[str, ...]
     axis: pictures.Axis
-    note: str
     rows: tuple[SummaryRow, ...]
     others: tuple[tuple[str, str, str], ...]
     deciding: tuple[str, ...]
     built: str
-    run: str
-    claim: str
-    size: str
 
     def svg(self) -> str:
         """The picture as a file of its own."""
         rows = [
             pictures.Row(
-                r.label,
-                ", ".join(filter(None, (f"{r.seeds} seeds", r.remark))),
-                r.mark,
-                f"{r.estimate} {r.words}",
-                r.size,
+                label=r.label, small=", ".join(filter(None, (f"{r.seeds} seeds", r.remark))), mark=r.mark,
+                words=f"{r.estimate} {r.words}", beside=r.size,
             )
             for r in self.rows
-        ]
+        ]  # fmt: skip
         said = "; ".join(f"{r.label} {r.value}, {r.words}" for r in self.rows)
-        heads = ("", "", f"gain ({self.claim}); below it, its size ({self.size})")
-        return pictures.whole(rows, self.axis, f"{self.axis.unit}: {said}", heads, self.note)
+        heads = ("", "", f"gain ({self.asked.claim}); below it, its size ({self.asked.size})")
+        return pictures.whole(rows, self.axis, f"{self.axis.unit}: {said}", heads, self.asked.note)
 
     def strip(self, row: SummaryRow) -> str:
         """The picture of a row."""
-        return (
-            ""
-            if row.mark is None
-            else pictures.strip(row.mark, self.axis, f"{row.label}: {row.value}, {row.words}")
-        )
+        return pictures.strip(row.mark, self.axis, f"{row.label}: {row.value}, {row.words}") if row.mark else ""
 
 
 def summarise(registry: Registry, runs: Sequence[RunResults[Any]], sections: Sections) -> Summary | None:
@@ -108,31 +93,26 @@ def summarise(registry: Registry, runs: Sequence[RunResults[Any]], sections: Sec
     first = sections.first
     if first is None or first.claim not in registry.entries:
         return None
-    ran = [run for run in runs if run.verdicts[first.claim].verdict != "not run"]
+    ran = [run for run in runs if run.verdicts[first.claim].ran]
     if not ran:
         return None
-    lead = min(ran, key=lambda run: (_ORDER.index(run.verdicts[first.claim].relevance), sections.notes(run).order))
+    lead = min(ran, key=lambda run: (run.verdicts[first.claim].rank, sections.notes(run).order))
     verdict, evidence = lead.verdicts[first.claim], lead.evidence[first.claim]
-    size = lead.verdicts.get(first.size)
-    sized = size.decisions if size else {}
+    size, entry = lead.verdicts.get(first.size), registry.entries.get(first.size)
+    claimed = " to ".join(f"{bound:g}" for bound in entry.claimed.bounds) if entry else ""
     rows = tuple(_rows(registry, first, lead, sections))
     certainty, reasons = grade(verdict, evidence)
-    marks = [row.mark for row in rows if row.mark]
     return Summary(
-        question=first.question,
+        asked=first,
         measured_on=", ".join(label for label, _ in sections.notes(lead).cautions),
-        sentences=tuple(sections.sentences(verdict.decisions, sized, _range(registry.entries.get(first.size)))),
+        sentences=tuple(sections.sentences(verdict.decisions, size.decisions if size else {}, claimed)),
         certainty=certainty,
         reasons=reasons,
-        axis=pictures.axis_of(marks, first.axis),
-        note=first.note,
+        axis=pictures.axis_of([row.mark for row in rows if row.mark], first.axis),
         rows=rows,
-        others=tuple((q, claim, _verdict_of(claim, runs)) for claim, q in first.others.items()),
+        others=tuple((question, claim, _verdict_of(claim, runs)) for claim, question in first.others.items()),
         deciding=(*_deciding(verdict, evidence, registry.project.titles), *sections.costs(runs)),
         built=_built(registry, runs, first.built),
-        run=anchor(f"{first.claim}-{lead.name}"),
-        claim=first.claim,
-        size=first.size,
     )
 
 
@@ -151,11 +131,6 @@ def grade(verdict: Verdict, evidence: Evidence) -> tuple[Certainty, tuple[str, .
         reasons.append("rules written after seeing results")
     steps: tuple[Certainty, ...] = get_args(Certainty)
     return steps[min(len(reasons), 2)], tuple(reasons)
-
-
-def _range(entry: Entry | None) -> str:
-    """``1 to 3``."""
-    return " to ".join(f"{bound:g}" for bound in entry.claimed.bounds) if entry else ""
 
 
 def _rows(
@@ -177,7 +152,7 @@ def _rows(
         if part.estimate is not None:
             span = (part.interval.low, part.interval.high) if part.interval else None
             band = other.claimed.bounds if other else None
-            mark = pictures.Mark(part.estimate, span, seeds, _reported(entry, task), band)
+            mark = pictures.Mark(part.estimate, span, seeds, entry.claimed.reported(task), band)
             value = estimate = numbers.number(part.estimate, 1, signed=True)
             value += f" ({numbers.number(span[0], 1)} to {numbers.number(span[1], 1)})" if span else ""
         sized = size.decisions.get(task) if size else None
@@ -206,17 +181,10 @@ def _size(decision: Decision, estimate: float | None, entry: Entry | None) -> st
     return "larger than claimed" if estimate > entry.claimed.bounds[1] else "smaller than claimed"
 
 
-def _reported(entry: Entry, task: str) -> float | None:
-    reported = {str(name): value for name, value in entry.claimed.by_task.items()}
-    return None if task in map(str, entry.claimed.other_metric) else reported.get(task)
-
-
 def _verdict_of(claim: str, runs: Sequence[RunResults[Any]]) -> str:
     """The verdict of the most relevant run."""
-    ran = [
-        run.verdicts[claim] for run in runs if claim in run.verdicts and run.verdicts[claim].verdict != "not run"
-    ]
-    return min(ran, key=lambda verdict: _ORDER.index(verdict.relevance)).verdict if ran else "not run"
+    found = [run.verdicts[claim] for run in runs if claim in run.verdicts and run.verdicts[claim].ran]
+    return min(found, key=lambda verdict: verdict.rank).verdict if found else "not run"
 
 
 def _deciding(verdict: Verdict, evidence: Evidence, titles: Mapping[str, str]) -> Iterator[str]:

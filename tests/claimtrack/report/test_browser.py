@@ -146,7 +146,7 @@ def test_a_verdict_is_filtered(page: Any, context: ReportContext) -> None:
         wanted = [
             claim.entry.id
             for claim in (*context.measured, *context.structural)
-            if any(item.verdict == verdict for item in claim.runs)
+            if any(item.found.verdict == verdict for item in claim.runs)
         ]
         assert shown_claims(page) == wanted
         assert page.locator("form.filter output").inner_text() == f"{len(wanted)} of {len(every)} claims"

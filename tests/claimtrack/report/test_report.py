@@ -26,7 +26,7 @@ from claimtrack.report.context import MARKS, ReportContext
 from claimtrack.report.summary import grade
 from claimtrack.report.text import visible
 from claimtrack.report.write import compile_pdf, write_report
-from claimtrack.wording import what_decides
+from claimtrack.wording import EVIDENCE, relevance_sentences, what_decides
 from made_report import FULL, HOSTILE, OFFLINE, PAPER, Page, hostile_report, made, plain, run, section
 from repository import ROOT
 
@@ -90,10 +90,10 @@ def test_of_equally_relevant_runs_that_on_most_tasks_and_seeds_leads(registry: R
 
 def test_what_was_not_run_is_no_evidence(registry: Registry, tmp_path: Path) -> None:
     found = made(registry, [run(registry, "late", FULL, tmp_path, only=("C01",))])
-    claims = {claim.entry.id: claim.runs[0] for claim in found.claims}
-    assert (claims["C06"].verdict, claims["C06"].relevance) == ("not run", "none")
-    assert claims["C06"].relevance_reason == "Nothing was measured."
-    assert claims["C01"].relevance == "direct"
+    verdicts = {claim.entry.id: claim.runs[0].found for claim in found.claims}
+    assert (verdicts["C06"].verdict, verdicts["C06"].counts_as) == ("not run", "none")
+    assert relevance_sentences(verdicts["C06"]) == "No evidence about the paper. Nothing was measured."
+    assert verdicts["C01"].counts_as == "direct"
 
 
 def test_the_report_says_which_rules_were_sealed_before_the_trials(registry: Registry, tmp_path: Path) -> None:
@@ -315,7 +315,7 @@ def test_the_matrix_has_every_claim_and_run(context: ReportContext, page: str) -
     items = [i for group in (context.measured, context.structural) for claim in group for i in claim.runs]
     assert len(cells) == len(items) == 18 * 2
     for cell, item in zip(cells, items, strict=True):
-        assert plain(Page(cell).text) == f"{MARKS[item.verdict]} {item.verdict} {item.kind}"
+        assert plain(Page(cell).text) == f"{MARKS[item.found.verdict]} {item.found.verdict} {EVIDENCE[item.found.counts_as]}"
 
 
 def test_each_claim_shows_what_it_rests_on(context: ReportContext, page: str) -> None:
@@ -329,8 +329,8 @@ def test_each_claim_shows_what_it_rests_on(context: ReportContext, page: str) ->
         assert all(item.finding in text and item.citation in text for item in entry.literature)
         for item in claim.runs:
             assert item.evidence
-            rows = [value for row in item.judged for value in (row.estimate, row.interval, row.note)]
-            for wanted in (*rows, item.because, item.relevance_reason, *item.evidence.missing):
+            rows = [value for row in item.judged for value in (row.estimate, row.interval, row.part.note)]
+            for wanted in (*rows, item.found.because, item.found.relevance_reason, *item.evidence.missing):
                 assert plain(wanted) in text
             assert f"data/{item.anchor}.json" in text
 
@@ -345,7 +345,7 @@ def test_checks_of_the_module_stand_apart_from_findings(context: ReportContext, 
     assert "they replicate no finding" in tex
     disputed = next(claim for claim in context.claims if claim.entry.id == "C16")
     assert disputed.literature_status == "not verified (×) in the source report; supported by the primary source"
-    assert disputed.runs[0].verdict == "reproduced"
+    assert disputed.runs[0].found.verdict == "reproduced"
 
 
 def test_fragment_numbers_say_so_everywhere(context: ReportContext, page: str, tex: str) -> None:

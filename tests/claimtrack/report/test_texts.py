@@ -106,7 +106,7 @@ def paper_folder(tmp_path: Path, name: str, change: Callable[[str], str]) -> Pat
         (
             "deviations.yaml",
             lambda text: text.replace("\n  effect:", "\n  efect:", 1),
-            r"deviations\.yaml: 0\.\w+: ",
+            r"deviations\.yaml: unknown key 0\.efect; did you mean effect",
         ),
         ("references.bib", lambda text: text + "@article{broken,", "references.bib"),
     ],
