@@ -7,7 +7,7 @@ them, so one counterexample refutes it, and a reader wants to know which.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from math import inf
 from typing import Literal, NamedTuple
@@ -74,38 +74,28 @@ def decide_each(tasks: Mapping[str, Sequence[Bounded]], about_size: bool, n_part
             that the effect is below the smallest of interest (a claim about a sign).
         n_parts: how many parts a task needs to hold; fewer can only refute it.
     """
-    there = {task: parts for task, parts in tasks.items() if parts}
+    there = {task: [_target(bounded) for bounded in parts] for task, parts in tasks.items() if parts}
+    tests = [(task, p) for task, parts in there.items() for target in parts for p in _p_outside(target)]
+    refuted = _refuted(tests)
     shown = {
-        task: len(parts) == n_parts and all(_holds(bounded, about_size) for bounded in parts)
-        for task, parts in there.items()
+        task: len(parts) == n_parts
+        and all(_holds(bounded, about_size) for bounded in parts)
+        and not (about_size and task in refuted)
+        for task, parts in tasks.items()
     }
-    tests = [(task, p) for task, parts in there.items() for bounded in parts for p in _refuting(bounded)]
-    adjusted = holm(np.array([p for _, p in tests]))
-    refuted = {task for (task, _), p in zip(tests, adjusted, strict=True) if p < LEVEL}
-    if about_size:
-        shown = {task: holds and task not in refuted for task, holds in shown.items()}
-    all_hold = len(there) == len(tasks) and all(shown.values())
+    all_hold = all(shown.values())
     if not all_hold:
         p = [max(p_of_zero(b.part) for b in parts) if len(parts) == n_parts else 1.0 for parts in tasks.values()]
         lasting = dict(zip(tasks, holm(np.array(p)) < LEVEL, strict=True))
         shown = {task: holds and bool(lasting[task]) for task, holds in shown.items()}
-    decisions = {}
-    for task, parts in tasks.items():
-        if not parts:
-            decisions[task] = Decision(decision="missing")
-        elif shown[task]:
-            note = "below the smallest effect of interest" if task in refuted else ""
-            decisions[task] = Decision(decision="holds", note=note)
-        elif task in refuted:
-            decisions[task] = Decision(decision="refuted")
-        else:
-            decisions[task] = Decision(decision="undecided", seeds=_seeds(parts, len(tasks), len(tests)))
-    found = {decision.decision for decision in decisions.values()}
-    if all_hold:
-        return Each("reproduced", decisions)
-    if "holds" in found:
-        return Each("partly reproduced", decisions)
-    return Each("not reproduced" if "refuted" in found else "inconclusive", decisions)
+
+    def undecided(task: str) -> Decision:
+        if not tasks[task]:
+            return Decision(decision="missing")
+        needed = [_seeds(target, len(tasks), len(tests)) for target in there[task]]
+        return Decision(decision="undecided", seeds=None if None in needed else max(filter(None, needed)))
+
+    return _each(all_hold, shown, refuted, undecided)
 
 
 class Target(NamedTuple):
@@ -134,20 +124,33 @@ def decide_targets(targets: Mapping[str, Target], n_missing: int = 0) -> Each:
     """
     p = np.array([_p_holds(target) for target in targets.values()])
     tests = [(name, one) for name, target in targets.items() for one in _p_outside(target)]
-    corrected = holm(np.array([one for _, one in tests]))
-    refuted = {name for (name, _), one in zip(tests, corrected, strict=True) if one < LEVEL}
     all_hold = not n_missing and bool((p < LEVEL).all())
     lasting = p if all_hold else holm(p)
+    shown = {name: bool(one < LEVEL) for name, one in zip(targets, lasting, strict=True)}
+
+    def undecided(name: str) -> Decision:
+        return Decision(decision="undecided", seeds=_seeds(targets[name], len(targets), len(tests)))
+
+    return _each(all_hold, shown, _refuted(tests), undecided)
+
+
+def _refuted(tests: Sequence[tuple[str, float]]) -> set[str]:
+    """What is refuted, from the p of each test of the claim."""
+    adjusted = holm(np.array([p for _, p in tests]))
+    return {name for (name, _), p in zip(tests, adjusted, strict=True) if p < LEVEL}
+
+
+def _each(
+    all_hold: bool, shown: Mapping[str, bool], refuted: Set[str], undecided: Callable[[str], Decision]
+) -> Each:
+    """The decisions, and the verdict: reproduced if all hold, partly if some do, else refuted by any."""
     decisions = {}
-    for (name, target), one in zip(targets.items(), lasting, strict=True):
-        if one < LEVEL:
+    for name, holds in shown.items():
+        if holds:
             note = "below the smallest effect of interest" if name in refuted else ""
             decisions[name] = Decision(decision="holds", note=note)
-        elif name in refuted:
-            decisions[name] = Decision(decision="refuted")
         else:
-            seeds = _seeds_of_target(target, len(targets), len(tests))
-            decisions[name] = Decision(decision="undecided", seeds=seeds)
+            decisions[name] = Decision(decision="refuted") if name in refuted else undecided(name)
     found = {decision.decision for decision in decisions.values()}
     if all_hold:
         return Each("reproduced", decisions)
@@ -156,21 +159,31 @@ def decide_targets(targets: Mapping[str, Target], n_missing: int = 0) -> Each:
     return Each("not reproduced" if "refuted" in found else "inconclusive", decisions)
 
 
+def _target(bounded: Bounded) -> Target:
+    return Target(bounded.part, (0.0, inf), (bounded.low, bounded.high))
+
+
+def _holds(bounded: Bounded, about_size: bool) -> bool:
+    interval = bounded.part.interval
+    assert interval is not None
+    overlaps = interval.low <= bounded.high and interval.high >= bounded.low
+    return interval.low > 0 and (overlaps or not about_size)
+
+
 def _p_holds(target: Target) -> float:
     """p of the value lying outside the claimed range: at most 0.05 where the interval lies inside."""
     (low, high), sides = target.inside, 1 if target.equal else 2
-    above = 0.0 if low == -inf else p_above(target.part, low)
-    below = 0.0 if high == inf else p_below(target.part, high)
-    return min(1.0, sides * max(above, below))
+    return min(1.0, sides * max(p_above(target.part, low), p_below(target.part, high)))
 
 
 def _p_outside(target: Target) -> list[float]:
+    """p of the tests that can refute: one against each end that the range has."""
     low, high = target.outside
     below = [] if low == -inf else [p_below(target.part, low)]
     return below if high == inf else [*below, p_above(target.part, high)]
 
 
-def _seeds_of_target(target: Target, n_targets: int, n_tests: int) -> int | None:
+def _seeds(target: Target, n_targets: int, n_tests: int) -> int | None:
     """Seeds that would decide, at levels corrected for all measurements and tests (Bonferroni)."""
     (low, high), (least, most), sides = target.inside, target.outside, 1 if target.equal else 2
 
@@ -211,18 +224,17 @@ def error_of(part: Measurement) -> tuple[float, float]:
 
 def p_below(part: Measurement, bound: float) -> float:
     """One-sided p of the true value being at least ``bound``: small where it is shown to lie below."""
-    error, df = error_of(part)
-    if not error:
-        return float(_estimate(part) >= bound)
-    return float(stdtr(df, (_estimate(part) - bound) / error))
+    return _one_sided(part, _estimate(part) - bound)
 
 
 def p_above(part: Measurement, bound: float) -> float:
     """One-sided p of the true value being at most ``bound``: small where it is shown to lie above."""
+    return _one_sided(part, bound - _estimate(part))
+
+
+def _one_sided(part: Measurement, distance: float) -> float:
     error, df = error_of(part)
-    if not error:
-        return float(_estimate(part) <= bound)
-    return float(stdtr(df, (bound - _estimate(part)) / error))
+    return float(stdtr(df, distance / error)) if error else float(distance >= 0)
 
 
 def p_of_zero(part: Measurement) -> float:
@@ -243,36 +255,6 @@ def is_below_zero(part: Measurement) -> bool:
 def _estimate(part: Measurement) -> float:
     assert part.estimate is not None
     return part.estimate
-
-
-def _holds(bounded: Bounded, about_size: bool) -> bool:
-    interval = bounded.part.interval
-    assert interval is not None
-    overlaps = interval.low <= bounded.high and interval.high >= bounded.low
-    return interval.low > 0 and (overlaps or not about_size)
-
-
-def _refuting(bounded: Bounded) -> list[float]:
-    """p of the tests that can refute: against the lower bound, and against the upper one if there is one."""
-    below = p_below(bounded.part, bounded.low)
-    return [below] if bounded.high == inf else [below, p_above(bounded.part, bounded.high)]
-
-
-def _seeds(parts: Sequence[Bounded], n_tasks: int, n_tests: int) -> int | None:
-    """The most that any of the parts needs, at levels corrected for all tasks and tests (Bonferroni)."""
-    needed = [_seeds_of(bounded, n_tasks, n_tests) for bounded in parts]
-    return None if None in needed else max(n for n in needed if n is not None)
-
-
-def _seeds_of(bounded: Bounded, n_tasks: int, n_tests: int) -> int | None:
-    part, low, high = bounded
-
-    def regions(n_error: float, n_df: float) -> list[tuple[float, float]]:
-        two_sided = float(stdtrit(n_df, 1 - LEVEL / 2 / n_tasks)) * n_error
-        one_sided = float(stdtrit(n_df, 1 - LEVEL / n_tests)) * n_error
-        return [(-inf, low - one_sided), (two_sided, inf), (high + one_sided, inf)]
-
-    return _needed(part, regions)
 
 
 def _needed(part: Measurement, regions: Callable[[float, float], list[tuple[float, float]]]) -> int | None:
