@@ -137,11 +137,11 @@ def check_claims() -> None:
 
     `pytest claims/` checks the same but for the names, one test each.
     """
-    from claimtrack import project
     from claimtrack.checks import Suite
+    from claimtrack.project import unknown_names
 
-    _project()
-    _complain([*project.unknown_names(), *Suite(Path()).problems()])
+    registry = _project()
+    _complain([*unknown_names(registry, _active(registry)), *Suite(Path()).problems()])
 
 
 @app.command("seal")
@@ -242,28 +242,37 @@ def list_blanks() -> None:
 @app.command("run")
 def run_claim(claim: str) -> None:
     """Execute the notebook of a claim and leave its evidence."""
-    from claimtrack import project
+    from claimtrack.notebook import run_notebook
+    from claimtrack.results import RESULTS
 
-    _project()
-    typer.echo(f"evidence in {project.run_claim(claim)}")
+    registry = _project()
+    entry = registry.entry(claim)
+    folder = RESULTS / _active(registry).profile / "claims" / entry.id
+    parameters = {"claim": entry.id, "output": str(folder), **entry.parameters}
+    run_notebook(Path("notebooks") / f"{entry.notebook}.py", parameters, folder)
+    typer.echo(f"evidence in {folder}")
 
 
 @app.command("decide")
 def decide() -> None:
     """Decide every claim of the present run into verdicts.json."""
-    from claimtrack import project
-
-    _project()
-    typer.echo(f"verdicts in {project.decide_all()}")
+    registry = _project()
+    results = _run(registry, None)
+    path = results.folder / "verdicts.json"
+    decided = [verdict.model_dump(mode="json") for verdict in results.verdicts.values()]
+    write_text(path, json.dumps(decided, indent=1) + "\n")
+    typer.echo(f"verdicts in {path}")
 
 
 @app.command("report")
 def write_report() -> None:
     """Write the report of the present run and of all recorded ones."""
-    from claimtrack import project
+    from claimtrack.report import write
+    from claimtrack.report.context import build
 
-    _project()
-    _say(project.write_reports())
+    paper = Path("paper")
+    written = write.write_report(build(*_loaded(), paper=paper), paper / "build")
+    _say([f"report: {written.html}", f"report: {written.tex}", *written.notes])
 
 
 @app.command("schema")

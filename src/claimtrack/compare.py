@@ -11,8 +11,6 @@ from claimtrack.plugin import Setting
 from claimtrack.results import RunResults
 from claimtrack.wording import Titles, name
 
-Key = tuple[str, str | None, int | None, str | None]
-
 
 @dataclass(frozen=True)
 class Moved:
@@ -51,25 +49,19 @@ def compare(one: RunResults[Setting], two: RunResults[Setting], titles: Titles) 
 
 
 def _moved(one: Evidence | None, two: Evidence | None, titles: Titles) -> Iterator[Moved]:
-    first, second = _judged(one), _judged(two)
-    for key in dict.fromkeys([*first, *second]):
+    first, second = (
+        {(p.measure, p.subject, p.layer, p.model): p for p in (found.parts if found else ()) if p.judged}
+        for found in (one, two)
+    )
+    for key, known in (second | first).items():
         a, b = first.get(key), second.get(key)
-        values = [part.estimate if part else None for part in (a, b)]
-        if values[0] != values[1]:
-            known = a or b
-            assert known is not None
-            yield Moved(name(known, titles), known.unit, values[0], values[1], _ratio(a, b))
-
-
-def _judged(evidence: Evidence | None) -> dict[Key, Measurement]:
-    parts = evidence.parts if evidence else ()
-    return {(p.measure, p.subject, p.layer, p.model): p for p in parts if p.judged}
+        before, after = (part.estimate if part else None for part in (a, b))
+        if before != after:
+            yield Moved(name(known, titles), known.unit, before, after, _ratio(a, b))
 
 
 def _ratio(a: Measurement | None, b: Measurement | None) -> float | None:
-    if a is None or b is None or a.interval is None or b.interval is None:
+    if not (a and b and a.interval and b.interval) or a.estimate is None or b.estimate is None:
         return None
-    if a.estimate is None or b.estimate is None:
-        return None
-    width = hypot(*((p.high - p.low) / 2 for p in (a.interval, b.interval)))
+    width = hypot(*((bounds.high - bounds.low) / 2 for bounds in (a.interval, b.interval)))
     return abs(a.estimate - b.estimate) / width if width else None

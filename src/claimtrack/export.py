@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from claimtrack.plugin import Setting
-from claimtrack.registry import Direction, Entry, Literature, Registry
+from claimtrack.registry import Direction, Entry, Registry
 from claimtrack.results import RunResults
 from claimtrack.verdict import Verdict
 from claimtrack.wording import literature_line, relevance_sentences
@@ -43,10 +43,8 @@ def to_rows(runs: Sequence[RunResults[Setting]]) -> Iterator[dict[str, Any]]:
                 "run": run.name,
                 "profile": run.profile.profile,
                 **{name: getattr(verdict, name) for name in OF_VERDICT},
-                "measure": part.measure if part else None,
-                "estimate": part.estimate if part else None,
-                "low": bounds.low if bounds else None,
-                "high": bounds.high if bounds else None,
+                **{name: getattr(part, name, None) for name in ("measure", "estimate")},
+                **{name: getattr(bounds, name, None) for name in ("low", "high")},
                 "unit": part.unit if part else None,
                 "evidence": _link(run, claim),
             }
@@ -54,17 +52,14 @@ def to_rows(runs: Sequence[RunResults[Setting]]) -> Iterator[dict[str, Any]]:
 
 def to_json(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
     """A list of records, each with the decisions on its tasks and with what others report about the claim."""
-    literature = {
-        claim: [item.model_dump() for item in entry.literature] for claim, entry in registry.entries.items()
-    }
-    decisions = [verdict.decisions for run in runs for verdict in run.verdicts.values()]
+    verdicts = [verdict for run in runs for verdict in run.verdicts.values()]
     records = [
         {
             **row,
-            "decisions": {task: found.model_dump() for task, found in by_task.items()},
-            "literature": literature[row["claim"]],
+            "decisions": {task: found.model_dump() for task, found in verdict.decisions.items()},
+            "literature": [item.model_dump() for item in registry.entry(verdict.claim).literature],
         }
-        for row, by_task in zip(to_rows(runs), decisions, strict=True)
+        for row, verdict in zip(to_rows(runs), verdicts, strict=True)
     ]
     return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
 
@@ -75,45 +70,36 @@ def to_csv(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for row in to_rows(runs):
-        writer.writerow({name: _harmless(value) for name, value in row.items()})
+        formulas = {k: f"'{v}" for k, v in row.items() if isinstance(v, str) and v.startswith(FORMULA)}
+        writer.writerow(row | formulas)
     return out.getvalue()
 
 
 def to_jsonld(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
     """One graph: a Claim for each entry, a CreativeWork for each source that reports about it, a ClaimReview for
     each verdict, its evidence as a relative link."""
-    appearance = {
-        "@type": "CreativeWork",
-        "name": registry.source.title,
-        "datePublished": registry.source.date,
-    }
+    source = {"@type": "CreativeWork", "name": registry.source.title, "datePublished": registry.source.date}
+    entries = registry.entries.values()
     graph: list[dict[str, Any]] = [
         {"@type": "Claim", "@id": f"#{entry.id}", "name": entry.title, "text": entry.source_text,
-         "appearance": appearance}
-        for entry in registry.entries.values()
+         "appearance": source}
+        for entry in entries
     ]  # fmt: skip
-    graph += (
-        _reported(claim, number, item)
-        for claim, entry in registry.entries.items()
+    graph += [
+        {"@type": "CreativeWork", "@id": f"#{entry.id}-literature-{number}", "name": item.source,
+         "abstract": literature_line(item), CITO[item.direction]: {"@id": f"#{entry.id}"}}
+        for entry in entries
         for number, item in enumerate(entry.literature, 1)
-    )
-    graph += (
+    ]  # fmt: skip
+    graph += [
         _review(registry.entry(claim), run, verdict) for run in runs for claim, verdict in run.verdicts.items()
-    )
+    ]
     return json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False) + "\n"
 
 
 FORMATS: dict[str, Callable[[Registry, Sequence[RunResults[Setting]]], str]] = {
     "json": to_json, "csv": to_csv, "jsonld": to_jsonld,
 }  # fmt: skip
-
-
-def _reported(claim: str, number: int, item: Literature) -> dict[str, Any]:
-    """The source of one literature entry, and how it relates to the claim."""
-    return {
-        "@type": "CreativeWork", "@id": f"#{claim}-literature-{number}", "name": item.source,
-        "abstract": literature_line(item), CITO[item.direction]: {"@id": f"#{claim}"},
-    }  # fmt: skip
 
 
 def _review(entry: Entry, run: RunResults[Setting], verdict: Verdict) -> dict[str, Any]:
@@ -136,8 +122,4 @@ def _review(entry: Entry, run: RunResults[Setting], verdict: Verdict) -> dict[st
 
 
 def _link(run: RunResults[Setting], claim: str) -> str | None:
-    return (run.folder / "claims" / claim / "evidence.json").as_posix() if claim in run.evidence else None
-
-
-def _harmless(value: Any) -> Any:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    return run.evidence_path(claim).as_posix() if claim in run.evidence else None

@@ -93,7 +93,16 @@ def forest(
         axes.axvspan(*band, color=BAND, linewidth=0, zorder=0)
     axes.axvline(null, color=INK, linewidth=0.6, linestyle=(0, (2, 2)))
     for place, row in enumerate(rows):
-        _forest_row(axes, place, row, null)
+        part, colour = row.part, SERIES[0][0] if row.part.judged else QUIET
+        if part.interval is not None:
+            ends = [part.interval.low, part.interval.high]
+            axes.plot(ends, [place, place], color=colour, marker="|", markersize=6)
+        if part.estimate is None:
+            axes.text(null, place, " not measured", va="center", color=QUIET, fontsize=8)
+        else:
+            axes.plot([part.estimate], [place], color=colour, marker="o", markersize=5)
+        if row.reported is not None:
+            axes.plot([row.reported], [place], color=PAPER, marker="D", markersize=5, fillstyle="none")
     axes.set_yticks(range(len(rows)), [row.label for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
@@ -117,15 +126,3 @@ def reliability(axes: Axes, bins: ReliabilityBins, series: int, label: str) -> N
     axes.vlines(bins.confidence + 0.02 * series, 0, shares, color=colour, linewidth=2.5, alpha=0.45)
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), xticks=(0, 0.5, 1), yticks=(0, 0.5, 1))
     axes.tick_params(labelsize=7)
-
-
-def _forest_row(axes: Axes, place: int, row: Row, null: float) -> None:
-    part, colour = row.part, SERIES[0][0] if row.part.judged else QUIET
-    if part.interval is not None:
-        axes.plot([part.interval.low, part.interval.high], [place, place], color=colour, marker="|", markersize=6)
-    if part.estimate is None:
-        axes.text(null, place, " not measured", va="center", color=QUIET, fontsize=8)
-    else:
-        axes.plot([part.estimate], [place], color=colour, marker="o", markersize=5)
-    if row.reported is not None:
-        axes.plot([row.reported], [place], color=PAPER, marker="D", markersize=5, fillstyle="none")

@@ -57,14 +57,8 @@ def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool
     """Execute a notebook and put what it leaves, ``notebook.ipynb`` and ``notebook.html`` into ``output``.
 
     The parameter ``output`` is pointed at a folder beside ``output`` until everything has succeeded; only then
-    are its files moved. The kernel's working directory is the present one.
-
-    Args:
-        source: in jupytext's percent format.
-        parameters: a value for each name of the ``parameters`` cell.
-
-    Raises:
-        ClaimError: the source, a parameter or a cell is wrong; ``output`` is as it was.
+    are its files moved. The kernel's working directory is the present one. Where the source, a parameter or a cell
+    is wrong there is a `ClaimError`, and ``output`` is as it was.
     """
     notebook = read_source(source)
     check_parameters(source, declared_parameters(source, notebook), parameters)
@@ -77,20 +71,15 @@ def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool
             importing.start()
             executed = execute(source, notebook, {**parameters, "output": str(fresh)})
             importing.join()
-            _write(
-                _renamed(executed, fresh, output), fresh, f"{parameters.get('claim', '')} {source.stem}".strip()
-            )
+            title = f"{parameters.get('claim', '')} {source.stem}".strip()
+            _write(_renamed(executed, fresh, output), fresh, title)
         _move(fresh, output)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
 
 
 def read_source(source: Path) -> NotebookNode:
-    """Read a percent-format source.
-
-    Raises:
-        ClaimError: it is absent.
-    """
+    """Read a percent-format source; a `ClaimError` where it is absent."""
     import jupytext
 
     try:
@@ -104,8 +93,7 @@ def read_source(source: Path) -> NotebookNode:
 def declared_parameters(source: Path, notebook: NotebookNode) -> dict[str, type]:
     """Names and types of the parameters that a notebook takes.
 
-    Raises:
-        ClaimError: there is no such cell, or it holds anything but annotated assignments.
+    A `ClaimError` where there is no such cell, or where it holds anything but annotated assignments.
     """
     cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
@@ -123,28 +111,19 @@ def declared_parameters(source: Path, notebook: NotebookNode) -> dict[str, type]
 
 
 def check_parameters(source: Path, declared: Mapping[str, type], given: Mapping[str, object]) -> None:
-    """Compare what is given with what a notebook takes.
-
-    Raises:
-        ClaimError: a name is unknown or missing, or a value has another type.
-    """
+    """A `ClaimError` where a name is unknown or missing, or a value has another type."""
     known = ", ".join(declared)
-    for name, value in given.items():
-        if name not in declared:
-            raise ClaimError(f"{source} has no parameter {name}; it takes {known}")
-        if type(value) is not declared[name]:
-            raise ClaimError(f"{source}: parameter {name} is {value!r}, no {declared[name].__name__}")
-    for name in declared:
+    if unknown := [name for name in given if name not in declared]:
+        raise ClaimError(f"{source} has no parameter {unknown[0]}; it takes {known}")
+    for name, kind in declared.items():
         if name not in given:
             raise ClaimError(f"{source}: parameter {name} is missing; it takes {known}")
+        if type(given[name]) is not kind:
+            raise ClaimError(f"{source}: parameter {name} is {given[name]!r}, no {kind.__name__}")
 
 
 def execute(source: Path, notebook: NotebookNode, parameters: Mapping[str, object]) -> NotebookNode:
-    """Run all cells in a kernel of their own.
-
-    Raises:
-        ClaimError: a cell failed, took too long, or the kernel died.
-    """
+    """Run all cells in a kernel of their own; a `ClaimError` where one failed, took too long, or it died."""
     import papermill
     from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
@@ -176,32 +155,24 @@ def _place(traceback: str, project: Path) -> str:
     return ""
 
 
-def to_html(notebook: NotebookNode, title: str) -> str:
-    """A notebook as one page without any link to another host: the plain template has none."""
+def _write(notebook: NotebookNode, folder: Path, title: str) -> None:
+    """The notebook, and a page of it without any link to another host: nbconvert's plain template has none.
+
+    Times, durations and random cell ids are left out, so that equal runs leave equal bytes.
+    """
+    import nbformat
     from nbconvert import HTMLExporter
 
-    exporter = HTMLExporter(template_name="basic")  # type: ignore[no-untyped-call]
-    body, _ = exporter.from_notebook_node(notebook)
-    return PAGE.format(title=title, style=STYLE, body=body)
-
-
-def without_times(notebook: NotebookNode) -> NotebookNode:
-    """A notebook without times, durations and random cell ids, so that equal runs leave equal bytes."""
     notebook.metadata.pop("papermill", None)
     for number, cell in enumerate(notebook.cells):
         cell["id"] = f"cell-{number}"
         for name in ("papermill", "execution"):
             cell.metadata.pop(name, None)
-    return notebook
-
-
-def _write(notebook: NotebookNode, folder: Path, title: str) -> None:
-    import nbformat
-
-    notebook = without_times(notebook)
     text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
     (folder / "notebook.ipynb").write_text(text, encoding="utf-8")
-    (folder / "notebook.html").write_text(to_html(notebook, title), encoding="utf-8")
+    exporter = HTMLExporter(template_name="basic")  # type: ignore[no-untyped-call]
+    body, _ = exporter.from_notebook_node(notebook)
+    (folder / "notebook.html").write_text(PAGE.format(title=title, style=STYLE, body=body), encoding="utf-8")
 
 
 def _move(fresh: Path, output: Path) -> None:

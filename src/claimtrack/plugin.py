@@ -47,20 +47,31 @@ Condition = Callable[[Any], bool]
 
 @dataclass(frozen=True)
 class Plugin:
-    """What a project offers.
+    """What a project offers. Only the first three are needed::
+
+        PLUGIN = Plugin(name="dice", settings=Settings, measure=measure, titles={"d6": "D6"},
+                        conditions={"few_rolls": lambda settings: settings.rolls < 100})
 
     Attributes:
         name: of the project.
-        settings: the model of its settings, a `Setting`.
-        measure: from a claim id, the folder of a run and its settings to the evidence.
-        conditions: what each ``when`` of the registry means for the settings; ``any`` always holds.
-        rules: the project's verdict rules, beside `claimtrack.rules.COMMON`.
-        trials: from the folder of a run to its trials that count, by key.
-        planned: from settings to the trials that they plan, for a sealed plan; ``None`` where nothing is planned.
-        shipped: whether settings specify what the file of their name in the project's ``profiles/`` does, whatever
-            machine they run on; only such a run is compared with its pins.
+        settings: the pydantic model of its settings, with the fields of `Setting`. ``params.yaml``, the files of
+            ``profiles/`` and the ``profile.yaml`` of a recorded run are checked by it when they are read.
+        measure: ``measure("C01", Path("results/full"), settings)`` gives the `Evidence` of a claim. The notebook
+            of each claim calls it once, through `claimtrack.project.measure`. Evidence that cannot be measured has
+            status ``missing`` and says why.
+        conditions: by the name that ``when`` of the registry has, whether a condition holds for the settings.
+            Asked for the relevance of each verdict, in the order of the registry; ``any`` always holds.
+        rules: verdict rules by name, beside `claimtrack.rules.COMMON`. A rule is called with a
+            `claimtrack.rules.Case` where there is evidence of at least three seeds, and gives a `Judgement`.
+        trials: ``trials(Path("results/full"))`` gives the `Trial` records of a run that count, by key; of a
+            recorded run too (``claims/ledger/NAME``). Called whenever a run is loaded: for seals, plans, hours and
+            the report. Without it no verdict is known to be sealed before its trials.
+        planned: the trials that settings plan (`claimtrack.seal.Planned`). Called by ``claimtrack seal --plan``,
+            and by ``seal --check`` to compare; ``None`` where nothing is planned.
+        shipped: ``shipped(settings, project_folder)``: whether settings specify what the file of their name in
+            ``profiles/`` does, whatever machine they run on. Asked before a present run is compared with pins.
         titles: how names are shown, for example ``{"xnli": "XNLI"}``: values of dimensions, words of measures.
-        sections: what the project adds to the report, made when a report is.
+        sections: makes what the project adds to the report; called once a report.
     """
 
     name: str
@@ -86,14 +97,9 @@ class Plugin:
 
 
 def load_plugin(name: str, folder: Path) -> Plugin:
-    """Import a plugin.
+    """Import the plugin called ``module:ATTRIBUTE``; a `ClaimError` where there is none.
 
-    Args:
-        name: ``module:ATTRIBUTE``.
-        folder: of the project; its modules, and those in its ``src``, can be imported from now on.
-
-    Raises:
-        ClaimError: there is no such module or attribute, or it is no plugin.
+    Modules in the project's folder, and those in its ``src``, can be imported from now on.
     """
     module, _, attribute = name.partition(":")
     for home in map(str, (folder.resolve(), folder.resolve() / "src")):

@@ -6,38 +6,26 @@ run. `claimtrack.scaffold` makes one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Check, Evidence, Measurement, write_evidence
-from claimtrack.files import write_text
 from claimtrack.plugin import Setting
 from claimtrack.registry import Entry, Registry, load_registry
-from claimtrack.results import RESULTS, load_all, load_fresh
+from claimtrack.results import RESULTS, load_fresh
 from claimtrack.settings import ACTIVE, load_settings
-
-NOTEBOOKS, PAPER = Path("notebooks"), Path("paper")
 
 
 def present() -> tuple[Registry, Any]:
-    """The registry, and the settings of the present run.
-
-    Raises:
-        ClaimError: one of them is absent or wrong.
-    """
+    """The registry, and the settings of the present run."""
     registry = load_registry()
     return registry, load_settings(ACTIVE, registry.project.settings)
 
 
 def measure(claim: str) -> Evidence:
-    """What the plugin measures for a claim.
-
-    Raises:
-        ClaimError: the evidence is of another claim or run, or of another metric than the registry names.
-    """
+    """What the plugin measures for a claim; a `ClaimError` if it is evidence of another claim, run or metric."""
     registry, settings = present()
     entry = registry.entry(claim)
     found = registry.project.measure(entry.id, RESULTS / settings.profile, settings)
@@ -81,41 +69,8 @@ def keep(evidence: Evidence, output: str, *figures: str) -> None:
     write_evidence(evidence.model_copy(update={"figures": figures}), folder)
 
 
-def run_claim(claim: str) -> Path:
-    """Execute the notebook of a claim; the folder with evidence, figures and the executed notebook."""
-    from claimtrack.notebook import run_notebook
-
-    registry, settings = present()
-    entry = registry.entry(claim)
-    folder: Path = RESULTS / settings.profile / "claims" / entry.id
-    parameters = {"claim": entry.id, "output": str(folder), **entry.parameters}
-    run_notebook(NOTEBOOKS / f"{entry.notebook}.py", parameters, folder)
-    return folder
-
-
-def decide_all() -> Path:
-    """Decide every claim of the present run into ``verdicts.json``."""
-    registry, settings = present()
-    decided = load_fresh(settings, registry).verdicts.values()
-    path: Path = RESULTS / settings.profile / "verdicts.json"
-    write_text(path, json.dumps([verdict.model_dump(mode="json") for verdict in decided], indent=1) + "\n")
-    return path
-
-
-def write_reports() -> list[str]:
-    """Write the HTML and LaTeX report; lines that say where they are, and what they lack."""
-    from claimtrack.report.context import build
-    from claimtrack.report.write import write_report
-
-    registry, settings = present()
-    context = build(registry, load_all(settings, registry), paper=PAPER)
-    written = write_report(context, PAPER / "build")
-    return [f"report: {written.html}", f"report: {written.tex}", *written.notes]
-
-
-def unknown_names() -> Iterator[str]:
+def unknown_names(registry: Registry, settings: Setting) -> Iterator[str]:
     """What the registry names and the evidence of the present run does not have, one line each."""
-    registry, settings = present()
     for claim, evidence in load_fresh(settings, registry).evidence.items():
         if evidence.status == "measured":
             yield from (f"{claim}: {problem}" for problem in _unknown(registry.entry(claim), evidence))

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Trial, read_evidence
 from claimtrack.plugin import Plugin, Setting, SettingT
 from claimtrack.reading import Malformed, parse_json
-from claimtrack.registry import Entry, Registry
+from claimtrack.registry import Registry
 from claimtrack.seal import SEALS, Seal, counts_only, plan_of_profile, read_seals, sealed_before
-from claimtrack.settings import describe, load_settings, read_text
+from claimtrack.settings import check_settings, load_settings, read_text
 from claimtrack.verdict import Verdict, decide
 from claimtrack.wording import EVIDENCE, Titles, key_number, relevance_note
 
 FRESH = "fresh"
 RESULTS = Path("results")
 LEDGER = Path("claims/ledger")
+NO_RECORD = Trial(key="", subject="", model="", seed=0)
+"""A trial without a record cannot be shown to have come after a seal."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,8 @@ def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> Run
     for claim, entry in registry.entries.items():
         found = evidence.get(claim)
         verdict = decide(entry, found, place.profile, plugin, place.name, hours_per_seed(found, trials, info))
-        update: dict[str, Any] = {"sealed": _was_sealed(entry, plugin, found, trials, sealed)}
+        behind = [trials.get(key, NO_RECORD) for key in (found.trials if found else ())]
+        update: dict[str, Any] = {"sealed": sealed_before(entry, plugin.all_rules[entry.rule], behind, sealed)}
         if withheld and claim in paths:
             update = {"because": f"{withheld}."}
         verdicts[claim] = verdict.model_copy(update=update)
@@ -116,16 +119,6 @@ def not_due(place: Place[Setting], trials: Mapping[str, Trial], seals: Sequence[
     """
     plan = plan_of_profile(place.profile.profile, seals)
     return counts_only(plan, trials.values(), datetime.now(UTC).date()) if plan else ""
-
-
-def _was_sealed(
-    entry: Entry, plugin: Plugin, evidence: Evidence | None, trials: Mapping[str, Trial], seals: Sequence[Seal]
-) -> bool | None:
-    """See `sealed_before`; a trial without a record cannot be shown to have come after the seal."""
-    keys = evidence.trials if evidence else ()
-    if any(key not in trials for key in keys):
-        return False
-    return sealed_before(entry, plugin.all_rules[entry.rule], [trials[key] for key in keys], seals)
 
 
 def hours_per_seed(
@@ -146,11 +139,8 @@ def hours_per_seed(
         for stage, entry in info.get("stages", {}).items()
         if entry.get("trained", 0) > 0 and "trained_seconds" in entry
     }
-    return {
-        task: sum(n * hours[stage] for stage, n in by_stage.items())
-        for task, by_stage in needed.items()
-        if by_stage.keys() <= hours.keys()
-    }
+    known = {task: by_stage for task, by_stage in needed.items() if by_stage.keys() <= hours.keys()}
+    return {task: sum(n * hours[stage] for stage, n in by_stage.items()) for task, by_stage in known.items()}
 
 
 def places(profile: Setting, plugin: Plugin, results: Path = RESULTS, ledger: Path = LEDGER) -> list[Place]:
@@ -177,13 +167,9 @@ def table(results: RunResults[Setting], titles: Titles) -> list[str]:
         number = key_number(results.evidence.get(claim), titles)
         rows.append((claim, verdict.verdict, EVIDENCE[verdict.counts_as], number))
     note = relevance_note({claim: verdict.relevant_to for claim, verdict in results.verdicts.items()})
-    return [*_aligned(rows), f"Relevance {note}."]
-
-
-def _aligned(rows: Sequence[tuple[str, ...]]) -> Iterable[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    cells = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
+    return [*("  ".join(row).rstrip() for row in cells), f"Relevance {note}."]
 
 
 def _entries(ledger: Path) -> list[Path]:
@@ -205,10 +191,12 @@ def _read_info(path: Path) -> dict[str, Any]:
     """``run.json``, with seconds by stage where they belong; empty where there is none."""
     if not path.exists():
         return {}
+    wrong = f"{path} is not as a run wrote it"
     try:
         content: dict[str, Any] = parse_json(read_text(path))
-        _Info.model_validate(content)
-    except (Malformed, ValidationError) as error:
-        told = describe(error, _Info) if isinstance(error, ValidationError) else str(error)
-        raise ClaimError(f"{path} is not as a run wrote it ({told}); restore it from git") from None
+        check_settings(content, _Info, wrong)
+    except Malformed as error:
+        raise ClaimError(f"{wrong}: {error}; restore it from git") from None
+    except ClaimError as error:
+        raise ClaimError(f"{error}; restore it from git") from None
     return content

@@ -29,14 +29,8 @@ TRAINED = ("trained", "trained_seconds")
 def timed(folder: Path, stage: str) -> Iterator[dict[str, Any]]:
     """Record the seconds of a stage, and whatever the caller puts into the dictionary it is given.
 
-    Of several attempts the longest counts: one that finds everything finished takes no time.
-
-    Args:
-        folder: ``results/PROFILE``.
-        stage: the stage's name.
-
-    Yields:
-        What to record beside the seconds; ``trained``, a number of trials, adds up over the attempts.
+    Of several attempts the longest counts: one that finds everything finished takes no time. ``trained``, a number
+    of trials, adds up over the attempts. ``folder`` is ``results/PROFILE``.
     """
     extra: dict[str, Any] = {}
     start = time.monotonic()
@@ -75,43 +69,40 @@ def parts_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(info.get("parts") or [info])
 
 
-def _added_up(entries: Iterable[Mapping[str, Any]], names: Sequence[str]) -> dict[str, float]:
+def _added_up(entries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, float]:
     """The sum of each of the fields that an entry has."""
-    found = [(name, entry[name]) for name in names for entry in entries if name in entry]
-    return {name: round(sum(value for other, value in found if other == name), 2) for name, _ in found}
+    there = [name for name in names if any(name in entry for entry in entries)]
+    return {name: round(sum(entry.get(name, 0) for entry in entries), 2) for name in there}
 
 
 def combined_info(title: str, runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The ``run.json`` of runs that become one: the parts of all, and the sums over them.
 
     A stage that took exactly as long in a former part is the same attempt, told again.
-
-    Args:
-        title: of the whole.
-        runs: the ``run.json`` of each.
     """
     parts: list[dict[str, Any]] = []
-    for part in (part for info in runs for part in parts_of(info)):
-        known = [(stage, entry) for former in parts for stage, entry in former["stages"].items()]
-        own = {item[0]: item[1] for item in part.get("stages", {}).items() if item not in known}
-        parts.append({**part, "stages": own})
     stages: dict[str, list[Mapping[str, Any]]] = {}
-    for stage, entry in (item for part in parts for item in part["stages"].items()):
-        stages.setdefault(stage, []).append(entry)
+    for part in (part for info in runs for part in parts_of(info)):
+        told = part.get("stages", {}).items()
+        own = {stage: entry for stage, entry in told if entry not in stages.get(stage, ())}
+        parts.append({**part, "stages": own})
+        for stage, entry in own.items():
+            stages.setdefault(stage, []).append(entry)
     sums = {stage: _added_up(entries, ("seconds", *TRAINED)) for stage, entries in stages.items()}
     return {"title": title, "parts": parts, "stages": sums}
 
 
 def revision() -> str:
     """The git revision of the working directory, with ``+`` if it has changes; empty outside a repository."""
+    commands = ("rev-parse HEAD", "status --porcelain --untracked-files=no")
     try:
-        head = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-        changes = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True
+        head, changes = (
+            subprocess.run(["git", *command.split()], capture_output=True, text=True, check=True).stdout.strip()
+            for command in commands
         )
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return head.stdout.strip() + ("+" if changes.stdout.strip() else "")
+    return head + ("+" if changes else "")
 
 
 def machine() -> dict[str, Any]:

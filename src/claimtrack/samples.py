@@ -7,7 +7,7 @@ repeats the study. SciPy computes what it has. Notation: S values.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -77,15 +77,10 @@ def difference_of(
     """The mean difference, ones minus others, of values that belong together in pairs (one seed or split).
 
     Args:
-        measure, unit, options: as in `mean_of`.
-        ones, others: one value a seed, in the same order.
-
-    Raises:
-        ResultsError: their numbers differ, or as in `mean_of`.
+        measure, unit, options: as in `mean_of`, with its errors.
+        ones, others: one value a seed, in the same order; a `ResultsError` if their numbers differ.
     """
-    one, other = _sample(measure, ones), _sample(measure, others)
-    if len(one) != len(other):
-        raise ResultsError(f"{measure}: {len(one)} values against {len(other)}; give one pair a seed")
+    one, other = _pairs(measure, ones, others)
     return mean_of(measure, one - other, unit, **options)
 
 
@@ -109,9 +104,9 @@ def in_order(values: Mapping[str, Iterable[float]], unit: str, **options: Any) -
         values: one value a seed for each measure, from the largest to the smallest as claimed.
         unit, options: as in `mean_of`.
     """
-    pairs = pairwise(values.items())
     return tuple(
-        difference_of(over(one, next_), ones, others, unit, **options) for (one, ones), (next_, others) in pairs
+        difference_of(over(one, other), values[one], values[other], unit, **options)
+        for one, other in pairwise(values)
     )
 
 
@@ -123,8 +118,7 @@ def over(one: str, other: str) -> str:
 def equivalence_p(part: Measurement, margin: float, null: float = 0.0) -> float:
     """p of two one-sided tests (TOST, Schuirmann 1987): small where the value is shown to lie within the margin.
 
-    Raises:
-        ResultsError: the measurement has no interval, or the margin is not above 0.
+    A `ResultsError` where the measurement has no interval, or the margin is not above 0.
     """
     if part.interval is None or not margin > 0:
         raise ResultsError(f"{part.measure}: equivalence needs an interval, and a margin above 0 (here {margin})")
@@ -135,15 +129,11 @@ def permutation_p(ones: Iterable[float], others: Iterable[float]) -> float:
     """Two-sided p of no difference between pairs, over all ways to exchange the two sides of a pair (2^S).
 
     Exact up to `EXACT` arrangements. Pairs that differ by nothing leave p at 1; it is never below 2 / 2^S.
-
-    Raises:
-        ResultsError: their numbers differ, none, or one is not finite.
+    A `ResultsError` where their numbers differ, or one is not finite.
     """
     from scipy.stats import permutation_test
 
-    one, other = _sample("ones", ones), _sample("others", others)
-    if len(one) != len(other):
-        raise ResultsError(f"{len(one)} values against {len(other)}; give one pair a seed")
+    one, other = _pairs("permutation_p", ones, others)
     if len(one) < FEWEST:
         return 1.0
     n_resamples = math.inf if 2 ** len(one) <= EXACT else RESAMPLES
@@ -186,27 +176,26 @@ def reliability_bins(probability: npt.ArrayLike, happened: npt.ArrayLike, n_bins
     n = np.bincount(bins, minlength=n_bins)
     used = n > 0
     hits = np.bincount(bins, outcome, n_bins)[used]
-    bounds = [
-        binomtest(round(k), int(size)).proportion_ci(method="wilson")
-        for k, size in zip(hits, n[used], strict=True)
-    ]
-    return ReliabilityBins(
-        n=n[used].astype(np.float64),
-        confidence=np.bincount(bins, forecast, n_bins)[used] / n[used],
-        accuracy=hits / n[used],
-        low=np.array([b.low for b in bounds]),
-        high=np.array([b.high for b in bounds]),
-    )
+    counted = zip(hits, n[used], strict=True)
+    bounds = [binomtest(round(k), int(size)).proportion_ci(method="wilson") for k, size in counted]
+    low, high = np.array(bounds, dtype=np.float64).reshape(-1, 2).T
+    confidence = np.bincount(bins, forecast, n_bins)[used] / n[used]
+    return ReliabilityBins(n[used].astype(np.float64), confidence, hits / n[used], low, high)
+
+
+def _pairs(name: str, ones: Iterable[float], others: Iterable[float]) -> tuple[Floats, Floats]:
+    one, other = _sample(name, ones), _sample(name, others)
+    if len(one) != len(other):
+        raise ResultsError(f"{name}: {len(one)} values against {len(other)}; give one pair a seed")
+    return one, other
 
 
 def _sample(name: str, values: Iterable[float]) -> Floats:
     sample = np.asarray(list(values), dtype=np.float64)
     if sample.ndim != 1 or not len(sample):
         raise ResultsError(f"{name} has values of shape {sample.shape}; give one value a seed")
-    if not np.isfinite(sample).all():
-        raise ResultsError(
-            f"{name}: value {int(np.argmin(np.isfinite(sample)))} is not finite; leave out what failed"
-        )
+    if len(wrong := np.flatnonzero(~np.isfinite(sample))):
+        raise ResultsError(f"{name}: value {wrong[0]} is not finite; leave out what failed")
     return sample
 
 
@@ -224,8 +213,3 @@ def _bootstrap(sample: Floats) -> Interval:
     found = bootstrap((sample,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="BCa",
                       rng=np.random.default_rng(0)).confidence_interval  # fmt: skip
     return Interval(low=float(found.low), high=float(found.high), level=LEVEL, method=method)
-
-
-def ordered_measures(order: Sequence[str]) -> tuple[str, ...]:
-    """The measures of `in_order` for a claimed order."""
-    return tuple(over(one, other) for one, other in pairwise(order))

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+
+import pandas as pd
 
 from claimtrack.evidence import Evidence, Measurement
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 
 def summary(evidence: Evidence) -> pd.DataFrame:
     """What was measured, and what is missing, one line each."""
-    import pandas as pd
-
     rows = [
         *((name, str(getattr(evidence, name))) for name in ("claim", "profile", "run", "metric", "status")),
         ("trials", str(len(evidence.trials))),
@@ -25,25 +22,21 @@ def summary(evidence: Evidence) -> pd.DataFrame:
 
 def judged(evidence: Evidence) -> pd.DataFrame:
     """The parts that the verdict reads."""
-    return _table([part for part in evidence.parts if part.judged])
+    return _table(part for part in evidence.parts if part.judged)
 
 
 def shown(evidence: Evidence) -> pd.DataFrame:
     """The parts that are shown and never judged; those by language are left to the figures."""
-    return _table([part for part in evidence.parts if not part.judged and part.language is None])
+    return _table(part for part in evidence.parts if not part.judged and part.language is None)
 
 
 def checks(evidence: Evidence) -> pd.DataFrame:
     """Structural facts: expected, found."""
-    import pandas as pd
-
     rows = [(c.name, "yes" if c.passed else "no", c.expected, c.found) for c in evidence.checks]
     return pd.DataFrame(rows, columns=["check", "passed", "expected", "found"]).set_index("check")
 
 
-def _table(parts: list[Measurement]) -> pd.DataFrame:
-    import pandas as pd
-
+def _table(parts: Iterable[Measurement]) -> pd.DataFrame:
     frame = pd.DataFrame([_row(part) for part in parts]).fillna("")
     return frame.loc[:, (frame != "").any()] if len(frame) else frame
 

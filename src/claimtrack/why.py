@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from claimtrack.evidence import Trial
+from claimtrack.runlog import parts_of
 from claimtrack.wording import measure_title, number, title, value
 
 if TYPE_CHECKING:
@@ -16,11 +17,7 @@ if TYPE_CHECKING:
 def ways(results: RunResults[Setting], claim: str, plugin: Plugin, subject: str | None = None) -> Iterator[str]:
     """Lines of text: the verdict, the numbers that its rule reads, and the trials, each with score and file.
 
-    Args:
-        results: the run.
-        claim: its id.
-        plugin: how names are shown, and where trials are.
-        subject: only numbers and trials of this task.
+    With a ``subject``, only numbers and trials of this task.
     """
     verdict, evidence = results.verdicts[claim], results.evidence.get(claim)
     yield f"{claim} in {results.name}: {verdict.verdict}. {verdict.because}"
@@ -33,11 +30,12 @@ def ways(results: RunResults[Setting], claim: str, plugin: Plugin, subject: str 
             yield f"  {about}: {value(part, plugin.titles)}, {', '.join(counts)}"
     for check in evidence.checks:
         yield f"  {check.name}: expected {check.expected}, found {check.found}"
-    yield f"  evidence: {results.folder / 'claims' / claim / 'evidence.json'}"
+    yield f"  evidence: {results.evidence_path(claim)}"
     known = plugin.trials(results.folder)
     trials = [known.get(key, key) for key in evidence.trials]
     shown = [t for t in trials if subject is None or (isinstance(t, Trial) and t.subject == subject)]
-    revision = ", ".join(_revisions(results.info)) or "unknown"
+    told = (str(part["revision"]) for part in parts_of(results.info) if part.get("revision"))
+    revision = ", ".join(dict.fromkeys(told)) or "unknown"
     yield f"  rests on {len(shown)} trials, revision {revision}" if shown else "  rests on no trial"
     for trial in shown:
         yield f"    {_line(trial, plugin)}" if isinstance(trial, Trial) else f"    {trial}: no record"
@@ -50,9 +48,3 @@ def _line(trial: Trial, plugin: Plugin) -> str:
     ended = "" if trial.outcome == "ok" else trial.outcome
     told = ", ".join(filter(None, (ended, scored, str(trial.file or ""))))
     return f"{which} seed {trial.seed}: {told} ({trial.key})"
-
-
-def _revisions(info: dict[str, object]) -> Iterator[str]:
-    from claimtrack.runlog import parts_of
-
-    yield from dict.fromkeys(str(part["revision"]) for part in parts_of(info) if part.get("revision"))

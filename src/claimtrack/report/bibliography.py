@@ -22,11 +22,7 @@ class Reference:
 
 
 def load_references(path: Path) -> tuple[Reference, ...]:
-    """Read a BibTeX file, sorted by author.
-
-    Raises:
-        ClaimError: the file is absent or no BibTeX.
-    """
+    """Read a BibTeX file, sorted by author; a `ClaimError` where it is absent or no BibTeX."""
     from pybtex.database import parse_string
     from pybtex.exceptions import PybtexError
     from pybtex.style.formatting.plain import Style
@@ -36,37 +32,19 @@ def load_references(path: Path) -> tuple[Reference, ...]:
         formatted = list(Style().format_entries(database.entries.values()))
     except PybtexError as error:
         raise ClaimError(f"{path}: {' '.join(str(error).split())}; mend that entry") from None
-    entries = database.entries
-    return tuple(
-        Reference(item.key, _label(entries[item.key]), _text(item), _address(entries[item.key]))
-        for item in formatted
-    )
+    return tuple(_reference(item, database.entries[item.key]) for item in formatted)
 
 
-def _text(item: Any) -> str:
-    """The formatted entry without the addresses, which stand beside it as a link."""
-    text = str(item.text.render_as("text"))
-    return re.sub(r"\s*(URL: \S+?|doi:\S+?)[,.]?(?=\s|$)", "", text)
+def _reference(item: Any, entry: Any) -> Reference:
+    """From an entry and its formatted text; the addresses in it stand beside it as a link, only https ones."""
+    from pybtex.richtext import Text
 
-
-def _label(entry: Any) -> str:
-    """``K 2020``, ``Jiang and Liu 2022`` or ``Chen et al. 2022``."""
     persons = entry.persons.get("author") or entry.persons.get("editor") or ()
     names = [" ".join([*person.prelast_names, *person.last_names]) for person in persons]
     names = names or [entry.fields.get("organization") or entry.fields.get("title") or entry.key]
     first = names[0] if len(names) != 2 else " and ".join(names)
-    return f"{_plain(first)}{' et al.' if len(names) > 2 else ''} {entry.fields.get('year', '')}".rstrip()
-
-
-def _plain(name: str) -> str:
-    """A name without its LaTeX accents."""
-    from pybtex.richtext import Text
-
-    return str(Text.from_latex(name))
-
-
-def _address(entry: Any) -> str:
-    """Its ``url``, or the one its DOI resolves to, where it has one; only https."""
+    label = f"{Text.from_latex(first)}{' et al.' if len(names) > 2 else ''} {entry.fields.get('year', '')}"
+    text = re.sub(r"\s*(URL: \S+?|doi:\S+?)[,.]?(?=\s|$)", "", str(item.text.render_as("text")))
     doi = entry.fields.get("doi")
     url = entry.fields.get("url") or (f"https://doi.org/{doi}" if doi else "")
-    return url if url.startswith("https://") else ""
+    return Reference(item.key, label.rstrip(), text, url if url.startswith("https://") else "")

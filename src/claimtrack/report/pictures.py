@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from markupsafe import Markup
 
-from claimtrack.report.numbers import MINUS
+from claimtrack.report import numbers
 from claimtrack.report.text import visible
 
 WIDTH, HEIGHT, EDGE = 360, 24, 8
@@ -80,15 +80,17 @@ def axis_of(marks: Iterable[Mark], unit: str) -> Axis:
 
 def strip(mark: Mark, axis: Axis, title: str) -> Markup:
     """One row as an SVG element; ``title`` says in words what it shows."""
-    return Markup('<svg class="strip" role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>').format(
-        visible(title), WIDTH, HEIGHT, Markup(_row(mark, axis))
-    )
+    return _strip(title, _row(mark, axis))
 
 
 def scale(axis: Axis) -> Markup:
     """The axis with its numbers, as the SVG element of a head or foot."""
+    return _strip(f"axis: {axis.unit}", _ticks(axis, 4))
+
+
+def _strip(title: str, drawn: str) -> Markup:
     return Markup('<svg class="strip" role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>').format(
-        f"axis: {visible(axis.unit)}", WIDTH, HEIGHT, Markup(_ticks(axis, 4))
+        visible(title), WIDTH, HEIGHT, Markup(drawn)
     )
 
 
@@ -99,25 +101,15 @@ def whole(rows: Sequence[Row], axis: Axis, title: str, heads: tuple[str, str, st
     heading = [_text(x, 20, head, "soft") for x, head in zip((8, left, left + WIDTH + 14), heads, strict=True)]
     body = []
     for place, row in enumerate(rows):
-        y = top + step * place
+        y, x = top + step * place, left + WIDTH + 14
         drawn = "" if row.mark is None else f'<g transform="translate({left} {y})">{_row(row.mark, axis)}</g>'
-        words = (_text(8, y + 11, row.label), _text(8, y + 25, row.small, "soft"))
-        said = (
-            _text(left + WIDTH + 14, y + 11, row.words),
-            _text(left + WIDTH + 14, y + 25, row.beside, "soft"),
-        )
-        body += [drawn, *words, *said]
+        body += [drawn, _text(8, y + 11, row.label), _text(8, y + 25, row.small, "soft")]
+        body += [_text(x, y + 11, row.words), _text(x, y + 25, row.beside, "soft")]
     foot = top + step * len(rows)
     body.append(f'<g transform="translate({left} {foot})">{_ticks(axis, 0)}</g>')
     body += [_text(8, foot + 42, axis.unit, "soft"), _text(8, foot + 62, note, "soft")]
     inner = "\n".join((f"<title>{_escaped(title)}</title>", f"<style>{STYLE}</style>", *heading, *body))
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">\n{inner}\n</svg>\n'
-
-
-def number(value: float, places: int = 1) -> str:
-    """A value with a true minus, and never a signed zero."""
-    text = f"{abs(value):.{places}f}"
-    return f"{MINUS}{text}" if value < 0 and text.strip("0.") else text
 
 
 def _row(mark: Mark, axis: Axis) -> str:
@@ -132,23 +124,17 @@ def _row(mark: Mark, axis: Axis) -> str:
         circles = "".join(f"M{at} {middle + 7}a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0" for at in left)
         parts.append(f'<path class="seed" d="{circles}"/>')
     if mark.interval:
-        low, high = mark.interval
-        ends = "".join(_end(x(v), middle, v < axis.low, v > axis.high) for v in (low, high))
-        parts.append(
-            f'<path fill="none" stroke="currentColor" stroke-width="1.6" d="M{x(low)} {middle}H{x(high)}{ends}"/>'
-        )
+        line = f"M{x(mark.interval[0])} {middle}H{x(mark.interval[1])}"
+        for end in mark.interval:  # a stroke, or an arrow where the interval goes on
+            back = 6 if end < axis.low else -6
+            on = end < axis.low or end > axis.high
+            arrow = f"M{x(end) + back} {middle - 5}L{x(end)} {middle}L{x(end) + back} {middle + 5}"
+            line += arrow if on else f"M{x(end)} {middle - 5}V{middle + 5}"
+        parts.append(f'<path fill="none" stroke="currentColor" stroke-width="1.6" d="{line}"/>')
     parts.append(f'<circle fill="currentColor" cx="{x(mark.estimate)}" cy="{middle}" r="4.5"/>')
     if mark.reported is not None:
         parts.append(f'<path class="paper" d="M{x(mark.reported)} {middle - 6}l6 6l-6 6l-6 -6z"/>')
     return "".join(parts)
-
-
-def _end(x: float, middle: float, below: bool, above: bool) -> str:
-    """The end of a bar: a stroke, or an arrow where the interval goes on."""
-    if below or above:
-        back = 6 if below else -6
-        return f"M{x + back} {middle - 5}L{x} {middle}L{x + back} {middle + 5}"
-    return f"M{x} {middle - 5}V{middle + 5}"
 
 
 def _ticks(axis: Axis, y: int) -> str:
@@ -156,7 +142,7 @@ def _ticks(axis: Axis, y: int) -> str:
     places = max(0, -math.floor(math.log10(step) + 1e-9))
     marks = "".join(f"M{axis.x(tick)} {y}v5" for tick in axis.ticks)
     texts = "".join(
-        f'<text class="soft" text-anchor="middle" x="{axis.x(t)}" y="{y + 18}">{number(t, places)}</text>'
+        f'<text class="soft" text-anchor="middle" x="{axis.x(t)}" y="{y + 18}">{numbers.number(t, places)}</text>'
         for t in axis.ticks
     )
     line = f"M{EDGE} {y}H{WIDTH - EDGE}"

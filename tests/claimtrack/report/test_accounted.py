@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from accounted import Account, load_accounts, unaccounted
 from claimtrack.reading import parse_yaml
 from claimtrack.registry import load_registry
-from claimtrack.report.accounted import Account, load_accounts, unaccounted
 from claimtrack.report.bibliography import load_references
 from claimtrack.results import load_recorded
 from crosslayer.paper.sections import PaperSections

@@ -315,7 +315,8 @@ def test_the_matrix_has_every_claim_and_run(context: ReportContext, page: str) -
     items = [i for group in (context.measured, context.structural) for claim in group for i in claim.runs]
     assert len(cells) == len(items) == 18 * 2
     for cell, item in zip(cells, items, strict=True):
-        assert plain(Page(cell).text) == f"{MARKS[item.found.verdict]} {item.found.verdict} {EVIDENCE[item.found.counts_as]}"
+        found = item.found
+        assert plain(Page(cell).text) == f"{MARKS[found.verdict]} {found.verdict} {EVIDENCE[found.counts_as]}"
 
 
 def test_each_claim_shows_what_it_rests_on(context: ReportContext, page: str) -> None:
