@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from claimtrack.seal import FINISHED
 from claimtrack.results import LEDGER
 from claimtrack.runlog import note_seconds, read_run
+from claimtrack.seal import FINISHED
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import withheld
 from crosslayer.predictions.records import Stage, TrialRecord, read_records
