@@ -25,7 +25,7 @@ from claimtrack.evidence import Evidence, Measurement, Strict
 from claimtrack.files import write_text
 from claimtrack.registry import Line, VerdictName
 from claimtrack.rules import SMALLEST_EFFECT
-from claimtrack.settings import check_settings, read_yaml
+from claimtrack.settings import read_yaml, validated
 
 if TYPE_CHECKING:
     from claimtrack.plugin import Setting
@@ -125,7 +125,7 @@ def load_pins(path: Path = PINS) -> Pins:
     if not path.exists():
         return Pins()
     try:
-        return check_settings(read_yaml(path), Pins, str(path))
+        return validated(read_yaml(path), Pins, str(path))
     except ClaimError as error:
         raise ClaimError(f"{error}; restore it from git") from None
 

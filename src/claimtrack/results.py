@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Trial, read_evidence
@@ -17,7 +17,7 @@ from claimtrack.plugin import Plugin, Setting, SettingT
 from claimtrack.reading import Malformed, parse_json
 from claimtrack.registry import Registry
 from claimtrack.seal import SEALS, Seal, counts_only, plan_of_profile, read_seals, sealed_before
-from claimtrack.settings import check_settings, load_settings, read_text
+from claimtrack.settings import describe, load_settings, read_text
 from claimtrack.verdict import Verdict, decide
 from claimtrack.wording import EVIDENCE, Titles, key_number, relevance_note
 
@@ -191,12 +191,10 @@ def _read_info(path: Path) -> dict[str, Any]:
     """``run.json``, with seconds by stage where they belong; empty where there is none."""
     if not path.exists():
         return {}
-    wrong = f"{path} is not as a run wrote it"
     try:
         content: dict[str, Any] = parse_json(read_text(path))
-        check_settings(content, _Info, wrong)
-    except Malformed as error:
-        raise ClaimError(f"{wrong}: {error}; restore it from git") from None
-    except ClaimError as error:
-        raise ClaimError(f"{error}; restore it from git") from None
+        _Info.model_validate(content)
+    except (Malformed, ValidationError) as error:
+        told = describe(error, _Info) if isinstance(error, ValidationError) else str(error)
+        raise ClaimError(f"{path} is not as a run wrote it ({told}); restore it from git") from None
     return content

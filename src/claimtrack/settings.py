@@ -42,6 +42,11 @@ def check_settings(content: Any, model: type[ModelT], where: str) -> ModelT:
     """Check the content of a settings file; a `ClaimError` names it (``where``), the key and its neighbours."""
     if not isinstance(content, Mapping):
         raise ClaimError(f"{where} holds no mapping of keys; start from one of the files in profiles/")
+    return validated(content, model, where)
+
+
+def validated(content: Any, model: type[ModelT], where: str) -> ModelT:
+    """The content of any file as its model; a `ClaimError` names it (``where``) and the key that is wrong."""
     try:
         return model.model_validate(content)
     except ValidationError as error:

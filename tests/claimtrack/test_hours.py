@@ -147,5 +147,5 @@ def test_an_undecided_task_says_what_the_missing_seeds_cost(tmp_path: Path) -> N
 
 
 def test_a_count_that_is_no_number_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ClaimError, match=r"run.json is not as a run wrote it: stages.sweep-pos.trained: "):
+    with pytest.raises(ClaimError, match=r"run.json is not as a run wrote it \(stages.sweep-pos.trained: "):
         recorded(tmp_path / "entry", {"seconds": 9.0, "trained": [1]})

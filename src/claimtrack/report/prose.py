@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Strict
-from claimtrack.settings import check_settings, describe, read_yaml
+from claimtrack.settings import describe, read_yaml, validated
 
 _MARKED = re.compile(r"\[(@\w+(?:; @\w+)*)\]|`([^`]+)`")
 
@@ -69,7 +69,7 @@ class Piece(NamedTuple):
 
 def load_prose(path: Path) -> Prose:
     """Read ``prose.yaml``; a `ClaimError` names what is wrong."""
-    return check_settings(read_yaml(path), Prose, str(path))
+    return validated(read_yaml(path), Prose, str(path))
 
 
 def load_deviations(path: Path) -> tuple[Deviation, ...]:
