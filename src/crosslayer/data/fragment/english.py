@@ -1,94 +1,117 @@
-"""English: fixed subject-verb-object order and do-support."""
+"""English, and what it shares with the Romance languages: the order of subject, verb and object."""
 
 from __future__ import annotations
 
-from crosslayer.data.fragment.meanings import Clause, Phrase
-from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, gap
+from abc import abstractmethod
+from typing import ClassVar
 
-NOT = Token("not", "PART")
-TO = Token("to", "PART")
-MODALS = {
-    "must": [Token("had", "VERB"), TO], "can": [Token("could", "AUX")], "want": [Token("wanted", "VERB"), TO],
-}  # fmt: skip
+from crosslayer.data.fragment.meanings import Clause, Connective, Phrase
+from crosslayer.data.fragment.realise import Realiser, Token, Tokens, leading
 
 
-class English(Realiser):
+class SubjectVerbObject(Realiser):
+    """Order: [time,] subject verb object place time.
+
+    Attributes:
+        inverted: whether the subject follows the finite verb of a question whether.
+        agreement: endings of a participle: masculine and feminine singular, masculine and feminine plural.
+    """
+
+    inverted: ClassVar = False
+    agreement: ClassVar = ("", "", "", "")
+
+    def clause(self, clause: Clause, anterior: bool = False) -> Tokens:
+        """See `Realiser.clause`; ``anterior`` puts an event before one of the past."""
+        opening = [*self.adjunct(clause.time), *self.word("pause")] if clause.front else []
+        subject = self._subject(clause)
+        rest = self._predicate(clause, anterior=anterior)
+        if self.inverted and clause.question == "whether":
+            return [*opening, rest[0], *subject, *rest[1:]]
+        return [*opening, *subject, *rest, *self._link(clause, rest[-1])]
+
+    def _predicate(self, clause: Clause, without: Phrase | None = None, anterior: bool = False) -> Tokens:
+        """What follows the subject; ``without`` is an object that stands before it."""
+        if clause.kind != "event":
+            finite, *rest = self._copula(clause)
+        elif clause.passive:
+            finite, *rest = self._passive(clause)
+        else:
+            finite, *rest = self._active(clause, without, anterior)
+        before, after = self.words["not"] if clause.negated else ([], [])
+        return [*before, finite, *after, *rest, *self._place(clause.place), *self._late_time(clause)]
+
+    @abstractmethod
+    def _copula(self, clause: Clause) -> Tokens:
+        """A state, a role or what says that somebody was somewhere, without its place."""
+
+    @abstractmethod
+    def _active(self, clause: Clause, without: Phrase | None, anterior: bool) -> Tokens: ...
+
+    def _passive(self, clause: Clause) -> Tokens:
+        what = leading(clause)
+        before, after = self._manner(clause)
+        done = Token(self._participle(clause, what), "VERB")
+        agent = self._with(self.word("by"), self.phrase(clause.subject))
+        return [*self.word("passive", self._agree(what)), *before, done, *after, *agent]
+
+    def _manner(self, clause: Clause) -> tuple[Tokens, Tokens]:
+        """What stands before the verb or the participle, and what after it."""
+        return [], self.adjunct(clause.manner)
+
+    def _participle(self, clause: Clause, what: Phrase) -> str:
+        """The participle, which agrees with ``what``."""
+        masculine = self.verbs[clause.predicate][-1]
+        return masculine.removesuffix(self.agreement[0]) + self.agreement[self._agree(what)]
+
+    def _agree(self, phrase: Phrase) -> int:
+        """Which of four forms: of either gender, in the singular and in the plural."""
+        return 2 * (phrase.count > 1) + (self._gender(phrase) == "f")
+
+    def _gender(self, phrase: Phrase) -> str:
+        return ""
+
+    def _relative_clause(self, phrase: Phrase, clause: Clause, as_subject: bool) -> Tokens:
+        if as_subject:
+            return [*self._which(phrase, as_subject), *self._predicate(clause)]
+        return [*self._which(phrase, as_subject), *self.phrase(clause.subject), *self._predicate(clause, phrase)]
+
+    def _which(self, phrase: Phrase, as_subject: bool) -> Tokens:
+        return self.word("which", not as_subject)
+
+    def _linked(self, word: Connective, second: Clause) -> Tokens:
+        return self.clause(second, anterior=word == "that")
+
+
+class English(SubjectVerbObject):
     """English words and order: [time,] subject verb object manner place time."""
 
-    numerals = ("two", "three", "four", "five")
-    who = Token("who", "PRON")
+    inverted: ClassVar = True
 
-    def clause(self, clause: Clause) -> Tokens:
-        """See `Realiser.clause`."""
-        subject = self._subject(clause)
-        if clause.question == "whether":
-            return [Token("did", "AUX"), *subject, *self._after_subject(clause)]
-        opening = [*self.adjunct(clause.time), COMMA] if clause.front else []
-        return [*opening, *subject, *self._after_subject(clause), *self._link(clause)]
-
-    def phrase(self, phrase: Phrase) -> Tokens:
-        """A noun phrase or a name."""
+    def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
+        """See `Realiser.phrase`; there is no negative article."""
         if phrase.sort != "noun":
             return self.name(phrase)
         noun = Token(self.nouns[phrase.head][phrase.count > 1], "NOUN")
         inner = [Token(phrase.adjective, "ADJ"), noun] if phrase.adjective else [noun]
-        return [self._determiner(phrase, inner[0].form), *inner, *self._relative(phrase)]
+        vowel = inner[0].form.startswith(("a", "e", "i", "o", "u", "hon"))
+        return [*self._determiner(phrase, form=vowel), *inner, *self._relative(phrase)]
 
-    def _determiner(self, phrase: Phrase, following: str) -> Token:
-        if phrase.count > 1:
-            return self.numeral(phrase.count)
-        if phrase.definite:
-            return Token("the", "DET")
-        return Token("an" if following.startswith(("a", "e", "i", "o", "u", "hon")) else "a", "DET")
-
-    def _relative(self, phrase: Phrase) -> Tokens:
-        clause = phrase.relative
-        if clause is None:
-            return []
-        pronoun = Token("who" if phrase.human else "that", "PRON")
-        if gap(phrase) == "subject":
-            return [pronoun, *self._after_subject(clause)]
-        return [pronoun, *self.phrase(clause.subject), *self._after_subject(clause, with_object=False)]
-
-    def _after_subject(self, clause: Clause, with_object: bool = True) -> Tokens:
-        if clause.kind != "event":
-            core = self._copula(clause)
-        elif clause.passive:
-            core = self._passive(clause)
-        else:
-            core = self._active(clause, with_object)
-        time = [] if clause.front else self.adjunct(clause.time)
-        return [*core, *self._place(clause.place), *time]
+    def _which(self, phrase: Phrase, as_subject: bool) -> Tokens:
+        return self.word("which", phrase.human)
 
     def _copula(self, clause: Clause) -> Tokens:
         what = [Token(clause.predicate, "ADJ")] if clause.kind == "state" else []
-        role = self.phrase(clause.object) if clause.object else []
-        return [Token("was", "AUX"), *([NOT] if clause.negated else []), *what, *role]
+        return [*self.word("was"), *what, *self._objects(clause)]
 
-    def _active(self, clause: Clause, with_object: bool) -> Tokens:
+    def _manner(self, clause: Clause) -> tuple[Tokens, Tokens]:
+        return self.adjunct(clause.manner), []
+
+    def _active(self, clause: Clause, without: Phrase | None, anterior: bool) -> Tokens:
         base, past, _ = self.verbs[clause.predicate]
-        what = self.phrase(clause.object) if clause.object and with_object else []
-        if clause.also:
-            what = [*what, Token("and", "CCONJ"), *self.phrase(clause.also)]
+        what = [] if without else self._objects(clause)
         manner = self.adjunct(clause.manner)
-        if clause.modal:
-            return [*MODALS[clause.modal], *manner, Token(base, "VERB"), *what]
-        if clause.question == "whether":
-            return [*manner, Token(base, "VERB"), *what]
         if clause.negated:
-            return [Token("did", "AUX"), NOT, Token(base, "VERB"), *what, *manner]
+            return [*self.word("did"), Token(base, "VERB"), *what, *manner]
+        if clause.modal or clause.question == "whether":
+            return [*self.word(clause.modal or "did"), *manner, Token(base, "VERB"), *what]
         return [*manner, Token(past, "VERB"), *what]
-
-    def _passive(self, clause: Clause) -> Tokens:
-        assert clause.object is not None
-        auxiliary = Token("were" if clause.object.count > 1 else "was", "AUX")
-        participle = Token(self.verbs[clause.predicate][2], "VERB")
-        agent = [Token("by", "ADP"), *self.phrase(clause.subject)]
-        manner = self.adjunct(clause.manner)
-        return [auxiliary, *([NOT] if clause.negated else []), *manner, participle, *agent]
-
-    def _link(self, clause: Clause) -> Tokens:
-        if clause.link is None:
-            return []
-        word, second = clause.link
-        return [Token(word, "CCONJ" if word == "and" else "SCONJ"), *self.clause(second)]

@@ -138,11 +138,8 @@ def countries() -> dict[str, str]:
 
 
 @lru_cache(maxsize=1)
-def genders() -> dict[str, Gender]:
-    """Gender of given names."""
-    halves = inventory().values()
-    women: dict[str, Gender] = {name: "f" for half in halves for name in half.women}
-    return women | {name: "m" for half in halves for name in half.given["m"]}
+def _women() -> frozenset[str]:
+    return frozenset(name for half in inventory().values() for name in half.women)
 
 
 def gender_of(phrase: Phrase) -> Gender:
@@ -150,9 +147,8 @@ def gender_of(phrase: Phrase) -> Gender:
 
     Places are masculine unless a language says otherwise, and so are the nouns of occupations.
     """
-    if phrase.sort == "person":
-        return genders()[phrase.head.split()[0]]
-    return "f" if phrase.sort == "organisation" else "m"
+    feminine = phrase.sort == "organisation" or (phrase.sort == "person" and phrase.head.split()[0] in _women())
+    return "f" if feminine else "m"
 
 
 def _half(content: dict[str, Any]) -> Half:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from babel import Locale
 
 from claimtrack.settings import read_yaml
-from crosslayer.data.fragment.meanings import HERE, Clause, Phrase, Sort, countries
+from crosslayer.data.fragment.meanings import HERE, Clause, Connective, Phrase, Sort, countries, inventory
 
 ENTITY: dict[Sort, str] = {"person": "PER", "place": "LOC", "organisation": "ORG"}
-CLOSING = {",", ".", "?"}
-OPENING = {"¿"}
+SHARED = {"stop": "./PUNCT", "ask": "?/PUNCT", "open": "", "between names": ""}
+"""Entries of a lexicon's ``words`` that few languages have otherwise."""
 
 
 class Token(NamedTuple):
@@ -28,7 +28,7 @@ class Token(NamedTuple):
 
 
 Tokens = list[Token]
-COMMA, STOP, ASK = Token(",", "PUNCT"), Token(".", "PUNCT"), Token("?", "PUNCT")
+COMMA = Token(",", "PUNCT")
 
 
 class Realiser(ABC):
@@ -38,19 +38,26 @@ class Realiser(ABC):
         language: the code whose lexicon file is read.
 
     Attributes:
-        numerals: the words for two, three, four and five.
-        who: the question word for a person.
+        tables: every section of the lexicon; each entry as a list of forms.
+        words: function words by what they mean, each with its forms as tagged words.
+        names: names that differ from English ones.
+        name_separator: what stands between the names of a person.
+        before_and: how a word starts before which *and* has its second form.
     """
 
-    numerals: tuple[str, str, str, str]
-    who: Token
+    name_separator: ClassVar = " "
+    before_and: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, language: str) -> None:
-        lexicon = read_yaml(HERE / "lexicon" / f"{language}.yaml")
-        self.nouns: Mapping[str, list[str]] = _entries(lexicon["nouns"])
-        self.verbs: Mapping[str, list[str]] = _entries(lexicon["verbs"])
-        self.adjectives: Mapping[str, list[str]] = _entries(lexicon["adjectives"])
-        self.spots: Mapping[str, list[str]] = _entries(lexicon["spots"])
+        lexicon: dict[str, dict[str, str]] = read_yaml(HERE / "lexicon" / f"{language}.yaml")
+        self.tables = {
+            part: {key: forms.split() for key, forms in entries.items()} for part, entries in lexicon.items()
+        }
+        self.nouns, self.verbs, self.adjectives = (self.tables[part] for part in ("nouns", "verbs", "adjectives"))
+        self.words = {
+            key: [parse(form) for form in forms.split("|")]
+            for key, forms in {**SHARED, **lexicon["words"]}.items()
+        }
         self.adjuncts = {
             key: parse(words) for part in ("times", "manners") for key, words in lexicon[part].items()
         }
@@ -64,43 +71,120 @@ class Realiser(ABC):
         """A main clause with what follows it, without capital and full stop."""
 
     @abstractmethod
-    def phrase(self, phrase: Phrase) -> Tokens:
-        """A noun phrase or a name."""
-
-    def _subject(self, clause: Clause) -> Tokens:
-        """What stands as the subject, or the question word in its place."""
-        return [self.who] if clause.question == "who" else self.phrase(leading(clause))
-
-    def _place(self, place: Phrase | None) -> Tokens:
-        """A place after its preposition, which is *in* before a name."""
-        if place is None:
-            return []
-        preposition = "in" if place.sort == "place" else self.spots[place.head][0]
-        return [Token(preposition, "ADP"), *self.phrase(place)]
+    def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
+        """A noun phrase or a name; ``negated`` puts the negative article in the place of the indefinite one."""
 
     def sentence(self, clause: Clause) -> Tokens:
-        """A whole sentence, with its capital and its full stop or question mark."""
+        """A whole sentence, with its capital and its full stop or question marks."""
         first, *rest = self.clause(clause)
-        end = ASK if clause.question else STOP
-        return [first._replace(form=first.form[0].upper() + first.form[1:]), *rest, end]
+        start = first._replace(form=first.form[0].upper() + first.form[1:])
+        if clause.question:
+            return [*self.word("open"), start, *rest, *self.word("ask")]
+        return [start, *rest, *self.word("stop")]
 
     def text(self, clause: Clause) -> str:
         """A whole sentence as running text."""
         return detokenise(token.form for token in self.sentence(clause))
 
+    def word(self, key: str, form: int = 0) -> Tokens:
+        """A function word in one of its forms; a word with a single form has it everywhere."""
+        forms = self.words[key]
+        return forms[form] if len(forms) > 1 else forms[0]
+
     def adjunct(self, key: str | None) -> Tokens:
         """A time or a manner; nothing for ``None``."""
         return self.adjuncts[key] if key is not None else []
 
-    def name(self, phrase: Phrase) -> Tokens:
+    def name(self, phrase: Phrase, case: str = "nom") -> Tokens:
         """A name in this language."""
-        words = self.names.get(phrase.head, phrase.head).split()
-        label = ENTITY[phrase.sort]
-        return [Token(word, "PROPN", f"{'I' if i else 'B'}-{label}") for i, word in enumerate(words)]
+        heads = phrase.head.split() if phrase.sort == "person" else [phrase.head]
+        words = self.name_separator.join(self.names.get(head, head) for head in heads).split()
+        tags, label = self.tables.get("inside names", {}), ENTITY[phrase.sort]
+        return [
+            Token(word, tags.get(word, ["PROPN"])[0], f"{'I' if i else 'B'}-{label}")
+            for i, word in enumerate(words)
+        ]
+
+    def _subject(self, clause: Clause) -> Tokens:
+        """What stands as the subject, or the question word in its place."""
+        return self.word("who") if clause.question == "who" else self.phrase(leading(clause))
+
+    def _late_time(self, clause: Clause) -> Tokens:
+        """The time where it does not stand first."""
+        return [] if clause.front else self.adjunct(clause.time)
+
+    def _objects(self, clause: Clause, case: str = "acc") -> Tokens:
+        """The object or the two objects of an event."""
+        if clause.object is None:
+            return []
+        first = self._object(clause, clause.object, case)
+        if clause.also is None:
+            return first
+        conjunction = self.word("and also" if "and also" in self.words else "and")
+        return [*first, *conjunction, *self._object(clause, clause.also, case)]
+
+    def _object(self, clause: Clause, what: Phrase, case: str) -> Tokens:
+        return self.phrase(what, case, clause.negated)
+
+    def _role(self, clause: Clause) -> Tokens:
+        """A role, which most languages give an article only with an attribute."""
+        assert clause.object is not None
+        return self.phrase(clause.object)[0 if clause.object.adjective else 1 :]
+
+    def _relative(self, phrase: Phrase) -> Tokens:
+        """The relative clause of a phrase, if any."""
+        clause = phrase.relative
+        return self._relative_clause(phrase, clause, clause.subject.head == phrase.head) if clause else []
+
+    @abstractmethod
+    def _relative_clause(self, phrase: Phrase, clause: Clause, as_subject: bool) -> Tokens:
+        """A clause that says more about ``phrase``, which is its subject or its object."""
+
+    def _link(self, clause: Clause, last: Token) -> Tokens:
+        """The second clause, if any, after its conjunction."""
+        if clause.link is None:
+            return []
+        word, second = clause.link
+        following = self._linked(word, second)
+        if word != "and":
+            return [*self.word(word), *following]
+        names = "O" not in (last.entity, following[0].entity)
+        similar = following[0].form.lower().startswith(self.before_and)
+        return [*(self.word("between names") if names else []), *self.word(word, similar), *following]
+
+    def _linked(self, word: Connective, second: Clause) -> Tokens:
+        return self.clause(second)
+
+    def _determiner(self, phrase: Phrase, gender: str = "", form: int = 0, negated: bool = False) -> Tokens:
+        """A numeral or an article."""
+        if phrase.count > 1:
+            return [self.numeral(phrase.count)]
+        return self.word(f"{_article(phrase, negated)} {gender}".rstrip(), form)
 
     def numeral(self, count: int) -> Token:
         """The numeral of 2 to 5."""
-        return Token(self.numerals[count - 2], "NUM")
+        return self.word("numerals")[count - 2]
+
+    def _place(self, place: Phrase | None) -> Tokens:
+        """A place after its preposition."""
+        if place is None:
+            return []
+        return self._with(self._preposition(place), self.phrase(place, "dat"))
+
+    def _preposition(self, place: Phrase) -> Tokens:
+        return self.word("in") if place.sort == "place" else parse(" ".join(self.tables["spots"][place.head]))
+
+    def _with(self, preposition: Tokens, words: Tokens) -> Tokens:
+        """A preposition before other words, one word with an article where the lexicon joins the two."""
+        first, *rest = words
+        *before, last = preposition
+        joined = self.tables.get("joined", {}).get(f"{last.form} {first.form}")
+        return [*before, Token(joined[0], "ADP"), *rest] if joined else [*preposition, *words]
+
+    def _firm(self, phrase: Phrase) -> list[str]:
+        """The noun beside the name of an organisation; the halves share none."""
+        half = "test" if phrase.head.replace(" ", "_") in inventory()["test"].organisations else "train"
+        return self.tables["firms"][half]
 
 
 def leading(clause: Clause) -> Phrase:
@@ -110,24 +194,20 @@ def leading(clause: Clause) -> Phrase:
     return first
 
 
-def gap(phrase: Phrase) -> str:
-    """Which role ``phrase`` has in its relative clause: ``subject`` or ``object``."""
-    assert phrase.relative is not None
-    return "subject" if phrase.relative.subject.head == phrase.head else "object"
-
-
 def parse(words: str) -> Tokens:
     """``word/UPOS word/UPOS`` as tokens."""
     return [Token(*pair.rsplit("/", 1)) for pair in words.split()]
 
 
 def detokenise(words: Iterable[str]) -> str:
-    """Words joined by spaces, punctuation attached."""
-    text = "".join(word if word in CLOSING else f" {word}" for word in words).lstrip()
-    for mark in OPENING:
-        text = text.replace(f"{mark} ", mark)
+    """Words joined by spaces, but for punctuation and next to apostrophes and leading hyphens."""
+    text = " ".join(words)
+    for apart, attached in ((" ,", ","), (" .", "."), (" ?", "?"), ("¿ ", "¿"), ("' ", "'"), (" -", "-")):
+        text = text.replace(apart, attached)
     return text
 
 
-def _entries(section: Mapping[str, str]) -> dict[str, list[str]]:
-    return {key: forms.split() for key, forms in section.items()}
+def _article(phrase: Phrase, negated: bool) -> str:
+    if phrase.definite:
+        return "the"
+    return "no" if negated else "a"

@@ -5,22 +5,19 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
+from crosslayer.config import SplitSizes
 from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Parallel, Split, TagExample
 from crosslayer.data.fragment.chinese import Chinese
 from crosslayer.data.fragment.draw import PATTERNS, Draw
-from crosslayer.data.fragment.dutch import Dutch
 from crosslayer.data.fragment.english import English
-from crosslayer.data.fragment.french import French
-from crosslayer.data.fragment.german import German
-from crosslayer.data.fragment.italian import Italian
+from crosslayer.data.fragment.germanic import Dutch, German
 from crosslayer.data.fragment.meanings import Clause, inventory
 from crosslayer.data.fragment.pairs import RECIPES, inference, paraphrase
-from crosslayer.data.fragment.polish import Polish
 from crosslayer.data.fragment.realise import Realiser
-from crosslayer.data.fragment.russian import Russian
-from crosslayer.data.fragment.spanish import Spanish
+from crosslayer.data.fragment.romance import French, Italian, Spanish
+from crosslayer.data.fragment.slavic import Polish, Russian
 from crosslayer.data.fragment.turkish import Turkish
 from crosslayer.errors import ConfigError
 from crosslayer.tasks import TaskName
@@ -31,18 +28,7 @@ REALISERS: dict[str, type[Realiser]] = {
 }  # fmt: skip
 LANGUAGES: tuple[str, ...] = tuple(REALISERS)
 LIMIT = 10_000
-"""Items of one split: about as many as can be drawn without many repetitions."""
-
-
-class Sizes(Protocol):
-    """How many items of each split; ``None`` takes `LIMIT`."""
-
-    @property
-    def train(self) -> int | None: ...
-    @property
-    def dev(self) -> int | None: ...
-    @property
-    def test(self) -> int | None: ...
+"""Items of one split, also where no size is set: about as many as can be drawn without many repetitions."""
 
 
 class Item(NamedTuple):
@@ -53,7 +39,7 @@ class Item(NamedTuple):
     label: str
 
 
-def fragment_corpus(task: TaskName, sizes: Sizes, languages: Sequence[str], seed: int) -> Corpus:
+def fragment_corpus(task: TaskName, sizes: SplitSizes, languages: Sequence[str], seed: int) -> Corpus:
     """Examples of ``task``, drawn anew for each seed and equal for equal arguments.
 
     English has train, dev and test; every other language has test and, for multilingual training, train, both
@@ -104,7 +90,7 @@ def _check_languages(languages: Sequence[str]) -> None:
             )
 
 
-def _draw_splits(task: TaskName, sizes: Sizes, seed: int) -> dict[Split, list[Item]]:
+def _draw_splits(task: TaskName, sizes: SplitSizes, seed: int) -> dict[Split, list[Item]]:
     taken: set[str] = set()
     items: dict[Split, list[Item]] = {}
     for split in SPLITS:

@@ -2,38 +2,21 @@
 
 from __future__ import annotations
 
-from claimtrack.settings import read_yaml
-from crosslayer.data.fragment.meanings import HERE, Clause, Phrase, inventory
-from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, gap, parse
+from crosslayer.data.fragment.meanings import Clause, Phrase
+from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, leading, parse
 
 VOWELS = "aâıoueiöü"
 HIGH = {"a": "ı", "â": "ı", "ı": "ı", "o": "u", "u": "u", "e": "i", "i": "i", "ö": "ü", "ü": "ü"}
 LOW = {vowel: "a" if high in "ıu" else "e" for vowel, high in HIGH.items()}
 VOICELESS = "fstkçşhpx"
-ACCUSATIVE, GENITIVE, LOCATIVE, ABLATIVE = "(y)I", "(n)In", "DA", "DAn"
+CASES = {"nom": "", "acc": "(y)I", "gen": "(n)In", "dat": "DA", "abl": "DAn"}
+"""Endings; the locative serves as the dative of other languages, the case of a place."""
 PAST, NOT, ABLE, INFINITIVE = "DI", "mA", "(y)Abil", "mAk"
 WAS, WHO_DID, WHAT_ONE_DID, THAT_ONE_DID = "(y)DI", "(y)An", "DIğI", "DIğInI"
-MODALS = {"must": Token("zorundaydı", "NOUN"), "want": Token("istedi", "VERB")}
-AND, WAS_NOT, BY = Token("ve", "CCONJ"), Token("değildi", "AUX"), Token("tarafından", "ADP")
-A, NO, BECAUSE = Token("bir", "DET"), Token("hiçbir", "DET"), Token("çünkü", "CCONJ")
-LADY = Token("Hanım", "PROPN")
 
 
 class Turkish(Realiser):
     """Turkish words and order: [time] subject time place [agent] known object, manner, new object, verb."""
-
-    numerals = ("iki", "üç", "dört", "beş")
-    who = Token("kim", "PRON")
-
-    def __init__(self, language: str) -> None:
-        super().__init__(language)
-        lexicon = read_yaml(HERE / "lexicon" / f"{language}.yaml")
-        self.sounds: dict[str, str] = lexicon["sounds"]
-        self.firms: dict[str, list[str]] = {
-            organisation.replace("_", " "): [lexicon["firms"][name]]
-            for name, half in inventory().items()
-            for organisation in half.organisations
-        }
 
     def sentence(self, clause: Clause) -> Tokens:
         """See `Realiser.sentence`; the capital of i is İ."""
@@ -46,71 +29,68 @@ class Turkish(Realiser):
         opening = self.adjunct(clause.time) if clause.front else []
         if opening and self._first(clause).relative:
             opening = [*opening, COMMA]
+        predicate = self._predicate(clause)
         if clause.question == "who":
-            return [*opening, *self._asking_who(clause), *self._predicate(clause)]
-        body = [*opening, *self._subject(clause), *self._middle(clause), *self._predicate(clause)]
+            return [*opening, *self._asking_who(clause), *predicate]
+        if clause.link and clause.link[0] == "that":
+            that = self._participle(clause.link[1], THAT_ONE_DID)
+            return [*opening, *self.phrase(clause.subject), COMMA, *that, *predicate]
+        body = [*opening, *self._subject(clause), *self._middle(clause), *predicate]
         if clause.question == "whether":
             return [*body, Token(_attach("m", "I", after=body[-1].form), "AUX")]
-        if clause.link is None:
-            return body
-        word, second = clause.link
-        if word == "that":
-            that = self._participle(second, THAT_ONE_DID)
-            return [*opening, *self.phrase(clause.subject), COMMA, *that, *self._predicate(clause)]
-        return [*body, *([AND] if word == "and" else [COMMA, BECAUSE]), *self.clause(second)]
+        return [*body, *self._link(clause, body[-1])]
 
-    def phrase(self, phrase: Phrase, case: str = "", bare: bool = False) -> Tokens:
-        """A noun phrase or a name; ``bare`` leaves out *bir*, for which there is *hiçbir* before a case ending."""
+    def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
+        """See `Realiser.phrase`; under negation *bir* is left out or, before a case ending, *hiçbir*."""
         if phrase.sort != "noun":
-            return self._name(phrase, case)
+            return self.name(phrase, case)
         adjective = self._words(self.adjectives[phrase.adjective], "ADJ") if phrase.adjective else []
         number = [self.numeral(phrase.count)] if phrase.count > 1 else []
-        article = [] if number or phrase.definite or (bare and not case) else [NO if bare else A]
+        bare = number or phrase.definite or (negated and case == "nom")
+        article = [] if bare else self._determiner(phrase, negated=negated)
         noun = self._words(self.nouns[phrase.head], "NOUN", case)
         return [*self._relative(phrase), *number, *adjective, *article, *noun]
 
-    def _words(self, words: list[str], upos: str, case: str = "") -> Tokens:
+    def _words(self, words: list[str], upos: str, case: str = "nom") -> Tokens:
         """Words of the lexicon, the last with an ending and with its own UPOS where it has one."""
         *others, entry = words
         last, _, own = entry.partition("/")
-        return [*(Token(word, upos) for word in others), Token(_inflect(last, case), own or upos)]
+        return [*(Token(word, upos) for word in others), Token(_inflect(last, CASES[case]), own or upos)]
 
-    def _name(self, phrase: Phrase, case: str) -> Tokens:
+    def name(self, phrase: Phrase, case: str = "nom") -> Tokens:
         """A name; endings are put to it, to the title of a lady or to the noun that follows the name of a firm."""
-        tokens = self.name(phrase)
+        tokens = super().name(phrase)
         if phrase.sort == "organisation":
-            return [*tokens, *self._words(self.firms[phrase.head], "NOUN", case)]
+            return [*tokens, *self._words(self._firm(phrase), "NOUN", case)]
         if phrase.courtesy:
-            tokens = [*tokens, LADY]
-        if not case:
+            tokens = [*tokens, *self.word("lady")]
+        if case == "nom":
             return tokens
         *others, last = tokens
-        ending = _attach("", case, after=self.sounds.get(last.form, last.form))
+        ending = _attach("", CASES[case], after=self._sound(last.form))
         return [*others, last._replace(form=f"{last.form}'{ending}")]
 
-    def _relative(self, phrase: Phrase) -> Tokens:
-        clause = phrase.relative
-        if clause is None:
-            return []
-        return self._participle(clause, WHO_DID if gap(phrase) == "subject" else WHAT_ONE_DID, phrase.head)
+    def _sound(self, word: str) -> str:
+        return self.tables["sounds"].get(word, [word])[0]
+
+    def _relative_clause(self, phrase: Phrase, clause: Clause, as_subject: bool) -> Tokens:
+        return self._participle(clause, WHO_DID if as_subject else WHAT_ONE_DID, phrase.head)
 
     def _participle(self, clause: Clause, ending: str, missing: str = "") -> Tokens:
         """An event as a participle, its subject in the genitive, without the noun that it describes."""
-        first = self._first(clause)
-        subject = [] if first.head == missing else self.phrase(first, GENITIVE)
+        subject = [] if clause.subject.head == missing else self.phrase(clause.subject, "gen")
         return [*subject, *self._middle(clause, missing), *self._verb(clause, ending)]
 
     def _first(self, clause: Clause) -> Phrase:
         """What is in the nominative: the object of a passive, unless the verb has none."""
-        passive = clause.object is not None and clause.passive and self._government(clause) != ABLATIVE
-        return clause.object if clause.object is not None and passive else clause.subject
+        return clause.subject if self._government(clause) == "abl" else leading(clause)
 
     def _subject(self, clause: Clause) -> Tokens:
         """The subject, with a comma where one might read it as one with the participant after it."""
         first = self._first(clause)
-        subject = self.phrase(first)
         if clause.passive and first is clause.subject:
             return []
+        subject = self.phrase(first)
         following = clause.subject if clause.passive else clause.object
         apart = clause.place or (clause.time and not clause.front) or clause.kind != "event"
         if apart or following is None or not (following.human or following.sort == "organisation"):
@@ -119,65 +99,63 @@ class Turkish(Realiser):
 
     def _middle(self, clause: Clause, missing: str = "") -> Tokens:
         """What stands between the subject and the verb."""
-        setting = self._setting(clause)
-        manner = self.adjunct(clause.manner)
+        setting, manner = self._setting(clause), self.adjunct(clause.manner)
         if clause.kind != "event" or clause.object is None or clause.object.head == missing:
             return [*setting, *manner]
-        known, new = self._objects(clause)
+        known, new = self._known_and_new(clause)
         if not clause.passive:
             return [*setting, *known, *manner, *new]
-        if self._government(clause) == ABLATIVE:
+        if self._government(clause) == "abl":
             return [*known, *setting, *self.phrase(clause.subject), *manner]
-        return [*setting, *self.phrase(clause.subject), BY, *manner]
+        return [*setting, *self.phrase(clause.subject), *self.word("by"), *manner]
 
     def _asking_who(self, clause: Clause) -> Tokens:
         """The middle of a question for the subject, which stands before what is new."""
-        known, new = self._objects(clause)
-        return [*self._setting(clause), *known, self.who, *self.adjunct(clause.manner), *new]
+        known, new = self._known_and_new(clause)
+        return [*self._setting(clause), *known, *self.word("who"), *self.adjunct(clause.manner), *new]
 
     def _setting(self, clause: Clause) -> Tokens:
-        time = [] if clause.front else self.adjunct(clause.time)
+        time = self._late_time(clause)
         return time if clause.kind == "location" else [*time, *self._place(clause.place)]
 
-    def _objects(self, clause: Clause) -> tuple[Tokens, Tokens]:
+    def _known_and_new(self, clause: Clause) -> tuple[Tokens, Tokens]:
         """The object as known or as new: only what is definite, and of some verbs what is one, has a case."""
         what = clause.object
-        if what is None:
-            return [], []
+        assert what is not None
         known = what.definite and what.count == 1
         case = self._government(clause)
-        if case != ABLATIVE:
-            case = ACCUSATIVE if known or (case and what.count == 1) else ""
-        tokens = self.phrase(what, case, clause.negated)
-        if clause.also:
-            tokens += [AND, *self.phrase(clause.also, case, clause.negated)]
+        if case != "abl":
+            case = "acc" if known or (case == "acc" and what.count == 1) else "nom"
+        tokens = self._objects(clause, case)
         return (tokens, []) if known else ([], tokens)
 
     def _government(self, clause: Clause) -> str:
         """The case of a new object of this verb, which is that of any object if it is the ablative."""
-        marks = {"": "", "acc": ACCUSATIVE, "abl": ABLATIVE}
-        return marks[self.verbs[clause.predicate][-1].partition(":")[2]]
+        return self.verbs[clause.predicate][-1].partition(":")[2] if clause.kind == "event" else ""
 
     def _place(self, place: Phrase | None) -> Tokens:
         if place is None:
             return []
-        following = self.spots[place.head] if place.sort == "noun" else []
+        following = self.tables["spots"][place.head] if place.sort == "noun" else []
         if following:
-            return [*self.phrase(place), *self._words(following, "NOUN", LOCATIVE)]
-        return self.phrase(place, LOCATIVE)
+            return [*self.phrase(place), *self._words(following, "NOUN", "dat")]
+        return self.phrase(place, "dat")
 
     def _predicate(self, clause: Clause) -> Tokens:
         """The verb, or an adjective, a noun or a place with *was* or *was not*."""
         if clause.kind == "event":
             return self._verb(clause, PAST)
-        what = self._words(self.adjectives[clause.predicate], "ADJ") if clause.kind == "state" else []
-        if clause.object:
-            what = self.phrase(clause.object, bare=clause.object.adjective is None)
-        what += self._place(clause.place) if clause.kind == "location" else []
+        if clause.kind == "state":
+            what = self._words(self.adjectives[clause.predicate], "ADJ")
+        elif clause.object:
+            what = self.phrase(clause.object, negated=clause.object.adjective is None)
+        else:
+            what = self._place(clause.place)
         if clause.negated:
-            return [*what, WAS_NOT]
+            return [*what, *self.word("was not")]
         *others, last = what
-        return [*others, last._replace(form=_attach(last.form, WAS, after=self.sounds.get(last.form, "")))]
+        after = self.tables["sounds"].get(last.form, [""])[0]
+        return [*others, last._replace(form=_attach(last.form, WAS, after=after))]
 
     def _verb(self, clause: Clause, ending: str) -> Tokens:
         """A verb with what belongs to it."""
@@ -190,8 +168,8 @@ class Turkish(Realiser):
         if clause.negated:
             stem = _inflect(stem, NOT)
         before = parse(" ".join(words))
-        if clause.modal in MODALS:
-            return [*before, Token(_inflect(stem, INFINITIVE), "VERB"), MODALS[clause.modal]]
+        if clause.modal in ("must", "want"):
+            return [*before, Token(_inflect(stem, INFINITIVE), "VERB"), *self.word(clause.modal)]
         return [*before, Token(_inflect(stem, ending), "VERB")]
 
 
