@@ -8,19 +8,14 @@ from dataclasses import replace
 
 from crosslayer.data.fragment.meanings import Clause, Half, Phrase
 
-SLOTS = ("time", "manner", "place")
-NO_MANNER = ("time", "place")
+SLOTS: tuple[str, ...] = ("time", "manner", "place")
+NO_MANNER: tuple[str, ...] = ("time", "place")
 """Adjuncts of a negated event with an indefinite object: a manner there reads badly in German and Spanish."""
 PEOPLE = ("person", "organisation")
 
 
 class Draw:
-    """A source of random meanings.
-
-    Args:
-        half: what is drawn from.
-        rng: the only source of chance.
-    """
+    """A source of random meanings from ``half``; ``rng`` is the only source of chance."""
 
     def __init__(self, half: Half, rng: random.Random) -> None:
         self.half = half
@@ -30,20 +25,19 @@ class Draw:
         """True with this probability."""
         return self.rng.random() < probability
 
-    def named_person(self, surname: float = 0.7) -> Phrase:
-        """A given name, at this probability with a surname."""
-        women, men = self.half.women, self.half.given["m"]
-        return self._named(self.rng.choice(self.rng.choice((women, men))), surname)
+    def named_person(self) -> Phrase:
+        """A given name, mostly with a surname."""
+        return self._named(self.rng.choice(self.rng.choice((self.half.women, self.half.given["m"]))))
 
     def named_man(self) -> Phrase:
         """A man's name, as the masculine nouns of occupations ask for."""
-        return self._named(self.rng.choice(self.half.given["m"]), 0.7)
+        return self._named(self.rng.choice(self.half.given["m"]))
 
     def named_lady(self) -> Phrase:
         """A woman's full name whose parts take no case endings in Slavic languages."""
         return replace(self._named(self.rng.choice(self.half.given["steady"]), 1), courtesy=True)
 
-    def _named(self, given: str, surname: float) -> Phrase:
+    def _named(self, given: str, surname: float = 0.7) -> Phrase:
         return Phrase(self._full(given) if self.chance(surname) else given, "person", human=True)
 
     def _full(self, given: str) -> str:
@@ -66,19 +60,15 @@ class Draw:
         """A city or country by name."""
         return Phrase(self.rng.choice(self.half.places).replace("_", " "), "place")
 
-    def site(self, adjective: float = 0.5) -> Phrase:
+    def site(self) -> Phrase:
         """A building or the like."""
-        attribute = self.rng.choice(self.half.attributes["site"]) if self.chance(adjective) else None
+        attribute = self.rng.choice(self.half.attributes["site"]) if self.chance(0.5) else None
         return Phrase(self.rng.choice(self.half.sites), adjective=attribute)
 
-    def specimen(self, kind: str) -> Phrase:
-        """One thing of a kind, not mentioned before."""
-        return Phrase(self.rng.choice(self.half.kinds[kind]), definite=False)
-
     def thing(self, sort: str) -> Phrase:
-        """Something that belongs to a class of objects."""
+        """Something that belongs to a class of objects; things are not mentioned before."""
         if sort in self.half.kinds:
-            return self.specimen(sort)
+            return Phrase(self.rng.choice(self.half.kinds[sort]), definite=False)
         makers: dict[str, Callable[[], Phrase]] = {
             "site": self.site, "place": self.place, "person": self.person, "organisation": self.organisation,
         }  # fmt: skip
@@ -92,14 +82,14 @@ class Draw:
             sort = "organisation"
         object_ = self.thing(sort)
         subject = self.organisation() if takes_organisations and self.chance(0.7) else self.person()
-        while subject.head.split()[0] == object_.head.split()[0]:
+        while subject.name == object_.name:
             subject = self.person()
         return self.adjoin(Clause(verb, subject, object_), adjuncts)
 
     def two_events(self, sorts: Sequence[str], adjuncts: Sequence[str]) -> tuple[Clause, Clause]:
         """Two different events of different people, the first with these adjuncts."""
         one, two = self.event(sorts, adjuncts), self.event(sorts)
-        while two.predicate == one.predicate or two.subject.head.split()[0] == one.subject.head.split()[0]:
+        while two.predicate == one.predicate or two.subject.name == one.subject.name:
             two = self.event(sorts)
         return one, two
 
@@ -124,7 +114,11 @@ class Draw:
 
     def slots(self, count: int, among: Sequence[str] = SLOTS) -> list[str]:
         """Which adjuncts, ``count`` of them."""
-        return self.rng.sample(list(among), count)
+        return self.rng.sample(among, count)
+
+    def one_or_two_slots(self) -> list[str]:
+        """Which adjuncts, more often two."""
+        return self.slots(self.rng.choice((1, 2, 2)))
 
     def bearer(self) -> tuple[Phrase, str]:
         """Whose state is described, a site with what happened to it, and the class of states that fit."""
@@ -133,12 +127,10 @@ class Draw:
         site = self.site()
         return replace(site, relative=self.past_of(site)), "site"
 
-    def named_fully(self, phrase: Phrase) -> Phrase:
-        """``phrase`` with an attribute, or a person with a surname."""
-        if phrase.sort == "person":
-            return phrase if " " in phrase.head else replace(phrase, head=self._full(phrase.head))
-        attributes = self.half.attributes["person" if phrase.human else "site"]
-        return replace(phrase, adjective=phrase.adjective or self.rng.choice(attributes))
+    def past_of(self, site: Phrase) -> Clause:
+        """What someone did to ``site``, as a relative clause."""
+        verb, _ = self.rng.choice(self.half.verbs_for("site"))
+        return Clause(verb, self.named_person(), site)
 
     def namings(self, phrase: Phrase) -> tuple[Phrase, Phrase]:
         """The same thing named twice, one time more fully; each is the full one in half of the cases.
@@ -147,17 +139,18 @@ class Draw:
         """
         if phrase.sort == "organisation" or not phrase.definite:
             return phrase, phrase
-        pair = [self.named_fully(phrase), named_shortly(phrase)]
+        if phrase.sort == "person":
+            full = phrase if " " in phrase.head else replace(phrase, head=self._full(phrase.head))
+            pair = [full, replace(phrase, head=phrase.name)]
+        else:
+            attributes = self.half.attributes["person" if phrase.human else "site"]
+            full = replace(phrase, adjective=phrase.adjective or self.rng.choice(attributes))
+            pair = [full, replace(phrase, adjective=None)]
         self.rng.shuffle(pair)
         if phrase.relative is not None:
             number = self.rng.randrange(2)
             pair[number] = replace(pair[number], relative=None)
         return pair[0], pair[1]
-
-    def past_of(self, site: Phrase) -> Clause:
-        """What someone did to ``site``, as a relative clause."""
-        verb, _ = self.rng.choice(self.half.verbs_for("site"))
-        return Clause(verb, self.named_person(), site)
 
     def surface(self, clause: Clause, passive: bool) -> Clause:
         """The same meaning in a random order, and in that voice if it can be had."""
@@ -165,21 +158,19 @@ class Draw:
         front = clause.time is not None and self.chance(0.3) and (passive or not names_meet(clause))
         return replace(clause, front=front, passive=passive)
 
-    def state(self) -> Clause:
-        """Someone or something was such and such."""
+    def fronted(self, clause: Clause) -> Clause:
+        """``clause`` with its time first in three of ten cases, unless that joins two names."""
+        may = clause.time is not None and (clause.passive or not names_meet(clause))
+        return replace(clause, front=may and self.chance(0.3))
+
+    def state(self, negated: float) -> Clause:
+        """Someone or something was such and such, or was not at this probability."""
         subject, sort = self.bearer()
         if self.chance(0.6):
             subject = replace(subject, relative=None)
         adjective = self.rng.choice(self.rng.choice(self.half.states[sort]))
         slots = ["time"] if self.chance(0.8) else []
-        return self.adjoin(Clause(adjective, subject, kind="state"), slots)
-
-
-def named_shortly(phrase: Phrase) -> Phrase:
-    """``phrase`` without attribute, or a person by the given name alone."""
-    if phrase.sort == "person":
-        return replace(phrase, head=phrase.head.split()[0])
-    return replace(phrase, adjective=None)
+        return replace(self.adjoin(Clause(adjective, subject, kind="state"), slots), negated=self.chance(negated))
 
 
 def can_be_passive(clause: Clause) -> bool:
@@ -195,10 +186,9 @@ def names_meet(clause: Clause) -> bool:
 def transitive(draw: Draw) -> Clause:
     """*The doctor secretly bought an apple at the market.*"""
     kinds = [*draw.half.kinds, "site", *PEOPLE]
-    clause = draw.event(kinds, draw.slots(draw.rng.choice((1, 2, 2))))
+    clause = draw.event(kinds, draw.one_or_two_slots())
     negated = draw.chance(0.25) and (clause.manner is None or can_be_passive(clause))
-    front = clause.time is not None and not names_meet(clause) and draw.chance(0.3)
-    return replace(clause, negated=negated, front=front)
+    return draw.fronted(replace(clause, negated=negated))
 
 
 def intransitive(draw: Draw) -> Clause:
@@ -210,15 +200,13 @@ def intransitive(draw: Draw) -> Clause:
 
 def copula(draw: Draw) -> Clause:
     """*The old school was closed in summer.*"""
-    clause = replace(draw.state(), negated=draw.chance(0.3))
-    return replace(clause, front=clause.time is not None and draw.chance(0.3))
+    return draw.fronted(draw.state(negated=0.3))
 
 
 def passive(draw: Draw) -> Clause:
     """*The bridge was painted by the engineer.*"""
-    clause = draw.event(["site", *PEOPLE], draw.slots(draw.rng.choice((1, 2, 2))))
-    front = clause.time is not None and draw.chance(0.3)
-    return replace(clause, passive=True, negated=draw.chance(0.25), front=front)
+    clause = draw.fronted(replace(draw.event(["site", *PEOPLE], draw.one_or_two_slots()), passive=True))
+    return replace(clause, negated=draw.chance(0.25))
 
 
 def relative(draw: Draw) -> Clause:
@@ -243,7 +231,7 @@ def subordinate(draw: Draw) -> Clause:
         while names_meet(inner):
             inner = draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.slots(1))
         return Clause(draw.rng.choice(draw.half.speech), draw.person(), link=("that", inner))
-    reason = replace(draw.state(), negated=draw.chance(0.2))
+    reason = draw.state(negated=0.2)
     outer = draw.event([*draw.half.kinds, *PEOPLE], draw.slots(1, ("time",)))
     return replace(outer, link=("because", replace(reason, time=None)))
 
@@ -257,11 +245,11 @@ def coordination(draw: Draw) -> Clause:
 
 def quantity(draw: Draw) -> Clause:
     """*Four students bought five lemons on Tuesday.*"""
-    clause = draw.event(list(draw.half.kinds), draw.slots(draw.rng.choice((1, 2, 2))))
+    clause = draw.event(list(draw.half.kinds), draw.one_or_two_slots())
     assert clause.object is not None
     subject = replace(draw.worker(), count=draw.rng.randint(2, 5)) if draw.chance(0.5) else clause.subject
-    clause = replace(clause, subject=subject, object=replace(clause.object, count=draw.rng.randint(2, 5)))
-    return replace(clause, front=clause.time is not None and draw.chance(0.3))
+    object_ = replace(clause.object, count=draw.rng.randint(2, 5))
+    return draw.fronted(replace(clause, subject=subject, object=object_))
 
 
 def role(draw: Draw) -> Clause:
@@ -280,8 +268,7 @@ def modality(draw: Draw) -> Clause:
     """*The waiter had to wash two coats in the garden.*"""
     kinds = [*draw.half.kinds, "site", *PEOPLE]
     clause = draw.event(kinds, draw.slots(1, NO_MANNER))
-    clause = replace(clause, modal=draw.rng.choice(("must", "can", "want")))
-    return replace(clause, front=clause.time is not None and not names_meet(clause) and draw.chance(0.3))
+    return draw.fronted(replace(clause, modal=draw.rng.choice(("must", "can", "want"))))
 
 
 def whether(draw: Draw) -> Clause:
@@ -294,7 +281,7 @@ def whether(draw: Draw) -> Clause:
 
 def who(draw: Draw) -> Clause:
     """*Who painted the old bridge in summer?*"""
-    clause = draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.slots(draw.rng.choice((1, 2, 2))))
+    clause = draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.one_or_two_slots())
     return replace(clause, question="who")
 
 

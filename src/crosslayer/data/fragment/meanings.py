@@ -44,6 +44,11 @@ class Phrase:
     relative: Clause | None = None
     courtesy: bool = False
 
+    @property
+    def name(self) -> str:
+        """The first word: of a person the given name."""
+        return self.head.split()[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Clause:
@@ -147,7 +152,7 @@ def gender_of(phrase: Phrase) -> Gender:
 
     Places are masculine unless a language says otherwise, and so are the nouns of occupations.
     """
-    feminine = phrase.sort == "organisation" or (phrase.sort == "person" and phrase.head.split()[0] in _women())
+    feminine = phrase.sort == "organisation" or (phrase.sort == "person" and phrase.name in _women())
     return "f" if feminine else "m"
 
 

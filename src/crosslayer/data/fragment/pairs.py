@@ -121,13 +121,12 @@ def _more_of_state(draw: Draw) -> Pair:
 
 def _more_of_event(draw: Draw, recipe: Recipe) -> Pair:
     """An event with fewer and with more adjuncts, or with the hypernym of a noun and with the noun."""
-    slots: Sequence[str]
     if draw.chance(KINDS):
-        event, slots = draw.event(list(draw.half.kinds), NO_MANNER), NO_MANNER
-        small, large = _heads(draw, event, recipe)
+        slots = NO_MANNER
+        small, large = _heads(draw, draw.event(list(draw.half.kinds), slots), recipe)
     else:
-        event, slots = draw.event(["site", "person", "organisation"], SLOTS), SLOTS
-        small = large = event
+        slots = SLOTS
+        small = large = draw.event(["site", *PEOPLE], slots)
     few, many = _adjuncts(draw, slots, more=small == large)
     return _named_apart(draw, _restrict(small, few), _restrict(large, many))
 
@@ -165,26 +164,18 @@ def _heads(draw: Draw, event: Clause, recipe: Recipe) -> Pair:
     """``event`` in the sentence that says less and in the other, with a hypernym where `HYPERNYMS` says so."""
     weights = HYPERNYMS[recipe.relation, recipe.negated[0]]
     first, second = draw.rng.choices(list(weights), list(weights.values()))[0]
-    wide = _of_kind(draw, event)
+    assert event.object is not None
+    wide = replace(event, object=replace(event.object, head=draw.half.kind_of(event.object.head)))
     heads = (wide if first else event), (wide if second else event)
     return heads[::-1] if recipe.relation == "wider" else heads
 
 
 def _adjuncts(draw: Draw, slots: Sequence[str], more: bool) -> tuple[list[str], list[str]]:
     """The slots filled in the sentence that says less and in the other: the same, or one ``more`` there."""
-    if not more:
-        shared = draw.slots(draw.rng.randint(0, len(slots)), slots)
-        return shared, shared
-    extra = draw.rng.choices(slots, [EXTRA[slot] for slot in slots])[0]
-    others = [slot for slot in slots if slot != extra]
+    extra = draw.rng.choices(slots, [EXTRA[slot] for slot in slots]) if more else []
+    others = [slot for slot in slots if slot not in extra]
     shared = draw.slots(draw.rng.randint(0, len(others)), others)
-    return shared, [*shared, extra]
-
-
-def _of_kind(draw: Draw, clause: Clause) -> Clause:
-    """``clause`` with the hypernym of its object."""
-    assert clause.object is not None
-    return replace(clause, object=replace(clause.object, head=draw.half.kind_of(clause.object.head)))
+    return shared, shared + extra
 
 
 def _restrict(clause: Clause, slots: list[str]) -> Clause:
@@ -228,15 +219,6 @@ def _two_surfaces(draw: Draw, one: Clause, two: Clause) -> Pair:
     return replace(one, passive=voice, front=front), second
 
 
-def _two_workers(draw: Draw) -> tuple[Phrase, Phrase]:
-    heads = draw.rng.sample(draw.half.people, 2)
-    adjectives = draw.rng.sample(draw.half.attributes["person"], 2)
-    one, two = (
-        Phrase(head, human=True, adjective=adjective) for head, adjective in zip(heads, adjectives, strict=True)
-    )
-    return one, two
-
-
 def _two_names(draw: Draw, event: Clause) -> tuple[Phrase, Phrase]:
     """Two organisations if the object of ``event`` is one, else two women: no case or gender tells them apart."""
     organisations = event.object is not None and event.object.sort == "organisation"
@@ -255,23 +237,18 @@ def _two_events(draw: Draw, same: bool) -> Pair:
     one, two = draw.two_events([*draw.half.kinds, "site", "place"], ("time",))
     while gender_of(one.subject) != gender_of(two.subject):
         one, two = draw.two_events([*draw.half.kinds, "site", "place"], ("time",))
-    exchange = _subjects_exchanged
+    first, second = one.subject, two.subject
     if draw.chance(0.4):
-        first, second = _two_workers(draw)
-        one, two = replace(one, subject=first), replace(two, subject=second)
-        exchange = _attributes_exchanged
-    other_one, other_two = (one, two) if same else exchange(one, two)
+        heads = draw.rng.sample(draw.half.people, 2)
+        attributes = draw.rng.sample(draw.half.attributes["person"], 2)
+        one, two = (
+            replace(clause, subject=Phrase(head, human=True, adjective=attribute))
+            for clause, head, attribute in zip((one, two), heads, attributes, strict=True)
+        )
+        second, first = (
+            Phrase(head, human=True, adjective=a) for head, a in zip(heads, attributes[::-1], strict=True)
+        )
+    other_one, other_two = (one, two) if same else (replace(one, subject=second), replace(two, subject=first))
     if draw.chance(TURNED):
         return replace(one, link=("and", two)), replace(other_two, link=("and", other_one))
     return replace(one, link=("and", two)), replace(other_one, front=True, link=("and", other_two))
-
-
-def _subjects_exchanged(one: Clause, two: Clause) -> Pair:
-    return replace(one, subject=two.subject), replace(two, subject=one.subject)
-
-
-def _attributes_exchanged(one: Clause, two: Clause) -> Pair:
-    return (
-        replace(one, subject=replace(one.subject, adjective=two.subject.adjective)),
-        replace(two, subject=replace(two.subject, adjective=one.subject.adjective)),
-    )

@@ -104,12 +104,14 @@ def _draw(task: TaskName, split: Split, size: int, seed: str, taken: set[str]) -
     """Distinct items, none with an English sentence in ``taken``."""
     if size > LIMIT:
         raise ConfigError(f"tasks.{task}.sizes.{split} is {size}; the fragment gives {LIMIT} at most")
-    rng = random.Random(seed)
-    draw = Draw(inventory()["test" if split == "test" else "train"], rng)
+    draw = Draw(inventory()["test" if split == "test" else "train"], random.Random(seed))
     english = realiser("en")
     items: list[Item] = []
     seen: set[tuple[str, ...]] = set()
-    for label, candidates in _sources(task, draw, size):
+    order = list(range(size))
+    draw.rng.shuffle(order)
+    for number in order:
+        label, candidates = _candidates(task, draw, number)
         for clauses in candidates:
             texts = tuple(english.text(clause) for clause in clauses)
             if texts not in seen and taken.isdisjoint(texts):
@@ -121,31 +123,16 @@ def _draw(task: TaskName, split: Split, size: int, seed: str, taken: set[str]) -
     return items
 
 
-def _sources(task: TaskName, draw: Draw, size: int) -> Iterator[tuple[str, Iterator[tuple[Clause, ...]]]]:
-    """For each item its label and candidates for it; labels and patterns in equal numbers, in random order."""
-    order = list(range(size))
-    draw.rng.shuffle(order)
-    for number in order:
-        yield _label(task, number), _candidates(task, draw, number)
-
-
-def _label(task: TaskName, number: int) -> str:
+def _candidates(task: TaskName, draw: Draw, number: int) -> tuple[str, Iterator[tuple[Clause, ...]]]:
+    """The label of the item of this number and a hundred tries at it; labels and patterns are equally frequent."""
+    tries = range(100)
     if task == "xnli":
-        return tuple(RECIPES)[number % 3]
-    return str(number % 2) if task == "pawsx" else ""
-
-
-def _candidates(task: TaskName, draw: Draw, number: int) -> Iterator[tuple[Clause, ...]]:
-    """A hundred tries at the item of this number."""
-    label = _label(task, number)
-    for _ in range(100):
-        if task == "xnli":
-            recipes = RECIPES[label]
-            yield inference(draw, recipes[number // 3 % len(recipes)])
-        elif task == "pawsx":
-            yield paraphrase(draw, same=label == "1")
-        else:
-            yield (PATTERNS[number % len(PATTERNS)](draw),)
+        label = tuple(RECIPES)[number % 3]
+        recipe = RECIPES[label][number // 3 % len(RECIPES[label])]
+        return label, (inference(draw, recipe) for _ in tries)
+    if task == "pawsx":
+        return str(number % 2), (paraphrase(draw, same=number % 2 == 1) for _ in tries)
+    return "", ((PATTERNS[number % len(PATTERNS)](draw),) for _ in tries)
 
 
 def _example(task: TaskName, item: Item, words: Realiser) -> Example:
