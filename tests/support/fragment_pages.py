@@ -1,6 +1,6 @@
 """The pages of tagged sentences that were read for their grammar; rewrites the files in tests/fragment.
 
-python tests/fragment_pages.py
+python tests/support/fragment_pages.py
 """
 
 from __future__ import annotations
@@ -17,15 +17,14 @@ PAGES = TESTS / "fragment"
 
 
 def page(language: str) -> str:
-    """Thirty sentences from each half of the inventory: text, then words with their tags."""
+    """Thirty sentences from each half of the inventory, each with the tags of its words."""
     words = realiser(language)
     lines = []
     for name, half in inventory().items():
         draw = Draw(half, random.Random(f"page-{name}"))
         for i in range(30):
             clause = PATTERNS[i % len(PATTERNS)](draw)
-            tagged = " ".join(f"{token.form}/{token.upos}" for token in words.sentence(clause))
-            lines += [words.text(clause), f"    {tagged}"]
+            lines.append(f"{words.text(clause)}    {' '.join(token.upos for token in words.sentence(clause))}")
     return "\n".join(lines) + "\n"
 
 

@@ -10,13 +10,14 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
 from babel import Locale
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from seqeval.metrics.sequence_labeling import get_entities
 from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
 
@@ -39,7 +40,7 @@ FUNCTION = {"did", "not", "was", "were", "by", "the", "a", "an"}
 
 OTHERS = tuple(language for language in LANGUAGES if language != "en")
 PAGES = TESTS / "fragment"
-"""Sixty tagged sentences of each language, read by somebody who had not written the grammar."""
+"""Sixty sentences of each language with their tags, read by somebody who had not written the grammar."""
 
 
 @cache
@@ -48,8 +49,12 @@ def corpus(task: TaskName) -> Corpus:
 
 
 @cache
-def train_pairs(task: TaskName) -> Corpus:
+def large_corpus(task: TaskName) -> Corpus:
     return fragment_corpus(task, SplitSizes(train=5000, dev=1, test=1), LANGUAGES, seed=11)
+
+
+def train_pairs(task: TaskName, language: str = "en") -> list[PairExample]:
+    return [e for e in large_corpus(task)["train", language] if isinstance(e, PairExample)]
 
 
 def pairs(task: TaskName, split: str, language: str) -> list[PairExample]:
@@ -58,6 +63,10 @@ def pairs(task: TaskName, split: str, language: str) -> list[PairExample]:
 
 def tagged(task: TaskName, split: str, language: str) -> list[TagExample]:
     return [e for e in corpus(task)[split, language] if isinstance(e, TagExample)]
+
+
+def given_names() -> set[str]:
+    return {name for half in inventory().values() for name in (*half.women, *half.given["m"])}
 
 
 def words_of(text: str) -> list[str]:
@@ -74,27 +83,15 @@ def sentences(task: TaskName, split: str, language: str) -> set[str]:
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_splits_languages_and_sizes(task: TaskName) -> None:
+def test_splits_have_their_sizes_and_distinct_items_parallel_to_the_english(task: TaskName) -> None:
     found = {key: len(examples) for key, examples in corpus(task).items()}
     expected = {(split, "en"): getattr(SIZES, split) for split in ("train", "dev", "test")}
-    expected |= {(split, code): 216 for split in ("train", "test") for code in OTHERS}
-    assert found == expected
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_items_are_distinct_and_parallel(task: TaskName) -> None:
-    for split in ("train", "test"):
-        english = [example.item for example in corpus(task)[split, "en"]]
-        assert len(set(english)) == len(english)
-        for language in OTHERS:
-            assert [e.item for e in corpus(task)[split, language]] == english
-
-
-@pytest.mark.parametrize("task", PAIR_TASKS)
-def test_parallel_pairs_have_the_label_of_the_english(task: TaskName) -> None:
-    english = [example.label for example in pairs(task, "test", "en")]
-    for language in OTHERS:
-        assert [example.label for example in pairs(task, "test", language)] == english
+    assert found == expected | {(split, code): 216 for split in ("train", "test") for code in OTHERS}
+    for split, language in product(("train", "test"), OTHERS):
+        english, other = corpus(task)[split, "en"], corpus(task)[split, language]
+        assert [e.item for e in other] == [e.item for e in english]
+        assert len({e.item for e in other}) == len(other)
+        assert task in TAG_TASKS or [e.label for e in other] == [e.label for e in english]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("task", PAIR_TASKS)
@@ -140,33 +137,22 @@ def test_bio_is_well_formed_and_the_spans_are_as_many_as_in_english(language: st
 def test_the_spans_are_the_names(language: str) -> None:
     halves = inventory().values()
     names = {name.replace("_", " ") for half in halves for name in (*half.places, *half.organisations)}
-    given = {name for half in halves for name in (*half.women, *half.given["m"])}
     local = names | {realiser(language).names.get(name, name) for name in names}
     for example in tagged("ner", "test", language):
         for words, kind in spans(example):
-            assert words.split()[0] in given if kind == "PER" else words in local
+            assert words.split()[0] in given_names() if kind == "PER" else words in local
 
 
 @pytest.mark.parametrize("language", ["en", "de", "es", "it", "nl"])
 def test_countries_have_their_names_in_cldr(language: str) -> None:
     territories = Locale(language).territories
-    text = " ".join(
-        realiser(language).text(Clause("visit", DOCTOR, Phrase(name, "place")))
-        for half in inventory().values()
-        for name in half.countries
-    )
-    for code in (code for half in inventory().values() for code in half.countries.values()):
-        assert territories[code] in text
+    for name, code in ((name, code) for half in inventory().values() for name, code in half.countries.items()):
+        assert territories[code] in realiser(language).text(Clause("visit", DOCTOR, Phrase(name, "place")))
 
 
 def spans(example: TagExample) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for word, tag in zip(example.words, example.tags, strict=True):
-        if tag.startswith("B-"):
-            found.append((word, tag[2:]))
-        elif tag.startswith("I-"):
-            found[-1] = (f"{found[-1][0]} {word}", tag[2:])
-    return found
+    entities = get_entities(list(example.tags))
+    return [(" ".join(example.words[start : end + 1]), kind) for kind, start, end in entities]
 
 
 @settings(max_examples=8)
@@ -189,11 +175,8 @@ def test_retrieval_sentences_are_parallel() -> None:
 
 
 def test_importing_and_drawing_leaves_torch_alone() -> None:
-    code = (
-        "import sys, crosslayer.data.fragment as f; f.fragment_parallel(['de'], 3, 0);"
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    draw = "import sys, crosslayer.data.fragment as f; f.fragment_parallel(['de'], 3, 0)"
+    subprocess.run([sys.executable, "-c", f"{draw}; assert 'torch' not in sys.modules"], check=True)
 
 
 @pytest.mark.parametrize(
@@ -281,9 +264,11 @@ def test_the_inventory_is_as_large_as_promised_and_fully_worded() -> None:
 @pytest.mark.parametrize("task", PAIR_TASKS)
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
 def test_labels_are_balanced_within_two_points(task: TaskName, split: str) -> None:
-    counts = Counter(example.label for example in pairs(task, split, "en"))
-    shares = [100 * counts[label] / counts.total() for label in TASKS[task].labels]
-    assert max(abs(share - 100 / len(shares)) for share in shares) <= 2
+    labels = TASKS[task].labels
+    found = [example.label for example in pairs(task, split, "en")]
+    assert [100 * found.count(label) / len(found) for label in labels] == pytest.approx(
+        [100 / len(labels)] * len(labels), abs=2
+    )
 
 
 NEGATION = {
@@ -292,7 +277,7 @@ NEGATION = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("language", sorted({*NEGATION} & {*LANGUAGES}))
+@pytest.mark.parametrize("language", sorted(NEGATION))
 def test_negation_is_as_frequent_under_every_label(language: str) -> None:
     for field in ("first", "second"):
         negated: Counter[str] = Counter()
@@ -311,8 +296,7 @@ def test_a_hypernym_is_as_frequent_under_every_label(field: str, negated: bool) 
     members = {noun for half in inventory().values() for nouns in half.kinds.values() for noun in nouns}
     wide: Counter[str] = Counter()
     all_: Counter[str] = Counter()
-    for example in train_pairs("xnli")["train", "en"]:
-        assert isinstance(example, PairExample)
+    for example in train_pairs("xnli"):
         words = set(words_of(getattr(example, field)))
         if ("not" in words) == negated and words & (kinds | members):
             wide[example.label] += bool(words & kinds)
@@ -339,14 +323,12 @@ def infer(example: PairExample) -> str:
     """Natural logic on the words that only one of the two sentences has."""
     first, second = core(example.first), core(example.second)
     relation = relate(first - second, second - first)
-    polarity = ("not" in words_of(example.first), "not" in words_of(example.second))
+    one, two = "not" in words_of(example.first), "not" in words_of(example.second)
     if relation == "opposite":
-        return "contradiction" if polarity[0] == polarity[1] else "entailment"
-    follows = {
-        ("wider", (False, False)): "entailment", ("wider", (False, True)): "contradiction",
-        ("narrower", (True, True)): "entailment", ("narrower", (True, False)): "contradiction",
-    }  # fmt: skip
-    return follows.get((relation, polarity), "neutral")
+        return "contradiction" if one == two else "entailment"
+    if relation == "other" or one != (relation == "narrower"):
+        return "neutral"
+    return "entailment" if one == two else "contradiction"
 
 
 def bag(text: str) -> Counter[str]:
@@ -398,29 +380,19 @@ def facts(text: str) -> object:
 
 def participants(text: str) -> tuple[str, ...]:
     """The names in their order."""
-    return tuple(
-        word
-        for before, word in pairwise(["", *words_of(text)])
-        if word in participant_words() and before not in given_names()
-    )
-
-
-@cache
-def given_names() -> frozenset[str]:
-    return frozenset(name.lower() for half in inventory().values() for name in (*half.women, *half.given["m"]))
+    given = {name.lower() for name in given_names()}
+    words = pairwise(["", *words_of(text)])
+    return tuple(word for before, word in words if word in participant_words() and before not in given)
 
 
 @cache
 def participant_words() -> frozenset[str]:
-    return frozenset(
-        name.split("_")[0].lower()
-        for half in inventory().values()
-        for name in (*half.women, *half.given["m"], *half.organisations)
-    )
+    organisations = {name.split("_")[0] for half in inventory().values() for name in half.organisations}
+    return frozenset(name.lower() for name in given_names() | organisations)
 
 
 def test_passives_and_reorderings_are_as_frequent_under_both_paraphrase_labels() -> None:
-    examples = [e for e in train_pairs("pawsx")["train", "en"] if isinstance(e, PairExample)]
+    examples = train_pairs("pawsx")
     for cue in (
         lambda e: " by " in e.first,
         lambda e: " by " in e.second,
@@ -435,7 +407,7 @@ def test_passives_and_reorderings_are_as_frequent_under_both_paraphrase_labels()
 
 def test_the_order_of_the_participants_hints_at_the_paraphrase_label_and_no_more() -> None:
     """Named in the other order, three of ten pairs mean the same: enough for gradient descent to start from."""
-    examples = [e for e in train_pairs("pawsx")["train", "en"] if isinstance(e, PairExample)]
+    examples = train_pairs("pawsx")
     one_event = [e for e in examples if " and " not in e.first]
     other_order = [e for e in one_event if participants(e.first) != participants(e.second)]
     assert 0.45 < len(other_order) / len(one_event) < 0.55
@@ -456,12 +428,11 @@ def tokens(text: str) -> list[str]:
 
 
 def hypothesis_words(example: PairExample) -> dict[str, float]:
-    return {word: float(count) for word, count in Counter(tokens(example.second)).items()}
+    return {f"second {word}": float(count) for word, count in Counter(tokens(example.second)).items()}
 
 
 def pair_words(example: PairExample) -> dict[str, float]:
-    second = {f"second {word}": count for word, count in hypothesis_words(example).items()}
-    return {**second, **{word: float(count) for word, count in Counter(tokens(example.first)).items()}}
+    return hypothesis_words(example) | {w: float(count) for w, count in Counter(tokens(example.first)).items()}
 
 
 def characters(example: PairExample) -> dict[str, float]:
@@ -476,12 +447,8 @@ def characters(example: PairExample) -> dict[str, float]:
 
 def overlap(example: PairExample) -> dict[str, float]:
     first, second = set(tokens(example.first)), set(tokens(example.second))
-    shared = len(first & second)
-    return {
-        "jaccard": 5 * shared / len(first | second),
-        "first": 5 * shared / len(first),
-        "second": 5 * shared / len(second),
-    }
+    wholes = {"jaccard": first | second, "first": first, "second": second}
+    return {name: 5 * len(first & second) / len(whole) for name, whole in wholes.items()}
 
 
 def length(example: PairExample) -> dict[str, float]:
@@ -512,14 +479,13 @@ SHORTCUTS: dict[TaskName, tuple[Features, ...]] = {
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", PAIR_TASKS)
 def test_no_shortcut_solves_the_pairs(task: TaskName, language: str) -> None:
-    examples = [e for e in train_pairs(task)["train", language] if isinstance(e, PairExample)]
-    assert len(examples) == 5000
+    examples = train_pairs(task, language)
     found = {features.__name__: shortcut_accuracy(examples, features) for features in SHORTCUTS[task]}
     assert {name: score for name, score in found.items() if score > limit(task)} == {}
 
 
 def test_planted_cues_are_found() -> None:
-    examples = [e for e in train_pairs("xnli")["train", "en"] if isinstance(e, PairExample)]
+    examples = train_pairs("xnli")
     negated = [
         replace(e, second=e.second.replace("not ", "") if e.label == "entailment" else e.second) for e in examples
     ]
@@ -575,12 +541,6 @@ GRAMMAR = [
         "El lunes, el médico joven no compró ninguna manzana en el mercado.",
     ),
     (
-        Clause("invite", INES, STUDENT, time="morning", negated=True),
-        "Ines Keller did not invite the famous student in the morning.",
-        "Ines Keller lud den berühmten Studenten am Morgen nicht ein.",
-        "Ines Keller no invitó al estudiante famoso por la mañana.",
-    ),
-    (
         Clause("say", DOCTOR, link=("that", Clause("invite", STUDENTS, INES, place=Phrase("river")))),
         "The young doctor said that three tall students invited Ines Keller near the river.",
         "Der junge Arzt sagte, dass drei große Studenten am Fluss Ines Keller einluden.",
@@ -597,12 +557,6 @@ GRAMMAR = [
         "Two young doctors were photographed by the famous student in March.",
         "Zwei junge Ärzte wurden im März vom berühmten Studenten fotografiert.",
         "Dos médicos jóvenes fueron fotografiados por el estudiante famoso en marzo.",
-    ),
-    (
-        Clause("closed", replace(SCHOOL, relative=Clause("paint", INES, SCHOOL)), kind="state", negated=True),
-        "The old school that Ines Keller painted was not closed.",
-        "Die alte Schule, die Ines Keller anstrich, war nicht geschlossen.",
-        "La escuela antigua que Ines Keller pintó no estaba cerrada.",
     ),
     (
         Clause(
@@ -627,22 +581,10 @@ GRAMMAR = [
         "Sony fue elogiada a regañadientes por Ines Keller.",
     ),
     (
-        Clause("visit", DOCTOR, Phrase("Spain", "place"), time="yesterday", manner="secretly"),
-        "The young doctor secretly visited Spain yesterday.",
-        "Der junge Arzt besuchte gestern heimlich Spanien.",
-        "El médico joven visitó en secreto España ayer.",
-    ),
-    (
         Clause("visit", DOCTOR, Phrase("Spain", "place"), time="yesterday", negated=True),
         "The young doctor did not visit Spain yesterday.",
         "Der junge Arzt besuchte Spanien gestern nicht.",
         "El médico joven no visitó España ayer.",
-    ),
-    (
-        Clause("renovate", DOCTOR, Phrase("hotel", adjective="expensive"), time="noon", manner="hastily"),
-        "The young doctor hastily renovated the expensive hotel at noon.",
-        "Der junge Arzt renovierte das teure Hotel am Mittag hastig.",
-        "El médico joven renovó apresuradamente el hotel caro al mediodía.",
     ),
 ]
 
@@ -654,5 +596,5 @@ def test_grammar(clause: Clause, en: str, de: str, es: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_that_was_read(language: str) -> None:
-    """Sixty sentences, every pattern in both halves; `python tests/fragment_pages.py` rewrites them."""
+    """Sixty sentences, every pattern in both halves; `python tests/support/fragment_pages.py` rewrites them."""
     assert page(language) == (PAGES / f"{language}.txt").read_text(encoding="utf-8")
