@@ -14,7 +14,7 @@ import typer
 from claimtrack.errors import ClaimtrackError, fail
 from claimtrack.files import write_text
 from claimtrack.settings import ACTIVE, read_yaml
-from crosslayer.config import PROFILES, load_profile, parse_profile
+from crosslayer.config import PROFILES, Profile, load_profile, parse_profile
 from crosslayer.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -51,28 +51,31 @@ def _in_project(path: Path = Path()) -> Path:
     raise ConfigError(f"neither this folder nor one above it has {PROFILES}/ or {ACTIVE}")
 
 
+def _active() -> tuple[Profile, Path]:
+    """The active profile of the project, and the folder of its results."""
+    from claimtrack.results import RESULTS
+
+    _in_project()
+    profile = load_profile()
+    return profile, RESULTS / profile.profile
+
+
 @sweep_app.command("train")
 def train() -> None:
     """Train what is neither finished nor recorded, one seed of all tasks before the next."""
-    from claimtrack.results import RESULTS
     from crosslayer.stages.grid import train_grid
     from crosslayer.sweep.processes import end_on_signals
 
     end_on_signals()
-    _in_project()
-    profile = load_profile()
-    typer.echo(f"{train_grid(profile, RESULTS / profile.profile)} trials trained")
+    typer.echo(f"{train_grid(*_active())} trials trained")
 
 
 @sweep_app.command("status")
 def show_status() -> None:
     """How many trials are done, and the hours that are left at the measured time of a trial; no scores."""
-    from claimtrack.results import RESULTS
     from crosslayer.stages.grid import status, status_lines
 
-    _in_project()
-    profile = load_profile()
-    parts, plan = status(profile, RESULTS / profile.profile)
+    parts, plan = status(*_active())
     for line in (*status_lines(parts), *filter(None, [plan])):
         typer.echo(line)
 
@@ -84,15 +87,14 @@ def pack(
     stage: Annotated[str, typer.Option(help="sweep or intermediate.")] = "sweep",
 ) -> None:
     """Pack the unfinished trials of a task into one folder of at most 25 MiB."""
-    from claimtrack.results import RESULTS
     from crosslayer.sweep.portable.pack import pack_sweep
 
     folder = _in_project(folder)
-    profile = load_profile()
+    profile, results = _active()
     tasks = profile.tasks if stage == "sweep" else profile.intermediate.targets
     if stage not in ("sweep", "intermediate") or task not in tasks:
         raise ConfigError(f"the profile {profile.profile} has no {stage} of {task}; it has {', '.join(tasks)}")
-    count = pack_sweep(profile, RESULTS / profile.profile, stage, task, folder)  # type: ignore[arg-type]
+    count = pack_sweep(profile, results, stage, task, folder)  # type: ignore[arg-type]
     typer.echo(f"{count} trials packed; there: cd {folder.name} && python -m crosslayer sweep run .")
 
 
@@ -112,12 +114,10 @@ def run_packed_sweep(
 @sweep_app.command("merge")
 def merge(folder: Annotated[Path, typer.Argument(help="A packed folder that has run, or its parts.")]) -> None:
     """Bring the results of a packed sweep home under their keys."""
-    from claimtrack.results import RESULTS
     from crosslayer.sweep.portable.merge import merge_sweep
 
     folder = _in_project(folder)
-    profile = load_profile()
-    merged, there = merge_sweep(profile, RESULTS / profile.profile, folder)
+    merged, there = merge_sweep(*_active(), folder)
     typer.echo(f"{merged} trials merged, {there} were here already; run `dvc repro`")
 
 
@@ -143,12 +143,8 @@ def list_profiles() -> None:
     _in_project()
     active = load_profile().profile if ACTIVE.exists() else None
     for path in sorted(PROFILES.glob("*.yaml")):
-        typer.echo(f"{'*' if path.stem == active else ' '} {path.stem:14} {_purpose(path)}")
-
-
-def _purpose(path: Path) -> str:
-    """The first comment line of a profile."""
-    return path.read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ")
+        purpose = path.read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ")
+        typer.echo(f"{'*' if path.stem == active else ' '} {path.stem:14} {purpose}")
 
 
 @profile_app.command("use")
@@ -158,11 +154,10 @@ def use_profile(
 ) -> None:
     """Make a profile the active one: write params.yaml."""
     _in_project()
-    path = PROFILES / f"{name}.yaml"
-    if name not in {known.stem for known in PROFILES.glob("*.yaml")}:
-        known_names = ", ".join(sorted(known.stem for known in PROFILES.glob("*.yaml")))
-        raise ConfigError(f"unknown profile {name}; known: {known_names}")
-    write_text(ACTIVE, changed(path, changes or []))
+    known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
+    if name not in known:
+        raise ConfigError(f"unknown profile {name}; known: {', '.join(known)}")
+    write_text(ACTIVE, changed(PROFILES / f"{name}.yaml", changes or []))
     typer.echo(f"{name} is active; run `dvc repro`")
 
 
@@ -240,7 +235,6 @@ def record_run(
 ) -> None:
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
     from claimtrack.registry import load_registry
-    from claimtrack.results import RESULTS
     from crosslayer.ledger.ledger import record, record_again
     from crosslayer.paper.measures import measures
     from crosslayer.predictions.runs import ResultsRun, trials_of
@@ -248,13 +242,11 @@ def record_run(
 
     if sum((extend, bool(join), again)) > 1:
         raise ConfigError("--extend adds the present run, --join other recorded ones, --again none; give one")
-    _in_project()
     replaced = _parts_of_grid(replace or [], extend=extend)
     if again == (title is not None):
         raise ConfigError("give the entry a --title, one line for readers; only --again keeps the one it has")
-    profile, scored = load_profile(), not without_scores
+    (profile, results), scored = _active(), not without_scores
     measured = measures(load_registry().entries)
-    results = RESULTS / profile.profile
     if title is None:
         folder = record_again(name, measured, scored=scored)
     elif join or extend:
@@ -361,12 +353,12 @@ def clean(
 
     _in_project()
     planned = planned_keys(load_profile(), RESULTS) if ACTIVE.exists() else ()
-    found = list(cleaning.leftovers(RESULTS, planned))
-    for leftover in found:
-        typer.echo(f"{leftover.size / 1e3:8.0f} kB  {leftover.folder}")
-    total = f"{len(found)} trials, {sum(leftover.size for leftover in found) / 1e6:.1f} MB"
+    sizes = {folder: cleaning.size_of(folder) for folder in cleaning.leftovers(RESULTS, planned)}
+    for folder, size in sizes.items():
+        typer.echo(f"{size / 1e3:8.0f} kB  {folder}")
+    total = f"{len(sizes)} trials, {sum(sizes.values()) / 1e6:.1f} MB"
     if remove:
-        cleaning.remove(found)
+        cleaning.remove(sizes)
     typer.echo(f"{total} removed" if remove else f"{total}; remove them with: crosslayer clean --remove")
 
 

@@ -7,9 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from claimtrack.errors import ClaimError
 from claimtrack.settings import ACTIVE, check_settings, describe, load_settings
@@ -23,6 +31,19 @@ Positive = Annotated[int, Field(ge=1)]
 FusionKind = Literal["none", "dlfa", "self", "shuffled", "average", "concatenation", "scalar_mix"]
 Control = Literal["self", "shuffled", "gate", "average", "concatenation", "scalar_mix"]
 Arm = Literal["none", "english", "multilingual"]
+T = TypeVar("T")
+
+
+def _once(values: list[T]) -> list[T]:
+    if any(value in values[:place] for place, value in enumerate(values)):
+        raise ValueError(f"{values} names one twice")
+    return values
+
+
+Once = Annotated[list[T], AfterValidator(_once)]
+"""A list that names nothing twice."""
+Seed = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -125,7 +146,7 @@ class FusionSpec(Section):
 
     form: Literal["literal", "gate"] = "literal"
     reduction: Positive = 4
-    kernel: Annotated[int, Field(ge=1, multiple_of=1)] = 1
+    kernel: Positive = 1
     mask_padding: bool = True
     bn_group: Annotated[int, Field(ge=2)] = 8
     learning_rate: Annotated[float, Field(gt=0)] | None = None
@@ -135,14 +156,6 @@ class FusionSpec(Section):
         if self.kernel % 2 == 0:
             raise ValueError(f"kernel {self.kernel} is even; use an odd width such as 1 or 3")
         return self
-
-
-def refuse_doubles(section: Section, *names: str) -> None:
-    """Check that no list names one thing twice; ValueError in one line where one does."""
-    for name in names:
-        values = getattr(section, name) or []
-        if any(value in values[:place] for place, value in enumerate(values)):
-            raise ValueError(f"{name} {values} names one twice")
 
 
 class VariationSpec(Section):
@@ -156,25 +169,20 @@ class VariationSpec(Section):
         label_smoothing: of the baseline, for what it does to calibration (Q01).
     """
 
-    tasks: list[TaskName] = []
-    seeds: list[Annotated[int, Field(ge=0)]] = []
-    fusion: list[dict[str, bool | int | float | str]] = []
-    train_shares: list[Annotated[float, Field(gt=0, lt=1)]] = []
-    label_smoothing: list[Annotated[float, Field(gt=0, lt=1)]] = []
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        refuse_doubles(self, "tasks", "seeds", "fusion", "train_shares", "label_smoothing")
-        return self
+    tasks: Once[TaskName] = []
+    seeds: Once[Seed] = []
+    fusion: Once[dict[str, bool | int | float | str]] = []
+    train_shares: Once[Share] = []
+    label_smoothing: Once[Share] = []
 
 
 class TaskSweep(Section):
     """What a task's sweep has instead of what all have; ``None`` is what all have."""
 
-    layers: list[int] | None = None
-    controls: list[Control] | None = None
+    layers: Once[int] | None = None
+    controls: Once[Control] | None = None
     halves: bool | None = None
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    seeds: Annotated[Once[Seed], Field(min_length=1)] | None = None
 
 
 class SweepSpec(Section):
@@ -192,22 +200,19 @@ class SweepSpec(Section):
         variations: further trials with other settings.
     """
 
-    layers: list[int]
-    controls: list[Control] = []
+    layers: Once[int]
+    controls: Once[Control] = []
     control_layer: int | None = None
     control_layers: dict[TaskName, int] = {}
     halves: bool = False
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)]
-    control_seeds: list[Annotated[int, Field(ge=0)]] | None = None
+    seeds: Annotated[Once[Seed], Field(min_length=1)]
+    control_seeds: Once[Seed] | None = None
     by_task: dict[TaskName, TaskSweep] = {}
     variations: VariationSpec = VariationSpec()
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         parts: list[SweepSpec | TaskSweep] = [self, *self.by_task.values()]
-        for part in parts:
-            refuse_doubles(part, "layers", "seeds", "controls")
-        refuse_doubles(self, "control_seeds")
         if alone := {*(self.control_seeds or ())} - {*self.seeds}:
             raise ValueError(f"control_seeds has {min(alone)}, which seeds lacks; controls are paired by seed")
         controls = {control for part in parts for control in part.controls or ()}
@@ -234,12 +239,7 @@ class TargetPhase(Section):
 
     epochs: Positive | None = None
     learning_rate: Annotated[float, Field(gt=0)] | None = None
-    seeds: list[Annotated[int, Field(ge=0)]] | None = None
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        refuse_doubles(self, "seeds")
-        return self
+    seeds: Once[Seed] | None = None
 
 
 class IntermediateSpec(Section):
@@ -253,18 +253,13 @@ class IntermediateSpec(Section):
         by_target: other epochs, learning rates or seeds of single targets, the same in all arms.
     """
 
-    targets: list[TaskName] = []
-    arms: list[Arm] = ["none", "english", "multilingual"]
-    seeds: list[Annotated[int, Field(ge=0)]] = []
+    targets: Once[TaskName] = []
+    arms: Once[Arm] = ["none", "english", "multilingual"]
+    seeds: Once[Seed] = []
     items: Positive = 200
     epochs: Positive = 1
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     by_target: dict[TaskName, TargetPhase] = {}
-
-    @model_validator(mode="after")
-    def _once(self) -> Self:
-        refuse_doubles(self, "targets", "arms", "seeds")
-        return self
 
     def phase(self, target: TaskName) -> dict[str, float | int]:
         """Epochs and learning rate of the phase before a target."""
@@ -351,19 +346,15 @@ class Profile(Section):
         ):
             if absent := [name for name in names if name not in self.tasks]:
                 raise ValueError(f"{key} names {absent[0]}, which tasks does not have")
-        self._check_phase()
-        for place, changes in enumerate(varied.fusion):
-            self._check_groups(self.varied_fusion(changes), varied.tasks, f"sweep.variations.fusion.{place}")
-        return self
-
-    def _check_phase(self) -> None:
         for name in self.intermediate.targets:
-            batch = self.tasks[name].batch_size
-            if self.intermediate.items < batch:
+            if self.intermediate.items < (batch := self.tasks[name].batch_size):
                 raise ValueError(
                     f"intermediate.items {self.intermediate.items} is less than tasks.{name}.batch_size {batch}; "
                     "a phase needs one whole batch"
                 )
+        for place, changes in enumerate(varied.fusion):
+            self._check_groups(self.varied_fusion(changes), varied.tasks, f"sweep.variations.fusion.{place}")
+        return self
 
     def varied_fusion(self, changes: Mapping[str, Any]) -> FusionSpec:
         """The profile's fusion settings with some changed; ValueError in one line where one is wrong."""

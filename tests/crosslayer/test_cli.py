@@ -337,7 +337,7 @@ def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: P
     (home / ("d" * 16)).symlink_to(place / "profiles", target_is_directory=True)
     (home / "manifest.json").write_text(json.dumps({"keys": [counted.name]}), encoding="utf-8")
     before = set(place.rglob("*"))
-    assert [found.folder for found in leftovers(place / "results", {former.name})] == [], "its sweep is unfinished"
+    assert list(leftovers(place / "results", {former.name})) == [], "its sweep is unfinished"
     code, out, _ = crosslayer("clean")
     assert (code, [line.split()[-1] for line in out.splitlines()[:-1]]) == (0, [str(former.relative_to(place))])
     assert "1 trials, 0.0 MB; remove them with" in out

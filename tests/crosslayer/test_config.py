@@ -34,7 +34,7 @@ def content(**changes: Any) -> dict[str, Any]:
         ({"tasks__pos__batch_size": 12}, "tasks.pos.batch_size 12 is no multiple of fusion.bn_group 8"),
         ({"data__source": "xtreme"}, "data.root is missing; add --set data.root=DIR"),
         ({"profile": "../other"}, "profile: String should match pattern"),
-        ({"sweep__layers": [1, 1]}, "layers [1, 1] names one twice"),
+        ({"sweep__layers": [1, 1]}, "sweep.layers: [1, 1] names one twice"),
         ({"sweep__control_seeds": [0, 7]}, "control_seeds has 7, which seeds lacks"),
         ({"fusion__kernel": 2}, "kernel 2 is even"),
         (
@@ -48,15 +48,18 @@ def content(**changes: Any) -> dict[str, Any]:
             "no multiple of sweep.variations.fusion.0.bn_group 32",
         ),
         ({"intermediate__targets": ["ner"]}, "intermediate.targets names ner, which tasks does not have"),
-        ({"intermediate__seeds": [0, 1, 1]}, "seeds [0, 1, 1] names one twice"),
+        ({"intermediate__seeds": [0, 1, 1]}, "intermediate.seeds: [0, 1, 1] names one twice"),
         ({"intermediate__arms": ["none", "english", "english"]}, "names one twice"),
         (
             {"sweep__variations": {"tasks": ["pos"], "train_shares": [0.5, 0.5]}, "sweep__control_layer": 1},
-            "train_shares [0.5, 0.5] names one twice",
+            "sweep.variations.train_shares: [0.5, 0.5] names one twice",
         ),
         ({"intermediate__items": 2}, "intermediate.items 2 is less than tasks.pos.batch_size"),
         ({"intermediate__by_target": {"ner": {}}}, "intermediate.by_target names ner, which tasks does not have"),
-        ({"intermediate__by_target": {"pos": {"seeds": [1, 1]}}}, "seeds [1, 1] names one twice"),
+        (
+            {"intermediate__by_target": {"pos": {"seeds": [1, 1]}}},
+            "intermediate.by_target.pos.seeds: [1, 1] names one twice",
+        ),
         ({"intermediate__by_target": {"pos": {"items": 9}}}, "unknown key intermediate.by_target.pos.items"),
     ],
 )

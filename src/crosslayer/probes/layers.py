@@ -6,11 +6,12 @@ Notation: L layers with the embeddings as layer 0, W windows, P words, E width.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -23,7 +24,6 @@ from crosslayer.windows.batching import Batch, prediction_batches
 from crosslayer.windows.encoded import Encoded
 
 if TYPE_CHECKING:
-    import pandas as pd
     from transformers import BertModel
 
 Array = np.ndarray[Any, np.dtype[Any]]
@@ -31,44 +31,51 @@ Vectors = dict[str, Array]
 """By language, vectors (L, W, E) of the same items."""
 
 
-def hidden_states(encoder: BertModel, encoded: Encoded, rows: Array) -> Iterator[tuple[Batch, tuple[Tensor, ...]]]:
-    """Batches with the hidden states of all layers, (B, T, E) each."""
+@torch.inference_mode()
+def states_of(encoder: BertModel, batch: Batch) -> tuple[Tensor, ...]:
+    """Hidden states of all layers, (B, T, E) each."""
     model: Any = encoder
-    pad_id = pad_id_of(encoder)
-    with torch.inference_mode():
-        for batch in prediction_batches(encoded, rows, MAX_TOKENS, pad_id):
-            output = model(
-                input_ids=batch.ids,
-                token_type_ids=batch.types,
-                attention_mask=batch.mask.long(),
-                output_hidden_states=True,
-            )
-            yield batch, output.hidden_states
+    output = model(
+        input_ids=batch.ids,
+        token_type_ids=batch.types,
+        attention_mask=batch.mask.long(),
+        output_hidden_states=True,
+    )
+    states: tuple[Tensor, ...] = output.hidden_states
+    return states
 
 
 def sentence_vectors(encoder: BertModel, encoded: Encoded, rows: Array) -> Array:
     """Mean-pooled vectors of windows, (L, len(rows), E)."""
-    n_layers = int(encoder.config.num_hidden_layers) + 1
-    vectors = np.zeros((n_layers, len(rows), int(encoder.config.hidden_size)), np.float32)
-    place = {row: i for i, row in enumerate(rows.tolist())}
-    for batch, states in hidden_states(encoder, encoded, rows):
-        where = [place[window] for window in batch.windows.tolist()]
-        for layer, state in enumerate(states):
-            vectors[layer, where] = pool(state, batch.mask).numpy()
-    return vectors
+    return _vectors(encoder, encoded, rows, np.ones(len(rows), int), _of_sentences)
 
 
 def word_vectors(encoder: BertModel, encoded: Encoded, rows: Array) -> Array:
     """States of the words' first sub-words, (L, P, E), in the order of ``rows``."""
     counts = np.array([len(encoded.labels[row]) for row in rows])
-    offset = dict(zip(rows.tolist(), (np.cumsum(counts) - counts).tolist(), strict=True))
+    return _vectors(encoder, encoded, rows, counts, _of_words)
+
+
+def _of_sentences(state: Tensor, batch: Batch) -> Tensor:
+    return pool(state, batch.mask)
+
+
+def _of_words(state: Tensor, batch: Batch) -> Tensor:
+    return state[batch.row, batch.position]
+
+
+@torch.inference_mode()
+def _vectors(
+    encoder: BertModel, encoded: Encoded, rows: Array, counts: Array, read: Callable[[Tensor, Batch], Tensor]
+) -> Array:
+    """What ``read`` takes from the states of windows, ``counts`` vectors of each."""
+    places = dict(zip(rows.tolist(), np.split(np.arange(counts.sum()), np.cumsum(counts)[:-1]), strict=True))
     n_layers = int(encoder.config.num_hidden_layers) + 1
     vectors = np.zeros((n_layers, counts.sum(), int(encoder.config.hidden_size)), np.float32)
-    for batch, states in hidden_states(encoder, encoded, rows):
-        spans = [offset[w] + np.arange(len(encoded.labels[w])) for w in batch.windows.tolist()]
-        where = np.concatenate(spans)
-        for layer, state in enumerate(states):
-            vectors[layer, where] = state[batch.row, batch.position].numpy()
+    for batch in prediction_batches(encoded, rows, MAX_TOKENS, pad_id_of(encoder)):
+        where = np.concatenate([places[window] for window in batch.windows.tolist()])
+        for layer, state in enumerate(states_of(encoder, batch)):
+            vectors[layer, where] = read(state, batch).numpy()
     return vectors
 
 
@@ -78,8 +85,6 @@ def retrieval(encoder: BertModel, parallel: Encoded) -> tuple[pd.DataFrame, pd.D
     Retrieval is whether each sentence finds its translation as nearest neighbour by cosine: both directions, plain
     and after centring each side of each language (Libovicky et al. 2020).
     """
-    import pandas as pd
-
     frames, offsets = [], {}
     for language in parallel.languages("foreign"):
         sides = [parallel.rows(split, language) for split in ("foreign", "english")]
@@ -106,8 +111,6 @@ def offset_similarity(offsets: dict[str, Array]) -> pd.DataFrame:
         offsets: by language, mean vector (L, E) of its sentences minus that of their English translations. Each
             language has its own sentences; their content cancels.
     """
-    import pandas as pd
-
     unit = _centred_units(np.stack(list(offsets.values())))
     rows = [
         (layer, one, other, float(unit[i, layer] @ unit[j, layer]))
@@ -119,8 +122,6 @@ def offset_similarity(offsets: dict[str, Array]) -> pd.DataFrame:
 
 def tagging(encoder: BertModel, encoded: Encoded, n_sentences: int) -> pd.DataFrame:
     """A linear UPOS probe on each layer: trained on English train windows, right or wrong on English dev words."""
-    import pandas as pd
-
     train, dev = (encoded.rows(split, "en")[:n_sentences] for split in ("train", "dev"))
     gold = labels_of(encoded, dev)
     right = [
@@ -137,8 +138,6 @@ def transfer(encoder: BertModel, encoded: Encoded, n_windows: int) -> pd.DataFra
     A tag task reads the words' first sub-words; a sentence task the mean over the pair's sub-words. ``commonest``
     is the share (points) of the commonest gold label.
     """
-    import pandas as pd
-
     task: TaskName = encoded.task  # type: ignore[assignment]
     vectors = sentence_vectors if TASKS[task].kind == "pair" else word_vectors
     train = encoded.rows("train", "en")[:n_windows]
@@ -168,8 +167,6 @@ def similarity(vectors: Vectors) -> pd.DataFrame:
     ``cosine`` is between the languages' mean vectors after the mean over languages is taken off; ``cka`` is
     linear CKA over items (Kornblith et al. 2019, arXiv 1905.00414, Eq. 5).
     """
-    import pandas as pd
-
     unit = _centred_units(np.stack([states.mean(axis=1) for states in vectors.values()]))
     rows = [
         (layer, one, other, float(unit[i, layer] @ unit[j, layer]),
@@ -183,8 +180,6 @@ def similarity(vectors: Vectors) -> pd.DataFrame:
 def identity(vectors: Vectors) -> pd.DataFrame:
     """Whether a linear probe tells a sentence's language, at each layer: trained on one half of the items in all
     languages, right or wrong on the other half, so that no content is seen twice."""
-    import pandas as pd
-
     half = min(states.shape[1] for states in vectors.values()) // 2
     languages = np.array(list(vectors))
     frame = pd.DataFrame({"language": languages.repeat(half), "item": np.tile(np.arange(half), len(languages))})

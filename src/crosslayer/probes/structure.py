@@ -16,6 +16,7 @@ from transformers import BertModel
 from crosslayer.config import FusionSpec
 from crosslayer.errors import ConfigError
 from crosslayer.models.fusion import AIF, DLFA, check_layer
+from crosslayer.probes.layers import states_of
 from crosslayer.training.trainable import pad_id_of
 from crosslayer.windows.batching import Batch, collate
 from crosslayer.windows.encoded import Encoded
@@ -39,7 +40,7 @@ def measure_structure(encoder: BertModel, encoded: Encoded, spec: FusionSpec) ->
     rows = encoded.rows("dev", "en")
     rows = rows[: max(spec.bn_group, WINDOWS // spec.bn_group * spec.bn_group)]
     batch = collate(encoded, rows, pad_id_of(encoder))
-    states = _states(encoder, batch)
+    states = states_of(encoder, batch)
     fusion = _warmed_up(states, batch, spec)
     layer = max(1, (len(states) - 1) * 2 // 3)
     lower, last = states[layer], states[-1]
@@ -83,20 +84,6 @@ def numpy_branch(branch: nn.Module, x: Array) -> Array:
 
     out: Array = convolve_and_normalise(np.maximum(convolve_and_normalise(x, "squeeze"), 0), "expand")
     return out
-
-
-@torch.inference_mode()
-def _states(encoder: BertModel, batch: Batch) -> tuple[Tensor, ...]:
-    model: Any = encoder
-    model.eval()
-    output = model(
-        input_ids=batch.ids,
-        token_type_ids=batch.types,
-        attention_mask=batch.mask.long(),
-        output_hidden_states=True,
-    )
-    states: tuple[Tensor, ...] = output.hidden_states
-    return states
 
 
 @torch.no_grad()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from crosslayer.predictions.records import read_manifest
@@ -14,15 +13,7 @@ from crosslayer.sweep.locking import exclusive
 KEY = re.compile(r"[0-9a-f]{16}")
 
 
-@dataclass(frozen=True)
-class Leftover:
-    """A trial's folder and the bytes in it."""
-
-    folder: Path
-    size: int
-
-
-def leftovers(results: Path, planned: Collection[str] = ()) -> Iterator[Leftover]:
+def leftovers(results: Path, planned: Collection[str] = ()) -> Iterator[Path]:
     """The trials of all profiles that do not count; a sweep without manifest is unfinished and left alone.
 
     Args:
@@ -31,25 +22,25 @@ def leftovers(results: Path, planned: Collection[str] = ()) -> Iterator[Leftover
     """
     for manifest in sorted(results.glob("*/trials/*/*/manifest.json")):
         named = {*read_manifest(manifest), *planned}
-        for folder in sorted(manifest.parent.iterdir()):
-            if (
-                folder.is_dir()
-                and not folder.is_symlink()
-                and KEY.fullmatch(folder.name)
-                and folder.name not in named
-            ):
-                yield Leftover(folder, sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()))
+        for path in sorted(manifest.parent.iterdir()):
+            if KEY.fullmatch(path.name) and path.name not in named and path.is_dir() and not path.is_symlink():
+                yield path
 
 
-def remove(found: list[Leftover]) -> None:
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def remove(folders: Collection[Path]) -> None:
     """Remove them, one sweep at a time and never beside a running one.
 
     Raises:
         ResultsError: a sweep works there.
     """
-    for home in dict.fromkeys(leftover.folder.parent for leftover in found):
+    for home in dict.fromkeys(folder.parent for folder in folders):
         with exclusive(home):
-            for leftover in found:
-                if leftover.folder.parent == home:
-                    shutil.rmtree(leftover.folder)
+            for folder in folders:
+                if folder.parent == home:
+                    shutil.rmtree(folder)
             (home / ".lock").unlink()

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from claimtrack.errors import ClaimtrackError, fail
+from claimtrack.results import RESULTS
 from claimtrack.runlog import timed
 from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import ConfigError
 from crosslayer.sweep.processes import end_on_signals
 
-RESULTS = Path("results")
 Body = Callable[[Profile, Path, argparse.Namespace], Mapping[str, Any] | None]
 
 

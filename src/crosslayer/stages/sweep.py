@@ -6,17 +6,21 @@ import argparse
 from pathlib import Path
 
 from crosslayer.config import Profile
-from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.records import Stage, TrialRecord
 from crosslayer.stages.command import run_stage
 from crosslayer.sweep.run import run_sweep
 
 
-def sweep(profile: Profile, folder: Path, options: argparse.Namespace) -> dict[str, int]:
-    """Write ``trials/sweep/TASK/``; returns how many trials were trained."""
-    home, trained = folder / "trials" / "sweep" / options.task, list[TrialRecord]()
-    run_sweep(profile, "sweep", options.task, folder / "encoder", home, trained.append)
-    return {"trained": len(trained)}
+def train(stage: Stage) -> None:
+    """Run the stage, which writes ``trials/STAGE/TASK/`` and notes how many trials were trained."""
+
+    def body(profile: Profile, folder: Path, options: argparse.Namespace) -> dict[str, int]:
+        home, trained = folder / "trials" / stage / options.task, list[TrialRecord]()
+        run_sweep(profile, stage, options.task, folder / "encoder", home, trained.append)
+        return {"trained": len(trained)}
+
+    run_stage(stage, body, ["task"])
 
 
 if __name__ == "__main__":
-    run_stage("sweep", sweep, ["task"])
+    train("sweep")

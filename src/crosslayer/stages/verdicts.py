@@ -28,8 +28,8 @@ def verdicts(profile: Profile, folder: Path, options: argparse.Namespace) -> Non
         derive_again(entry, measured)
     results = load_fresh(profile, registry, folder.parent)
     decided = [verdict.model_dump(mode="json") for verdict in results.verdicts.values()]
-    _write_json(folder / "verdicts.json", decided)
-    _write_json(folder / "metrics.json", metrics(results))
+    for name, content in (("verdicts.json", decided), ("metrics.json", metrics(results))):
+        write_text(folder / name, json.dumps(content, indent=1) + "\n")
     write_text(folder / "gains.csv", gains_by_layer(results))
 
 
@@ -47,22 +47,13 @@ def metrics(results: RunResults) -> dict[str, dict[str, float | int]]:
 def gains_by_layer(results: RunResults) -> str:
     """What `dvc plots show` draws: the gain over the baseline by task and fusion layer, as CSV."""
     rows = {
-        (part.task, part.layer): part.estimate
+        (part.task or "", part.layer or 0): part.estimate
         for evidence in results.evidence.values()
         for part in evidence.parts
         if part.measure == "layer_gain" and part.estimate is not None
     }
-    lines = [f"{task},{layer},{gain:.4f}" for (task, layer), gain in sorted(rows.items(), key=_by_layer)]
+    lines = [f"{task},{layer},{gain:.4f}" for (task, layer), gain in sorted(rows.items())]
     return "\n".join(["task,layer,gain", *lines]) + "\n"
-
-
-def _by_layer(row: tuple[tuple[str | None, int | None], float]) -> tuple[str, int]:
-    (task, layer), _ = row
-    return task or "", layer or 0
-
-
-def _write_json(path: Path, content: object) -> None:
-    write_text(path, json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,20 +8,19 @@ are put together again by word position.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from claimtrack.errors import ResultsError
 from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.data.parquet import read_table, write_table
 from crosslayer.errors import DataError
-from crosslayer.tasks import TASKS, TaskName
+from crosslayer.tasks import TASKS, TaskName, english_first
 
 if TYPE_CHECKING:
     from crosslayer.encoders import Tokenizer
@@ -40,6 +39,10 @@ SCHEMA = pa.schema(
         pa.field("labels", pa.list_(pa.int8()), nullable=False),
     ]
 )
+
+TEXT = ("split", "language", "item")
+RAGGED = {"ids": np.int32, "types": np.int8, "firsts": np.int16, "labels": np.int8}
+"""Columns of one array a window, and the type of its numbers."""
 
 
 @dataclass(frozen=True)
@@ -82,15 +85,15 @@ class Encoded:
 
     def languages(self, split: str) -> list[str]:
         """Languages of a split, English first, then sorted."""
-        return sorted(set(self.language[self.split == split]), key=lambda code: (code != "en", code))
+        return list(english_first(self.language[self.split == split]))
 
     def digest(self) -> str:
         """SHA-256 of all windows: the data part of a trial's key."""
         digest = hashlib.sha256(self.task.encode())
-        for column in (self.split, self.language, self.item):
-            digest.update("\0".join(column.tolist()).encode())
+        for name in TEXT:
+            digest.update("\0".join(getattr(self, name).tolist()).encode())
         digest.update(self.start.astype("<i4").tobytes())
-        for column in (self.ids, self.types, self.firsts, self.labels):
+        for column in (getattr(self, name) for name in RAGGED):
             digest.update(np.array([len(row) for row in column], "<i4").tobytes())
             digest.update(np.concatenate(column).astype("<i4").tobytes() if len(column) else b"")
         return digest.hexdigest()
@@ -131,8 +134,7 @@ def encode_texts(texts: list[tuple[str, str, str]], tokenizer: Tokenizer, max_le
 
 def concatenate(parts: list[Encoded]) -> Encoded:
     """Windows one after the other; the task is that of the first."""
-    names = ("split", "language", "item", "start", "ids", "types", "firsts", "labels")
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name in SCHEMA.names}
     return Encoded(parts[0].task, **columns)
 
 
@@ -166,16 +168,14 @@ def _windows(
 def _columns(task: TaskName | Literal[""], rows: list[Any]) -> Encoded:
     if not rows:
         raise DataError(f"{task} has no example to encode; check the sizes of the profile")
-    split, language, item, start, *ragged = zip(*rows, strict=True)
-    dtypes = (np.int32, np.int8, np.int16, np.int8)
-    arrays = [
-        _ragged([np.asarray(row, dtype) for row in column]) for column, dtype in zip(ragged, dtypes, strict=True)
-    ]
-    text = [np.array(column, dtype=object) for column in (split, language, item)]
-    return Encoded(task, text[0], text[1], text[2], np.array(start, np.int32), *arrays[:4])
+    columns: dict[str, Any] = dict(zip(SCHEMA.names, zip(*rows, strict=True), strict=True))
+    text = {name: np.array(columns[name], dtype=object) for name in TEXT}
+    numbers = {name: ragged([np.asarray(row, dtype) for row in columns[name]]) for name, dtype in RAGGED.items()}
+    return Encoded(task, start=np.array(columns["start"], np.int32), **text, **numbers)
 
 
-def _ragged(rows: list[Array]) -> Array:
+def ragged(rows: Sequence[Array]) -> Array:
+    """Arrays of any lengths as one column."""
     column = np.empty(len(rows), dtype=object)
     column[:] = rows
     return column
@@ -197,20 +197,14 @@ def read_encoded(path: Path) -> Encoded:
     table = read_table(path)
     if not table.schema.equals(SCHEMA):
         raise ResultsError(f"{path} has other columns than this version writes; run `dvc repro`")
-    task: Any = (table.schema.metadata or {}).get(b"task", b"").decode(errors="replace")
-    ragged_names = ("ids", "types", "firsts", "labels")
-    nulls = sum(pc.list_flatten(table[name]).null_count for name in ragged_names)
-    if task not in ("", *TASKS) or nulls or any(column.null_count for column in table.columns):
-        raise ResultsError(f"{path} holds other values than this version writes; run `dvc repro`")
-    text = [np.array(table[name].to_pylist(), dtype=object) for name in ("split", "language", "item")]
-    ragged = [_split_list(table[name].combine_chunks()) for name in ragged_names]
-    return Encoded(task, text[0], text[1], text[2], table["start"].to_numpy(), *ragged[:4])
+    task: Any = table.schema.metadata[b"task"].decode()
+    text = {name: np.array(table[name].to_pylist(), dtype=object) for name in TEXT}
+    return Encoded(
+        task, start=table["start"].to_numpy(), **text, **{name: _split_list(table[name]) for name in RAGGED}
+    )
 
 
-def _split_list(column: pa.ListArray) -> Array:
+def _split_list(column: pa.ChunkedArray) -> Array:
     """A list column as one array per row, without a Python object per value."""
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    offsets = column.offsets.to_numpy()
-    values = column.values.to_numpy()
-    return _ragged(np.split(values, offsets[1:-1])) if len(column) else _ragged([])
+    whole = pa.concat_arrays(column.chunks)
+    return ragged(np.split(whole.values.to_numpy(), whole.offsets.to_numpy()[1:-1]))

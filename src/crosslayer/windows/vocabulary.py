@@ -13,16 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
 from claimtrack.reading import parse_json
 from crosslayer.encoders.base import assemble, one_line
-from crosslayer.encoders.trimming import Ids, remap, trim, vocabulary_in_use
+from crosslayer.encoders.trimming import remap, trim, vocabulary_in_use
 from crosslayer.errors import EncoderError
-from crosslayer.windows.encoded import Encoded
+from crosslayer.windows.encoded import Encoded, ragged
 
 
 def trim_together(
@@ -31,16 +30,9 @@ def trim_together(
     """``model`` with the embedding rows that ``tables`` use, and the tables with the ids of those rows."""
     used = vocabulary_in_use((np.concatenate(table.ids) for table in tables.values()), [pad_id])
     return trim(model, used), {
-        name: replace(table, ids=_remap_rows(table.ids, used)) for name, table in tables.items()
+        name: replace(table, ids=ragged([remap(row, used).astype(np.int32) for row in table.ids]))
+        for name, table in tables.items()
     }
-
-
-def _remap_rows(rows: npt.NDArray[Any], used: Ids) -> npt.NDArray[Any]:
-    lengths = np.cumsum([len(row) for row in rows])
-    out = np.empty(len(rows), dtype=object)
-    for i, row in enumerate(np.split(remap(np.concatenate(rows), used).astype(np.int32), lengths[:-1])):
-        out[i] = row
-    return out
 
 
 def save_encoder(model: BertModel, folder: Path, meta: Mapping[str, Any]) -> None:
