@@ -61,11 +61,11 @@ def read_all(
         DataError: the directory, a language or a split is missing or empty, or a file has no known format.
     """
     folder = task_folder(name, spec)
-    paths = _paths(name, folder, spec, refused)
     needed = {(split, "en") for split in SPLITS}
     if only is not None:
         needed = {(split, "en") for split, _ in only} if TASKS[name].kind == "pair" else set()
-        paths = {key: found for key, found in paths.items() if key in {*only, *needed}}
+        only = {*only, *needed}
+    paths = _paths(name, folder, spec, only, refused)
     if absent := " or ".join(f"{split}-en" for split, _ in sorted(needed - paths.keys())):
         told = f"{folder} has no {absent} file; every task needs English train, dev and test"
         _refuse(DataError(told), refused)
@@ -128,7 +128,9 @@ def task_folder(name: str, spec: DataSpec) -> Path:
     return found[0]
 
 
-def _paths(name: TaskName, folder: Path, spec: DataSpec, refused: list[DataError] | None) -> dict[Key, list[Path]]:
+def _paths(
+    name: TaskName, folder: Path, spec: DataSpec, only: Collection[Key] | None, refused: list[DataError] | None
+) -> dict[Key, list[Path]]:
     """The files to read, by split and language; XNLI may have several English training files to choose from."""
     found: dict[Key, list[Path]] = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
@@ -139,7 +141,9 @@ def _paths(name: TaskName, folder: Path, spec: DataSpec, refused: list[DataError
                         if spec.languages is None or code in {"en", *spec.languages}:
                             found.setdefault((match["split"], code), []).append(path)  # type: ignore[arg-type]
                 break
-    if name == "xnli" and spec.xnli_train is not None:
+    if only is not None:
+        found = {key: paths for key, paths in found.items() if key in only}
+    elif name == "xnli" and spec.xnli_train is not None:
         found["train", "en"] = [_training_file(stem, folder, found) for stem in spec.xnli_train]
     for (split, code), paths in list(found.items()):
         chosen = (name, split, code) == ("xnli", "train", "en")

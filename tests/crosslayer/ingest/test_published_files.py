@@ -98,6 +98,13 @@ def test_only_the_languages_of_the_manifest_share_their_pairs(pawsx: Path) -> No
     assert {item for _, item in answers(ingested(folder, profile(pawsx)))} == {"1", "2", "3", "5"}
 
 
+def test_training_files_are_not_asked_for(tmp_path: Path) -> None:
+    for name in ("train-en.mnli", "train-en.lingnli", "test-en"):
+        write(tmp_path / f"xnli/{name}.tsv", "premise\thypothesis\tlabel\na\tb\tneutral\n")
+    folder = predictions(tmp_path / "mine", "xnli", {"en": ["contradiction"]})
+    assert answers(ingested(folder, profile(tmp_path))) == {("en", "1"): (1, 2)}
+
+
 def test_pairs_without_gold_label_are_passed_over(tmp_path: Path) -> None:
     gold = ["neutral", "-", "entailment"]
     rows = [f"{code}\t{label}\ta\tb\t{i}" for code in ("de", "en") for i, label in enumerate(gold)]
