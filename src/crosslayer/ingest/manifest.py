@@ -89,7 +89,10 @@ def read_manifest(folder: Path) -> list[Row]:
     """
     path = folder / NAME
     if not path.is_file():
-        raise DataError(f"{path} is missing; it names the prediction files, with the columns {', '.join(COLUMNS)}")
+        raise DataError(
+            f"{path} is missing; it names the prediction files, with the columns {', '.join(COLUMNS)}; scores "
+            "without items are read with --aggregate"
+        )
     table = csv.reader(StringIO("\n".join(read_lines(path))), strict=True)
     try:
         header = [name.strip() for name in next(table, [])]
