@@ -76,18 +76,21 @@ def read_all(name: TaskName, spec: DataSpec, only: Collection[Key] | None = None
             if not reading.examples:
                 raise DataError(f"{where} has no row; check data.revisions")
             if is_pair and language != "en":
-                english = readings[split, "en"].examples
-                reading.keep(align(reading.examples, english, where))  # type: ignore[arg-type]
+                align(reading, readings[split, "en"], where)
             readings[split, language] = reading
     return readings
 
 
 def read_parallel(spec: DataSpec) -> Parallel:
-    """Sentence pairs with English from the ``tatoeba`` configurations; errors as `read_all`."""
+    """Sentence pairs with English, none with a blank side, from ``tatoeba``; errors as `read_all`."""
     pairs = {}
     for language, source in _tatoeba(spec).items():
-        texts = [[text_of(value, " ".join(source)).strip() for value in row] for row in _rows(spec, source)]
-        pairs[language] = [(str(number), text, english) for number, (text, english) in enumerate(texts)]
+        where = " ".join(source)
+        texts = [
+            (text_of(foreign, where).strip(), text_of(english, where).strip())
+            for foreign, english in _rows(spec, source)
+        ]
+        pairs[language] = [(str(number), *both) for number, both in enumerate(texts) if all(both)]
     return pairs
 
 

@@ -81,7 +81,7 @@ def read_all(
     for (split, code), reading in readings.items():
         with _collected(refused):
             if split != "train" and code != "en" and (english := readings.get((split, "en"))):
-                _align(reading, english, paths[split, code][0])
+                align(reading, english, str(paths[split, code][0]))
             aligned[split, code] = reading
     return aligned
 
@@ -101,25 +101,25 @@ def _refuse(error: DataError, errors: list[DataError] | None) -> None:
     errors.append(error)
 
 
-def _align(reading: Reading, english: Reading, path: Path) -> None:
-    if reading.has_ids and english.has_ids:
-        return
-    before = len(reading.examples)
-    reading.keep(align(reading.examples, english.examples, str(path)))  # type: ignore[arg-type]
-    if lost := before - len(reading.examples):
-        reading.left_out["labels do not tell beside which English row"] += lost
-
-
-def task_folder(name: str, spec: DataSpec) -> Path:
-    """The folder of a task (or of ``tatoeba``) below ``data.root``.
+def folders_of(name: str, spec: DataSpec) -> list[Path]:
+    """The folders below ``data.root`` that hold a task (or ``tatoeba``); there should be one.
 
     Raises:
-        DataError: it does not exist or is empty, or there are two.
+        DataError: ``data.root`` does not exist.
     """
     root = Path(spec.root or ".").expanduser()
     if not root.is_dir():
         raise DataError(f"data.root {root} is no directory; point it to the directory of the data files")
-    found = [root / folder for folder in FOLDERS[name] if (root / folder).is_dir()]
+    return [root / folder for folder in FOLDERS[name] if (root / folder).is_dir()]
+
+
+def task_folder(name: str, spec: DataSpec) -> Path:
+    """The one folder of `folders_of`.
+
+    Raises:
+        DataError: it does not exist or is empty, or there are two.
+    """
+    found, root = folders_of(name, spec), Path(spec.root or ".").expanduser()
     if len(found) > 1:
         raise DataError(f"{found[0]} and {found[1]} both hold {name}; move one of them out of {root}")
     if not found or not any(found[0].iterdir()):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,6 @@ class Gold:
     places: Mapping[int, Sequence[int]] = field(default_factory=dict)
     chosen: str = ""
     outside: tuple[str, ...] = ()
-
-    @property
-    def starts(self) -> list[int]:
-        """The first label of each sentence or pair."""
-        return [0, *np.cumsum(self.sizes)[:-1].tolist()] if self.sizes else []
 
 
 @dataclass(frozen=True)
@@ -112,8 +108,9 @@ def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
         what = "pairs" if task.kind == "pair" else "sentences"
         raise DataError(f"{path}: {len(items)} {what} where the data have {counts}{gold.chosen}")
     counted = [items[place] for place in places[len(items)]]
-    for item, start, size in zip(counted, gold.starts, gold.sizes, strict=True):
-        _check(item, gold.labels[start : start + size].tolist(), task)
+    told = iter(gold.labels.tolist())
+    for item, size in zip(counted, gold.sizes, strict=True):
+        _check(item, [*islice(told, size)], task)
     labels = np.array([label for item in counted for label in item.labels], dtype=np.int8)
     scored = [item.scores for item in counted if item.scores is not None]
     if scored and len(scored) < len(counted):

@@ -11,7 +11,7 @@ from crosslayer.config import DataSpec
 from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Reading, TagExample, corpus_of
 from crosslayer.data.intermediate import normalised, texts_of
 from crosslayer.data.sources import languages_of
-from crosslayer.data.xtreme import CODE, NAMES, Pairs, read_all, read_pairs, task_folder
+from crosslayer.data.xtreme import CODE, NAMES, Pairs, folders_of, read_all, read_pairs, task_folder
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASK_NAMES, TASKS
 
@@ -22,7 +22,8 @@ REFUSED = "  refused: "
 def check_data(root: Path) -> Iterator[str]:
     """Lines about each task, split and language in a directory such as ``data.root``; DataError if it has none."""
     spec = DataSpec(source="xtreme", root=str(root))
-    there = [name for name in (*TASK_NAMES, "tatoeba") if _is_there(name, spec)]
+    names = (*TASK_NAMES, "tatoeba")
+    there = [name for name in names if any(any(folder.iterdir()) for folder in folders_of(name, spec))]
     if not there:
         task_folder(TASK_NAMES[0], spec)
     for name in there:
@@ -39,13 +40,6 @@ def check_data(root: Path) -> Iterator[str]:
         except DataError as error:
             refused.append(error)
         yield from (f"{REFUSED}{error}" for error in refused)
-
-
-def _is_there(name: str, spec: DataSpec) -> bool:
-    try:
-        return bool(task_folder(name, spec))
-    except DataError as error:
-        return "both hold" in str(error)
 
 
 def _unread(name: str, folder: Path) -> list[str]:

@@ -163,6 +163,16 @@ def test_a_language_that_lacks_rows_keeps_the_english_numbers(
         assert english[int(row.item)] == row.label == german[int(row.first.removeprefix("de a"))]
 
 
+def test_only_what_is_asked_for_is_read(fake: Hub) -> None:
+    fake.put("PAWS-X.de", test=paws("de", "010"))
+    found = hub.read_all("pawsx", spec("de"), {("test", "de")})
+    assert fake.asked == [("google/xtreme", "PAWS-X.en", "test"), ("google/xtreme", "PAWS-X.de", "test")]
+    german = found["test", "de"]
+    assert (german.n_rows, german.row_of) == (3, {"0": 0, "3": 2}), "the labels leave open which row 1 faces"
+    assert sum(german.left_out.values()) == 1
+    assert hub.read_all("ner", spec("de"), {("test", "de")}).keys() == {("test", "de")}
+
+
 @pytest.mark.parametrize(("german", "row"), [("0111", 3), ("01100", 4), ("000", 1)])
 def test_labels_that_do_not_follow_english_are_an_error(fake: Hub, german: str, row: int) -> None:
     fake.put("PAWS-X.de", test=paws("de", german))
@@ -199,6 +209,7 @@ def test_without_a_choice_all_languages_are_read(fake: Hub, task: TaskName) -> N
 
 
 def test_parallel_sentences(fake: Hub) -> None:
+    fake.put("tatoeba.deu", dev=tatoeba([("eins\n", "one\n"), ("zwei\n", "two\n"), ("\n", "three\n")]))
     assert hub.read_parallel(spec("de", "pl")) == {"de": [("0", "eins", "one"), ("1", "zwei", "two")]}
     assert fake.asked == [("google/xtreme", "tatoeba.deu", "dev")]
 

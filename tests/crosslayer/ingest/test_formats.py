@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crosslayer.errors import DataError
-from crosslayer.ingest.formats import READERS, Gold, read_predictions
+from crosslayer.ingest.formats import Gold, read_predictions
 from crosslayer.tasks import TASKS
 from exported import refusal
 
@@ -230,11 +230,6 @@ def tries(path: Path) -> Callable[[bytes], None]:
             assert "\n" not in refusal(read_predictions, path, task, gold)
 
     return attempt
-
-
-@pytest.mark.parametrize("suffix", READERS)
-def test_any_bytes_are_read_or_refused_in_one_line(suffix: str, tmp_path: Path) -> None:
-    settings(max_examples=60)(given(st.binary(max_size=80))(tries(tmp_path / f"a{suffix}")))()
 
 
 WORDS_OR_NOT = st.sampled_from(["neutral", "O", ""])
