@@ -231,8 +231,8 @@ def test_reads_real_parallel_files() -> None:
 # Languages
 
 XTREME_R = (
-    "af ar az bg bn de el en es et eu fa fi fr gu he hi ht hu id it ja jv ka kk ko lt ml mr ms my nl pa pl pt qu ro "
-    "ru sw ta te th tl tr uk ur vi wo yo zh"
+    "af ar az bg bn de el en es et eu fa fi fr gu he hi ht hu id it ja jv ka kk ko lt ml mr ms my nl pa pl pt qu "
+    "ro ru sw ta te th tl tr uk ur vi wo yo zh"
 )
 MASAKHANER = "am bbj bm ee fon ha ig lg luo mos ny pcm rw sn sw tn tw wo xh yo zu"
 
