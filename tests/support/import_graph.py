@@ -1,6 +1,6 @@
-"""Which rooms of the source each DVC stage reads, from the import graph; rewrites the lists in dvc.yaml.
+"""Which sources each DVC stage reads, from the import graph, against the dependencies in dvc.yaml.
 
-python tests/support/import_graph.py
+python tests/support/import_graph.py    what is missing there
 """
 
 from __future__ import annotations
@@ -8,43 +8,23 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
-from ruamel.yaml import YAML
-
+from claimtrack.settings import read_yaml
 from repository import ROOT
 
 SOURCE = ROOT / "src"
-PIPELINE = ROOT / "dvc.yaml"
-EXTRA = {
-    "claim": ["notebooks"],
-    "report": ["benchmarks/recorded/paper.json",
-               *(f"paper/{name}" for name in ("deviations.yaml", "equations.tex.j2", "prose.yaml",
-                                              "references.bib"))],
-}  # fmt: skip
-"""What a stage reads besides modules and the outputs of other stages."""
 DYNAMIC = {"claim": "crosslayer.paper"}
 """Packages that a stage imports by name at run time."""
 
 
-def source_files(stage: str) -> list[str]:
-    """The rooms that the stage's program imports, directly or not, and what else it reads, below the repository.
-
-    A room stands for its files: trials are keyed by their content, so a stage that runs once too often costs
-    seconds, and DVC reads and writes the whole lock file after every stage.
-    """
+def missing(stage: str, deps: Iterable[str]) -> list[str]:
+    """The modules that the stage's program imports, directly or not, and that lie in none of its dependencies."""
     starts = [f"crosslayer.stages.{stage}"]
     if stage in DYNAMIC:
         folder = SOURCE.joinpath(*DYNAMIC[stage].split("."))
         starts += [f"{DYNAMIC[stage]}.{path.stem}" for path in sorted(folder.glob("*.py"))]
-    rooms = {room(path) for path in closure(starts)}
-    return [*sorted(rooms), *EXTRA.get(stage, []), *(["requirements.lock"] if stage != "report" else [])]
-
-
-def room(path: Path) -> str:
-    """``src/claimtrack``, or the folder (or loose module) of ``src/crosslayer`` that a module lies in."""
-    parts = path.relative_to(ROOT).parts
-    return "/".join(parts[:2] if parts[1] == "claimtrack" else parts[:3])
+    covered = {ROOT / dep for dep in deps}
+    return sorted(str(path.relative_to(ROOT)) for path in closure(starts) if covered.isdisjoint({path, *path.parents}))
 
 
 def closure(starts: Iterable[str]) -> set[Path]:
@@ -89,27 +69,6 @@ def imported(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def listed(stage: dict[str, Any]) -> list[str]:
-    """The source files that a stage of dvc.yaml names."""
-    return [dep for dep in stage.get("deps", []) if not is_output(dep)]
-
-
-def is_output(dep: str) -> bool:
-    """Whether a dependency is an output of another stage, or the claims' own data."""
-    return dep.startswith(("results/", "claims/"))
-
-
-def rewrite() -> None:
-    """Put the present lists into dvc.yaml."""
-    yaml = YAML()
-    yaml.width = 200
-    yaml.indent(mapping=2, sequence=4, offset=2)
-    content = yaml.load(PIPELINE.read_text(encoding="utf-8"))
-    for name, stage in content["stages"].items():
-        stage["deps"] = [dep for dep in stage.get("deps", []) if is_output(dep)] + source_files(name)
-    with PIPELINE.open("w", encoding="utf-8") as stream:
-        yaml.dump(content, stream)
-
-
 if __name__ == "__main__":
-    rewrite()
+    for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items():
+        print(f"{name}: {', '.join(missing(name, stage['deps'])) or 'complete'}")
