@@ -6,10 +6,12 @@ python tests/support/fragment_pages.py
 from __future__ import annotations
 
 import random
+from hashlib import sha256
 
 from crosslayer.data.fragment import LANGUAGES
 from crosslayer.data.fragment.draw import PATTERNS, Draw
-from crosslayer.data.fragment.meanings import inventory
+from crosslayer.data.fragment.meanings import Clause, inventory
+from crosslayer.data.fragment.realise import Realiser
 from crosslayer.data.fragment.tasks import realiser
 from repository import TESTS
 
@@ -17,15 +19,17 @@ PAGES = TESTS / "fragment"
 
 
 def page(language: str) -> str:
-    """Thirty sentences from each half of the inventory, each with the tags of its words."""
+    """A sentence of each pattern from each half of the inventory, with its tags, and a hash of more."""
     words = realiser(language)
-    lines = []
-    for name, half in inventory().items():
-        draw = Draw(half, random.Random(f"page-{name}"))
-        for i in range(30):
-            clause = PATTERNS[i % len(PATTERNS)](draw)
-            lines.append(f"{words.text(clause)}    {' '.join(token.upos for token in words.sentence(clause))}")
-    return "\n".join(lines) + "\n"
+    draws = [Draw(half, random.Random(f"page-{name}")) for name, half in inventory().items()]
+    lines = [line(words, pattern(draw)) for draw in draws for pattern in PATTERNS]
+    more = [line(words, pattern(draw)) for draw in draws for pattern in 40 * PATTERNS]
+    return "\n".join([*lines, f"SHA-256 of {len(more)} more: {sha256(repr(more).encode()).hexdigest()}"]) + "\n"
+
+
+def line(words: Realiser, clause: Clause) -> str:
+    """A sentence and its tags."""
+    return f"{words.text(clause)}    {' '.join(token.upos for token in words.sentence(clause))}"
 
 
 if __name__ == "__main__":

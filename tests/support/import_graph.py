@@ -24,7 +24,9 @@ def missing(stage: str, deps: Iterable[str]) -> list[str]:
         folder = SOURCE.joinpath(*DYNAMIC[stage].split("."))
         starts += [f"{DYNAMIC[stage]}.{path.stem}" for path in sorted(folder.glob("*.py"))]
     covered = {ROOT / dep for dep in deps}
-    return sorted(str(path.relative_to(ROOT)) for path in closure(starts) if covered.isdisjoint({path, *path.parents}))
+    return sorted(
+        str(path.relative_to(ROOT)) for path in closure(starts) if covered.isdisjoint({path, *path.parents})
+    )
 
 
 def closure(starts: Iterable[str]) -> set[Path]:

@@ -8,7 +8,6 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib.util import module_from_spec, spec_from_file_location
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from benchmarks.__main__ import BENCHMARKS
 from claimtrack import cli as claims_cli
 from claimtrack.settings import read_yaml
 from crosslayer import cli
+from docs import generate
 from repository import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
@@ -28,11 +28,7 @@ READ_ONLY = (
     "profile",
     "doctor",
     "clean",
-    "claims list",
-    "claims show",
-    "claims diff",
-    "claims export",
-    "claims schema",
+    *(f"claims {word}" for word in ("list", "show", "diff", "export", "schema")),
 )
 """Commands that are really run, in a folder of their own: cheap, and they write nothing but params.yaml there."""
 PLACEHOLDERS = {
@@ -51,10 +47,9 @@ def commands(text: str) -> list[list[str]]:
     """The words of every command in the ``sh`` blocks of a page."""
     lines = [line for block in FENCE.findall(text) for line in block.splitlines()]
     words = [shlex.split(line, comments=True) for line in lines]
-    parts = [
+    return [
         list(part) for line in words for both, part in groupby(line, key=lambda word: word == "&&") if not both
     ]
-    return [command for command in parts if command]
 
 
 def cases(*programs: str) -> list[Any]:
@@ -69,21 +64,7 @@ def cases(*programs: str) -> list[Any]:
 
 
 def test_no_program_is_left_out() -> None:
-    known = {
-        *PROGRAMS,
-        "make",
-        "dvc",
-        "pytest",
-        "python",
-        "git",
-        "cd",
-        ".",
-        "xdg-open",
-        "export",
-        "ray",
-        "srun",
-        "pip",
-    }
+    known = {*PROGRAMS, *"make dvc pytest python git cd . xdg-open export ray srun pip".split()}
     assert {command[0] for path in PAGES for command in commands(path.read_text(encoding="utf-8"))} <= known
 
 
@@ -119,15 +100,9 @@ def test_commands_exist_with_their_options(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [
-        "claimtrack lost",
-        "claimtrack show",
-        "claimtrack list --jason",
-        "claimtrack export --format",
-        "crosslayer profile use a b",
-        "crosslayer sweep run x --workers y",
-    ],
-)
+    ["claimtrack lost", "claimtrack show", "claimtrack list --jason", "claimtrack export --format",
+     "crosslayer profile use a b", "crosslayer sweep run x --workers y"],
+)  # fmt: skip
 def test_a_wrong_command_is_noticed(words: str) -> None:
     with pytest.raises(Exception, match=r"lost|Missing|No such option|requires|unexpected|valid integer"):
         parse(tuple(words.split()))
@@ -233,12 +208,8 @@ def test_broken_links_are_noticed(tmp_path: Path) -> None:
 def named_paths(text: str) -> set[str]:
     """What is set as code in tables and looks like a path."""
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    return {
-        name
-        for row in rows
-        for name in PATH.findall(row)
-        if "/" in name or re.search(r"\.(py|ya?ml|md|txt|j2)$", name)
-    }
+    names = {name for row in rows for name in PATH.findall(row)}
+    return {name for name in names if "/" in name or re.search(r"\.(py|ya?ml|md|txt|j2)$", name)}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -253,26 +224,14 @@ def test_paths_in_tables_exist(path: Path) -> None:
 def test_the_contributing_table_names_what_there_is() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     for name in named_paths(text) - {"run.py"}:
-        assert any(
-            (base / name).exists()
-            for base in (ROOT, *(ROOT / "src" / package for package in ("claimtrack", "crosslayer")))
-        ), name
+        bases = (ROOT, ROOT / "src" / "claimtrack", ROOT / "src" / "crosslayer")
+        assert any((base / name).exists() for base in bases), name
 
 
 # Pages made from the code
 
 
-@pytest.fixture(scope="module")
-def generate() -> Any:
-    spec = spec_from_file_location("generate", ROOT / "docs" / "generate.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_pages_are_as_the_code_makes_them(generate: Any) -> None:
+def test_pages_are_as_the_code_makes_them() -> None:
     """`python docs/generate.py` writes them."""
     pages = generate.pages()
     wanted = {"scale.md", "speed.md", "verdicts.md", "cli.md", "measure.md", "schemas.md", "answer.svg"}
@@ -281,7 +240,7 @@ def test_pages_are_as_the_code_makes_them(generate: Any) -> None:
         assert path.read_text(encoding="utf-8") == text, path
 
 
-def test_a_stale_output_is_made_anew(generate: Any) -> None:
+def test_a_stale_output_is_made_anew() -> None:
     page = (
         "x\n\n```python\nn = 2\nprint(n)\n```\n\n```text\n1\n```\n\n```python\nprint(n + 1)\n```\n\n```text\n```\n"
     )
@@ -289,7 +248,7 @@ def test_a_stale_output_is_made_anew(generate: Any) -> None:
     assert made == page.replace("text\n1\n", "text\n2\n").replace("text\n```", "text\n3\n```")
 
 
-def test_every_recorded_benchmark_is_quoted(generate: Any) -> None:
+def test_every_recorded_benchmark_is_quoted() -> None:
     quoted = {
         match["name"]
         for path, text in generate.pages().items()
@@ -299,22 +258,19 @@ def test_every_recorded_benchmark_is_quoted(generate: Any) -> None:
     assert quoted == {path.stem for path in (ROOT / "benchmarks" / "recorded").glob("*.json")} == set(BENCHMARKS)
 
 
-def test_a_stale_figure_is_made_anew(generate: Any) -> None:
+def test_a_stale_figure_is_made_anew() -> None:
     page = "<!-- benchmarks: paper -->\n| 1 |\n<!-- end -->\nrest"
     made = generate.with_figures(page)
     recorded = json.loads((ROOT / "benchmarks" / "recorded" / "paper.json").read_text(encoding="utf-8"))
-    assert made.startswith("<!-- benchmarks: paper -->\n")
-    assert made.endswith("<!-- end -->\nrest")
+    assert re.fullmatch(r"<!-- benchmarks: paper -->\n.*<!-- end -->\nrest", made, re.DOTALL)
     assert "| 1 |" not in made
-    assert "**mBERT's size" in made
-    assert "**Memory of" in made
     for sheet in recorded["sheets"]:
         for row in sheet["rows"]:
             assert " | ".join(row) in made
     assert generate.with_figures(made) == made
 
 
-def test_every_command_and_its_options_are_in_the_reference(generate: Any) -> None:
+def test_every_command_and_its_options_are_in_the_reference() -> None:
     """Against the command line itself."""
 
     def leaves(command: Any, name: str) -> Iterator[tuple[str, Any]]:
@@ -333,7 +289,7 @@ def test_every_command_and_its_options_are_in_the_reference(generate: Any) -> No
             assert f"`{option if option.startswith('-') else option.upper()}`" in section, (name, option)
 
 
-def test_every_field_is_in_the_reference(generate: Any) -> None:
+def test_every_field_is_in_the_reference() -> None:
     page = generate.schemas_page()
     for name, fields in {
         "TaskSpec": "epochs", "Entry": "rule", "PinnedClaim": "ranges", "Measurement": "estimate",
@@ -344,7 +300,7 @@ def test_every_field_is_in_the_reference(generate: Any) -> None:
     assert "| `epochs` | whole number, at least 1 | required |" in page
 
 
-def test_the_files_of_recorded_runs_are_those_described(generate: Any) -> None:
+def test_the_files_of_recorded_runs_are_those_described() -> None:
     patterns = {name: re.compile(re.sub(r"[A-Z]{2,}", "[^/]+", re.escape(name))) for name in generate.LEDGER}
     used = set()
     for entry in sorted(path for path in (ROOT / "claims" / "ledger").iterdir() if path.is_dir()):

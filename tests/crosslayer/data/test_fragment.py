@@ -40,7 +40,7 @@ FUNCTION = {"did", "not", "was", "were", "by", "the", "a", "an"}
 
 OTHERS = tuple(language for language in LANGUAGES if language != "en")
 PAGES = TESTS / "fragment"
-"""Sixty sentences of each language with their tags, read by somebody who had not written the grammar."""
+"""Sentences of each language with their tags, read by somebody who had not written the grammar."""
 
 
 @cache
@@ -596,5 +596,5 @@ def test_grammar(clause: Clause, en: str, de: str, es: str) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_page_that_was_read(language: str) -> None:
-    """Sixty sentences, every pattern in both halves; `python tests/support/fragment_pages.py` rewrites them."""
+    """`python tests/support/fragment_pages.py` rewrites them."""
     assert page(language) == (PAGES / f"{language}.txt").read_text(encoding="utf-8")
