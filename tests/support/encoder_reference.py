@@ -2,7 +2,7 @@
 
 Remake the fixture (needs gcc, to reach the engine's sub-word ids)::
 
-    python tests/encoder_reference.py tests/fixtures/encoder_reference.npz
+    python tests/support/encoder_reference.py tests/fixtures/encoder_reference.npz
 
 Its arrays: ``embeddings`` float16 (50, 384), the engine's unit vectors of ``PREFIX`` + sentence; ``counts`` int32,
 the engine's number of sub-words of ``PREFIX`` + text with the two special ones, and ``ids`` with ``ends``, the
@@ -19,78 +19,60 @@ import numpy as np
 
 PREFIX = "passage: "
 
-SENTENCES = {
-    "en": (
-        "The bakery on our street opens before sunrise.",
-        "She forgot her umbrella on the night train.",
-        "Why did the old bridge need three repairs?",
-        "Our neighbours keep seven hens and a goat.",
-        "Two litres of water are enough for the climb.",
-    ),
-    "de": (
-        "Der Zug nach Kassel hat heute zwanzig Minuten Verspätung.",
-        "Meine Großmutter strickt jeden Winter neue Socken.",
-        "Wo hast du den Schlüssel für den Keller gelassen?",
-        "Im Garten blühen schon die ersten Kirschbäume.",
-        "Das Museum bleibt am Montag geschlossen.",
-    ),
-    "es": (
-        "Mañana iremos al mercado a comprar naranjas.",
-        "El perro del vecino ladra toda la noche.",
-        "¿Cuánto cuesta el billete de ida y vuelta?",
-        "La niña dibuja un barco con velas rojas.",
-        "Hace demasiado calor para caminar hasta la playa.",
-    ),
-    "fr": (
-        "Le chat dort sur le rebord de la fenêtre.",
-        "Nous avons mangé une soupe à l'oignon.",
-        "Est-ce que le dernier bus est déjà parti ?",
-        "Mon frère répare de vieux vélos le samedi.",
-        "La rivière a débordé après trois jours de pluie.",
-    ),
-    "ru": (
-        "Вчера в нашем городе выпал первый снег.",
-        "Дети построили во дворе большую крепость.",
-        "Сколько времени варить эту кашу?",
-        "Бабушка читает газету без очков.",
-        "Поезд пришёл на вокзал точно по расписанию.",
-    ),
-    "tr": (
-        "Babam her sabah iki bardak çay içer.",
-        "Kütüphane akşam saat sekizde kapanıyor.",
-        "Bu otobüs limana gidiyor mu?",
-        "Köydeki evin çatısı yağmurda akıtıyor.",
-        "Kız kardeşim yüzmeyi geçen yaz öğrendi.",
-    ),
-    "zh": (
-        "我们昨天在湖边看到了一只白鹭。",
-        "这家面馆的汤特别好喝。",
-        "你把雨伞放在哪里了?",
-        "爷爷每天早上在公园里打太极拳。",
-        "火车晚点了四十分钟。",
-    ),
-    "ar": (
-        "اشترى أخي دراجة جديدة من السوق.",
-        "تفتح المكتبة أبوابها في التاسعة صباحا.",
-        "أين وضعت مفتاح السيارة؟",
-        "زرعت جدتي شجرة ليمون قرب البيت.",
-        "هطل المطر طوال الليل على الجبال.",
-    ),
-    "hi": (
-        "मेरी बहन हर रविवार को खाना बनाती है।",
-        "बाज़ार आज बहुत देर तक खुला रहेगा।",
-        "क्या तुमने मेरी नीली किताब देखी है?",
-        "नदी के किनारे बच्चे पतंग उड़ा रहे हैं।",
-        "पिताजी ने पुरानी घड़ी ठीक कर दी।",
-    ),
-    "sw": (
-        "Mama anapika wali na maharagwe leo.",
-        "Watoto wanacheza mpira karibu na shule.",
-        "Je, basi la mwisho limeshaondoka?",
-        "Mvuvi alirudi nyumbani na samaki wengi.",
-        "Tutapanda miti mipya baada ya mvua.",
-    ),
-}
+LANGUAGES = ("en", "de", "es", "fr", "ru", "tr", "zh", "ar", "hi", "sw")
+LINES = """
+The bakery on our street opens before sunrise.
+She forgot her umbrella on the night train.
+Why did the old bridge need three repairs?
+Our neighbours keep seven hens and a goat.
+Two litres of water are enough for the climb.
+Der Zug nach Kassel hat heute zwanzig Minuten Verspätung.
+Meine Großmutter strickt jeden Winter neue Socken.
+Wo hast du den Schlüssel für den Keller gelassen?
+Im Garten blühen schon die ersten Kirschbäume.
+Das Museum bleibt am Montag geschlossen.
+Mañana iremos al mercado a comprar naranjas.
+El perro del vecino ladra toda la noche.
+¿Cuánto cuesta el billete de ida y vuelta?
+La niña dibuja un barco con velas rojas.
+Hace demasiado calor para caminar hasta la playa.
+Le chat dort sur le rebord de la fenêtre.
+Nous avons mangé une soupe à l'oignon.
+Est-ce que le dernier bus est déjà parti ?
+Mon frère répare de vieux vélos le samedi.
+La rivière a débordé après trois jours de pluie.
+Вчера в нашем городе выпал первый снег.
+Дети построили во дворе большую крепость.
+Сколько времени варить эту кашу?
+Бабушка читает газету без очков.
+Поезд пришёл на вокзал точно по расписанию.
+Babam her sabah iki bardak çay içer.
+Kütüphane akşam saat sekizde kapanıyor.
+Bu otobüs limana gidiyor mu?
+Köydeki evin çatısı yağmurda akıtıyor.
+Kız kardeşim yüzmeyi geçen yaz öğrendi.
+我们昨天在湖边看到了一只白鹭。
+这家面馆的汤特别好喝。
+你把雨伞放在哪里了?
+爷爷每天早上在公园里打太极拳。
+火车晚点了四十分钟。
+اشترى أخي دراجة جديدة من السوق.
+تفتح المكتبة أبوابها في التاسعة صباحا.
+أين وضعت مفتاح السيارة؟
+زرعت جدتي شجرة ليمون قرب البيت.
+هطل المطر طوال الليل على الجبال.
+मेरी बहन हर रविवार को खाना बनाती है।
+बाज़ार आज बहुत देर तक खुला रहेगा।
+क्या तुमने मेरी नीली किताब देखी है?
+नदी के किनारे बच्चे पतंग उड़ा रहे हैं।
+पिताजी ने पुरानी घड़ी ठीक कर दी।
+Mama anapika wali na maharagwe leo.
+Watoto wanacheza mpira karibu na shule.
+Je, basi la mwisho limeshaondoka?
+Mvuvi alirudi nyumbani na samaki wengi.
+Tutapanda miti mipya baada ya mvua.
+"""
+SENTENCES = {code: tuple(LINES.splitlines()[5 * i + 1 : 5 * i + 6]) for i, code in enumerate(LANGUAGES)}
 
 AWKWARD = (
     *("", " ", "two  spaces   and four    ", "\u00a0no-break\u00a0\u00a0spaces", "line\nbreak\r\nand\ttab"),

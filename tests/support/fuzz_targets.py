@@ -47,7 +47,6 @@ class Target:
         make: writes the valid file there, and whatever must lie beside it.
         read: reads the folder.
         changed, led: how many files the long tests read, changed at random and led by coverage.
-        incomplete: whether even the valid file is refused, since what it names is not there.
     """
 
     file: str
@@ -55,7 +54,6 @@ class Target:
     read: Callable[[Path], object]
     changed: int
     led: int
-    incomplete: bool = False
 
 
 # Making
@@ -66,12 +64,8 @@ def write(path: Path, content: str | bytes) -> None:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def text(file: str, content: str) -> Callable[[Path], None]:
-    return lambda folder: write(folder / file, content)
-
-
 def texts(*files: str) -> Callable[[Path], None]:
-    """Several files: a name, its content, a name, ..."""
+    """Files: a name, its content, a name, ..."""
 
     def make(folder: Path) -> None:
         for file, content in zip(files[::2], files[1::2], strict=True):
@@ -263,11 +257,8 @@ def make_trainer(folder: Path) -> None:
     np.savez(folder / "p.npz", predictions=np.eye(3)[[0, 1, 2] * 2], label_ids=np.zeros(6, int))
 
 
-def make_manifest(folder: Path) -> None:
-    rows = [f"{n}.txt,pos,{code},test,layer_{n},0,mBERT,all\n" for n in (1, 2) for code in ("en", "de")]
-    write(folder / "trials.csv", "file,task,language,split,model,seed,encoder,training_items\n" + "".join(rows))
-
-
+ROWS = [f"{n}.txt,pos,{code},test,layer_{n},0,mBERT,all\n" for n in (1, 2) for code in ("en", "de")]
+MANIFEST = "".join(["file,task,language,split,model,seed,encoder,training_items\n", *ROWS])
 SCORED = "".join(json.dumps({"label": n % 3, "probabilities": [0.2, 0.5, 0.3]}) + "\n" for n in range(6))
 SAMPLES = "".join(
     json.dumps({"doc_id": n, "target": "0", "filtered_resps": [["-1.5", "False"], ["-2", "True"], [-9, False]]})
@@ -276,43 +267,42 @@ SAMPLES = "".join(
 AGGREGATES = json.dumps({"results": {"xnli_de": {"acc,none": 0.4, "acc_stderr,none": 0.1}}, "epoch": 3})
 
 
-def make_xtreme_tatoeba(folder: Path) -> None:
-    write(folder / "tatoeba" / "de-en.de", "Haus\n" * 9)
-    write(folder / "tatoeba" / "de-en.en", "house\n" * 9)
-    write(folder / "labels" / "tatoeba" / "test-de.tsv", "".join(f"{i}\n" for i in range(9)))
-
-
-def make_tatoeba(folder: Path) -> None:
-    write(folder / "tatoeba" / "tatoeba.deu-eng.deu", "Haus\n" * 9)
-    write(folder / "tatoeba" / "tatoeba.deu-eng.eng", "house\n" * 9)
+HAUS, HOUSE, NUMBERS = "Haus\n" * 9, "house\n" * 9, "".join(f"{n}\n" for n in range(9))
 
 
 TARGETS: dict[str, Target] = {
-    "XNLI": Target("test-en.tsv", text("test-en.tsv", PAIRS), examples("xnli"), 9000, 18000),
-    "PAWS-X": Target("test-en.tsv", text("test-en.tsv", PAWS), examples("pawsx"), 9000, 18000),
-    "NER": Target("test-en.tsv", text("test-en.tsv", "a\tO\nb\tB-PER\n\n" * 20), examples("ner"), 9000, 18000),
-    "POS": Target("test-en.tsv", text("test-en.tsv", "a\tNOUN\nb\tX\n\n" * 20), examples("pos"), 5000, 10000),
+    "XNLI": Target("test-en.tsv", texts("test-en.tsv", PAIRS), examples("xnli"), 9000, 18000),
+    "PAWS-X": Target("test-en.tsv", texts("test-en.tsv", PAWS), examples("pawsx"), 9000, 18000),
+    "NER": Target("test-en.tsv", texts("test-en.tsv", "a\tO\nb\tB-PER\n\n" * 20), examples("ner"), 9000, 18000),
+    "POS": Target("test-en.tsv", texts("test-en.tsv", "a\tNOUN\nb\tX\n\n" * 20), examples("pos"), 5000, 10000),
     **{
-        name: Target("test-en.tsv", text("test-en.tsv", content), examples(task), 3000, 6000)
+        name: Target("test-en.tsv", texts("test-en.tsv", content), examples(task), 3000, 6000)
         for name, (task, content) in DATA.items()
     },
     "labels of pairs": Target("labels", texts("labels", "0\n1\n" * 9, "test-en.tsv", "a\tb\r\n" * 18),
                               examples("pawsx"), 3000, 6000),
     "labels of words": Target("labels", texts("labels", "O\n\n" * 9, "test-en.tsv", "a\n\n" * 9), examples("ner"),
                               3000, 6000),
-    "Tatoeba of XTREME": Target("labels/tatoeba/test-de.tsv", make_xtreme_tatoeba, read_tatoeba, 3000, 3000),
-    "Tatoeba": Target("tatoeba/tatoeba.deu-eng.deu", make_tatoeba, read_tatoeba, 3000, 3000),
-    "predicted tags": Target("p.txt", text("p.txt", "O\nB-DATE\n\n" * 9), predictions("ner", "p.txt"), 3000, 3000),
-    "predictions with scores": Target("p.jsonl", text("p.jsonl", SCORED), predictions("xnli", "p.jsonl"),
+    "Tatoeba of XTREME": Target(
+        "labels/tatoeba/test-de.tsv",
+        texts("tatoeba/de-en.de", HAUS, "tatoeba/de-en.en", HOUSE, "labels/tatoeba/test-de.tsv", NUMBERS),
+        read_tatoeba, 3000, 3000),
+    "Tatoeba": Target(
+        "tatoeba/tatoeba.deu-eng.deu",
+        texts("tatoeba/tatoeba.deu-eng.deu", HAUS, "tatoeba/tatoeba.deu-eng.eng", HOUSE),
+        read_tatoeba, 3000, 3000),
+    "predicted tags": Target("p.txt", texts("p.txt", "O\nB-DATE\n\n" * 9), predictions("ner", "p.txt"),
+                             3000, 3000),
+    "predictions with scores": Target("p.jsonl", texts("p.jsonl", SCORED), predictions("xnli", "p.jsonl"),
                                       3000, 3000),
-    "samples of the harness": Target("p.jsonl", text("p.jsonl", SAMPLES), predictions("xnli", "p.jsonl"),
+    "samples of the harness": Target("p.jsonl", texts("p.jsonl", SAMPLES), predictions("xnli", "p.jsonl"),
                                      3000, 3000),
     "predictions of a Trainer": Target("p.npz", make_trainer, predictions("xnli", "p.npz"), 1000, 1000),
-    "manifest": Target("trials.csv", make_manifest, reader("crosslayer.ingest.manifest", "read_manifest"),
-                       3000, 3000),
-    "scores as JSON": Target("r.json", text("r.json", AGGREGATES),
+    "manifest": Target("trials.csv", texts("trials.csv", MANIFEST),
+                       reader("crosslayer.ingest.manifest", "read_manifest"), 3000, 3000),
+    "scores as JSON": Target("r.json", texts("r.json", AGGREGATES),
                              reader("crosslayer.ingest.aggregates", "read_aggregates", "r.json"), 2000, 2000),
-    "scores as CSV": Target("r.csv", text("r.csv", "model,de,fr\n" + "mBERT,66.5,67\nD_8,,68\n" * 3),
+    "scores as CSV": Target("r.csv", texts("r.csv", "model,de,fr\n" + "mBERT,66.5,67\nD_8,,68\n" * 3),
                             reader("crosslayer.ingest.aggregates", "read_aggregates", "r.csv"), 2000, 2000),
     "report": Target("report.txt", copied(EXAMPLE / "report.txt"),
                      reader("claimtrack.importer", "read_report", "report.txt"), 9000, 18000),
@@ -320,7 +310,7 @@ TARGETS: dict[str, Target] = {
                       reader("crosslayer.config", "load_profile", "tiny.yaml"), 800, 400),
     "registry": Target("registry.yaml", copied(SECOND / "registry.yaml", SECOND / "dice.py"),
                        reader("claimtrack.registry", "load_registry", "registry.yaml"), 400, 200),
-    "pack": Target("pack.json", text("pack.json", json.dumps(PACK)),
+    "pack": Target("pack.json", texts("pack.json", json.dumps(PACK)),
                    reader("crosslayer.sweep.portable.run", "read_pack"), 2000, 2000),
     "part": Target("part-1.zip", make_part, read_part, 1000, 1000),
     "packed result": Target("result.json", make_trial, read_trial, 300, 300),
