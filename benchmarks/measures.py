@@ -13,7 +13,7 @@ from torch import nn
 
 from claimtrack.registry import load_registry
 from crosslayer.ledger.ledger import derive_again
-from crosslayer.paper.measures import measures
+from crosslayer.paper.plugin import measures
 
 
 def derive(entry: Path) -> tuple[float, float]:

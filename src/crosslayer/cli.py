@@ -236,7 +236,7 @@ def record_run(
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
     from claimtrack.registry import load_registry
     from crosslayer.ledger.ledger import record, record_again
-    from crosslayer.paper.measures import measures
+    from crosslayer.paper.plugin import measures
     from crosslayer.predictions.runs import ResultsRun, trials_of
     from crosslayer.sweep.store import check_current, finished_trials
 
@@ -315,7 +315,7 @@ def ingest_predictions(
         return
     from claimtrack.registry import load_registry
     from crosslayer.ingest.run import ingest
-    from crosslayer.paper.measures import measures
+    from crosslayer.paper.plugin import measures
 
     if name is None:
         raise ConfigError("give the entry a --name, in lower-case letters, digits and -")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from claimtrack.figures import Row, forest, forest_height, picture, reliability
+from claimtrack.figures import Row, forest, forest_height, picture, reliability, shortened
 from claimtrack.samples import mean_of, reliability_bins
 
 
@@ -32,3 +32,15 @@ def test_figures_have_equal_bytes_for_equal_numbers(tmp_path: Path) -> None:
     assert one == two
     assert "split &lt;a&gt;" in one
     assert "<title>A forest &amp; a diagram</title>" in one
+
+
+def test_a_picture_is_shortened_in_its_tags_alone() -> None:
+    svg = (
+        '<g id="a">\n  <path d="M 0.123456 7 \nL 8.5 9.999" style="stroke: #000000"/>\n  <g>\n'
+        '    <text x="1.2345" transform="rotate(-0 1.2 3.4)"> 0.12345 of it <tspan>&gt; 1.005</tspan></text>\n'
+        "  </g>\n</g>"
+    )
+    assert shortened(svg) == (
+        '<g id="a">\n<path d="M 0.12 7 \nL 8.5 9.99" style="stroke: #000000"/>\n<g>\n'
+        '<text x="1.23"> 0.12345 of it <tspan>&gt; 1.005</tspan></text>\n</g>\n</g>'
+    )

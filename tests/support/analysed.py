@@ -14,10 +14,7 @@ from claimtrack.registry import Registry
 from claimtrack.verdict import decide
 from crosslayer.config import Profile
 from crosslayer.data.languages import LANGUAGES
-from crosslayer.paper import (
-    PLUGIN,
-    equilibrium,  # fmt: skip
-)
+from crosslayer.paper import PLUGIN, equilibrium
 from crosslayer.tasks import TASKS, TaskName
 from synthetic_run import MadeUpRun, make_items, make_profile, make_record
 

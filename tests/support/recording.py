@@ -9,7 +9,7 @@ from typing import Any
 from claimtrack.registry import Registry
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import Measure, record
-from crosslayer.paper.measures import measures
+from crosslayer.paper.plugin import measures
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import ResultsRun, trials_of
 

@@ -6,6 +6,9 @@ Bins are closed on the right: ]0.2, 0.3] holds 0.3, and ]0.9, 1] holds 1 (Guo et
 width have the edges k / 10; a confidence of 0 falls in the first. Bins of equal mass have as edges the
 confidences of rank ceil(k N / 10); equal confidences share a bin, so the order of the items does not matter.
 
+Arguments: ``confidence``, the probability of the predicted label (N,), and ``correct``, 1 where it is right, else
+0, (N,); or ``probabilities`` (N, K) and ``gold``, label ids (N,).
+
 Notation: N items, K labels.
 """
 
@@ -15,7 +18,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from claimtrack.errors import ResultsError
 from crosslayer.metrics.inputs import Floats, Ids, confidences, probabilities_of
 
 if TYPE_CHECKING:
@@ -43,19 +45,12 @@ def ece10_equal_width_v1(confidence: Floats, correct: Floats) -> float:
     """Plug-in ECE over 10 bins of equal width, in points: sum of n_b / N |confidence_b - accuracy_b|.
 
     Biased upward at small N (a calibrated model reads about 2 points at 1,500 items).
-
-    Args:
-        confidence: probability of the predicted label, (N,).
-        correct: 1 where the predicted label is right, else 0, (N,).
-
-    Raises:
-        ResultsError: see `crosslayer.metrics.inputs.confidences`.
     """
     return _plug_in(_bin_sums(*confidences(confidence, correct), WIDTH_EDGES))
 
 
 def ece10_equal_mass_v1(confidence: Floats, correct: Floats) -> float:
-    """Plug-in ECE over 10 bins of equal mass, in points; otherwise as `ece10_equal_width_v1`."""
+    """Plug-in ECE over 10 bins of equal mass, in points."""
     confidence, correct = confidences(confidence, correct)
     return _plug_in(_bin_sums(confidence, correct, mass_edges(confidence)))
 
@@ -63,41 +58,17 @@ def ece10_equal_mass_v1(confidence: Floats, correct: Floats) -> float:
 def mce10_equal_width_v1(confidence: Floats, correct: Floats) -> float:
     """Maximum calibration error (Guo et al. 2017): the largest |confidence_b - accuracy_b| of a bin with items.
 
-    Args and errors as in `ece10_equal_width_v1`. A thin bin counts as much as a full one: read it with care.
+    A thin bin counts as much as a full one: read it with care.
     """
     n, gaps, _ = _bin_sums(*confidences(confidence, correct), WIDTH_EDGES).T
     return float(100 * np.max(np.abs(gaps) / np.maximum(n, 1)))
 
 
 def classwise_ece10_equal_width_v1(probabilities: Floats, gold: Ids) -> float:
-    """Class-wise ECE (Kull et al. 2019): plug-in ECE of each label's probability, mean over the K labels.
-
-    Args:
-        probabilities: (N, K).
-        gold: label ids, (N,).
-
-    Raises:
-        ResultsError: see `crosslayer.metrics.inputs.probabilities_of`.
-    """
+    """Class-wise ECE (Kull et al. 2019): plug-in ECE of each label's probability, mean over the K labels."""
     probabilities, gold = probabilities_of(probabilities, gold)
     each = [ece10_equal_width_v1(column, gold == label) for label, column in enumerate(probabilities.T)]
     return float(np.mean(each))
-
-
-def smooth_ece_v1(confidence: Floats, correct: Floats) -> float:
-    """Smooth ECE (Blasiok and Nakkiran 2023) in points, by their own package relplot: no bins, no edges.
-
-    Args as in `ece10_equal_width_v1`.
-
-    Raises:
-        ResultsError: as there, or relplot is not installed.
-    """
-    try:
-        from relplot import smECE
-    except ImportError:
-        raise ResultsError("smooth ECE needs relplot; pip install 'crosslayer[calibration]'") from None
-    confidence, correct = confidences(confidence, correct)
-    return float(100 * smECE(confidence, correct))
 
 
 def ece10_equal_width_debiased_v1(confidence: Floats, correct: Floats) -> float:
@@ -120,8 +91,6 @@ def ece10_equal_mass_debiased_v1(confidence: Floats, correct: Floats) -> float:
     keeps 2 - sqrt 2 = 59 % of the bias on a calibrated model; the unbiased squared gap (Broecker 2012; Ferro
     and Fricker 2012) is no l1 error. s^2 is the sample variance of the bin's gaps over n_b; in a bin where
     that is 0 the gap stands as it is.
-
-    Args and errors as in `ece10_equal_width_v1`.
     """
     confidence, correct = confidences(confidence, correct)
     return _debiased(_bin_sums(confidence, correct, mass_edges(confidence)))
@@ -157,7 +126,7 @@ def ece10_equal_mass_debiased_from_counts_v1(counts: Floats) -> Floats:
 
 
 def reliability_bins_v1(confidence: Floats, correct: Floats) -> ReliabilityBins:
-    """Bins of equal width for a reliability diagram; args and errors as in `ece10_equal_width_v1`."""
+    """Bins of equal width for a reliability diagram."""
     from claimtrack.samples import reliability_bins  # needs more than machines have that only train
 
     return reliability_bins(*confidences(confidence, correct), N_BINS)

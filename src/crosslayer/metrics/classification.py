@@ -8,14 +8,7 @@ from crosslayer.metrics.inputs import Floats, Ids, label_ids
 
 
 def accuracy_v1(gold: Ids, predicted: Ids) -> float:
-    """Share of items whose predicted label is the gold one, in points (0 to 100).
-
-    Args:
-        gold, predicted: label ids, both (N,).
-
-    Raises:
-        ResultsError: see `label_ids`.
-    """
+    """Share of items (N,) whose predicted label id is the gold one, in points (0 to 100)."""
     gold, predicted = label_ids(gold=gold, predicted=predicted)
     return float(100 * np.mean(gold == predicted))
 

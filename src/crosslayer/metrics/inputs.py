@@ -1,4 +1,4 @@
-"""What a metric takes: each argument is checked once and refused by name, shape and first bad value.
+"""What a metric takes. A ResultsError names a wrong argument, its shape and its first bad value.
 
 Notation: N items, K labels.
 """
@@ -20,11 +20,7 @@ ROUNDING, SUM_ROUNDING = 1e-6, 0.01
 
 
 def label_ids(n_labels: int | None = None, **arguments: Any) -> tuple[Ids, ...]:
-    """Label ids (N,) of one length, from 0 and below ``n_labels`` if that is given, in the order of the arguments.
-
-    Raises:
-        ResultsError: another shape or length, no item, no integer, or an id outside the labels.
-    """
+    """Label ids (N,) of one length, from 0 and below ``n_labels`` if given, in the order of the arguments."""
     told = "label ids from 0" + ("" if n_labels is None else f" to {n_labels - 1}")
     found = {name: _array(name, value, 1, told) for name, value in arguments.items()}
     for name, ids in found.items():
@@ -36,11 +32,7 @@ def label_ids(n_labels: int | None = None, **arguments: Any) -> tuple[Ids, ...]:
 
 
 def probabilities_of(probabilities: Any, gold: Any) -> tuple[Floats, Ids]:
-    """Probabilities (N, K) whose rows add up to 1, and gold ids (N,) among the K labels.
-
-    Raises:
-        ResultsError: another shape or length, no item, or a first bad value.
-    """
+    """Probabilities (N, K) whose rows add up to 1, and gold ids (N,) among the K labels."""
     told = "probabilities from 0 to 1, not logits"
     rows = _array("probabilities", probabilities, 2, told, np.float64)
     _refuse("probabilities", rows, ~((rows >= 0) & (rows <= 1 + ROUNDING)), told)
@@ -50,18 +42,14 @@ def probabilities_of(probabilities: Any, gold: Any) -> tuple[Floats, Ids]:
 
 
 def logits_of(logits: Any, gold: Any) -> tuple[Floats, Ids]:
-    """Logits (N, K), and gold ids (N,) among the K labels; errors as in `probabilities_of`."""
+    """Finite logits (N, K), and gold ids (N,) among the K labels."""
     rows = _array("logits", logits, 2, "finite logits", np.float64)
     _refuse("logits", rows, ~np.isfinite(rows), "finite logits")
     return rows, _gold_of(rows, gold)
 
 
 def confidences(confidence: Any, correct: Any) -> tuple[Floats, Floats]:
-    """Probabilities of the predicted labels, and 1 where these are right, else 0; both (N,).
-
-    Raises:
-        ResultsError: another shape or length, no item, or a first bad value.
-    """
+    """Probabilities of the predicted labels, and 1 where these are right, else 0; both (N,)."""
     told, right = "probabilities from 0 to 1, not logits", "1 where the label is right, else 0"
     found = {
         "confidence": _array("confidence", confidence, 1, told, np.float64),

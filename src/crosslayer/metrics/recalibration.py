@@ -25,13 +25,10 @@ def fit_temperature(logits: Floats, gold: Ids) -> float:
     NLL is convex in 1 / T, so its minimum is where mean(E_p[logit] - gold logit) = 0 (Brent's method). Where
     that has no zero inside (all items right: lower end; logits that point the wrong way: upper end) the end
     itself is given.
-
-    Raises:
-        ResultsError: see `crosslayer.metrics.inputs.logits_of`.
     """
-    logits, gold = logits_of(logits, gold)
     from scipy.optimize import brentq
 
+    logits, gold = logits_of(logits, gold)
     shifted = centred(logits)
     gold_mean = shifted[np.arange(len(gold)), gold].mean()
 
@@ -65,15 +62,7 @@ def fit_vector_scaling(logits: Floats, gold: Ids, temperature: float | None = No
     On log-probabilities instead of logits: with a weight for each label the result would else depend on what was
     added to all logits of an item. Unlike a temperature it can change the predicted label. The prior makes the
     optimum unique and finite, also for a label that never occurs in the fitted set; Newton's method in a trust
-    region then finds it to more than `DECIMALS`, on any processor.
-
-    Args:
-        logits: (N, K).
-        gold: label ids, (N,).
-        temperature: that of `fit_temperature`; found here if not given.
-
-    Raises:
-        ResultsError: see `crosslayer.metrics.inputs.logits_of`.
+    region then finds it to more than `DECIMALS`, on any processor. A known ``temperature`` saves finding it.
     """
     from scipy.optimize import minimize
 
@@ -113,17 +102,8 @@ def fit_vector_scaling(logits: Floats, gold: Ids, temperature: float | None = No
 def fit_isotonic(confidence: Floats, correct: Floats) -> Callable[[Floats], Floats]:
     """Isotonic regression of correctness on confidence (Zadrozny and Elkan 2002), by scikit-learn.
 
-    Top label only: the predicted label stays, its probability changes. Outside the fitted range the nearest
-    value holds.
-
-    Args:
-        confidence, correct: of the fitted set, (N,).
-
-    Returns:
-        Maps confidences (M,) to recalibrated ones.
-
-    Raises:
-        ResultsError: see `crosslayer.metrics.inputs.confidences`.
+    Maps confidences (M,) to recalibrated ones. Top label only: the predicted label stays, its probability changes.
+    Outside the fitted range the nearest value holds.
     """
     from sklearn.isotonic import IsotonicRegression
 

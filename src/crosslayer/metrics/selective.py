@@ -1,4 +1,4 @@
-"""Answering only where confidence is high: risk against coverage.
+"""Answering only where confidence is high: risk against coverage; arguments as in `metrics.calibration`.
 
 Notation: N items, G distinct confidences.
 """
@@ -11,15 +11,7 @@ from crosslayer.metrics.inputs import Floats, confidences
 
 
 def risk_coverage(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
-    """Coverage (G,) in 0 to 1 and risk (G,) in points of answering the items at or above each confidence.
-
-    Args:
-        confidence: of the predicted label, (N,).
-        correct: 1 where it is right, else 0, (N,).
-
-    Raises:
-        ResultsError: see `confidences`.
-    """
+    """Coverage (G,) in 0 to 1 and risk (G,) in points of answering the items at or above each confidence."""
     size, errors = _groups(confidence, correct)
     answered = size.cumsum()
     return answered / answered[-1], 100 * errors.cumsum() / answered
@@ -28,7 +20,7 @@ def risk_coverage(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
 def aurc_v1(confidence: Floats, correct: Floats) -> float:
     """Area under the risk-coverage curve (Geifman and El-Yaniv 2017), points: mean risk over coverages 1/N .. 1.
 
-    Equal confidences count as the mean over all their orders. Args and errors as in `risk_coverage`.
+    Equal confidences count as the mean over all their orders.
     """
     size, errors = _groups(confidence, correct)
     before, wrong_before = size.cumsum() - size, errors.cumsum() - errors

@@ -23,17 +23,8 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.paper.parts import (
-    Facts,
-    gain_part,
-    generator,
-    has_values,
-    make_evidence,
-    pair_gain,
-    part_or_none,
-    select,
-    tasks_in,
-)  # fmt: skip
+from crosslayer.paper import plots
+from crosslayer.paper.parts import Facts, gain_part, generator, has_values, make_evidence, select, tasks_in
 from crosslayer.paper.scores import describe_failures, never_run, that_learnt
 from crosslayer.predictions.batches import best_batch
 from crosslayer.predictions.models import HALVES
@@ -75,40 +66,29 @@ class Modules:
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The distance between tasks minus that within one, and what it is made of."""
-    halves = {task: [r for r in run.records("sweep", task) if r.model in HALVES] for task in TASK_NAMES}
-    records = [record for task in TASK_NAMES for record in best_batch(halves[task], HALVES)]
     usable: list[TrialRecord] = []
     missing: list[str] = []
     for task in profile.tasks:
-        of_task = [record for record in records if record.task == task]
-        learnt, at_chance = that_learnt(run, of_task)
+        records = best_batch([r for r in run.records("sweep", task) if r.model in HALVES], HALVES)
+        learnt, at_chance = that_learnt(run, records)
         usable += learnt
-        missing += [*describe_failures(of_task), *at_chance]
+        missing += [*describe_failures(records), *at_chance]
         sweep = profile.sweep.of(task)
-        if not of_task:
+        if not records:
             missing.append(f"{TASKS[task].title}: no modules were trained on halves")
         elif sweep.halves:
-            there = {(record.model, record.seed) for record in of_task}
+            there = {(record.model, record.seed) for record in records}
             missing += never_run(TASKS[task].title, HALVES, sweep.seeds, there)
-    keys: tuple[str, ...] = ()
-    parts: list[Measurement] = []
-    facts: Facts = {}
     compared, few = compared_tasks(usable)
     missing += few
     try:
         modules = load_modules(run, [record for record in usable if record.task in compared])
-        keys, parts = modules.keys, [_difference(modules), *_shown(modules)]
-        facts["smallest_p"] = smallest_p(len(modules.tasks), len(modules.seeds))
     except ResultsError as error:
-        parts = [
-            Measurement(measure="between_minus_within", estimate=None, unit=UNIT, judged=True, note=str(error))
-        ]
-    return make_evidence(claim, run, profile, parts, missing, keys, facts)
-
-
-def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """Distances between and within tasks."""
-    return (_draw(evidence, folder),) if has_values(evidence) else ()
+        part = Measurement(measure="between_minus_within", estimate=None, unit=UNIT, judged=True, note=str(error))
+        return make_evidence(claim, run, profile, [part], missing)
+    facts: Facts = {"smallest_p": smallest_p(len(modules.tasks), len(modules.seeds))}
+    parts = [_difference(modules), *_shown(modules)]
+    return make_evidence(claim, run, profile, parts, missing, modules.keys, facts)
 
 
 def compared_tasks(records: Sequence[TrialRecord]) -> tuple[list[TaskName], list[str]]:
@@ -139,18 +119,18 @@ def load_modules(run: Run, records: Iterable[TrialRecord]) -> Modules:
             f"modules trained on halves are compared over 2 tasks and 2 seeds or more, found {len(tasks)} and "
             f"{len(seeds)}: set sweep.halves and run more"
         )
-    chosen = [[[place[half, task, seed] for seed in seeds] for task in tasks] for half in HALVES]
-    found = [[[run.diagnostics(record) for record in row] for row in half] for half in chosen]
-    if not all(
-        {"attention_mean", "attention_variance"} <= d.keys() for half in found for row in half for d in row
-    ):
+    chosen = [place[half, task, seed] for half in HALVES for task in tasks for seed in seeds]
+    found = [run.diagnostics(record) for record in chosen]
+    if not all({"attention_mean", "attention_variance"} <= arrays.keys() for arrays in found):
         raise ResultsError("no weights of the fusion modules on the common text were kept")
-    weights = np.array([[[d["attention_mean"] for d in row] for row in half] for half in found], dtype=np.float64)
-    variance = np.array([[[d["attention_variance"].mean() for d in row] for row in half] for half in found])
-    flat = [record for half in chosen for row in half for record in row]
-    layer = ", ".join(map(str, sorted({record.layer for record in flat if record.layer is not None})))
-    keys = tuple(record.key for record in flat)
-    return Modules(tasks, seeds, weights, variance.mean(axis=(0, 2), dtype=np.float64), layer, keys)
+    shape = (len(HALVES), len(tasks), len(seeds))
+    weights = np.array([arrays["attention_mean"] for arrays in found], dtype=np.float64)
+    variance = np.array([arrays["attention_variance"].mean() for arrays in found]).reshape(shape)
+    layer = ", ".join(map(str, sorted({record.layer for record in chosen if record.layer is not None})))
+    keys = tuple(record.key for record in chosen)
+    return Modules(
+        tasks, seeds, weights.reshape(*shape, -1), variance.mean(axis=(0, 2), dtype=np.float64), layer, keys
+    )
 
 
 def between_minus_within(distances: Floats) -> Floats:
@@ -181,23 +161,20 @@ def permutation_p(distances: Floats, rng: np.random.Generator, n: int = N_PERMUT
     within = own.mean(axis=-1)[:, other].mean(axis=-1)
     mean = distances.transpose(1, 3, 0, 2)[other].mean()
     null = (mean - within) * n_tasks / (n_tasks - 1)
-    return stats.permutation_p(null, float(between_minus_within(distances)[other].mean()), "greater")
+    return stats.permutation_p(null, float(between_minus_within(distances)[other].mean()))
 
 
 def _difference(modules: Modules) -> Measurement:
-    def make() -> Measurement:
-        distances = modules.distances
-        p = permutation_p(distances, generator("attention"))
-        tasks = ", ".join(TASKS[task].title for task in modules.tasks)
-        floor = smallest_p(len(modules.tasks), len(modules.seeds))
-        note = (
-            f"Squared distance of mean weights, {tasks}, fusion layer {modules.layer}; p by exchanging tasks "
-            f"within seeds, at least {floor:.2g}."
-        )
-        gain = pair_gain(between_minus_within(distances))
-        return gain_part("between_minus_within", gain, unit=UNIT, judged=True, p_value=p, note=note)
-
-    return part_or_none("between_minus_within", make, unit=UNIT, judged=True)
+    distances = modules.distances
+    p = permutation_p(distances, generator("attention"))
+    tasks = ", ".join(TASKS[task].title for task in modules.tasks)
+    floor = smallest_p(len(modules.tasks), len(modules.seeds))
+    note = (
+        f"Squared distance of mean weights, {tasks}, fusion layer {modules.layer}; p by exchanging tasks "
+        f"within seeds, at least {floor:.2g}."
+    )
+    gain = stats.pair_gain(between_minus_within(distances))
+    return gain_part("between_minus_within", gain, unit=UNIT, judged=True, p_value=p, note=note)
 
 
 def _shown(modules: Modules) -> list[Measurement]:
@@ -207,18 +184,12 @@ def _shown(modules: Modules) -> list[Measurement]:
     table = modules.distances.transpose(0, 2, 1, 3)[:, :, other].mean(axis=-1)
     table = np.sqrt((table + table.T) / 2)
     parts = [
-        Measurement(
-            measure="distance",
-            task=first,
-            model=second,
-            estimate=float(table[i, j]),
-            unit="weight",
-            n_seeds=n_seeds,
-        )
+        Measurement(measure="distance", task=first, model=second, estimate=float(table[i, j]), unit="weight",
+                    n_seeds=n_seeds)
         for i, first in enumerate(modules.tasks)
         for j, second in enumerate(modules.tasks)
         if i <= j
-    ]
+    ]  # fmt: skip
     return parts + [
         Measurement(
             measure="weight_variance_over_tokens", task=task, estimate=float(v), unit=UNIT, n_seeds=n_seeds
@@ -227,17 +198,17 @@ def _shown(modules: Modules) -> list[Measurement]:
     ]
 
 
-def _draw(evidence: Evidence, folder: Path) -> str:
-    from crosslayer.paper import plots
-
-    tasks = tasks_in(evidence)
-    names = [TASKS[task].title for task in tasks]
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """Distances between and within tasks."""
+    if not has_values(evidence):
+        return ()
+    tasks: list[str | None] = [*tasks_in(evidence)]
+    names = [TASKS[task].title for task in tasks_in(evidence)]
     table = np.full((len(tasks), len(tasks)), np.nan)
     for part in select(evidence, "distance"):
-        row, column = (next(i for i, task in enumerate(tasks) if task == name) for name in (part.task, part.model))
-        table[row, column] = part.estimate
+        table[tasks.index(part.task), tasks.index(part.model)] = part.estimate
     title = "Distance of the learnt weights between tasks; on the diagonal between two halves of one task"
     with plots.picture(folder, "weight_distance.svg", title, height=1.2 + 0.4 * len(tasks)) as (axes,):
         plots.heat(axes, table, names, names)
         axes.set_xlabel("root mean square difference of weights (0 to 1)")
-    return "weight_distance.svg"
+    return ("weight_distance.svg",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 
@@ -11,20 +12,20 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.paper import paper
+from crosslayer.paper import paper, plots
 from crosslayer.paper.parts import (
     Facts,
-    gain_part,
+    Fields,
+    gain_fields,
     generator,
     make_evidence,
     part_or_none,
     select,
     tasks_in,
-)  # fmt: skip
+)
 from crosslayer.paper.scores import Sweep, TaskScores, load_sweep, stated_layers
 from crosslayer.predictions.models import Model
 from crosslayer.predictions.runs import Run
-from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS
 
 LARGEST_F = 1e12
@@ -37,18 +38,14 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     parts = [_interaction(sweep), _own_over_common(sweep), *_interactions_of_two(sweep)]
     parts += [part for scores in sweep.tasks.values() for part in _probabilities(scores)]
     layers = _common_layers(sweep)
-    facts: Facts = {f"best_layer_{task}": name for task, name in _best(sweep, layers).items()}
-    if n_layers := len(layers):
+    facts: Facts = {}
+    for task, scores in sweep.tasks.items():
+        with suppress(ResultsError):
+            facts[f"best_layer_{task}"] = stats.best_on_test_gain(scores.test, layers).overall
+    if layers:
         facts["layers_compared"] = stated_layers(layers)
-        facts["chance_that_all_best_layers_differ"] = stats.chance_all_distinct(n_layers, len(sweep.tasks))
+        facts["chance_that_all_best_layers_differ"] = stats.chance_all_distinct(len(layers), len(sweep.tasks))
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys, facts)
-
-
-def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """How probable each layer is to be the best, task by task."""
-    if not select(evidence, "probability_best"):
-        return ()
-    return (_draw_probabilities(evidence, folder),)
 
 
 def _with_a_choice(sweep: Sweep) -> Sweep:
@@ -70,14 +67,14 @@ def _common_layers(sweep: Sweep) -> list[str]:
 
 
 def _interaction(sweep: Sweep) -> Measurement:
-    def make() -> Measurement:
-        tables, layers = _tables(sweep), _common_layers(sweep)
-        found = stats.task_by_layer_interaction(tables, layers)
-        return Measurement(
-            measure="task_by_layer_interaction", estimate=min(found.f, LARGEST_F), unit="F", p_value=found.p,
-            n_seeds=found.n_seeds, n_items=_n_items(sweep), judged=True,
-            note=f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {stated_layers(layers)}.",
-        )  # fmt: skip
+    def make() -> Fields:
+        layers = _common_layers(sweep)
+        found = stats.task_by_layer_interaction(_tables(sweep), layers)
+        return {
+            "estimate": min(found.f, LARGEST_F), "p_value": found.p,
+            "n_seeds": found.n_seeds, "n_items": _n_items(sweep),
+            "note": f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {stated_layers(layers)}.",
+        }  # fmt: skip
 
     return part_or_none("task_by_layer_interaction", make, unit="F", judged=True)
 
@@ -94,14 +91,14 @@ def _interactions_of_two(sweep: Sweep) -> list[Measurement]:
 
 
 def _own_over_common(sweep: Sweep) -> Measurement:
-    def make() -> Measurement:
+    def make() -> Fields:
         halves = {str(task): scores.halves() for task, scores in sweep.tasks.items()}
         found = stats.own_against_common(_tables(sweep), _common_layers(sweep), halves)
         note = (
             f"Over one layer for all tasks ({found.overall}), both chosen by the other seeds on the other half of "
             "the items."
         )
-        return gain_part("own_over_common", found.gain, n_items=_n_items(sweep), judged=True, note=note)
+        return gain_fields(found.gain, n_items=_n_items(sweep), note=note)
 
     return part_or_none("own_over_common", make, judged=True)
 
@@ -110,52 +107,35 @@ def _n_items(sweep: Sweep) -> int:
     return sum(scores.n_items for scores in sweep.tasks.values())
 
 
-def _best(sweep: Sweep, layers: list[str]) -> dict[str, str]:
-    """The one of the compared layers with the best mean test score of each task, over its complete seeds."""
-    best = {}
-    for task, scores in sweep.tasks.items():
-        try:
-            best[str(task)] = stats.best_on_test_gain(scores.test, layers).overall
-        except ResultsError:
-            continue
-    return best
-
-
 def _probabilities(scores: TaskScores) -> list[Measurement]:
     try:
         found = stats.probability_best(scores.test, scores.layers, generator("probability best", scores.task))
     except ResultsError:
         return []
-    n_seeds = len(scores.test.seeds)
     return [
         Measurement(
             measure="probability_best", task=scores.task, layer=Model(model).layer, model=model,
-            estimate=value, unit="probability", n_seeds=n_seeds, n_items=scores.n_items,
+            estimate=value, unit="probability", n_seeds=len(scores.test.seeds), n_items=scores.n_items,
         )
         for model, value in found.items()
     ]  # fmt: skip
 
 
-def _draw_probabilities(evidence: Evidence, folder: Path) -> str:
-    """A shaded table; the paper's best layers are marked."""
-    from crosslayer.paper import plots
-
-    tasks = tasks_in(evidence)
-    layers = sorted({part.layer for part in select(evidence, "probability_best") if part.layer is not None})
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """How probable each layer is to be the best of each task, as a shaded table; the paper's best are marked."""
+    parts = select(evidence, "probability_best")
+    if not parts:
+        return ()
+    tasks, layers = tasks_in(evidence), sorted({part.layer for part in parts if part.layer is not None})
+    values = np.full((len(tasks), len(layers)), np.nan)
+    for row, task in enumerate(tasks):
+        for part in select(evidence, "probability_best", task):
+            values[row, layers.index(part.layer or 0)] = part.estimate
     title = "Probability of each fusion layer to be the best of its task; the paper's best layers are framed"
     with plots.picture(folder, "probability_best.svg", title, height=0.9 + 0.4 * len(tasks)) as (axes,):
-        plots.heat(axes, _grid(evidence, layers), [TASKS[task].title for task in tasks], [str(x) for x in layers])
+        plots.heat(axes, values, [TASKS[task].title for task in tasks], [str(x) for x in layers])
         for row, task in enumerate(tasks):
             if paper.best_layer(task) in layers:
                 plots.frame(axes, row, layers.index(paper.best_layer(task)))
         axes.set_xlabel("fusion layer x of D_x (framed: best in the paper)")
-    return "probability_best.svg"
-
-
-def _grid(evidence: Evidence, layers: list[int]) -> Floats:
-    tasks = tasks_in(evidence)
-    values = np.full((len(tasks), len(layers)), np.nan)
-    for part in select(evidence, "probability_best"):
-        place = [task for task in tasks if task == part.task]
-        values[tasks.index(place[0]), layers.index(part.layer or 0)] = part.estimate
-    return values
+    return ("probability_best.svg",)

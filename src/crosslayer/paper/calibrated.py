@@ -8,7 +8,7 @@ Notation: N rows, K labels, S seeds, L languages, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
 
@@ -16,9 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from claimtrack.errors import ResultsError
+from claimtrack.evidence import Measurement
 from crosslayer import stats
 from crosslayer.data.examples import Split
 from crosslayer.metrics.calibration import (
+    N_BINS,
     classwise_ece10_equal_width_v1,
     ece10_equal_mass_debiased_counts_v1,
     ece10_equal_mass_debiased_from_counts_v1,
@@ -33,7 +35,7 @@ from crosslayer.metrics.proper_scores import brier_parts_v1, brier_v1, nll_v1
 from crosslayer.metrics.recalibration import VectorScaling, fit_isotonic, fit_temperature, fit_vector_scaling
 from crosslayer.metrics.selective import aurc_v1
 from crosslayer.metrics.tagging import span_confidence_v1
-from crosslayer.paper.parts import generator
+from crosslayer.paper.parts import generator, mean_part
 from crosslayer.paper.scores import Units, find_units
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import Run, TaskTable
@@ -103,6 +105,11 @@ class Calibrated:
     n_rows: tuple[int, ...]
     n_scored: tuple[int, ...]
 
+    def level(self, measure: str) -> float:
+        """A measure, mean over the languages that have it; NaN where none has it."""
+        values = self.by_language[measure]
+        return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
+
 
 @dataclass(frozen=True, eq=False)
 class Trials:
@@ -112,31 +119,24 @@ class Trials:
     trials: dict[tuple[str, int], Calibrated]
 
     @property
+    def first(self) -> Calibrated:
+        """Any of them: what is not measured is the same in all."""
+        return next(iter(self.trials.values()))
+
+    @property
     def measures(self) -> dict[str, Measure]:
         """Those that this task has."""
-        found = next(iter(self.trials.values())).by_language
-        return {name: about for name, about in MEASURES.items() if name in found}
-
-    @property
-    def languages(self) -> tuple[str, ...]:
-        """Codes of the L languages."""
-        return next(iter(self.trials.values())).languages
-
-    @property
-    def n_items(self) -> int:
-        """Pairs or sentences of one trial."""
-        return next(iter(self.trials.values())).n_items
+        return {name: about for name, about in MEASURES.items() if name in self.first.by_language}
 
     @property
     def rows(self) -> str:
         """How many pairs or words a language has: ``1,500 pairs``, ``489 to 3,781 words``."""
-        return self._told(next(iter(self.trials.values())).n_rows)
+        return self._told(self.first.n_rows)
 
     def sample(self, measure: str) -> str:
         """How many words of a language a measure rests on, where these are not all."""
-        trial = next(iter(self.trials.values()))
-        sampled = MEASURES[measure].needs_scores and trial.n_scored != trial.n_rows
-        return f"From a sample of {self._told(trial.n_scored)} in each language." if sampled else ""
+        sampled = MEASURES[measure].needs_scores and self.first.n_scored != self.first.n_rows
+        return f"From a sample of {self._told(self.first.n_scored)} in each language." if sampled else ""
 
     def note(self, measure: str) -> str:
         """What part a measure has in the answer, and what it rests on where that is a sample."""
@@ -152,50 +152,58 @@ class Trials:
         found = [{seed for name, seed in self.trials if name == each} for each in names]
         return sorted(set.intersection(*found))
 
-    def by_language(self, name: str, measure: str, seeds: Sequence[int]) -> Floats:
-        """A measure (S, L)."""
-        return np.array([self.trials[name, seed].by_language[measure] for seed in seeds])
+    def levels(self, measure: str, name: str) -> Floats:
+        """A measure, mean over languages, at the seeds of a name that have it: no span, no error of spans."""
+        values = np.array([self.trials[name, seed].level(measure) for seed in self.seeds_of(name)])
+        return np.asarray(values[np.isfinite(values)])
 
-    def level(self, name: str, measure: str, seeds: Sequence[int]) -> Floats:
-        """A measure, mean over the languages that have it, by seed; NaN where none has it."""
-        found = np.ma.masked_invalid(self.by_language(name, measure, seeds))
-        return np.asarray(found.mean(axis=1).filled(np.nan), dtype=np.float64)
+    def by_language(self, measure: str, name: str) -> Floats:
+        """A measure (S, L) at all seeds of a name."""
+        return np.array([self.trials[name, seed].by_language[measure] for seed in self.seeds_of(name)])
+
+    def change_by_language(self, measure: str, after: str, before: str) -> Floats:
+        """The difference (S, L) between two names at the seeds that have both."""
+        seeds = self.seeds_of(after, before)
+        return np.array([
+            self.trials[after, seed].by_language[measure] - self.trials[before, seed].by_language[measure]
+            for seed in seeds
+        ])  # fmt: skip
+
+    def language_parts(self, measure: str, values: Floats, **about: Any) -> list[Measurement]:
+        """One measurement a language, in points, from values (S, L)."""
+        return [
+            mean_part(measure, "points", column, task=self.task, language=code, **about)
+            for code, column in zip(self.first.languages, values.T, strict=True)
+        ]
 
     def table(self, measure: str) -> stats.ScoreTable:
         """A measure as scores of names and seeds, mean over languages; the primary one with its item variance."""
         names = tuple(dict.fromkeys(name for name, _ in self.trials))
         seeds = tuple(sorted({seed for _, seed in self.trials}))
         scores = np.full((len(names), len(seeds)), np.nan)
-        draws = np.full((*scores.shape, len(next(iter(self.trials.values())).resampled)), np.nan)
+        draws = np.full((*scores.shape, len(self.first.resampled)), np.nan)
         for (name, seed), found in self.trials.items():
             cell = names.index(name), seeds.index(seed)
-            scores[cell] = self.level(name, measure, [seed])[0]
+            scores[cell] = found.level(measure)
             draws[cell] = found.resampled
         items = stats.pure_item_variance(draws) if measure == PRIMARY else np.zeros((len(names), len(names)))
         return stats.ScoreTable(names, seeds, scores, items)
 
 
-def known(values: Floats) -> Floats:
-    """Those that are there: a model that predicted no span has no error of its spans."""
-    return values[np.isfinite(values)]
-
-
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """The answers of one trial in languages other than English whose confidence was kept.
+    """Answers of one trial.
 
     Attributes:
-        table: those rows.
+        table: their N rows.
         confidence, right: (N,) of the predicted label; 1 where it is the gold one, else 0.
         logits: (N, K), NaN in rows whose scores of all labels were not kept.
-        dev: the same of English dev, which recalibration is fitted on.
     """
 
     table: TaskTable
     confidence: Floats
     right: Floats
     logits: Floats
-    dev: Scored | None = None
 
     @property
     def scored(self) -> npt.NDArray[np.bool_]:
@@ -206,44 +214,30 @@ class Scored:
         """Some of the rows (N,)."""
         arrays = {name: getattr(self.table, name)[chosen] for name in ("language", "item", "position", "gold")}
         table = replace(self.table, predicted=self.table.predicted[:, chosen], **arrays)
-        return replace(
-            self, table=table, confidence=self.confidence[chosen], right=self.right[chosen],
-            logits=self.logits[chosen],
-        )  # fmt: skip
+        return Scored(table, self.confidence[chosen], self.right[chosen], self.logits[chosen])
 
 
-@dataclass(frozen=True, eq=False)
-class Recalibration:
-    """What was fitted on English dev."""
-
-    temperature: float
-    vector: VectorScaling
-    isotonic: Callable[[Floats], Floats]
-
-
-def load_scored(run: Run, record: TrialRecord) -> Scored:
-    """The answers of one trial.
+def load_scored(run: Run, record: TrialRecord, split: Split = "test") -> Scored:
+    """The answers of one trial whose confidence was kept: on the test sets those in languages other than English.
 
     Raises:
         ResultsError: no scores were kept, or those of too few words, or there is no language other than English.
     """
-    whole, dev = (_load_split(run, record, split) for split in ("test", "dev"))
-    abroad = np.array(whole.table.languages)[whole.table.language] != "en"
-    kept = abroad & np.isfinite(whole.confidence)
-    if not kept.any():
-        raise ResultsError(f"{TASKS[record.task].title}: no language other than English in trial {record.key}")
-    if TASKS[record.task].kind == "tags":
-        _check_enough(record.task, whole.table.language[kept], whole.table.language[abroad])
-    return replace(whole.only(kept), dev=dev.only(np.isfinite(dev.confidence)))
-
-
-def _load_split(run: Run, record: TrialRecord, split: Split) -> Scored:
+    title = TASKS[record.task].title
     scores, confidence = run.scores(record, split), run.confidence(record, split)
     if scores is None or confidence is None:
-        raise ResultsError(f"{TASKS[record.task].title}: no scores were kept of trial {record.key}")
+        raise ResultsError(f"{title}: no scores were kept of trial {record.key}")
     table = run.table([record], split)
     right = (table.predicted[0] == table.gold).astype(np.float64)
-    return Scored(table, confidence, right, np.asarray(scores, dtype=np.float64))
+    whole, kept = Scored(table, confidence, right, np.asarray(scores, dtype=np.float64)), np.isfinite(confidence)
+    if split == "test":
+        abroad = np.array(table.languages)[table.language] != "en"
+        kept &= abroad
+        if not kept.any():
+            raise ResultsError(f"{title}: no language other than English in trial {record.key}")
+        if TASKS[record.task].kind == "tags":
+            _check_enough(record.task, table.language[kept], table.language[abroad])
+    return whole.only(kept)
 
 
 def _check_enough(task: TaskName, kept: Ids, every: Ids) -> None:
@@ -261,29 +255,23 @@ def _check_enough(task: TaskName, kept: Ids, every: Ids) -> None:
         )
 
 
-def recalibrate(dev: Scored) -> Recalibration:
-    """Fit every map on English dev."""
-    logits, gold = dev.logits[dev.scored], dev.table.gold[dev.scored]
-    temperature = fit_temperature(logits, gold)
-    vector = fit_vector_scaling(logits, gold, temperature)
-    return Recalibration(temperature, vector, fit_isotonic(dev.confidence, dev.right))
-
-
 def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
-    """All measures of one trial; ``parallel`` says that an item is the same in all languages.
+    """All measures of one trial, recalibrated on English dev; ``parallel`` says that an item is the same in all
+    languages.
 
     Raises:
         ResultsError: as `load_scored`.
     """
-    scored = load_scored(run, record)
-    assert scored.dev is not None
-    fitted, table = recalibrate(scored.dev), scored.table
+    scored, dev = load_scored(run, record), load_scored(run, record, "dev")
+    logits, gold, table = dev.logits[dev.scored], dev.table.gold[dev.scored], scored.table
+    temperature = fit_temperature(logits, gold)
+    vector, isotonic = fit_vector_scaling(logits, gold, temperature), fit_isotonic(dev.confidence, dev.right)
     codes = np.unique(table.language)
     in_language = [scored.only(table.language == code) for code in codes]
-    found = [_of_all_rows(one, fitted) | _of_sample(one, fitted) for one in in_language]
+    found = [_of_all_rows(one, isotonic) | _of_sample(one, temperature, vector) for one in in_language]
     if record.task == "ner":
         found = [each | {"ece_spans": _spans(one)} for each, one in zip(found, in_language, strict=True)]
-    units = find_units(table, parallel or TASKS[record.task].kind == "pair")
+    units = find_units(table, parallel)
     return Calibrated(
         languages=tuple(table.languages[code] for code in codes),
         by_language={name: np.array([each[name] for each in found]) for name in MEASURES if name in found[0]},
@@ -294,14 +282,14 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
     )
 
 
-def _of_all_rows(scored: Scored, fitted: Recalibration) -> dict[str, float]:
+def _of_all_rows(scored: Scored, isotonic: Callable[[Floats], Floats]) -> dict[str, float]:
     """The measures of one language that need the confidence of the predicted label alone, but those of spans."""
     confidence, right = scored.confidence, scored.right
     return {
         "ece": ece10_equal_mass_debiased_v1(confidence, right),
         "accuracy": float(100 * right.mean()),
         "confidence": float(100 * confidence.mean()),
-        "ece_isotonic": ece10_equal_mass_debiased_v1(fitted.isotonic(confidence), right),
+        "ece_isotonic": ece10_equal_mass_debiased_v1(isotonic(confidence), right),
         "ece_plug_in": ece10_equal_mass_v1(confidence, right),
         "ece_equal_width": ece10_equal_width_v1(confidence, right),
         "mce": mce10_equal_width_v1(confidence, right),
@@ -309,18 +297,18 @@ def _of_all_rows(scored: Scored, fitted: Recalibration) -> dict[str, float]:
     }
 
 
-def _of_sample(scored: Scored, fitted: Recalibration) -> dict[str, float]:
+def _of_sample(scored: Scored, temperature: float, vector: VectorScaling) -> dict[str, float]:
     """The measures of one language that need the scores of all labels."""
     logits, gold = scored.logits[scored.scored], scored.table.gold[scored.scored]
-    probabilities, scaled = softmax(logits), softmax(logits, fitted.temperature)
-    moved, right_then = top_label(softmax(fitted.vector(logits)), gold)
+    probabilities, scaled = softmax(logits), softmax(logits, temperature)
+    moved, right_then = top_label(softmax(vector(logits)), gold)
     brier = brier_parts_v1(probabilities, gold)
     return {
         "brier": brier_v1(probabilities, gold),
         "nll": nll_v1(logits, gold),
         "ece_scaled": ece10_equal_mass_debiased_v1(*top_label(scaled, gold)),
         "brier_scaled": brier_v1(scaled, gold),
-        "nll_scaled": nll_v1(logits / fitted.temperature, gold),
+        "nll_scaled": nll_v1(logits / temperature, gold),
         "ece_vector_scaled": ece10_equal_mass_debiased_v1(moved, right_then),
         "accuracy_vector_scaled": float(100 * right_then.mean()),
         "ece_classwise": classwise_ece10_equal_width_v1(probabilities, gold),
@@ -342,14 +330,11 @@ def _spans(scored: Scored) -> float:
 def _resampled(scored: Scored, units: Units, rng: np.random.Generator) -> Floats:
     """(R,) the primary measure, mean over languages, under resampling of clusters."""
     language = scored.table.language
-    size = np.diff(np.append(units.start, len(language)))
-    counts: Floats | None = None
+    by_row = np.empty((len(language), 3 * N_BINS))
     for code in np.unique(language):
-        here, rows = units.language == code, language == code
-        by_row = ece10_equal_mass_debiased_counts_v1(scored.confidence[rows], scored.right[rows])
-        counts = np.zeros((len(units.start), by_row.shape[1])) if counts is None else counts
-        counts[here] = np.add.reduceat(by_row, np.cumsum(size[here]) - size[here], axis=0)
-    assert counts is not None
+        rows = language == code
+        by_row[rows] = ece10_equal_mass_debiased_counts_v1(scored.confidence[rows], scored.right[rows])
+    counts = np.add.reduceat(by_row, units.start, axis=0)
     statistic = ece10_equal_mass_debiased_from_counts_v1
     draws = stats.bootstrap_scores(counts[None], units.language, units.cluster, statistic, rng, N_RESAMPLES)
     return np.asarray(draws[0])

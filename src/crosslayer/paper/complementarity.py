@@ -25,16 +25,18 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
+from crosslayer.metrics.classification import share_from_counts
+from crosslayer.paper import plots
 from crosslayer.paper.parts import (
+    Fields,
+    gain_fields,
     gain_part,
     generator,
     has_values,
     make_evidence,
     mean_part,
     part_or_none,
-    select,
-    tasks_in,
-)  # fmt: skip
+)
 from crosslayer.paper.scores import TaskScores, load_sweep
 from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.runs import Run
@@ -65,14 +67,6 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys)
 
 
-def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """All measures with their intervals; what is mended beside what is broken."""
-    if not has_values(evidence):
-        return ()
-    drawn = _draw(evidence, folder)
-    return (drawn, _draw_shares(evidence, folder)) if select(evidence, next(iter(SHARES))) else (drawn,)
-
-
 def mended(scores: TaskScores) -> ScoreTable:
     """Errors of the baselines of other seeds that each trial has right, in per cent of them.
 
@@ -88,9 +82,8 @@ def mended(scores: TaskScores) -> ScoreTable:
     for model, seed in zip(*np.nonzero(present), strict=True):
         counts[model, seed, :, 0] = scores.units.sums(weights[seed] * right[model, seed])
         counts[model, seed, :, 1] = scores.units.sums(weights[seed])
-    variance = stats.item_variance(
-        counts, scores.units.language, scores.units.cluster, _share, generator("mended", scores.task)
-    )
+    where = scores.units.language, scores.units.cluster
+    variance = stats.item_variance(counts, *where, share_from_counts, generator("mended", scores.task))
     return replace(scores.test, scores=_shares(scores, wrong, right, others), item_variance=variance)
 
 
@@ -134,33 +127,24 @@ def _shares(scores: TaskScores, among: Bools, hits: Bools, others: npt.NDArray[n
     return np.where(np.isfinite(scores.test.scores), shares, np.nan)
 
 
-def _share(sums: Floats) -> Floats:
-    """Per cent (...,) of hits among errors (..., 2), 0 where there is no error."""
-    return np.divide(100 * sums[..., 0], sums[..., 1], out=np.zeros(sums.shape[:-1]), where=sums[..., 1] > 0)
-
-
 def _minus_self(scores: TaskScores) -> Measurement:
-    def make() -> Measurement:
+    def make() -> Fields:
         if "self" not in scores.test.models:
             raise ResultsError(
                 f"{TASKS[scores.task].title}: the control `self` was not trained; add it to sweep.controls"
             )
         found = scores.chosen_on_dev(scores.test, baseline="self")
         note = f"Over the control of equal parameters; chosen on dev {scores.among}: {found.overall}."
-        return gain_part(
-            "dev_selected_minus_self", found.gain, task=scores.task, judged=True, n_items=scores.n_items, note=note
-        )
+        return gain_fields(found.gain, n_items=scores.n_items, note=note)
 
     return part_or_none("dev_selected_minus_self", make, task=scores.task, judged=True)
 
 
 def _excess_of_layers(scores: TaskScores) -> Measurement:
-    def make() -> Measurement:
+    def make() -> Fields:
         selected = scores.chosen_on_dev(scores.test)
         gain = stats.gain_of_choices(mended(scores), selected.chosen, spread=selected.spread)
-        return gain_part(
-            "excess_complementarity", gain, unit=UNIT, task=scores.task, judged=True, n_items=scores.n_items
-        )
+        return gain_fields(gain, n_items=scores.n_items)
 
     return part_or_none("excess_complementarity", make, unit=UNIT, task=scores.task, judged=True)
 
@@ -184,31 +168,15 @@ def _shown(scores: TaskScores) -> list[Measurement]:
     return parts
 
 
-def _draw(evidence: Evidence, folder: Path) -> str:
-    from crosslayer.paper import plots
-
-    rows = [
-        plots.Row(f"{TASKS[task].title}, {label}", part)
-        for measure, label in LABELS.items()
-        for task in tasks_in(evidence)
-        for part in select(evidence, measure, task)
-    ]
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """All measures with their intervals; what is mended beside what is broken."""
+    if not has_values(evidence):
+        return ()
+    rows = [row for measure, label in LABELS.items() for row in plots.rows_of(evidence, {measure: label})]
     title = "Gain over the control of equal parameters, and extra errors fixed, with 95 % intervals"
-    with plots.picture(folder, "complementarity.svg", title, height=plots.forest_height(len(rows))) as (axes,):
-        plots.forest(axes, rows, "points, or % of errors")
-    return "complementarity.svg"
-
-
-def _draw_shares(evidence: Evidence, folder: Path) -> str:
-    from crosslayer.paper import plots
-
-    rows = [
-        plots.Row(f"{TASKS[task].title}, {label}", part)
-        for task in tasks_in(evidence)
-        for measure, label in SHARES.items()
-        for part in select(evidence, measure, task)
-    ]
-    title = "Errors of the baseline that are mended, and right answers that are broken, with 95 % intervals"
-    with plots.picture(folder, "mended_and_broken.svg", title, height=plots.forest_height(len(rows))) as (axes,):
-        plots.forest(axes, rows, "% of the baseline's errors, or of its right answers")
-    return "mended_and_broken.svg"
+    drawn = [plots.forest_picture(folder, "complementarity.svg", title, rows, "points, or % of errors")]
+    if shares := plots.rows_of(evidence, SHARES):
+        title = "Errors of the baseline that are mended, and right answers that are broken, with 95 % intervals"
+        unit = "% of the baseline's errors, or of its right answers"
+        drawn.append(plots.forest_picture(folder, "mended_and_broken.svg", title, shares, unit))
+    return tuple(drawn)

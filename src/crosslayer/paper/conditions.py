@@ -10,40 +10,40 @@ from crosslayer.tasks import TASKS
 PAPER_ENCODER = "bert-base-multilingual-cased"
 
 
-def _is_fragment(profile: Profile) -> bool:
+def fragment(profile: Profile) -> bool:
+    """The data are the built-in fragment; items of one name have the same content in all languages."""
     return profile.data.source == "fragment"
 
 
-def _is_random(profile: Profile) -> bool:
+def random_encoder(profile: Profile) -> bool:
+    """The encoder has random weights."""
     return profile.encoder.source == "random"
 
 
-def _is_similarity_encoder(profile: Profile) -> bool:
+def similarity_encoder(profile: Profile) -> bool:
     """Trained contrastively to align languages: multilingual E5, packaged or from a hub."""
     return profile.encoder.source == "packaged" or "e5" in _encoder_name(profile)
 
 
-def _is_other_encoder(profile: Profile) -> bool:
+def other_encoder(profile: Profile) -> bool:
+    """Not the paper's."""
     return profile.encoder.source != "hub" or _encoder_name(profile) != PAPER_ENCODER
 
 
-def _has_frozen_trunk(profile: Profile) -> bool:
-    return any(_is_frozen(task) for task in profile.tasks.values())
+def frozen_trunk(profile: Profile) -> bool:
+    """The encoder stays as it is in at least one task."""
+    return any(task.mode == "frozen" or task.trainable_layers == 0 for task in profile.tasks.values())
 
 
-def _is_reduced(profile: Profile) -> bool:
+def reduced(profile: Profile) -> bool:
     """Fewer items, languages, tasks or trained layers than the paper had."""
     cut = profile.data.languages is not None or len(profile.tasks) < len(TASKS)
-    return cut or any(_is_partial(task) for task in profile.tasks.values())
+    return cut or any(map(_is_partial, profile.tasks.values()))
 
 
 CONDITIONS: Mapping[str, Callable[[Profile], bool]] = {
-    "fragment": _is_fragment,
-    "random_encoder": _is_random,
-    "similarity_encoder": _is_similarity_encoder,
-    "other_encoder": _is_other_encoder,
-    "frozen_trunk": _has_frozen_trunk,
-    "reduced": _is_reduced,
+    condition.__name__: condition
+    for condition in (fragment, random_encoder, similarity_encoder, other_encoder, frozen_trunk, reduced)
 }
 
 
@@ -52,11 +52,8 @@ def _encoder_name(profile: Profile) -> str:
     return (profile.encoder.name or "").replace("\\", "/").rstrip("/").rpartition("/")[2].lower()
 
 
-def _is_frozen(task: TaskSpec) -> bool:
-    return task.mode == "frozen" or task.trainable_layers == 0
-
-
 def _is_partial(task: TaskSpec) -> bool:
-    sizes = task.sizes
-    cut = any(size is not None for size in (sizes.train, sizes.dev, sizes.test))
-    return cut or task.trainable_layers is not None or not task.train_embeddings
+    sizes = (task.sizes.train, task.sizes.dev, task.sizes.test)
+    return (
+        any(size is not None for size in sizes) or task.trainable_layers is not None or not task.train_embeddings
+    )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,9 +18,10 @@ from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.metrics.classification import share_from_counts
-from crosslayer.paper import paper
+from crosslayer.paper import paper, plots
 from crosslayer.paper.parts import (
-    gain_part,
+    Fields,
+    gain_fields,
     generator,
     has_values,
     make_evidence,
@@ -29,16 +29,18 @@ from crosslayer.paper.parts import (
     part_or_none,
     select,
     tasks_in,
-)  # fmt: skip
+)
 from crosslayer.paper.scores import TaskScores, load_sweep
 from crosslayer.predictions.models import BASELINE, Model
+from crosslayer.predictions.records import Array
 from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
 
 PAIR_TASKS: tuple[TaskName, ...] = ("xnli", "pawsx")
 NEAR = ("en", "de")
-Array = np.ndarray[Any, np.dtype[Any]]
+Similarity = Callable[[Mapping[str, Array]], float]
+"""Mean cosine over every two languages, from the diagnostics of a trial."""
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
@@ -53,11 +55,6 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     parts += [part for scores in scored for part in _by_layer(scores, run)]
     parts += [part for scores in scored for part in _levels(scores)]
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys)
-
-
-def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """Gap and similarity by fusion layer, with the paper's."""
-    return (_draw(evidence, folder),) if has_values(evidence) else ()
 
 
 def mean_vectors(diagnostics: Mapping[str, Array]) -> float:
@@ -102,18 +99,11 @@ def gap_weights(languages: tuple[str, ...]) -> Floats:
 
 
 def _slope_of_gap(scores: TaskScores) -> Measurement:
-    def make() -> Measurement:
+    def make() -> Fields:
         layers, seeds = complete_layers(scores)
-        gaps = _gaps(scores, layers, seeds)
-        found = stats.slope(np.array(layers, dtype=np.float64), gaps.T)
-        gain = stats.seed_gain(np.array(found.by_seed), _item_variance_of_slope(scores, layers, seeds))
-        about = {
-            "task": scores.task,
-            "judged": True,
-            "n_items": scores.n_items,
-            "note": _seeds_used(scores, seeds),
-        }
-        return gain_part("slope_accuracy_gap", gain, unit="points a layer", **about)
+        slopes = stats.slopes(np.array(layers), _gaps(scores, layers, seeds).T)
+        gain = stats.seed_gain(slopes, _item_variance_of_slope(scores, layers, seeds))
+        return gain_fields(gain, n_items=scores.n_items, note=_seeds_used(scores, seeds))
 
     return part_or_none("slope_accuracy_gap", make, unit="points a layer", task=scores.task, judged=True)
 
@@ -140,36 +130,23 @@ def _item_variance_of_slope(scores: TaskScores, layers: list[int], seeds: list[i
         scores.counts[rows].astype(np.float64), scores.units.language, scores.units.cluster,
         lambda sums: share_from_counts(sums) * weights, generator("slope", scores.task),
     )  # fmt: skip
-    centred = np.array(layers) - np.mean(layers)
-    by_layer = resampled.reshape(len(layers), -1)
-    slopes = (centred @ by_layer / (centred @ centred)).reshape(len(seeds), -1)
+    slopes = stats.slopes(np.array(layers), resampled.reshape(len(layers), -1).T).reshape(len(seeds), -1)
     return float(stats.pure_item_variance(np.stack([slopes, np.zeros_like(slopes)]))[0, 1])
 
 
 def _slope_of_similarity(
-    scores: TaskScores,
-    run: Run,
-    measure: str,
-    similarity: Callable[[Mapping[str, Array]], float],
-    judged: bool = False,
+    scores: TaskScores, run: Run, measure: str, similarity: Similarity, judged: bool = False
 ) -> Measurement:
-    def make() -> Measurement:
+    def make() -> Fields:
         layers, seeds = complete_layers(scores)
-        values = _similarities(scores, run, similarity, layers, seeds)
-        found = stats.slope(np.array(layers, dtype=np.float64), values.T)
-        gain = stats.seed_gain(np.array(found.by_seed))
-        about = {"task": scores.task, "judged": judged, "note": _seeds_used(scores, seeds)}
-        return gain_part(measure, gain, unit="cosine a layer", **about)
+        slopes = stats.slopes(np.array(layers), _similarities(scores, run, similarity, layers, seeds).T)
+        return gain_fields(stats.seed_gain(slopes), note=_seeds_used(scores, seeds))
 
     return part_or_none(measure, make, unit="cosine a layer", task=scores.task, judged=judged)
 
 
 def _similarities(
-    scores: TaskScores,
-    run: Run,
-    similarity: Callable[[Mapping[str, Array]], float],
-    layers: list[int],
-    seeds: list[int],
+    scores: TaskScores, run: Run, similarity: Similarity, layers: list[int], seeds: list[int]
 ) -> Floats:
     """Similarities (X, S)."""
     if len(scores.table.languages) < 2:
@@ -191,10 +168,10 @@ def _by_layer(scores: TaskScores, run: Run) -> list[Measurement]:
         }
     except ResultsError:
         return []
-    found = [(name, x, row) for name, table in tables.items() for x, row in zip(layers, table, strict=True)]
     return [
         mean_part(measure, unit, row, task=scores.task, layer=x, model=Model.fused(x))
-        for (measure, unit), x, row in found
+        for (measure, unit), table in tables.items()
+        for x, row in zip(layers, table, strict=True)
     ]
 
 
@@ -207,8 +184,9 @@ def _levels(scores: TaskScores) -> list[Measurement]:
         for measure, here in ((paper.ON_NEAR, near), (paper.ON_REST, ~near)):
             if here.any():
                 values = cells[np.isfinite(cells[:, 0])][:, here].mean(axis=1)
-                about = {"task": scores.task, "layer": model.layer, "model": model}
-                parts.append(mean_part(measure, "points", values, **about))
+                parts.append(
+                    mean_part(measure, "points", values, task=scores.task, layer=model.layer, model=model)
+                )
     return parts
 
 
@@ -217,20 +195,22 @@ def _mean_off_diagonal(matrix: Floats) -> float:
     return float((matrix.sum() - np.trace(matrix)) / (size * (size - 1)))
 
 
-def _draw(evidence: Evidence, folder: Path) -> str:
-    from crosslayer.paper import plots
-
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """Gap and similarity by fusion layer, with the paper's."""
+    if not has_values(evidence):
+        return ()
     tasks = tasks_in(evidence)
     title = "Accuracy gap and similarity of languages by fusion layer, with 95 % intervals, and the paper's values"
     height = 2.3 * len(tasks)
     with plots.picture(folder, "equilibrium.svg", title, height=height, rows=len(tasks), columns=2) as panels:
         for row, task in enumerate(tasks):
-            gap, alike = panels[2 * row : 2 * row + 2]
-            plots.by_layer(gap, select(evidence, "accuracy_gap", task), label="here")
-            plots.paper_points(gap, paper.accuracy_gap(task))
-            gap.set(title=TASKS[task].title, xlabel="fusion layer x of D_x", ylabel="en, de minus rest (points)")
-            plots.by_layer(alike, select(evidence, "similarity", task), label="here")
-            plots.paper_points(alike, paper.similarity(task))
-            alike.set(title=TASKS[task].title, xlabel="fusion layer x of D_x", ylabel="similarity (cosine)")
+            shown = (
+                ("accuracy_gap", paper.accuracy_gap, "en, de minus rest (points)"),
+                ("similarity", paper.similarity, "similarity (cosine)"),
+            )
+            for axes, (measure, reported, label) in zip(panels[2 * row : 2 * row + 2], shown, strict=True):
+                plots.by_layer(axes, select(evidence, measure, task), label="here")
+                plots.paper_points(axes, reported(task))
+                axes.set(title=TASKS[task].title, xlabel="fusion layer x of D_x", ylabel=label)
         panels[0].legend()
-    return "equilibrium.svg"
+    return ("equilibrium.svg",)

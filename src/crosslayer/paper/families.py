@@ -14,11 +14,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache, partial
 from itertools import chain, product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +27,8 @@ from claimtrack.evidence import Evidence, Interval, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.data.languages import LANGUAGES, of_unknown_family
-from crosslayer.paper.parts import Facts, generator, has_values, make_evidence, part_or_none, select
+from crosslayer.paper import plots
+from crosslayer.paper.parts import Facts, Fields, generator, has_values, make_evidence, part_or_none, select
 from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 
@@ -44,9 +44,17 @@ Labels = npt.NDArray[np.intp]
 """Numbers that stand for a genus, a family or a script."""
 
 
+GROUPS = {
+    "similarity_of_one_genus": "one genus",
+    "similarity_of_one_family": "one family, two genera",
+    "similarity_of_others": "two families",
+}
+
+
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """Pairs of one genus, then of one family, against the others."""
-    offsets, parallel = _of_known_family(run.probe("offsets")), _of_known_family(run.probe("similarity"))
+    tables = {name: run.probe(name) for name in ("offsets", "similarity")}
+    offsets, parallel = map(_of_known_family, tables.values())
     judged = {kind: cache(partial(kin_test, offsets, "offsets", kind, "cosine")) for kind in KINDS}
     parts = [_difference(f"{kind}_similarity_difference", test, "cosine", True) for kind, test in judged.items()]
     facts: Facts = {} if offsets is None else {"languages": " ".join(_languages(offsets))}
@@ -58,18 +66,8 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
         for kind in KINDS:
             test = partial(kin_test, parallel, "similarity", kind, column)
             parts.append(_difference(f"{kind}_{name}_difference_of_parallel_languages", test, unit, False))
-    tables = (run.probe("offsets"), run.probe("similarity"))
-    missing = of_unknown_family(code for table in tables if table is not None for code in _codes(table))
+    missing = of_unknown_family(code for table in tables.values() if table is not None for code in _codes(table))
     return make_evidence(claim, run, profile, [*parts, *_curves(offsets)], missing, facts=facts)
-
-
-def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """Similarity by layer of the pairs of one genus, of one family, and of the others; and of each pair."""
-    frame = _of_known_family(run.probe("similarity"))
-    names = [_draw(evidence, folder)] if any(select(evidence, group) for group in GROUPS) else []
-    if frame is not None and has_values(evidence):
-        names.append(_draw_matrix(frame, folder))
-    return tuple(names)
 
 
 def similarity_matrix(frame: pd.DataFrame, column: str, languages: list[str]) -> Floats:
@@ -77,10 +75,10 @@ def similarity_matrix(frame: pd.DataFrame, column: str, languages: list[str]) ->
     index = {code: i for i, code in enumerate(languages)}
     mean = frame[frame["layer"] > 0].groupby(["first", "second"], observed=True)[column].mean()
     matrix = np.zeros((len(languages), len(languages)))
-    for row in mean.reset_index().itertuples(index=False):
-        a, b = index[str(row.first)], index[str(row.second)]
+    for first, second, value in mean.reset_index().itertuples(index=False):
+        a, b = index[str(first)], index[str(second)]
         if a != b:
-            matrix[a, b] = matrix[b, a] = getattr(row, column)
+            matrix[a, b] = matrix[b, a] = value
     return matrix
 
 
@@ -109,8 +107,7 @@ def beyond_label_difference(matrix: Floats, labels: Labels, groups: Labels) -> F
     return np.asarray(kin @ values / kin.sum(axis=-1) - ~one_group @ values / (~one_group).sum(axis=-1))
 
 
-@dataclass(frozen=True, eq=False)
-class PermutationTest:
+class PermutationTest(NamedTuple):
     """A difference between kinds of pairs, against those of the labels permuted within strata.
 
     Attributes:
@@ -126,6 +123,15 @@ class PermutationTest:
     p_value: float
     smallest_p: float
     n_same: int
+
+    @property
+    def fields(self) -> Fields:
+        """Of a measurement: the difference beyond what strata alone give."""
+        by_strata = self.null.mean()
+        beyond = self.observed - by_strata
+        low, high = beyond - np.quantile(self.null - by_strata, [0.975, 0.025])
+        interval = Interval(low=float(low), high=float(high), method="permutation of languages within script")
+        return {"estimate": beyond, "interval": interval, "p_value": self.p_value}
 
 
 def permutation_test(
@@ -149,7 +155,7 @@ def permutation_test(
         return PermutationTest(observed, null, _share_at_least(null, observed), smallest, n_same)
     null = difference(matrix, permuted_within(labels, strata, N_PERMUTATIONS, rng))
     smallest = max(1 / n_groupings(labels, strata), 1 / (len(null) + 1))
-    p = max(stats.permutation_p(null, observed, "greater"), smallest)
+    p = max(stats.permutation_p(null, observed), smallest)
     return PermutationTest(observed, null, p, smallest, n_same)
 
 
@@ -208,10 +214,10 @@ def kin_test(frame: pd.DataFrame | None, table: str, kind: str, column: str) -> 
     """
     frame = _present(frame, table)
     languages = _languages(frame)
-    labels = _numbers(languages, kind)
+    labels = numbers(languages, kind)
     if len(set(labels.tolist())) in (1, len(languages)):
         raise ResultsError(f"among {', '.join(languages)} all pairs or none are of one {kind}")
-    matrix, scripts = similarity_matrix(frame, column, languages), _numbers(languages, "script")
+    matrix, scripts = similarity_matrix(frame, column, languages), numbers(languages, "script")
     return permutation_test(matrix, labels, scripts, generator("families", table, kind, column))
 
 
@@ -225,13 +231,18 @@ def beyond_genus_test(offsets: pd.DataFrame | None) -> PermutationTest:
     """
     frame = _present(offsets, "offsets")
     languages = _languages(frame)
-    genera, families = (_numbers(languages, kind) for kind in KINDS)
+    genera, families = (numbers(languages, kind) for kind in KINDS)
     family_of = families[np.unique(genera, return_index=True)[1]]
     if len(set(family_of.tolist())) in (1, len(family_of)):
         raise ResultsError(f"among {', '.join(languages)} is one family only, or none of two genera")
-    matrix, scripts = similarity_matrix(frame, "cosine", languages), _numbers(languages, "script")
+    matrix, scripts = similarity_matrix(frame, "cosine", languages), numbers(languages, "script")
     difference = partial(beyond_label_difference, groups=family_of)
     return permutation_test(matrix, genera, scripts, generator("families", BEYOND_GENUS), difference)
+
+
+def numbers(languages: list[str], kind: str) -> Labels:
+    """Numbers (L,) of the genus, family or script of each language."""
+    return np.unique([getattr(LANGUAGES[code], kind) for code in languages], return_inverse=True)[1]
 
 
 def _present(frame: pd.DataFrame | None, table: str) -> pd.DataFrame:
@@ -241,17 +252,13 @@ def _present(frame: pd.DataFrame | None, table: str) -> pd.DataFrame:
 
 
 def _difference(measure: str, test: Callable[[], PermutationTest], unit: str, judged: bool) -> Measurement:
-    def make() -> Measurement:
+    def make() -> Fields:
         found = test()
-        by_script = found.null.mean()
-        beyond = found.observed - by_script
-        low, high = beyond - np.quantile(found.null - by_script, [0.975, 0.025])
-        return Measurement(
-            measure=measure, estimate=beyond, unit=unit, judged=judged, p_value=found.p_value,
-            interval=Interval(low=float(low), high=float(high), method="permutation of languages within script"),
-            note=f"{_pairs(measure, found.n_same)}; beyond the {by_script:+.3f} that script alone gives; "
-            f"{len(found.null)} labellings, p at least {found.smallest_p:.2g}.",
-        )  # fmt: skip
+        note = (
+            f"{_pairs(measure, found.n_same)}; beyond the {found.null.mean():+.3f} that script alone gives; "
+            f"{len(found.null)} labellings, p at least {found.smallest_p:.2g}."
+        )
+        return {**found.fields, "note": note}
 
     return part_or_none(measure, make, unit=unit, judged=judged)
 
@@ -261,10 +268,6 @@ def _pairs(measure: str, n_same: int) -> str:
         return f"Without the {n_same} pairs of one genus"
     among = ", those of one genus among them" if measure.startswith("family") else ""
     return f"{n_same} pairs of one {measure.split('_')[0]}{among}"
-
-
-def _numbers(languages: list[str], kind: str) -> Labels:
-    return np.unique([getattr(LANGUAGES[code], kind) for code in languages], return_inverse=True)[1]
 
 
 def _codes(frame: pd.DataFrame) -> set[str]:
@@ -289,13 +292,6 @@ def _group(first: str, second: str) -> str:
     return "similarity_of_one_family" if a.family == b.family else "similarity_of_others"
 
 
-GROUPS = {
-    "similarity_of_one_genus": "one genus",
-    "similarity_of_one_family": "one family, two genera",
-    "similarity_of_others": "two families",
-}
-
-
 def _curves(frame: pd.DataFrame | None) -> list[Measurement]:
     if frame is None:
         return []
@@ -304,15 +300,20 @@ def _curves(frame: pd.DataFrame | None) -> list[Measurement]:
     means = pairs.assign(group=group).groupby(["group", "layer"])["cosine"].mean().reset_index()
     return [
         Measurement(measure=name, layer=layer, estimate=value, unit="cosine")
-        for name, layer, value in zip(
-            means["group"], means["layer"].tolist(), means["cosine"].tolist(), strict=True
-        )
+        for name, layer, value in means.astype(object).itertuples(index=False)
     ]
 
 
-def _draw(evidence: Evidence, folder: Path) -> str:
-    from crosslayer.paper import plots
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """Similarity by layer of the pairs of one genus, of one family, and of the others; and of each pair."""
+    frame = _of_known_family(run.probe("similarity"))
+    names = [_draw(evidence, folder)] if any(select(evidence, group) for group in GROUPS) else []
+    if frame is not None and has_values(evidence):
+        names.append(_draw_matrix(frame, folder))
+    return tuple(names)
 
+
+def _draw(evidence: Evidence, folder: Path) -> str:
     title = "Mean cosine of the languages' offsets from English by layer, by kinship"
     with plots.picture(folder, "kinship.svg", title, height=3) as (axes,):
         for series, (group, label) in enumerate(GROUPS.items()):
@@ -325,8 +326,6 @@ def _draw(evidence: Evidence, folder: Path) -> str:
 
 def _draw_matrix(frame: pd.DataFrame, folder: Path) -> str:
     """Each pair of the languages that share their sentences, kin side by side."""
-    from crosslayer.paper import plots
-
     languages = sorted(_languages(frame), key=lambda code: (LANGUAGES[code].family, LANGUAGES[code].genus, code))
     matrix = similarity_matrix(frame, "cosine", languages)
     np.fill_diagonal(matrix, np.nan)

@@ -19,11 +19,12 @@ from claimtrack.registry import load_registry
 from claimtrack.rules import SMALLEST_EFFECT
 from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.metrics.classification import f1_from_counts
 from crosslayer.metrics.tagging import xtreme_pos_span_counts_v1
-from crosslayer.paper import paper
+from crosslayer.paper import paper, plots
 from crosslayer.paper.parts import (
     Facts,
+    Fields,
+    gain_fields,
     gain_of,
     gain_part,
     generator,
@@ -33,8 +34,8 @@ from crosslayer.paper.parts import (
     part_or_none,
     select,
     tasks_in,
-)  # fmt: skip
-from crosslayer.paper.scores import TaskScores, load_sweep, unit_of_row
+)
+from crosslayer.paper.scores import TaskScores, load_sweep
 from crosslayer.paper.variations import draw_variations, varied_parts
 from crosslayer.predictions.models import BASELINE, CONTROLS, Model
 from crosslayer.predictions.runs import Run
@@ -62,7 +63,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
         controlled = load_sweep(run, profile, needs=CONTROLS)
         parts += [part for scores in controlled.tasks.values() for part in _control_gains(scores)]
         parts += varied_parts(run, profile)
-        keys = list(dict.fromkeys([*keys, *controlled.keys]))
+        keys = [*keys, *controlled.keys]
     facts: Facts = {"smallest_effect_of_interest": SMALLEST_EFFECT}
     for scores in scored:
         variance, df = stats.residual_variance(scores.test)
@@ -93,26 +94,12 @@ def claimed_range() -> tuple[float, float]:
     return load_registry().entries["C06"].claimed.bounds
 
 
-def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """Gains of each layer, of each language and, with several layers, of each in each; or the three estimands."""
-    if not has_values(evidence):
-        return ()
-    if evidence.claim == "C06":
-        return (_draw_estimands(evidence, folder),)
-    sweep = load_sweep(run, profile)
-    heat = [scores for scores in sweep.tasks.values() if len(scores.layers) > 1]
-    drawn = (
-        _draw_layers(evidence, folder), _draw_languages(evidence, folder), *draw_variations(evidence, folder)
-    )  # fmt: skip
-    return (*drawn, _draw_languages_by_layer(heat, folder)) if heat else drawn
-
-
 def _selected(measure: str, scores: TaskScores, select: Callable[[], stats.SelectedGain], how: str) -> Measurement:
-    def make() -> Measurement:
+    def make() -> Fields:
         found = select()
         by_seed = ", ".join(name.replace("layer_", "") for name in found.chosen.values())
         note = f"Layer chosen {scores.among} {how}, seed by seed: {by_seed}."
-        return gain_part(measure, found.gain, task=scores.task, judged=True, n_items=scores.n_items, note=note)
+        return gain_fields(found.gain, n_items=scores.n_items, note=note)
 
     return part_or_none(measure, make, task=scores.task, judged=True)
 
@@ -133,9 +120,10 @@ def _shown_for_c06(scores: TaskScores) -> list[Measurement]:
 def _control_gains(scores: TaskScores) -> list[Measurement]:
     """The gain of every control over the baseline of its batch; of POS by the other rule too."""
     controls = [name for name in CONTROLS if name in scores.test.models]
-    by_spans = controls and scores.task == "pos"
-    spans = _model_gains(replace(scores, test=_span_table(scores)), controls, paper.BY_SPANS) if by_spans else []
-    return [*_model_gains(scores, controls), *spans]
+    parts = _model_gains(scores, controls)
+    if controls and scores.task == "pos":
+        parts += _model_gains(_by_spans(scores), controls, paper.BY_SPANS)
+    return parts
 
 
 def _model_gains(scores: TaskScores, models: Sequence[Model], rule: str = "") -> list[Measurement]:
@@ -143,15 +131,12 @@ def _model_gains(scores: TaskScores, models: Sequence[Model], rule: str = "") ->
     parts = []
     for model in models:
         layer = model.layer
-        measure = ("control_gain" if layer is None else "layer_gain") + rule
 
-        def make(model: Model = model, layer: int | None = layer, measure: str = measure) -> Measurement:
-            found = stats.gain(scores.test, model)
+        def make(model: Model = model, layer: int | None = layer) -> Fields:
             note = "" if layer is not None else _layer_of_control(scores, model)
-            return gain_part(
-                measure, found, task=scores.task, layer=layer, model=model, n_items=scores.n_items, note=note
-            )
+            return gain_fields(stats.gain(scores.test, model), n_items=scores.n_items, note=note)
 
+        measure = ("control_gain" if layer is None else "layer_gain") + rule
         parts.append(part_or_none(measure, make, task=scores.task, layer=layer, model=model))
     return adjusted(parts)
 
@@ -175,18 +160,16 @@ def _power(scores: TaskScores) -> list[Measurement]:
     parts = []
     for effect in (claimed_range()[0], SMALLEST_EFFECT):
 
-        def make(effect: float = effect) -> Measurement:
-            found = stats.power(scores.test, scores.layers, effect)
+        def make(effect: float = effect) -> Fields:
+            power, seeds = stats.power(scores.test, scores.layers, effect)
             enough = (
-                f"{found.seeds} seeds would find it in 80 %."
-                if found.seeds
+                f"{seeds} seeds would find it in 80 %."
+                if seeds
                 else f"Even {stats.MAX_SEEDS} seeds would not find it in 80 %: the test items leave more noise."
             )
             note = f"Chance to find a true gain of {effect:g} points of one layer named beforehand. {enough}"
-            return Measurement(
-                measure=f"power_at_{effect:g}_points", task=scores.task, estimate=100 * found.power, unit="%",
-                n_seeds=len(scores.test.seeds), n_items=scores.n_items, note=note,
-            )  # fmt: skip
+            n_seeds = len(scores.test.seeds)
+            return {"estimate": 100 * power, "n_seeds": n_seeds, "n_items": scores.n_items, "note": note}
 
         parts.append(part_or_none(f"power_at_{effect:g}_points", make, unit="%", task=scores.task))
     return parts
@@ -202,19 +185,18 @@ def _beside(scores: TaskScores) -> list[Measurement]:
     error, error_df = found.standard_error, found.df
     if not df or not error or not error_df:
         return []
-    wins, effect = 100 * stats.win_probability(found, residual), claimed_range()[0]
-    exaggerated = stats.exaggeration(effect, error, error_df)
+    effect = claimed_range()[0]
     about: dict[str, Any] = {"task": scores.task, "n_seeds": found.n_seeds, "n_items": scores.n_items}
     return [
         Measurement(
-            measure="probability_of_winning_a_pair", estimate=wins, unit="%",
+            measure="probability_of_winning_a_pair", estimate=100 * stats.win_probability(found, residual),
+            unit="%", **about,
             note="Chance that a run of the dev-selected D_x beats a run of the baseline; 50 without effect.",
-            **about,
         ),
         Measurement(
-            measure=f"exaggeration_at_{effect:g}_point", estimate=exaggerated, unit="times",
+            measure=f"exaggeration_at_{effect:g}_point", estimate=stats.exaggeration(effect, error, error_df),
+            unit="times", **about,
             note=f"A significant estimate of a true gain of {effect:g} point is on average this much too large.",
-            **about,
         ),
     ]  # fmt: skip
 
@@ -231,65 +213,46 @@ def _over_tasks(judged: list[Measurement]) -> list[Measurement]:
 
 
 def _language_gains(scores: TaskScores) -> list[Measurement]:
-    """The dev-selected gain in each language, and their mean with the languages resampled."""
-
+    """The dev-selected gain in each language, and their mean with the languages resampled (CLAIMS: languages are
+    fixed; resampling them is a sensitivity analysis)."""
     parts = []
     for place, code in enumerate(scores.table.languages):
+
+        def make(code: str = code) -> Fields:
+            return gain_fields(scores.chosen_on_dev(scores.language_table(code)).gain)
+
         n = int((scores.units.language == place).sum())
-        about: dict[str, Any] = {"task": scores.task, "language": code, "n_items": n}
-
-        def make(code: str = code, about: dict[str, Any] = about) -> Measurement:
-            found = scores.chosen_on_dev(scores.language_table(code)).gain
-            return gain_part("dev_selected_gain_in_language", found, **about)
-
-        parts.append(part_or_none("dev_selected_gain_in_language", make, **about))
-    return [*parts, *_languages_resampled(parts, scores)]
-
-
-def _languages_resampled(parts: list[Measurement], scores: TaskScores) -> list[Measurement]:
-    """CLAIMS: languages are fixed; resampling them is a sensitivity analysis."""
+        parts.append(
+            part_or_none("dev_selected_gain_in_language", make, task=scores.task, language=code, n_items=n)
+        )
     gains = np.array([part.estimate for part in parts if part.estimate is not None])
     if len(gains) < 2:
-        return []
-    rng = generator("languages", scores.task)
-    means = gains[rng.integers(len(gains), size=(N_RESAMPLES, len(gains)))].mean(axis=1)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return [
-        Measurement(
-            measure="dev_selected_gain_languages_resampled",
-            task=scores.task,
-            estimate=float(gains.mean()),
-            interval=Interval(low=float(low), high=float(high), method="percentile bootstrap of languages"),
-            unit="points",
-            n_seeds=parts[0].n_seeds,
-            n_items=scores.n_items,
-            note="Sensitivity: languages as a sample; seeds and items are held fixed.",
-        )
-    ]
+        return parts
+    draws = generator("languages", scores.task).integers(len(gains), size=(N_RESAMPLES, len(gains)))
+    low, high = np.quantile(gains[draws].mean(axis=1), [0.025, 0.975])
+    resampled = Measurement(
+        measure="dev_selected_gain_languages_resampled", task=scores.task, estimate=float(gains.mean()),
+        interval=Interval(low=float(low), high=float(high), method="percentile bootstrap of languages"),
+        unit="points", n_seeds=parts[0].n_seeds, n_items=scores.n_items,
+        note="Sensitivity: languages as a sample; seeds and items are held fixed.",
+    )  # fmt: skip
+    return [*parts, resampled]
+
+
+def _by_spans(scores: TaskScores) -> TaskScores:
+    """Test scores of POS by the span F1 on bare tags, the rule that XTREME and the paper report."""
+    return replace(scores, test=scores.by_rule(xtreme_pos_span_counts_v1, "spans"))
 
 
 def _gains_by_spans(scores: TaskScores) -> list[Measurement]:
-    """The baseline's score of POS and the gains over it by the rule that XTREME and the paper report, not judged.
+    """The baseline's score of POS and the gains over it by the paper's rule, not judged.
 
     The layer is chosen as for the judged gain, by token accuracy on English dev.
     """
-    rule, spans = paper.BY_SPANS, replace(scores, test=_span_table(scores))
+    rule, spans = paper.BY_SPANS, _by_spans(scores)
     selected = _selected(f"dev_selected_gain{rule}", scores, lambda: spans.chosen_on_dev(spans.test), "on dev")
     baseline = _score(f"baseline_score{rule}", spans, "xtreme_pos_span_f1_v1")
     return [baseline, selected.model_copy(update={"judged": False}), *_model_gains(spans, spans.layers, rule)]
-
-
-def _span_table(scores: TaskScores) -> stats.ScoreTable:
-    """Test scores of POS by the span F1 on bare tags."""
-    table, units, grid = scores.table, scores.units, scores.grid
-    index, labels = unit_of_row(units, len(table.gold)), TASKS["pos"].labels
-    counts = np.stack([xtreme_pos_span_counts_v1(table.gold, row, index, labels) for row in table.predicted])
-    codes = range(len(table.languages))
-    sums = np.stack([counts[:, units.language == code].sum(axis=1) for code in codes], axis=1)
-    points = grid.spread(f1_from_counts(sums.astype(np.float64)))
-    random = generator("items", scores.task, "spans")
-    variance = stats.item_variance(grid.spread(counts), units.language, units.cluster, f1_from_counts, random)
-    return replace(scores.test, scores=points.mean(axis=-1), item_variance=variance)
 
 
 def _score(measure: str, scores: TaskScores, metric: str) -> Measurement:
@@ -303,42 +266,56 @@ def _score(measure: str, scores: TaskScores, metric: str) -> Measurement:
 
 def _best_on_test(scores: TaskScores) -> list[Measurement]:
     """The paper's way with its p-value, and what it gives where no layer has an effect."""
-
     layers = scores.comparable
 
-    def best() -> Measurement:
+    def make() -> Fields:
         found = stats.best_on_test_gain(scores.test, layers)
         p = None
         if found.gain.n_seeds > 1:
             p = stats.max_statistic_p(scores.test, layers, N_PERMUTATIONS, generator("best", scores.task))
         note = f"{found.overall}, the best on the test sets {scores.among}: biased upward; p by permutation."
-        layer = Model(found.overall).layer
-        return Measurement(
-            measure="best_on_test_gain", task=scores.task, layer=layer, model=found.overall,
-            estimate=found.gain.estimate, unit="points", p_value=p,
-            n_seeds=found.gain.n_seeds, n_items=scores.n_items, note=note,
-        )  # fmt: skip
+        return {
+            "layer": Model(found.overall).layer, "model": found.overall, "estimate": found.gain.estimate,
+            "p_value": p, "n_seeds": found.gain.n_seeds, "n_items": scores.n_items, "note": note,
+        }  # fmt: skip
 
-    parts = [part_or_none("best_on_test_gain", best, task=scores.task)]
+    best = part_or_none("best_on_test_gain", make, task=scores.task)
     variance, df = stats.residual_variance(scores.test)
-    if parts[0].estimate is None or not df or len(layers) < 2:
-        return parts
-    noise, n_seeds = float(np.sqrt(variance)), parts[0].n_seeds
-    expected = stats.null_best_gain(noise, len(layers), n_seeds)
-    note = f"Its mean where no layer has an effect, at a seed noise of {noise:.2f} points."
-    nothing = "best_on_test_gain_without_effect"
-    return [
-        *parts,
-        Measurement(
-            measure=nothing, task=scores.task, estimate=expected, unit="points", n_seeds=n_seeds, note=note
-        ),
-    ]
+    if best.estimate is None or not df or len(layers) < 2:
+        return [best]
+    noise = float(np.sqrt(variance))
+    without_effect = Measurement(
+        measure="best_on_test_gain_without_effect", task=scores.task, unit="points", n_seeds=best.n_seeds,
+        estimate=stats.null_best_gain(noise, len(layers), best.n_seeds),
+        note=f"Its mean where no layer has an effect, at a seed noise of {noise:.2f} points.",
+    )  # fmt: skip
+    return [best, without_effect]
+
+
+def gains_by_language(scores: TaskScores) -> stats.Floats:
+    """Mean gain over the baselines of the same seeds, (layers, languages) in points; NaN without such a seed."""
+    models = scores.grid.models
+    rows = [models.index(layer) for layer in scores.layers]
+    gains = np.ma.masked_invalid(scores.by_language[rows] - scores.by_language[models.index(BASELINE)])
+    return np.asarray(gains.mean(axis=1).filled(np.nan), dtype=np.float64)
+
+
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """Gains of each layer, of each language and, with several layers, of each in each; or the three estimands."""
+    if not has_values(evidence):
+        return ()
+    if evidence.claim == "C06":
+        return (_draw_estimands(evidence, folder),)
+    title = "Dev-selected gain in each language, with 95 % intervals"
+    parts = {task: select(evidence, "dev_selected_gain_in_language", task) for task in tasks_in(evidence)}
+    by_language = plots.languages_picture(folder, "gain_by_language.svg", title, parts, "gain")
+    drawn = (_draw_layers(evidence, folder), by_language, *draw_variations(evidence, folder))
+    heat = [scores for scores in load_sweep(run, profile).tasks.values() if len(scores.layers) > 1]
+    return (*drawn, _draw_languages_by_layer(heat, folder)) if heat else drawn
 
 
 def _draw_layers(evidence: Evidence, folder: Path) -> str:
     """The gain of each layer, one panel a task, with the paper's."""
-    from crosslayer.paper import plots
-
     tasks = tasks_in(evidence)
     title = "Gain over the baseline by fusion layer, with 95 % intervals, and the paper's, but for POS (span F1)"
     rows = (len(tasks) + 1) // 2
@@ -353,64 +330,29 @@ def _draw_layers(evidence: Evidence, folder: Path) -> str:
     return "gain_by_layer.svg"
 
 
-def _draw_languages(evidence: Evidence, folder: Path) -> str:
-    """The dev-selected gain in each language, one row a task."""
-    from crosslayer.paper import plots
-
-    tasks = tasks_in(evidence)
-    title = "Dev-selected gain in each language, with 95 % intervals"
-    with plots.picture(folder, "gain_by_language.svg", title, height=1.9 * len(tasks), rows=len(tasks)) as panels:
-        for axes, task in zip(panels, tasks, strict=True):
-            plots.by_name(axes, select(evidence, "dev_selected_gain_in_language", task))
-            plots.zero_line(axes)
-            axes.set(title=TASKS[task].title, ylabel="gain (points)")
-        panels[-1].set_xlabel("language (ISO 639-1), by gain")
-    return "gain_by_language.svg"
-
-
 def _draw_languages_by_layer(tasks: list[TaskScores], folder: Path) -> str:
     """The gain of each layer in each language, one panel a task; languages by their mean gain."""
-    from crosslayer.paper import plots
-
-    title = "Gain over the baseline by language and fusion layer"
-    gains = {scores.task: gains_by_language(scores) for scores in tasks}
+    name, title = "gain_by_language_and_layer.svg", "Gain over the baseline by language and fusion layer"
     height = sum(0.7 + 0.2 * len(scores.table.languages) for scores in tasks)
     heights = [len(scores.table.languages) + 3 for scores in tasks]
-    with plots.picture(
-        folder, "gain_by_language_and_layer.svg", title, height=height, rows=len(tasks), heights=heights
-    ) as panels:
+    with plots.picture(folder, name, title, height=height, rows=len(tasks), heights=heights) as panels:
         for axes, scores in zip(panels, tasks, strict=True):
-            found = gains[scores.task].T
+            found = gains_by_language(scores).T
             order = np.argsort(-np.nan_to_num(found).mean(axis=1), kind="stable")
             languages = [scores.table.languages[place] for place in order]
             plots.diverging(axes, found[order], languages, [str(model.layer) for model in scores.layers])
-            axes.set(
-                title=TASKS[scores.task].title,
-                xlabel="fusion layer x of D_x; cells: gain (points), colours by the largest of the task",
-            )
-    return "gain_by_language_and_layer.svg"
-
-
-def gains_by_language(scores: TaskScores) -> stats.Floats:
-    """Mean gain over the baselines of the same seeds, (layers, languages) in points; NaN without such a seed."""
-    models = scores.grid.models
-    rows = [models.index(layer) for layer in scores.layers]
-    gains = np.ma.masked_invalid(scores.by_language[rows] - scores.by_language[models.index(BASELINE)])
-    return np.asarray(gains.mean(axis=1).filled(np.nan), dtype=np.float64)
+            label = "fusion layer x of D_x; cells: gain (points), colours by the largest of the task"
+            axes.set(title=TASKS[scores.task].title, xlabel=label)
+    return name
 
 
 def _draw_estimands(evidence: Evidence, folder: Path) -> str:
     """Cross-fitted, dev-selected and best-on-test gain, and what the last gives without any effect."""
-    from crosslayer.paper import plots
-
-    rows = []
-    for task in tasks_in(evidence):
-        for measure, label in ESTIMANDS.items():
-            for part in select(evidence, measure, task):
-                found = paper.comparable_gains(task).values() if measure == "best_on_test_gain" else ()
-                best = max(found, default=None)
-                rows.append(plots.Row(f"{TASKS[task].title}, {label}", part, best))
+    rows = plots.rows_of(evidence, ESTIMANDS)
+    for place, row in enumerate(rows):
+        if row.part.measure == "best_on_test_gain":
+            gains = [paper.comparable_gains(task).values() for task in TASKS if task == row.part.task]
+            rows[place] = replace(row, reported=max(gains[0], default=None))
     title = "Three gains for each task, the claimed range, and the paper's best on test, but for POS (span F1)"
-    with plots.picture(folder, "estimands.svg", title, height=plots.forest_height(len(rows))) as (axes,):
-        plots.forest(axes, rows, "gain (points); band: claimed range, diamonds: the paper", claimed_range())
-    return "estimands.svg"
+    unit = "gain (points); band: claimed range, diamonds: the paper"
+    return plots.forest_picture(folder, "estimands.svg", title, rows, unit, claimed_range())

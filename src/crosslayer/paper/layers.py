@@ -1,23 +1,105 @@
-"""The encoder before fine-tuning, layer by layer: the claims C01, C08 and C09, each in a module of its own."""
+"""The encoder before fine-tuning, layer by layer: C01 here, C08 in `transfer` and C09 in `families`.
+
+C01: lower layers are cross-lingual, upper layers carry structure.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
-from claimtrack.evidence import Evidence
+import numpy as np
+
+from claimtrack.errors import ResultsError
+from claimtrack.evidence import Evidence, Measurement
+from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.paper import families, layer_contrast, transfer
+from crosslayer.paper import families, plots, transfer
+from crosslayer.paper.conditions import fragment
+from crosslayer.paper.parts import Facts, Fields, has_values, make_evidence, normal_interval, part_or_none, select
+from crosslayer.paper.probes import LayerScores, halves, identity, retrieval, tagging
 from crosslayer.predictions.runs import Run
 
-MEASURES = {"C01": layer_contrast.measure, "C08": transfer.measure, "C09": families.measure}
-FIGURES = {"C01": layer_contrast.figures, "C08": transfer.figures, "C09": families.figures}
+CURVES = {
+    "retrieval_plain": "retrieval, plain",
+    "retrieval_centred": "retrieval, centred",
+    "upos_probe": "UPOS probe",
+    "language_identity": "language identity (control)",
+}
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """What the probes say about one of the claims."""
-    return MEASURES[claim](claim, run, profile)
+    by_claim = {"C01": contrasts, "C08": transfer.measure, "C09": families.measure}
+    return by_claim[claim](claim, run, profile)
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """The pictures of that claim."""
-    return FIGURES[evidence.claim](evidence, run, profile, folder)
+    by_claim = {"C01": curves, "C08": transfer.figures, "C09": families.figures}
+    return by_claim[evidence.claim](evidence, run, profile, folder)
+
+
+def contrasts(claim: str, run: Run, profile: Profile) -> Evidence:
+    """C01: both contrasts of the lower and the upper half, then each probe by layer."""
+    parallel = fragment(profile)
+    both = cache(lambda: retrieval(run, parallel))
+    plain, centred = cache(lambda: retrieval(run, parallel, False)), cache(lambda: retrieval(run, parallel, True))
+    upos = cache(lambda: tagging(run))
+    parts = [
+        _contrast("retrieval_lower_minus_upper", both, 1, True),
+        _contrast("upos_probe_upper_minus_lower", upos, -1, True),
+        _contrast("retrieval_plain_lower_minus_upper", plain, 1, False),
+        _contrast("retrieval_centred_lower_minus_upper", centred, 1, False),
+    ]
+    for measure_, load in zip(CURVES, (plain, centred, upos, cache(lambda: identity(run))), strict=True):
+        parts += _curve(measure_, load)
+    n_layers = max((part.layer or 0 for part in parts), default=0)
+    facts: Facts = {"lower": f"1-{n_layers // 2}", "upper": f"{n_layers // 2 + 1}-{n_layers}"} if n_layers else {}
+    return make_evidence(claim, run, profile, parts, facts=facts)
+
+
+def _contrast(measure: str, load: Callable[[], LayerScores], sign: int, judged: bool) -> Measurement:
+    """Mean of the lower half minus that of the upper one, times ``sign``."""
+
+    def make() -> Fields:
+        scores = load()
+        lower, upper = halves(len(scores.values) - 1)
+        estimate, variance = scores.contrast(sign * (lower - upper))
+        return {
+            "estimate": estimate, "interval": normal_interval(estimate, variance), "n_items": scores.n_items,
+            "minimum_detectable": stats.minimum_detectable(float(np.sqrt(variance)), np.inf),
+            "note": "The encoder before fine-tuning: no seed enters.",
+        }  # fmt: skip
+
+    return part_or_none(measure, make, judged=judged)
+
+
+def _curve(measure: str, load: Callable[[], LayerScores]) -> list[Measurement]:
+    try:
+        scores = load()
+    except ResultsError:
+        return []
+    variances = scores.resampled.var(axis=1, ddof=1)
+    return [
+        Measurement(
+            measure=measure, layer=layer, estimate=float(value), unit="points", n_items=scores.n_items,
+            interval=normal_interval(float(value), float(variance)),
+        )
+        for layer, (value, variance) in enumerate(zip(scores.values, variances, strict=True))
+    ]  # fmt: skip
+
+
+def curves(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """The probes of C01 by layer."""
+    if not has_values(evidence):
+        return ()
+    title = "Sentence retrieval, English UPOS and language identity by layer before fine-tuning, 95 % intervals"
+    with plots.picture(folder, "probes_by_layer.svg", title, height=3) as (axes,):
+        for series, (measure_, label) in enumerate(CURVES.items()):
+            if curve := select(evidence, measure_):
+                plots.by_layer(axes, curve, series, label)
+        axes.set(xlabel="layer (0: embeddings)", ylabel="right (%)")
+        axes.legend()
+    return ("probes_by_layer.svg",)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,6 @@ def similarity(task: TaskName) -> dict[int, float]:
     return {int(x): float(value) for x, value in _tables()["similarity"][task].items()}
 
 
-@lru_cache(maxsize=1)
+@cache
 def _tables() -> Any:
     return read_yaml(Path(__file__).with_name("paper.yaml"))

@@ -18,6 +18,8 @@ from crosslayer.stats import Floats
 from crosslayer.tasks import TASK_NAMES, TaskName
 
 Facts = dict[str, float | int | str | bool]
+Fields = dict[str, Any]
+"""Of a `Measurement`, by name."""
 METRICS = {
     "C01": "sentence_retrieval_v1",
     "C02": "excess_complementarity_v1",
@@ -80,24 +82,22 @@ def tasks_in(evidence: Evidence) -> list[TaskName]:
     return [task for task in TASK_NAMES if any(part.task == task for part in evidence.parts)]
 
 
-def gain_part(measure: str, found: stats.Gain, *, unit: str = "points", **about: Any) -> Measurement:
-    """A part from a gain.
+def gain_fields(found: stats.Gain, **about: Any) -> Fields:
+    """What a measurement says of a gain: estimate, interval and what can be detected; ``about``: other fields."""
+    return {
+        "estimate": found.estimate,
+        "interval": found.interval,
+        "item_variance": found.counted_item_variance,
+        "minimum_detectable": found.minimum_detectable,
+        "n_seeds": found.n_seeds,
+        "p_value": found.p_value,
+        **about,
+    }
 
-    Args:
-        measure, unit: of the part.
-        found: the estimate, its interval and what can be detected.
-        about: the other fields of `Measurement`.
-    """
-    return Measurement(
-        measure=measure,
-        estimate=found.estimate,
-        interval=interval(found.interval),
-        item_variance=found.counted_item_variance,
-        minimum_detectable=found.minimum_detectable,
-        unit=unit,
-        n_seeds=found.n_seeds,
-        **{"p_value": found.p_value, **about},
-    )
+
+def gain_part(measure: str, found: stats.Gain, *, unit: str = "points", **about: Any) -> Measurement:
+    """A measurement from a gain; ``about``: its other fields."""
+    return Measurement(measure=measure, unit=unit, **gain_fields(found, **about))
 
 
 def gain_of(part: Measurement) -> stats.Gain:
@@ -109,44 +109,26 @@ def gain_of(part: Measurement) -> stats.Gain:
     return stats.Gain(part.estimate, part.n_seeds, max(error**2 - part.item_variance, 0.0), df, part.item_variance)
 
 
-def part_or_none(
-    measure: str, make: Callable[[], Measurement], *, unit: str = "points", **about: Any
-) -> Measurement:
-    """What ``make`` gives, or a part without a value whose note says why there is none."""
+def part_or_none(measure: str, make: Callable[[], Fields], *, unit: str = "points", **about: Any) -> Measurement:
+    """A measurement with the fields that ``make`` gives, or without a value and with a note that says why."""
     try:
-        return make()
+        found = make()
     except ResultsError as error:
-        return Measurement(measure=measure, estimate=None, unit=unit, note=str(error), **about)
-
-
-def interval(found: stats.Interval | None) -> Interval | None:
-    """The interval of a statistic as one of evidence."""
-    if found is None:
-        return None
-    return Interval(low=found.low, high=found.high, level=found.level, method=found.method, df=found.df)
-
-
-def pair_gain(values: Floats) -> stats.Gain:
-    """Mean over pairs of different seeds of ``values`` (S, S), the diagonal unread, with a jackknife interval.
-
-    With two seeds it has none.
-    """
-    if len(values) > 2:
-        return stats.seed_gain(stats.pair_pseudo_values(values))
-    return stats.Gain(float(values[~np.eye(len(values), dtype=bool)].mean()), len(values))
+        found = {"estimate": None, "note": str(error)}
+    return Measurement(measure=measure, unit=unit, **(about | found))
 
 
 def mean_part(measure: str, unit: str, values: Floats, **about: Any) -> Measurement:
     """A measurement from one value a seed (S,), with a t interval over seeds; ``about``: its other fields."""
-    return seed_part(measure, unit, stats.mean_interval(values.tolist()), **about)
-
-
-def seed_part(measure: str, unit: str, found: stats.SeedMean, **about: Any) -> Measurement:
-    """A part from a mean over seeds; ``about``: the other fields of `Measurement`."""
+    found = stats.seed_gain(values)
     return Measurement(
-        measure=measure, unit=unit, estimate=found.estimate, interval=interval(found.interval),
-        n_seeds=len(found.by_seed), **about,
-    )  # fmt: skip
+        measure=measure,
+        unit=unit,
+        estimate=found.estimate,
+        interval=found.interval,
+        n_seeds=found.n_seeds,
+        **about,
+    )
 
 
 def normal_interval(estimate: float, variance: float) -> Interval:

@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from claimtrack.evidence import Measurement
-from claimtrack.figures import (
-    INK,
-    PAPER,
-    SERIES,
-    Row,
-    forest,
-    forest_height,
-    picture,
-    reliability,
-    shortened,
-)
+from claimtrack.evidence import Evidence, Measurement
+from claimtrack.figures import INK, PAPER, SERIES, Row, forest, forest_height, picture, reliability
+from crosslayer.paper.parts import select, tasks_in
 from crosslayer.stats import Floats
+from crosslayer.tasks import TASKS, TaskName
 
-__all__ = ["Row", "forest", "forest_height", "picture", "reliability", "shortened"]
-
+__all__ = ["Row", "forest", "forest_height", "picture", "reliability"]
 DASHES = ("-", (0, (4, 1.5)), (0, (1, 1)), (0, (5, 1, 1, 1)))
+MINUS = "\N{MINUS SIGN}"
 ASIDE = 0.06
 """How far the next series stands aside, so that intervals do not cover each other."""
+
+
+def rows_of(evidence: Evidence, labels: Mapping[str, str | None]) -> list[Row]:
+    """Rows of a forest, task by task: the parts of each measure, labelled so, or by their model."""
+    return [
+        Row(f"{TASKS[task].title}, {label or part.model}", part)
+        for task in tasks_in(evidence)
+        for measure, label in labels.items()
+        for part in select(evidence, measure, task)
+    ]
+
+
+def forest_picture(
+    folder: Path, name: str, title: str, rows: Sequence[Row], unit: str, band: tuple[float, float] | None = None
+) -> str:
+    """A picture of one forest; its name."""
+    with picture(folder, name, title, height=forest_height(len(rows))) as (axes,):
+        forest(axes, rows, unit, band)
+    return name
+
+
+def languages_picture(
+    folder: Path, name: str, title: str, parts: Mapping[TaskName, Iterable[Measurement]], what: str
+) -> str:
+    """Estimates of ``what`` in each language, highest first, one row a task; the picture's name."""
+    with picture(folder, name, title, height=1.9 * len(parts), rows=len(parts)) as panels:
+        for axes, (task, found) in zip(panels, parts.items(), strict=True):
+            shown = sorted((p for p in found if p.estimate is not None), key=lambda part: -(part.estimate or 0.0))
+            colour, marker = SERIES[0]
+            axes.plot(_estimates(shown), color=colour, marker=marker, markersize=4, linestyle="none")
+            _intervals(axes, np.arange(len(shown), dtype=np.float64), shown, colour)
+            axes.set_xticks(range(len(shown)), [part.language or "" for part in shown], fontsize=7)
+            zero_line(axes)
+            axes.set(title=TASKS[task].title, ylabel=f"{what} (points)")
+        panels[-1].set_xlabel(f"language (ISO 639-1), by {what}")
+    return name
 
 
 def by_layer(axes: Axes, parts: Iterable[Measurement], series: int = 0, label: str | None = None) -> None:
@@ -38,15 +67,6 @@ def by_layer(axes: Axes, parts: Iterable[Measurement], series: int = 0, label: s
     axes.plot(layers, _estimates(shown), color=colour, marker=marker, markersize=4, linewidth=1, label=label)
     _intervals(axes, layers, shown, colour)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-
-
-def by_name(axes: Axes, parts: Iterable[Measurement]) -> None:
-    """Estimates with intervals, one language a place, highest first."""
-    shown = sorted((p for p in parts if p.estimate is not None), key=lambda part: -(part.estimate or 0.0))
-    colour, marker = SERIES[0]
-    axes.plot(_estimates(shown), color=colour, marker=marker, markersize=4, linestyle="none")
-    _intervals(axes, np.arange(len(shown), dtype=np.float64), shown, colour)
-    axes.set_xticks(range(len(shown)), [part.language or "" for part in shown], fontsize=7)
 
 
 def by_category(
@@ -93,21 +113,12 @@ def paper_points(axes: Axes, values: Mapping[int, float]) -> None:
     )  # fmt: skip
 
 
-def heat(
-    axes: Axes,
-    values: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-    rows: Sequence[str],
-    columns: Sequence[str],
-) -> None:
+def heat(axes: Axes, values: Floats, rows: Sequence[str], columns: Sequence[str]) -> None:
     """A table of numbers in shades; empty where NaN."""
     axes.imshow(values, cmap="Blues", aspect="auto", vmin=0)
     dark = 0.6 * np.nanmax(values, initial=1e-12)
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            ink = "white" if value > dark else INK
-            axes.text(
-                column, row, "0" if value == 0 else f"{value:.2f}", ha="center", va="center", color=ink, fontsize=8
-            )
+    for place, value in np.ndenumerate(values):
+        _cell(axes, place, "0" if value == 0 else f"{value:.2f}", is_dark=bool(value > dark), fontsize=8)
     axes.set_yticks(range(len(rows)), rows)
     axes.set_xticks(range(len(columns)), columns)
     axes.tick_params(length=0)
@@ -117,22 +128,19 @@ def diverging(axes: Axes, values: Floats, rows: Sequence[str], columns: Sequence
     """A table of signed numbers in two colours, white at zero and full at the largest; empty where NaN."""
     limit = float(np.nanmax(np.abs(values), initial=0.1))
     axes.imshow(values, cmap="PuOr_r", aspect="auto", vmin=-limit, vmax=limit)
-    for (row, column), value in np.ndenumerate(values):
-        if np.isfinite(value):
-            ink = "white" if abs(value) > 0.7 * limit else INK
-            text = f"{value:+.{places}f}".replace("-", "\N{MINUS SIGN}")
-            axes.text(
-                column,
-                row,
-                text if text.strip("0.+\N{MINUS SIGN}") else "0",
-                ha="center",
-                va="center",
-                color=ink,
-                fontsize=6.5,
-            )
+    for place, value in np.ndenumerate(values):
+        text = f"{value:+.{places}f}".replace("-", MINUS)
+        shown = text if text.strip(f"0.+{MINUS}") else "0"
+        _cell(axes, place, shown, is_dark=bool(abs(value) > 0.7 * limit), fontsize=6.5)
     axes.set_yticks(range(len(rows)), rows, fontsize=7)
     axes.set_xticks(range(len(columns)), columns)
     axes.tick_params(length=0)
+
+
+def _cell(axes: Axes, place: tuple[int, ...], text: str, *, is_dark: bool, fontsize: float) -> None:
+    if "nan" not in text:
+        ink = "white" if is_dark else INK
+        axes.text(place[1], place[0], text, ha="center", va="center", color=ink, fontsize=fontsize)
 
 
 def frame(axes: Axes, row: int, column: int) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from crosslayer.paper.rules import RULES
 from crosslayer.tasks import TASKS
 
 if TYPE_CHECKING:
+    from crosslayer.ledger.ledger import Measure
     from crosslayer.predictions.records import TrialRecord
     from crosslayer.predictions.runs import Run
 
@@ -44,6 +47,24 @@ def measure(claim: str, folder: Path, profile: Profile) -> Evidence:
     """The evidence of a claim from a run, present or recorded."""
     found: Evidence = analysis_of(claim).measure(claim, open_run(folder), profile)
     return found
+
+
+def measures(claims: Iterable[str]) -> dict[str, Measure]:
+    """By claim, what computes its evidence and draws its figures, as the ledger takes it.
+
+    Raises:
+        ClaimError: nothing measures one of them.
+    """
+    return {claim: partial(_measured, analysis_of(claim), claim) for claim in claims}
+
+
+def _measured(
+    analysis: ModuleType, claim: str, run: Run, profile: Profile, figures: Path | None = None
+) -> Evidence:
+    evidence: Evidence = analysis.measure(claim, run, profile)
+    if figures is None:
+        return evidence
+    return evidence.model_copy(update={"figures": analysis.figures(evidence, run, profile, figures)})
 
 
 def analysis_of(claim: str) -> ModuleType:

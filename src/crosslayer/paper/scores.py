@@ -8,7 +8,7 @@ Notation: R trials, M models, S seeds, N rows, U units (pairs or sentences), L l
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -22,15 +22,18 @@ from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.metrics.classification import f1_from_counts, share_from_counts
 from crosslayer.metrics.tagging import span_counts_v1
+from crosslayer.paper.conditions import fragment
 from crosslayer.paper.parts import generator
 from crosslayer.predictions.batches import best_batch, describe_other_batches
 from crosslayer.predictions.models import BASELINE, CONTROLS, SIMPLE, Model
 from crosslayer.predictions.records import Outcome, TrialRecord
 from crosslayer.predictions.runs import Run, TaskTable
-from crosslayer.stats import Floats, Indices, ScoreTable, Statistic
+from crosslayer.stats import Floats, Indices, ScoreTable
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 Counts = npt.NDArray[np.int16]
+SpanRule = Callable[..., npt.NDArray[np.int64]]
+"""As `crosslayer.metrics.tagging.span_counts_v1`."""
 N_LAYERS = 11
 """Lower layers that the paper chooses from."""
 KEPT = 0.75
@@ -92,7 +95,6 @@ class TaskScores:
     """Everything that the claims about gains read of one task.
 
     Attributes:
-        task: which one.
         dev, test: scores of baseline, layers and controls; dev is English, has no item variance, and
             is NaN where it was not predicted.
         table: the test predictions of the R trials.
@@ -147,7 +149,7 @@ class TaskScores:
 
     def _half(self, parity: int) -> ScoreTable:
         here = self.units.cluster % 2 == parity
-        points = language_scores(self.task, self.counts[:, here], self.units.language[here])
+        points = language_scores(self.counts[:, here], self.units.language[here])
         scores = self.grid.spread(points).mean(axis=-1)
         return replace(self.test, scores=scores, item_variance=np.zeros_like(self.test.item_variance))
 
@@ -157,6 +159,13 @@ class TaskScores:
         here = self.units.language == place
         variance = item_variance(self.task, self.grid, self.counts[:, here], self.units.only(here), code)
         return replace(self.test, scores=self.by_language[:, :, place], item_variance=variance)
+
+    def by_rule(self, rule: SpanRule, name: str) -> ScoreTable:
+        """The test scores by the F1 of spans that another rule counts; ``name`` is that of the random stream."""
+        counts = count_spans(self.table, self.units, rule)
+        points = self.grid.spread(language_scores(counts, self.units.language)).mean(axis=-1)
+        variance = item_variance(self.task, self.grid, counts, self.units, name)
+        return replace(self.test, scores=points, item_variance=variance)
 
 
 @dataclass(frozen=True)
@@ -186,9 +195,8 @@ def load_sweep(
         missing += at_chance
         if any(record.model == BASELINE for record in usable):
             keys = tuple(record.key for record in usable)
-            parallel = profile.data.source == "fragment"
-            scores = score_task(run, task, keys, parallel)  # type: ignore[arg-type]  # every run can be hashed
-            found[task] = scores
+            # every run can be hashed
+            scores = found[task] = score_task(run, task, keys, fragment(profile))  # type: ignore[arg-type]
             if left := [name for name in scores.layers if name not in scores.comparable]:
                 rest = f"ended well with fewer than {stats.MIN_SEEDS} seeds and cannot be chosen"
                 missing.append(f"{TASKS[task].title}: {', '.join(left)} {rest}")
@@ -237,31 +245,20 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
     by_key = {record.key: record for record in run.records("sweep", task)}
     records = [by_key[key] for key in keys]
     grid = make_grid(records)
-    parallel = parallel or TASKS[task].kind == "pair"
-    dev = run.table(records, "dev")
-    dev_scores = np.full((len(records), 1), np.nan)
+    dev, table = run.table(records, "dev"), run.table(records, "test")
+    on_dev = np.full((len(records), 1), np.nan)
     if dev.has_english:
         dev_units = find_units(dev, parallel)
-        dev_scores = language_scores(task, count(task, dev, dev_units), dev_units.language)
-    table = run.table(records, "test")
+        on_dev = language_scores(count(dev, dev_units), dev_units.language)
     units = find_units(table, parallel)
-    counts = count(task, table, units)
-    by_language = grid.spread(language_scores(task, counts, units.language))
-    variance = item_variance(task, grid, counts, units, "all languages")
+    counts = count(table, units)
+    by_language = grid.spread(language_scores(counts, units.language))
     scores = by_language.mean(axis=-1)
+    variance = item_variance(task, grid, counts, units, "all languages")
     pooled = one_kind(grid.models, scores, chance(task, table.gold))
     test = ScoreTable(grid.models, grid.seeds, scores, variance, pooled)
-    on_dev = grid.spread(dev_scores).mean(axis=-1)
-    return TaskScores(
-        task=task,
-        dev=replace(test, scores=on_dev, item_variance=np.zeros_like(variance)),
-        test=test,
-        table=table,
-        grid=grid,
-        units=units,
-        counts=counts,
-        by_language=by_language,
-    )
+    dev_table = replace(test, scores=grid.spread(on_dev).mean(axis=-1), item_variance=np.zeros_like(variance))
+    return TaskScores(task, dev_table, test, table, grid, units, counts, by_language)
 
 
 def one_kind(models: tuple[str, ...], scores: Floats, chance: float) -> tuple[str, ...]:
@@ -305,47 +302,46 @@ def make_grid(records: Sequence[TrialRecord]) -> Grid:
 
 
 def find_units(table: TaskTable, parallel: bool) -> Units:
-    """The pairs or sentences of a table, whose rows stand together."""
+    """The pairs or sentences of a table, whose rows stand together; ``parallel`` as in `score_task`."""
     changed = (table.item[1:] != table.item[:-1]) | (table.language[1:] != table.language[:-1])
     start = np.flatnonzero(np.append(True, changed))
     cluster = np.arange(len(start))
-    if parallel:
+    if parallel or TASKS[table.records[0].task].kind == "pair":
         _, cluster = np.unique(table.item[start], return_inverse=True)
     return Units(start, np.asarray(table.language[start], dtype=np.intp), cluster)
 
 
-def statistic_of(task: TaskName) -> Statistic:
-    """Points from summed counts, by the task's metric."""
-    return f1_from_counts if TASKS[task].metric == "span_f1_v1" else share_from_counts
+def points_of(counts: Floats) -> Floats:
+    """Points (...,) of summed counts (..., K): of right and all, or of spans found, predicted and gold."""
+    return f1_from_counts(counts) if counts.shape[-1] == 3 else share_from_counts(counts)
 
 
-def count(task: TaskName, table: TaskTable, units: Units) -> Counts:
-    """What each unit adds to the metric, (R, U, K): right and all words, or spans found, predicted and gold."""
-    if TASKS[task].metric == "span_f1_v1":
-        index = unit_of_row(units, len(table.gold))
-        labels = TASKS[task].labels
-        spans = [span_counts_v1(table.gold, predicted, index, labels) for predicted in table.predicted]
-        return np.stack(spans).astype(np.int16)
+def count(table: TaskTable, units: Units) -> Counts:
+    """What each unit adds to the task's metric, (R, U, K): right and all words, or as `count_spans`."""
+    if TASKS[table.records[0].task].metric == "span_f1_v1":
+        return count_spans(table, units, span_counts_v1)
     right = units.sums(table.predicted == table.gold)
     size = np.diff(np.append(units.start, len(table.gold)))
     return np.stack([right, np.broadcast_to(size, right.shape)], axis=-1).astype(np.int16)
 
 
+def count_spans(table: TaskTable, units: Units, rule: SpanRule) -> Counts:
+    """Spans found, predicted and gold in each sentence, (R, U, 3)."""
+    index = np.repeat(np.arange(len(units.start)), np.diff(np.append(units.start, len(table.gold))))
+    labels = TASKS[table.records[0].task].labels
+    return np.stack([rule(table.gold, row, index, labels) for row in table.predicted]).astype(np.int16)
+
+
 def item_variance(task: TaskName, grid: Grid, counts: Counts, units: Units, about: str) -> Floats:
     """Model-by-item variance (M, M) of all differences of models; ``about`` names the random stream."""
     random = generator("items", task, about)
-    return stats.item_variance(grid.spread(counts), units.language, units.cluster, statistic_of(task), random)
+    return stats.item_variance(grid.spread(counts), units.language, units.cluster, points_of, random)
 
 
-def unit_of_row(units: Units, n_rows: int) -> Indices:
-    """(N,) the unit that each row belongs to."""
-    return np.repeat(np.arange(len(units.start)), np.diff(np.append(units.start, n_rows)))
-
-
-def language_scores(task: TaskName, counts: Counts, language: Indices) -> Floats:
+def language_scores(counts: Counts, language: Indices) -> Floats:
     """Points (R, L) of each trial in each language."""
     sums = [counts[:, language == code].sum(axis=1) for code in range(int(language.max()) + 1)]
-    return statistic_of(task)(np.stack(sums, axis=1).astype(np.float64))
+    return points_of(np.stack(sums, axis=1).astype(np.float64))
 
 
 def describe_missing(task: TaskName, records: Sequence[TrialRecord], profile: Profile) -> list[str]:

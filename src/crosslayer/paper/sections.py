@@ -9,7 +9,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from claimtrack.results import RunResults
 from claimtrack.wording import title
 from crosslayer.config import Profile
 from crosslayer.paper import sections_tables
-from crosslayer.paper.conditions import CONDITIONS
+from crosslayer.paper.conditions import CONDITIONS, fragment, frozen_trunk, other_encoder
 from crosslayer.paper.plugin import TITLES, open_run, records_of
 from crosslayer.paper.scores import that_learnt
 from crosslayer.predictions.batches import by_batch
@@ -32,38 +31,33 @@ from crosslayer.tasks import TASK_NAMES, TASKS
 SAME = 0.005
 """Points within which seed values give an estimate again; older records hold rounded scores."""
 COSTS = Path("benchmarks/recorded/paper.json")
-CAUTIONS: tuple[tuple[str, str, str], ...] = (
-    (
-        "fragment",
+CAUTIONS = {
+    "fragment": (
         "fragment data",
         "The data are the built-in hand-written fragment: these numbers show that the machinery works end to end "
         "and are no evidence about the paper.",
     ),
-    (
-        "random_encoder",
+    "random_encoder": (
         "random encoder",
         "The encoder has random weights: these numbers test the pipeline and mean nothing else.",
     ),
-    (
-        "similarity_encoder",
+    "similarity_encoder": (
         "e5-small, not mBERT",
         "The encoder is multilingual-e5-small, not mBERT. It was trained contrastively to be cross-lingual at its "
         "last layer: C01, the similarity part of C03, C08 and C09 measured on it say nothing about mBERT, and the "
         "rest is indirect evidence about the paper.",
     ),
-    (
-        "other_encoder",
+    "other_encoder": (
         "not mBERT",
         "The encoder is not mBERT: these numbers are indirect evidence about the paper.",
     ),
-    (
-        "frozen_trunk",
+    "frozen_trunk": (
         "frozen encoder",
         "The encoder stays frozen in at least one task: fusing a lower layer can then gain far more than after "
         "fine-tuning.",
     ),
-)
-"""Condition, label and banner; of two about the encoder the first counts."""
+}
+"""Label and banner by condition; of two about the encoder the first counts."""
 _CHOSEN = re.compile(r"seed by seed: ([^.]+)\.")
 _RESTRICTED = re.compile(r"among (layers? [\d, ]+ only)")
 
@@ -92,13 +86,25 @@ class PaperSections(Sections):
         Chapter("Calibration", ("Q01",)),
     )
 
+    def __init__(self) -> None:
+        self._notes: dict[Path, RunNotes] = {}
+        self._records: dict[Path, list[TrialRecord]] = {}
+
     def notes(self, run: RunResults[Any]) -> RunNotes:
         """What was run, and what its numbers cannot show."""
-        return _notes(_Run(run))
+        if run.folder not in self._notes:
+            self._notes[run.folder] = _notes(run)
+        return self._notes[run.folder]
+
+    def records(self, run: RunResults[Any]) -> list[TrialRecord]:
+        """The trials of a run."""
+        if run.folder not in self._records:
+            self._records[run.folder] = records_of(run.folder)
+        return self._records[run.folder]
 
     def distinct(self, run: RunResults[Any]) -> Mapping[str, str]:
         """The precision: models are compared within one."""
-        return {record.key: record.precision for record in _records(_Run(run))}
+        return {record.key: record.precision for record in self.records(run)}
 
     def seed_values(self, run: RunResults[Any], part: Measurement) -> Mapping[int, float]:
         """The dev-selected gain of each seed: the chosen layers are in the part's note, the scores in the records.
@@ -109,7 +115,7 @@ class PaperSections(Sections):
         if found is None or part.measure != "dev_selected_gain" or part.estimate is None:
             return {}
         chosen = [name if name.startswith("layer_") else f"layer_{name}" for name in found[1].split(", ")]
-        trials = [t for t in _records(_Run(run)) if (t.stage, t.task) == ("sweep", part.task)]
+        trials = [t for t in self.records(run) if (t.stage, t.task) == ("sweep", part.task)]
         for precision in dict.fromkeys(trial.precision for trial in trials):
             gains = _gains([trial for trial in trials if trial.precision == precision], chosen)
             if len(gains) == part.n_seeds and abs(sum(gains.values()) / len(gains) - part.estimate) < SAME:
@@ -146,7 +152,7 @@ class PaperSections(Sections):
 
     def costs(self, runs: Sequence[RunResults[Any]]) -> Sequence[str]:
         """What the paper's own setting would cost, unless a run of it is there."""
-        if any(not CONDITIONS["other_encoder"](run.profile) for run in runs) or not COSTS.is_file():
+        if any(not other_encoder(run.profile) for run in runs) or not COSTS.is_file():
             return ()
         total = json.loads(COSTS.read_text(encoding="utf-8"))
         hours = sorted(_h100_hours(total))
@@ -156,49 +162,30 @@ class PaperSections(Sections):
         """Tables 1 to 3 rebuilt, frozen against fine-tuned, failures to train."""
         shown = [run for run in runs if self.notes(run).real]
         sizes = {run.name: self.notes(run).size for run in shown}
-        return sections_tables.sections(shown, sizes, {run.name: _records(_Run(run)) for run in shown})
-
-
-class _Run:
-    """A run as a key of caches: its folder and name say which it is."""
-
-    def __init__(self, results: RunResults[Any]) -> None:
-        self.results = results
-
-    def __hash__(self) -> int:
-        return hash((self.results.name, self.results.folder))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Run) and other.results is self.results
+        return sections_tables.sections(shown, sizes, {run.name: self.records(run) for run in shown})
 
 
 def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:
     """Labels and banners that hold for a profile."""
-    found = [(condition, label, banner) for condition, label, banner in CAUTIONS if CONDITIONS[condition](profile)]
-    encoder = [c for c, _, _ in found if c.endswith("encoder")]
-    return tuple((label, banner) for c, label, banner in found if c not in encoder[1:])
+    found = [condition for condition in CAUTIONS if CONDITIONS[condition](profile)]
+    encoder = [condition for condition in found if condition.endswith("encoder")]
+    return tuple(CAUTIONS[condition] for condition in found if condition not in encoder[1:])
 
 
-@cache
-def _notes(run: _Run) -> RunNotes:
-    results, profile = run.results, run.results.profile
-    fragment, frozen = (CONDITIONS[name](profile) for name in ("fragment", "frozen_trunk"))
+def _notes(run: RunResults[Any]) -> RunNotes:
+    profile, made_up = run.profile, fragment(run.profile)
     sizes = {TASKS[task].title: spec.sizes.train for task, spec in profile.tasks.items()}
     named = ", ".join(f"{title} {'all' if n is None else f'{n:,}'}" for title, n in sizes.items())
-    return RunNotes(
-        cautions=cautions(profile),
-        setting=(*_inputs(profile), *_trained(results)),
-        size="made-up sentences" if fragment else f"training items: {named}",
-        order=2 if fragment else int(frozen),
-        real=not fragment,
-    )
-
-
-def _inputs(profile: Profile) -> Iterator[tuple[str, str]]:
     encoder = profile.encoder
     source = {"packaged": "multilingual-e5-small, packaged", "random": "random weights"}.get(encoder.source)
-    yield "encoder", source or f"{encoder.name} {encoder.revision or ''}".strip()
-    yield "data", profile.data.source
+    told = source or f"{encoder.name} {encoder.revision or ''}".strip()
+    return RunNotes(
+        cautions=cautions(profile),
+        setting=(("encoder", told), ("data", profile.data.source), *_trained(run)),
+        size="made-up sentences" if made_up else f"training items: {named}",
+        order=2 if made_up else int(frozen_trunk(profile)),
+        real=not made_up,
+    )
 
 
 def _trained(run: RunResults[Any]) -> Iterator[tuple[str, str]]:
@@ -237,11 +224,6 @@ def _told(trials: Sequence[TrialRecord], run: Run) -> str:
     if at_chance := len(that_learnt(run, trials)[1]):
         told.append(f"{at_chance} stayed at chance")
     return f"{len(trials)} trials: {'; '.join(told)}"
-
-
-@cache
-def _records(run: _Run) -> tuple[TrialRecord, ...]:
-    return tuple(records_of(run.results.folder))
 
 
 def _gains(trials: Sequence[TrialRecord], chosen: Sequence[str]) -> dict[int, float]:

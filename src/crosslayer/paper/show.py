@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from claimtrack.evidence import Evidence, write_evidence
+from claimtrack.results import FRESH
 from claimtrack.tables import checks, judged, shown, summary
 from crosslayer.config import Profile, load_profile
-from crosslayer.predictions.runs import ResultsRun, Run
+from crosslayer.predictions.runs import RecordedRun, ResultsRun, Run
 
 if TYPE_CHECKING:
     from IPython.display import HTML
 
 __all__ = ["checks", "judged", "shown", "summary"]
-FRESH = "fresh"
 Figures = Callable[[Evidence, Run, Profile, Path], tuple[str, ...]]
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Where a notebook's numbers come from."""
 
     run: Run
@@ -35,7 +33,8 @@ def open_source(results: str, profile: str, run: str) -> Source:
     Raises:
         ConfigError: the profile is absent or wrong.
     """
-    return Source(_open_run(Path(results), run), load_profile(Path(profile)))
+    folder = Path(results)
+    return Source(ResultsRun(folder) if run == FRESH else RecordedRun(folder), load_profile(Path(profile)))
 
 
 def keep(evidence: Evidence, figures: Figures, source: Source, output: str) -> list[HTML]:
@@ -55,11 +54,3 @@ def _image(path: Path) -> HTML:
     title = svg.partition("<title>")[2].partition("</title>")[0]
     data = base64.b64encode(svg.encode()).decode()
     return HTML(f'<img alt="{title}" src="data:image/svg+xml;base64,{data}">')  # type: ignore[no-untyped-call]
-
-
-def _open_run(results: Path, run: str) -> Run:
-    if run == FRESH:
-        return ResultsRun(results)
-    from crosslayer.predictions.runs import RecordedRun
-
-    return RecordedRun(results)

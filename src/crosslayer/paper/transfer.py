@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache, partial
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +23,9 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Interval, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.paper.parts import NORMAL, make_evidence, part_or_none, select, tasks_in
+from crosslayer.paper import plots
+from crosslayer.paper.conditions import fragment
+from crosslayer.paper.parts import NORMAL, Fields, make_evidence, part_or_none, select, tasks_in
 from crosslayer.paper.probes import retrieval, tagging
 from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
@@ -42,8 +45,8 @@ MIN_LAYERS = 8
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """Correlations of each target, and the series that they are between."""
-    parallel = profile.data.source == "fragment"
-    semantic, structural = cache(lambda: retrieval(run, parallel).values), cache(lambda: tagging(run).values)
+    semantic = cache(lambda: retrieval(run, fragment(profile)).values)
+    structural = cache(lambda: tagging(run).values)
     parts = [_correlation("correlation_semantic", run, task, semantic) for task in TARGETS]
     parts += [_correlation("correlation_structural", run, task, structural) for task in NOT_CIRCULAR]
     parts += _series("semantic_score", semantic) + _series("structural_score", structural)
@@ -107,24 +110,15 @@ def correlation_interval(x: Floats, y: Floats) -> Interval | None:
     return Interval(low=float(low), high=float(high), method=f"Fisher z, {effective:.1f} effective layers")
 
 
-def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """Transfer against each feature, one point a layer."""
-    if not select(evidence, "transfer_score"):
-        return ()
-    return (_draw(evidence, folder),)
-
-
 def _correlation(measure: str, run: Run, task: TaskName, feature: Callable[[], Floats]) -> Measurement:
-    def make() -> Measurement:
+    def make() -> Fields:
         check_above_chance(run, task)
         x, y = feature(), transfer_scores(run, task)
         if len(x) != len(y) or np.ptp(x) == 0 or np.ptp(y) == 0:
             raise ResultsError(f"{TASKS[task].title}: {len(x)} and {len(y)} layers have no correlation")
-        return Measurement(
-            measure=measure, task=task, estimate=float(np.corrcoef(x, y)[0, 1]), unit="correlation",
-            interval=correlation_interval(x, y), p_value=stats.circular_shift_p(x, y), judged=True,
-            note=f"{len(x)} layers, embeddings included; p by circular shift, at least {1 / (2 * len(x)):.2g}.",
-        )  # fmt: skip
+        note = f"{len(x)} layers, embeddings included; p by circular shift, at least {1 / (2 * len(x)):.2g}."
+        about = {"interval": correlation_interval(x, y), "p_value": stats.circular_shift_p(x, y), "note": note}
+        return {"estimate": float(np.corrcoef(x, y)[0, 1]), **about}
 
     return part_or_none(measure, make, unit="correlation", task=task, judged=True)
 
@@ -173,16 +167,15 @@ def _autocorrelation(x: Floats) -> float:
     return float(centred[1:] @ centred[:-1] / (centred @ centred))
 
 
-def _draw(evidence: Evidence, folder: Path) -> str:
-    from crosslayer.paper import plots
-
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """Transfer against each feature, one point a layer."""
     tasks = [task for task in tasks_in(evidence) if select(evidence, "transfer_score", task)]
+    if not tasks:
+        return ()
     title = "Zero-shot transfer from each frozen layer against its semantic and its structural score"
-    with plots.picture(
-        folder, "transfer.svg", title, height=2.3 * len(tasks), rows=len(tasks), columns=len(FEATURES)
-    ) as panels:
-        pairs = [(task, feature) for task in tasks for feature in FEATURES]
-        for axes, (task, feature) in zip(panels, pairs, strict=True):
+    rows, columns = len(tasks), len(FEATURES)
+    with plots.picture(folder, "transfer.svg", title, height=2.3 * rows, rows=rows, columns=columns) as panels:
+        for axes, (task, feature) in zip(panels, product(tasks, FEATURES), strict=True):
             plots.layer_scatter(axes, select(evidence, feature), select(evidence, "transfer_score", task))
             axes.set(title=TASKS[task].title, xlabel=FEATURES[feature], ylabel="transfer (points)")
-    return "transfer.svg"
+    return ("transfer.svg",)

@@ -7,13 +7,15 @@ from pathlib import Path
 from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.paper.parts import gain_part, part_or_none, select, tasks_in
+from crosslayer.paper import plots
+from crosslayer.paper.conditions import fragment
+from crosslayer.paper.parts import Fields, gain_fields, part_or_none
 from crosslayer.paper.scores import TaskScores, score_task, that_learnt
 from crosslayer.predictions.batches import best_batch
 from crosslayer.predictions.models import BASELINE, Model
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import Run
-from crosslayer.tasks import TASKS, TaskName
+from crosslayer.tasks import TaskName
 
 MEASURE = "gain_with_other_choices"
 
@@ -40,45 +42,32 @@ def _parts_of(
     """Trials with fewer training items are scored in a table of their own: their noise is another."""
     as_configured = Model.fused(profile.sweep.control_layer or 0)
     seeds = {record.seed for record in varied}
-    whole = [r for r in usable if r.model in (BASELINE, as_configured) and r.seed in seeds]
     settings = [record for record in varied if record.model.changes]
-    parallel = profile.data.source == "fragment"
+    compared = [r for r in usable if r.model in (BASELINE, as_configured) and r.seed in seeds] + settings
+    labels = {as_configured: "as configured", **{r.model: r.model.changes or "" for r in settings}}
     parts: list[Measurement] = []
-    if whole or settings:
-        keys = tuple(record.key for record in [*whole, *settings])
-        scores = score_task(run, task, keys, parallel)  # type: ignore[arg-type]
-        labels = {as_configured: "as configured", **{r.model: r.model.changes or "" for r in settings}}
+    if compared:
+        scores = score_task(run, task, tuple(r.key for r in compared), fragment(profile))  # type: ignore[arg-type]
         parts += [_part(scores, name, BASELINE, label) for name, label in labels.items()]
     for share in profile.sweep.variations.train_shares:
-        pair = [Model.at_share(share, fused=fused) for fused in (False, True)]
-        keys = tuple(record.key for record in varied if record.model in pair)
-        if keys:
-            fewer = score_task(run, task, keys, parallel)  # type: ignore[arg-type]
-            parts.append(_part(fewer, pair[1], pair[0], f"{share:.3g} of the training items"))
+        baseline, fused = (Model.at_share(share, fused=fused) for fused in (False, True))
+        if keys := tuple(record.key for record in varied if record.model in (baseline, fused)):
+            fewer = score_task(run, task, keys, fragment(profile))  # type: ignore[arg-type]
+            parts.append(_part(fewer, fused, baseline, f"{share:.3g} of the training items"))
     return parts
 
 
 def _part(scores: TaskScores, model: str, baseline: str, label: str) -> Measurement:
-    def make() -> Measurement:
-        found = stats.gain(scores.test, model, baseline)
-        return gain_part(MEASURE, found, task=scores.task, model=label, n_items=scores.n_items)
+    def make() -> Fields:
+        return gain_fields(stats.gain(scores.test, model, baseline), n_items=scores.n_items)
 
     return part_or_none(MEASURE, make, task=scores.task, model=label)
 
 
 def draw_variations(evidence: Evidence, folder: Path) -> tuple[str, ...]:
     """The gains in one column; nothing where nothing was varied."""
-    rows = select(evidence, MEASURE)
-    if not any(part.estimate is not None for part in rows):
+    rows = plots.rows_of(evidence, {MEASURE: None})
+    if not any(row.part.estimate is not None for row in rows):
         return ()
-    from crosslayer.paper import plots
-
-    shown = [
-        plots.Row(f"{TASKS[task].title}, {part.model}", part)
-        for task in tasks_in(evidence)
-        for part in select(evidence, MEASURE, task)
-    ]
     title = "Gain over the baseline with our own choices varied, with 95 % intervals"
-    with plots.picture(folder, "choices.svg", title, height=plots.forest_height(len(shown))) as (axes,):
-        plots.forest(axes, shown, "gain (points)")
-    return ("choices.svg",)
+    return (plots.forest_picture(folder, "choices.svg", title, rows, "gain (points)"),)

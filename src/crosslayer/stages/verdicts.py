@@ -12,7 +12,7 @@ from claimtrack.results import LEDGER, RunResults, load_fresh
 from claimtrack.verdict import VERDICTS
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import derive_again
-from crosslayer.paper.measures import measures
+from crosslayer.paper.plugin import measures
 from crosslayer.stages.command import run_stage
 
 

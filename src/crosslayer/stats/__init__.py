@@ -2,7 +2,8 @@
 
 Every score and gain is in points, every variance in points squared. `tables` has the model of a gain, `selection`
 the three estimands, `power` what a design can find, `layers` the comparisons across tasks, `seeds` what has one
-value a seed, and `items` the noise of the test items.
+value a seed, and `items` the noise of the test items. Where trials are missing that a result needs, functions
+raise a ResultsError that names them.
 
 Notation: M models, S seeds, L layers, T tasks, N items, C clusters, R resamples, K counts per item.
 """
@@ -15,14 +16,8 @@ from crosslayer.stats.layers import (
     probability_best,
     task_by_layer_interaction,
 )
-from crosslayer.stats.power import Power, exaggeration, power, win_probability
-from crosslayer.stats.seeds import (
-    circular_shift_p,
-    mean_interval,
-    pair_pseudo_values,
-    permutation_p,
-    slope,
-)
+from crosslayer.stats.power import exaggeration, power, win_probability
+from crosslayer.stats.seeds import circular_shift_p, pair_gain, permutation_p, slopes
 from crosslayer.stats.selection import (
     SelectedGain,
     best_on_test_gain,
@@ -35,12 +30,9 @@ from crosslayer.stats.selection import (
 )
 from crosslayer.stats.tables import (
     Floats,
-    FTest,
     Gain,
     Indices,
-    Interval,
     ScoreTable,
-    SeedMean,
     Statistic,
     gain,
     mean_gain,
@@ -50,46 +42,10 @@ from crosslayer.stats.tables import (
 )
 
 __all__ = [
-    "MAX_SEEDS",
-    "MIN_SEEDS",
-    "POWER",
-    "FTest",
-    "Floats",
-    "Gain",
-    "Indices",
-    "Interval",
-    "Power",
-    "ScoreTable",
-    "SeedMean",
-    "SelectedGain",
-    "Statistic",
-    "best_on_test_gain",
-    "bootstrap_scores",
-    "chance_all_distinct",
-    "circular_shift_p",
-    "comparable",
-    "cross_fitted_gain",
-    "dev_selected_gain",
-    "exaggeration",
-    "gain",
-    "gain_of_choices",
-    "holm",
-    "item_variance",
-    "max_statistic_p",
-    "mean_gain",
-    "mean_interval",
-    "minimum_detectable",
-    "null_best_gain",
-    "own_against_common",
-    "pair_pseudo_values",
-    "permutation_p",
-    "power",
-    "probability_best",
-    "pure_item_variance",
-    "residual_variance",
-    "seed_gain",
-    "seeds_to_decide",
-    "slope",
-    "task_by_layer_interaction",
-    "win_probability",
-]
+    "MAX_SEEDS", "MIN_SEEDS", "POWER", "Floats", "Gain", "Indices", "ScoreTable", "SelectedGain", "Statistic",
+    "best_on_test_gain", "bootstrap_scores", "chance_all_distinct", "circular_shift_p", "comparable",
+    "cross_fitted_gain", "dev_selected_gain", "exaggeration", "gain", "gain_of_choices", "holm", "item_variance",
+    "max_statistic_p", "mean_gain", "minimum_detectable", "null_best_gain", "own_against_common", "pair_gain",
+    "permutation_p", "power", "probability_best", "pure_item_variance", "residual_variance", "seed_gain",
+    "seeds_to_decide", "slopes", "task_by_layer_interaction", "win_probability",
+]  # fmt: skip

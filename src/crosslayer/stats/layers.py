@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from scipy.special import fdtrc
@@ -18,17 +19,17 @@ from crosslayer.stats.selection import (
     comparable,
     complete,
 )
-from crosslayer.stats.tables import (
-    KNOWN,
-    ROUNDING,
-    Floats,
-    FTest,
-    Gain,
-    Indices,
-    ScoreTable,
-    residual_variance,
-    welch_df,
-)
+from crosslayer.stats.tables import KNOWN, ROUNDING, Floats, Gain, Indices, ScoreTable, residual_variance, welch_df
+
+
+class FTest(NamedTuple):
+    """An F test: statistic, degrees of freedom and p; `n_seeds` are the fewest behind a mean."""
+
+    f: float
+    df1: float
+    df2: float
+    p: float
+    n_seeds: int
 
 
 def task_by_layer_interaction(tables: Mapping[str, ScoreTable], layers: Sequence[str]) -> FTest:
@@ -41,9 +42,6 @@ def task_by_layer_interaction(tables: Mapping[str, ScoreTable], layers: Sequence
     Box's (1954) for the numerator and Welch-Satterthwaite's for the denominator; with equal v_t and no item
     variance they are the classical ones, (T-1)(L-1) and the sum over tasks. Without any noise p is 1 or, with an
     interaction, 0.
-
-    Raises:
-        ResultsError: fewer than two tasks or layers, or fewer than two seeds of a task.
     """
     names = comparable(list(tables.values()), layers) if tables else []
     seeds = [complete([table], names)[1] for table in tables.values()]
@@ -68,27 +66,19 @@ def task_by_layer_interaction(tables: Mapping[str, ScoreTable], layers: Sequence
 
 
 def own_against_common(
-    tables: Mapping[str, ScoreTable],
-    layers: Sequence[str],
-    halves: Mapping[str, tuple[ScoreTable, ScoreTable]],
+    tables: Mapping[str, ScoreTable], layers: Sequence[str], halves: Mapping[str, tuple[ScoreTable, ScoreTable]]
 ) -> SelectedGain:
     """Points that each task's own best layer wins over one common layer, mean over tasks.
 
-    Both are chosen by other seeds on the other half of the items, as in `cross_fitted_gain` (own: best mean of the
-    task; common: best mean over tasks), and compared on what did not choose. The interval takes own and common
-    layer as two different trials at every seed and task, so it keeps its width where they happen to be the same,
-    and is wider where folds that choose from each other's scores vary more (`_switch_spread`). `chosen` has the
-    common layer.
-
-    Args:
-        tables: scores on all items, by task.
-        layers: the candidates.
-        halves: of each task, scores on two halves of its items.
-
-    Raises:
-        ResultsError: fewer than two tasks, layers or common seeds.
+    Both are chosen by other seeds on the other of the two ``halves`` of the items, as in `cross_fitted_gain` (own:
+    best mean of the task; common: best mean over tasks), and compared on what did not choose. The interval takes
+    own and common layer as two different trials at every seed and task, so it keeps its width where they happen to
+    be the same, and is wider where folds that choose from each other's scores vary more (`_switch_spread`).
+    `chosen` has the common layer.
     """
-    scores, seeds, names = _task_layer_scores(tables, layers)
+    names, seeds = complete(list(tables.values()), layers)
+    _check_two_of_each(len(tables), len(names), len(seeds))
+    scores = np.stack([table.cells(names, seeds) for table in tables.values()])  # (T, L, S)
     one, two = (np.stack([halves[task][k].cells(names, seeds) for task in tables]) for k in (0, 1))
     column, choosing = np.arange(len(seeds)), choosing_seeds(len(seeds))
     commons, won, items = [], [], []
@@ -132,9 +122,6 @@ def probability_best(
 
     Draws: observed means + normal noise of the pooled residual (its variance drawn from the scaled inverse
     chi-squared) over the seeds + normal item noise.
-
-    Raises:
-        ResultsError: a model is missing, or fewer than two seeds have all of them.
     """
     names, seeds = complete([table], candidates)
     residual, df = residual_variance(table)
@@ -152,15 +139,6 @@ def probability_best(
 def chance_all_distinct(n_options: int, n_tasks: int) -> float:
     """Probability that uniform draws for all tasks differ from each other (11 layers, 4 tasks: 0.54)."""
     return float(np.prod(1 - np.arange(n_tasks) / n_options))
-
-
-def _task_layer_scores(
-    tables: Mapping[str, ScoreTable], layers: Sequence[str]
-) -> tuple[Floats, list[int], list[str]]:
-    """Scores (T, L, S) of the layers at the seeds that every task has complete."""
-    names, seeds = complete(list(tables.values()), layers)
-    _check_two_of_each(len(tables), len(names), len(seeds))
-    return np.stack([table.cells(names, seeds) for table in tables.values()]), seeds, names
 
 
 def _check_two_of_each(n_tasks: int, n_layers: int, n_seeds: int) -> None:

@@ -3,40 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import nctdtr, ndtr, stdtrit
 
 from claimtrack.errors import ResultsError
 from claimtrack.statistics import fewest
-from crosslayer.stats.tables import ITEM_DF, Gain, ScoreTable, residual_variance, welch_df
+from crosslayer.stats.tables import BASELINE, ITEM_DF, Gain, ScoreTable, residual_variance, welch_df
 
 
-@dataclass(frozen=True)
-class Power:
-    """What a design can find.
+def power(table: ScoreTable, models: Sequence[str], effect: float) -> tuple[float, int | None]:
+    """Chance, 0 to 1, that one model's 95 % interval lies above 0 at the noise in ``table``, and seeds for 80 %.
 
-    Attributes:
-        effect: the true gain in points.
-        power: chance, from 0 to 1, that the 95 % interval lies above 0 with the seeds at hand.
-        seeds: fewest seeds for 80 % power; None where even `MAX_SEEDS` are too few, because the test items alone
-            leave more noise.
-    """
-
-    effect: float
-    power: float
-    seeds: int | None
-
-
-def power(table: ScoreTable, models: Sequence[str], effect: float, baseline: str = "baseline") -> Power:
-    """Power of the test of one model's gain at the noise measured in ``table``.
-
-    The test statistic of a true gain g has a noncentral t distribution with noncentrality g / standard error
-    (Cohen 1988). The item variance is the mean over the models'; more seeds shrink the seeds' part alone.
-
-    Raises:
-        ResultsError: there is no model, or no degree of freedom to estimate the noise.
+    The test statistic of a true gain of ``effect`` points has a noncentral t distribution with noncentrality
+    effect / standard error (Cohen 1988). The item variance is the mean over the models'; more seeds shrink the
+    seeds' part alone, so that even `MAX_SEEDS` may be too few: then the second is None.
     """
     if not len(models):
         raise ResultsError("no successful trial of a model whose gain could be found; train one first")
@@ -44,7 +25,7 @@ def power(table: ScoreTable, models: Sequence[str], effect: float, baseline: str
     if not df:
         raise ResultsError("one seed leaves no noise to estimate a power from: run more seeds")
     n_models = len(table.models if table.pooled is None else table.pooled)
-    items = float(np.nanmean(table.item_variance[table.rows(models), table.rows([baseline])[0]]))
+    items = float(np.nanmean(table.item_variance[table.rows(models), table.rows([BASELINE])[0]]))
 
     def found(n_seeds: int) -> float:
         seeds = 2 * residual / n_seeds
@@ -54,7 +35,7 @@ def power(table: ScoreTable, models: Sequence[str], effect: float, baseline: str
         total = welch_df([seeds, items], [(n_models - 1) * (n_seeds - 1), ITEM_DF])
         return float(1 - nctdtr(total, effect / error, stdtrit(total, 0.975)))
 
-    return Power(effect, found(len(table.seeds)), fewest(found))
+    return found(len(table.seeds)), fewest(found)
 
 
 def win_probability(found: Gain, residual: float) -> float:

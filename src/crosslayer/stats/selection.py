@@ -18,6 +18,7 @@ from claimtrack.errors import ResultsError
 from claimtrack.statistics import MIN_SEEDS
 from crosslayer.stats.seeds import permutation_p
 from crosslayer.stats.tables import (
+    BASELINE,
     Floats,
     Gain,
     Indices,
@@ -52,7 +53,7 @@ class SelectedGain:
 
 
 def gain_of_choices(
-    table: ScoreTable, chosen: Mapping[int, str], baseline: str = "baseline", spread: float = 2.0
+    table: ScoreTable, chosen: Mapping[int, str], baseline: str = BASELINE, spread: float = 2.0
 ) -> Gain:
     """Gain over the baseline of the model that was chosen for each seed; both are there at every seed.
 
@@ -63,7 +64,7 @@ def gain_of_choices(
 
 
 def dev_selected_gain(
-    dev: ScoreTable, test: ScoreTable, candidates: Sequence[str], baseline: str = "baseline"
+    dev: ScoreTable, test: ScoreTable, candidates: Sequence[str], baseline: str = BASELINE
 ) -> SelectedGain:
     """Test gain of the candidate that the dev scores choose.
 
@@ -73,9 +74,6 @@ def dev_selected_gain(
 
     Where the choice differs between seeds, seeds choose from each other's noise, as far as dev and test share it:
     the seed variance is then r (1 + k) / S, with k simulated at the correlation of the two residuals.
-
-    Raises:
-        ResultsError: a model is missing, or no seed has all of them in both tables.
     """
     names, seeds = complete([dev, test], candidates, baseline)
     scores, n_seeds = dev.cells(names, seeds), len(seeds)
@@ -90,10 +88,7 @@ def dev_selected_gain(
 
 
 def cross_fitted_gain(
-    test: ScoreTable,
-    candidates: Sequence[str],
-    halves: tuple[ScoreTable, ScoreTable],
-    baseline: str = "baseline",
+    test: ScoreTable, candidates: Sequence[str], halves: tuple[ScoreTable, ScoreTable]
 ) -> SelectedGain:
     """Test gain of the candidate chosen by the test scores of other seeds on the other half of the items.
 
@@ -101,20 +96,15 @@ def cross_fitted_gain(
     from each other's scores, so the estimate varies more than a gain of fixed layers; its seed variance is
     r (1 + k) / S, with k from 20,000 simulated tables without layer effects (the worst case).
 
-    Args:
-        test: scores on all items.
-        halves: scores on two halves of the items, which take turns: one chooses, the other is scored. On the same
-            items a layer that is lucky on them would be chosen and scored at every seed: no effect at all then
-            shows as a gain of about 0.3 points at item noise of 0.3. Half of the items has twice the item
-            variance, and the mean of two halves half of that.
-
-    Raises:
-        ResultsError: a model is missing, or fewer than two seeds have all of them.
+    The two halves of the items take turns: one chooses, the other is scored. On the same items a layer that is
+    lucky on them would be chosen and scored at every seed: no effect at all then shows as a gain of about 0.3
+    points at item noise of 0.3. Half of the items has twice the item variance, and the mean of two halves half of
+    that.
     """
-    names, seeds = complete([test], candidates, baseline)
+    names, seeds = complete([test], candidates, BASELINE)
     if len(seeds) < 2:
         raise ResultsError(f"cross-fitting needs 2 seeds with all of {', '.join(names)}: run more seeds")
-    columns, base = test.columns(seeds), int(test.rows([baseline])[0])
+    columns, base = test.columns(seeds), int(test.rows([BASELINE])[0])
     choices = [chosen_by_others(half.cells(names, seeds), choosing_seeds(len(seeds))) for half in halves]
     gains, items = [], []
     for chosen, scored in zip(choices, halves[::-1], strict=True):
@@ -131,40 +121,29 @@ def cross_fitted_gain(
     return SelectedGain(found, by_seed(seeds, names, choices), overall)
 
 
-def best_on_test_gain(test: ScoreTable, candidates: Sequence[str], baseline: str = "baseline") -> SelectedGain:
-    """Gain of the candidate with the best mean test score: what papers show, biased upward, never judged.
-
-    Raises:
-        ResultsError: a model is missing, or no seed has all of them.
-    """
-    names, seeds = complete([test], candidates, baseline)
+def best_on_test_gain(test: ScoreTable, candidates: Sequence[str]) -> SelectedGain:
+    """Gain of the candidate with the best mean test score: what papers show, biased upward, never judged."""
+    names, seeds = complete([test], candidates, BASELINE)
     best = names[int(test.cells(names, seeds).mean(axis=1).argmax())]
     chosen = dict.fromkeys(seeds, best)
-    return SelectedGain(gain_of_choices(test, chosen, baseline), chosen, best)
+    return SelectedGain(gain_of_choices(test, chosen), chosen, best)
 
 
 def max_statistic_p(
-    test: ScoreTable,
-    candidates: Sequence[str],
-    n_permutations: int,
-    rng: np.random.Generator,
-    baseline: str = "baseline",
+    test: ScoreTable, candidates: Sequence[str], n_permutations: int, rng: np.random.Generator
 ) -> float:
     """p of the best-on-test gain if all models, baseline included, were alike.
 
     The models' scores are permuted within each seed; statistic: the largest mean gain over the baseline.
-
-    Raises:
-        ResultsError: a model is missing, or no seed has all of them.
     """
-    names, seeds = complete([test], candidates, baseline)
-    scores = test.cells([baseline, *names], seeds)
+    names, seeds = complete([test], candidates, BASELINE)
+    scores = test.cells([BASELINE, *names], seeds)
     null = np.empty(n_permutations)
     for start in range(0, n_permutations, 1000):
         block = null[start : start + 1000]
         shuffled = np.broadcast_to(scores, (len(block), *scores.shape))
         block[:] = _best_gain(rng.permuted(shuffled, axis=1))
-    return permutation_p(null, float(_best_gain(scores)), "greater")
+    return permutation_p(null, float(_best_gain(scores)))
 
 
 def null_best_gain(sd: float, n_candidates: int, n_seeds: int) -> float:
@@ -192,11 +171,7 @@ def comparable(tables: Sequence[ScoreTable], candidates: Sequence[str]) -> list[
 
 
 def complete(tables: Sequence[ScoreTable], candidates: Sequence[str], *others: str) -> tuple[list[str], list[int]]:
-    """The comparable candidates, and the seeds at which all of them have scores in every table, `others` too.
-
-    Raises:
-        ResultsError: there is no such candidate or seed.
-    """
+    """The comparable candidates, and the seeds at which all of them have scores in every table, `others` too."""
     if not tables:
         return [], []
     names = comparable(tables, candidates)

@@ -28,6 +28,7 @@ import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
 from claimtrack.errors import ResultsError
+from claimtrack.evidence import Interval
 from claimtrack.statistics import MIN_SEEDS, POWER
 
 Floats = npt.NDArray[np.float64]
@@ -35,6 +36,7 @@ Indices = npt.NDArray[np.intp]
 Statistic = Callable[[Floats], Floats]
 """Score in points (...,) of summed counts (..., K), such as `metrics.classification.f1_from_counts`."""
 
+BASELINE = "baseline"
 LEVEL = 0.95
 ITEM_DF = 299
 """Degrees of freedom of an item variance: it comes from 300 resamples or more."""
@@ -42,17 +44,6 @@ KNOWN = 1e6
 """Degrees of freedom that stand for a known variance."""
 ROUNDING = 1e-18
 """Sums of squares of scores (points squared) below this are rounding, not noise."""
-
-
-@dataclass(frozen=True)
-class Interval:
-    """A confidence interval, bounds in the unit of its estimate; ``df`` of Student's t, None for a normal one."""
-
-    low: float
-    high: float
-    level: float
-    method: str
-    df: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,12 +64,6 @@ class ScoreTable:
     scores: Floats
     item_variance: Floats
     pooled: tuple[str, ...] | None = None
-
-    def __post_init__(self) -> None:
-        expected = (len(self.models), len(self.seeds))
-        if self.scores.shape != expected or self.item_variance.shape != (expected[0], expected[0]):
-            shapes = f"{self.scores.shape} and {self.item_variance.shape}"
-            raise ResultsError(f"scores and item variances are {shapes}: give one row a model for {expected}")
 
     def rows(self, models: Sequence[str]) -> Indices:
         """Row numbers of the models; ResultsError names one that is not there."""
@@ -124,49 +109,50 @@ class Gain:
     @property
     def standard_error(self) -> float | None:
         """Of the estimate, seeds and items together."""
-        return None if self.seed_variance is None else self._error_and_df()[0]
+        return None if (found := self._error_and_df()) is None else found[0]
 
     @property
     def df(self) -> float | None:
         """Welch-Satterthwaite degrees of freedom."""
-        return None if self.seed_variance is None else self._error_and_df()[1]
+        return None if (found := self._error_and_df()) is None else found[1]
 
     @property
     def counted_item_variance(self) -> float:
         """The part of the squared standard error that is due to the items: 0 where the interval leaves it out."""
         error = self.standard_error
-        return (
-            0.0
-            if self.seed_variance is None or not error or error**2 <= self.seed_variance
-            else self.item_variance
-        )
+        return self.item_variance if error and error**2 > (self.seed_variance or 0.0) else 0.0
 
     @property
     def interval(self) -> Interval | None:
         """The 95 % interval."""
-        if self.seed_variance is None:
+        if (found := self._error_and_df()) is None:
             return None
-        error, df = self._error_and_df()
-        return t_interval(self.estimate, error, df, self.method)
+        error, df = found
+        half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
+        return Interval(
+            low=self.estimate - half, high=self.estimate + half, level=LEVEL, method=self.method,
+            df=None if df >= KNOWN else df,
+        )  # fmt: skip
 
     @property
     def minimum_detectable(self) -> float | None:
         """The smallest true gain found with 80 % power by a two-sided test at 5 %."""
-        return None if self.seed_variance is None else minimum_detectable(*self._error_and_df())
+        return None if (found := self._error_and_df()) is None else minimum_detectable(*found)
 
     @property
     def p_value(self) -> float | None:
         """Two-sided p of no gain."""
-        if self.seed_variance is None:
+        if (found := self._error_and_df()) is None:
             return None
-        error, df = self._error_and_df()
+        error, df = found
         if error == 0:
             return float(self.estimate**2 <= ROUNDING)
         return float(2 * stdtr(df, -abs(self.estimate) / error))
 
-    def _error_and_df(self) -> tuple[float, float]:
+    def _error_and_df(self) -> tuple[float, float] | None:
         """Of the wider of the two intervals, with and without the item part."""
-        assert self.seed_variance is not None
+        if self.seed_variance is None:
+            return None
         both = [
             (np.sqrt(self.seed_variance), self.seed_df),
             (
@@ -178,33 +164,10 @@ class Gain:
         return float(error), float(df)
 
 
-@dataclass(frozen=True)
-class FTest:
-    """An F test: statistic, degrees of freedom and p; `n_seeds` are the fewest behind a mean."""
-
-    f: float
-    df1: float
-    df2: float
-    p: float
-    n_seeds: int
-
-
-@dataclass(frozen=True)
-class SeedMean:
-    """A mean of one value a seed, with a t interval over seeds, None below `MIN_SEEDS`."""
-
-    estimate: float
-    interval: Interval | None
-    by_seed: tuple[float, ...]
-
-
-def gain(table: ScoreTable, model: str, baseline: str = "baseline") -> Gain:
+def gain(table: ScoreTable, model: str, baseline: str = BASELINE) -> Gain:
     """Gain of a model over the baseline on the seeds that have both.
 
     With two models and no item variance this is the paired t test.
-
-    Raises:
-        ResultsError: a model is not in the table, or no seed has both.
     """
     row, base = table.rows([model, baseline])
     columns = np.flatnonzero(np.isfinite(table.scores[[row, base]]).all(axis=0))
@@ -235,11 +198,7 @@ def seed_gain(by_seed: Floats, item_variance: float = 0.0) -> Gain:
 
 
 def mean_gain(gains: Sequence[Gain]) -> Gain:
-    """Mean of gains that share no random numbers, such as those of different tasks: their variances add up.
-
-    Raises:
-        ResultsError: there is none.
-    """
+    """Mean of gains that share no random numbers, such as those of different tasks: their variances add up."""
     if not gains:
         raise ResultsError("no gain to take a mean of: run the missing trials")
     estimate, n_seeds = float(np.mean([found.estimate for found in gains])), min(found.n_seeds for found in gains)
@@ -249,9 +208,8 @@ def mean_gain(gains: Sequence[Gain]) -> Gain:
     seeds = np.array(parts, dtype=np.float64) / len(gains) ** 2
     items = sum(found.item_variance for found in gains) / len(gains) ** 2
     df = welch_df(seeds, [found.seed_df for found in gains])
-    return Gain(
-        estimate, n_seeds, float(seeds.sum()), df, items, "Student t, variances of independent parts added"
-    )
+    method = "Student t, variances of independent parts added"
+    return Gain(estimate, n_seeds, float(seeds.sum()), df, items, method)
 
 
 def residual_variance(table: ScoreTable) -> tuple[float, int]:
@@ -290,12 +248,6 @@ def welch_df(variances: Sequence[float] | Floats, dfs: Sequence[float]) -> float
     known = [(variance, df) for variance, df in zip(variances, dfs, strict=True) if variance**2]
     total = sum(variance for variance, _ in known)
     return float(min(total**2 / sum(v**2 / df for v, df in known), KNOWN)) if total else KNOWN
-
-
-def t_interval(estimate: float, error: float, df: float, method: str) -> Interval:
-    """The 95 % interval of an estimate with a standard error."""
-    half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
-    return Interval(estimate - half, estimate + half, LEVEL, method, None if df >= KNOWN else float(df))
 
 
 def _known(

@@ -17,7 +17,7 @@ from crosslayer.ingest.run import describe, ingest, load_run
 from crosslayer.ledger.differences import differences
 from crosslayer.paper import PLUGIN
 from crosslayer.paper.conditions import CONDITIONS
-from crosslayer.paper.measures import measures
+from crosslayer.paper.plugin import measures
 from crosslayer.predictions.runs import SPLITS, RecordedRun
 from crosslayer.tasks import TASK_NAMES, TASKS
 from exported import refusal, write_data, write_predictions

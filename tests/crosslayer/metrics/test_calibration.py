@@ -9,17 +9,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from netcal.metrics.confidence import ECE, MCE
 from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax, logsumexp
+from scipy.special import logsumexp
 from scipy.stats import norm
 from sklearn.calibration import calibration_curve
-from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
-from claimtrack.errors import ResultsError
 from crosslayer.metrics import calibration, proper_scores, recalibration, selective, tagging
 from crosslayer.tasks import TASKS
 
@@ -46,52 +44,19 @@ def test_equal_width_agrees_with_a_loop_on_edges_and_between(items):
     assert calibration.ece10_equal_width_v1(confidence, correct) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize("k", range(1, 11))
-def test_a_confidence_on_an_edge_belongs_to_the_bin_below(k):
-    """k / 10, right, cancels against a wrong item just below it, not against one just above."""
-    edge = k / 10
-    below = calibration.ece10_equal_width_v1(np.array([edge, edge - 0.05]), np.array([1.0, 0.0]))
-    assert below == pytest.approx(100 * abs(2 * edge - 1.05) / 2)
-    if k < 10:
-        above = calibration.ece10_equal_width_v1(np.array([edge, edge + 0.05]), np.array([1.0, 0.0]))
-        assert above == pytest.approx(100 * ((1 - edge) + (edge + 0.05)) / 2)
-
-
 @pytest.mark.parametrize("ece", ALL_ECE)
-def test_saturated_confidence_has_a_place(ece):
-    confidence, correct = np.ones(40), np.repeat([1.0, 0.0], [30, 10])
-    assert ece(confidence, np.ones(40)) == 0
-    assert ece(confidence, correct) == pytest.approx(25, abs=0.02)
-
-
-@pytest.mark.parametrize("ece", ALL_ECE)
-def test_confidence_of_zero_has_a_place(ece):
+def test_confidences_of_0_and_1_have_a_place(ece):
+    assert ece(np.ones(40), np.ones(40)) == 0
+    assert ece(np.ones(40), np.repeat([1.0, 0.0], [30, 10])) == pytest.approx(25, abs=0.02)
     assert ece(np.zeros(5), np.ones(5)) == pytest.approx(100)
 
 
-def test_equal_mass_has_ten_bins_of_equal_size():
-    confidence = np.random.default_rng(0).uniform(0.3, 1, 250)
-    correct = (np.random.default_rng(1).random(250) < 0.7).astype(float)
-    order = np.argsort(confidence)
-    bins = np.array_split(order, 10)
-    expected = np.mean([100 * abs(confidence[b].mean() - correct[b].mean()) for b in bins])
-    assert calibration.ece10_equal_mass_v1(confidence, correct) == pytest.approx(expected)
-
-
-@pytest.mark.parametrize("ece", ALL_ECE)
-def test_order_and_ties_do_not_matter(ece):
-    rng = np.random.default_rng(2)
-    confidence, correct = np.round(rng.uniform(0.5, 1, 203), 1), rng.integers(0, 2, 203).astype(float)
-    mixed = rng.permutation(203)
-    assert ece(confidence[mixed], correct[mixed]) == pytest.approx(ece(confidence, correct))
-
-
-def test_equal_mass_splits_what_ten_does_not_divide():
-    """25 items: the ranks ceil(2.5 k) make bins of 3, 2, 3, 2 ..."""
+@pytest.mark.parametrize(("n", "sizes"), [(250, [25] * 10), (25, [3, 2] * 5)])
+def test_equal_mass_has_ten_bins_of_the_ranks_ceil_of_k_tenths(n, sizes):
     rng = np.random.default_rng(6)
-    confidence, correct = np.linspace(0.4, 0.95, 25), rng.integers(0, 2, 25).astype(float)
-    bins = np.split(confidence - correct, np.cumsum([3, 2] * 5)[:-1])
-    expected = 100 * sum(abs(gaps.sum()) for gaps in bins) / 25
+    confidence, correct = np.linspace(0.4, 0.95, n), rng.integers(0, 2, n).astype(float)
+    bins = np.split(confidence - correct, np.cumsum(sizes)[:-1])
+    expected = 100 * sum(abs(gaps.sum()) for gaps in bins) / n
     assert calibration.ece10_equal_mass_v1(confidence, correct) == pytest.approx(expected)
 
 
@@ -99,14 +64,6 @@ def test_over_and_underconfidence_in_different_bins_do_not_cancel():
     confidence, correct = np.repeat([0.65, 0.95], 100), np.repeat([1.0, 0.0, 1.0], [95, 5 + 35, 65])
     assert confidence.mean() == pytest.approx(correct.mean())
     assert calibration.ece10_equal_width_v1(confidence, correct) == pytest.approx(30)
-
-
-@pytest.mark.parametrize("ece", ALL_ECE)
-def test_ece_refuses_logits(ece):
-    with pytest.raises(ResultsError, match="not logits"):
-        ece(np.array([1.5]), np.array([1.0]))
-    with pytest.raises(ResultsError, match="not logits"):
-        ece(np.array([np.nan]), np.array([1.0]))
 
 
 CONFIDENCES = {
@@ -132,10 +89,8 @@ def test_debiased_ece_of_a_calibrated_model_is_near_zero(draw):
     plug_in, debiased = simulated(draw, 0.0)
     assert abs(debiased) < 0.25
     assert plug_in > 0.5
-
-
-def test_plug_in_ece_of_a_calibrated_model_reads_two_points():
-    assert simulated(CONFIDENCES["spread"], 0.0)[0] == pytest.approx(2.3, abs=0.4)
+    if draw is CONFIDENCES["spread"]:
+        assert plug_in == pytest.approx(2.3, abs=0.4)
 
 
 @pytest.mark.parametrize("draw", CONFIDENCES.values(), ids=CONFIDENCES)
@@ -193,10 +148,7 @@ def test_top_label_gives_confidence_and_correctness():
     assert (confidence.tolist(), correct.tolist()) == ([0.7, 0.6], [1.0, 0.0])
 
 
-def test_nll_is_that_of_scipy_and_finite_when_wrong_for_sure():
-    logits, gold = random_logits()
-    expected = -log_softmax(logits, axis=1)[np.arange(len(gold)), gold].mean()
-    assert proper_scores.nll_v1(logits, gold) == pytest.approx(expected)
+def test_nll_is_finite_when_wrong_for_sure():
     assert proper_scores.nll_v1(np.array([[0.0, -2000.0]]), np.array([1])) == 2000
 
 
@@ -305,16 +257,6 @@ def test_scikit_learn_agrees_on_reliability_brier_and_likelihood():
     assert likelihood == pytest.approx(log_loss(gold, probabilities), rel=1e-9)
 
 
-def test_reliability_intervals_are_wilsons():
-    confidence, correct = np.full(40, 0.75), np.repeat([1.0, 0.0], [28, 12])
-    bins = calibration.reliability_bins_v1(confidence, correct)
-    z, p, n = 1.959963984540054, 0.7, 40
-    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    assert bins.low == pytest.approx([(middle - half) / (1 + z**2 / n)])
-    assert bins.high == pytest.approx([(middle + half) / (1 + z**2 / n)])
-    assert (bins.n.tolist(), bins.accuracy.tolist(), bins.confidence.tolist()) == ([40.0], [0.7], [0.75])
-
-
 # Properties
 
 items_drawn = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
@@ -344,7 +286,8 @@ def test_order_and_copies_of_the_items_do_not_matter(items, random):
         once = metric(*split(items))
         assert metric(*split(mixed)) == pytest.approx(once, abs=1e-9)
         assert metric(*split(items * 2)) == pytest.approx(once, abs=1e-9)
-    assert selective.aurc_v1(*split(mixed)) == pytest.approx(selective.aurc_v1(*split(items)), abs=1e-9)
+    for metric in (selective.aurc_v1, calibration.ece10_equal_mass_debiased_v1):
+        assert metric(*split(mixed)) == pytest.approx(metric(*split(items)), abs=1e-7)
 
 
 @settings(max_examples=100)
@@ -371,30 +314,15 @@ def test_debiased_width_and_mass_agree_where_their_bins_do():
     assert by_width < calibration.ece10_equal_width_v1(confidence, correct)
 
 
-@pytest.mark.parametrize("edges", ["width", "mass"])
-def test_counts_and_sums_give_the_same_debiased_error(edges):
-    """The form for resampling and the direct one, on values with ties and on an edge."""
+@pytest.mark.parametrize("digits", [2, 9])
+def test_counts_and_sums_give_the_same_debiased_error(digits):
+    """The form for resampling and the direct one, with and without ties."""
     rng = np.random.default_rng(8)
-    confidence = np.round(rng.uniform(0.3, 1, 407), 2 if edges == "width" else 9)
+    confidence = np.round(rng.uniform(0.3, 1, 407), digits)
     correct = (rng.random(407) < confidence - 0.05).astype(float)
     counts = calibration.ece10_equal_mass_debiased_counts_v1(confidence, correct).sum(axis=0)
     direct = calibration.ece10_equal_mass_debiased_v1(confidence, correct)
     assert calibration.ece10_equal_mass_debiased_from_counts_v1(counts) == pytest.approx(direct, rel=1e-9)
-
-
-def test_smooth_ece_finds_what_is_planted():
-    rng = np.random.default_rng(3)
-    confidence = rng.uniform(0.6, 1, 4000)
-    fair = (rng.random(4000) < confidence).astype(float)
-    off = (rng.random(4000) < confidence - 0.1).astype(float)
-    assert calibration.smooth_ece_v1(confidence, fair) < 2.5
-    assert calibration.smooth_ece_v1(confidence, off) == pytest.approx(10, abs=1.5)
-
-
-def test_smooth_ece_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "relplot", None)
-    with pytest.raises(ResultsError, match=r"pip install 'crosslayer\[calibration\]'"):
-        calibration.smooth_ece_v1(np.array([0.5]), np.array([1.0]))
 
 
 # Spans
@@ -425,53 +353,6 @@ def test_a_spans_confidence_is_the_product_over_its_words():
 
 
 # Recalibration
-
-
-class Stored:
-    """Gives out stored logits, so that scikit-learn scales their temperature."""
-
-    classes_ = np.arange(4)
-    n_features_in_ = 4
-    _estimator_type = "classifier"
-
-    def fit(self, logits, gold):
-        return self
-
-    def decision_function(self, logits):
-        return logits
-
-    def predict(self, logits):
-        return logits.argmax(axis=1)
-
-    def __sklearn_tags__(self):
-        return LogisticRegression().__sklearn_tags__()
-
-    def __sklearn_is_fitted__(self):
-        return True
-
-
-@pytest.mark.parametrize("factor", [0.4, 3.0])
-def test_temperature_is_scikit_learns(factor):
-    from sklearn.calibration import CalibratedClassifierCV
-    from sklearn.frozen import FrozenEstimator
-
-    logits, gold = random_logits(n=2000)
-    fitted = CalibratedClassifierCV(FrozenEstimator(Stored()), method="temperature").fit(logits * factor, gold)
-    theirs = fitted.predict_proba(logits * factor)
-    found = recalibration.fit_temperature(logits * factor, gold)
-    np.testing.assert_allclose(calibration.softmax(logits * factor, found), theirs, atol=1e-4)
-
-
-@settings(max_examples=50)
-@given(
-    st.lists(st.lists(st.floats(-20, 20), min_size=3, max_size=3), min_size=1, max_size=20), st.floats(0.05, 50)
-)
-def test_temperature_never_changes_a_predicted_label(rows, temperature):
-    logits = np.array(rows)
-    ordered = np.sort(logits, axis=1)
-    assume(np.all(ordered[:, 2] - ordered[:, 1] > 1e-6))
-    scaled = calibration.softmax(logits, temperature)
-    assert np.array_equal(scaled.argmax(axis=1), logits.argmax(axis=1))
 
 
 def test_vector_scaling_undoes_weights_and_biases():

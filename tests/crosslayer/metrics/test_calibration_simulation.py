@@ -23,7 +23,7 @@ from crosslayer.metrics.calibration import (
     ece10_equal_mass_debiased_from_counts_v1,
 )  # fmt: skip
 from crosslayer.paper import PLUGIN, calibration
-from crosslayer.paper.calibrated import Calibrated
+from crosslayer.paper.calibrated import Calibrated, Trials
 from crosslayer.tasks import TaskName
 from synthetic_run import make_profile
 
@@ -39,7 +39,7 @@ OVERCONFIDENCE = {
 """Of the English-only and of the multilingual arm."""
 
 
-def draw(task: TaskName, overconfidence: tuple[float, float], rng: np.random.Generator) -> calibration.Target:
+def draw(task: TaskName, overconfidence: tuple[float, float], rng: np.random.Generator) -> Trials:
     """The trials of one target."""
     shape = (len(LANGUAGES), N_ITEMS)
     sure, hard = 0.4 + 0.6 * rng.beta(3, 1, shape), rng.random(shape)
@@ -65,7 +65,7 @@ def draw(task: TaskName, overconfidence: tuple[float, float], rng: np.random.Gen
         )
         for place, by_language, draws in zip(places, errors, resampled, strict=True)
     }
-    return calibration.Target(task, trials)
+    return Trials(task, trials)
 
 
 @cache

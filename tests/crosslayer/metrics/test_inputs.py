@@ -10,22 +10,24 @@ import numpy as np
 import pytest
 
 from claimtrack.errors import ResultsError
-from crosslayer.metrics import METRICS, tagging
-from crosslayer.metrics.calibration import top_label
+from crosslayer.metrics import calibration, proper_scores, tagging
+from crosslayer.metrics.classification import accuracy_v1
 from crosslayer.metrics.recalibration import fit_isotonic, fit_temperature, fit_vector_scaling
+from crosslayer.metrics.selective import aurc_v1
 
 GOLD = np.array([0, 1, 2, 1])
 P = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.5, 0.3, 0.2]])
 LOGITS = np.log(P)
 SURE, RIGHT = np.array([0.9, 0.8, 0.6, 1.0]), np.array([1, 0, 1, 1])
 
-OF_PROBABILITIES = [METRICS["brier_v1"], METRICS["brier_parts_v1"], METRICS["classwise_ece10_equal_width_v1"],
-                    top_label]  # fmt: skip
-OF_LOGITS = [METRICS["nll_v1"], fit_temperature, fit_vector_scaling]
-OF_CONFIDENCE = [METRICS[name] for name in (
-    "ece10_equal_width_v1", "ece10_equal_mass_v1", "ece10_equal_mass_debiased_v1", "ece10_equal_width_debiased_v1",
-    "mce10_equal_width_v1", "reliability_bins_v1", "aurc_v1",
-)] + [fit_isotonic]  # fmt: skip
+OF_PROBABILITIES = [proper_scores.brier_v1, proper_scores.brier_parts_v1,
+                    calibration.classwise_ece10_equal_width_v1, calibration.top_label]  # fmt: skip
+OF_LOGITS = [proper_scores.nll_v1, fit_temperature, fit_vector_scaling]
+OF_CONFIDENCE = [
+    *(getattr(calibration, f"ece10_equal_{bins}_v1") for bins in ("width", "mass", "width_debiased")),
+    calibration.ece10_equal_mass_debiased_v1,
+    calibration.mce10_equal_width_v1, calibration.reliability_bins_v1, aurc_v1, fit_isotonic,
+]  # fmt: skip
 
 
 def refused(metric: Callable[..., Any], *arguments: Any, told: str) -> None:
@@ -49,12 +51,8 @@ def test_gold_labels_are_ids_of_the_columns(metric: Callable[..., Any]) -> None:
 def test_probabilities_are_no_logits_and_add_up(metric: Callable[..., Any]) -> None:
     refused(metric, LOGITS, GOLD, told="at (0, 0); give probabilities from 0 to 1, not logits")
     refused(metric, np.where(P == 0.7, np.nan, P), GOLD, told="probabilities (4, 3): nan at (0, 0)")
-    refused(
-        metric,
-        np.full((4, 3), 0.25),
-        GOLD,
-        told="sums of probabilities (4,): 0.75 at 0; give rows that add up to 1",
-    )
+    told = "sums of probabilities (4,): 0.75 at 0; give rows that add up to 1"
+    refused(metric, np.full((4, 3), 0.25), GOLD, told=told)
     metric(P.astype(np.float16), GOLD)
 
 
@@ -75,23 +73,10 @@ def test_confidence_is_a_probability_of_something_right_or_wrong(metric: Callabl
 
 
 def test_labels_of_items_are_flat_ids() -> None:
-    accuracy = METRICS["accuracy_v1"]
-    assert accuracy([0, 1, 2, 1], [0, 1, 2, 0]) == 75.0
-    refused(accuracy, GOLD, GOLD[:, None], told="predicted has the shape (4, 1)")
-    refused(accuracy, [0, -100], [0, 1], told="gold (2,): -100 at 1")
-    refused(accuracy, ["a"], ["a"], told="gold (1,) holds <U1: give label ids from 0")
-
-
-@pytest.mark.parametrize("tag", ["NOUN", "S-PER", "b-per", "o", "B_PER", "B-", "B"])
-def test_span_f1_reads_bio_alone(tag: str) -> None:
-    refused(tagging.span_f1_v1, [[tag]], [["O"]], told=f"{tag!r} is no BIO label: use O, B-X and I-X")
-
-
-def test_tags_stand_in_sentences() -> None:
-    refused(tagging.span_f1_v1, ["O", "B-PER"], ["O", "B-PER"], told="tags are not in sentences")
-    refused(tagging.xtreme_pos_span_f1_v1, ["X"], ["X"], told="tags are not in sentences")
-    refused(tagging.span_f1_v1, [], [], told="no items to score")
-    assert tagging.span_f1_v1([[], ["B-PER"]], [[], ["B-PER"]]) == 100.0
+    assert accuracy_v1([0, 1, 2, 1], [0, 1, 2, 0]) == 75.0
+    refused(accuracy_v1, GOLD, GOLD[:, None], told="predicted has the shape (4, 1)")
+    refused(accuracy_v1, [0, -100], [0, 1], told="gold (2,): -100 at 1")
+    refused(accuracy_v1, ["a"], ["a"], told="gold (1,) holds <U1: give label ids from 0")
 
 
 def test_no_word_has_a_predicted_label_of_probability_0() -> None:

@@ -17,13 +17,7 @@ from analysed import (
 )
 from claimtrack.registry import Registry
 from claimtrack.verdict import decide
-from crosslayer.paper import (
-    PLUGIN,
-    best_layers,
-    complementarity,
-    gains,
-    parts,  # fmt: skip
-)
+from crosslayer.paper import PLUGIN, best_layers, complementarity, gains, parts
 from crosslayer.tasks import TASK_NAMES, TaskName
 from synthetic_run import MadeUpRun, make_profile, make_sweep
 

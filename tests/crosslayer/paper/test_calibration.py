@@ -24,13 +24,9 @@ from crosslayer import stats
 from crosslayer.config import IntermediateSpec
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax
 from crosslayer.metrics.recalibration import fit_vector_scaling
-from crosslayer.paper import (
-    PLUGIN,
-    calibration,
-    parts,  # fmt: skip
-)
-from crosslayer.paper.calibrated import MEASURES, Calibrated
-from crosslayer.paper.reliability import shown_languages
+from crosslayer.paper import PLUGIN, calibration, calibration_figures
+from crosslayer.paper.calibrated import MEASURES, Calibrated, Trials, calibrate
+from crosslayer.paper.calibration_figures import shown_languages
 from crosslayer.predictions.records import Array
 from crosslayer.tasks import TASKS, TaskName
 from synthetic_run import MadeUpRun, make_items, make_profile, make_record, make_sweep
@@ -102,8 +98,6 @@ def test_rows_without_kept_scores_are_left_out() -> None:
     logits = run.logits[key, "test"].copy()
     logits[(table.item == "i0") | (table.item == "i7")] = np.nan
     run.logits[key, "test"] = logits
-    from crosslayer.paper.calibrated import calibrate
-
     found = calibrate(run, table.records[0], False)
     assert found.n_items == 2 * 398
     assert found.languages == ("de", "zh")
@@ -142,14 +136,14 @@ def test_measures_beside_the_primary_one() -> None:
     assert not any(part.judged for part in evidence.parts if part.measure != "ece_multilingual_minus_english")
 
 
-def made_target(task: TaskName, changes: dict[int, float]) -> calibration.Target:
+def made_target(task: TaskName, changes: dict[int, float]) -> Trials:
     """A target whose error changes by so many points at each seed, in every language and measure."""
     trials = {}
     for seed, change in changes.items():
         for arm, level in (("english", 10.0), ("multilingual", 10.0 + change)):
             by_language = {name: np.full(2, level) for name in MEASURES if name != "ece_spans"}
             trials[arm, seed] = Calibrated(("de", "zh"), by_language, np.full(300, level), 50, (40, 60), (40, 60))
-    return calibration.Target(task, trials)
+    return Trials(task, trials)
 
 
 def test_a_target_with_too_few_seeds_does_not_undo_the_others(
@@ -160,7 +154,7 @@ def test_a_target_with_too_few_seeds_does_not_undo_the_others(
     profile = make_profile(tasks=["pawsx"], targets=["pawsx"])
     monkeypatch.setattr(calibration, "model_parts", lambda run, profile: ([], []))
 
-    def measured(targets: list[calibration.Target]) -> Evidence:
+    def measured(targets: list[Trials]) -> Evidence:
         monkeypatch.setattr(calibration, "load_targets", lambda run, profile: (targets, [], []))
         return calibration.measure("Q01", MadeUpRun(), profile)
 
@@ -185,8 +179,8 @@ def test_a_target_with_too_few_seeds_does_not_undo_the_others(
     shown = [
         part for part in evidence.parts if part.measure == "ece_multilingual_minus_english" and not part.language
     ]
-    assert calibration._pooled_in(shown) == "mean of XNLI, NER, POS"
-    assert calibration._pooled_in(shown[:-2]) == "all targets"
+    assert calibration_figures.pooled_in(shown) == "mean of XNLI, NER, POS"
+    assert calibration_figures.pooled_in(shown[:-2]) == "all targets"
     assert verdict(registry, measured([few])) == "inconclusive"
     assert "not counted" not in decide(registry.entry("Q01"), measured([few]), PROFILE, PLUGIN).because
     more = made_target("pawsx", {3: -2.9, 4: -3.0, 5: -3.1, 6: -5.0})
@@ -258,11 +252,11 @@ def test_accuracy_stands_beside_the_answer_of_one_target_too(registry: Registry)
 def test_pictures_show_the_seeds_that_both_arms_have() -> None:
     run = arms_run(TARGETED, sharper=1.0)
     kept = [t for t in run.trials if (t.arm, t.seed) != ("multilingual", 1)]
-    assert {(t.arm, t.seed) for t in calibration._paired(kept)} == {
+    assert {(t.arm, t.seed) for t in calibration_figures.paired(kept)} == {
         (arm, seed) for arm in ("none", "english", "multilingual") for seed in (0, 2)
     }
     alone = [t for t in run.trials if t.arm != "english"]
-    assert calibration._paired(alone) == alone
+    assert calibration_figures.paired(alone) == alone
 
 
 def test_distance_from_english_is_in_steps_up_the_tree() -> None:
@@ -353,7 +347,7 @@ def test_fusion_and_smoothing_beside_the_arms() -> None:
         assert part.n_seeds == len(profile.sweep.seeds)
         by_seed = stats.seed_gain(np.mean(list(changes.values()), axis=0))
         assert part.estimate == pytest.approx(by_seed.estimate)
-        assert part.interval != parts.interval(by_seed.interval), "the variance of the items counts too"
+        assert part.interval != by_seed.interval, "the variance of the items counts too"
         for code, change in changes.items():
             here = one(evidence, "ece_model_minus_baseline", "pawsx", model=model, language=code)
             assert here.estimate == pytest.approx(np.mean(change))
@@ -409,8 +403,6 @@ def test_trials_without_scores_are_named() -> None:
 
 def test_resampled_ece_has_the_spread_of_repeated_samples() -> None:
     """The bootstrap's standard error of the mean over languages against that over 60 new test sets."""
-    from crosslayer.paper.calibrated import calibrate
-
     found = []
     for draw in range(60):
         run = arms_run_of_one(np.random.default_rng(draw))

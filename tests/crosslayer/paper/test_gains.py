@@ -21,14 +21,7 @@ from claimtrack.evidence import write_evidence
 from claimtrack.registry import Registry
 from crosslayer import stats
 from crosslayer.config import VariationSpec
-from crosslayer.paper import (
-    best_layers,
-    complementarity,
-    gains,
-    paper,
-    parts,
-    scores,  # fmt: skip
-)
+from crosslayer.paper import best_layers, complementarity, gains, paper, parts, scores
 from crosslayer.tasks import TASK_NAMES, TASKS
 from synthetic_run import MadeUpRun, make_profile, make_sweep
 

@@ -18,16 +18,9 @@ from analysed import (
     similarity_frame,
     verdict,
 )
-from claimtrack.decisions import LEVEL
 from claimtrack.errors import ResultsError
 from claimtrack.registry import Registry
-from crosslayer import stats
-from crosslayer.paper import (
-    families,
-    layer_contrast,
-    parts,
-    transfer,  # fmt: skip
-)
+from crosslayer.paper import families, layers, parts, transfer
 from crosslayer.paper.probes import halves
 from crosslayer.predictions.records import Array
 from crosslayer.tasks import TASKS, TaskName
@@ -36,7 +29,7 @@ from synthetic_run import MadeUpRun, make_sweep
 
 def test_layer_contrasts(registry: Registry) -> None:
     run = probe_run()
-    evidence = layer_contrast.measure("C01", run, PROFILE)
+    evidence = layers.measure("C01", run, PROFILE)
     columns = [f"layer_{x}" for x in range(1, 13)]
     means = run.probes["retrieval"].groupby("language")[columns].mean().mean().to_numpy()
     part = one(evidence, "retrieval_lower_minus_upper")
@@ -57,7 +50,7 @@ def test_layer_contrasts(registry: Registry) -> None:
 
 def test_interval_of_a_layer_contrast_is_that_of_its_clusters() -> None:
     run = probe_run()
-    part = one(layer_contrast.measure("C01", run, PROFILE), "upos_probe_upper_minus_lower")
+    part = one(layers.measure("C01", run, PROFILE), "upos_probe_upper_minus_lower")
     lower, upper = halves(12)
     table = run.probes["tagging"]
     per_word = table[[f"layer_{x}" for x in range(13)]].to_numpy(float) @ (upper - lower)
@@ -80,7 +73,7 @@ def test_halves(n: int, lower: list[int], upper: list[int]) -> None:
 
 
 def test_missing_probes_are_named(registry: Registry) -> None:
-    for claim, module in (("C01", layer_contrast), ("C08", transfer), ("C09", families)):
+    for claim, module in (("C01", layers), ("C08", transfer), ("C09", families)):
         evidence = module.measure(claim, MadeUpRun(), PROFILE)
         assert evidence.status == "missing"
         assert any("the probe stage has left no" in line for line in evidence.missing)
@@ -193,12 +186,6 @@ def test_entities_are_at_chance_only_without_any_and_words_at_the_commonest_tag(
             transfer.check_above_chance(run, task)  # type: ignore[arg-type]
 
 
-def test_the_smallest_p_of_thirteen_layers_lies_below_the_level() -> None:
-    series = np.arange(13.0) ** 2
-    assert stats.circular_shift_p(series, series) == pytest.approx(1 / (2 * 13))
-    assert LEVEL > 1 / (2 * 13)
-
-
 def test_kinship_is_found_and_script_is_not_taken_for_it() -> None:
     languages = list(TASKS["ner"].languages)
     run = MadeUpRun()
@@ -305,17 +292,9 @@ def test_p_of_kinship_is_never_below_its_smallest_value(drawn: tuple[Array, Arra
             assert test.smallest_p >= 1 / families.n_groupings(*drawn[1:]) - 1e-12
 
 
-def test_a_language_alone_has_no_kin(registry: Registry) -> None:
-    run = MadeUpRun()
-    run.probes["offsets"] = similarity_frame(["de"], kin=0.1).reindex(
-        columns=["layer", "first", "second", "cosine"]
-    )
-    assert verdict(registry, families.measure("C09", run, PROFILE)) == "not run"
-
-
 def test_labellings_and_groupings_of_the_languages_of_xnli() -> None:
     languages = sorted(TASKS["xnli"].languages)
-    family, genus, script = (families._numbers(languages, kind) for kind in ("family", "genus", "script"))
+    family, genus, script = (families.numbers(languages, kind) for kind in ("family", "genus", "script"))
     assert (families.n_labellings(family, script), families.n_groupings(family, script)) == (420, 70)
     assert (families.n_labellings(genus, script), families.n_groupings(genus, script)) == (2520, 210)
     rows = families.all_labellings(genus, script)

@@ -15,12 +15,7 @@ from analysed import (
 )
 from crosslayer import stats
 from crosslayer.metrics.classification import share_from_counts
-from crosslayer.paper import (
-    complementarity,
-    gains,
-    parts,
-    scores,  # fmt: skip
-)
+from crosslayer.paper import complementarity, gains, parts, scores
 from crosslayer.tasks import TASK_NAMES, TaskName
 from synthetic_run import MadeUpRun, make_profile, make_sweep
 

@@ -20,22 +20,10 @@ from analysed import (
     similarity_frame,
     verdict,
 )
-from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence, write_evidence
+from claimtrack.evidence import Evidence, read_evidence
 from claimtrack.registry import Registry
-from crosslayer.paper import (
-    attention,
-    best_layers,
-    calibration,
-    complementarity,
-    families,
-    gains,
-    layer_contrast,
-    paper,
-    parts,
-    show,
-    structure,
-    transfer,  # fmt: skip
-)
+from crosslayer.paper import attention, calibration, gains, paper, parts, plots, show, structure
+from crosslayer.paper.plugin import analysis_of
 from crosslayer.tasks import TASK_NAMES, TASKS
 from repository import ROOT
 from synthetic_run import MadeUpRun
@@ -51,48 +39,8 @@ def test_structural_checks(registry: Registry) -> None:
     assert verdict(registry, structure.measure("C15", run, profile), profile) == "not run"
 
 
-def test_a_picture_is_shortened_in_its_tags_alone() -> None:
-    from crosslayer.paper import plots
-
-    svg = (
-        '<g id="a">\n  <path d="M 0.123456 7 \nL 8.5 9.999" style="stroke: #000000"/>\n  <g>\n'
-        '    <text x="1.2345" transform="rotate(-0 1.2 3.4)"> 0.12345 of it <tspan>&gt; 1.005</tspan></text>\n'
-        "  </g>\n</g>"
-    )
-    assert plots.shortened(svg) == (
-        '<g id="a">\n<path d="M 0.12 7 \nL 8.5 9.99" style="stroke: #000000"/>\n<g>\n'
-        '<text x="1.23"> 0.12345 of it <tspan>&gt; 1.005</tspan></text>\n</g>\n</g>'
-    )
-
-
-def test_evidence_is_kept_without_defaults_and_read_whole(tmp_path: Path) -> None:
-    parts = (
-        Measurement(measure="gain", estimate=None, unit="points", judged=True),
-        Measurement(
-            measure="gain",
-            estimate=0.0,
-            unit="points",
-            layer=0,
-            interval=Interval(low=-1, high=1, level=0.9, method="t"),
-        ),
-    )
-    evidence = Evidence(claim="C05", profile="p", metric="m_v1", status="measured", headline=0, parts=parts)
-    path = write_evidence(evidence, tmp_path)
-    assert read_evidence(path) == evidence
-    assert json.loads(path.read_text(encoding="utf-8")) == {
-        "schema_version": 1, "claim": "C05", "profile": "p", "metric": "m_v1", "status": "measured", "headline": 0,
-        "parts": [
-            {"measure": "gain", "estimate": None, "unit": "points", "judged": True},
-            {"measure": "gain", "estimate": 0.0, "unit": "points", "layer": 0,
-             "interval": {"low": -1.0, "high": 1.0, "level": 0.9, "method": "t"}},
-        ],
-    }  # fmt: skip
-
-
 def test_figures_name_one_font_and_turn_only_what_is_turned(tmp_path: Path) -> None:
     """What matplotlib writes beyond that is a third of a figure, and recorded runs keep their figures."""
-    from crosslayer.paper import plots
-
     with plots.picture(tmp_path, "a.svg", "a title", height=2) as (axes,):
         plots.heat(axes, np.ones((2, 2)), ["a", "b"], ["c", "d"])
         axes.set_ylabel("turned")
@@ -135,25 +83,20 @@ def all_evidence(planted: MadeUpRun) -> dict[str, tuple[Evidence, MadeUpRun]]:
     arms = arms_run(TARGETED, sharper=2.0, n=100)
     apart = half_run(PROFILE, apart=0.3)
     return {
-        "C01": (layer_contrast.measure("C01", probes, PROFILE), probes),
-        "C02": (complementarity.measure("C02", planted, PROFILE), planted),
         "C03": (equilibrium_evidence(planted, PROFILE), planted),
-        "C05": (gains.measure("C05", planted, PROFILE), planted),
-        "C06": (gains.measure("C06", planted, PROFILE), planted),
-        "C07": (best_layers.measure("C07", planted, PROFILE), planted),
-        "C08": (transfer.measure("C08", probes, PROFILE), probes),
-        "C09": (families.measure("C09", probes, PROFILE), probes),
         "C13": (attention.measure("C13", apart, PROFILE), apart),
         "Q01": (calibration.measure("Q01", arms, TARGETED), arms),
+        **{c: (analysis_of(c).measure(c, planted, PROFILE), planted) for c in ("C02", "C05", "C06", "C07")},
+        **{c: (analysis_of(c).measure(c, probes, PROFILE), probes) for c in ("C01", "C08", "C09")},
     }
 
 
 @pytest.mark.parametrize("claim", sorted(parts.METRICS))
 def test_figures_are_readable(
-    all_evidence: dict[str, tuple[Evidence, MadeUpRun]], registry: Registry, claim: str, tmp_path: Path
+    all_evidence: dict[str, tuple[Evidence, MadeUpRun]], claim: str, tmp_path: Path
 ) -> None:
     evidence, run = all_evidence[claim]
-    draw = importlib.import_module(f"crosslayer.paper.{registry.entry(claim).notebook}").figures
+    draw = analysis_of(claim).figures
     names = draw(evidence, run, PROFILE, tmp_path)
     assert names
     for name in names:

@@ -16,10 +16,7 @@ from analysed import (
     verdict,
 )
 from claimtrack.registry import Registry
-from crosslayer.paper import (
-    attention,
-    equilibrium,  # fmt: skip
-)
+from crosslayer.paper import attention, equilibrium
 from crosslayer.tasks import TaskName
 from synthetic_run import MadeUpRun, make_profile, make_sweep
 

@@ -145,17 +145,19 @@ def test_own_against_common_weighs_a_noisy_task_as_its_mean_does():
     assert 22 < found.df < 24
 
 
-def test_pseudo_values_leave_a_seed_out_of_rows_and_columns():
+def test_the_gain_over_pairs_leaves_a_seed_out_of_rows_and_columns():
     values = np.random.default_rng(22).standard_normal((4, 4))
     mean = np.mean([values[s, t] for s, t in itertools.permutations(range(4), 2)])
-    found = stats.pair_pseudo_values(values)
+    pseudo = []
     for left_out in range(4):
         kept = [s for s in range(4) if s != left_out]
         without = np.mean([values[s, t] for s, t in itertools.permutations(kept, 2)])
-        assert found[left_out] == pytest.approx(4 * mean - 3 * without)
-    assert found.mean() == pytest.approx(mean)
-    with pytest.raises(ResultsError, match="needs 3 seeds, found 2"):
-        stats.pair_pseudo_values(values[:2, :2])
+        pseudo.append(4 * mean - 3 * without)
+    expected = scipy.stats.ttest_1samp(pseudo, 0)
+    found = stats.pair_gain(values)
+    assert (found.estimate, found.p_value) == pytest.approx((mean, expected.pvalue))
+    two = stats.pair_gain(values[:2, :2])
+    assert (two.estimate, two.interval) == (pytest.approx((values[0, 1] + values[1, 0]) / 2), None)
 
 
 @pytest.mark.parametrize("n_seeds", [3, 5])
@@ -165,8 +167,8 @@ def test_intervals_over_pairs_cover_where_columns_have_most_of_the_noise(n_seeds
     inside = 0
     for _ in range(600):
         row, column = 0.3 * rng.standard_normal((n_seeds, 1)), rng.standard_normal((1, n_seeds))
-        pseudo = stats.pair_pseudo_values(row + column + 0.2 * rng.standard_normal((n_seeds, n_seeds)))
-        inside += scipy.stats.ttest_1samp(pseudo, 0).pvalue > 0.05
+        found = stats.pair_gain(row + column + 0.2 * rng.standard_normal((n_seeds, n_seeds)))
+        inside += found.p_value > 0.05
     assert 0.925 <= inside / 600 <= 0.975
 
 

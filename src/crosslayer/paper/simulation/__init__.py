@@ -13,19 +13,6 @@ from crosslayer.paper.simulation.scenarios import SCENARIOS, Scenario
 from crosslayer.paper.simulation.tables import Table, all_tables, n_scenarios, to_markdown
 
 __all__ = [
-    "MAX_FALSE_ALARMS",
-    "REACHED",
-    "SCENARIOS",
-    "Design",
-    "Measured",
-    "Rates",
-    "Scenario",
-    "Table",
-    "TaskDesign",
-    "all_tables",
-    "n_scenarios",
-    "planned",
-    "recorded",
-    "simulate",
-    "to_markdown",
-]
+    "MAX_FALSE_ALARMS", "REACHED", "SCENARIOS", "Design", "Measured", "Rates", "Scenario", "Table", "TaskDesign",
+    "all_tables", "n_scenarios", "planned", "recorded", "simulate", "to_markdown",
+]  # fmt: skip

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import pandas as pd
 
-from claimtrack.evidence import Evidence, Measurement
+from claimtrack.evidence import Evidence
 from claimtrack.registry import Registry, load_registry
 from claimtrack.verdict import judge
 from crosslayer.paper.simulation.designs import Design, planned
@@ -112,33 +113,16 @@ def _evidence(claim: str, sample: Sample) -> Evidence:
 
 def covered(samples: Sequence[Sample]) -> dict[str, tuple[int, int]]:
     """By measure, the intervals that hold the true value, and all whose true value is known."""
-    pairs = [
-        (part, true)
+    rows = [
+        (part.measure, part.task or "", part.estimate, part.interval.low, part.interval.high, true)
         for sample in samples
         for part, true in zip(sample.parts, sample.true, strict=True)
         if true is not None and part.interval is not None
     ]
-    means = _means([part for part, true in pairs if np.isnan(true)])
-    found: dict[str, list[bool]] = defaultdict(list)
-    for part, true in pairs:
-        found[part.measure].append(_holds(part, means[_about(part)] if np.isnan(true) else true))
-    return {measure: (sum(held), len(held)) for measure, held in found.items()}
-
-
-def _means(found: Iterable[Measurement]) -> dict[tuple[str, str | None], float]:
-    """Mean estimates by measure and task."""
-    values: dict[tuple[str, str | None], list[float]] = defaultdict(list)
-    for part in found:
-        values[_about(part)].append(part.estimate or 0.0)
-    return {about: float(np.mean(each)) for about, each in values.items()}
-
-
-def _about(part: Measurement) -> tuple[str, str | None]:
-    return part.measure, part.task
-
-
-def _holds(part: Measurement, true: float) -> bool:
-    return part.interval is not None and part.interval.low <= true <= part.interval.high
+    frame = pd.DataFrame(rows, columns=["measure", "task", "estimate", "low", "high", "true"])
+    means = frame.groupby(["measure", "task"])["estimate"].transform("mean")
+    held = frame["true"].fillna(means).between(frame["low"], frame["high"])
+    return {str(measure): (int(each.sum()), len(each)) for measure, each in held.groupby(frame["measure"])}
 
 
 @cache

@@ -14,9 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from claimtrack.evidence import Interval, Measurement
+from claimtrack.evidence import Measurement
 from crosslayer import stats
-from crosslayer.data.languages import LANGUAGES
 from crosslayer.paper import attention, families, parts, probes
 from crosslayer.paper.simulation.designs import (
     DEV_CORRELATION,
@@ -46,7 +45,6 @@ CORRELATED: Mapping[str, tuple[TaskName, ...]] = {
 """Targets of C08 whose frozen probe is above chance."""
 NOT_IN_TATOEBA = ("en", "ms", "my", "yo")
 """Of the languages of NER: C09 compares offsets from English over those of XTREME's Tatoeba sets."""
-KINDS = ("genus", "family")
 
 
 class Sample(NamedTuple):
@@ -93,14 +91,14 @@ def score_tables(
 
 def dev_selected(truth: Mapping[str, Gains], design: Design, rng: np.random.Generator, n: int) -> Iterator[Sample]:
     """C05."""
-    for tables in _sweeps(truth, design, rng, n):
+    for tables in _sweeps(truth, design.tasks, rng, n):
         found = {task: stats.dev_selected_gain(t.dev, t.test, _layers(t.test)) for task, t in tables.items()}
         yield _selected("dev_selected_gain", found, truth)
 
 
 def cross_fitted(truth: Mapping[str, Gains], design: Design, rng: np.random.Generator, n: int) -> Iterator[Sample]:
     """C06."""
-    for tables in _sweeps(truth, design, rng, n):
+    for tables in _sweeps(truth, design.tasks, rng, n):
         found = {task: stats.cross_fitted_gain(t.test, _layers(t.test), t.halves) for task, t in tables.items()}
         yield _selected("cross_fitted_gain", found, truth)
 
@@ -111,17 +109,17 @@ def own_best_layers(
     """C07, of the tasks that have two layers; without a part where they have fewer than two in common."""
     tasks = {task: about for task, about in design.tasks.items() if len(about.layers) > 1}
     common = [name for name in LAYERS if all(name in about.layers for about in tasks.values())]
-    for tables in _sweeps(truth, design, rng, n, tasks):
+    for tables in _sweeps(truth, tasks, rng, n):
         if len(tables) < 2 or len(common) < 2:
             yield Sample([], [])
             continue
         test, halves = {task: t.test for task, t in tables.items()}, {task: t.halves for task, t in tables.items()}
         differ = stats.task_by_layer_interaction(test, common)
-        own = stats.own_against_common(test, common, halves).gain
         part = Measurement(
             measure="task_by_layer_interaction", estimate=differ.f, p_value=differ.p, unit="F",
             n_seeds=differ.n_seeds, judged=True,
         )  # fmt: skip
+        own = stats.own_against_common(test, common, halves).gain
         yield Sample([part, parts.gain_part("own_over_common", own, judged=True)], [None, np.nan])
 
 
@@ -133,18 +131,12 @@ def supplements(
     A table of shares is drawn apart from that of scores, so that the choice on dev is no luck of the shares.
     """
     gains, excess = truth
-    shared = {task: about.shares for task, about in design.tasks.items() if about.shares}
     shares = {
-        task: score_tables(
-            dict.fromkeys(design.tasks[task].layers, excess.get(task, 0.0)),
-            design.tasks[task].models,
-            noise,
-            rng,
-            n,
-        )
-        for task, noise in shared.items()
+        task: score_tables(dict.fromkeys(about.layers, excess.get(task, 0.0)), about.models, about.shares, rng, n)
+        for task, about in design.tasks.items()
+        if about.shares
     }
-    for tables in _sweeps(gains, design, rng, n):
+    for tables in _sweeps(gains, design.tasks, rng, n):
         found, true = [], []
         for task, t in tables.items():
             if "self" in t.test.models:
@@ -154,10 +146,9 @@ def supplements(
         for task, drawn in shares.items():
             share = next(drawn).test
             chosen = stats.dev_selected_gain(tables[task].dev, tables[task].test, _layers(share)).chosen
-            gain = _gain_of_chosen(share, chosen)
-            found.append(
-                parts.gain_part("excess_complementarity", gain, unit="% of errors", task=task, judged=True)
-            )
+            gain = stats.gain_of_choices(share, {s: name for s, name in chosen.items() if s in share.seeds})
+            about: dict[str, Any] = {"unit": "% of errors", "task": task, "judged": True}
+            found.append(parts.gain_part("excess_complementarity", gain, **about))
             true.append(excess.get(task, 0.0))
         yield Sample(found, true)
 
@@ -222,25 +213,34 @@ def correlations(truth: float, design: Design, rng: np.random.Generator, n: int)
     for _ in range(n):
         feature, own = _smooth(rng), _smooth(rng)
         target = truth * feature + np.sqrt(1 - truth**2) * own
-        interval, p = correlation_interval(feature, target), stats.circular_shift_p(feature, target)
         about: dict[str, Any] = {
-            "estimate": float(np.corrcoef(feature, target)[0, 1]), "interval": interval, "p_value": p,
-            "unit": "correlation", "judged": True,
+            "estimate": float(np.corrcoef(feature, target)[0, 1]), "unit": "correlation", "judged": True,
+            "interval": correlation_interval(feature, target), "p_value": stats.circular_shift_p(feature, target),
         }  # fmt: skip
         found = [Measurement(measure=m, task=task, **about) for m, tasks in CORRELATED.items() for task in tasks]
         yield Sample(found, [None] * len(found))
 
 
 def kinship(truth: float, design: Design, rng: np.random.Generator, n: int) -> Iterator[Sample]:
-    """C09: how much more alike languages of one genus are, in sds of a pair's similarity; one script adds 1."""
-    labels = {kind: kin_labels(kind) for kind in (*KINDS, "script")}
-    size = len(labels["script"])
+    """C09: how much more alike languages of one genus are, in sds of a pair's similarity; one script adds 1.
+
+    Tested as in `families`, with fewer permutations.
+    """
+    labels = {kind: kin_labels(kind) for kind in (*families.KINDS, "script")}
+    size, kinds = len(labels["script"]), families.KINDS
     same = {kind: found[:, None] == found for kind, found in labels.items()}
-    floors = {f"smallest_p_{kind}": 1 / families.n_groupings(labels[kind], labels["script"]) for kind in KINDS}
+    floors = {f"smallest_p_{kind}": 1 / families.n_groupings(labels[kind], labels["script"]) for kind in kinds}
     for _ in range(n):
         noise = rng.standard_normal((size, size))
         matrix = (noise + noise.T) / np.sqrt(2) + same["script"] + truth * same["genus"]
-        yield Sample([_kin_part(kind, matrix, labels) for kind in KINDS], [None, None], floors)
+        found = []
+        for kind in kinds:
+            null = families.same_label_difference(matrix, _labellings(kind))
+            observed = float(families.same_label_difference(matrix, labels[kind]))
+            test = families.PermutationTest(observed, null, stats.permutation_p(null, observed), 0.0, 0)
+            measure = f"{kind}_similarity_difference"
+            found.append(Measurement(measure=measure, unit="cosine", judged=True, **test.fields))
+        yield Sample(found, [None, None], floors)
 
 
 def modules(truth: float, design: Design, rng: np.random.Generator, n: int) -> Iterator[Sample]:
@@ -260,20 +260,15 @@ def modules(truth: float, design: Design, rng: np.random.Generator, n: int) -> I
         weights = shift + sd * rng.standard_normal(shape)
         distances = attention.Modules(tasks, tuple(range(n_seeds)), weights, sd.ravel(), "", ()).distances
         part = parts.gain_part(
-            "between_minus_within", parts.pair_gain(attention.between_minus_within(distances)),
+            "between_minus_within", stats.pair_gain(attention.between_minus_within(distances)),
             unit=attention.UNIT, judged=True, p_value=attention.permutation_p(distances, rng, N_PERMUTATIONS),
         )  # fmt: skip
         yield Sample([part], [truth], {"smallest_p": floor})
 
 
 def _sweeps(
-    truth: Mapping[str, Gains],
-    design: Design,
-    rng: np.random.Generator,
-    n: int,
-    tasks: Mapping[str, TaskDesign] | None = None,
+    truth: Mapping[str, Gains], tasks: Mapping[str, TaskDesign], rng: np.random.Generator, n: int
 ) -> Iterator[dict[str, Tables]]:
-    tasks = design.tasks if tasks is None else tasks
     drawn = {
         task: score_tables(truth.get(task, {}), about.models, about.scores, rng, n)
         for task, about in tasks.items()
@@ -299,11 +294,6 @@ def _mean_gain(found: stats.SelectedGain, gains: Gains) -> float:
     return float(np.mean([np.mean(halves) for halves in by_seed]))
 
 
-def _gain_of_chosen(table: ScoreTable, chosen: Mapping[int, str]) -> stats.Gain:
-    """Of the seeds that the table has."""
-    return stats.gain_of_choices(table, {seed: name for seed, name in chosen.items() if seed in table.seeds})
-
-
 def _smooth(rng: np.random.Generator) -> Floats:
     steps = rng.standard_normal(N_LAYERS)
     for place in range(1, N_LAYERS):
@@ -311,23 +301,9 @@ def _smooth(rng: np.random.Generator) -> Floats:
     return steps
 
 
-def _kin_part(kind: str, matrix: Floats, labels: Mapping[str, families.Labels]) -> Measurement:
-    """The difference beyond what script gives, tested as in `families`, with fewer permutations."""
-    null = families.same_label_difference(matrix, _labellings(kind))
-    observed = float(families.same_label_difference(matrix, labels[kind]))
-    beyond = observed - null.mean()
-    low, high = beyond - np.quantile(null - null.mean(), [0.975, 0.025])
-    return Measurement(
-        measure=f"{kind}_similarity_difference", estimate=beyond, unit="cosine", judged=True,
-        interval=Interval(low=float(low), high=float(high), method="permutation"),
-        p_value=stats.permutation_p(null, observed, "greater"),
-    )  # fmt: skip
-
-
 def kin_labels(kind: str) -> families.Labels:
     """Numbers (L,) of the genus, family or script of each language."""
-    codes = [code for code in TASKS["ner"].languages if code not in NOT_IN_TATOEBA]
-    return np.unique([getattr(LANGUAGES[code], kind) for code in codes], return_inverse=True)[1]
+    return families.numbers([code for code in TASKS["ner"].languages if code not in NOT_IN_TATOEBA], kind)
 
 
 @cache

@@ -49,7 +49,12 @@ def n_scenarios() -> int:
 
 def to_markdown(tables: Iterable[Table]) -> str:
     """Tables under headings."""
-    return "\n".join(_markdown(table) for table in tables)
+    texts = []
+    for table in tables:
+        lines = [table.head, ["---"] * len(table.head), *table.rows]
+        rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        texts.append(f"## {table.title}\n\n{rows}\n\n{table.note}\n")
+    return "\n".join(texts)
 
 
 def _table(claim: str, design: Design, n: int, advance: Callable[[str], None]) -> Table:
@@ -112,9 +117,3 @@ def _counted(counts: Counter[str], n: int) -> str:
 
 def _percent(share: float, n: int) -> str:
     return f"{100 * share:.1f} ± {100 * standard_error(share, n):.1f}"
-
-
-def _markdown(table: Table) -> str:
-    lines = [table.head, ["---"] * len(table.head), *table.rows]
-    rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-    return f"## {table.title}\n\n{rows}\n\n{table.note}\n"

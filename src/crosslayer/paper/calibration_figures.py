@@ -1,0 +1,225 @@
+"""Pictures of Q01: changes, levels and languages; reliability, recalibration, risk against coverage; models.
+
+Notation: N items.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from claimtrack.evidence import Evidence, Measurement
+from claimtrack.samples import ReliabilityBins
+from crosslayer import stats
+from crosslayer.config import Profile
+from crosslayer.metrics.calibration import reliability_bins_v1
+from crosslayer.metrics.selective import risk_coverage
+from crosslayer.paper import plots
+from crosslayer.paper.calibrated import Scored, load_scored
+from crosslayer.paper.parts import select, tasks_in
+from crosslayer.predictions.models import Model
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.runs import Run
+from crosslayer.stats import Floats
+from crosslayer.tasks import TASKS, TaskName
+
+CHANGED = "{}_multilingual_minus_english"
+SEEN = {"ece": "ECE (points)", "accuracy": "accuracy (points)"}
+ARMS = ("none", "english", "multilingual")
+COMPARED = ("english", "multilingual")
+RECALIBRATED = {
+    "ece": "as trained", "ece_scaled": "temperature", "ece_vector_scaled": "vector scaling",
+    "ece_isotonic": "isotonic",
+}  # fmt: skip
+"""Measures of the error in one language, and what was done before."""
+TRAINED = {
+    "none": "without intermediate task", "english": "after an English intermediate task",
+    "multilingual": "after a multilingual intermediate task",
+}  # fmt: skip
+MAX_PANELS, COLUMNS = 20, 5
+POINTS = 200
+"""Of a drawn risk-coverage curve."""
+Arms = Mapping[str, Sequence[Scored]]
+"""Trials by arm."""
+
+
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """All pictures that the evidence and the trials it rests on have something for."""
+    drawn: list[str] = []
+    changes = {task: select(evidence, CHANGED.format("ece"), task) for task in tasks_in(evidence)}
+    changes = {task: parts for task, parts in changes.items() if parts}
+    if any(part.estimate is not None for part in select(evidence, CHANGED.format("ece"))):
+        drawn += [_draw_changes(evidence, folder), _draw_levels(evidence, list(changes), folder)]
+        title = "Change of the calibration error in each language, with 95 % intervals over seeds"
+        by_language = {task: [part for part in parts if part.language] for task, parts in changes.items()}
+        drawn.append(plots.languages_picture(folder, "languages.svg", title, by_language, "change"))
+    by_task: dict[TaskName, Arms] = {}
+    for task in tasks_in(evidence):
+        records = [r for r in run.records("intermediate", task) if r.key in evidence.trials and r.outcome == "ok"]
+        if records:
+            scored: dict[str, list[Scored]] = {}
+            for record in paired(records):
+                scored.setdefault(str(record.arm), []).append(load_scored(run, record))
+            by_task[task] = scored
+            if all(arm in scored for arm in COMPARED):
+                drawn.append(_draw_reliability(task, scored, folder))
+    if any(part.language for part in select(evidence, "ece_scaled")):
+        drawn.append(_draw_recalibration(evidence, folder))
+    if by_task:
+        drawn.append(_draw_risk(by_task, folder))
+    return (*drawn, *_draw_models(evidence, folder))
+
+
+def paired(records: list[TrialRecord]) -> list[TrialRecord]:
+    """Those of the seeds that have both arms that are compared, or all where none has."""
+    seeds = set.intersection(*({record.seed for record in records if record.arm == arm} for arm in COMPARED))
+    return [record for record in records if record.seed in seeds] or records
+
+
+def _draw_changes(evidence: Evidence, folder: Path) -> str:
+    title = (
+        "Change by multilingual instead of English-only intermediate training, with 95 % intervals over seeds, "
+        "of the error over items too"
+    )
+    with plots.picture(folder, "changes.svg", title, height=2.6, columns=len(SEEN)) as panels:
+        for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
+            parts = [part for part in select(evidence, CHANGED.format(name)) if part.language is None]
+            rows = [plots.Row(_title(part) if part.task else pooled_in(parts), part) for part in parts]
+            plots.forest(axes, rows, f"change of {unit}")
+    return "changes.svg"
+
+
+def pooled_in(parts: Sequence[Measurement]) -> str:
+    """What the mean over targets rests on, in words."""
+    targets = [part for part in parts if part.task]
+    pooled = [part for part in targets if part.n_seeds >= stats.MIN_SEEDS]
+    return "all targets" if len(pooled) in (0, len(targets)) else f"mean of {', '.join(map(_title, pooled))}"
+
+
+def _title(part: Measurement) -> str:
+    return next(about.title for name, about in TASKS.items() if name == part.task)
+
+
+def _draw_levels(evidence: Evidence, tasks: Sequence[TaskName], folder: Path) -> str:
+    title = "Calibration error and accuracy after each arm of intermediate training, 95 % intervals over seeds"
+    with plots.picture(folder, "levels.svg", title, height=2.8, columns=len(SEEN)) as panels:
+        for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
+            for series, task in enumerate(tasks):
+                by_arm = {part.model: part for part in select(evidence, name, task) if part.language is None}
+                plots.by_category(axes, [by_arm.get(arm) for arm in ARMS], ARMS, series, TASKS[task].title)
+            axes.set(xlabel="intermediate training", ylabel=unit)
+        panels[0].legend()
+    return "levels.svg"
+
+
+def _answers(scored: Sequence[Scored], language: str | None = None) -> tuple[Floats, Floats]:
+    """Confidence and correctness (N,) of all trials together, in one language or all."""
+    if language is not None:
+        scored = [one.only(one.table.language == one.table.languages.index(language)) for one in scored]
+    return np.concatenate([one.confidence for one in scored]), np.concatenate([one.right for one in scored])
+
+
+def shown_languages(languages: Sequence[str], errors: Sequence[float]) -> list[str]:
+    """At most 20 languages in the order of their error: all, or evenly spaced ranks from best to worst."""
+    order = np.argsort(errors, kind="stable")
+    if len(order) > MAX_PANELS:
+        order = order[np.linspace(0, len(order) - 1, MAX_PANELS).round().astype(int)]
+    return [languages[i] for i in order]
+
+
+def _draw_reliability(task: TaskName, scored: Arms, folder: Path) -> str:
+    table = next(iter(scored.values()))[0].table
+    codes = [table.languages[code] for code in np.unique(table.language)]
+    errors = [_mean_gap(reliability_bins_v1(*_answers(scored["english"], code))) for code in codes]
+    languages = shown_languages(codes, errors)
+    rows = -(-len(languages) // COLUMNS)
+    some = f", {len(languages)} of {len(codes)} languages" if len(languages) < len(codes) else ""
+    title = f"Accuracy against confidence on {TASKS[task].title} by language{some}, after two kinds of training"
+    name = f"reliability-{task}.svg"
+    with plots.picture(folder, name, title, height=1.5 * rows + 0.3, rows=rows, columns=COLUMNS) as panels:
+        for place, (axes, language) in enumerate(zip(panels, languages, strict=False)):
+            for series, arm in enumerate(COMPARED):
+                plots.reliability(axes, reliability_bins_v1(*_answers(scored[arm], language)), series, arm)
+            axes.set_title(language)
+            _label_outer(axes, place, rows, len(languages))
+        plots.legend_above(panels[0])
+        plots.hide_rest(panels, len(languages))
+    return name
+
+
+def _label_outer(axes: Axes, place: int, rows: int, used: int) -> None:
+    """Names of the axes at the left and at the foot only."""
+    if place % COLUMNS == 0:
+        axes.set_ylabel("accuracy")
+    if place + COLUMNS >= used or place // COLUMNS == rows - 1:
+        axes.set_xlabel("confidence")
+
+
+def _mean_gap(bins: ReliabilityBins) -> float:
+    return float((bins.n * np.abs(bins.confidence - bins.accuracy)).sum() / bins.n.sum())
+
+
+def _draw_recalibration(evidence: Evidence, folder: Path) -> str:
+    tasks = [t for t in tasks_in(evidence) if any(p.language for p in select(evidence, "ece_scaled", t))]
+    title = "Calibration error in each language, as trained and after recalibration fitted on English dev"
+    with plots.picture(folder, "recalibration.svg", title, height=2.1 * len(tasks), rows=len(tasks)) as panels:
+        for axes, task in zip(panels, tasks, strict=True):
+            before = [p for p in select(evidence, "ece", task) if p.language]
+            names = [str(p.language) for p in sorted(before, key=lambda part: part.estimate or 0.0)]
+            for series, (measure, label) in enumerate(RECALIBRATED.items()):
+                by_name = {part.language: part for part in select(evidence, measure, task) if part.language}
+                plots.by_category(axes, [by_name.get(name) for name in names], names, series, label, joined=False)
+            plots.zero_line(axes)
+            axes.tick_params(axis="x", labelsize=7)
+            axes.set(title=f"{TASKS[task].title}, {TRAINED[str(before[0].model)]}", ylabel="ECE (points)")
+        plots.legend_above(panels[0])
+        panels[-1].set_xlabel("language (ISO 639-1), by the error as trained")
+    return "recalibration.svg"
+
+
+def _draw_risk(by_task: Mapping[TaskName, Arms], folder: Path) -> str:
+    columns = min(2, len(by_task))
+    rows = -(-len(by_task) // columns)
+    title = "Errors among the most confident answers, by the share that is answered, after each kind of training"
+    with plots.picture(folder, "risk.svg", title, height=2.4 * rows, rows=rows, columns=columns) as panels:
+        for axes, (task, arms) in zip(panels, by_task.items(), strict=False):
+            for series, (arm, scored) in enumerate(arms.items()):
+                coverage, risk = risk_coverage(*_answers(scored))
+                at = np.unique(np.linspace(0, len(coverage) - 1, POINTS).round().astype(int))
+                plots.curve(axes, coverage[at], risk[at], series, arm)
+            axes.set(title=TASKS[task].title, xlabel="coverage", ylabel="risk (points)", xlim=(0, 1))
+            axes.set_ylim(bottom=0)
+        panels[0].legend()
+        plots.hide_rest(panels, len(by_task))
+    return "risk.svg"
+
+
+def _draw_models(evidence: Evidence, folder: Path) -> tuple[str, ...]:
+    """Changes of calibration error and accuracy side by side; nothing where no models were compared."""
+    title = (
+        "Change of calibration error and accuracy by layer fusion and label smoothing, 95 % intervals over seeds"
+    )
+    rows = {
+        name: [
+            plots.Row(_label(part), part)
+            for task in tasks_in(evidence)
+            for part in select(evidence, f"{name}_model_minus_baseline", task)
+            if part.language is None
+        ]
+        for name in SEEN
+    }
+    if not rows["ece"]:
+        return ()
+    height = plots.forest_height(len(rows["ece"]))
+    with plots.picture(folder, "models.svg", title, height=height, columns=len(SEEN)) as panels:
+        for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
+            plots.forest(axes, rows[name], f"change of {unit}")
+    return ("models.svg",)
+
+
+def _label(part: Measurement) -> str:
+    model = Model(str(part.model))
+    return f"{_title(part)}, " + (f"smoothing {model.smoothing:g}" if model.smoothing else f"D{model.layer}")
