@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import torch
 
-from crosslayer.config import Profile, load_profile
+from crosslayer.config import Profile, load_profile, parse_profile
 from crosslayer.data.examples import Corpus, Example, PairExample, TagExample
 from crosslayer.encoders.base import Encoder
+from crosslayer.stages.encoder import encode_all
+from crosslayer.stages.prepare import prepare
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training.trainable import TrialInputs
 from crosslayer.training.trials import TrialSpec
@@ -38,6 +44,21 @@ def made_spec(task: TaskName, profile: Profile, **changes: object) -> TrialSpec:
         threads=1,
     )  # fmt: skip
     return spec.model_copy(update=changes)
+
+
+def changed(profile: Profile, **sections: dict[str, Any]) -> Profile:
+    """A profile with some keys of its sections changed, checked anew."""
+    content = profile.model_dump()
+    for name, keys in sections.items():
+        content[name] |= keys
+    return parse_profile(content, "test")
+
+
+def prepared(profile: Profile, folder: Path) -> Path:
+    """A folder of results in which the stages before the first trial have run."""
+    prepare(profile, folder, argparse.Namespace())
+    encode_all(profile, folder, argparse.Namespace())
+    return folder
 
 
 def paper() -> Profile:

@@ -253,8 +253,8 @@ class Bottleneck(nn.Module):
 class TokenConv(nn.Conv1d):
     """A Conv1d over (B, T, C) that keeps the length and reads masked positions as its zero padding.
 
-    Computed as one matrix product over windows, which needs no transposition and stays a batched product when
-    many modules are trained together under ``torch.vmap``. With a kernel of 1 that is a plain linear map.
+    Computed as one matrix product over windows, which needs no transposition; with a kernel of 1 that is a plain
+    linear map.
     """
 
     def __init__(self, channels: int, outputs: int, kernel: int) -> None:
@@ -280,8 +280,7 @@ class MaskedBatchNorm(nn.Module):
     give; the running mean and (unbiased) variance follow group by group. In evaluation the running ones are
     used. A sequence without a real position counts for nothing.
 
-    With one group and no padding it is ``torch.nn.BatchNorm1d``. The buffers are replaced, never written in
-    place, so the module works under ``torch.func.functional_call`` and ``torch.vmap``.
+    With one group and no padding it is ``torch.nn.BatchNorm1d``.
 
     Args:
         channels: C.

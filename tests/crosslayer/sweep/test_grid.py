@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from datetime import date
@@ -14,16 +13,15 @@ from claimtrack.checks import Suite
 from claimtrack.registry import Registry, load_registry
 from claimtrack.results import load_recorded, recorded_place
 from claimtrack.seal import JudgedAt, Plan, SealedClaim, add_seal, newest_hash
-from crosslayer.config import Profile, load_profile, parse_profile
+from crosslayer.config import Profile, load_profile
 from crosslayer.ledger.ledger import record
 from crosslayer.paper.plugin import planned
-from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.grid import Part, recorded_trials, status, status_lines, train_grid
-from crosslayer.stages.prepare import prepare
 from crosslayer.sweep import workers
 from crosslayer.sweep.plan import planned_specs
 from crosslayer.sweep.store import finished_trials
 from crosslayer.training.trials import TrialSpec
+from made_inputs import changed, prepared
 from recording import measured
 from repository import ROOT
 
@@ -33,19 +31,14 @@ SEEDS = (0, 1, 2)
 @pytest.fixture(scope="module")
 def profile() -> Profile:
     """Two models of one task with three seeds, a control with one, and two arms."""
-    content = load_profile(ROOT / "profiles" / "tiny.yaml").model_dump()
-    content["sweep"] |= {"layers": [1], "controls": ["shuffled"], "seeds": [*SEEDS], "control_seeds": [0]}
-    content["intermediate"] |= {"arms": ["none", "english"], "items": 16}
-    content["claims"] = ["C05"]
-    return parse_profile(content, "test")
+    tiny = load_profile(ROOT / "profiles" / "tiny.yaml").model_copy(update={"claims": ["C05"]})
+    sweep = {"layers": [1], "controls": ["shuffled"], "seeds": [*SEEDS], "control_seeds": [0]}
+    return changed(tiny, sweep=sweep, intermediate={"arms": ["none", "english"], "items": 16})
 
 
 @pytest.fixture(scope="module")
-def prepared(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("prepared") / "tiny"
-    prepare(profile, folder, argparse.Namespace())
-    encode_all(profile, folder, argparse.Namespace())
-    return folder
+def untrained(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return prepared(profile, tmp_path_factory.mktemp("prepared") / "tiny")
 
 
 @pytest.fixture
@@ -57,13 +50,9 @@ def registry() -> Registry:
 class Grid:
     """A working directory with a sealed plan, and a machine's results that may be lost."""
 
-    def __init__(self, profile: Profile, prepared: Path, registry: Registry) -> None:
-        self.profile, self.prepared, self.registry = profile, prepared, registry
-        self.results, self.ledger, self.entry = (
-            Path("results/tiny"),
-            Path("claims/ledger"),
-            Path("claims/ledger/grid"),
-        )
+    def __init__(self, profile: Profile, untrained: Path, registry: Registry) -> None:
+        self.profile, self.untrained, self.registry = profile, untrained, registry
+        self.results, self.entry = Path("results/tiny"), Path("claims/ledger/grid")
         self.trained: list[TrialSpec] = []
         plan = Plan.made(**dict(planned(profile)), judged_at=JudgedAt(seeds=3, day=date(9999, 1, 1)))
         nothing = {"C05": SealedClaim.made(values={})}
@@ -74,7 +63,7 @@ class Grid:
 
     def new_machine(self) -> None:
         shutil.rmtree(self.results, ignore_errors=True)
-        shutil.copytree(self.prepared, self.results)
+        shutil.copytree(self.untrained, self.results)
 
     def train(self) -> list[TrialSpec]:
         """What the command trains."""
@@ -110,10 +99,10 @@ class Grid:
 
 @pytest.fixture
 def grid(
-    profile: Profile, prepared: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    profile: Profile, untrained: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Grid:
     monkeypatch.chdir(tmp_path)
-    made, original = Grid(profile, prepared, registry), workers.run_and_keep
+    made, original = Grid(profile, untrained, registry), workers.run_and_keep
 
     def noted(spec: TrialSpec, *rest: object) -> object:
         result = original(spec, *rest)  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -26,13 +25,11 @@ from hypothesis.extra.numpy import arrays
 
 from claimtrack.errors import ResultsError
 from claimtrack.seal import newest_hash
-from crosslayer.config import Profile, load_profile, parse_profile
+from crosslayer.config import Profile, load_profile
 from crosslayer.encoders.packaged import BLOCK, dequantise
 from crosslayer.errors import ConfigError
 from crosslayer.predictions.records import read_record
 from crosslayer.predictions.runs import ResultsRun
-from crosslayer.stages.encoder import encode_all
-from crosslayer.stages.prepare import prepare
 from crosslayer.sweep import run as sweep
 from crosslayer.sweep import workers
 from crosslayer.sweep.locking import exclusive
@@ -42,6 +39,8 @@ from crosslayer.sweep.portable.blocks import pack_state, pack_tensor, unpack_sta
 from crosslayer.sweep.portable.merge import merge_sweep
 from crosslayer.sweep.portable.pack import pack_sweep
 from crosslayer.sweep.portable.run import run_pack, write_parts
+from crosslayer.windows.encoded import read_encoded, write_encoded
+from made_inputs import changed, prepared
 from repository import ROOT
 
 # --- weights --------------------------------------------------------------------------------------------
@@ -76,19 +75,14 @@ def test_other_weights_stay_as_they_are(weights: np.ndarray) -> None:
 
 @pytest.fixture(scope="module")
 def tiny() -> Profile:
-    profile = load_profile(ROOT / "profiles" / "tiny.yaml").model_dump()
-    profile["sweep"] |= {"layers": [1], "seeds": [0]}
-    profile["intermediate"] |= {"seeds": [0]}
-    return parse_profile(profile, "test")
+    profile = load_profile(ROOT / "profiles" / "tiny.yaml")
+    return changed(profile, sweep={"layers": [1], "seeds": [0]}, intermediate={"seeds": [0]})
 
 
 @pytest.fixture(scope="module")
 def results(tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The encoder stage has run; no trial has."""
-    folder = tmp_path_factory.mktemp("results") / "tiny"
-    prepare(tiny, folder, argparse.Namespace())
-    encode_all(tiny, folder, argparse.Namespace())
-    return folder
+    return prepared(tiny, tmp_path_factory.mktemp("results") / "tiny")
 
 
 @pytest.fixture
@@ -104,6 +98,13 @@ def ran(tiny: Profile, results: Path, tmp_path_factory: pytest.TempPathFactory) 
     pack_sweep(tiny, results, "sweep", "pos", folder)
     assert run_pack(folder) == 0
     return folder
+
+
+@pytest.fixture
+def pack(tiny: Profile, results: Path, tmp_path: Path) -> Path:
+    """A packed sweep that has not run."""
+    pack_sweep(tiny, results, "sweep", "pos", tmp_path / "pack")
+    return tmp_path / "pack"
 
 
 @pytest.mark.parametrize("stage", ["sweep", "intermediate"])
@@ -167,7 +168,7 @@ def test_the_sweep_trains_nothing_that_was_merged(
     assert merge_sweep(tiny, home, ran) == (0, 3)
 
 
-def test_it_runs_where_little_is_installed(tiny: Profile, results: Path, tmp_path: Path) -> None:
+def test_it_runs_where_little_is_installed(pack: Path, tmp_path: Path) -> None:
     """A fresh interpreter without the project's other dependencies, as on a node."""
     own = {re.match(r"[\w-]+", need)[0].lower() for need in requires("crosslayer") or []}  # type: ignore[index]
     kept = {*"torch sympy transformers numpy pandas pyarrow tokenizers safetensors tqdm filelock".split()}
@@ -179,8 +180,6 @@ def test_it_runs_where_little_is_installed(tiny: Profile, results: Path, tmp_pat
     for path in Path(np.__file__).parents[1].iterdir():
         if path.name.split(".")[0] not in absent and path.suffix != ".pth":
             (site / path.name).symlink_to(path)
-    pack = tmp_path / "pack"
-    pack_sweep(tiny, results, "sweep", "pos", pack)
     code = (
         f"import sys, runpy; sys.path.append({str(site)!r}); runpy.run_module('crosslayer', run_name='__main__')"
     )
@@ -192,21 +191,16 @@ def test_it_runs_where_little_is_installed(tiny: Profile, results: Path, tmp_pat
     assert re.search(r"sweep pos 3/3, 0 s left: self seed 0: ok, English dev \d+\.\d\d", done.stderr)
 
 
-def test_it_runs_where_everything_is_installed(tiny: Profile, results: Path, tmp_path: Path) -> None:
+def test_it_runs_where_everything_is_installed(pack: Path) -> None:
     """In its own folder it is its own package, not the one installed."""
-    pack_sweep(tiny, results, "sweep", "pos", tmp_path / "pack")
     command = [sys.executable, "-m", "crosslayer", "sweep", "run", ".", "--seconds", "0"]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    ended = subprocess.run(
-        command, cwd=tmp_path / "pack", env=environment, capture_output=True, text=True, check=False
-    )
+    ended = subprocess.run(command, cwd=pack, env=environment, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "3 trials left" in ended.stdout
 
 
-def test_a_stopped_run_goes_on(tiny: Profile, results: Path, tmp_path: Path) -> None:
-    pack = tmp_path / "pack"
-    pack_sweep(tiny, results, "sweep", "pos", pack)
+def test_a_stopped_run_goes_on(pack: Path) -> None:
     assert run_pack(pack, workers=1, seconds=-1) == 3
     (pack / "trials" / ".0123456789abcdef-left").mkdir()
     with exclusive(pack / "trials"):
@@ -229,8 +223,7 @@ def test_a_stopped_run_goes_on(tiny: Profile, results: Path, tmp_path: Path) -> 
 def test_an_interrupted_run_is_a_line_and_its_workers_end(tiny: Profile, results: Path, tmp_path: Path) -> None:
     """The signal goes to the whole group, as from a terminal, while the workers import and when they have."""
     pack = tmp_path / "pack"
-    seeds = {"seeds": list(range(8))}  # more than end before both workers are seen, on a busy machine too
-    longer = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update=seeds)})
+    longer = changed(tiny, sweep={"seeds": list(range(8))})  # of which not all end before both workers are seen
     pack_sweep(longer, results, "sweep", "pos", pack)
     command = [sys.executable, "-m", "crosslayer", "sweep", "run", ".", "--workers", "2"]
     for library in ("numpy", "torch"):
@@ -250,9 +243,7 @@ def test_an_interrupted_run_is_a_line_and_its_workers_end(tiny: Profile, results
 def test_workers_end_with_a_run_that_is_killed(tiny: Profile, results: Path, tmp_path: Path) -> None:
     """Nobody tells them: they would train on beside the next run."""
     pack = tmp_path / "pack"
-    seeds = {"seeds": list(range(8))}
-    longer = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update=seeds)})
-    pack_sweep(longer, results, "sweep", "pos", pack)
+    pack_sweep(changed(tiny, sweep={"seeds": list(range(8))}), results, "sweep", "pos", pack)
     process = subprocess.Popen(
         [sys.executable, "-m", "crosslayer", "sweep", "run", ".", "--workers", "2"], cwd=pack
     )
@@ -315,11 +306,11 @@ def test_only_what_is_left_is_packed(tiny: Profile, home: Path, ran: Path, tmp_p
 
 
 def test_trials_for_a_gpu_are_planned_where_there_is_none(tiny: Profile, home: Path) -> None:
-    compute = tiny.compute.model_copy(update={"device": "cuda"})
+    compute = {"device": "cuda"}
     with pytest.raises(ConfigError, match="state bfloat16 or float32"):
-        trial_specs(tiny.model_copy(update={"compute": compute}), "sweep", "pos", home / "encoder")
-    compute = compute.model_copy(update={"precision": "bfloat16"})
-    specs = trial_specs(tiny.model_copy(update={"compute": compute}), "sweep", "pos", home / "encoder")
+        trial_specs(changed(tiny, compute=compute), "sweep", "pos", home / "encoder")
+    stated = changed(tiny, compute=compute | {"precision": "bfloat16"})
+    specs = trial_specs(stated, "sweep", "pos", home / "encoder")
     assert {(spec.device_kind, spec.precision) for spec in specs} == {("cuda", "bfloat16")}
 
 
@@ -340,9 +331,7 @@ def test_a_pack_is_written_whole_or_not_at_all(
         pack_sweep(tiny, tmp_path / "none", "sweep", "pos", tmp_path / "new")
 
 
-def test_a_changed_pack_is_not_run(tiny: Profile, results: Path, tmp_path: Path) -> None:
-    pack = tmp_path / "pack"
-    pack_sweep(tiny, results, "sweep", "pos", pack)
+def test_a_changed_pack_is_not_run(pack: Path, tmp_path: Path) -> None:
     with (pack / "crosslayer" / "models" / "fusion.py").open("a") as stream:
         stream.write("#")
     with pytest.raises(ConfigError, match=r"fusion\.py is missing or not the file that was packed"):
@@ -382,9 +371,8 @@ def test_a_part_with_another_file_is_refused(member: str, tiny: Profile, home: P
 def test_what_does_not_belong_here_is_refused(tiny: Profile, home: Path, ran: Path, tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match="holds no finished trial"):
         merge_sweep(tiny, home, tmp_path / "nothing")
-    other = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update={"seeds": [5]})})
     with pytest.raises(ResultsError, match="is none of the profile tiny"):
-        merge_sweep(other, home, ran)
+        merge_sweep(changed(tiny, sweep={"seeds": [5]}), home, ran)
     (tmp_path / "part-1.zip").write_bytes(b"PK")
     with pytest.raises(ResultsError, match=r"part-1\.zip is damaged"):
         merge_sweep(tiny, home, tmp_path)
@@ -392,8 +380,6 @@ def test_what_does_not_belong_here_is_refused(tiny: Profile, home: Path, ran: Pa
 
 def test_predictions_on_other_items_are_refused(tiny: Profile, home: Path, ran: Path) -> None:
     """The windows change here after packing, their digest does not: as if a file had been replaced by hand."""
-    from crosslayer.windows.encoded import read_encoded, write_encoded
-
     path = home / "encoder" / "pos.parquet"
     encoded = read_encoded(path)
     row = int(encoded.rows("test")[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from multiprocessing import get_context
@@ -29,7 +28,7 @@ from crosslayer.training.finetuned import epochs
 from crosslayer.training.trainable import TrainableModel, build_classifier
 from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.batching import collate, micro_batches
-from made_inputs import made_inputs, made_spec, paper
+from made_inputs import changed, made_inputs, made_spec, paper
 
 BATCH, GROUP, LAYER = 16, 4, 1
 
@@ -118,29 +117,16 @@ def test_micro_batches_are_the_batch_in_parts() -> None:
     ],
 )
 def test_micro_batches_that_would_change_the_result_are_refused(changes: dict[str, int], said: str) -> None:
-    content = paper().model_dump()
-    content["compute"] |= changes
-    with pytest.raises(ConfigError, match=r"^p: ") as caught:
-        parse_profile(content, "p")
+    with pytest.raises(ConfigError, match=r"^test: ") as caught:
+        changed(paper(), compute=changes)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_groups_of_a_variation_count_too() -> None:
-    content = paper().model_dump()
-    content["compute"] |= {"micro_batch": 8}
-    content["sweep"]["variations"] |= {"tasks": ["pos"], "seeds": [0], "fusion": [{"bn_group": 16}]}
+    varied = {"tasks": ["pos"], "seeds": [0], "fusion": [{"bn_group": 16}]}
     with pytest.raises(ConfigError, match=r"micro_batch 8 is no .*sweep\.variations\.fusion\.0\.bn_group 16"):
-        parse_profile(content, "p")
-
-
-def test_a_whole_batch_has_the_key_that_it_always_had() -> None:
-    spec = made_spec("pos", paper())
-    content = {name: value for name, value in spec.model_dump(mode="json").items() if name != "micro_batch"}
-    del content["share"]
-    expected = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
-    assert spec.key == expected
-    assert len({spec.model_copy(update={"micro_batch": size}).key for size in (None, 8, 16)}) == 3
+        changed(paper(), compute={"micro_batch": 8}, sweep={"variations": varied})
 
 
 def test_packs_written_before_compute_whole_batches() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import errno
 import os
 import shutil
@@ -17,12 +16,10 @@ import torch
 
 from claimtrack.errors import ClaimError, ResultsError
 from claimtrack.seal import newest_hash
-from crosslayer.config import IntermediateSpec, Profile, VariationSpec, load_profile, parse_profile
+from crosslayer.config import IntermediateSpec, Profile, load_profile
 from crosslayer.errors import TrialFailure
 from crosslayer.predictions.records import TrialRecord, read_record
 from crosslayer.predictions.runs import ResultsRun
-from crosslayer.stages.encoder import encode_all
-from crosslayer.stages.prepare import prepare
 from crosslayer.sweep import run as sweep
 from crosslayer.sweep import store, workers
 from crosslayer.sweep.locking import exclusive
@@ -34,6 +31,7 @@ from crosslayer.training.finetuned import TrialResult, run_finetuned, training_r
 from crosslayer.training.frozen import run_frozen
 from crosslayer.training.trainable import TrialInputs, build_classifier, stream
 from crosslayer.training.trials import TrialSpec, variants
+from made_inputs import changed, prepared
 from repository import ROOT
 
 
@@ -45,10 +43,7 @@ def tiny() -> Profile:
 @pytest.fixture(scope="module")
 def encoder(tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The output of the encoder stage."""
-    folder = tmp_path_factory.mktemp("results") / "tiny"
-    prepare(tiny, folder, argparse.Namespace())
-    encode_all(tiny, folder, argparse.Namespace())
-    return folder / "encoder"
+    return prepared(tiny, tmp_path_factory.mktemp("results") / "tiny") / "encoder"
 
 
 @pytest.fixture(scope="module")
@@ -129,8 +124,8 @@ def test_shares_of_the_training_items_grow(tiny: Profile, encoder: Path, inputs:
 
 def test_variations_share_the_seeds_and_change_one_thing(tiny: Profile, encoder: Path) -> None:
     plain = {spec.key for spec in trial_specs(tiny, "sweep", "pos", encoder)}
-    varied = VariationSpec(tasks=["pos"], seeds=[0, 1], fusion=[{"reduction": 2}], train_shares=[0.5])
-    profile = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update={"variations": varied})})
+    varied = {"tasks": ["pos"], "seeds": [0, 1], "fusion": [{"reduction": 2}], "train_shares": [0.5]}
+    profile = changed(tiny, sweep={"variations": varied})
     specs = trial_specs(profile, "sweep", "pos", encoder)
     assert plain <= {spec.key for spec in specs}, "what was trained before stays valid"
     more = [spec for spec in specs if spec.key not in plain]
@@ -163,8 +158,10 @@ def test_a_target_may_have_a_phase_of_its_own(tiny: Profile, encoder: Path) -> N
     """Both arms take it; what others have changes no key, so that what is recorded of this target stays."""
 
     def planned(**own: Any) -> dict[tuple[int, str], Any]:
-        settings = tiny.intermediate.model_dump() | {"epochs": 2, "learning_rate": 1e-3, "by_target": own}
-        profile = tiny.model_copy(update={"intermediate": IntermediateSpec.model_validate(settings)})
+        settings = {"epochs": 2, "learning_rate": 1e-3, "by_target": own}
+        profile = tiny.model_copy(
+            update={"intermediate": IntermediateSpec.model_validate(tiny.intermediate.model_dump() | settings)}
+        )
         return {(s.seed, s.arm): s for s in trial_specs(profile, "intermediate", "pos", encoder)}
 
     usual, other, gentler = planned(), planned(xnli={"epochs": 9}), planned(pos={"learning_rate": 1e-5})
@@ -270,10 +267,9 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_trials_name_the_seal_under_which_they_were_trained(
     workers: int, sealed: str, tiny: Profile, encoder: Path, tmp_path: Path
 ) -> None:
-    content = tiny.model_dump()
-    content["sweep"] |= {"layers": [], "controls": [], "seeds": [0]}
-    content["compute"] |= {"workers": workers}
-    profile, home = parse_profile(content, "test"), tmp_path / "trials" / "sweep" / "pos"
+    baseline: dict[str, Any] = {"layers": [], "controls": [], "seeds": [0]}
+    profile = changed(tiny, sweep=baseline, compute={"workers": workers})
+    home = tmp_path / "trials" / "sweep" / "pos"
     (record,) = sweep.run_sweep(profile, "sweep", "pos", encoder, home)
     assert len(sealed) == 64
     assert record.seal == read_record(home / record.key / "trial.json").seal == sealed
@@ -281,8 +277,7 @@ def test_trials_name_the_seal_under_which_they_were_trained(
     assert "seal" not in record.specification
     Path("claims/seals.json").unlink()
     assert sweep.run_sweep(profile, "sweep", "pos", encoder, home) == [record], "a finished trial keeps its seal"
-    content["sweep"] |= {"seeds": [1]}
-    (record,) = sweep.run_sweep(parse_profile(content, "test"), "sweep", "pos", encoder, home)
+    (record,) = sweep.run_sweep(changed(profile, sweep={"seeds": [1]}), "sweep", "pos", encoder, home)
     assert record.seal == ""
 
 
@@ -293,7 +288,7 @@ def test_trials_of_a_cluster_and_failures_name_their_seal(
         return [(spec, TrialFailure("failed", "lost"), "2.0") for spec in specs]
 
     monkeypatch.setattr(sweep, "run_on_ray", on_ray)
-    ray = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"executor": "ray"})})
+    ray = changed(tiny, compute={"executor": "ray"})
     assert {record.seal for record in sweep.run_sweep(ray, "sweep", "pos", encoder, tmp_path / "home")} == {sealed}
 
 
@@ -335,7 +330,7 @@ def test_a_dying_worker_costs_its_own_trial_at_most(
     specs = trial_specs(tiny, "sweep", "pos", encoder)
     (tmp_path / "doom").write_text(f"{specs[1].key} {times}")
     monkeypatch.setattr(workers, "start_worker", _start_mortal)
-    two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
+    two = changed(tiny, compute={"workers": 2})
     records = sweep.run_sweep(two, "sweep", "pos", encoder, home)
     outcomes = {record.key: record.outcome for record in records}
     assert [record.key for record in records] == [spec.key for spec in specs]
@@ -352,7 +347,7 @@ def test_workers_that_die_before_they_train_end_in_one_line(
     tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "start_worker", _die)
-    two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
+    two = changed(tiny, compute={"workers": 2})
     with pytest.raises(ResultsError, match=r"die before they train; lower compute\.workers"):
         sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path)
 
@@ -373,7 +368,7 @@ def test_an_error_of_the_disk_ends_a_sweep_before_the_other_trials(
     tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "start_worker", _start_full)
-    two = tiny.model_copy(update={"compute": tiny.compute.model_copy(update={"workers": 2})})
+    two = changed(tiny, compute={"workers": 2})
     with pytest.raises(OSError, match="full"):
         sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path / "home")
     assert len((tmp_path / "begun").read_text().split()) < len(trial_specs(tiny, "sweep", "pos", encoder))
@@ -386,9 +381,7 @@ def _die(*_: object) -> None:
 def test_a_task_has_its_own_part_of_a_sweep(tiny: Profile, encoder: Path) -> None:
     everything = [(spec.model, spec.seed) for spec in trial_specs(tiny, "sweep", "pos", encoder)]
     for task, expected in (("pos", {("baseline", 1), ("layer_1", 1)}), ("ner", set(everything))):
-        content = tiny.model_dump()
-        content["sweep"] |= {"by_task": {task: {"layers": [1], "controls": [], "seeds": [1]}}}
-        own = parse_profile(content, "test")
+        own = changed(tiny, sweep={"by_task": {task: {"layers": [1], "controls": [], "seeds": [1]}}})
         found = [(spec.model, spec.seed) for spec in trial_specs(own, "sweep", "pos", encoder)]
         assert len(set(found)) == len(found)
         assert set(found) == expected
@@ -396,22 +389,18 @@ def test_a_task_has_its_own_part_of_a_sweep(tiny: Profile, encoder: Path) -> Non
 
 
 def test_simple_controls_may_have_fewer_seeds(tiny: Profile, encoder: Path) -> None:
-    content = tiny.model_dump()
-    content["sweep"] |= {"controls": ["self", "shuffled", "gate"]}
-    whole = {spec.key: spec for spec in trial_specs(parse_profile(content, "test"), "sweep", "pos", encoder)}
-    content["sweep"] |= {"control_seeds": [2]}
-    fewer = trial_specs(parse_profile(content, "test"), "sweep", "pos", encoder)
+    wide = changed(tiny, sweep={"controls": ["self", "shuffled", "gate"]})
+    whole = {spec.key: spec for spec in trial_specs(wide, "sweep", "pos", encoder)}
+    fewer = trial_specs(changed(wide, sweep={"control_seeds": [2]}), "sweep", "pos", encoder)
     left_out = [whole[key] for key in whole.keys() - {spec.key for spec in fewer}]
     assert {(s.model, s.seed) for s in left_out} == {(m, s) for m in ("shuffled", "gate") for s in (0, 1)}
     assert [spec.key for spec in fewer] == [key for key in whole if key in {spec.key for spec in fewer}]
 
 
 def test_a_task_can_leave_out_the_halves(tiny: Profile, encoder: Path) -> None:
-    content = tiny.model_dump()
-    content["sweep"] |= {"halves": True}
-    whole = trial_specs(parse_profile(content, "test"), "sweep", "pos", encoder)
-    content["sweep"] |= {"by_task": {"pos": {"halves": False}}}
-    without = trial_specs(parse_profile(content, "test"), "sweep", "pos", encoder)
+    halved = changed(tiny, sweep={"halves": True})
+    whole = trial_specs(halved, "sweep", "pos", encoder)
+    without = trial_specs(changed(halved, sweep={"by_task": {"pos": {"halves": False}}}), "sweep", "pos", encoder)
     assert {spec.model for spec in whole} - {spec.model for spec in without} == {"half_1", "half_2"}
 
 
@@ -421,10 +410,8 @@ def test_the_baseline_of_the_sweep_is_the_arm_without_intermediate_phase(
     trained: list[TrialSpec] = []
     original = workers.run_and_keep
     monkeypatch.setattr(workers, "run_and_keep", lambda spec, *rest: trained.append(spec) or original(spec, *rest))
-    content = tiny.model_dump()
-    content["tasks"]["pos"] |= {"mode": "finetuned", "epochs": 1}
-    content["sweep"] |= {"layers": [], "controls": []}
-    tuned = parse_profile(content, "test")
+    pos = tiny.tasks["pos"].model_dump() | {"mode": "finetuned", "epochs": 1}
+    tuned = changed(tiny, tasks={"pos": pos}, sweep={"layers": [], "controls": []})
     both, alone = ResultsRun(tmp_path / "both"), ResultsRun(tmp_path / "alone")
     homes = {run: run.folder / "trials" / "intermediate" / "pos" for run in (both, alone)}
     sweep.run_sweep(tuned, "sweep", "pos", encoder, both.folder / "trials" / "sweep" / "pos")
@@ -450,18 +437,15 @@ def test_results_of_other_settings_are_not_current(
     change: dict[str, object], tiny: Profile, encoder: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(encoder, tmp_path / "encoder")
-    one = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update={"seeds": [0], "layers": [1]})})
+    one = changed(tiny, sweep={"seeds": [0], "layers": [1]})
     specs = trial_specs(one, "sweep", "pos", encoder)
     home = tmp_path / "trials" / "sweep" / "pos"
     home.mkdir(parents=True)
     write_manifest(home, specs)
     store.check_current(one, tmp_path)
-    other = one.model_copy(update={"sweep": one.sweep.model_copy(update=change)})
-    with pytest.raises(ResultsError, match="counts other trials than"):
-        store.check_current(other, tmp_path)
-    without = one.model_copy(update={"tasks": {}})
-    with pytest.raises(ResultsError, match="counts other trials than"):
-        store.check_current(without, tmp_path)
+    for other in (changed(one, sweep=change), one.model_copy(update={"tasks": {}})):
+        with pytest.raises(ResultsError, match="counts other trials than"):
+            store.check_current(other, tmp_path)
 
 
 def test_finished_trials_of_a_sweep_that_was_stopped(tiny: Profile, encoder: Path, tmp_path: Path) -> None:
@@ -470,7 +454,8 @@ def test_finished_trials_of_a_sweep_that_was_stopped(tiny: Profile, encoder: Pat
     shutil.copytree(encoder, tmp_path / "encoder")
     specs = trial_specs(tiny, "sweep", "pos", encoder)
     home = tmp_path / "trials" / "sweep" / "pos"
-    ok, nan, failed = sweep.run_sweep(_first(tiny), "sweep", "pos", encoder, home)[0], specs[1], specs[2]
+    first = changed(tiny, sweep={"layers": [], "controls": [], "seeds": tiny.sweep.seeds[:1]})
+    ok, nan, failed = sweep.run_sweep(first, "sweep", "pos", encoder, home)[0], specs[1], specs[2]
     (home / "manifest.json").unlink()
     write_trial(home, nan.record(outcome="nan_loss"), lambda folder: None)
     write_trial(home, failed.record(outcome="failed"), lambda folder: None)
@@ -484,12 +469,6 @@ def test_finished_trials_of_a_sweep_that_was_stopped(tiny: Profile, encoder: Pat
     (home / ok.key / "predictions.parquet").write_bytes(b"damaged")
     assert [record.key for record in store.finished_trials(tiny, tmp_path)] == [nan.key]
     assert store.finished_trials(tiny.model_copy(update={"tasks": {}}), tmp_path) == []
-
-
-def _first(profile: Profile) -> Profile:
-    """A profile with the first seed's baseline only."""
-    alone = {"layers": [], "controls": [], "seeds": profile.sweep.seeds[:1], "halves": False, "by_task": {}}
-    return profile.model_copy(update={"sweep": profile.sweep.model_copy(update=alone)})
 
 
 def test_two_sweeps_in_one_place_end_in_one_line(tiny: Profile, encoder: Path, tmp_path: Path) -> None:
@@ -514,8 +493,8 @@ def test_a_key_covers_the_specification(tiny: Profile, encoder: Path) -> None:
 
 
 def test_controls_take_the_lower_layer_of_their_task(tiny: Profile) -> None:
-    sweep_of = {"controls": ["self", "average"], "control_layer": 1, "control_layers": {"ner": 2}, "halves": True}
-    profile = tiny.model_copy(update={"sweep": tiny.sweep.model_copy(update=sweep_of)})
+    layers: dict[str, Any] = {"control_layer": 1, "control_layers": {"ner": 2}}
+    profile = changed(tiny, sweep={"controls": ["self", "average"], "halves": True, **layers})
     for task, layer in (("pos", 1), ("ner", 2)):
         found = {variant.model: variant.layer for variant in variants(profile, task)}
         expected = {"self": None, "average": layer, "half_1": 1, "half_2": 1}
