@@ -133,7 +133,7 @@ def measure(
     )  # fmt: skip
     inputs = _inputs(training.batch_size, length, torch.device(device))
     encoder = TrainedEncoder(Trunk(inputs.encoder).to(inputs.device), spec.layer)
-    module = TrainableModel(spec, build_classifier(spec, "xnli", inputs).to(inputs.device), encoder, encoder)
+    module = TrainableModel(spec, build_classifier(spec, "xnli", inputs).to(inputs.device), encoder)
     seconds, now = [], clock(threads)
     start = now()
     for _ in epochs(module, inputs, inputs.encoded, inputs.encoded.rows("train"), training, ""):

@@ -66,14 +66,13 @@ def run_finetuned(spec: TrialSpec, inputs: TrialInputs, states: Mapping[str, Sta
     trunk = Trunk(inputs.encoder).to(inputs.device)
     if spec.arm != "none":
         _train_intermediate(spec, trunk, inputs, states.get(spec.arm))
-    source = _trained_encoder(spec, trunk, spec.layer, states.get("none"))
-    return run_on(spec, inputs, source, source)
+    return run_on(spec, inputs, _trained_encoder(spec, trunk, spec.layer, states.get("none")))
 
 
-def run_on(spec: TrialSpec, inputs: TrialInputs, source: Source, encoder: TrainedEncoder | None) -> TrialResult:
-    """Train fusion and head (and the encoder, if given) on a source of hidden states, then predict."""
+def run_on(spec: TrialSpec, inputs: TrialInputs, source: Source | TrainedEncoder) -> TrialResult:
+    """Train fusion and head, and the source of hidden states where it is an encoder, then predict."""
     classifier = build_classifier(spec, spec.task, inputs).to(inputs.device)
-    module = TrainableModel(spec, classifier, source, encoder)
+    module = TrainableModel(spec, classifier, source)
     dev_history, losses = fit(module, inputs, training_rows(spec, inputs.encoded))
     predictions, vectors = predict(module, inputs)
     dev = predictions[predictions["split"] == "dev"]
@@ -84,7 +83,7 @@ def run_on(spec: TrialSpec, inputs: TrialInputs, source: Source, encoder: Traine
         dev_history=tuple(dev_history),
         best_epoch=int(np.argmax(dev_history)) + 1,
         fusion_parameters=sum(parameter.numel() for parameter in classifier.fusion.parameters()),
-        trained_parameters=sum(parameter.numel() for parameter in module.parameters()),
+        trained_parameters=sum(parameter.numel() for parameter in module.trained()),
     )
 
 
@@ -103,7 +102,7 @@ def _train_intermediate(spec: TrialSpec, trunk: Trunk, inputs: TrialInputs, stat
     phase = spec.model_copy(update={"kind": "none", "layer": None, "training": training})
     task = INTERMEDIATE[spec.task]
     classifier = build_classifier(phase, task, inputs).to(inputs.device)
-    module = TrainableModel(phase, classifier, source, source)
+    module = TrainableModel(phase, classifier, source)
     for _ in epochs(module, inputs, encoded, encoded.rows("train"), training, "intermediate "):
         pass
 
@@ -141,15 +140,15 @@ def fit(module: TrainableModel, inputs: TrialInputs, rows: Array) -> tuple[list[
     """
     dev: list[float] = []
     losses: list[float] = []
-    best: list[dict[str, Tensor]] | None = None
+    best: dict[str, Tensor] = {}
     training = module.spec.training
     for loss in epochs(module, inputs, inputs.encoded, rows, training, ""):
         losses.append(loss)
         dev.append(dev_score(module, inputs))
         if training.epochs > 1 and dev[-1] > max(dev[:-1], default=-math.inf):
-            best = module.state()
-    if best is not None:
-        module.load(best)
+            best = {name: value.detach().clone() for name, value in module.state_dict().items()}
+    if best:
+        module.load_state_dict(best)
     return dev, losses
 
 
@@ -201,7 +200,7 @@ def _step(
         loss = loss * (len(part.labels) / len(batch.labels))
         loss.backward()  # type: ignore[no-untyped-call]
         losses.append(loss.detach())
-    nn.utils.clip_grad_norm_(module.parameters(), training.clip)
+    nn.utils.clip_grad_norm_(module.trained(), training.clip)
     optimiser.step()
     decay.step()
     return torch.stack(losses).sum()
@@ -209,9 +208,9 @@ def _step(
 
 def build_optimiser(module: TrainableModel, training: TaskSpec) -> torch.optim.AdamW:
     """AdamW; the fusion module may have a learning rate of its own."""
-    fusion = [p for p in module.classifier.fusion.parameters() if p.requires_grad]
+    fusion = list(module.classifier.fusion.parameters())
     ids = {id(parameter) for parameter in fusion}
-    groups: list[dict[str, Any]] = [{"params": [p for p in module.parameters() if id(p) not in ids]}]
+    groups: list[dict[str, Any]] = [{"params": [p for p in module.trained() if id(p) not in ids]}]
     if fusion:
         rate = module.spec.fusion.learning_rate or training.learning_rate
         groups.append({"params": fusion, "lr": rate})

@@ -82,4 +82,4 @@ def run_frozen(spec: TrialSpec, inputs: TrialInputs, states: HiddenStates) -> Tr
     def source(batch: Batch) -> Hidden:
         return states.get(lower, batch), states.get(last, batch)
 
-    return run_on(spec, inputs, source, None)
+    return run_on(spec, inputs, source)

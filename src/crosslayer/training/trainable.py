@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,46 +61,29 @@ def stream(spec: TrialSpec, purpose: str) -> int:
     return int.from_bytes(digest[:6], "big")
 
 
-@dataclass
-class TrainableModel:
-    """The parts that are trained together."""
+class TrainableModel(nn.Module):
+    """The parts that are trained together.
 
-    spec: TrialSpec
-    classifier: Classifier
-    source: Source
-    encoder: TrainedEncoder | None
+    Args:
+        spec: of the trial.
+        classifier: fusion and head.
+        source: of the hidden states; an encoder is trained too, cached states are not.
+    """
 
-    def parts(self) -> list[nn.Module]:
-        """The modules with parameters."""
-        return [self.classifier] if self.encoder is None else [self.classifier, self.encoder]
+    def __init__(self, spec: TrialSpec, classifier: Classifier, source: Source | TrainedEncoder) -> None:
+        super().__init__()
+        self.spec, self.classifier, self.source = spec, classifier, source
 
-    def parameters(self) -> Iterator[nn.Parameter]:
-        """What is trained."""
-        return (p for part in self.parts() for p in part.parameters() if p.requires_grad)
-
-    def train(self, mode: bool) -> None:
-        """Training or evaluation mode."""
-        for part in self.parts():
-            part.train(mode)
-
-    def state(self) -> list[dict[str, Tensor]]:
-        """A copy of all weights and running statistics."""
-        return [
-            {name: value.detach().clone() for name, value in part.state_dict().items()} for part in self.parts()
-        ]
-
-    def load(self, state: list[dict[str, Tensor]]) -> None:
-        """Put a copy back."""
-        for part, values in zip(self.parts(), state, strict=True):
-            part.load_state_dict(values)
+    def trained(self) -> list[nn.Parameter]:
+        """The parameters that are not frozen: those of the classifier, then the encoder's."""
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def for_prediction(self) -> TrainableModel:
         """The same in evaluation mode; in bfloat16 with a copy of the encoder whose weights are rounded once."""
-        self.train(False)
-        if self.encoder is None or self.spec.precision == "float32":
+        self.eval()
+        if not isinstance(self.source, TrainedEncoder) or self.spec.precision == "float32":
             return self
-        encoder = self.encoder.rounded(torch.bfloat16)
-        return TrainableModel(self.spec, self.classifier, encoder, encoder)
+        return TrainableModel(self.spec, self.classifier, self.source.rounded(torch.bfloat16))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Fused embeddings and logits, under the trial's precision."""
