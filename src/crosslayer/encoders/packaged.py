@@ -41,7 +41,6 @@ HEADER = np.dtype(
 ENTRY = np.dtype([("kind", "u1"), ("count", "<u4"), ("offset", "<u8"), ("bytes", "<u8")])
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 BLOCK_WEIGHTS = 32
-DEQUANTISED_AT_ONCE = 1 << 16  # blocks, 8 MB of float32: bounds the temporaries
 
 EMBEDDINGS = {
     "emb.word": WORD_EMBEDDINGS,
@@ -184,13 +183,10 @@ def _tensors(reader: _Reader) -> Iterator[tuple[str, npt.NDArray[Any]]]:
 def dequantise(blocks: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     """``BLOCK`` array of shape (N,) -> weights of shape (N, 32); exact in float32."""
     weights = np.empty((len(blocks), BLOCK_WEIGHTS), dtype=np.float32)
-    for start in range(0, len(blocks), DEQUANTISED_AT_ONCE):
-        part = blocks[start : start + DEQUANTISED_AT_ONCE]
-        out = weights[start : start + DEQUANTISED_AT_ONCE]
-        out[:, :16] = part["nibbles"] & 15
-        out[:, 16:] = part["nibbles"] >> 4
-        out -= 8
-        out *= part["scale"].astype(np.float32)[:, None]
+    weights[:, :16] = blocks["nibbles"] & 15
+    weights[:, 16:] = blocks["nibbles"] >> 4
+    weights -= 8
+    weights *= blocks["scale"].astype(np.float32)[:, None]
     return weights
 
 

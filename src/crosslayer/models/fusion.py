@@ -300,13 +300,21 @@ class MaskedBatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C); ``mask`` (B, T); in training, B is a multiple of ``group``."""
+        """(B, T, C) -> (B, T, C); ``mask`` (B, T).
+
+        Raises:
+            ConfigError: in training, B is no multiple of ``group``.
+        """
         if not self.training:
             scale = self.weight * torch.rsqrt(self.running_var + self.eps)
             return torch.addcmul(self.bias - self.running_mean * scale, x, scale)
-        n_groups = len(x) // self.group
-        grouped = x.reshape(n_groups, -1, x.shape[-1])  # (G, group * T, C)
-        counted = mask.reshape(n_groups, -1)
+        if len(x) % self.group:
+            raise ConfigError(
+                f"a training batch of {len(x)} sequence(s) is no multiple of bn_group {self.group}; "
+                "change the batch size or bn_group"
+            )
+        grouped = x.reshape(len(x) // self.group, -1, x.shape[-1])  # (G, group * T, C)
+        counted = mask.reshape(len(grouped), -1)
         mean = masked_mean(grouped, counted)  # (G, 1, C)
         centred = grouped - mean
         variance = masked_mean(centred.square(), counted)

@@ -145,15 +145,12 @@ def connected(ray: Any, compute: ComputeSpec) -> Iterator[None]:
         try:
             _knock(compute.address)
             own = {"address": compute.address} if compute.address else _own_cluster(compute, scratch)
+            modules = [str(Path(package.__file__ or "").parent) for package in (claimtrack, crosslayer)]
             with nullcontext() if compute.address else _at_home(scratch), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 ray.init(
                     **own,
-                    runtime_env={
-                        "py_modules": [
-                            str(Path(package.__file__ or "").parent) for package in (claimtrack, crosslayer)
-                        ]
-                    },
+                    runtime_env={"py_modules": modules},
                     log_to_driver=False,
                     logging_level=logging.ERROR,
                 )

@@ -143,14 +143,6 @@ def test_dequantise_follows_the_formula(blocks: list[tuple[float, bytes]]) -> No
     assert weights.tolist() == [expected_block(data) for data in encoded]
 
 
-def test_dequantise_across_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    blocks = np.frombuffer(np.random.default_rng(0).bytes(18 * 7), packaged.BLOCK).copy()
-    blocks["scale"] = np.arange(7)
-    whole = packaged.dequantise(blocks)
-    monkeypatch.setattr(packaged, "DEQUANTISED_AT_ONCE", 3)
-    np.testing.assert_array_equal(packaged.dequantise(blocks), whole)
-
-
 def test_parse_reads_every_field() -> None:
     data, tensors = small_file(np.random.default_rng(1))
     parsed = packaged.parse(data)
