@@ -12,6 +12,8 @@ from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName
 
 Row = TypeVar("Row")
+FROM_PAIRS = ("C01", "C09")
+"""Claims that are measured from sentence pairs with English."""
 
 
 def load_corpus(name: TaskName, profile: Profile) -> Corpus:
@@ -57,26 +59,29 @@ def load_parallel(profile: Profile) -> Parallel:
     """Sentences with their English counterparts for retrieval, ``probe.pairs`` a language at most.
 
     Raises:
-        DataError: as `load_corpus`, or no language has any.
+        DataError: as `load_corpus`; or there are none, and a claim of the profile is measured from them.
     """
-    n = profile.probe.pairs
-    if profile.data.source == "fragment":
+    spec, n = profile.data, profile.probe.pairs
+    if spec.source == "fragment":
         from crosslayer.data.fragment import fragment_parallel
 
-        return fragment_parallel(_foreign_fragment_languages(profile.data), n, profile.data.draw_seed)
-    if profile.data.source == "hub":
-        from crosslayer.data.hub import read_parallel as read_hub
+        return fragment_parallel(_foreign_fragment_languages(spec), n, spec.draw_seed)
+    asking = [claim for claim in FROM_PAIRS if claim in profile.claims]
+    if spec.source == "hub":
+        from crosslayer.data import hub
 
-        pairs = read_hub(profile.data)
+        pairs = hub.read_parallel(spec)
     else:
-        from crosslayer.data.xtreme import read_parallel
+        from crosslayer.data import xtreme
 
-        pairs = read_parallel(profile.data)
-    if not pairs:
+        wanted = asking or xtreme.folders_of("tatoeba", spec)
+        pairs = xtreme.read_parallel(spec) if wanted else {}
+    if asking and not pairs:
         raise DataError(
-            "no language of data.languages has sentence pairs with English, which probes need; add one"
+            f"no language of data.languages has sentence pairs with English, which {asking[0]} needs; add one, or "
+            f"leave {' and '.join(asking)} out of claims"
         )
-    return {language: draw(rows, n, profile.data.draw_seed, language) for language, rows in pairs.items()}
+    return {language: draw(rows, n, spec.draw_seed, language) for language, rows in pairs.items()}
 
 
 def _foreign_fragment_languages(spec: DataSpec) -> list[str]:

@@ -51,13 +51,13 @@ def _tables(profile: Profile, data: Path, encoder: Encoder) -> Iterator[tuple[st
     for path in sorted(data.glob("intermediate-*.parquet")):
         target: Any = path.stem.split("-")[1]
         yield path.stem, encode(INTERMEDIATE[target], read_corpus(path), tokenizer, length)
-    parallel = read_parallel(data / "parallel.parquet")
-    sides = [
-        encode_texts([(code, item, text[side]) for code, rows in parallel.items() for item, *text in rows],
-                     tokenizer, length, split)
-        for side, split in enumerate(("foreign", "english"))
-    ]  # fmt: skip
-    yield "parallel", concatenate(sides)
+    if parallel := read_parallel(data / "parallel.parquet"):
+        sides = [
+            encode_texts([(code, item, text[side]) for code, rows in parallel.items() for item, *text in rows],
+                         tokenizer, length, split)
+            for side, split in enumerate(("foreign", "english"))
+        ]  # fmt: skip
+        yield "parallel", concatenate(sides)
 
 
 def common_text(corpus: Corpus) -> list[tuple[str, str, str]]:

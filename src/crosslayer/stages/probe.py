@@ -30,8 +30,9 @@ def probe(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     encoder = load_trimmed(source)
     tasks = {task: read_encoded(source / f"{task}.parquet") for task in profile.tasks}
     n = profile.probe.sentences
-    retrieved, offsets = retrieval(encoder, read_encoded(source / "parallel.parquet"))
-    tables = {"retrieval": retrieved, "offsets": offsets}
+    tables = {}
+    if (pairs := source / "parallel.parquet").exists():
+        tables["retrieval"], tables["offsets"] = retrieval(encoder, read_encoded(pairs))
     if "pos" in tasks:
         tables["tagging"] = tagging(encoder, tasks["pos"], n)
     tables["transfer"] = pd.concat([transfer(encoder, encoded, n) for encoded in tasks.values()])

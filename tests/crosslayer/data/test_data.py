@@ -1,5 +1,6 @@
 """Examples on their way in: the XTREME reader, drawing, prepared files and the arms of intermediate training."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -151,9 +152,15 @@ def test_reads_parallel_sentences(root: Path) -> None:
     assert load_parallel(profile(root))["de"] in ([("0", "eins", "one")], [("1", "zwei", "two")])
 
 
-def test_probes_need_some_language_with_sentence_pairs(root: Path) -> None:
-    told = message(lambda: load_parallel(profile(root, languages=["sw"])))
-    assert "no language of data.languages has sentence pairs with English" in told
+def test_only_claims_about_sentence_pairs_need_some(root: Path) -> None:
+    chosen = profile(root, languages=["sw"])
+    asking = chosen.model_copy(update={"claims": ["C01", "C05"]})
+    assert load_parallel(chosen) == {}
+    told = message(lambda: load_parallel(asking))
+    assert "no language of data.languages has sentence pairs with English, which C01 needs; add one, or" in told
+    shutil.rmtree(root / "tatoeba")
+    assert load_parallel(chosen) == {}
+    assert f"{root}/tatoeba is missing or empty" in message(lambda: load_parallel(asking))
 
 
 def replace_file(name: str, content: bytes) -> Callable[[Path], object]:

@@ -447,27 +447,27 @@ def test_a_file_that_is_there_is_never_denied(tmp_path: Path) -> None:
     assert "gsw" in xtreme.read_parallel(spec(tmp_path))
 
 
-@pytest.mark.slow
-def test_the_four_tasks_run_from_the_download_of_xtreme(tmp_path: Path) -> None:
-    """The tiny profile on it, from the data to trained models and probes."""
-    download(tmp_path / "data", n=48)
+def run_tiny(place: Path, tasks: Iterable[TaskName], *changes: str) -> None:
+    """The tiny profile on files below ``data``, from these to trained models and probes."""
     training = (
         "{sizes: {train: 48, dev: 24, test: 24}, mode: frozen, epochs: 1, learning_rate: 0.01, batch_size: 16}"
     )
-    changes = [f"tasks.{name}={training}" for name in TASKS]
-    changes += [
-        "data.source=xtreme",
-        f"data.root={tmp_path / 'data'}",
-        "intermediate.targets=[]",
-        "sweep.seeds=[0]",
-    ]
-    (tmp_path / "params.yaml").write_text(changed(ROOT / "profiles" / "tiny.yaml", changes), encoding="utf-8")
+    settings = [f"tasks.{name}={training}" for name in tasks]
+    settings += ["data.source=xtreme", f"data.root={place / 'data'}", "intermediate.targets=[]", "sweep.seeds=[0]"]
+    text = changed(ROOT / "profiles" / "tiny.yaml", [*changes, *settings])
+    (place / "params.yaml").write_text(text, encoding="utf-8")
     own = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    for stage in ("prepare", "encoder", *(f"sweep {name}" for name in TASKS), "probe"):
+    for stage in ("prepare", "encoder", *(f"sweep {name}" for name in tasks), "probe"):
         name, *arguments = stage.split()
         command = [sys.executable, "-m", f"crosslayer.stages.{name}", "tiny", *arguments]
-        ended = subprocess.run(command, cwd=tmp_path, env=own, capture_output=True, text=True, timeout=300)
+        ended = subprocess.run(command, cwd=place, env=own, capture_output=True, text=True, timeout=300)
         assert ended.returncode == 0, ended.stderr
+
+
+@pytest.mark.slow
+def test_the_four_tasks_run_from_the_download_of_xtreme(tmp_path: Path) -> None:
+    download(tmp_path / "data", n=48)
+    run_tiny(tmp_path, TASKS)
     trials = [
         json.loads(path.read_text(encoding="utf-8"))
         for path in tmp_path.glob("results/tiny/trials/*/*/*/trial.json")
@@ -476,6 +476,17 @@ def test_the_four_tasks_run_from_the_download_of_xtreme(tmp_path: Path) -> None:
     assert {trial["outcome"] for trial in trials} <= {"ok", "collapsed"}
     offsets = pq.read_table(tmp_path / "results" / "tiny" / "probes" / "retrieval.parquet").to_pandas()
     assert set(offsets["language"].astype(str)) == {"de", "es"}
+
+
+@pytest.mark.slow
+def test_one_task_runs_without_the_data_of_others(tmp_path: Path) -> None:
+    for code in ("en", "hau"):
+        for split in ("train", "dev", "test"):
+            text = "".join(f"Ada{i} B-PER\nruht O\n\n" for i in range(48))
+            write(tmp_path / f"data/masakhaner/{code}/{split}.txt", text)
+    run_tiny(tmp_path, ["ner"], "tasks={}", "claims=[C04, C05]", "data.languages=[ha]")
+    probes = tmp_path / "results" / "tiny" / "probes"
+    assert {path.name for path in probes.iterdir()} == {"transfer.parquet", "structure.json"}
 
 
 # Parallel sets
