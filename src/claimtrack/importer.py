@@ -9,13 +9,12 @@ their signs only odd blanks become plain ones.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ruamel.yaml import YAML
 
@@ -40,8 +39,12 @@ MARKS = {
 """How a report says that it found a claim verified, did not, or cannot tell."""
 ENDS = tuple(".!?。！？．｡؟۔।॥։።")
 """Of a sentence, in the scripts of the world."""
+BLANKS = re.compile("[\f\v \xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+"""What becomes a plain blank: Unicode's category Zs, and what ends a page."""
 ODD_BLANKS = re.compile("[\xad\u200b\u2060\ufeff\ufe0e\ufe0f]")
 """Signs without a shape: soft hyphens, joiners of words, and what chooses between a text and a picture sign."""
+JOINERS = re.compile("[\u200c-\u200f]")
+"""Joiners of letters and marks of direction, which scripts need."""
 NARROWEST, SPREAD = 40, 1.15
 """Fewest signs at which a report cuts its claims off, and how much longer formulas may have made them since."""
 WHOLE = frozenset({"claim", "verified", "confidence"})
@@ -89,15 +92,11 @@ class Report:
 
 
 def read_report(path: Path) -> Report:
-    """Read a report.
-
-    Raises:
-        ClaimError: no text, no title, no table, or a line of a table that is none.
-    """
+    """Read a report; a `ClaimError` where there is no text, title or table, or a line of a table is none."""
     if path.is_file() and path.stat().st_size > MAX_BYTES:
         raise ClaimError(f"{path} has more than {MAX_BYTES} bytes; give the text of one report")
     text = ODD_BLANKS.sub("", read_text(path))
-    lines = ["".join(" " if _is_blank(sign) else sign for sign in line).strip(" \r") for line in text.split("\n")]
+    lines = [BLANKS.sub(" ", line).strip(" \r") for line in text.split("\n")]
     title = next((line.strip("#* ") for line in lines if line.strip("#* ")), None)
     if title is None:
         raise ClaimError(f"{path} is empty")
@@ -146,28 +145,20 @@ def skeleton(report: Report, name: str) -> str:
     return HEADER.format(name=printable) + out.getvalue()
 
 
-@dataclass(frozen=True)
-class _Header:
-    """Where the columns of a table stand, and how its cells are parted."""
+class _Header(NamedTuple):
+    """Where the columns of a table stand, how many there are, and whether bars part its cells, or else tabs."""
 
     columns: dict[str, int]
     width: int
     bars: bool
 
-    def cells(self, line: str) -> list[str]:
-        """The cells of a line; one where it is no line of such a table."""
-        return _cells(line, self.bars)
-
 
 def _header(line: str, needed: Set[str]) -> _Header | None:
     for bars in (False, True):
         cells = [cell.strip("*_`: ").lower() for cell in _cells(line, bars)]
-        columns = {
-            name: place
-            for name, form in COLUMNS.items()
-            for place in [next((i for i, cell in enumerate(cells) if re.fullmatch(form, cell)), None)]
-            if place is not None
-        }
+        places = {name: [i for i, cell in enumerate(cells) if re.fullmatch(form, cell)]
+                  for name, form in COLUMNS.items()}  # fmt: skip
+        columns = {name: found[0] for name, found in places.items() if found}
         if len(cells) > 1 and needed <= columns.keys():
             return _Header(columns, len(cells), bars)
     return None
@@ -181,12 +172,15 @@ def _rows(lines: Sequence[str], start: int, path: Path, needed: Set[str]) -> Ite
             header, apart = found, False
         elif header is None or re.fullmatch(r"[\s|:+=-]+", line):
             continue
-        elif not line or len(header.cells(line)) == 1:
+        elif not line or len(_cells(line, header.bars)) == 1:
             apart = True
-        elif apart and not _is_claim(header, line):
-            header = None
         else:
-            yield _row(header, line, f"{path}, line {number}")
+            try:
+                yield _row(header, line, f"{path}, line {number}")
+            except ClaimError:
+                if not apart:
+                    raise
+                header = None
             apart = False
 
 
@@ -197,16 +191,8 @@ def _cells(line: str, bars: bool) -> list[str]:
     return [cell.replace(r"\|", "|").strip() for cell in parted]
 
 
-def _is_claim(header: _Header, line: str) -> bool:
-    try:
-        _row(header, line, "")
-    except ClaimError:
-        return False
-    return True
-
-
 def _row(header: _Header, line: str, where: str) -> Row:
-    cells = header.cells(line)
+    cells = _cells(line, header.bars)
     found = {name: cells[place] for name, place in header.columns.items() if place < len(cells)}
     empty = sum(not found.get(name, "-") for name in ("claim", "confidence"))
     if len(cells) != header.width or empty:
@@ -219,7 +205,7 @@ def _row(header: _Header, line: str, where: str) -> Row:
         raise ClaimError(
             f"{where}: {found['verified']!r:.40} is no mark; use one of {' '.join(filter(None, MARKS))}"
         )
-    if any(_is_control(sign) for sign in found["claim"]):
+    if not JOINERS.sub("", found["claim"]).isprintable():
         raise ClaimError(f"{where}: the claim holds a control character; remove it")
     digits = re.sub(r"\D", "", found.get("number", ""))
     confidence = _confidence(found["confidence"], where) if "confidence" in found else None
@@ -238,15 +224,6 @@ def _confidence(cell: str, where: str) -> float:
     if not 0 <= value <= 1:
         raise ClaimError(f"{where}: {cell!r:.40} is no confidence from 0 to 1")
     return value
-
-
-def _is_blank(sign: str) -> bool:
-    return unicodedata.category(sign) == "Zs" or sign in "\f\v"
-
-
-def _is_control(sign: str) -> bool:
-    """Whether a sign moves others about or shows nothing; joiners of letters, which scripts need, do not."""
-    return not sign.isprintable() and sign not in "\u200c\u200d\u200e\u200f"
 
 
 def _cut_off(rows: tuple[Row, ...]) -> tuple[Row, ...]:

@@ -101,6 +101,8 @@ def summarise(registry: Registry, runs: Sequence[RunResults[Any]], sections: Sec
     size, entry = lead.verdicts.get(first.size), registry.entries.get(first.size)
     claimed = " to ".join(f"{bound:g}" for bound in entry.claimed.bounds) if entry else ""
     rows = tuple(_rows(registry, first, lead, sections))
+    structural = [entry.id for entry in registry.entries.values() if entry.kind == "structural"]
+    held = sum(_verdict_of(claim, runs) == "reproduced" for claim in structural)
     certainty, reasons = grade(verdict, evidence)
     return Summary(
         asked=first,
@@ -112,7 +114,7 @@ def summarise(registry: Registry, runs: Sequence[RunResults[Any]], sections: Sec
         rows=rows,
         others=tuple((question, claim, _verdict_of(claim, runs)) for claim, question in first.others.items()),
         deciding=(*_deciding(verdict, evidence, registry.project.titles), *sections.costs(runs)),
-        built=_built(registry, runs, first.built),
+        built=f"{first.built}: {held} of {len(structural)} checks" if structural else "",
     )
 
 
@@ -199,9 +201,3 @@ def _deciding(verdict: Verdict, evidence: Evidence, titles: Mapping[str, str]) -
         yield f"{sum(more.values())} more seeds on {', '.join(title(task, titles) for task in more)} ({cost})"
     if never := [title(task, titles) for task, found in open_.items() if not found.seeds]:
         yield f"on {', '.join(never)} no number of seeds"
-
-
-def _built(registry: Registry, runs: Sequence[RunResults[Any]], what: str) -> str:
-    structural = [entry.id for entry in registry.entries.values() if entry.kind == "structural"]
-    held = sum(_verdict_of(claim, runs) == "reproduced" for claim in structural)
-    return f"{what}: {held} of {len(structural)} checks" if structural else ""

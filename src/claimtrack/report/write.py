@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,9 +49,9 @@ def write_data(context: ReportContext, folder: Path) -> None:
     """Write what the page leaves out: all numbers of each claim and run, and figures of runs that do not lead."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    for item in (item for claim in context.claims for item in claim.runs if item.evidence):
-        assert item.evidence
-        write_text(folder / f"{item.anchor}.json", item.evidence.model_dump_json(indent=1) + "\n")
+    for item in context.items:
+        if item.evidence:
+            write_text(folder / f"{item.anchor}.json", item.evidence.model_dump_json(indent=1) + "\n")
         for drawing in item.drawings:
             if drawing.svg is not None:
                 (folder / f"{item.anchor}-{drawing.name}").write_bytes(drawing.svg)
@@ -89,12 +89,7 @@ def compile_pdf(source: Path) -> tuple[Path | None, tuple[str, ...]]:
     if shutil.which("latexmk") is None:
         return None, (f"no PDF: latexmk is absent; on Debian: apt install {PACKAGES}",)
     command = [*LATEXMK, "-pdflatex=pdflatex -no-shell-escape %O %S", source.name]
-    environment = {**os.environ, **TEX_ENVIRONMENT}
-    try:
-        subprocess.run(
-            command, cwd=source.parent, env=environment, capture_output=True, timeout=PDF_SECONDS, check=True
-        )
-    except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
+    if _run(command, source.parent, PDF_SECONDS) is None:
         return None, (f"no PDF: latexmk failed; {source.with_suffix('.log')} says why",)
     for suffix in LEFT_BY_LATEX:
         source.with_suffix(suffix).unlink(missing_ok=True)
@@ -103,13 +98,18 @@ def compile_pdf(source: Path) -> tuple[Path | None, tuple[str, ...]]:
 
 def _convert(svg: bytes, target: Path) -> bool:
     """SVG to PDF; without a file name librsvg loads nothing that the SVG refers to."""
-    command = ("rsvg-convert", "--format", "pdf")
+    made = _run(("rsvg-convert", "--format", "pdf"), target.parent, FIGURE_SECONDS, svg)
+    if made is not None:
+        target.write_bytes(made)
+    return made is not None
+
+
+def _run(command: Sequence[str], folder: Path, seconds: float, given: bytes = b"") -> bytes | None:
+    """What a program says that gets so many seconds and no time of day; ``None`` where it failed."""
+    environment = {**os.environ, **TEX_ENVIRONMENT}
     try:
-        run = subprocess.run(
-            command, input=svg, capture_output=True, timeout=FIGURE_SECONDS, check=True,
-            env={**os.environ, "SOURCE_DATE_EPOCH": "0"},
-        )  # fmt: skip
+        return subprocess.run(
+            command, cwd=folder, env=environment, input=given, capture_output=True, timeout=seconds, check=True
+        ).stdout
     except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
-        return False
-    target.write_bytes(run.stdout)
-    return True
+        return None

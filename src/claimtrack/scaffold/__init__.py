@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 
 from claimtrack.errors import ClaimError
 from claimtrack.importer import Report, read_report, skeleton
 from claimtrack.registry import REGISTRY
 
+TEMPLATE = Path(__file__).with_name("template")
+"""The files of a project; ``dot.`` at the start of a name stands for a dot."""
 MARK = "TODO"
 FILLED = {
     "kind": "measured  # TODO structural, if checks of what was built decide it",
@@ -31,18 +32,10 @@ ORDER = ("claims/registry.yaml", "src", "notebooks", "params.yaml", "profiles", 
 
 
 def init(name: str, report: Path, folder: Path) -> tuple[Path, Report]:
-    """Make a project.
+    """Make a project in a new folder below ``folder``; that folder, and what was read of the report.
 
-    Args:
-        name: of the project and its folder: small letters, digits, ``-`` and ``_``.
-        report: a literature report (`claimtrack.importer`).
-        folder: in which the new folder is made.
-
-    Returns:
-        The new folder, and what was read of the report.
-
-    Raises:
-        ClaimError: the name is none or taken, or the report cannot be read.
+    A `ClaimError` where the name is none (small letters, digits, ``-`` and ``_``) or taken, or the report cannot
+    be read (`claimtrack.importer`).
     """
     if not re.fullmatch("[a-z][a-z0-9_-]{0,60}", name):
         raise ClaimError(f"{name!r:.60} is no name; use small letters, digits, - and _, a letter first")
@@ -55,11 +48,12 @@ def init(name: str, report: Path, folder: Path) -> tuple[Path, Report]:
     try:
         registry = registry_text(found, report.name, module)
         claims = ", ".join(re.findall(r"^  ([CQ]\d\d):$", registry, re.M))
-        for target, text in _template(module):
-            path = new / target
+        for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+            parts = [re.sub(r"^dot\.", ".", part) for part in source.relative_to(TEMPLATE).parts]
+            path = new / "/".join(parts).replace("new_project", module)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text.replace("new_project", module).replace("CLAIMS", f"[{claims}]"), encoding="utf-8")
-        (new / REGISTRY).parent.mkdir(parents=True, exist_ok=True)
+            text = source.read_text(encoding="utf-8").replace("new_project", module)
+            path.write_text(text.replace("CLAIMS", f"[{claims}]"), encoding="utf-8")
         (new / REGISTRY).write_text(registry, encoding="utf-8")
         shutil.copyfile(report, new / "report.txt")
         (new / ".ci" / "run").chmod(0o755)
@@ -98,13 +92,3 @@ def _marked(path: Path, folder: Path) -> Iterator[str]:
             field, _, what = line.strip(" -#").partition(MARK)
             key = re.sub(r"[^\w ].*", ":", field)
             yield f"{path.relative_to(folder)}:{number}  {claim}{key} {what.strip(chr(39) + ' .,}]')}"
-
-
-def _template(module: str) -> Iterator[tuple[str, str]]:
-    """Path and text of each file; ``dot.`` at the start of a name stands for a dot."""
-    root = files("claimtrack.scaffold") / "template"
-    with_paths = Path(str(root))
-    for path in sorted(with_paths.rglob("*")):
-        if path.is_file() and "__pycache__" not in path.parts:
-            parts = [re.sub(r"^dot\.", ".", part) for part in path.relative_to(with_paths).parts]
-            yield "/".join(parts).replace("new_project", module), path.read_text(encoding="utf-8")
