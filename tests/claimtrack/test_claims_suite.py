@@ -174,12 +174,6 @@ def put(place: Place, record: Evidence) -> None:
 # --- sound evidence passes, spoiled evidence fails ---
 
 
-def test_sound_evidence_has_no_problems(root: Path, fresh: Place, recorded: Place) -> None:
-    for place in (fresh, recorded):
-        pin_place(root, place)
-    assert list(Suite(root).problems()) == []
-
-
 def test_missing_damaged_or_foreign_evidence(root: Path, fresh: Place) -> None:
     path = fresh.evidence_path("C05")
     sound = path.read_text(encoding="utf-8")
@@ -304,7 +298,14 @@ def test_leftover_evidence_of_a_claim_that_the_profile_left_out_does_not_count(r
 
 def test_damaged_files_of_a_recorded_run_are_one_line(root: Path) -> None:
     registry, folder = registry_of(root), root / "claims" / "ledger" / "first"
-    for wrong in ("{\n]", "[]", '{"stages": []}', '{"stages": {"s": {}}}', '{"parts": [{"stages": 3}]}'):
+    for wrong in (
+        "{\n]",
+        "[]",
+        '{"stages": []}',
+        '{"stages": {"s": {}}}',
+        '{"parts": [{"stages": 3}]}',
+        '{"stages": {"s": {"seconds": 1, "trained": [1]}}}',
+    ):
         (folder / "run.json").write_text(wrong, encoding="utf-8")
         with pytest.raises(ClaimError, match=r"run.json is not as a run wrote it .*; restore it from git$"):
             load_recorded(folder, registry)
@@ -411,10 +412,7 @@ def test_a_pin_needs_a_reason(root: Path, fresh: Place, reason: str) -> None:
     assert not pins_of(root).exists()
 
 
-def test_a_pin_needs_evidence_and_one_part_a_name(root: Path, fresh: Place) -> None:
-    twice = gains(parts=(gains().parts[0],) * 2)
-    with pytest.raises(ClaimError, match="dev_selected_gain pos is measured twice"):
-        put(fresh, twice)
+def test_a_pin_needs_evidence(root: Path, fresh: Place) -> None:
     shutil.rmtree(fresh.folder)
     with pytest.raises(ClaimError, match="has no evidence to pin; run `make repro` first"):
         pin_place(root, fresh)
@@ -484,13 +482,6 @@ def test_the_suite_is_red_where_evidence_is_spoiled(root: Path, recorded: Place,
     assert counts == {"failed": 7, "passed": 1 + 4 + 1, "skipped": 6 + 1}
     assert "evidence.json: key profile is missing" in output
     assert "no pin for this specification: params.yaml differs from profiles/small.yaml" in output
-
-
-def test_a_profile_that_nobody_has_pinned_is_skipped_with_what_to_do(root: Path, recorded: Place) -> None:
-    pin_place(root, recorded)
-    counts, output = run_suite(root)
-    assert counts == {"passed": 1 + 3 * 3 + 3, "skipped": 2 * 3 + 1}
-    assert "profile small is not pinned yet; run `claimtrack pin --reason TEXT`" in output
 
 
 def test_a_pinned_profile_stays_red_where_it_differs(root: Path, fresh: Place, recorded: Place) -> None:

@@ -122,18 +122,3 @@ def test_a_module_that_the_plugin_lacks_is_named(project: Path) -> None:
     (project / "claims" / "registry.yaml").write_text(text)
     with pytest.raises(ClaimError, match=r"fails at lacking\.py:2: it imports no_such_module, which is missing"):
         load_registry()
-
-
-@pytest.mark.parametrize(
-    ("name", "told"),
-    [
-        ("dice:NOTHING", "cannot be imported"),
-        ("dices:PLUGIN", "cannot be imported"),
-        ("dice:Settings", "it must be a claimtrack.plugin.Plugin"),
-    ],
-)
-def test_a_plugin_that_is_none_is_one_line(project: Path, name: str, told: str) -> None:
-    text = (project / "claims" / "registry.yaml").read_text().replace("dice:PLUGIN", name)
-    (project / "claims" / "registry.yaml").write_text(text)
-    with pytest.raises(ClaimError, match=rf"registry.yaml, line 1: plugin '{name}' .*{told}"):
-        load_registry()

@@ -390,18 +390,6 @@ def test_without_evidence_it_was_not_run() -> None:
     assert judge("C05", status="missing", missing=("no trials",)).verdict == "not run"
 
 
-def test_claims_that_a_profile_leaves_out_are_not_run_whatever_lies_there() -> None:
-    small = profile().model_copy(update={"claims": ["C06"]})
-    evidence = Evidence(
-        claim="C05",
-        profile="test",
-        metric="m_v1",
-        status="measured",
-        parts=tuple(per_task("dev_selected_gain", UP)),
-    )
-    assert decide(REGISTRY.entry("C05"), evidence, small, PLUGIN).verdict == "not run"
-
-
 def test_because_is_computed_from_the_numbers() -> None:
     verdict = judge("C05", part("dev_selected_gain", "xnli", (0.126, 1.4)))
     assert verdict.because.startswith("Dev-selected gain (points): XNLI +0.76 [+0.13, +1.40]; undecided on XNLI (")
@@ -490,12 +478,3 @@ def test_relevance_follows_from_encoder_data_and_training(
 def test_the_similarity_half_of_c03_is_named_where_the_encoder_was_trained_for_it() -> None:
     verdict = decide(REGISTRY.entry("C03"), None, profile(E5, "xtreme"), PLUGIN)
     assert "similarity slopes are no evidence" in verdict.relevance_reason
-
-
-def test_what_a_verdict_is_relevant_to() -> None:
-    said = {
-        claim: decide(entry, None, profile(E5, "xtreme"), PLUGIN).relevant_to
-        for claim, entry in REGISTRY.entries.items()
-    }
-    assert said.pop("Q01") == "the source report's question"
-    assert set(said.values()) == {"the paper"}

@@ -358,11 +358,6 @@ def test_fragment_numbers_say_so_everywhere(context: ReportContext, page: str, t
     assert f"fresh: {label}" in head[1]
 
 
-def test_same_context_gives_same_bytes(context: ReportContext) -> None:
-    assert html.render(context) == html.render(context)
-    assert latex.render(context) == latex.render(context)
-
-
 # --- without runs
 
 
