@@ -11,6 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Iterable
+from pathlib import Path
 from typing import NoReturn
 
 MAX_CHARACTERS = 2000
@@ -67,3 +69,13 @@ def fail(error: ClaimtrackError | OSError, where: str = "") -> NoReturn:
         line = f"{place}: {os.strerror(error.errno)}; {REMEDIES[error.errno]} and run the same command again"
     sys.stderr.write(f"error: {line}\n")
     sys.exit(2)
+
+
+def own_place(frames: Iterable[tuple[str, int]], project: Path) -> str:
+    """``FILE:LINE`` of the last frame in the project's own code, where claimtrack does not count; else empty."""
+    for name, line in reversed(list(frames)):
+        path = Path(name).expanduser().resolve()
+        inside = path.is_file() and path.is_relative_to(project) and "site-packages" not in path.parts
+        if inside and not path.is_relative_to(Path(__file__).resolve().parent):
+            return f"{path.relative_to(project)}:{line}"
+    return ""

@@ -18,7 +18,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
 
-from claimtrack.errors import ClaimError
+from claimtrack.errors import ClaimError, own_place
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -136,23 +136,15 @@ def execute(source: Path, notebook: NotebookNode, parameters: Mapping[str, objec
         )  # fmt: skip
     except PapermillExecutionError as error:
         last = (error.evalue.strip().splitlines() or [""])[-1]
-        place = _place("\n".join(error.traceback), Path.cwd())
-        raise ClaimError(f"{source}, cell {error.exec_count}: {error.ename}: {last}{place}") from None
+        plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
+        frames = [(name, int(line)) for name, line in re.findall(r"^File (.+?):(\d+)", plain, re.M)]
+        place = own_place(frames, Path.cwd())
+        where = f" ({place})" if place else ""
+        raise ClaimError(f"{source}, cell {error.exec_count}: {error.ename}: {last}{where}") from None
     except (CellTimeoutError, DeadKernelError) as error:
         first = str(error).strip().splitlines()[0]
         raise ClaimError(f"{source}: {first}; run it again or give it more memory") from None
     return executed
-
-
-def _place(traceback: str, project: Path) -> str:
-    """`` (FILE:LINE)`` of the last frame in the project's own code; nothing where the notebook itself failed."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", traceback)
-    for name, line in reversed(re.findall(r"^File (.+?):(\d+)", plain, re.M)):
-        path = Path(name).expanduser().resolve()
-        inside = path.is_relative_to(project) and "site-packages" not in path.parts
-        if inside and not path.is_relative_to(Path(__file__).resolve().parent):
-            return f" ({path.relative_to(project)}:{line})"
-    return ""
 
 
 def _write(notebook: NotebookNode, folder: Path, title: str) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from typing_extensions import TypeVar  # comes with pydantic; typing's own has no default before Python 3.13
 
-from claimtrack.errors import ClaimError
+from claimtrack.errors import ClaimError, own_place
 from claimtrack.report.sections import Sections
 from claimtrack.rules import COMMON, Rule
 
@@ -108,7 +108,8 @@ def load_plugin(name: str, folder: Path) -> Plugin:
     try:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
-        if inside := _frame(error, folder.resolve()):
+        frames = [(frame.filename, frame.lineno or 0) for frame in extract_tb(error.__traceback__)]
+        if inside := own_place(frames, folder.resolve()):
             told = f"{error}; correct it"
             if isinstance(error, ModuleNotFoundError) and error.name:
                 told = f"it imports {error.name}, which is missing; install it or correct the import"
@@ -117,14 +118,3 @@ def load_plugin(name: str, folder: Path) -> Plugin:
     if not isinstance(found, Plugin):
         raise ClaimError(f"plugin {name!r:.80} is a {type(found).__name__}; it must be a claimtrack.plugin.Plugin")
     return found
-
-
-def _frame(error: BaseException, folder: Path) -> str | None:
-    """``file:line`` of the last frame below the folder, where claimtrack itself is not counted."""
-    ours = Path(__file__).resolve().parent
-    for frame in reversed(extract_tb(error.__traceback__)):
-        path = Path(frame.filename).resolve()
-        inside = path.is_file() and path.is_relative_to(folder) and "site-packages" not in path.parts
-        if inside and not path.is_relative_to(ours):
-            return f"{path.relative_to(folder)}:{frame.lineno}"
-    return None

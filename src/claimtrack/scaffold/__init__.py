@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from claimtrack.errors import ClaimError
+from claimtrack.files import fresh_folder
 from claimtrack.importer import Report, read_report, skeleton
 from claimtrack.registry import REGISTRY
 
@@ -43,25 +44,21 @@ def init(name: str, report: Path, folder: Path) -> tuple[Path, Report]:
     if home.exists() or home.is_symlink():
         raise ClaimError(f"{home} is there already; choose another name")
     found = read_report(report)
-    new = folder / f".{name}.new"
-    shutil.rmtree(new, ignore_errors=True)
+    registry = registry_text(found, report.name, module)
+    claims = ", ".join(re.findall(r"^  ([CQ]\d\d):$", registry, re.M))
     try:
-        registry = registry_text(found, report.name, module)
-        claims = ", ".join(re.findall(r"^  ([CQ]\d\d):$", registry, re.M))
-        for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
-            parts = [re.sub(r"^dot\.", ".", part) for part in source.relative_to(TEMPLATE).parts]
-            path = new / "/".join(parts).replace("new_project", module)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            text = source.read_text(encoding="utf-8").replace("new_project", module)
-            path.write_text(text.replace("CLAIMS", f"[{claims}]"), encoding="utf-8")
-        (new / REGISTRY).write_text(registry, encoding="utf-8")
-        shutil.copyfile(report, new / "report.txt")
-        (new / ".ci" / "run").chmod(0o755)
-        new.rename(home)
+        with fresh_folder(home) as new:
+            for source in sorted(path for path in TEMPLATE.rglob("*") if path.is_file() and path.suffix != ".pyc"):
+                parts = [re.sub(r"^dot\.", ".", part) for part in source.relative_to(TEMPLATE).parts]
+                path = new / "/".join(parts).replace("new_project", module)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                text = source.read_text(encoding="utf-8").replace("new_project", module)
+                path.write_text(text.replace("CLAIMS", f"[{claims}]"), encoding="utf-8")
+            (new / REGISTRY).write_text(registry, encoding="utf-8")
+            shutil.copyfile(report, new / "report.txt")
+            (new / ".ci" / "run").chmod(0o755)
     except OSError as error:
         raise ClaimError(f"{home} cannot be written: {error.strerror}; choose another place") from None
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
     return home, found
 
 
