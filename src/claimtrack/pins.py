@@ -131,13 +131,9 @@ def load_pins(path: Path = PINS) -> Pins:
 
 
 def pin(results: RunResults[Setting], reason: str, path: Path = PINS) -> tuple[str, ...]:
-    """Write down what a run gives, and a line of history.
+    """Write down what a run gives, and a line of history; a line for each verdict that is new or changed.
 
-    Returns:
-        One line for each verdict that is new or changed.
-
-    Raises:
-        ClaimError: no reason, no evidence, or two judged measurements of one name.
+    A `ClaimError` where there is no reason, no evidence, or two judged measurements of one name.
     """
     reason = " ".join(reason.split())
     if not reason.isprintable() or not reason:

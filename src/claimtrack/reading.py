@@ -19,11 +19,7 @@ class Malformed(ValueError):
 
 
 def parse_json(data: bytes | str) -> Any:
-    """JSON in UTF-8.
-
-    Raises:
-        Malformed: no JSON, or nested too deeply.
-    """
+    """JSON in UTF-8; `Malformed` if it is none or nested too deeply."""
     try:
         return json.loads(data)
     except json.JSONDecodeError as error:
@@ -33,11 +29,7 @@ def parse_json(data: bytes | str) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """YAML 1.2, without any object but those of JSON, dates and bytes.
-
-    Raises:
-        Malformed: no YAML, or nested too deeply.
-    """
+    """YAML 1.2 with the objects of JSON, dates and bytes alone; `Malformed` if it is none or nested too deeply."""
     from ruamel.yaml import YAML
 
     try:
@@ -49,16 +41,10 @@ def parse_yaml(text: str) -> Any:
 
 
 def read_arrays(source: Path | BinaryIO) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-    """The arrays of an ``.npz`` file by name, without pickled ones.
-
-    Raises:
-        Malformed: damaged, or a member is no array.
-        FileNotFoundError: there is none.
-    """
+    """The arrays of an ``.npz`` file by name, without pickled ones; `Malformed` if damaged or a member is none."""
     try:
-        stream = (
-            BytesIO(source.read_bytes()) if isinstance(source, Path) else source
-        )  # np.load leaks a damaged file
+        # np.load leaks a damaged file
+        stream = BytesIO(source.read_bytes()) if isinstance(source, Path) else source
         with np.load(stream, allow_pickle=False) as archive:
             arrays = dict(archive.items())
     except FileNotFoundError:

@@ -78,6 +78,10 @@ class PrimarySource(Record):
     note: str = ""
 
 
+def _bounds(low: float | None, high: float | None) -> tuple[float, float]:
+    return (-math.inf if low is None else low), (math.inf if high is None else high)
+
+
 class ClaimedMeasure(Record):
     """What is claimed of one measure: a sign, a range, or that it is practically equal to a value.
 
@@ -114,7 +118,7 @@ class ClaimedMeasure(Record):
             return self.null - self.within, self.null + self.within
         if self.sign is not None:
             return (self.null, math.inf) if self.sign == "+" else (-math.inf, self.null)
-        return (-math.inf if self.low is None else self.low), (math.inf if self.high is None else self.high)
+        return _bounds(self.low, self.high)
 
     @property
     def refuted_outside(self) -> tuple[float, float]:
@@ -127,10 +131,9 @@ class ClaimedMeasure(Record):
         if self.within is not None:
             return f"within {self.within:g} of {self.null:g}"
         low, high = self.bounds
-        if math.isinf(low) or math.isinf(high):
-            side = "above" if math.isinf(high) else "below"
-            return f"{side} {low if math.isinf(high) else high:g}"
-        return f"{low:g} to {high:g}"
+        if math.isinf(high):
+            return f"above {low:g}"
+        return f"below {high:g}" if math.isinf(low) else f"{low:g} to {high:g}"
 
 
 class Claimed(Record):
@@ -168,8 +171,7 @@ class Claimed(Record):
     @property
     def bounds(self) -> tuple[float, float]:
         """The claimed range, infinite where it has no end."""
-        low = -math.inf if self.low is None else self.low
-        return low, math.inf if self.high is None else self.high
+        return _bounds(self.low, self.high)
 
     def reported(self, task: str | None) -> float | None:
         """The value reported for a task, if it is of our metric."""
@@ -179,7 +181,7 @@ class Claimed(Record):
         """Whether something is claimed of the measure, or a range in its unit."""
         if measure in self.measures:
             return True
-        bounded = self.low is not None or self.high is not None
+        bounded = (self.low, self.high) != (None, None)
         return measure in self.signs or (bounded and self.unit == unit)
 
 
@@ -330,11 +332,7 @@ class Registry(Record):
 
 
 def load_registry(path: Path = REGISTRY) -> Registry:
-    """Read and check the registry.
-
-    Raises:
-        ClaimError: one line with the file, the line number where it is known, and what is wrong.
-    """
+    """Read and check the registry; a `ClaimError` has the file, the line where it is known, and what is wrong."""
     content = read_yaml(path)
     if not isinstance(content, Mapping):
         raise ClaimError(f"{path} holds no mapping; it needs the keys source and entries")

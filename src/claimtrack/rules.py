@@ -7,7 +7,7 @@ about each of several tasks is decided task by task first (`claimtrack.decisions
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
@@ -117,21 +117,18 @@ class Rule:
     def parts(self, entry: Entry, evidence: Evidence) -> list[Measurement]:
         """The measurements with a value that it reads."""
         if self.claimed:
-            valued = [part for part in evidence.parts if part.judged and part.estimate is not None]
-            return [part for part in valued if _is_claimed(part, entry)]
-        return Case(entry, evidence, self, {}).measured() if self.measures else []
+            return [part for part in evidence.parts if part.estimate is not None and _is_claimed(part, entry)]
+        return Case(entry, evidence, self, {}).measured()
 
 
-def has_p(parts: Iterable[Measurement]) -> bool:
-    """Whether there are measurements and all have a p value."""
-    parts = list(parts)
-    return bool(parts) and all(part.p_value is not None for part in parts)
+def has_p(parts: Sequence[Measurement], below: float = inf) -> bool:
+    """Whether there are measurements and all have a p value, below the one given."""
+    return bool(parts) and all(part.p_value is not None and part.p_value < below for part in parts)
 
 
-def significant(parts: Iterable[Measurement]) -> bool:
+def significant(parts: Sequence[Measurement]) -> bool:
     """Whether there are measurements and all have p < 0.05."""
-    parts = list(parts)
-    return bool(parts) and all(part.p_value is not None and part.p_value < LEVEL for part in parts)
+    return has_p(parts, LEVEL)
 
 
 def has_sign(part: Measurement, sign: Sign) -> bool:
@@ -142,13 +139,11 @@ def has_sign(part: Measurement, sign: Sign) -> bool:
 def _all_checks(case: Case) -> Judgement:
     """Structural claims: every check passes."""
     checks = case.evidence.checks
-    failed = [check for check in checks if not check.passed]
-    n = len(checks)
-    if not failed:
-        return Judgement("reproduced", f"{n} of {n} checks pass.")
-    first = failed[0]
-    found = f"{first.name}: expected {first.expected}, found {first.found}"
-    return Judgement("not reproduced", f"{n - len(failed)} of {n} checks pass; {found}.")
+    failed = [
+        f"{check.name}: expected {check.expected}, found {check.found}" for check in checks if not check.passed
+    ]
+    told = "; ".join([f"{len(checks) - len(failed)} of {len(checks)} checks pass", *failed[:1]])
+    return Judgement("not reproduced" if failed else "reproduced", f"{told}.")
 
 
 def _as_claimed(case: Case) -> Judgement:
@@ -157,7 +152,7 @@ def _as_claimed(case: Case) -> Judgement:
     All have to hold, so that several measures need no correction for `reproduced`; each can refute, so name few.
     """
     entry = case.entry
-    claimed = [part for part in case.evidence.parts if part.judged and _is_claimed(part, entry)]
+    claimed = [part for part in case.evidence.parts if _is_claimed(part, entry)]
     held = [part for part in claimed if _holds(part, entry)]
     because = f"{case.sentence(claimed)}; {_claimed_range(entry)}{len(held)} of {len(claimed)} as claimed."
     named = {part.measure for part in claimed} >= set(entry.claimed.signs)
@@ -211,10 +206,6 @@ COMMON: Mapping[str, Rule] = {
 """The rules that every project has."""
 
 
-def _is_claimed(part: Measurement, entry: Entry) -> bool:
-    return entry.claimed.has_range(part.measure, part.unit)
-
-
 def _holds(part: Measurement, entry: Entry) -> bool:
     """Whether the interval lies wholly inside what is claimed of the measure: a sign, else a range."""
     if sign := entry.claimed.signs.get(part.measure):
@@ -238,3 +229,7 @@ def _claimed_range(entry: Entry) -> str:
     if inf in (-low, high):
         return f"claimed: {f'at most {high:g}' if low == -inf else f'at least {low:g}'}; "
     return f"claimed: {low:g} to {high:g}; "
+
+
+def _is_claimed(part: Measurement, entry: Entry) -> bool:
+    return part.judged and entry.claimed.has_range(part.measure, part.unit)

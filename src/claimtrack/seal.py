@@ -161,11 +161,7 @@ def sealed_claims(registry: Registry, rules: Mapping[str, Rule]) -> dict[str, Se
 
 
 def read_seals(path: Path = SEALS) -> tuple[Seal, ...]:
-    """All seals, the newest last; none where there is no file.
-
-    Raises:
-        ClaimError: the file is damaged or was edited by hand.
-    """
+    """All seals, the newest last; none where there is no file, a `ClaimError` where it was edited by hand."""
     try:
         return TypeAdapter(tuple[Seal, ...]).validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -183,13 +179,9 @@ def newest_hash(path: Path = SEALS) -> str:
 def add_seal(
     claims: Mapping[str, SealedClaim], reason: str, commit: str, path: Path = SEALS, plan: Plan | None = None
 ) -> list[str]:
-    """Append a seal of what the present rules give (`sealed_claims`) to the file.
+    """Append a seal of what the present rules give (`sealed_claims`); a line for each changed claim and the plan.
 
-    Returns:
-        One line for each claim that changed and for the plan.
-
-    Raises:
-        ClaimError: no reason, nothing to seal, or a damaged file.
+    A `ClaimError` where there is no reason, nothing to seal, or a damaged file.
     """
     reason = " ".join(reason.split())
     if not reason or not reason.isprintable():

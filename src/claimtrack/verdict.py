@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, get_args
 from pydantic import Field
 
 from claimtrack.decisions import Decision
-from claimtrack.evidence import Evidence, Measurement, Strict
+from claimtrack.evidence import Evidence, Strict
 from claimtrack.registry import Entry, RelevanceValue, VerdictName
-from claimtrack.rules import Case, Judgement, Rule
+from claimtrack.rules import Case, Judgement
 from claimtrack.statistics import MIN_SEEDS
 from claimtrack.wording import sentence
 
@@ -73,16 +73,7 @@ def decide(
     run: str = "fresh",
     hours_per_seed: Mapping[str, float] | None = None,
 ) -> Verdict:
-    """The verdict on a claim in one run.
-
-    Args:
-        entry: the claim.
-        evidence: ``None`` where the run has none.
-        setting: the profile of the run.
-        plugin: whose rules and conditions count.
-        run: ``fresh`` or the name of a recorded run.
-        hours_per_seed: by task, what one more seed of it costs, where that was measured.
-    """
+    """The verdict on a claim in one run; ``hours_per_seed``: by task, what one more seed of it costs, if known."""
     verdict, because, decisions = judge(entry, evidence, setting, plugin)
     known = plugin.all_conditions  # the last of an entry is for `any`
     relevance = next(item for item in entry.relevance if known[item.when](setting))
@@ -105,7 +96,7 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting, plugin: Plu
     if evidence.status == "missing" or not (parts or (evidence.checks and rule.is_structural)):
         reason = "; ".join(evidence.missing) or _nothing_found(entry, evidence)
         return Judgement("not run", f"Nothing to measure it from: {reason}.")
-    few = [part for part in parts if _too_few_seeds(part, rule)]
+    few = [part for part in parts if part.n_seeds < MIN_SEEDS and (part.n_seeds or not rule.seedless)]
     if not few:
         return rule.judge(Case(entry, evidence, rule, titles))
     rest = tuple(part for part in evidence.parts if part not in few)
@@ -116,11 +107,8 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting, plugin: Plu
         note = f"{because[:-1]}; not counted, with fewer than {MIN_SEEDS} seeds: {sentence(few, titles)}."
         return Judgement(verdict, note, decisions)
     most = max(part.n_seeds for part in few)
-    found = f"{most} seed{'' if most == 1 else 's'} at most"
-    return Judgement(
-        "inconclusive",
-        f"{sentence(few, titles)}; cannot be decided at this size: {found}, and at least {MIN_SEEDS} are needed.",
-    )
+    needed = f"{most} seed{'' if most == 1 else 's'} at most, and at least {MIN_SEEDS} are needed"
+    return Judgement("inconclusive", f"{sentence(few, titles)}; cannot be decided at this size: {needed}.")
 
 
 def _nothing_found(entry: Entry, evidence: Evidence) -> str:
@@ -135,14 +123,10 @@ def _with_hours(
     decisions: Mapping[str, Decision], evidence: Evidence | None, hours: Mapping[str, float]
 ) -> dict[str, Decision]:
     """The same decisions, with what the seeds that are missing would cost."""
-    seeds = {part.subject: part.n_seeds for part in (evidence.parts if evidence else ()) if part.judged}
-    return {
-        task: found
-        if found.seeds is None or task not in hours
-        else found.model_copy(update={"hours": round((found.seeds - seeds.get(task, 0)) * hours[task], 1)})
+    there = {part.subject: part.n_seeds for part in (evidence.parts if evidence else ()) if part.judged}
+    cost = {
+        task: round((found.seeds - there.get(task, 0)) * hours[task], 1)
         for task, found in decisions.items()
+        if found.seeds is not None and task in hours
     }
-
-
-def _too_few_seeds(part: Measurement, rule: Rule) -> bool:
-    return part.n_seeds < MIN_SEEDS and not (rule.seedless and part.n_seeds == 0)
+    return {task: found.model_copy(update={"hours": cost.get(task)}) for task, found in decisions.items()}

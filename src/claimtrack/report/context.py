@@ -272,8 +272,7 @@ def build(
 ) -> ReportContext:
     """Gather the report from the registry, the runs, the texts in ``paper`` and what the project adds.
 
-    Raises:
-        ClaimError: two runs of one name, or a text in ``paper`` that is absent or wrong.
+    A `ClaimError` where two runs have one name, or a text in ``paper`` is absent or wrong.
     """
     if twice := [name for name, n in Counter(run.name for run in runs).items() if n > 1]:
         raise ClaimError(f"two runs are called {twice[0]}; rename one of their folders in claims/ledger")
