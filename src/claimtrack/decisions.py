@@ -189,7 +189,7 @@ def _seeds(target: Target, n_targets: int, n_tests: int) -> int | None:
 
     def regions(n_error: float, n_df: float) -> list[tuple[float, float]]:
         inside = float(stdtrit(n_df, 1 - LEVEL / sides / n_targets)) * n_error
-        outside = float(stdtrit(n_df, 1 - LEVEL / n_tests)) * n_error
+        outside = float(stdtrit(n_df, 1 - LEVEL / max(n_tests, 1))) * n_error  # none where nothing can refute
         return [(-inf, least - outside), (low + inside, high - inside), (most + outside, inf)]
 
     return _needed(target.part, regions)

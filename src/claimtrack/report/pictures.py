@@ -55,11 +55,12 @@ class Axis:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the whole figure: what it is about, what is drawn, and the words beside it."""
+    """A row of the whole figure: what it is about, what is drawn, and the words beside it and below them."""
 
     label: str
     small: str
     mark: Mark | None
+    estimate: str
     words: str
     beside: str
 
@@ -104,7 +105,7 @@ def whole(rows: Sequence[Row], axis: Axis, title: str, heads: tuple[str, str, st
         y, x = top + step * place, left + WIDTH + 14
         drawn = "" if row.mark is None else f'<g transform="translate({left} {y})">{_row(row.mark, axis)}</g>'
         body += [drawn, _text(8, y + 11, row.label), _text(8, y + 25, row.small, "soft")]
-        body += [_text(x, y + 11, row.words), _text(x, y + 25, row.beside, "soft")]
+        body += [_text(x, y + 11, f"{row.estimate} {row.words}"), _text(x, y + 25, row.beside, "soft")]
     foot = top + step * len(rows)
     body.append(f'<g transform="translate({left} {foot})">{_ticks(axis, 0)}</g>')
     body += [_text(8, foot + 42, axis.unit, "soft"), _text(8, foot + 62, note, "soft")]

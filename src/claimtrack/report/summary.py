@@ -22,26 +22,18 @@ Certainty = Literal["high", "moderate", "low"]
 
 
 @dataclass(frozen=True)
-class SummaryRow:
-    """One task: what is drawn and said of it.
+class SummaryRow(pictures.Row):
+    """One task: what is drawn and said of it, the decisions on the claim beside the number and on its size below.
 
     Attributes:
-        label, seeds, remark: the task, its seeds, and what restricts the number.
-        estimate, value: the number, and with its interval.
-        words: the decision of the claim, with what would decide it.
-        size: the decision on the claimed size.
+        seeds: of the number.
+        value: the number with its interval.
         link: the anchor of its trials.
     """
 
-    label: str
     seeds: int
-    remark: str
-    estimate: str
     value: str
-    words: str
-    size: str
     link: str
-    mark: pictures.Mark | None
 
 
 @dataclass(frozen=True)
@@ -72,16 +64,9 @@ class Summary:
 
     def svg(self) -> str:
         """The picture as a file of its own."""
-        rows = [
-            pictures.Row(
-                label=r.label, small=", ".join(filter(None, (f"{r.seeds} seeds", r.remark))), mark=r.mark,
-                words=f"{r.estimate} {r.words}", beside=r.size,
-            )
-            for r in self.rows
-        ]  # fmt: skip
         said = "; ".join(f"{r.label} {r.value}, {r.words}" for r in self.rows)
         heads = ("", "", f"gain ({self.asked.claim}); below it, its size ({self.asked.size})")
-        return pictures.whole(rows, self.axis, f"{self.axis.unit}: {said}", heads, self.asked.note)
+        return pictures.whole(self.rows, self.axis, f"{self.axis.unit}: {said}", heads, self.asked.note)
 
     def strip(self, row: SummaryRow) -> str:
         """The picture of a row."""
@@ -160,14 +145,14 @@ def _rows(
         sized = size.decisions.get(task) if size else None
         yield SummaryRow(
             label=title(task, registry.project.titles),
-            seeds=part.n_seeds,
-            remark=sections.remark(part),
-            estimate=estimate,
-            value=value,
-            words=_words(decision, first.words),
-            size=_size(sized, part.estimate, other) if sized else "",
-            link=links.get(task, ""),
+            small=", ".join(filter(None, (f"{part.n_seeds} seeds", sections.remark(part)))),
             mark=mark,
+            estimate=estimate,
+            words=_words(decision, first.words),
+            beside=_size(sized, part.estimate, other) if sized else "",
+            seeds=part.n_seeds,
+            value=value,
+            link=links.get(task, ""),
         )
 
 

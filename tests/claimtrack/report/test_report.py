@@ -170,7 +170,7 @@ def test_the_first_screen_answers(registry: Registry, tmp_path: Path, hours: flo
         "Fusing a lower layer probably helps on POS; no gain on NER; XNLI and PAWS-X are undecided.",
         "The claimed 1 to 3 points are reached on POS.",
     )
-    assert [(row.label, row.words, row.size) for row in first.rows] == [
+    assert [(row.label, row.words, row.beside) for row in first.rows] == [
         ("XNLI", "undecided (24 seeds would decide)", "undecided"),
         ("PAWS-X", "undecided", "undecided"),
         ("NER", "no gain shown", "smaller than claimed"),
@@ -230,7 +230,8 @@ def test_any_value_can_be_drawn(value: float, half: float, label: str) -> None:
     axis = pictures.axis_of([mark], label)
     assert axis.low <= min(value - half, 0.0) + 1e-6 * max(1, half)
     assert 1 <= len(axis.ticks) <= 12
-    drawn = pictures.whole([pictures.Row(label, label, mark, label, label)], axis, label, (label, "", ""), label)
+    row = pictures.Row(label, label, mark, label, label, label)
+    drawn = pictures.whole([row], axis, label, (label, "", ""), label)
     assert ElementTree.fromstring(drawn).tag.endswith("svg")
     ElementTree.fromstring(pictures.strip(mark, axis, label))
 
