@@ -94,24 +94,14 @@ def diff(
     two: Annotated[str, typer.Argument(help="Another.")],
 ) -> None:
     """Which verdicts and judged values differ, in half-widths of an interval of the difference."""
-    from claimtrack.compare import compare
-    from claimtrack.wording import number
+    from claimtrack.compare import differences
 
     registry, runs = _loaded()
     by_name = {results.name: results for results in runs}
     for name in (one, two):
         if name not in by_name:
             raise ClaimError(f"there is no run {name!r:.60}; there are {', '.join(by_name)}")
-    found = list(compare(by_name[one], by_name[two], registry.project.titles))
-    for claim in found:
-        before, after = claim.verdicts
-        typer.echo(f"{claim.claim}  {before}" + ("" if before == after else f" -> {after}"))
-        for moved in claim.values:
-            values = ["-" if v is None else number(v, moved.unit) for v in (moved.one, moved.two)]
-            ratio = "" if moved.ratio is None else f", {moved.ratio:.1f} half-widths apart"
-            typer.echo(f"  {moved.about}: {values[0]} -> {values[1]} {moved.unit}{ratio}")
-    same = len(by_name[one].verdicts) - len(found)
-    typer.echo(f"{len(found)} claims differ, {same} are the same")
+    _say(differences(by_name[one], by_name[two], registry.project.titles))
 
 
 @app.command("pin")

@@ -54,11 +54,6 @@ def measure_title(measure: str, titles: Titles) -> str:
     return text
 
 
-def decided_title(name: str, titles: Titles) -> str:
-    """What a decision is about: a task, or a measure where a claim has no tasks."""
-    return titles.get(name) or measure_title(name, titles)
-
-
 def what_decides(found: Decision) -> str:
     """``24 seeds would decide, about 6 h``, the hours of the seeds that are missing; empty of what is decided."""
     if found.decision != "undecided":
@@ -74,13 +69,13 @@ def decisions_sentence(decisions: Mapping[str, Decision], titles: Titles) -> str
     groups: dict[str, list[str]] = {}
     for name, found in decisions.items():
         beside = "".join(f" ({text})" for text in (what_decides(found) if found.seeds else "", found.note) if text)
-        groups.setdefault(found.decision, []).append(decided_title(name, titles) + beside)
+        groups.setdefault(found.decision, []).append(measure_title(name, titles) + beside)
     return ", ".join(f"{decision} on {', '.join(titles)}" for decision, titles in groups.items())
 
 
 def decision_line(name: str, found: Decision, titles: Titles) -> str:
     """``XNLI: undecided; 24 seeds would decide, about 6 h``."""
-    decided = f"{decided_title(name, titles)}: {found.decision}"
+    decided = f"{measure_title(name, titles)}: {found.decision}"
     return "; ".join(filter(None, (decided, what_decides(found), found.note)))
 
 
@@ -117,9 +112,8 @@ def key_number(evidence: Evidence | None, titles: Titles) -> str:
     if evidence.headline is not None:
         part = evidence.parts[evidence.headline]
         return f"{part.measure} {value(part, titles)} {part.unit}"
-    if evidence.checks:
-        return f"{sum(check.passed for check in evidence.checks)} of {len(evidence.checks)} checks"
-    return "-"
+    passed = sum(check.passed for check in evidence.checks)
+    return f"{passed} of {len(evidence.checks)} checks" if evidence.checks else "-"
 
 
 def title(name: str | None, titles: Titles) -> str:

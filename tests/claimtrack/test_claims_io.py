@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from claimtrack.compare import compare
+from claimtrack.compare import differences
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence, write_evidence
 from claimtrack.export import COLUMNS, to_csv, to_json, to_jsonld, to_rows
@@ -351,15 +351,16 @@ def test_json_ld_says_with_cito_how_literature_relates_to_a_claim(registry: Regi
 
 
 def test_two_runs_are_compared_in_half_widths(registry: Registry) -> None:
+    """10 points lie 2 half-widths apart: the root of 3 squared and 4 squared is 5."""
     one, two = a_run(registry, "one", 2.0, half=3.0), a_run(registry, "two", -8.0, half=4.0)
-    (found,) = compare(one, two, {})
-    assert found.claim == "C05"
-    (moved,) = found.values
-    assert (moved.about, moved.one, moved.two) == ("dev_selected_gain ner", 2.0, -8.0)
-    assert moved.ratio == pytest.approx(10 / 5), "root of 3 squared and 4 squared"
-    assert list(compare(one, replace(one, name="again"), {})) == []
-    (lost,) = compare(one, a_run(registry, "three", None), {})
-    assert (lost.values[0].two, lost.values[0].ratio) == (None, None)
+    assert list(differences(one, two, {})) == [
+        "C05  inconclusive -> not reproduced",
+        "  dev_selected_gain ner: +2.00 -> −8.00 points, 2.0 half-widths apart",
+        "1 claims differ, 17 are the same",
+    ]
+    assert list(differences(one, replace(one, name="again"), {})) == ["0 claims differ, 18 are the same"]
+    lost = list(differences(one, a_run(registry, "three", None), {}))[1]
+    assert lost == "  dev_selected_gain ner: +2.00 -> - points"
 
 
 def test_the_schema_accepts_the_registry_and_refuses_a_typo() -> None:

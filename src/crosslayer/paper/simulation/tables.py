@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from claimtrack.verdict import VERDICTS
-from claimtrack.wording import decided_title
+from claimtrack.wording import measure_title
 from crosslayer.paper.plugin import TITLES
 from crosslayer.paper.simulation.designs import Design
 from crosslayer.paper.simulation.rates import (
@@ -107,7 +107,7 @@ def _needed(rates: Rates, share: Callable[[Rates], float]) -> str:
 def _decisions(rates: Rates) -> str:
     """``XNLI holds 2.5, refuted 30.1; NER ...``; what is missing to 100 is undecided."""
     decisions = rates.decisions.items()
-    return "; ".join(f"{decided_title(task, TITLES)} {_counted(found, rates.n)}" for task, found in decisions)
+    return "; ".join(f"{measure_title(task, TITLES)} {_counted(found, rates.n)}" for task, found in decisions)
 
 
 def _counted(counts: Counter[str], n: int) -> str:
