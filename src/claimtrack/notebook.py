@@ -12,8 +12,7 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING
@@ -65,14 +64,15 @@ def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool
     fresh = output.parent / f".{output.name}.new"
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
+    logging.getLogger("papermill").setLevel(logging.ERROR)
     try:
-        with _quiet():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             importing = Thread(target=_import_exporter)
             importing.start()
             executed = execute(source, notebook, {**parameters, "output": str(fresh)})
             importing.join()
-            title = f"{parameters.get('claim', '')} {source.stem}".strip()
-            _write(_renamed(executed, fresh, output), fresh, title)
+            _write(executed, fresh, output, f"{parameters.get('claim', '')} {source.stem}".strip())
         _move(fresh, output)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -147,10 +147,11 @@ def execute(source: Path, notebook: NotebookNode, parameters: Mapping[str, objec
     return executed
 
 
-def _write(notebook: NotebookNode, folder: Path, title: str) -> None:
+def _write(notebook: NotebookNode, fresh: Path, output: Path, title: str) -> None:
     """The notebook, and a page of it without any link to another host: nbconvert's plain template has none.
 
-    Times, durations and random cell ids are left out, so that equal runs leave equal bytes.
+    Times, durations and random cell ids are left out, so that equal runs leave equal bytes; the final folder
+    stands for the one that the notebook was executed with.
     """
     import nbformat
     from nbconvert import HTMLExporter
@@ -160,11 +161,11 @@ def _write(notebook: NotebookNode, folder: Path, title: str) -> None:
         cell["id"] = f"cell-{number}"
         for name in ("papermill", "execution"):
             cell.metadata.pop(name, None)
-    text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
-    (folder / "notebook.ipynb").write_text(text, encoding="utf-8")
+    text = nbformat.writes(notebook).replace(str(fresh), str(output))  # type: ignore[no-untyped-call]
+    (fresh / "notebook.ipynb").write_text(text, encoding="utf-8")
     exporter = HTMLExporter(template_name="basic")  # type: ignore[no-untyped-call]
-    body, _ = exporter.from_notebook_node(notebook)
-    (folder / "notebook.html").write_text(PAGE.format(title=title, style=STYLE, body=body), encoding="utf-8")
+    body, _ = exporter.from_notebook_node(nbformat.reads(text, as_version=4))  # type: ignore[no-untyped-call]
+    (fresh / "notebook.html").write_text(PAGE.format(title=title, style=STYLE, body=body), encoding="utf-8")
 
 
 def _move(fresh: Path, output: Path) -> None:
@@ -178,29 +179,6 @@ def _move(fresh: Path, output: Path) -> None:
         os.replace(path, output / path.name)
 
 
-def _renamed(notebook: NotebookNode, fresh: Path, output: Path) -> NotebookNode:
-    """The notebook with the final folder's name wherever it names the one it was executed with."""
-    import nbformat
-
-    text = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
-    renamed: NotebookNode = nbformat.reads(text.replace(str(fresh), str(output)), as_version=4)  # type: ignore[no-untyped-call]
-    return renamed
-
-
 def _import_exporter() -> None:
     """Load nbconvert, which takes a second, while the kernel works."""
     import nbconvert  # noqa: F401
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep the libraries' own warnings and log from the user."""
-    log = logging.getLogger("papermill")
-    level = log.level
-    log.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        log.setLevel(level)
