@@ -63,11 +63,9 @@ class CombinedRun:
         }
 
     def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
-        """See `Run.records`."""
         return tuple(trial for trial in self.trials if (trial.stage, trial.task) == (stage, task))
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
-        """See `Run.table`."""
         records = tuple(records)
         parts: dict[Holder, list[TrialRecord]] = {}
         for record in records:
@@ -82,25 +80,22 @@ class CombinedRun:
         return replace(whole, records=records, predicted=whole.predicted[[row[r.key] for r in records]])
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
-        """See `Run.scores`: a later source may have those of a trial whose scores were not worth keeping once."""
+        """A later source may have those of a trial whose scores were not worth keeping once."""
         found = (holder.scores(record, split) for holder in self.holders[record.key])
         return next((scores for scores in found if scores is not None), None)
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
-        """See `Run.confidence`: of the source that has most of them."""
+        """Of the source that has most of them."""
         found = [holder.confidence(record, split) for holder in self.holders[record.key]]
         return max((c for c in found if c is not None), key=lambda c: int(np.isfinite(c).sum()), default=None)
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
-        """See `Run.diagnostics`."""
         return self.holders[record.key][0].diagnostics(record)
 
     def probe(self, name: str) -> pd.DataFrame | None:
-        """See `Run.probe`."""
         return self.probed.probe(name)
 
     def structure(self) -> dict[str, Any] | None:
-        """See `Run.structure`."""
         return self.probed.structure()
 
 
@@ -114,12 +109,9 @@ def combined(
     *,
     in_order: bool = True,
 ) -> CombinedRun:
-    """Trials of several sources as one run, after checking that they belong together.
+    """Trials of several sources as one run, after checking that they belong together (errors: `record`).
 
     They are put in the order of the plan, but where ``in_order`` is False, for present results alone.
-
-    Raises:
-        ConfigError, ResultsError: see `crosslayer.ledger.ledger.record`.
     """
     for stage, task in replaced:
         if not any((trial.stage, trial.task) == (stage, task) for trial in finished or ()):

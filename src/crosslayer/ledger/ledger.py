@@ -46,7 +46,6 @@ class Measure(Protocol):
 
     def __call__(self, run: Run, profile: Profile, figures: Path | None = None) -> Evidence:
         """The evidence; with a folder the figures are drawn into it, and named in the evidence."""
-        ...
 
 
 Measures = Mapping[str, Measure]
@@ -113,15 +112,7 @@ def record(
 def record_again(name: str, measures: Measures, ledger: Path = LEDGER, *, scored: bool = True) -> Path:
     """Compute the evidence of an entry with today's code, in place of what it has: for after a correction.
 
-    Args:
-        name: of the entry.
-        measures: of the claims that are computed.
-        ledger: where entries lie.
-        scored: keep its scores.
-
-    Raises:
-        ConfigError: there is no such entry.
-        ResultsError: it is damaged.
+    Arguments and errors as in `record`.
     """
     final = entry_folder(name, ledger)
     if not final.exists():
@@ -149,12 +140,7 @@ def entry_folder(name: str, ledger: Path) -> Path:
 
 @contextmanager
 def fresh_entry(final: Path, measures: Measures) -> Iterator[Path]:
-    """A hidden folder to fill; it gets its evidence, and takes the place of a former entry only when it is whole.
-
-    Args:
-        final: the entry's folder in the end.
-        measures: of the claims that are computed.
-    """
+    """A hidden folder to fill; it gets its evidence, and takes the place of ``final`` only when it is whole."""
     temporary = final.with_name(f".{final.name}")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)

@@ -114,24 +114,14 @@ def as_trial(record: TrialRecord, file: Path | None = None) -> Trial:
 
 def schema(n_labels: int) -> pa.Schema:
     """The columns of ``predictions.parquet``: every column is required and free of nulls."""
-    fields = [
-        pa.field("split", pa.dictionary(pa.int32(), pa.string()), nullable=False),
-        pa.field("language", pa.dictionary(pa.int32(), pa.string()), nullable=False),
-        pa.field("item", pa.dictionary(pa.int32(), pa.string()), nullable=False),
-        pa.field("position", pa.int32(), nullable=False),
-        pa.field("gold", pa.int8(), nullable=False),
-        pa.field("predicted", pa.int8(), nullable=False),
-    ]
-    fields += [pa.field(f"score_{label}", pa.float16(), nullable=False) for label in range(n_labels)]
-    return pa.schema(fields)
+    types = dict.fromkeys(("split", "language", "item"), pa.dictionary(pa.int32(), pa.string()))
+    types |= {"position": pa.int32(), "gold": pa.int8(), "predicted": pa.int8()}
+    types |= {f"score_{label}": pa.float16() for label in range(n_labels)}
+    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in types.items()])
 
 
 def write_predictions(frame: pd.DataFrame, path: Path, n_labels: int) -> None:
-    """Check and write one trial's predictions.
-
-    Raises:
-        ResultsError: a column is missing, a label id out of range, or a row there twice.
-    """
+    """Check and write one trial's predictions; a ResultsError names a wrong column, label or row."""
     check_predictions(frame, n_labels, str(path))
     table = pa.Table.from_pandas(frame, schema=schema(n_labels), preserve_index=False)
     write_table(table, path)
@@ -165,11 +155,8 @@ def check_predictions(frame: pd.DataFrame, n_labels: int, where: str) -> None:
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """Read one trial's predictions; the file's own columns are checked, not every value again.
-
-    Raises:
-        ResultsError: absent, damaged, or of other columns.
-    """
+    """One trial's predictions; a ResultsError where they are absent, damaged or of other columns. Values were
+    checked when they were written."""
     table = read_table(path, "run `dvc repro` to train that trial again")
     n_labels = sum(name.startswith("score_") for name in table.column_names)
     if not table.schema.equals(schema(n_labels)):
@@ -179,15 +166,7 @@ def read_predictions(path: Path) -> pd.DataFrame:
 
 
 def read_arrays(path: Path, mend: str = "run `dvc repro`") -> dict[str, Array]:
-    """The arrays of a ``diagnostics.npz``.
-
-    Args:
-        path: the file.
-        mend: what the reader can do about a wrong one.
-
-    Raises:
-        ResultsError: absent or damaged.
-    """
+    """The arrays of a ``diagnostics.npz``; ``mend`` is what the reader can do about an absent or damaged one."""
     try:
         return read_npz(path)
     except (Malformed, OSError) as error:
@@ -195,11 +174,7 @@ def read_arrays(path: Path, mend: str = "run `dvc repro`") -> dict[str, Array]:
 
 
 def read_manifest(path: Path) -> list[str]:
-    """The trial keys that count.
-
-    Raises:
-        ResultsError: the manifest is damaged.
-    """
+    """The trial keys that count; a ResultsError where the manifest is damaged."""
     try:
         keys = [str(key) for key in parse_json(path.read_bytes())["keys"]]
     except (Malformed, KeyError, TypeError):
@@ -210,11 +185,7 @@ def read_manifest(path: Path) -> list[str]:
 
 
 def read_record(path: Path) -> TrialRecord:
-    """One trial's record.
-
-    Raises:
-        ResultsError: absent or damaged.
-    """
+    """One trial's record; a ResultsError where it is absent or damaged."""
     try:
         return TrialRecord.model_validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -224,11 +195,7 @@ def read_record(path: Path) -> TrialRecord:
 
 
 def read_records(path: Path) -> tuple[TrialRecord, ...]:
-    """The records of a recorded run (``trials.json``).
-
-    Raises:
-        ResultsError: absent or damaged.
-    """
+    """The records of a recorded run (``trials.json``); a ResultsError where they are absent or damaged."""
     try:
         return TypeAdapter(tuple[TrialRecord, ...]).validate_json(path.read_bytes())
     except (OSError, ValidationError):

@@ -11,7 +11,7 @@ Notation: N predictions, K labels, R trials.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args
@@ -107,36 +107,28 @@ class Run(Protocol):
     @property
     def name(self) -> str:
         """``fresh``, or the name of the recorded run."""
-        ...
 
     def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
         """The trials that count, failed ones included; empty if the stage has not run."""
-        ...
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
-        """Predicted ids of trials of one task; a ResultsError without any."""
-        ...
+        """Predicted ids of trials of one task; a ResultsError without any, or where two have different items."""
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
         """(N, K) max-centred logits in the order of `table`, NaN in rows outside a kept sample; or ``None`` where
         none were kept."""
-        ...
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
         """(N,) `confidence_of` the predicted labels in the order of `table`, or ``None``; NaN as in `scores`."""
-        ...
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
         """Arrays by name (`crosslayer.training.finetuned` says which)."""
-        ...
 
     def probe(self, name: str) -> pd.DataFrame | None:
         """A probe table by name, or ``None`` if probes have not run."""
-        ...
 
     def structure(self) -> dict[str, Any] | None:
         """The structural measurements, or ``None`` if they have not run."""
-        ...
 
 
 def trials_of(run: Run) -> list[TrialRecord]:
@@ -163,13 +155,18 @@ class _Folder:
     mend: ClassVar[str]
 
     def probe(self, name: str) -> pd.DataFrame | None:
-        """See `Run.probe`."""
         path = self.folder / "probes" / f"{name}.parquet"
         return read_table(path, self.mend).to_pandas() if path.exists() else None
 
     def structure(self) -> dict[str, Any] | None:
-        """See `Run.structure`."""
-        return read_structure(self.folder / "probes" / "structure.json", self.mend)
+        path = self.folder / "probes" / "structure.json"
+        try:
+            content = parse_json(path.read_bytes()) if path.exists() else {}
+        except Malformed:
+            content = None
+        if not isinstance(content, dict):
+            raise ResultsError(f"{path} is damaged; {self.mend}")
+        return content or None
 
 
 @dataclass(frozen=True)
@@ -180,30 +177,26 @@ class ResultsRun(_Folder):
     mend: ClassVar[str] = "run `dvc repro`"
 
     def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
-        """See `Run.records`; only keys of the manifest count."""
+        """Only keys of the manifest count."""
         home = self.folder / "trials" / stage / task
         if not (home / "manifest.json").exists():
             return ()
         return tuple(read_record(home / key / "trial.json") for key in read_manifest(home / "manifest.json"))
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
-        """See `Run.table`; a ResultsError too where two trials were predicted on different items."""
         tables = [self._of(record, split)[0] for record in records]
         if not tables:
             raise ResultsError(f"no finished trial of that kind in {self.folder}")
         return side_by_side(tables)
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
-        """See `Run.scores`."""
         return self._of(record, split)[1]
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
-        """See `Run.confidence`."""
         table, scores = self._of(record, split)
         return confidence_of(scores, table.predicted[0])
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
-        """See `Run.diagnostics`."""
         return read_arrays(self.trial_folder(record) / "diagnostics.npz")
 
     def trial_folder(self, record: TrialRecord) -> Path:
@@ -231,10 +224,7 @@ def side_by_side(tables: list[TaskTable]) -> TaskTable:
         keys = f"{first.records[0].key} and {other.records[0].key}"
         first.check_same_items(other, f"trials {keys} were predicted on different items")
     records = tuple(record for table in tables for record in table.records)
-    predicted = np.concatenate([table.predicted for table in tables])
-    return TaskTable(
-        first.languages, first.language, first.item, first.position, first.gold, records, predicted
-    )  # fmt: skip
+    return replace(first, records=records, predicted=np.concatenate([table.predicted for table in tables]))
 
 
 @dataclass(frozen=True)
@@ -265,11 +255,9 @@ class RecordedRun(_Folder):
         return trials
 
     def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
-        """See `Run.records`."""
         return tuple(record for record in self._records if record.stage == stage and record.task == task)
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
-        """See `Run.table`."""
         records = tuple(records)
         if not records:
             raise ResultsError(f"no finished trial of that kind in {self.name}")
@@ -282,7 +270,6 @@ class RecordedRun(_Folder):
         return task_table(records, codes, item, position, gold, np.where(found == AS_USUAL, usual, found))
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
-        """See `Run.scores`."""
         path = self._scores_path(record)
         if path is None:
             return None
@@ -291,7 +278,7 @@ class RecordedRun(_Folder):
         return np.stack([table[name].to_numpy() for name in names], axis=1).astype(np.float32)
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
-        """See `Run.confidence`: of pairs, and in entries without a file of confidences, from the kept scores."""
+        """Of pairs, and in entries without a file of confidences, from the kept scores."""
         path = self.folder / confidences_file(record.stage, record.task)
         if path.exists() and record.key in read_table(path, self.mend).column_names:
             steps = self._split(path, [record.key], split)[record.key].to_numpy()
@@ -300,7 +287,6 @@ class RecordedRun(_Folder):
         return None if scores is None else confidence_of(scores, self.table([record], split).predicted[0])
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
-        """See `Run.diagnostics`."""
         return self._diagnostics.get(record.key, {})
 
     def keeps_scores(self, trial: TrialRecord) -> bool:
@@ -338,14 +324,3 @@ def twins(trial: TrialRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord
         return []
     content = trial.specification | {"stage": "sweep"}
     return [other for other in trials if other.specification == content]
-
-
-def read_structure(path: Path, mend: str = "run `dvc repro`") -> dict[str, Any] | None:
-    """The structural measurements, ``None`` if there are none; a ResultsError where the file is damaged."""
-    try:
-        content = parse_json(path.read_bytes()) if path.exists() else {}
-    except Malformed:
-        content = None
-    if not isinstance(content, dict):
-        raise ResultsError(f"{path} is damaged; {mend}")
-    return content or None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -113,19 +112,9 @@ def test_a_folder_is_never_written_over(registry: Registry, tmp_path: Path) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["note.txt"]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "told"),
-    [
-        (lambda entry: (entry / "trials.json").write_text("[]", encoding="utf-8"), "not what was recorded"),
-        (lambda entry: (entry / "run.json").unlink(), "is missing"),
-        (lambda entry: (entry / "more.json").write_text("1", encoding="utf-8"), "was not recorded"),
-    ],
-)
-def test_a_changed_entry_is_not_published(
-    spoil: Callable[[Path], object], told: str, registry: Registry, tmp_path: Path
-) -> None:
+def test_a_changed_entry_is_not_published(registry: Registry, tmp_path: Path) -> None:
     entry = shutil.copytree(ENTRY, tmp_path / "entry")
-    spoil(entry)
-    with pytest.raises(ResultsError, match=told):
+    (entry / "trials.json").write_text("[]", encoding="utf-8")
+    with pytest.raises(ResultsError, match="not what was recorded"):
         write_crate(entry, registry, tmp_path / "crate")
     assert [path.name for path in tmp_path.iterdir()] == ["entry"]

@@ -96,8 +96,6 @@ def test_only_a_whole_entry_is_computed_again(entry: Path, registry: Registry) -
 def test_probes(recorded: Path, results: Path) -> None:
     fresh, kept = ResultsRun(results), RecordedRun(recorded)
     one, other = fresh.probe("similarity"), kept.probe("similarity")
-    assert one is not None
-    assert other is not None
     pd.testing.assert_frame_equal(one, other)
     assert kept.structure() == fresh.structure()
     assert kept.probe("offsets") is not None
@@ -161,10 +159,6 @@ def test_an_encoder_from_a_directory_keeps_its_name_only(profile: Profile, tmp_p
         assert without_paths(moved).encoder.name == kept
 
 
-def test_a_small_run_is_a_small_entry(recorded: Path) -> None:
-    assert sum(path.stat().st_size for path in recorded.rglob("*") if path.is_file()) < 1_000_000
-
-
 def test_the_recorded_runs_are_under_40_mb() -> None:
     """Git keeps every byte for ever."""
     assert (
@@ -172,24 +166,11 @@ def test_the_recorded_runs_are_under_40_mb() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["run.json", "profile.yaml", "trials.json", "diagnostics.npz", "predictions-sweep-pos.parquet",
-     "probes/structure.json", "claims/C05/evidence.json", "claims/C05/gain_by_layer.svg"],
-)  # fmt: skip
-def test_a_changed_byte_is_named(entry: Path, name: str, registry: Registry) -> None:
-    content = bytearray((entry / name).read_bytes())
-    content[len(content) // 2] ^= 1
-    (entry / name).write_bytes(content)
-    with pytest.raises(ResultsError, match=rf"^[^\n]*{name} is not what was recorded[^\n]*$"):
-        derive_again(entry, measured(registry))
-
-
 def test_every_file_is_hashed(entry: Path) -> None:
     for path in sorted(path for path in entry.rglob("*") if path.is_file() and path.name != "hashes.json"):
         original = path.read_bytes()
         path.write_bytes(original + b" ")
-        with pytest.raises(ResultsError, match=path.name):
+        with pytest.raises(ResultsError, match=rf"^[^\n]*{path.name} is not what was recorded[^\n]*$"):
             verify(entry)
         path.write_bytes(original)
     verify(entry)

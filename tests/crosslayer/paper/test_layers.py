@@ -35,7 +35,6 @@ def test_layer_contrasts(registry: Registry) -> None:
     part = one(evidence, "retrieval_lower_minus_upper")
     assert part.estimate == pytest.approx(100 * (means[:6].mean() - means[6:].mean()))
     assert part.n_items == 600
-    assert part.interval is not None
     error = (part.interval.high - part.interval.low) / 2 / norm.ppf(0.975)
     assert part.minimum_detectable == pytest.approx((norm.ppf(0.975) + norm.ppf(0.8)) * error)
     words = run.probes["tagging"][columns].mean().to_numpy()
@@ -56,7 +55,6 @@ def test_interval_of_a_layer_contrast_is_that_of_its_clusters() -> None:
     per_word = table[[f"layer_{x}" for x in range(13)]].to_numpy(float) @ (upper - lower)
     by_sentence = pd.Series(per_word).groupby(table["sentence"]).mean()
     error = 100 * by_sentence.std() / np.sqrt(len(by_sentence))
-    assert part.interval is not None
     assert (part.interval.high - part.interval.low) / (2 * 1.96) == pytest.approx(error, rel=0.1)
 
 
@@ -94,9 +92,7 @@ def test_correlations_over_layers() -> None:
         assert part.p_value == pytest.approx(1 / 26)
     assert not parts.select(evidence, "correlation_structural", "pos")
     structural = one(evidence, "correlation_structural", "ner")
-    assert structural.estimate is not None
     assert structural.estimate < -0.9
-    assert structural.p_value is not None
     assert structural.p_value > 0.5
 
 
@@ -104,7 +100,6 @@ def test_correlation_interval_counts_layers_that_are_worth_one() -> None:
     rng = np.random.default_rng(0)
     rough, other = rng.standard_normal((2, 200))
     found = transfer.correlation_interval(rough, other)
-    assert found is not None
     plain = pearsonr(rough, other).confidence_interval()
     assert (found.low, found.high) == pytest.approx((plain.low, plain.high), abs=0.03)
     smooth = np.cumsum(rough)
@@ -117,7 +112,6 @@ def test_as_many_layers_count_as_there_are_and_no_more() -> None:
     """A rising and a turning series have autocorrelations of unlike sign: the formula gives 41 layers."""
     rising, turning = np.arange(13.0), (-1.0) ** np.arange(13) + np.arange(13) / 9
     found = transfer.correlation_interval(rising, turning)
-    assert found is not None
     assert found.method == "Fisher z, 13.0 effective layers"
     plain = pearsonr(rising, turning).confidence_interval()
     assert (found.low, found.high) == pytest.approx((plain.low, plain.high))
@@ -198,7 +192,6 @@ def test_kinship_is_found_and_script_is_not_taken_for_it() -> None:
     part = one(families.measure("C09", run, PROFILE), "genus_similarity_difference")
     assert part.estimate == pytest.approx(0, abs=0.02), "what scripts give is taken off"
     assert "beyond the +0." in part.note
-    assert part.p_value is not None
     assert part.p_value > 0.05
 
 
@@ -301,14 +294,6 @@ def test_labellings_and_groupings_of_the_languages_of_xnli() -> None:
     assert len(np.unique(rows, axis=0)) == len(rows) == 2520
     drawn = families.permuted_within(genus, script, 1000, np.random.default_rng(0))
     assert {tuple(row) for row in drawn.tolist()} <= {tuple(row) for row in rows.tolist()}
-
-
-def test_labels_are_permuted_within_their_script_only() -> None:
-    labels, strata = np.arange(6), np.array([0, 0, 0, 1, 1, 2])
-    permuted = families.permuted_within(labels, strata, 500, np.random.default_rng(0))
-    assert {tuple(row[:3]) for row in permuted.tolist()} == set(permutations((0, 1, 2)))
-    assert {tuple(row[3:5]) for row in permuted.tolist()} == {(3, 4), (4, 3)}
-    assert set(permuted[:, 5].tolist()) == {5}
 
 
 def test_languages_of_one_family_only_have_no_difference() -> None:

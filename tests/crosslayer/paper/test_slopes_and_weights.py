@@ -39,8 +39,6 @@ def test_slopes_are_recovered(registry: Registry) -> None:
         assert part.estimate == pytest.approx(3.0, abs=0.8)  # 10 % of 30 points of errors a layer
         similarity = one(evidence, "slope_similarity", task)
         assert similarity.estimate == pytest.approx(-0.05, abs=0.002)
-        assert part.interval is not None
-        assert similarity.interval is not None
         assert part.interval.method == "Student t over seeds, item variance added"
         assert similarity.interval.method == "Student t over seeds"
         assert part.note == similarity.note == ""
@@ -112,7 +110,6 @@ def test_tasks_that_lie_apart_are_told_apart(registry: Registry) -> None:
 def test_a_shared_start_does_not_tell_tasks_apart(registry: Registry) -> None:
     evidence = attention.measure("C13", half_run(PROFILE, apart=0.0, alike=1.0), PROFILE)
     p = one(evidence, "between_minus_within").p_value
-    assert p is not None
     assert p > 0.05
     assert verdict(registry, evidence) == "inconclusive"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from claimtrack.decisions import error_of
-from claimtrack.evidence import Evidence, Measurement, read_evidence
+from claimtrack.evidence import Measurement, read_evidence
+from crosslayer.paper.parts import select
 from crosslayer.predictions.models import Model
 from crosslayer.stats import MIN_SEEDS
 from crosslayer.tasks import TASK_NAMES
@@ -120,40 +121,29 @@ def recorded(folder: Path) -> Design:
     tasks: dict[str, TaskDesign] = {}
     for task in TASK_NAMES:
         noise = gains.facts.get(f"seed_noise_{task}")
-        layers = [p for p in _of(gains, "layer_gain", task) if p.n_seeds >= MIN_SEEDS]
+        layers = [p for p in select(gains, "layer_gain", task) if p.n_seeds >= MIN_SEEDS]
         if noise is None or not layers:
             continue
         items = float(np.sqrt(np.mean([part.item_variance for part in layers])))
         scores = Measured(max(part.n_seeds for part in layers), float(noise), items)
-        excess = [p for p in _of(shares, "excess_complementarity", task) if p.interval]
-        has_self = any(part.interval for part in _of(shares, "dev_selected_minus_self", task))
-        tasks[task] = TaskDesign(
-            tuple(str(part.model) for part in layers), scores, measured(excess[0]) if excess else None, has_self
-        )
+        excess = [measured(p) for p in select(shares, "excess_complementarity", task) if p.interval]
+        has_self = any(part.interval for part in select(shares, "dev_selected_minus_self", task))
+        models = tuple(str(part.model) for part in layers)
+        tasks[task] = TaskDesign(models, scores, excess[0] if excess else None, has_self)
+    judged = [part for part in slopes.parts if part.judged and part.interval]
+    changes = [p for p in select(errors, "ece_multilingual_minus_english") if p.task and not p.language]
+    within = [part for part in select(weights, "distance") if part.task == part.model]
     return Design(
         folder.parent.name,
         tasks,
         {part.measure: error_of(part)[0] for part in contrasts.parts if part.judged and part.interval},
-        {
-            (part.measure, str(part.task)): measured(part, runs=1)
-            for part in slopes.parts
-            if part.judged and part.interval
-        },
-        {str(p.task): measured(p) for p in _of(errors, "ece_multilingual_minus_english") if p.task and p.interval},
+        {(part.measure, str(part.task)): measured(part, runs=1) for part in judged},
+        {str(part.task): measured(part) for part in changes if part.interval},
         (
             max((part.n_seeds for part in weights.parts if part.judged), default=0),
-            {
-                str(part.task): (part.estimate or 0.0) / np.sqrt(2)
-                for part in _of(weights, "distance")
-                if part.task == part.model
-            },
+            {str(part.task): (part.estimate or 0.0) / np.sqrt(2) for part in within},
         ),
     )
-
-
-def _of(evidence: Evidence, measure: str, task: str | None = None) -> Iterable[Measurement]:
-    parts = (part for part in evidence.parts if part.measure == measure and not part.language)
-    return [part for part in parts if task in (None, part.task)]
 
 
 def measured(part: Measurement, runs: int = 2) -> Measured:

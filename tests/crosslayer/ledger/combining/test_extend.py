@@ -8,7 +8,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 
@@ -18,16 +17,15 @@ from claimtrack.report.runs import view_run
 from claimtrack.results import load_recorded
 from claimtrack.runlog import combined_info
 from crosslayer.ledger import ledger
-from crosslayer.ledger.combining import combined
 from crosslayer.ledger.crate import write_crate
 from crosslayer.ledger.differences import differences
 from crosslayer.ledger.ledger import derive_again, verify
 from crosslayer.paper import PLUGIN
 from crosslayer.paper.sections import PaperSections
 from crosslayer.predictions.records import TrialRecord
-from crosslayer.predictions.runs import RecordedRun, ResultsRun
+from crosslayer.predictions.runs import RecordedRun
 from pieces import Choice, Pieces, evidence_of, of_task
-from recording import measured, without_scores
+from recording import measured
 from repository import ROOT
 
 
@@ -96,29 +94,6 @@ def test_when_english_dev_comes_to_choose_another_layer(
     assert model_parts(entry) == {"layer_1": n_seeds}
     assert {name: (entry / name).read_bytes() for name in old} == old, "English dev may change its mind again"
     derive_again(entry, measured(pieces.registry))
-
-
-def test_reads_like_one_run(pieces: Pieces, at_once: Path) -> None:
-    entry = pieces.start(lambda t: t.seed == 1)
-    trials = pieces.lay_out(lambda t: t.seed != 1)
-    joined = combined("grid", [RecordedRun(entry)], ResultsRun(pieces.results), trials, pieces.profile)
-    whole = RecordedRun(at_once)
-    assert joined.name == whole.name
-    for stage, task in (("sweep", "pawsx"), ("sweep", "pos"), ("intermediate", "pos")):
-        records = whole.records(stage, task)  # type: ignore[arg-type]
-        assert without_scores(joined.records(stage, task)) == without_scores(records)  # type: ignore[arg-type]
-        one, two = joined.table(records[::-1], "test"), whole.table(records[::-1], "test")
-        assert without_scores(one.records) == without_scores(two.records) == without_scores(records[::-1])
-        for name in ("languages", "language", "item", "position", "gold", "predicted"):
-            np.testing.assert_array_equal(getattr(one, name), getattr(two, name), err_msg=name)
-        np.testing.assert_array_equal(joined.scores(records[0], "dev"), whole.scores(records[0], "dev"))
-        assert whole.diagnostics(records[0])["attention_mean"].dtype == np.float16
-        for name, array in whole.diagnostics(records[0]).items():
-            np.testing.assert_array_equal(array, joined.diagnostics(records[0])[name])
-    probe = joined.probe("similarity")
-    assert probe is not None
-    assert probe["layer"].tolist() == [0, 1]
-    assert joined.structure() is None
 
 
 def test_nothing_to_extend_or_nothing_new(pieces: Pieces) -> None:

@@ -122,7 +122,6 @@ def test_probes_of_other_tasks_are_not_taken_over(pieces: Pieces, by_task: Path)
     (pieces.results / "probes").mkdir(parents=True)
     pd.DataFrame({"layer": [7]}).to_parquet(pieces.results / "probes" / "similarity.parquet")
     probe = RecordedRun(joined(pieces, "only-pos", profile=other)).probe("similarity")
-    assert probe is not None
     assert probe["layer"].tolist() == [7]
 
 

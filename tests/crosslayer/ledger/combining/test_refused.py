@@ -203,7 +203,6 @@ def test_a_task_may_be_set_otherwise_until_it_is_recorded(pieces: Pieces) -> Non
     pd.DataFrame({"layer": [7]}).to_parquet(pieces.results / "probes" / "similarity.parquet")
     pieces.extend(finished, other)
     probe = RecordedRun(entry).probe("similarity")
-    assert probe is not None
     assert probe["layer"].tolist() == [7]
     pieces.refuses("tasks.pawsx.epochs is 9 in grid and 1 in params.yaml", lambda: pieces.add(lambda t: True))
 
