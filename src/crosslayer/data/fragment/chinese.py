@@ -26,7 +26,6 @@ class Chinese(Realiser):
         return "".join(token.form for token in self.sentence(clause))
 
     def clause(self, clause: Clause) -> Tokens:
-        """See `Realiser.clause`."""
         time = self.adjunct(clause.time) if clause.front else []
         rest = self._predicate(clause)
         if clause.passive and clause.predicate in NO_PASSIVE:

@@ -22,7 +22,6 @@ class Draw:
         self.rng = rng
 
     def chance(self, probability: float) -> bool:
-        """True with this probability."""
         return self.rng.random() < probability
 
     def named_person(self) -> Phrase:
@@ -49,15 +48,12 @@ class Draw:
         return Phrase(self.rng.choice(self.half.people), human=True, adjective=attribute)
 
     def person(self) -> Phrase:
-        """A person by name or occupation."""
         return self.named_person() if self.chance(0.5) else self.worker()
 
     def organisation(self) -> Phrase:
-        """An organisation by name."""
         return Phrase(self.rng.choice(self.half.organisations).replace("_", " "), "organisation")
 
     def place(self) -> Phrase:
-        """A city or country by name."""
         return Phrase(self.rng.choice(self.half.places).replace("_", " "), "place")
 
     def site(self) -> Phrase:
@@ -69,9 +65,7 @@ class Draw:
         """Something that belongs to a class of objects; things are not mentioned before."""
         if sort in self.half.kinds:
             return Phrase(self.rng.choice(self.half.kinds[sort]), definite=False)
-        makers: dict[str, Callable[[], Phrase]] = {
-            "site": self.site, "place": self.place, "person": self.person, "organisation": self.organisation,
-        }  # fmt: skip
+        makers = {"site": self.site, "place": self.place, "person": self.person, "organisation": self.organisation}
         return makers[sort]()
 
     def event(self, sorts: Sequence[str], adjuncts: Sequence[str] = ()) -> Clause:
@@ -113,11 +107,9 @@ class Draw:
         return Phrase(self.rng.choice(self.half.spots))
 
     def slots(self, count: int, among: Sequence[str] = SLOTS) -> list[str]:
-        """Which adjuncts, ``count`` of them."""
         return self.rng.sample(among, count)
 
     def one_or_two_slots(self) -> list[str]:
-        """Which adjuncts, more often two."""
         return self.slots(self.rng.choice((1, 2, 2)))
 
     def bearer(self) -> tuple[Phrase, str]:
@@ -174,8 +166,8 @@ class Draw:
 
 
 def can_be_passive(clause: Clause) -> bool:
-    """Whether a passive of it is natural: the object is definite or counted."""
-    return clause.object is not None and (clause.object.definite or clause.object.count > 1)
+    """Whether a passive of it is natural: the object is definite."""
+    return clause.object is not None and clause.object.definite
 
 
 def names_meet(clause: Clause) -> bool:

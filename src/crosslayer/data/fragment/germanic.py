@@ -12,7 +12,6 @@ class VerbSecond(Realiser):
     """Order: one constituent, which a question whether lacks, the finite verb, the middle field, other verbs."""
 
     def clause(self, clause: Clause) -> Tokens:
-        """See `Realiser.clause`."""
         subject = self._subject(clause)
         finite, final = self._verbs(clause)
         inside = clause.front or clause.question == "whether"
@@ -22,7 +21,6 @@ class VerbSecond(Realiser):
         return [*first, *self._link(clause, first[-1])]
 
     def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        """See `Realiser.phrase`."""
         if phrase.sort != "noun":
             return self.name(phrase, case)
         column, gender = ("nom", "acc", "dat").index(case), self.nouns[phrase.head][0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -112,12 +112,10 @@ class Half:
 
     @property
     def women(self) -> tuple[str, ...]:
-        """All given names of women."""
         return (*self.given["f"], *self.given["steady"])
 
     @property
     def places(self) -> tuple[str, ...]:
-        """Cities and countries."""
         return (*self.cities, *self.countries)
 
     def verbs_for(self, *classes: str) -> tuple[tuple[str, str], ...]:
@@ -125,24 +123,23 @@ class Half:
         return tuple((verb, kind) for verb, kinds in self.verbs.items() for kind in kinds if kind in classes)
 
     def kind_of(self, noun: str) -> str:
-        """The hypernym of ``noun``."""
         return next(kind for kind, members in self.kinds.items() if noun in members)
 
 
-@lru_cache(maxsize=1)
+@cache
 def inventory() -> dict[HalfName, Half]:
     """The two halves of the inventory, which share no noun, verb, adjective or name."""
     content = read_yaml(HERE / "meanings.yaml")
-    return {"train": _half(content["train"]), "test": _half(content["test"])}
+    return {name: Half(countries=half.pop("countries"), **_split(half)) for name, half in content.items()}
 
 
-@lru_cache(maxsize=1)
+@cache
 def countries() -> dict[str, str]:
     """The CLDR code of each country."""
     return {name: code for half in inventory().values() for name, code in half.countries.items()}
 
 
-@lru_cache(maxsize=1)
+@cache
 def _women() -> frozenset[str]:
     return frozenset(name for half in inventory().values() for name in half.women)
 
@@ -154,11 +151,6 @@ def gender_of(phrase: Phrase) -> Gender:
     """
     feminine = phrase.sort == "organisation" or (phrase.sort == "person" and phrase.name in _women())
     return "f" if feminine else "m"
-
-
-def _half(content: dict[str, Any]) -> Half:
-    codes = content.pop("countries")
-    return Half(**_split(content), countries=codes)
 
 
 def _split(value: Any) -> Any:

@@ -6,47 +6,50 @@ equally frequent under every label, so that only the relation of the two sentenc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
 from crosslayer.data.fragment.draw import NO_MANNER, PEOPLE, SLOTS, Draw
 from crosslayer.data.fragment.meanings import Clause, Phrase, gender_of
 
 Pair = tuple[Clause, Clause]
-Trick = Literal["detail", "opposite"]
 Relation = Literal["wider", "narrower", "opposite", "other"]
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(NamedTuple):
     """How a pair for inference is made.
 
     Attributes:
-        label: what follows from the other three.
-        trick: ``detail`` adds or drops adjuncts or trades a noun and its hypernym, ``opposite`` trades adjectives.
         relation: what the positive hypothesis is to the positive premise: ``wider`` holds whenever the premise
-            does, ``narrower`` the reverse, ``opposite`` holds exactly if it does not, ``other`` is independent.
+            does, ``narrower`` the reverse, by adjuncts or a hypernym; ``opposite`` holds exactly if it does not,
+            ``other`` is independent, by adjectives.
         negated: whether premise and hypothesis are.
     """
 
-    label: str
-    trick: Trick
     relation: Relation
     negated: tuple[bool, bool]
 
 
-DETAIL_LABELS: dict[tuple[Relation, tuple[bool, bool]], str] = {
-    ("wider", (False, False)): "entailment",
-    ("narrower", (True, True)): "entailment",
-    ("wider", (False, True)): "contradiction",
-    ("narrower", (True, False)): "contradiction",
-    ("narrower", (False, False)): "neutral",
-    ("wider", (True, True)): "neutral",
-    ("narrower", (False, True)): "neutral",
-    ("wider", (True, False)): "neutral",
-}
+def _recipes(times: int, *recipes: tuple[Relation, tuple[bool, bool]]) -> list[Recipe]:
+    return [Recipe(*recipe) for recipe in recipes for _ in range(times)]
+
+
+NONE, SECOND, FIRST, BOTH = (False, False), (False, True), (True, False), (True, True)
+RECIPES = {
+    "entailment": _recipes(4, ("wider", NONE), ("narrower", BOTH), ("opposite", SECOND), ("opposite", FIRST)),
+    "neutral": _recipes(
+        2,
+        ("narrower", NONE), ("wider", BOTH), ("narrower", SECOND), ("wider", FIRST),
+        ("other", NONE), ("other", SECOND), ("other", FIRST), ("other", BOTH),
+    ),
+    "contradiction": _recipes(4, ("wider", SECOND), ("narrower", FIRST), ("opposite", NONE), ("opposite", BOTH)),
+}  # fmt: skip
+"""Recipes by label: eight about details and eight about states, each polarity as often under each label.
+
+As many entailments as contradictions have one negation, and as many two: the words that negation costs in a
+language do not tell the labels apart.
+"""
 HYPERNYMS: dict[tuple[Relation, bool], dict[tuple[bool, bool], int]] = {
     ("wider", False): {(False, True): 1, (True, True): 1, (False, False): 2},
     ("narrower", False): {(True, False): 1, (False, False): 3},
@@ -61,29 +64,6 @@ contradiction away, and languages whose negation changes the object's case show 
 """
 
 
-def _recipes() -> dict[str, list[Recipe]]:
-    """Recipes by label: eight of each trick, each polarity as often under each label.
-
-    In an entailed detail both or neither are negated, in an entailed opposite one of them is; in contradictions it
-    is the other way round. As there are as many of each, the words that negation costs in a language do not tell
-    the labels apart.
-    """
-    recipes = [
-        Recipe(label, "detail", relation, negated)
-        for (relation, negated), label in DETAIL_LABELS.items()
-        for _ in range(2 if label == "neutral" else 4)
-    ]
-    for first, second in product((False, True), repeat=2):
-        label = "contradiction" if first == second else "entailment"
-        recipes += 4 * [Recipe(label, "opposite", "opposite", (first, second))]
-        recipes += 2 * [Recipe("neutral", "opposite", "other", (first, second))]
-    return {
-        label: [recipe for recipe in recipes if recipe.label == label]
-        for label in ("entailment", "neutral", "contradiction")
-    }
-
-
-RECIPES = _recipes()
 STATES = 0.45
 """The share of details about states; opposites all are."""
 KINDS = 0.2
@@ -98,10 +78,10 @@ A place is seldom it: *not in* is one and the same pair of words in Chinese, Dut
 
 def inference(draw: Draw, recipe: Recipe) -> Pair:
     """A premise and a hypothesis, each in a voice and an order of its own."""
-    pair = TRICKS[recipe.trick](draw, recipe)
+    make = _detail if recipe.relation in ("wider", "narrower") else _states
     first, second = (
         replace(draw.surface(clause, passive=draw.chance(0.5)), negated=negated)
-        for clause, negated in zip(pair, recipe.negated, strict=True)
+        for clause, negated in zip(make(draw, recipe), recipe.negated, strict=True)
     )
     return first, second
 
@@ -131,7 +111,7 @@ def _more_of_event(draw: Draw, recipe: Recipe) -> Pair:
     return _named_apart(draw, _restrict(small, few), _restrict(large, many))
 
 
-def _opposite(draw: Draw, recipe: Recipe) -> Pair:
+def _states(draw: Draw, recipe: Recipe) -> Pair:
     """A state and its opposite or an independent one.
 
     Details about states have a time in the premise if it is affirmed and follows or is denied, or if it is negated
@@ -141,13 +121,10 @@ def _opposite(draw: Draw, recipe: Recipe) -> Pair:
     one, two = draw.rng.sample(draw.half.states[sort], 2)
     first, opposite = draw.rng.sample(one, 2)
     second = opposite if recipe.relation == "opposite" else draw.rng.choice(two)
-    often = recipe.negated[0] != (recipe.label == "neutral")
+    often = recipe.negated[0] != (recipe.relation == "other")
     timed = draw.chance((1 + STATES) / 2 if often else (1 - STATES) / 2)
     base = draw.adjoin(Clause(first, subject, kind="state"), ("time",) if timed else ())
     return _named_apart(draw, base, replace(base, predicate=second))
-
-
-TRICKS: dict[Trick, Callable[[Draw, Recipe], Pair]] = {"detail": _detail, "opposite": _opposite}
 
 
 def _named_apart(draw: Draw, one: Clause, two: Clause) -> Pair:

@@ -6,7 +6,7 @@ A language is a lexicon file and a subclass of `Realiser` that orders and inflec
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import ClassVar, NamedTuple
 
 from babel import Locale
@@ -54,17 +54,11 @@ class Realiser(ABC):
             part: {key: forms.split() for key, forms in entries.items()} for part, entries in lexicon.items()
         }
         self.nouns, self.verbs, self.adjectives = (self.tables[part] for part in ("nouns", "verbs", "adjectives"))
-        self.words = {
-            key: [parse(form) for form in forms.split("|")]
-            for key, forms in {**SHARED, **lexicon["words"]}.items()
-        }
-        self.adjuncts = {
-            key: parse(words) for part in ("times", "manners") for key, words in lexicon[part].items()
-        }
+        words = SHARED | lexicon["words"]
+        self.words = {key: [parse(form) for form in forms.split("|")] for key, forms in words.items()}
+        self.adjuncts = {key: parse(words) for key, words in (lexicon["times"] | lexicon["manners"]).items()}
         territories = Locale(language).territories
-        self.names: Mapping[str, str] = {
-            **{name: territories[code] for name, code in countries().items()}, **lexicon["names"],
-        }  # fmt: skip
+        self.names = {name: territories[code] for name, code in countries().items()} | lexicon["names"]
 
     @abstractmethod
     def clause(self, clause: Clause) -> Tokens:
@@ -83,7 +77,6 @@ class Realiser(ABC):
         return [start, *rest, *self.word("stop")]
 
     def text(self, clause: Clause) -> str:
-        """A whole sentence as running text."""
         return detokenise(token.form for token in self.sentence(clause))
 
     def word(self, key: str, form: int = 0) -> Tokens:
@@ -99,11 +92,8 @@ class Realiser(ABC):
         """A name in this language."""
         heads = phrase.head.split() if phrase.sort == "person" else [phrase.head]
         words = self.name_separator.join(self.names.get(head, head) for head in heads).split()
-        tags, label = self.tables.get("inside names", {}), ENTITY[phrase.sort]
-        return [
-            Token(word, tags.get(word, ["PROPN"])[0], f"{'I' if i else 'B'}-{label}")
-            for i, word in enumerate(words)
-        ]
+        tags, entity = self.tables.get("inside names", {}), f"-{ENTITY[phrase.sort]}"
+        return [Token(word, tags.get(word, ["PROPN"])[0], "BI"[i > 0] + entity) for i, word in enumerate(words)]
 
     def _subject(self, clause: Clause) -> Tokens:
         """What stands as the subject, or the question word in its place."""
@@ -117,11 +107,9 @@ class Realiser(ABC):
         """The object or the two objects of an event."""
         if clause.object is None:
             return []
-        first = self._object(clause, clause.object, case)
-        if clause.also is None:
-            return first
         conjunction = self.word("and also" if "and also" in self.words else "and")
-        return [*first, *conjunction, *self._object(clause, clause.also, case)]
+        second = [*conjunction, *self._object(clause, clause.also, case)] if clause.also else []
+        return [*self._object(clause, clause.object, case), *second]
 
     def _object(self, clause: Clause, what: Phrase, case: str) -> Tokens:
         return self.phrase(what, case, clause.negated)
@@ -159,7 +147,8 @@ class Realiser(ABC):
         """A numeral or an article."""
         if phrase.count > 1:
             return [self.numeral(phrase.count)]
-        return self.word(f"{_article(phrase, negated)} {gender}".rstrip(), form)
+        article = "the" if phrase.definite else "no" if negated else "a"
+        return self.word(f"{article} {gender}".rstrip(), form)
 
     def numeral(self, count: int) -> Token:
         """The numeral of 2 to 5."""
@@ -205,9 +194,3 @@ def detokenise(words: Iterable[str]) -> str:
     for apart, attached in ((" ,", ","), (" .", "."), (" ?", "?"), ("¿ ", "¿"), ("' ", "'"), (" -", "-")):
         text = text.replace(apart, attached)
     return text
-
-
-def _article(phrase: Phrase, negated: bool) -> str:
-    if phrase.definite:
-        return "the"
-    return "no" if negated else "a"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from functools import cache
 from typing import ClassVar
 
@@ -17,22 +16,12 @@ ASPIRATED = ("hache", "hibou", "hareng", "hongrie", "hâte")
 
 
 class Romance(SubjectVerbObject):
-    """Two genders; adjectives agree and mostly follow their noun.
-
-    Attributes:
-        articled: places whose name has the definite article.
-        feminine: how the names of feminine places end, but for those in ``masculine``.
-    """
-
-    articled: ClassVar[Collection[str]]
-    feminine: ClassVar[tuple[str, ...]]
-    masculine: ClassVar[tuple[str, ...]] = ()
+    """Two genders; adjectives agree and mostly follow their noun."""
 
     def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        """See `Realiser.phrase`."""
         if phrase.sort != "noun":
             name = self.name(phrase)
-            return [*self._article(phrase, name[0]), *name] if phrase.head in self.articled else name
+            return [*self._article(phrase, name[0]), *name] if phrase.head in self.tables["places"] else name
         noun = Token(self.nouns[phrase.head][1 + (phrase.count > 1)], "NOUN")
         inner = self._attributed(phrase, phrase.adjective, noun) if phrase.adjective else [noun]
         return [*self._article(phrase, inner[0], negated), *inner, *self._relative(phrase)]
@@ -48,19 +37,16 @@ class Romance(SubjectVerbObject):
         return [Token(self.adjectives[adjective][self._agree(phrase)], "ADJ")]
 
     def _gender(self, phrase: Phrase) -> str:
-        if phrase.sort == "noun":
-            return self.nouns[phrase.head][0]
-        if phrase.sort != "place":
-            return gender_of(phrase)
-        name = self.names.get(phrase.head, phrase.head)
-        return "f" if name.endswith(self.feminine) and phrase.head not in self.masculine else "m"
+        known = {"noun": self.nouns, "place": self.tables["places"]}.get(phrase.sort)
+        return known[phrase.head][0] if known else gender_of(phrase)
 
     def _copula(self, clause: Clause) -> Tokens:
         what = self._adjective(clause.predicate, clause.subject) if clause.kind == "state" else []
-        return [*self._was(clause), *what, *(self._role(clause) if clause.object else [])]
+        return [*self.word("was", self._is_essence(clause)), *what, *(self._role(clause) if clause.object else [])]
 
-    def _was(self, clause: Clause) -> Tokens:
-        return self.word("was")
+    def _is_essence(self, clause: Clause) -> bool:
+        """Whether Spanish has *ser*, for a role and some states, or *estar*; the others have one verb."""
+        return clause.kind == "role" or "ser" in self.adjectives.get(clause.predicate, ())
 
     def _active(self, clause: Clause, without: Phrase | None, anterior: bool) -> Tokens:
         plural = clause.subject.count > 1
@@ -81,17 +67,11 @@ class Spanish(Romance):
     inverted: ClassVar = True
     before_and: ClassVar = ("i", "hi")
     agreement: ClassVar = ("o", "a", "os", "as")
-    articled: ClassVar = ("India",)
-    feminine: ClassVar = ("a", "as")
 
     def _article(self, phrase: Phrase, following: Token, negated: bool = False) -> Tokens:
         """An article, that of a masculine before some feminine nouns."""
         gender = "m" if "el" in self.nouns.get(phrase.head, ()) else self._gender(phrase)
         return self._determiner(phrase, gender, negated=negated)
-
-    def _was(self, clause: Clause) -> Tokens:
-        """*Ser* for a role and some states, *estar* for a location and the other states."""
-        return self.word("was", clause.kind == "role" or "ser" in self.adjectives.get(clause.predicate, ()))
 
     def _finite(self, clause: Clause, plural: bool, anterior: bool) -> Tokens:
         return [Token(self.verbs[clause.predicate][plural], "VERB")]
@@ -110,9 +90,6 @@ class Italian(Romance):
 
     before_and: ClassVar = ("e", "é")
     agreement: ClassVar = ("o", "a", "i", "e")
-    articled: ClassVar = countries().keys() | {"Cairo", "Havana"}
-    feminine: ClassVar = ("a",)
-    masculine: ClassVar = ("Canada", "Kenya", "Ghana")
 
     def _article(self, phrase: Phrase, following: Token, negated: bool = False) -> Tokens:
         return self._determiner(phrase, self._gender(phrase), _sound(following.form), negated)
@@ -149,9 +126,6 @@ class French(Romance):
     """French words and order: [time,] subject verb object manner place time; adverbs follow the auxiliary."""
 
     agreement: ClassVar = ("", "e", "s", "es")
-    articled: ClassVar = countries()
-    feminine: ClassVar = ("e", "es")
-    masculine: ClassVar = ("Mexico",)
 
     def clause(self, clause: Clause, anterior: bool = False) -> Tokens:
         """The same words with elision, and prepositions joined with the article *le*, also that of a name."""

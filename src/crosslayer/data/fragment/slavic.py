@@ -31,7 +31,7 @@ class Slavic(Realiser):
         """A name in a case; that of an organisation has none but follows a noun."""
         tokens = super().name(phrase)
         if phrase.sort == "organisation":
-            return [Token(self._declined_firm(self._firm(phrase), case), "NOUN"), *tokens]
+            return [Token(self._firm(phrase)[CASES.index(case)], "NOUN"), *tokens]
         if case == "nom":
             return tokens
         forms = self._declined([token.form for token in tokens], phrase, case)
@@ -40,10 +40,6 @@ class Slavic(Realiser):
     @abstractmethod
     def _declined(self, words: list[str], phrase: Phrase, case: str) -> list[str]:
         """The words of the name of a person or a place."""
-
-    @abstractmethod
-    def _declined_firm(self, forms: list[str], case: str) -> str:
-        """The noun before the name of an organisation."""
 
     def _subject(self, clause: Clause) -> Tokens:
         """See `Realiser._subject`; the genitive says that it was not there."""
@@ -82,7 +78,6 @@ class Polish(Slavic):
         return [*asking, *start, *self._subject(clause), *rest, *self._link(clause, rest[-1])]
 
     def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        """See `Realiser.phrase`."""
         if phrase.sort != "noun":
             return self.name(phrase, case)
         gender, singular, genitive, plural, genitive_plural, *instrumental = self.nouns[phrase.head]
@@ -93,12 +88,10 @@ class Polish(Slavic):
             noun, gender, case = (genitive_plural, "p", "gen") if governs else (plural, "p", "nom")
         else:
             noun = instrumental[0] if case == "ins" else _decline_polish(gender, singular, genitive, case)
-        adjective = self.adjectives[phrase.adjective] if phrase.adjective else []
-        before = [Token(_inflect(word, gender, case), "ADJ") for word in adjective]
-        after = [
-            Token(_inflect(word, gender, case), "ADJ") for word in self.tables["following"].get(phrase.head, [])
-        ]
-        return [*numeral, *before, Token(noun, "NOUN"), *after, *self._relative(phrase)]
+        words = [*(self.adjectives[phrase.adjective] if phrase.adjective else []), noun]
+        words += self.tables["following"].get(phrase.head, [])
+        group = [Token(w, "NOUN") if w == noun else Token(_inflect(w, gender, case), "ADJ") for w in words]
+        return [*numeral, *group, *self._relative(phrase)]
 
     def _declined(self, words: list[str], phrase: Phrase, case: str) -> list[str]:
         """Names of men and places decline, those of women only in -a."""
@@ -110,10 +103,6 @@ class Polish(Slavic):
             return words
         genitive, locative, *_ = (form.replace("_", " ") for form in forms)
         return (locative if case == "loc" else _decline_polish(gender, " ".join(words), genitive, case)).split()
-
-    def _declined_firm(self, forms: list[str], case: str) -> str:
-        noun, genitive = forms
-        return _decline_polish("f", noun, genitive, case)
 
     def _man(self, name: str) -> str:
         """The genitive and accusative of a man's name."""
@@ -149,8 +138,7 @@ class Polish(Slavic):
     def _predicate(self, clause: Clause, agreement: str, subject: Tokens | None = None) -> Tokens:
         """The verb and what belongs to it, with ``subject`` in the place of an object named before."""
         time = self._late_time(clause)
-        late = bool(time) and time[0].upos == "ADP"
-        early = [] if late else time
+        early, late = ([], time) if time and time[0].upos == "ADP" else (time, [])
         if clause.kind != "event":
             core = self._copula(clause, agreement, early)
         elif clause.passive:
@@ -158,7 +146,7 @@ class Polish(Slavic):
         else:
             what = self._objects(clause, "gen" if clause.negated else "acc") if subject is None else subject
             core = self._active(clause, agreement, early, what)
-        return [*core, *self._place(clause.place), *(time if late else [])]
+        return [*core, *self._place(clause.place), *late]
 
     def _copula(self, clause: Clause, agreement: str, early: Tokens) -> Tokens:
         what = [_agree_polish(self.adjectives[clause.predicate][0], agreement)] if clause.kind == "state" else []
@@ -198,7 +186,6 @@ class Russian(Slavic):
     """Russian words and order: subject [time] manner verb known object place new object."""
 
     def clause(self, clause: Clause) -> Tokens:
-        """See `Realiser.clause`."""
         time, subject = self.adjunct(clause.time), self._subject(clause)
         if clause.question == "whether":
             verb, manner = self._verb(clause), self.adjunct(clause.manner)
@@ -208,7 +195,6 @@ class Russian(Slavic):
         return [*start, *rest, *self._link(clause, rest[-1])]
 
     def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        """See `Realiser.phrase`."""
         if phrase.sort != "noun":
             return self.name(phrase, case)
         kind, *forms, many = self.nouns[phrase.head]
@@ -234,19 +220,15 @@ class Russian(Slavic):
             return words
         return [_decline_russian(word, gender_of(phrase), case) for word in words]
 
-    def _declined_firm(self, forms: list[str], case: str) -> str:
-        return _decline_russian(forms[0], "f", case)
-
     def _relative_clause(self, phrase: Phrase, clause: Clause, as_subject: bool) -> Tokens:
         pronoun = _long("который", self._kind(phrase), "nom" if as_subject else "acc")
         rest = self._predicate(clause) if as_subject else [*self._verb(clause), *self._subject(clause)]
         return [COMMA, Token(pronoun, "PRON"), *rest, COMMA]
 
     def _predicate(self, clause: Clause) -> Tokens:
-        if clause.kind != "event":
-            return [*self._not(clause), *self._description(clause), *self._place(clause.place)]
-        if clause.passive:
-            return [*self._not(clause), *self._passive(clause), *self._place(clause.place)]
+        if clause.kind != "event" or clause.passive:
+            core = self._passive(clause) if clause.passive else self._description(clause)
+            return [*self._not(clause), *core, *self._place(clause.place)]
         manner = [] if clause.negated else self.adjunct(clause.manner)
         return [*manner, *self._not(clause), *self._verb(clause), *self._complements(clause)]
 

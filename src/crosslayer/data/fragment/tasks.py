@@ -50,7 +50,12 @@ def fragment_corpus(task: TaskName, sizes: SplitSizes, languages: Sequence[str],
         ConfigError: a language that the fragment does not have, or more items than it can give.
     """
     _check_languages(languages)
-    items = _draw_splits(task, sizes, seed)
+    taken: set[str] = set()
+    items: dict[Split, list[Item]] = {}
+    for split in SPLITS:
+        size = getattr(sizes, split)
+        items[split] = _draw(task, split, LIMIT if size is None else size, f"{task}-{split}-{seed}", taken)
+        taken |= {realiser("en").text(clause) for item in items[split] for clause in item.clauses}
     return {
         (split, language): [_example(task, item, realiser(language)) for item in items[split]]
         for language in languages
@@ -88,16 +93,6 @@ def _check_languages(languages: Sequence[str]) -> None:
             raise ConfigError(
                 f"data.languages: the fragment has no {language!r}; use some of {', '.join(LANGUAGES)}"
             )
-
-
-def _draw_splits(task: TaskName, sizes: SplitSizes, seed: int) -> dict[Split, list[Item]]:
-    taken: set[str] = set()
-    items: dict[Split, list[Item]] = {}
-    for split in SPLITS:
-        size = getattr(sizes, split)
-        items[split] = _draw(task, split, LIMIT if size is None else size, f"{task}-{split}-{seed}", taken)
-        taken |= {realiser("en").text(clause) for item in items[split] for clause in item.clauses}
-    return items
 
 
 def _draw(task: TaskName, split: Split, size: int, seed: str, taken: set[str]) -> list[Item]:

@@ -25,13 +25,14 @@ class Turkish(Realiser):
         return [first._replace(form="İ" + first.form[1:]) if dotted else first, *rest]
 
     def clause(self, clause: Clause) -> Tokens:
-        """See `Realiser.clause`."""
         opening = self.adjunct(clause.time) if clause.front else []
         if opening and self._first(clause).relative:
             opening = [*opening, COMMA]
         predicate = self._predicate(clause)
-        if clause.question == "who":
-            return [*opening, *self._asking_who(clause), *predicate]
+        if clause.question == "who":  # stands before what is new
+            known, new = self._known_and_new(clause)
+            who = [*known, *self.word("who"), *self.adjunct(clause.manner), *new]
+            return [*opening, *self._setting(clause), *who, *predicate]
         if clause.link and clause.link[0] == "that":
             that = self._participle(clause.link[1], THAT_ONE_DID)
             return [*opening, *self.phrase(clause.subject), COMMA, *that, *predicate]
@@ -108,11 +109,6 @@ class Turkish(Realiser):
         if self._government(clause) == "abl":
             return [*known, *setting, *self.phrase(clause.subject), *manner]
         return [*setting, *self.phrase(clause.subject), *self.word("by"), *manner]
-
-    def _asking_who(self, clause: Clause) -> Tokens:
-        """The middle of a question for the subject, which stands before what is new."""
-        known, new = self._known_and_new(clause)
-        return [*self._setting(clause), *known, *self.word("who"), *self.adjunct(clause.manner), *new]
 
     def _setting(self, clause: Clause) -> Tokens:
         time = self._late_time(clause)
