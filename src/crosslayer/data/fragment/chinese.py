@@ -34,10 +34,8 @@ class Chinese(Realiser):
         asking = self.word("whether") if clause.question == "whether" else []
         return [*opening, *self._subject(clause), *rest, *asking, *self._link(clause, rest[-1])]
 
-    def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        """See `Realiser.phrase`; what is indefinite has no determiner under negation."""
-        if phrase.sort != "noun":
-            return self.name(phrase)
+    def _noun_phrase(self, phrase: Phrase, case: str, negated: bool) -> Tokens:
+        """See `Realiser.phrase`: what is indefinite has no determiner under negation."""
         noun, *classifier = self.nouns[phrase.head]
         bare = negated and phrase.count == 1 and not phrase.definite
         determiner = [] if bare else [*self._determiner(phrase), Token(classifier[0], "NOUN")]
@@ -54,7 +52,6 @@ class Chinese(Realiser):
         return [*self._subject(clause), *self._before_verb(clause), *self._verb(clause), *self.word("of")]
 
     def _predicate(self, clause: Clause) -> Tokens:
-        """All that follows the subject."""
         time = self._late_time(clause)
         if clause.kind == "event":
             return [*self._before_verb(clause), *self._verb(clause), *self._after_verb(clause)]
@@ -89,10 +86,8 @@ class Chinese(Realiser):
         aspect = parse(*self.tables["aspects"].get(clause.predicate, ["了/AUX"]))
         return [*([] if plain else aspect), *([] if clause.passive else self._objects(clause))]
 
-    def _place(self, place: Phrase | None) -> Tokens:
+    def _placed(self, place: Phrase) -> Tokens:
         """A place after 在, a noun before its localiser."""
-        if place is None:
-            return []
         if place.sort == "place":
             return [*self.word("in"), *self.name(place)]
         return [*self.word("in"), Token(self.nouns[place.head][0], "NOUN"), *self._preposition(place)]

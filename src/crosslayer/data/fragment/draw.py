@@ -57,7 +57,6 @@ class Draw:
         return Phrase(self.rng.choice(self.half.places).replace("_", " "), "place")
 
     def site(self) -> Phrase:
-        """A building or the like."""
         attribute = self.rng.choice(self.half.attributes["site"]) if self.chance(0.5) else None
         return Phrase(self.rng.choice(self.half.sites), adjective=attribute)
 
@@ -156,7 +155,6 @@ class Draw:
         return replace(clause, front=may and self.chance(0.3))
 
     def state(self, negated: float) -> Clause:
-        """Someone or something was such and such, or was not at this probability."""
         subject, sort = self.bearer()
         if self.chance(0.6):
             subject = replace(subject, relative=None)

@@ -59,7 +59,6 @@ class SubjectVerbObject(Realiser):
         return [], self.adjunct(clause.manner)
 
     def _participle(self, clause: Clause, what: Phrase) -> str:
-        """The participle, which agrees with ``what``."""
         masculine = self.verbs[clause.predicate][-1]
         return masculine.removesuffix(self.agreement[0]) + self.agreement[self._agree(what)]
 
@@ -87,10 +86,8 @@ class English(SubjectVerbObject):
 
     inverted: ClassVar = True
 
-    def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        """See `Realiser.phrase`; there is no negative article."""
-        if phrase.sort != "noun":
-            return self.name(phrase)
+    def _noun_phrase(self, phrase: Phrase, case: str, negated: bool) -> Tokens:
+        """See `Realiser.phrase`: there is no negative article."""
         noun = Token(self.nouns[phrase.head][phrase.count > 1], "NOUN")
         inner = [Token(phrase.adjective, "ADJ"), noun] if phrase.adjective else [noun]
         vowel = inner[0].form.startswith(("a", "e", "i", "o", "u", "hon"))

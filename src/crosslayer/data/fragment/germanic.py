@@ -20,9 +20,7 @@ class VerbSecond(Realiser):
         first = [*start, finite, *subject, *rest] if inside else [*subject, finite, *rest]
         return [*first, *self._link(clause, first[-1])]
 
-    def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        if phrase.sort != "noun":
-            return self.name(phrase, case)
+    def _noun_phrase(self, phrase: Phrase, case: str, negated: bool) -> Tokens:
         column, gender = ("nom", "acc", "dat").index(case), self.nouns[phrase.head][0]
         determiner = self._determiner(phrase, gender, column, negated)
         adjective = [Token(self._attribute(phrase, phrase.adjective, column), "ADJ")] if phrase.adjective else []
@@ -37,7 +35,6 @@ class VerbSecond(Realiser):
         return self.nouns[phrase.head][1 + (phrase.count > 1)]
 
     def _verbs(self, clause: Clause) -> tuple[Token, Tokens]:
-        """The finite verb and what stands at the end of a main clause."""
         plural = clause.subject.count > 1
         if clause.kind != "event":
             what = [Token(self.adjectives[clause.predicate][0], "ADJ")] if clause.kind == "state" else []
@@ -59,7 +56,6 @@ class VerbSecond(Realiser):
         return [finite._replace(form="".join(token.form for token in final) + finite.form)]
 
     def _middle(self, clause: Clause, with_object: bool = True, behind_subject: bool = False) -> Tokens:
-        """What stands between the finite and the other verbs."""
         time, place = self._late_time(clause), self._place(clause.place)
         if clause.kind == "role":
             return [*time, *self._role(clause), *place]
@@ -124,7 +120,6 @@ class German(VerbSecond):
     """
 
     def name(self, phrase: Phrase, case: str = "nom") -> Tokens:
-        """A name; that of one country has an article."""
         article = self.word("the f", ("nom", "acc", "dat").index(case)) if phrase.head == "Mongolia" else []
         return [*article, *super().name(phrase)]
 

@@ -154,7 +154,6 @@ def gender_of(phrase: Phrase) -> Gender:
 
 
 def _split(value: Any) -> Any:
-    """Strings of words as tuples of words, at any depth."""
     if isinstance(value, Mapping):
         return {key: _split(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -93,7 +93,6 @@ def _detail(draw: Draw, recipe: Recipe) -> Pair:
 
 
 def _more_of_state(draw: Draw) -> Pair:
-    """A state, without and with its time."""
     subject, sort = draw.bearer()
     state = Clause(draw.rng.choice(draw.rng.choice(draw.half.states[sort])), subject, kind="state")
     return _named_apart(draw, state, draw.adjoin(state, ("time",)))
@@ -156,7 +155,6 @@ def _adjuncts(draw: Draw, slots: Sequence[str], more: bool) -> tuple[list[str], 
 
 
 def _restrict(clause: Clause, slots: list[str]) -> Clause:
-    """``clause`` with no adjuncts but these."""
     return replace(
         clause,
         time=clause.time if "time" in slots else None,

@@ -64,9 +64,12 @@ class Realiser(ABC):
     def clause(self, clause: Clause) -> Tokens:
         """A main clause with what follows it, without capital and full stop."""
 
-    @abstractmethod
     def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
         """A noun phrase or a name; ``negated`` puts the negative article in the place of the indefinite one."""
+        return self._noun_phrase(phrase, case, negated) if phrase.sort == "noun" else self.name(phrase, case)
+
+    @abstractmethod
+    def _noun_phrase(self, phrase: Phrase, case: str, negated: bool) -> Tokens: ...
 
     def sentence(self, clause: Clause) -> Tokens:
         """A whole sentence, with its capital and its full stop or question marks."""
@@ -85,11 +88,9 @@ class Realiser(ABC):
         return forms[form] if len(forms) > 1 else forms[0]
 
     def adjunct(self, key: str | None) -> Tokens:
-        """A time or a manner; nothing for ``None``."""
         return self.adjuncts[key] if key is not None else []
 
     def name(self, phrase: Phrase, case: str = "nom") -> Tokens:
-        """A name in this language."""
         heads = phrase.head.split() if phrase.sort == "person" else [phrase.head]
         words = self.name_separator.join(self.names.get(head, head) for head in heads).split()
         tags, entity = self.tables.get("inside names", {}), f"-{ENTITY[phrase.sort]}"
@@ -100,11 +101,9 @@ class Realiser(ABC):
         return self.word("who") if clause.question == "who" else self.phrase(leading(clause))
 
     def _late_time(self, clause: Clause) -> Tokens:
-        """The time where it does not stand first."""
         return [] if clause.front else self.adjunct(clause.time)
 
     def _objects(self, clause: Clause, case: str = "acc") -> Tokens:
-        """The object or the two objects of an event."""
         if clause.object is None:
             return []
         conjunction = self.word("and also" if "and also" in self.words else "and")
@@ -120,7 +119,6 @@ class Realiser(ABC):
         return self.phrase(clause.object)[0 if clause.object.adjective else 1 :]
 
     def _relative(self, phrase: Phrase) -> Tokens:
-        """The relative clause of a phrase, if any."""
         clause = phrase.relative
         return self._relative_clause(phrase, clause, clause.subject.head == phrase.head) if clause else []
 
@@ -144,20 +142,18 @@ class Realiser(ABC):
         return self.clause(second)
 
     def _determiner(self, phrase: Phrase, gender: str = "", form: int = 0, negated: bool = False) -> Tokens:
-        """A numeral or an article."""
         if phrase.count > 1:
             return [self.numeral(phrase.count)]
         article = "the" if phrase.definite else "no" if negated else "a"
         return self.word(f"{article} {gender}".rstrip(), form)
 
     def numeral(self, count: int) -> Token:
-        """The numeral of 2 to 5."""
         return self.word("numerals")[count - 2]
 
     def _place(self, place: Phrase | None) -> Tokens:
-        """A place after its preposition."""
-        if place is None:
-            return []
+        return self._placed(place) if place else []
+
+    def _placed(self, place: Phrase) -> Tokens:
         return self._with(self._preposition(place), self.phrase(place, "dat"))
 
     def _preposition(self, place: Phrase) -> Tokens:

@@ -19,9 +19,11 @@ class Romance(SubjectVerbObject):
     """Two genders; adjectives agree and mostly follow their noun."""
 
     def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        if phrase.sort != "noun":
-            name = self.name(phrase)
-            return [*self._article(phrase, name[0]), *name] if phrase.head in self.tables["places"] else name
+        """See `Realiser.phrase`; some places have an article."""
+        words = super().phrase(phrase, case, negated)
+        return [*self._article(phrase, words[0]), *words] if phrase.head in self.tables["places"] else words
+
+    def _noun_phrase(self, phrase: Phrase, case: str, negated: bool) -> Tokens:
         noun = Token(self.nouns[phrase.head][1 + (phrase.count > 1)], "NOUN")
         inner = self._attributed(phrase, phrase.adjective, noun) if phrase.adjective else [noun]
         return [*self._article(phrase, inner[0], negated), *inner, *self._relative(phrase)]
@@ -30,7 +32,6 @@ class Romance(SubjectVerbObject):
         return self._determiner(phrase, self._gender(phrase), negated=negated)
 
     def _attributed(self, phrase: Phrase, adjective: str, noun: Token) -> Tokens:
-        """A noun and its adjective."""
         return [noun, *self._adjective(adjective, phrase)]
 
     def _adjective(self, adjective: str, phrase: Phrase) -> Tokens:
@@ -103,10 +104,8 @@ class Italian(Romance):
         words = self._adjective(adjective, phrase)
         return [*words, noun] if precedes else [noun, *words]
 
-    def _place(self, place: Phrase | None) -> Tokens:
+    def _placed(self, place: Phrase) -> Tokens:
         """A place: *in* before countries, *a* before cities; some nouns lose their article."""
-        if place is None:
-            return []
         if place.head in countries():
             return [*self.word("in"), *self.name(place)]
         if place.sort == "place":
@@ -158,7 +157,6 @@ class French(Romance):
         return [*words, noun]
 
     def _adjective(self, adjective: str, phrase: Phrase) -> Tokens:
-        """An adjective, which may have an adverb."""
         adverbs = [form for form in self.adjectives[adjective] if "/" in form]
         form = self.adjectives[adjective][len(adverbs) + self._agree(phrase)]
         return [*parse(" ".join(adverbs)), Token(form, "ADJ")]
@@ -192,10 +190,10 @@ class French(Romance):
         words = self.adjunct(clause.manner)
         return (words, []) if len(words) == 1 else ([], words)
 
-    def _place(self, place: Phrase | None) -> Tokens:
+    def _placed(self, place: Phrase) -> Tokens:
         """A place: *en* before countries that are feminine or start in a vowel, *à* before others and cities."""
-        if place is None or place.sort != "place":
-            return super()._place(place)
+        if place.sort != "place":
+            return super()._placed(place)
         name = self.name(place)
         if place.head in countries() and (self._gender(place) == "f" or _starts_in_vowel(name[0])):
             return [*self.word("in"), *name]
@@ -219,7 +217,6 @@ def _sound(following: str) -> int:
 
 
 def _is_call(clause: Clause) -> bool:
-    """Whether somebody visits a person."""
     return clause.predicate == "visit" and clause.object is not None and clause.object.human
 
 

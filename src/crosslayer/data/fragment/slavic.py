@@ -50,10 +50,8 @@ class Slavic(Realiser):
     def _not(self, clause: Clause) -> Tokens:
         return self.word("not") if clause.negated else []
 
-    def _place(self, place: Phrase | None) -> Tokens:
+    def _placed(self, place: Phrase) -> Tokens:
         """A place; the lexicon has the nouns in the case that their preposition asks for."""
-        if place is None:
-            return []
         return [*self._preposition(place), *(self.name(place, "loc") if place.sort == "place" else [])]
 
 
@@ -77,9 +75,7 @@ class Polish(Slavic):
         rest = self._predicate(clause, "m" if clause.question == "who" else agreement)
         return [*asking, *start, *self._subject(clause), *rest, *self._link(clause, rest[-1])]
 
-    def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        if phrase.sort != "noun":
-            return self.name(phrase, case)
+    def _noun_phrase(self, phrase: Phrase, case: str, negated: bool) -> Tokens:
         gender, singular, genitive, plural, genitive_plural, *instrumental = self.nouns[phrase.head]
         numeral: Tokens = []
         if phrase.count > 1:
@@ -105,7 +101,6 @@ class Polish(Slavic):
         return (locative if case == "loc" else _decline_polish(gender, " ".join(words), genitive, case)).split()
 
     def _man(self, name: str) -> str:
-        """The genitive and accusative of a man's name."""
         regular = f"{name}ego" if name[-1] == "i" else f"{name.removesuffix('o')}a"
         return self.tables["genitives"].get(name, [regular])[0]
 
@@ -194,9 +189,7 @@ class Russian(Slavic):
         rest = self._predicate(clause)
         return [*start, *rest, *self._link(clause, rest[-1])]
 
-    def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        if phrase.sort != "noun":
-            return self.name(phrase, case)
+    def _noun_phrase(self, phrase: Phrase, case: str, negated: bool) -> Tokens:
         kind, *forms, many = self.nouns[phrase.head]
         noun, numeral = forms[CASES.index(case)], self._numeral(phrase.count, kind, case)
         if phrase.count > 1:
@@ -256,7 +249,6 @@ class Russian(Slavic):
         return self.word(key, "mfnp".index(kind[0]))
 
     def _verb(self, clause: Clause) -> Tokens:
-        """A verb in the past, or a modal and an infinitive."""
         kind = "m" if clause.question == "who" else self._kind(clause.subject)
         infinitive, masculine, feminine = self._forms(clause)[:3]
         if clause.modal:
@@ -325,7 +317,6 @@ def _words(form: str) -> Tokens:
 
 
 def _belongs(phrase: Phrase, kind: str) -> bool:
-    """Whether ``phrase`` is of a class of objects."""
     if kind == "person":
         return phrase.human
     return any(phrase.head in (kind, *half.kinds.get(kind, ())) for half in inventory().values())

@@ -41,10 +41,8 @@ class Turkish(Realiser):
             return [*body, Token(_attach("m", "I", after=body[-1].form), "AUX")]
         return [*body, *self._link(clause, body[-1])]
 
-    def phrase(self, phrase: Phrase, case: str = "nom", negated: bool = False) -> Tokens:
-        """See `Realiser.phrase`; under negation *bir* is left out or, before a case ending, *hiçbir*."""
-        if phrase.sort != "noun":
-            return self.name(phrase, case)
+    def _noun_phrase(self, phrase: Phrase, case: str, negated: bool) -> Tokens:
+        """See `Realiser.phrase`: under negation *bir* is left out or, before a case ending, *hiçbir*."""
         adjective = self._words(self.adjectives[phrase.adjective], "ADJ") if phrase.adjective else []
         number = [self.numeral(phrase.count)] if phrase.count > 1 else []
         bare = number or phrase.definite or (negated and case == "nom")
@@ -99,7 +97,6 @@ class Turkish(Realiser):
         return [*subject, COMMA]
 
     def _middle(self, clause: Clause, missing: str = "") -> Tokens:
-        """What stands between the subject and the verb."""
         setting, manner = self._setting(clause), self.adjunct(clause.manner)
         if clause.kind != "event" or clause.object is None or clause.object.head == missing:
             return [*setting, *manner]
@@ -129,9 +126,7 @@ class Turkish(Realiser):
         """The case of a new object of this verb, which is that of any object if it is the ablative."""
         return self.verbs[clause.predicate][-1].partition(":")[2] if clause.kind == "event" else ""
 
-    def _place(self, place: Phrase | None) -> Tokens:
-        if place is None:
-            return []
+    def _placed(self, place: Phrase) -> Tokens:
         following = self.tables["spots"][place.head] if place.sort == "noun" else []
         if following:
             return [*self.phrase(place), *self._words(following, "NOUN", "dat")]
@@ -154,7 +149,6 @@ class Turkish(Realiser):
         return [*others, last._replace(form=_attach(last.form, WAS, after=after))]
 
     def _verb(self, clause: Clause, ending: str) -> Tokens:
-        """A verb with what belongs to it."""
         *words, entry = self.verbs[clause.predicate]
         stem, _, government = entry.partition(":")
         if clause.passive and government != "abl":
