@@ -177,21 +177,18 @@ def paraphrase(draw: Draw, same: bool) -> Pair:
 
 
 def _one_event(draw: Draw, same: bool) -> Pair:
-    """One event in two orders or voices; what is exchanged are two names, which no case marks."""
+    """One event, in two voices or, more often, with its time in two places; two names, which no case marks, are
+    exchanged."""
     base = draw.event(PEOPLE, ["time", *draw.slots(1, ("manner", "place"))])
     one, two = _two_names(draw, base)
     base = replace(base, subject=one, object=two)
-    return _two_surfaces(draw, base, base if same else replace(base, subject=two, object=one))
-
-
-def _two_surfaces(draw: Draw, one: Clause, two: Clause) -> Pair:
-    """Two clauses that differ in voice or, more often, in the place of the time alone."""
+    other = base if same else replace(base, subject=two, object=one)
     voice, front = draw.chance(0.5), draw.chance(0.5)
     if draw.chance(TURNED):
-        second = replace(two, passive=not voice, front=draw.chance(0.5))
+        second = replace(other, passive=not voice, front=draw.chance(0.5))
     else:
-        second = replace(two, passive=voice, front=not front)
-    return replace(one, passive=voice, front=front), second
+        second = replace(other, passive=voice, front=not front)
+    return replace(base, passive=voice, front=front), second
 
 
 def _two_names(draw: Draw, event: Clause) -> tuple[Phrase, Phrase]:

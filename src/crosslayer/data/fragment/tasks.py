@@ -49,7 +49,7 @@ def fragment_corpus(task: TaskName, sizes: SplitSizes, languages: Sequence[str],
     Raises:
         ConfigError: a language that the fragment does not have, or more items than it can give.
     """
-    _check_languages(languages)
+    realisers = {language: realiser(language) for language in languages}
     taken: set[str] = set()
     items: dict[Split, list[Item]] = {}
     for split in SPLITS:
@@ -57,8 +57,8 @@ def fragment_corpus(task: TaskName, sizes: SplitSizes, languages: Sequence[str],
         items[split] = _draw(task, split, LIMIT if size is None else size, f"{task}-{split}-{seed}", taken)
         taken |= {realiser("en").text(clause) for item in items[split] for clause in item.clauses}
     return {
-        (split, language): [_example(task, item, realiser(language)) for item in items[split]]
-        for language in languages
+        (split, language): [_example(task, item, words) for item in items[split]]
+        for language, words in realisers.items()
         for split in SPLITS
         if language == "en" or split != "dev"
     }
@@ -70,29 +70,23 @@ def fragment_parallel(languages: Sequence[str], n: int, seed: int) -> Parallel:
     Raises:
         ConfigError: as for `fragment_corpus`.
     """
-    _check_languages(languages)
-    items = _draw("pos", "test", n, f"parallel-{seed}", set())
-    english = realiser("en")
+    texts = {code: realiser(code).text for code in ("en", *languages)}
+    clauses = [(item.key, item.clauses[0]) for item in _draw("pos", "test", n, f"parallel-{seed}", set())]
     return {
-        language: [
-            (item.key, realiser(language).text(item.clauses[0]), english.text(item.clauses[0])) for item in items
-        ]
-        for language in languages
+        code: [(key, texts[code](clause), texts["en"](clause)) for key, clause in clauses] for code in languages
     }
 
 
 @cache
 def realiser(language: str) -> Realiser:
-    """The realiser of a language, its lexicon read once."""
+    """The realiser of a language, its lexicon read once.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if language not in REALISERS:
+        raise ConfigError(f"data.languages: the fragment has no {language!r}; use some of {', '.join(LANGUAGES)}")
     return REALISERS[language](language)
-
-
-def _check_languages(languages: Sequence[str]) -> None:
-    for language in languages:
-        if language not in REALISERS:
-            raise ConfigError(
-                f"data.languages: the fragment has no {language!r}; use some of {', '.join(LANGUAGES)}"
-            )
 
 
 def _draw(task: TaskName, split: Split, size: int, seed: str, taken: set[str]) -> list[Item]:
