@@ -13,21 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
-from crosslayer.data.examples import (
-    SPLITS,
-    Example,
-    Key,
-    PairExample,
-    Parallel,
-    Reading,
-    Split,
-    TagExample,
-    text_of,
-)  # fmt: skip
+from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Parallel, Reading, Split, TagExample
 from crosslayer.data.hubfiles import HubError, fetch, is_commit
 from crosslayer.data.languages import LANGUAGES, TATOEBA_CODES
 from crosslayer.errors import DataError
-from crosslayer.tasks import TASKS, TaskName
+from crosslayer.tasks import TASKS, Task, TaskName
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -87,7 +77,7 @@ def read_parallel(spec: DataSpec) -> Parallel:
     for language, source in _tatoeba(spec).items():
         where = " ".join(source)
         texts = [
-            (text_of(foreign, where).strip(), text_of(english, where).strip())
+            (_text(foreign, where).strip(), _text(english, where).strip())
             for foreign, english in _rows(spec, source)
         ]
         pairs[language] = [(str(number), *both) for number, both in enumerate(texts) if all(both)]
@@ -132,10 +122,32 @@ def _tatoeba(spec: DataSpec) -> dict[str, Source]:
 
 
 def _example(name: TaskName, item: str, row: Sequence[Any], where: str) -> Example | None:
-    if TASKS[name].kind == "tags":
-        return TagExample.checked(TASKS[name], item, row[0], row[1], where)
-    unlabelled = row[2] == "-1"  # MultiNLI has some
-    return None if unlabelled else PairExample.checked(TASKS[name], item, row[0], row[1], row[2], where)
+    task = TASKS[name]
+    if task.kind == "pair":
+        first, second, label = row[:3]
+        if label == "-1":  # MultiNLI has some
+            return None
+        return PairExample(item, _text(first, where), _text(second, where), _label(label, task, where))
+    words, tags = row
+    if not isinstance(words, list) or not isinstance(tags, list):
+        raise DataError(f"{where} holds no lists of words and tags")
+    if len(words) != len(tags):
+        raise DataError(f"{where}: {len(words)} words but {len(tags)} tags")
+    known = tuple(_label(tag, task, where) for tag in tags)
+    return TagExample(item, tuple(_text(word, where) for word in words), known)
+
+
+def _text(value: Any, where: str) -> str:
+    if not isinstance(value, str):
+        raise DataError(f"{where}: {value!r:.40} is no text")
+    return value
+
+
+def _label(label: Any, task: Task, where: str) -> str:
+    if label not in task.labels:
+        kind = "tag" if task.kind == "tags" else "label"
+        raise DataError(f"{where}: unknown {kind} {label!r:.80}; known: {', '.join(task.labels)}")
+    return str(label)
 
 
 def _pattern(source: Source) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
@@ -97,7 +96,7 @@ def read_manifest(folder: Path) -> list[Row]:
     try:
         header = [name.strip() for name in next(table, [])]
         _check_header(header, path)
-        rows = [row for cells in table if any(cells) for row in _row(cells, header, f"{path}:{table.line_num}")]
+        rows = [_row(cells, header, f"{path}:{table.line_num}") for cells in table if any(cells)]
     except csv.Error as error:
         raise DataError(f"{path}:{table.line_num}: {error}") from None
     if not rows:
@@ -122,7 +121,7 @@ def _check_header(header: list[str], path: Path) -> None:
         raise DataError(f"{path}:1: a column is there twice")
 
 
-def _row(cells: list[str], header: list[str], where: str) -> Iterator[Row]:
+def _row(cells: list[str], header: list[str], where: str) -> Row:
     if len(cells) != len(header):
         raise DataError(f"{where}: {len(cells)} cells where the header has {len(header)}")
     cell = dict.fromkeys(COLUMNS, "") | {name: text.strip() for name, text in zip(header, cells, strict=True)}
@@ -151,7 +150,7 @@ def _row(cells: list[str], header: list[str], where: str) -> Iterator[Row]:
             f"{where}: layer {lower} is none of 1 to {depth - 1}, the lower layers of {cell['encoder']!r:.60}"
         )
     items = None if cell["training_items"] in ALL else _whole(cell["training_items"], "training_items", where)
-    yield Row(
+    return Row(
         where, file, task, cell["language"], cell["split"], model, lower,  # type: ignore[arg-type]
         _whole(cell["seed"], "seed", where), "intermediate" if cell["arm"] else "sweep",
         cell["arm"] or "none", cell["encoder"], items, cell["batch"],  # type: ignore[arg-type]
