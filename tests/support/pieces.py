@@ -24,14 +24,7 @@ from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import ResultsRun
 from crosslayer.tasks import TASKS
 from recording import measured, record_all
-from synthetic_run import (
-    LANGUAGES,
-    MadeUpRun,
-    add_predictions,
-    make_items,
-    make_record,
-    write_results,
-)
+from synthetic_run import LANGUAGES, MadeUpRun, add_predictions, make_items, make_record, write_results
 
 Choice = Callable[[TrialRecord], bool]
 

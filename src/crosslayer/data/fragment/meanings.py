@@ -153,6 +153,13 @@ def gender_of(phrase: Phrase) -> Gender:
     return "f" if feminine else "m"
 
 
+def is_of_class(phrase: Phrase, name: str) -> bool:
+    """Whether a phrase is a person, or a kind of thing or what falls under it."""
+    if name == "person":
+        return phrase.human
+    return any(phrase.head in (name, *half.kinds.get(name, ())) for half in inventory().values())
+
+
 def _split(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _split(inner) for key, inner in value.items()}

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import ClassVar
 
 from crosslayer.data.fragment.english import SubjectVerbObject
-from crosslayer.data.fragment.meanings import Clause, Phrase, countries, gender_of, inventory
+from crosslayer.data.fragment.meanings import Clause, Phrase, countries, gender_of, is_of_class
 from crosslayer.data.fragment.realise import COMMA, Token, Tokens, parse
 
-CARE = ("feed", "wash")
-"""The verbs that treat an animal as a person in Spanish: it has the personal *a*."""
 ELIDED = ("le", "la", "de", "ne", "que")
 ASPIRATED = ("hache", "hibou", "hareng", "hongrie", "hâte")
 
@@ -80,10 +77,9 @@ class Spanish(Romance):
     def _object(self, clause: Clause, what: Phrase, case: str) -> Tokens:
         """An object, with *a* before people, organisations and animals that are cared for."""
         words = self.phrase(what, case, clause.negated)
-        cared_for = clause.predicate in CARE and what.head in _animals()
-        if what.human or what.sort == "organisation" or cared_for:
-            return self._with(self.word("to"), words)
-        return words
+        cared_for = any(is_of_class(what, name) for name in self.tables["care"].get(clause.predicate, ()))
+        personal = what.human or what.sort == "organisation" or cared_for
+        return self._with(self.word("to"), words) if personal else words
 
 
 class Italian(Romance):
@@ -198,13 +194,6 @@ class French(Romance):
         if place.head in countries() and (self._gender(place) == "f" or _starts_in_vowel(name[0])):
             return [*self.word("in"), *name]
         return [*self.word("to"), *self.phrase(place)]
-
-
-@cache
-def _animals() -> frozenset[str]:
-    """All animals and birds, and these two words."""
-    kinds = inventory()["train"].kinds
-    return frozenset(("animal", *kinds["animal"], "bird", *kinds["bird"]))
 
 
 def _sound(following: str) -> int:

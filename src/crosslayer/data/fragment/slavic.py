@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from crosslayer.data.fragment.meanings import Clause, Phrase, gender_of, inventory
+from crosslayer.data.fragment.meanings import Clause, Phrase, gender_of, is_of_class
 from crosslayer.data.fragment.realise import COMMA, Realiser, Token, Tokens, leading
 
 ADJECTIVE_ENDINGS = {
@@ -166,9 +166,8 @@ class Polish(Slavic):
 
     def _verb(self, clause: Clause) -> list[str]:
         """The verb; a garment is not washed with the same word as a dog."""
-        garments = ("garment", *inventory()["train"].kinds["garment"])
-        special = self.tables["garments"] if clause.object and clause.object.head in garments else {}
-        return special.get(clause.predicate, self.verbs[clause.predicate])
+        garment = clause.object is not None and is_of_class(clause.object, "garment")
+        return self.tables["garments"].get(clause.predicate if garment else "", self.verbs[clause.predicate])
 
     def _preposition(self, place: Phrase) -> Tokens:
         if place.sort == "noun":
@@ -267,7 +266,7 @@ class Russian(Slavic):
     def _forms(self, clause: Clause) -> list[str]:
         """Infinitive, masculine and feminine past and participle of the verb that suits its object."""
         forms = self.verbs[clause.predicate]
-        special = clause.object is not None and len(forms) > 4 and _belongs(clause.object, forms[4])
+        special = clause.object is not None and len(forms) > 4 and is_of_class(clause.object, forms[4])
         return forms[5:] if special else forms[:4]
 
     def _kind(self, phrase: Phrase) -> str:
@@ -314,12 +313,6 @@ def _words(form: str) -> Tokens:
     """The words of a noun, which are nouns themselves unless they name their tag."""
     parts = (word.partition("/") for word in form.split("_"))
     return [Token(word, upos or "NOUN") for word, _, upos in parts]
-
-
-def _belongs(phrase: Phrase, kind: str) -> bool:
-    if kind == "person":
-        return phrase.human
-    return any(phrase.head in (kind, *half.kinds.get(kind, ())) for half in inventory().values())
 
 
 def _agree_russian(masculine: str, feminine: str, kind: str, short: bool = False) -> str:
