@@ -254,13 +254,9 @@ def test_nothing_to_record_or_pin(crosslayer: Command, claimtrack: Command, plac
     assert (code, "has no trials to record" in one_line(err)) == (2, True)
     code, _, err = crosslayer("record", "one", "--title", "A title", "--extend")
     assert (code, "has no finished trial that one lacks" in one_line(err)) == (2, True)
-    for more in (
-        ["--replace", "sweep/pos"],
-        ["--extend", "--replace", "sweep/pos/x"],
-        ["--extend", "--replace", "ner"],
-    ):
-        code, _, err = crosslayer("record", "one", "--title", "A title", *more)
-        assert (code, f"--replace {more[-1]!r} goes with --extend and is one of sweep/" in one_line(err)) == (
+    for more in (["sweep/pos"], ["sweep/pos/x", "--extend"], ["ner", "--extend"]):
+        code, _, err = crosslayer("record", "one", "--title", "A title", "--replace", *more)
+        assert (code, f"--replace {more[0]!r} goes with --extend and is one of sweep/" in one_line(err)) == (
             2,
             True,
         )
@@ -383,28 +379,23 @@ def test_a_data_directory_that_is_missing_or_empty(exists: bool, crosslayer: Com
     assert not (place / "results").exists()
 
 
-def test_a_stage_wants_its_own_profile(crosslayer: Command, place: Path) -> None:
-    crosslayer("profile", "use", "tiny")
-    ended = stage("prepare", "offline")
+@pytest.mark.parametrize(
+    ("changes", "started", "words"),
+    [
+        ((), ("prepare", "offline"), "has the profile tiny, not offline"),
+        (("--set", "sweep.layers=[1, 3]"), ("encoder", "tiny"),
+         "layer 3 cannot be the lower layer of a fusion; it must be 1..2"),
+        ((), ("claim", "tiny", "C99"), "unknown claim C99; known: C01, "),
+    ],
+    ids=["another profile", "a layer that the encoder lacks", "an unknown claim"],
+)  # fmt: skip
+def test_a_stage_that_cannot_run_is_one_line(
+    changes: tuple[str, ...], started: tuple[str, ...], words: str, crosslayer: Command, place: Path
+) -> None:
+    assert crosslayer("profile", "use", "tiny", *changes)[0] == 0
+    ended = stage(*started)
     assert ended.returncode == 2
-    assert "has the profile tiny, not offline" in one_line(ended.stderr)
-    assert not (place / "results").exists()
-
-
-def test_a_layer_that_the_encoder_does_not_have(crosslayer: Command, place: Path) -> None:
-    """The tiny encoder has three layers, so 1 and 2 are lower ones."""
-    assert crosslayer("profile", "use", "tiny", "--set", "sweep.layers=[1, 3]")[0] == 0
-    ended = stage("encoder", "tiny")
-    assert ended.returncode == 2
-    assert "layer 3 cannot be the lower layer of a fusion; it must be 1..2" in one_line(ended.stderr)
-    assert not (place / "results").exists()
-
-
-def test_a_claim_stage_of_an_unknown_claim(crosslayer: Command, place: Path) -> None:
-    crosslayer("profile", "use", "tiny")
-    ended = stage("claim", "tiny", "C99")
-    assert ended.returncode == 2
-    assert "unknown claim C99; known: C01, " in one_line(ended.stderr)
+    assert words in one_line(ended.stderr)
     assert not (place / "results").exists()
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -87,10 +86,8 @@ def load_weights(source: str | None, **options: Any) -> BertModel:
     options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # reported below, by name
     where = source or "the encoder"
     try:
-        with quiet():
-            loaded: Any = BertModel.from_pretrained(
-                source, add_pooling_layer=False, dtype=torch.float32, **options
-            )
+        silence()
+        loaded: Any = BertModel.from_pretrained(source, add_pooling_layer=False, dtype=torch.float32, **options)
     except Exception as error:  # a configuration can be wrong in many ways
         raise EncoderError(f"cannot load the weights of {where}: {one_line(error)}") from error
     model: BertModel = loaded[0]
@@ -109,18 +106,10 @@ def one_line(error: Exception) -> str:
     return next((line for line in lines if line), type(error).__name__)
 
 
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Silence the warnings and progress bars of transformers and the hub client, and restore them after."""
+def silence() -> None:
+    """Let transformers neither warn nor draw progress bars in this process: what is wrong is said in errors."""
     import transformers
 
     logging: Any = transformers.utils.logging  # untyped
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

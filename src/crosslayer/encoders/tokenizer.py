@@ -7,19 +7,14 @@ from typing import Any
 
 from transformers import AutoTokenizer
 
-from crosslayer.encoders.base import one_line, quiet
+from crosslayer.encoders.base import one_line, silence
 from crosslayer.errors import EncoderError
 
 VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
 
 
 class FastTokenizer:
-    """A fast tokeniser; what it puts around texts is read off two encoded probes.
-
-    Args:
-        backend: a ``tokenizers.Tokenizer``; its truncation and padding are switched off.
-        pad_id, unk_id: ids of the padding and the unknown sub-word.
-    """
+    """A ``tokenizers.Tokenizer`` that neither cuts nor pads; what it puts around texts is read off two probes."""
 
     def __init__(self, backend: Any, pad_id: int, unk_id: int) -> None:
         backend.no_truncation()
@@ -68,10 +63,10 @@ def load_tokenizer(folder: Path) -> FastTokenizer:
     if not any((folder / name).is_file() for name in VOCABULARY_FILES):
         raise EncoderError(f"{folder} has none of {', '.join(VOCABULARY_FILES)}; give a complete model directory")
     try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(
-                str(folder), local_files_only=True, trust_remote_code=False, use_fast=True
-            )
+        silence()
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False, use_fast=True
+        )
         if not tokenizer.is_fast or tokenizer.pad_token_id is None or tokenizer.unk_token_id is None:
             raise EncoderError("it must be a fast one with padding and unknown sub-words")
         pad, unk = int(tokenizer.pad_token_id), int(tokenizer.unk_token_id)

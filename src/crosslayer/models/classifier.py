@@ -24,11 +24,8 @@ class Head(nn.Module):
     dense, tanh, dropout, linear (Devlin et al. 2019, section 4.1).
 
     Args:
-        width: E.
-        n_labels: K.
         pair: whether the task is a sentence task.
         pooling: the first sub-word, or the mean over the real ones.
-        dropout: probability.
     """
 
     def __init__(
@@ -56,12 +53,7 @@ def pool(fused: Tensor, mask: Tensor) -> Tensor:
 
 
 class Classifier(nn.Module):
-    """Fusion and head; the encoder is outside, so that frozen trials can do without it.
-
-    Args:
-        fusion: called with the lower layer, the last layer and the mask.
-        head: the task classifier.
-    """
+    """Fusion and head; the encoder is outside, so that frozen trials can do without it."""
 
     def __init__(self, fusion: nn.Module, head: Head) -> None:
         super().__init__()

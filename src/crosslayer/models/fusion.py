@@ -95,11 +95,6 @@ class DLFA(Fusion):
     The ``literal`` form is the paper's: W' carries the features themselves, so L is quadratic in the hidden
     states and unbounded. The ``gate`` form takes W' = sigmoid(Global(W) + Local(W)), and L is a convex
     combination of the two layers. With L1 = L2 both give back L2, and no gradient reaches AIF.
-
-    Args:
-        width: E.
-        form: ``literal`` or ``gate``.
-        aif: the options of `AIF`.
     """
 
     def __init__(self, width: int, form: Form = "literal", **aif: Any) -> None:
@@ -198,7 +193,6 @@ class AIF(nn.Module):
     mean over the sequence. The paper gives neither r nor the kernel nor the treatment of padding.
 
     Args:
-        width: E.
         reduction: r; 4 as in Dai et al. 2021.
         kernel: width of the local convolutions, odd. The global branch has one position, so its kernel is 1.
         mask_padding: leave padding out of pooling, convolution and normalisation. Otherwise padding counts as
@@ -280,12 +274,7 @@ class MaskedBatchNorm(nn.Module):
     give; the running mean and (unbiased) variance follow group by group. In evaluation the running ones are
     used. A sequence without a real position counts for nothing.
 
-    With one group and no padding it is ``torch.nn.BatchNorm1d``.
-
-    Args:
-        channels: C.
-        group: sequences in a group.
-        eps, momentum: torch's defaults.
+    With one group and no padding it is ``torch.nn.BatchNorm1d``, whose ``eps`` and ``momentum`` it has.
     """
 
     running_mean: Tensor

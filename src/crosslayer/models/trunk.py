@@ -22,11 +22,7 @@ from crosslayer.models.dropout import drop
 
 
 class Trunk(nn.Module):
-    """Embeddings and layers of an encoder, with a copy of its weights.
-
-    Args:
-        model: whose weights are copied.
-    """
+    """Embeddings and layers of an encoder, with a copy of its weights."""
 
     def __init__(self, model: BertModel) -> None:
         super().__init__()
@@ -43,13 +39,8 @@ class Trunk(nn.Module):
         return drop(embedded, self.dropout) if self.embeddings.training else embedded
 
     def run(self, hidden: Tensor, mask: Tensor, first: int = 0) -> Iterator[Tensor]:
-        """States of layers ``first`` + 1 to the last, (B, T, E) each.
-
-        Args:
-            hidden: states of layer ``first``, (B, T, E).
-            mask: true at real sub-words, (B, T).
-            first: the layer whose states are given; 0 are the embeddings.
-        """
+        """States of layers ``first`` + 1 to the last from those of layer ``first`` (0: the embeddings), (B, T, E)
+        each; ``mask`` is true at real sub-words, (B, T)."""
         device = hidden.device.type
         if torch.is_autocast_enabled(device):
             hidden = hidden.to(torch.get_autocast_dtype(device))
@@ -66,12 +57,7 @@ class Trunk(nn.Module):
 
 
 class Layer(nn.Module):
-    """One layer of BERT (Devlin et al. 2019): attention and feed-forward, each with residual and normalisation.
-
-    Args:
-        layer: whose weights are copied.
-        config: of the encoder.
-    """
+    """One layer of BERT (Devlin et al. 2019): attention and feed-forward, each with residual and normalisation."""
 
     def __init__(self, layer: BertLayer, config: BertConfig) -> None:
         super().__init__()

@@ -30,13 +30,7 @@ WINDOWS = 16
 
 
 def measure_structure(encoder: BertModel, encoded: Encoded, spec: FusionSpec) -> dict[str, list[Check]]:
-    """All structural checks by claim.
-
-    Args:
-        encoder: the real encoder.
-        encoded: windows to take a batch of English dev items from.
-        spec: settings of the fusion module; the literal form is checked.
-    """
+    """All structural checks by claim, of the literal form, on a batch of English dev items."""
     rows = encoded.rows("dev", "en")
     rows = rows[: max(spec.bn_group, WINDOWS // spec.bn_group * spec.bn_group)]
     batch = collate(encoded, rows, pad_id_of(encoder))

@@ -33,15 +33,9 @@ class Part(NamedTuple):
     hours: float | None
 
 
-def train_grid(profile: Profile, results: Path, ledger: Path = LEDGER) -> int:
-    """Train what is neither finished nor recorded; returns how many trials that were.
-
-    Args:
-        profile: the active one.
-        results: ``results/PROFILE``, with the output of the encoder stage.
-        ledger: where recorded runs lie.
-    """
-    encoder, recorded = results / "encoder", recorded_trials(ledger)
+def train_grid(profile: Profile, results: Path) -> int:
+    """Train what is neither finished nor recorded; returns how many trials that were."""
+    encoder, recorded = results / "encoder", recorded_trials()
     specs = {part: trial_specs(profile, *part, encoder) for part in planned_parts(profile)}
     trained = 0
     for seed in sorted({spec.seed for part in specs.values() for spec in part}):
@@ -70,20 +64,16 @@ class _Clock:
         self.trials, self.start = self.trials + 1, now
 
 
-def recorded_trials(ledger: Path = LEDGER) -> dict[str, TrialRecord]:
+def recorded_trials() -> dict[str, TrialRecord]:
     """The trials of all recorded runs that need not be trained again, by key."""
-    records = (record for path in sorted(ledger.glob("*/trials.json")) for record in read_records(path))
+    records = (record for path in sorted(LEDGER.glob("*/trials.json")) for record in read_records(path))
     return {record.key: record for record in records if record.outcome in FINISHED}
 
 
-def status(profile: Profile, results: Path, ledger: Path = LEDGER) -> tuple[list[Part], str]:
-    """How far each part of a grid is, and what its sealed plan says while it is not due; no score.
-
-    Args:
-        profile, results, ledger: as in `train_grid`.
-    """
-    recorded, done = recorded_trials(ledger), list[TrialRecord]()
-    hours = hours_of_trials([results / "run.json", *sorted(ledger.glob(f"{profile.profile}/run.json"))])
+def status(profile: Profile, results: Path) -> tuple[list[Part], str]:
+    """How far each part of a grid is, and what its sealed plan says while it is not due; no score."""
+    recorded, done = recorded_trials(), list[TrialRecord]()
+    hours = hours_of_trials([results / "run.json", LEDGER / profile.profile / "run.json"])
     parts = []
     for stage, task in planned_parts(profile):
         home = results / "trials" / stage / task

@@ -49,11 +49,6 @@ def run_on_ray(
 
     A trial whose worker or node is lost begins anew, where there is room, at most `RETRIES` times.
 
-    Args:
-        specs: what to train, all of one stage and task.
-        compute: which cluster, and the share of a GPU.
-        encoder: the output folder of the encoder stage.
-
     Yields:
         Each trial as it ends, what came of it, and the version of torch that trained it.
 

@@ -22,14 +22,7 @@ from crosslayer.windows.vocabulary import load_trimmed
 
 
 def load_inputs(folder: Path, task: TaskName, arms: list[str], device: torch.device) -> TrialInputs:
-    """What trials of a task share.
-
-    Args:
-        folder: the output of the encoder stage.
-        task: the target task.
-        arms: the intermediate arms whose windows are needed.
-        device: where trials run.
-    """
+    """What trials of a task share: read from ``folder``, the output of the encoder stage, for these arms."""
     return TrialInputs(
         encoder=load_trimmed(folder),
         encoded=read_encoded(folder / f"{task}.parquet"),
@@ -94,12 +87,7 @@ def planned_specs(profile: Profile, folder: Path) -> dict[str, TrialSpec]:
 
 
 def planned_keys(profile: Profile, results: Path) -> set[str]:
-    """The keys of all trials that a profile plans; none before its encoder is prepared.
-
-    Args:
-        profile: the active one.
-        results: the folder of all profiles' results.
-    """
+    """The keys of all trials that a profile plans, none before its encoder is prepared in ``results/PROFILE``."""
     encoder = results / profile.profile / "encoder"
     if not (encoder / "meta.json").exists():
         return set()

@@ -28,18 +28,14 @@ def die_with_supervisors() -> None:
     chain = psutil.Process().parents()
     last = max((i for i, process in enumerate(chain) if _supervises(process)), default=None)
     if last is not None:
-        watch(chain[: last + 1])
+        threading.Thread(target=_watch, args=(chain[: last + 1],), daemon=True, name="watch").start()
 
 
-def watch(processes: list[psutil.Process]) -> None:
+def _watch(processes: list[psutil.Process]) -> None:
     """End this process when one of ``processes`` has gone."""
-
-    def look() -> None:
-        while all(_alive(process) for process in processes):
-            time.sleep(INTERVAL)
-        os._exit(1)
-
-    threading.Thread(target=look, daemon=True, name="watch").start()
+    while all(_alive(process) for process in processes):
+        time.sleep(INTERVAL)
+    os._exit(1)
 
 
 def end(code: int) -> NoReturn:

@@ -33,8 +33,6 @@ def run_sweep(
     """Train every trial of a stage and task that is not finished yet.
 
     Args:
-        profile: what to train.
-        stage, task: which part of it.
         encoder: the output folder of the encoder stage.
         home: the folder of the trials; one folder a key, and ``manifest.json``.
         tell: is called with the record of each trial that had to be trained, as it ends.

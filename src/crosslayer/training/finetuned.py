@@ -56,7 +56,6 @@ def run_finetuned(spec: TrialSpec, inputs: TrialInputs, states: Mapping[str, Sta
     """Train encoder, fusion and head.
 
     Args:
-        spec, inputs: what to train, and on what.
         states: hidden states below the trained layers by arm, ``none`` for the windows of the task itself; for
             arms that are absent, those layers run with every batch.
 

@@ -62,13 +62,7 @@ def stream(spec: TrialSpec, purpose: str) -> int:
 
 
 class TrainableModel(nn.Module):
-    """The parts that are trained together.
-
-    Args:
-        spec: of the trial.
-        classifier: fusion and head.
-        source: of the hidden states; an encoder is trained too, cached states are not.
-    """
+    """What is trained together: fusion and head, and the source of hidden states where it is an encoder."""
 
     def __init__(self, spec: TrialSpec, classifier: Classifier, source: Source | TrainedEncoder) -> None:
         super().__init__()

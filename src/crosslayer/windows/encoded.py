@@ -118,12 +118,7 @@ def encode(task: TaskName, corpus: Corpus, tokenizer: Tokenizer, max_length: int
 
 
 def encode_texts(texts: list[tuple[str, str, str]], tokenizer: Tokenizer, max_length: int, split: str) -> Encoded:
-    """Plain texts as windows without labels, cut at ``max_length``.
-
-    Args:
-        texts: (language, item, text).
-        split: the name given to them.
-    """
+    """Texts (language, item, text) as windows of a split without labels, cut at ``max_length``."""
     rows: list[Any] = []
     for language, item, text in texts:
         pieces = tokenizer.encode_text(text)[: max_length - tokenizer.n_special_single]

@@ -112,11 +112,8 @@ def nodes(folder: Path, count: int) -> Iterator[tuple[str, list[subprocess.Popen
         for node in range(count):
             command = [str(Path(sys.executable).with_name("ray")), "start", *shared]
             command += first if node == 0 else [f"--address={address}"]
-            started.append(
-                subprocess.Popen(
-                    command, env=with_token(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-                )
-            )
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            started.append(subprocess.Popen(command, env=with_token(folder), **quiet))
             wait_for(lambda: answers(port), 60)
         yield address, started
     finally:

@@ -52,15 +52,10 @@ class Result(BaseModel):
 
 
 def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
-    """Put trials under their keys; those that are there already stay.
-
-    Args:
-        profile: the active one, from which the sweep was packed.
-        results: ``results/PROFILE``.
-        folder: a packed folder that has run, or one with its ``part-N.zip``.
+    """Put the trials of a packed folder that has run, or of its ``part-N.zip``, under their keys.
 
     Returns:
-        How many trials were merged, and how many were there already.
+        How many trials were merged, and how many were there already and stay.
 
     Raises:
         ResultsError: nothing to merge, a trial that the profile does not plan, a damaged file, or predictions on

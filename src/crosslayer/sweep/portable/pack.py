@@ -31,16 +31,9 @@ MAX_BYTES = 25 * 2**20
 
 
 def pack_sweep(profile: Profile, results: Path, stage: Stage, task: TaskName, folder: Path) -> int:
-    """Write a folder that trains there what is not finished here.
+    """Write a new folder that trains there what is not finished here; returns how many trials that are.
 
-    Args:
-        profile: the active one; its ``compute`` says for which device.
-        results: ``results/PROFILE``, with the output of the encoder stage.
-        stage, task: which part of the profile.
-        folder: where to; must not exist.
-
-    Returns:
-        The number of trials packed.
+    For which device is said by the profile's ``compute``; ``results`` has the output of the encoder stage.
 
     Raises:
         ClaimError: ``claims/seals.json`` is damaged.

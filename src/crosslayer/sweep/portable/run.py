@@ -87,15 +87,11 @@ def read_pack(folder: Path) -> dict[str, Any]:
 
 
 def run_pack(folder: Path, workers: int | None = None, seconds: float | None = None) -> int:
-    """Train what is not finished yet, then write ``parts/``.
+    """Train what is not finished yet, then write ``parts/``; returns how many trials are left.
 
     Args:
-        folder: what `crosslayer sweep pack` wrote.
         workers: trials at a time; by default 8 on each GPU, and as the profile says on a CPU.
         seconds: start no trial after this time; the same command goes on later.
-
-    Returns:
-        How many trials are left.
 
     Raises:
         ConfigError: no packed folder, or trials for a GPU on a machine without one.
