@@ -16,7 +16,7 @@ import pytest
 from scipy.stats import norm, t
 
 from claimtrack.checks import Suite
-from claimtrack.errors import ClaimError, ResultsError
+from claimtrack.errors import ClaimError
 from claimtrack.evidence import Check, Evidence, Interval, Measurement, write_evidence
 from claimtrack.pins import PinnedRun, load_pins, pin, prediction_range
 from claimtrack.registry import Direction, Literature, Registry, load_registry
@@ -203,13 +203,6 @@ def test_evidence_from_trials_that_are_no_longer_named(root: Path, fresh: Place)
     assert problem == "C05: computed from 2 trials that no manifest names (first old); run `dvc repro`"
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"key": []}', '{"keys": 3}'])
-def test_a_damaged_manifest_is_named(fresh: Place, text: str) -> None:
-    write_manifest(fresh.folder, "intermediate", "pos", text)
-    with pytest.raises(ResultsError, match=r"manifest.json is damaged; run `dvc repro`"):
-        PLUGIN.trials(fresh.folder)
-
-
 def test_a_value_out_of_its_range(root: Path, fresh: Place, recorded: Place) -> None:
     pin_place(root, fresh)
     pin_place(root, recorded)
@@ -238,16 +231,6 @@ def test_a_recorded_value_without_a_pin_and_a_failed_check(root: Path, fresh: Pl
     assert problem == "C05: new has no pinned value; run `claimtrack pin --run first --reason TEXT`"
     (problem,) = Suite(root).expected(fresh, "C17")
     assert problem.startswith("C17: checks is 0, expected 1 (paper: ")
-
-
-def test_another_verdict_than_the_pinned_one_and_none_pinned(root: Path, fresh: Place, recorded: Place) -> None:
-    pin_place(root, fresh)
-    put(fresh, respan(gains(), -0.8, 0.4))
-    (problem,) = Suite(root).verdict(fresh, "C05")
-    assert problem.startswith("C05: verdict is 'not reproduced', pinned is 'inconclusive': Dev-selected gain")
-    assert Suite(root).verdict(recorded, "C05") == [
-        "C05: no verdict is pinned for recorded run first; run `claimtrack pin --run first --reason TEXT`"
-    ]
 
 
 def test_only_the_shipped_specification_has_pins(root: Path) -> None:
@@ -392,19 +375,6 @@ def test_pins_are_written_with_their_history_and_nothing_else_is(
     assert [run.run for run in pins.runs] == [None, "first"]
 
 
-def test_pins_that_cannot_be_written_are_as_they_were(
-    root: Path, fresh: Place, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def full(*_: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-    monkeypatch.setattr("os.replace", full)
-    with pytest.raises(OSError, match="No space"):
-        pin_place(root, fresh)
-    assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
-
-
 @pytest.mark.parametrize("reason", ["", "  \n\t ", "bell\x07"])
 def test_a_pin_needs_a_reason(root: Path, fresh: Place, reason: str) -> None:
     with pytest.raises(ClaimError, match="needs a reason"):
@@ -481,6 +451,7 @@ def test_the_suite_is_red_where_evidence_is_spoiled(root: Path, recorded: Place,
     ]  # fmt: skip
     assert counts == {"failed": 7, "passed": 1 + 4 + 1, "skipped": 6 + 1}
     assert "evidence.json: key profile is missing" in output
+    assert "C09: no verdict is pinned for recorded run first; run `claimtrack pin --run first" in output
     assert "no pin for this specification: params.yaml differs from profiles/small.yaml" in output
 
 

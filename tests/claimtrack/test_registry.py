@@ -74,6 +74,7 @@ def test_every_claim_has_its_notebook_and_rule(registry: Registry) -> None:
         found[entry.notebook] = f"{found.get(entry.notebook, '')} {claim}".strip()
         assert (entry.rule == "all_checks") == (entry.kind == "structural")
     assert found == NOTEBOOKS
+    assert found.keys() == {path.stem for path in (ROOT / "notebooks").glob("*.py")}
 
 
 def test_claimed_gains_are_best_layer_minus_baseline_of_table_1(registry: Registry) -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from claimtrack.evidence import Check, Evidence, Interval, Measurement
 from claimtrack.registry import Registry, load_registry
 from claimtrack.verdict import VERDICTS, Verdict, decide
-from claimtrack.wording import key_number
 from crosslayer.config import Profile
 from crosslayer.paper import PLUGIN
 from repository import ROOT
@@ -399,18 +398,6 @@ def test_because_is_computed_from_the_numbers() -> None:
     )
     sure = part("slope_similarity", "pawsx", (-0.0021, -0.0011), unit="cosine a layer", p_value=0.0002)
     assert "] p < 0.001; " in judge("C03", sure).because
-
-
-def test_key_number_is_the_headline_or_the_checks() -> None:
-    parts = (part("a", span=UP), part("b", "ner", (1.0, 2.0)))
-    common = {"claim": "C05", "profile": "p", "metric": "m_v1", "status": "measured"}
-    assert (
-        key_number(Evidence(**common, parts=parts, headline=1), PLUGIN.titles)
-        == "b NER +1.50 [+1.00, +2.00] points"
-    )
-    check = Check(name="x", passed=True, expected="1", found="1")
-    assert key_number(Evidence(**common, checks=(check, check)), PLUGIN.titles) == "2 of 2 checks"
-    assert key_number(None, {}) == "-"
 
 
 span_strategy = st.tuples(st.floats(-5, 5), st.floats(-5, 5)).map(lambda pair: (min(pair), max(pair)))
