@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 from ruamel.yaml import YAML
 
 from claimtrack.errors import ClaimError
-from claimtrack.registry import Entry
 from claimtrack.settings import read_text
 
 COLUMNS = {
@@ -77,9 +76,8 @@ class Report:
     """What is read of a report.
 
     Attributes:
-        title, date, question: its own; the date in ISO 8601; date and research question may be absent.
+        date: in ISO 8601; it and the research question may be absent.
         cites: the papers that it names, by arXiv number or DOI, then other words of its column Source.
-        rows: its claims.
         gaps: what says that there are more or fewer claims than were read, one line each.
     """
 
@@ -133,7 +131,6 @@ def skeleton(report: Report, name: str) -> str:
     }
     if report.question:
         entries["Q01"] = {"source_text": report.question, **dict.fromkeys(BLANK), "kind": "question"}
-    assert set(BLANK) <= set(Entry.model_fields)
     yaml = YAML()
     yaml.width, yaml.allow_unicode = 4096, True
     yaml.representer.add_representer(
@@ -196,10 +193,8 @@ def _row(header: _Header, line: str, where: str) -> Row:
     found = {name: cells[place] for name, place in header.columns.items() if place < len(cells)}
     empty = sum(not found.get(name, "-") for name in ("claim", "confidence"))
     if len(cells) != header.width or empty:
-        raise ClaimError(
-            f"{where}: {len(cells)} cells, {empty} empty; the header has {header.width} columns: "
-            "fill in claim and confidence"
-        )
+        needed = f"the header has {header.width} columns: fill in claim and confidence"
+        raise ClaimError(f"{where}: {len(cells)} cells, {empty} empty; {needed}")
     mark = found.get("verified", "").strip("*_`[] ").lower()
     if mark not in MARKS:
         raise ClaimError(

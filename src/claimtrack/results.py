@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -130,10 +130,9 @@ def hours_per_seed(
     counts, since others may be incomplete.
     """
     records = [trials[key] for key in (evidence.trials if evidence else ()) if key in trials]
-    needed: dict[str, dict[str, int]] = {}
+    needed: dict[str, Counter[str]] = defaultdict(Counter)
     for (task, stage, _), n in Counter((record.subject, record.stage, record.seed) for record in records).items():
-        by_stage = needed.setdefault(task, {})
-        by_stage[f"{stage}-{task}"] = max(n, by_stage.get(f"{stage}-{task}", 0))
+        needed[task][f"{stage}-{task}"] = max(n, needed[task][f"{stage}-{task}"])
     hours = {
         stage: entry["trained_seconds"] / entry["trained"] / 3600
         for stage, entry in info.get("stages", {}).items()
