@@ -15,14 +15,7 @@ from crosslayer.config import DataSpec, Profile
 from crosslayer.predictions.runs import ResultsRun
 from recording import ARMS, CLAIMS, SECRET, record_all
 from repository import ROOT
-from synthetic_run import (
-    MadeUpRun,
-    add_predictions,
-    make_profile,
-    make_record,
-    make_sweep,
-    write_results,
-)
+from synthetic_run import MadeUpRun, add_predictions, make_profile, make_record, make_sweep, write_results
 
 
 @pytest.fixture(scope="module")

@@ -24,12 +24,7 @@ from crosslayer.predictions.records import STAGES, Array, TrialRecord, write_pre
 from crosslayer.predictions.runs import SPLITS, RecordedRun, ResultsRun
 from crosslayer.tasks import TASKS
 from recording import ARMS, measured, record_all
-from synthetic_run import (
-    MadeUpRun,
-    make_items,
-    make_record,
-    write_results,
-)
+from synthetic_run import MadeUpRun, make_items, make_record, write_results
 
 
 def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, results: Path) -> None:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from analysed import (
-    PROFILE,
-)
+from analysed import PROFILE
 from claimtrack.registry import Registry, load_registry
 from crosslayer.tasks import TASK_NAMES
 from repository import ROOT

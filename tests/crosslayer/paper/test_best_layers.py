@@ -9,12 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import ttest_1samp
 
-from analysed import (
-    PROFILE,
-    brute_gain,
-    one,
-    verdict,
-)
+from analysed import PROFILE, brute_gain, one, verdict
 from claimtrack.registry import Registry
 from claimtrack.verdict import decide
 from crosslayer.paper import PLUGIN, best_layers, complementarity, gains, parts

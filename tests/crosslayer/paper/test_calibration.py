@@ -10,13 +10,7 @@ import pytest
 from scipy.stats import t as student
 from scipy.stats import ttest_rel
 
-from analysed import (
-    PROFILE,
-    TARGETED,
-    arms_run,
-    one,
-    verdict,
-)
+from analysed import PROFILE, TARGETED, arms_run, one, verdict
 from claimtrack.evidence import Evidence
 from claimtrack.registry import Registry
 from claimtrack.verdict import decide

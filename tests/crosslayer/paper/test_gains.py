@@ -9,14 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from analysed import (
-    PROFILE,
-    brute_gain,
-    equilibrium_evidence,
-    one,
-    task_score,
-    verdict,
-)
+from analysed import PROFILE, brute_gain, equilibrium_evidence, one, task_score, verdict
 from claimtrack.evidence import write_evidence
 from claimtrack.registry import Registry
 from crosslayer import stats

@@ -11,13 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binom, norm, pearsonr
 
-from analysed import (
-    PROFILE,
-    one,
-    probe_run,
-    similarity_frame,
-    verdict,
-)
+from analysed import PROFILE, one, probe_run, similarity_frame, verdict
 from claimtrack.errors import ResultsError
 from claimtrack.registry import Registry
 from crosslayer.paper import families, layers, parts, transfer

@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysed import (
-    PROFILE,
-    one,
-    task_score,
-)
+from analysed import PROFILE, one, task_score
 from crosslayer import stats
 from crosslayer.metrics.classification import share_from_counts
 from crosslayer.paper import complementarity, gains, parts, scores

@@ -8,13 +8,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from analysed import (
-    PROFILE,
-    equilibrium_evidence,
-    half_run,
-    one,
-    verdict,
-)
+from analysed import PROFILE, equilibrium_evidence, half_run, one, verdict
 from claimtrack.registry import Registry
 from crosslayer.paper import attention, equilibrium
 from crosslayer.tasks import TaskName

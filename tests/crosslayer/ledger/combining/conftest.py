@@ -12,10 +12,7 @@ from crosslayer.config import Profile
 from pieces import Pieces, make_grid, write_trials
 from recording import record_all
 from repository import ROOT
-from synthetic_run import (
-    MadeUpRun,
-    make_profile,
-)
+from synthetic_run import MadeUpRun, make_profile
 
 CLAIMS = ("C01", "C05", "C07", "C13", "Q01")
 

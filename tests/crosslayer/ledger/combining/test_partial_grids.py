@@ -14,9 +14,7 @@ from crosslayer.config import Profile
 from crosslayer.predictions.records import TrialRecord
 from recording import measured
 from repository import ROOT
-from synthetic_run import (
-    MadeUpRun,
-)
+from synthetic_run import MadeUpRun
 
 
 def evidence_from(trials: Iterable[TrialRecord], grid: MadeUpRun, profile: Profile) -> dict[str, Evidence]:

@@ -20,9 +20,7 @@ from crosslayer.predictions.runs import RecordedRun, ResultsRun
 from crosslayer.tasks import TASKS
 from pieces import Pieces, changed, evidence_of
 from recording import measured
-from synthetic_run import (
-    make_profile,
-)
+from synthetic_run import make_profile
 
 
 def test_equal_trials_are_kept_once(pieces: Pieces) -> None:
