@@ -458,14 +458,6 @@ def test_hash_ids_are_in_range(text: str) -> None:
     assert all(3 <= id < tokenizer.vocabulary_size for id in ids)
 
 
-def test_random_padding_changes_nothing() -> None:
-    encoder = make_random()
-    row = encoder.tokenizer.wrap(encoder.tokenizer.encode_text("a short one"), None)[0]
-    alone = last_hidden(encoder.model, *batch([row], 0))[0]
-    padded = last_hidden(encoder.model, *batch([row, row * 5], 0))[0, : len(row)]
-    torch.testing.assert_close(padded, alone, atol=1e-6, rtol=0)
-
-
 # Trimming
 
 

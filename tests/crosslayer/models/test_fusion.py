@@ -257,18 +257,6 @@ def test_empty_sequences_give_finite_output(kind: FusionKind) -> None:
     assert all(buffer.isfinite().all() for buffer in module.buffers())
 
 
-def test_groups_in_one_batch_are_accumulated_batches() -> None:
-    whole = filled(DLFA(WIDTH, reduction=2, bn_group=GROUP))
-    accumulated = copy.deepcopy(whole)
-    lower, last, mask = layers()
-    whole(lower, last, mask)[mask].square().sum().backward()
-    for rows in torch.arange(len(LENGTHS)).split(GROUP):
-        accumulated(lower[rows], last[rows], mask[rows])[mask[rows]].square().sum().backward()
-    for parameter, other in zip(whole.parameters(), accumulated.parameters(), strict=True):
-        assert_close(parameter.grad, other.grad, **EXACT)
-    assert_state_close(whole, accumulated)
-
-
 def test_running_statistics_keep_no_graph() -> None:
     module = filled(DLFA(WIDTH, reduction=2, bn_group=GROUP))
     module(*layers())
@@ -361,16 +349,6 @@ def test_shuffled_takes_the_sentence_before(form: str) -> None:
         np.stack([rows[b - 1][t % LENGTHS[b - 1]] for t in range(length)]) for b, length in enumerate(LENGTHS)
     ]
     assert_ragged(module(lower, last, mask), numpy_dlfa(others, ragged(last, LENGTHS), module, training=True))
-
-
-def test_shuffled_depends_on_the_other_sentence_alone() -> None:
-    module = filled(ShuffledFusion(WIDTH, reduction=2, bn_group=GROUP)).eval()
-    lower, last, mask = layers()
-    lower.requires_grad_()
-    for b in range(len(LENGTHS)):
-        (gradient,) = torch.autograd.grad(module(lower, last, mask)[b][mask[b]].sum(), lower)
-        touched = gradient.abs().sum(dim=(1, 2)).nonzero().flatten().tolist()
-        assert touched == [(b - 1) % len(LENGTHS)]
 
 
 def test_shuffled_follows_a_mask_with_padding_in_front() -> None:
