@@ -86,14 +86,8 @@ def write_predictions(
                     content = "".join(json.dumps(line) + "\n" for line in lines)
                 (folder / name).write_text(content, encoding="utf-8")
                 arm = "" if record.stage == "sweep" else record.arm
-                about = (
-                    record.model,
-                    "" if record.layer is None else record.layer,
-                    record.seed,
-                    arm,
-                    encoder,
-                    "all",
-                )
+                layer = "" if record.layer is None else record.layer
+                about = (record.model, layer, record.seed, arm, encoder, "all")
                 rows.append((name, record.task, code, split, *about, "-".join(map(str, record.batch[:2]))))
     with (folder / "trials.csv").open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *rows])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TypeVar
 
 from crosslayer.config import DataSpec, Profile, SplitSizes
 from crosslayer.data.examples import Corpus, Example, Key, Parallel, Reading, Split, corpus_of
 from crosslayer.errors import DataError
-from crosslayer.tasks import TASKS, TaskName
+from crosslayer.tasks import TASKS, TaskName, english_first
 
 Row = TypeVar("Row")
 FROM_PAIRS = ("C01", "C09")
@@ -146,5 +146,4 @@ def draw(rows: Sequence[Row], n: int | None, seed: int, salt: str, *, shuffle: b
 
 def languages_of(corpus: Corpus, split: Split) -> list[str]:
     """The languages of a split, English first, then sorted."""
-    codes: Iterable[str] = (language for part, language in corpus if part == split)
-    return sorted(codes, key=lambda code: (code != "en", code))
+    return list(english_first(language for part, language in corpus if part == split))
