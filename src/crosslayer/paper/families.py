@@ -212,13 +212,12 @@ def kin_test(frame: pd.DataFrame | None, table: str, kind: str, column: str) -> 
     Raises:
         ResultsError: there is no such probe table, or its languages do not differ in kinship.
     """
-    frame = _present(frame, table)
-    languages = _languages(frame)
+    languages, matrix = _similarities(frame, table, column)
     labels = numbers(languages, kind)
     if len(set(labels.tolist())) in (1, len(languages)):
         raise ResultsError(f"among {', '.join(languages)} all pairs or none are of one {kind}")
-    matrix, scripts = similarity_matrix(frame, column, languages), numbers(languages, "script")
-    return permutation_test(matrix, labels, scripts, generator("families", table, kind, column))
+    rng = generator("families", table, kind, column)
+    return permutation_test(matrix, labels, numbers(languages, "script"), rng)
 
 
 def beyond_genus_test(offsets: pd.DataFrame | None) -> PermutationTest:
@@ -229,15 +228,14 @@ def beyond_genus_test(offsets: pd.DataFrame | None) -> PermutationTest:
     Raises:
         ResultsError: there is no table of offsets, or it has no pairs of one of the two kinds.
     """
-    frame = _present(offsets, "offsets")
-    languages = _languages(frame)
+    languages, matrix = _similarities(offsets, "offsets", "cosine")
     genera, families = (numbers(languages, kind) for kind in KINDS)
     family_of = families[np.unique(genera, return_index=True)[1]]
     if len(set(family_of.tolist())) in (1, len(family_of)):
         raise ResultsError(f"among {', '.join(languages)} is one family only, or none of two genera")
-    matrix, scripts = similarity_matrix(frame, "cosine", languages), numbers(languages, "script")
     difference = partial(beyond_label_difference, groups=family_of)
-    return permutation_test(matrix, genera, scripts, generator("families", BEYOND_GENUS), difference)
+    rng = generator("families", BEYOND_GENUS)
+    return permutation_test(matrix, genera, numbers(languages, "script"), rng, difference)
 
 
 def numbers(languages: list[str], kind: str) -> Labels:
@@ -245,10 +243,12 @@ def numbers(languages: list[str], kind: str) -> Labels:
     return np.unique([getattr(LANGUAGES[code], kind) for code in languages], return_inverse=True)[1]
 
 
-def _present(frame: pd.DataFrame | None, table: str) -> pd.DataFrame:
+def _similarities(frame: pd.DataFrame | None, table: str, column: str) -> tuple[list[str], Floats]:
+    """The languages of a probe table, and how alike they are."""
     if frame is None:
         raise ResultsError(f"the probe stage has left no {table} table")
-    return frame
+    languages = _languages(frame)
+    return languages, similarity_matrix(frame, column, languages)
 
 
 def _difference(measure: str, test: Callable[[], PermutationTest], unit: str, judged: bool) -> Measurement:
