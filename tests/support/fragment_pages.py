@@ -19,11 +19,12 @@ PAGES = TESTS / "fragment"
 
 
 def page(language: str) -> str:
-    """A sentence of each pattern from each half of the inventory, with its tags, and a hash of more."""
+    """A sentence of each pattern from each half with its tags, and a hash of the words of many more."""
     words = realiser(language)
     draws = [Draw(half, random.Random(f"page-{name}")) for name, half in inventory().items()]
     lines = [line(words, pattern(draw)) for draw in draws for pattern in PATTERNS]
-    more = [line(words, pattern(draw)) for draw in draws for pattern in 40 * PATTERNS]
+    clauses = [pattern(draw) for draw in draws for pattern in 40 * PATTERNS]
+    more = [(words.text(clause), [tuple(token) for token in words.sentence(clause)]) for clause in clauses]
     return "\n".join([*lines, f"SHA-256 of {len(more)} more: {sha256(repr(more).encode()).hexdigest()}"]) + "\n"
 
 
