@@ -25,8 +25,8 @@ from fuzz_targets import refused, within_bounds
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a: " + "[" * 2000 + "]" * 2000, "maximum recursion depth"),
-        ("a: " + "{a: " * 2000 + "}" * 2000, "maximum recursion depth"),
+        ("a: " + "[" * 3000 + "]" * 3000, "maximum recursion depth"),
+        ("a: " + "{a: " * 3000 + "}" * 3000, "maximum recursion depth"),
         ("a: 2001-99-99", "month must be in 1..12"),
         ("a: !!bool x", "KeyError"),
         ("a: !!float x", "could not convert"),
