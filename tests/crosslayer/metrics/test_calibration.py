@@ -9,13 +9,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from netcal.metrics.confidence import ECE, MCE
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 from scipy.stats import norm
-from sklearn.calibration import calibration_curve
+from sklearn.calibration import CalibratedClassifierCV, calibration_curve
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
 from crosslayer.metrics import calibration, proper_scores, recalibration, selective, tagging
@@ -244,6 +246,16 @@ def test_scikit_learn_agrees_on_reliability_brier_and_likelihood():
     assert likelihood == pytest.approx(log_loss(gold, probabilities), rel=1e-9)
 
 
+def test_reliability_intervals_are_wilsons():
+    confidence, correct = np.full(40, 0.75), np.repeat([1.0, 0.0], [28, 12])
+    bins = calibration.reliability_bins_v1(confidence, correct)
+    z, p, n = 1.959963984540054, 0.7, 40
+    middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    assert bins.low == pytest.approx([(middle - half) / (1 + z**2 / n)])
+    assert bins.high == pytest.approx([(middle + half) / (1 + z**2 / n)])
+    assert (bins.n.tolist(), bins.accuracy.tolist(), bins.confidence.tolist()) == ([40.0], [0.7], [0.75])
+
+
 # Properties
 
 items_drawn = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=60)
@@ -329,6 +341,30 @@ def test_a_spans_confidence_is_the_product_over_its_words():
 
 
 # Recalibration
+
+
+@pytest.mark.parametrize("factor", [0.4, 3.0])
+def test_temperature_is_scikit_learns(factor):
+    """Of a linear classifier that gives out its features as logits."""
+    logits, gold = random_logits(n=2000)
+    logits *= factor
+    linear = LogisticRegression()
+    vars(linear).update(classes_=np.arange(4), coef_=np.eye(4), intercept_=np.zeros(4), n_features_in_=4)
+    theirs = CalibratedClassifierCV(FrozenEstimator(linear), method="temperature").fit(logits, gold)
+    ours = calibration.softmax(logits, recalibration.fit_temperature(logits, gold))
+    np.testing.assert_allclose(ours, theirs.predict_proba(logits), atol=1e-4)
+
+
+@settings(max_examples=50)
+@given(
+    st.lists(st.lists(st.floats(-20, 20), min_size=3, max_size=3), min_size=1, max_size=20), st.floats(0.05, 50)
+)
+def test_temperature_never_changes_a_predicted_label(rows, temperature):
+    logits = np.array(rows)
+    ordered = np.sort(logits, axis=1)
+    assume(np.all(ordered[:, 2] - ordered[:, 1] > 1e-6))
+    scaled = calibration.softmax(logits, temperature)
+    assert np.array_equal(scaled.argmax(axis=1), logits.argmax(axis=1))
 
 
 def test_vector_scaling_undoes_weights_and_biases():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from functools import partial
 from itertools import groupby
 
 import numpy as np
@@ -12,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics import f1_score
+from sklearn.metrics import accuracy_score
 
 from claimtrack.errors import ResultsError
-from crosslayer.metrics import tagging
+from crosslayer.metrics import tagging, task_score
 from crosslayer.metrics.classification import f1_from_counts, share_from_counts
 from crosslayer.tasks import TASKS, UPOS
 
@@ -71,6 +73,34 @@ def test_token_scores_count_words_not_sentences():
     gold, sentence = ids([["NOUN"], ["VERB", "X", "X"]], UPOS)
     predicted, _ = ids([["NOUN"], ["VERB", "NOUN", "NOUN"]], UPOS)
     assert tagging.token_accuracy_v1(gold, predicted, sentence) == 50.0
+
+
+def share_of_equals(gold, predicted):
+    return accuracy_score(sum(gold, []), sum(predicted, []))
+
+
+SECOND = {
+    "accuracy_v1": share_of_equals, "token_accuracy_v1": share_of_equals,
+    "span_f1_v1": partial(f1_score, zero_division=0),
+}  # fmt: skip
+"""Second implementation of the metric of each name and version."""
+
+
+@pytest.mark.filterwarnings("ignore:.*true nor predicted samples")
+@pytest.mark.parametrize("task", TASKS)
+@settings(max_examples=50)
+@given(data=st.data())
+def test_a_task_is_scored_by_the_metric_that_it_names(task, data):
+    labels = TASKS[task].labels
+    gold, predicted = data.draw(sentences_of(labels))
+    gold_ids, sentence = ids(gold, labels)
+    score = task_score(task, gold_ids, ids(predicted, labels)[0], sentence)
+    assert score == pytest.approx(100 * SECOND[TASKS[task].metric](gold, predicted))
+
+
+def test_a_language_without_entities_scores_zero():
+    nothing, sentence = ids([["O", "O"], ["O"]], BIO)
+    assert task_score("ner", nothing, nothing, sentence) == 0.0
 
 
 @pytest.mark.filterwarnings("ignore:.*true nor predicted samples")
