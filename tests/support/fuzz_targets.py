@@ -197,7 +197,7 @@ def read_hub(folder: Path) -> object:
     """As if the hub's cache held this folder."""
     from crosslayer.data import hub
 
-    hub._features.cache_clear()
+    hub.card_features.cache_clear()
     with mock.patch.object(hub, "fetch", return_value=folder):
         return hub.read_parallel(data_spec("hub", folder))
 
@@ -214,20 +214,20 @@ def reader(module: str, name: str, file: str = "") -> Callable[[Path], object]:
 
 
 def read_part(folder: Path) -> object:
-    from crosslayer.sweep.portable.merge import _arrays, _read_result, read_trials
+    from crosslayer.sweep.portable.merge import read_arrays, read_result, read_trials
 
     for key, contents in read_trials(folder):
-        _read_result(contents, key)
-        _arrays(contents.get("diagnostics.npz", b""), key)
+        read_result(contents, key)
+        read_arrays(contents.get("diagnostics.npz", b""), key)
     return None
 
 
 def read_trial(folder: Path) -> object:
-    from crosslayer.sweep.portable.merge import FILES, _arrays, _predictions, _read_result
+    from crosslayer.sweep.portable.merge import FILES, read_arrays, read_predictions, read_result
 
     contents = {name: (folder / name).read_bytes() for name in FILES}
-    _read_result(contents, KEY)
-    return _predictions(contents[FILES[1]], 3, KEY), _arrays(contents[FILES[2]], KEY)
+    read_result(contents, KEY)
+    return read_predictions(contents[FILES[1]], 3, KEY), read_arrays(contents[FILES[2]], KEY)
 
 
 def read_bert(folder: Path) -> object:

@@ -175,7 +175,8 @@ def load_split(source: Source, revision: str) -> Dataset:
     pattern = _pattern(source)
     folder = fetch("dataset", source[0], revision, ["README.md", pattern])
     try:
-        features, paths = _features(folder).get(source[1]), [str(path) for path in sorted(folder.glob(pattern))]
+        features = card_features(folder).get(source[1])
+        paths = [str(path) for path in sorted(folder.glob(pattern))]
         with TemporaryDirectory() as temporary:
             return Dataset.from_parquet(paths, features=features, cache_dir=temporary, keep_in_memory=True)
     except Exception as error:  # Arrow's errors, wrapped or not; a card is YAML by hand
@@ -183,7 +184,7 @@ def load_split(source: Source, revision: str) -> Dataset:
 
 
 @lru_cache
-def _features(folder: Path) -> dict[str, Features]:
+def card_features(folder: Path) -> dict[str, Features]:
     """Features by configuration, from the card."""
     from datasets.info import DatasetInfosDict
 

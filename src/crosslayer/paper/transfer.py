@@ -72,7 +72,7 @@ def check_above_chance(run: Run, task: TaskName) -> None:
         ResultsError: it does not, the probe has not run on that task, or nothing tells its gold labels.
     """
     scores = transfer_scores(run, task)
-    chance = _chance(run, task)
+    chance = chance_of(run, task)
     limit = chance
     if TASKS[task].kind == "pair":
         n_items = int(_transfer(run, task)["n_items"].min())
@@ -133,8 +133,12 @@ def _transfer(run: Run, task: TaskName) -> pd.DataFrame:
     return frame
 
 
-def _chance(run: Run, task: TaskName) -> float:
-    """Points of guessing the commonest gold label, mean over languages; without any entity the F1 of NER is 0."""
+def chance_of(run: Run, task: TaskName) -> float:
+    """Points of guessing the commonest gold label, mean over languages; without any entity the F1 of NER is 0.
+
+    Raises:
+        ResultsError: neither the probe nor the sweep tells the gold labels.
+    """
     if task == "ner":
         return TASKS[task].chance
     frame = _transfer(run, task)

@@ -39,14 +39,14 @@ def measure_structure(encoder: BertModel, encoded: Encoded, spec: FusionSpec) ->
     layer = max(1, (len(states) - 1) * 2 // 3)
     lower, last = states[layer], states[-1]
     return {
-        "C04": _attention_fuses(fusion, lower, last, batch.mask),
-        "C10": _takes_lower_and_last(states, batch, spec),
-        "C11": _shapes(states, batch),
-        "C12": _eq1(fusion.aif, (lower + last) / 2, batch.mask),
-        "C14": _squeezes(fusion.aif, spec),
-        "C15": _convolutions(fusion.aif),
-        "C16": _input_shape(fusion, lower, last, batch.mask),
-        "C17": _branches(fusion.aif),
+        "C04": attention_fuses(fusion, lower, last, batch.mask),
+        "C10": takes_lower_and_last(states, batch, spec),
+        "C11": shapes(states, batch),
+        "C12": eq1(fusion.aif, (lower + last) / 2, batch.mask),
+        "C14": squeezes(fusion.aif, spec),
+        "C15": convolutions(fusion.aif),
+        "C16": input_shape(fusion, lower, last, batch.mask),
+        "C17": branches(fusion.aif),
     }
 
 
@@ -95,7 +95,8 @@ def _warmed_up(states: tuple[Tensor, ...], batch: Batch, spec: FusionSpec) -> DL
 
 
 @torch.no_grad()
-def _attention_fuses(fusion: DLFA, lower: Tensor, last: Tensor, mask: Tensor) -> list[Check]:
+def attention_fuses(fusion: DLFA, lower: Tensor, last: Tensor, mask: Tensor) -> list[Check]:
+    """C04: the fused layers are those of Eqs. 1-2, with weights that depend on the input."""
     l1, l2, real = lower.double().numpy(), last.double().numpy(), mask.numpy()
     w = (l1 + l2) / 2
     w_prime = w * numpy_weights(fusion.aif, w, real)
@@ -117,7 +118,8 @@ def _error(found: Tensor, expected: Array, real: Array) -> float:
 
 
 @torch.no_grad()
-def _takes_lower_and_last(states: tuple[Tensor, ...], batch: Batch, spec: FusionSpec) -> list[Check]:
+def takes_lower_and_last(states: tuple[Tensor, ...], batch: Batch, spec: FusionSpec) -> list[Check]:
+    """C10: each layer between the embeddings and the last one is fused with the last one."""
     n_layers = len(states) - 1
     accepted = []
     for layer in range(n_layers + 1):
@@ -137,17 +139,19 @@ def _takes_lower_and_last(states: tuple[Tensor, ...], batch: Batch, spec: Fusion
     ]
 
 
-def _shapes(states: tuple[Tensor, ...], batch: Batch) -> list[Check]:
+def shapes(states: tuple[Tensor, ...], batch: Batch) -> list[Check]:
+    """C11: hidden states are (B, T, E)."""
     expected = (*batch.ids.shape, states[0].shape[2])
-    shapes = {tuple(state.shape) for state in states}
+    found = {tuple(state.shape) for state in states}
     return [
-        check(f"shape of each of the {len(states)} hidden states (B, T, E)", shapes == {expected}, expected,
-              ", ".join(map(str, sorted(shapes)))),
+        check(f"shape of each of the {len(states)} hidden states (B, T, E)", found == {expected}, expected,
+              ", ".join(map(str, sorted(found)))),
     ]  # fmt: skip
 
 
 @torch.no_grad()
-def _eq1(aif: AIF, w: Tensor, mask: Tensor) -> list[Check]:
+def eq1(aif: AIF, w: Tensor, mask: Tensor) -> list[Check]:
+    """C12: the module's output is that of Eq. 1, and both of its branches count; ``w`` is its input (B, T, E)."""
     expected = w.double().numpy() * numpy_weights(aif, w.double().numpy(), mask.numpy())
     error = _error(aif(w, mask), expected, mask.numpy())
     checks = [check("largest difference from Eq. 1 in NumPy", error < TOLERANCE, f"< {TOLERANCE}", f"{error:.1e}")]
@@ -160,7 +164,8 @@ def _eq1(aif: AIF, w: Tensor, mask: Tensor) -> list[Check]:
     return checks
 
 
-def _squeezes(aif: AIF, spec: FusionSpec) -> list[Check]:
+def squeezes(aif: AIF, spec: FusionSpec) -> list[Check]:
+    """C14: each branch squeezes E channels to E/r, and the module has the paper's number of parameters."""
     width = aif.local_branch.squeeze.in_channels
     expected = (width, width // spec.reduction, width)
     widths = {
@@ -176,13 +181,15 @@ def _squeezes(aif: AIF, spec: FusionSpec) -> list[Check]:
     ]  # fmt: skip
 
 
-def _convolutions(aif: AIF) -> list[Check]:
+def convolutions(aif: AIF) -> list[Check]:
+    """C15: each branch has two convolutions."""
     counts = {name: sum(isinstance(part, nn.Conv1d) for part in branch.modules()) for name, branch in _parts(aif)}
     return [check(f"convolutions in {name}", count == 2, 2, count) for name, count in counts.items()]
 
 
 @torch.no_grad()
-def _input_shape(fusion: DLFA, lower: Tensor, last: Tensor, mask: Tensor) -> list[Check]:
+def input_shape(fusion: DLFA, lower: Tensor, last: Tensor, mask: Tensor) -> list[Check]:
+    """C16: the module's input is the average of the two layers, (B, T, E)."""
     seen: list[Tensor] = []
     handle = fusion.aif.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0]))
     fusion(lower, last, mask)
@@ -202,6 +209,7 @@ def _parts(aif: AIF) -> list[tuple[str, nn.Module]]:
     return [(name, part) for name, part in aif.named_children() if list(part.parameters())]
 
 
-def _branches(aif: AIF) -> list[Check]:
+def branches(aif: AIF) -> list[Check]:
+    """C17: two branches have parameters."""
     names = [name for name, _ in _parts(aif)]
     return [check("branches with parameters", len(names) == 2, 2, f"{len(names)} ({', '.join(names)})")]

@@ -158,9 +158,9 @@ def test_chance_of_a_table_without_gold_labels_is_that_of_the_sweep(task: TaskNa
         max(np.mean(items.gold[items.language == code] == k) for k in range(len(TASKS[task].labels)))
         for code in sorted(set(items.language) - {"en"})
     ]
-    assert transfer._chance(run, task) == pytest.approx(100 * np.mean(shares))
+    assert transfer.chance_of(run, task) == pytest.approx(100 * np.mean(shares))
     run.probes["transfer"]["commonest"] = recorded
-    assert transfer._chance(run, task) == 50.0
+    assert transfer.chance_of(run, task) == 50.0
 
 
 def test_entities_are_at_chance_only_without_any_and_words_at_the_commonest_tag() -> None:

@@ -140,28 +140,28 @@ def passed(checks: list[dict[str, Any]]) -> list[bool]:
 
 def test_the_built_module_passes() -> None:
     fusion, lower, last, mask = fused_inputs()
-    assert all(passed(structure._attention_fuses(fusion, lower, last, mask)))
-    assert all(passed(structure._eq1(fusion.aif, (lower + last) / 2, mask)))
-    assert all(passed(structure._input_shape(fusion, lower, last, mask)))
-    assert all(passed(structure._convolutions(fusion.aif) + structure._branches(fusion.aif)))
+    assert all(passed(structure.attention_fuses(fusion, lower, last, mask)))
+    assert all(passed(structure.eq1(fusion.aif, (lower + last) / 2, mask)))
+    assert all(passed(structure.input_shape(fusion, lower, last, mask)))
+    assert all(passed(structure.convolutions(fusion.aif) + structure.branches(fusion.aif)))
 
 
 def test_a_gate_in_place_of_the_literal_form_fails() -> None:
     fusion, lower, last, mask = fused_inputs()
     fusion.form = "gate"
-    assert not passed(structure._attention_fuses(fusion, lower, last, mask))[0]
+    assert not passed(structure.attention_fuses(fusion, lower, last, mask))[0]
 
 
 def test_a_branch_without_effect_fails() -> None:
     fusion, lower, last, mask = fused_inputs()
     torch.nn.init.zeros_(fusion.aif.local_branch.expand_norm.weight)
     torch.nn.init.zeros_(fusion.aif.local_branch.expand_norm.bias)
-    assert not all(passed(structure._eq1(fusion.aif, (lower + last) / 2, mask)))
+    assert not all(passed(structure.eq1(fusion.aif, (lower + last) / 2, mask)))
 
 
 def test_a_missing_branch_or_convolution_fails() -> None:
     aif = AIF(16)
     aif.local_branch.expand = torch.nn.Identity()  # type: ignore[assignment]
-    assert not all(passed(structure._convolutions(aif)))
+    assert not all(passed(structure.convolutions(aif)))
     del aif.global_branch
-    assert not all(passed(structure._branches(aif)))
+    assert not all(passed(structure.branches(aif)))

@@ -70,7 +70,7 @@ def merge_sweep(profile: Profile, results: Path, folder: Path) -> tuple[int, int
             raise ResultsError(
                 f"{folder}: trial {key} is none of the profile {profile.profile}; activate its profile"
             )
-        result = _read_result(contents, f"trial {key}")
+        result = read_result(contents, f"trial {key}")
         stage, home = f"{spec.stage}-{spec.task}", results / "trials" / spec.stage / spec.task
         spent[stage].append(result.seconds)
         with exclusive(home):
@@ -125,20 +125,22 @@ def _checked(spec: TrialSpec, result: Result, contents: Contents, encoded: Encod
     if result.outcome not in ("ok", "collapsed"):
         return TrialFailure(result.outcome, result.detail)
     where = f"trial {spec.key}"
-    predictions = _predictions(contents.get("predictions.parquet", b""), len(TASKS[spec.task].labels), where)
+    predictions = read_predictions(contents.get("predictions.parquet", b""), len(TASKS[spec.task].labels), where)
     _compare(predictions, encoded, where)
-    diagnostics = _arrays(contents.get("diagnostics.npz", b""), where)
+    diagnostics = read_arrays(contents.get("diagnostics.npz", b""), where)
     return TrialResult(predictions, diagnostics, **result.model_dump(include={*KEPT}))
 
 
-def _read_result(contents: Contents, where: str) -> Result:
+def read_result(contents: Contents, where: str) -> Result:
+    """``result.json`` of a trial; a ResultsError where it is damaged."""
     try:
         return Result.model_validate_json(contents["result.json"])
     except (KeyError, ValidationError):
         raise ResultsError(f"{where}: result.json is damaged; run the packed sweep again") from None
 
 
-def _predictions(data: bytes, n_labels: int, where: str) -> pd.DataFrame:
+def read_predictions(data: bytes, n_labels: int, where: str) -> pd.DataFrame:
+    """``predictions.parquet`` of a trial; a ResultsError where it is damaged or not as a sweep writes it."""
     try:
         table = unpack_table(data)
     except Malformed as error:
@@ -165,7 +167,8 @@ def _compare(frame: pd.DataFrame, encoded: Encoded, where: str) -> None:
             )
 
 
-def _arrays(data: bytes, where: str) -> dict[str, Any]:
+def read_arrays(data: bytes, where: str) -> dict[str, Any]:
+    """``diagnostics.npz`` of a trial; a ResultsError where it is damaged."""
     try:
         return unpack_arrays(data)
     except Malformed as error:
