@@ -70,7 +70,7 @@ class PaperSections(Sections):
         claim="C05",
         size="C06",
         axis="gain in points over the baseline, layer chosen on English dev",
-        note="dot and bar: here; circles: seeds; diamond: paper (not of POS, another metric); band: claimed",
+        note="dot and 95 % bar: here; circles: seeds; diamond: paper (POS: another metric); band: claimed",
         others={
             "C02": "More than equal capacity?",
             "C07": "A best layer for each task?",
