@@ -18,6 +18,23 @@ from claimtrack.wording import title
 
 
 @dataclass(frozen=True)
+class TrialRow:
+    """The trials of one model that the same claims rest on.
+
+    Attributes:
+        model: with its arm, if any.
+        distinct: what tells it from others of its name.
+        claims: separated by blanks.
+        by_seed: its trials, by seed.
+    """
+
+    model: str
+    distinct: str
+    claims: str
+    by_seed: Mapping[int, Sequence[Trial]]
+
+
+@dataclass(frozen=True)
 class TrialTable:
     """The trials of one subject and stage, with what they share.
 
@@ -25,7 +42,8 @@ class TrialTable:
         id: where a link finds it.
         file: of the predictions, in the repository.
         revision, machine: of the parts of the run that trained the stage; which of several is not recorded.
-        rows: a trial, what tells it from others of its name, and the claims that rest on it.
+        seeds: its columns.
+        rows: models in a natural order.
     """
 
     id: str
@@ -35,7 +53,13 @@ class TrialTable:
     file: str
     revision: str
     machine: str
-    rows: tuple[tuple[Trial, str, str], ...]
+    seeds: tuple[int, ...]
+    rows: tuple[TrialRow, ...]
+
+    @property
+    def n_trials(self) -> int:
+        """How many trials it shows."""
+        return sum(len(trials) for row in self.rows for trials in row.by_seed.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +95,7 @@ class RunView(RunNotes):
     def tables(self, claim: str, subject: str | None) -> tuple[tuple[str, str], ...]:
         """Anchor and name of the tables of trials that a claim rests on, in one subject or in all."""
         of = (t for t in self.trials if subject is None or t.subject == subject)
-        used = (t for t in of if any(claim in claims.split() for _, _, claims in t.rows))
+        used = (t for t in of if any(claim in row.claims.split() for row in t.rows))
         return tuple((t.id, f"{t.title}, {t.stage}") for t in used)
 
 
@@ -111,11 +135,20 @@ def _trial_tables(run: RunResults[Any], plugin: Plugin, sections: Sections) -> I
             file=", ".join(dict.fromkeys(str(t.file).replace(t.key, "KEY") for t in trials if t.file)),
             revision=_either(str(part.get("revision") or "")[:8] for part in parts),
             machine=_either(f"{each.get('processor')}, {each.get('cores')} cores" for each in machines if each),
-            rows=tuple(
-                (trial, distinct.get(trial.key, ""), " ".join(claims.get(trial.key, ())))
-                for trial in sorted(trials, key=lambda trial: (_natural(trial.model), trial.arm, trial.seed))
-            ),
+            seeds=tuple(sorted({trial.seed for trial in trials})),
+            rows=tuple(_rows(trials, distinct, claims)),
         )
+
+
+def _rows(
+    trials: Iterable[Trial], distinct: Mapping[str, str], claims: Mapping[str, Sequence[str]]
+) -> Iterator[TrialRow]:
+    rows: dict[tuple[str, str, str], dict[int, list[Trial]]] = {}
+    for trial in sorted(trials, key=lambda trial: (_natural(trial.model), trial.arm, trial.seed)):
+        model = trial.model if trial.arm in ("", "none") else f"{trial.model}, {trial.arm}"
+        name = (model, distinct.get(trial.key, ""), " ".join(claims.get(trial.key, ())))
+        rows.setdefault(name, {}).setdefault(trial.seed, []).append(trial)
+    return (TrialRow(*name, by_seed) for name, by_seed in rows.items())
 
 
 def _trained(part: Mapping[str, Any], stage: str) -> bool:

@@ -119,7 +119,7 @@ def test_two_clicks_lead_from_a_number_to_its_trials(page: Any, context: ReportC
         table = page.locator(f"[id='{row.link}'] table")
         table.wait_for(state="visible")
         assert "baseline" in table.inner_text()
-        assert table.locator("tbody tr").count() >= row.seeds
+        assert table.locator("td.trial:not(:empty)").count() >= row.seeds
         assert ".parquet" in page.locator(f"[id='{row.link}']").inner_text()
 
 
@@ -175,22 +175,22 @@ def test_a_link_to_a_hidden_claim_shows_it(page: Any) -> None:
     assert page.get_by_role("combobox", name="Task").input_value() == ""
 
 
-@pytest.mark.parametrize("column", [1, 3, 4])
+@pytest.mark.parametrize("column", [0, 3])
 def test_a_table_is_sorted(column: int, page: Any) -> None:
-    """Names as text with their numbers, seeds and scores as numbers; both ways."""
+    """Names as text with their numbers, scores (above a trial's key) as numbers; both ways."""
     page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
     table = page.locator("#runs table.sortable").first
     header = table.locator("thead th").nth(column)
 
     def cells() -> list[Any]:
         texts = table.locator(f"tbody td:nth-child({column + 1})").all_inner_texts()
-        return [float(text) for text in texts] if column > 1 else texts
+        return [float(text.split()[0]) for text in texts if text] if column else texts
 
     before = cells()
     for order, reverse in (("ascending", False), ("descending", True)):
         header.get_by_role("button").click()
         assert header.get_attribute("aria-sort") == order
-        key = _words_and_numbers if column == 1 else None
+        key = None if column else _words_and_numbers
         assert cells() == sorted(before, key=key, reverse=reverse)
 
 
