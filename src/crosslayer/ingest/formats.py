@@ -263,7 +263,7 @@ def _row_of_scores(value: Any, key: str, task: Task, where: str) -> Sequence[flo
 def _number(value: Any, where: str) -> float:
     try:
         number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else np.nan
-    except ValueError:
+    except (ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number):
         raise DataError(f"{where}: {value!r:.40} is no finite number")

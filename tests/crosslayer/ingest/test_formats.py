@@ -89,6 +89,7 @@ def test_the_harness_leaves_likelihoods_of_choices_in_any_order(tmp_path: Path) 
         ("a.jsonl", '{"label": 0, "probabilities": [1, 1, 0]}\n', "a.jsonl:1: probabilities add up to 2"),
         ("a.jsonl", '{"label": 0, "probabilities": [0.5, 0.5]}\n', "not one number for each of"),
         ("a.jsonl", '{"label": 0, "logits": [0, 1, "x"]}\n', "a.jsonl:1: 'x' is no finite number"),
+        ("a.jsonl", f'{{"label": 0, "logits": [0, 1, {10**400}]}}\n', "a.jsonl:1: 10{39} is no finite number"),
         ("a.jsonl", '{"label": true}\n', "unknown label True"),
         ("a.jsonl", harness(target=2), "a.jsonl:3: gold label contradiction where the data have neutral"),
         ("a.jsonl", harness(doc=2), "a.jsonl:3: doc_id 2 is there twice"),
