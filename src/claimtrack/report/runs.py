@@ -33,6 +33,11 @@ class TrialRow:
     claims: str
     by_seed: Mapping[int, Sequence[Trial]]
 
+    @property
+    def trials(self) -> tuple[Trial, ...]:
+        """All of them."""
+        return tuple(trial for trials in self.by_seed.values() for trial in trials)
+
 
 @dataclass(frozen=True)
 class TrialTable:
@@ -59,7 +64,7 @@ class TrialTable:
     @property
     def n_trials(self) -> int:
         """How many trials it shows."""
-        return sum(len(trials) for row in self.rows for trials in row.by_seed.values())
+        return sum(len(row.trials) for row in self.rows)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,16 +68,17 @@ def test_every_recorded_trial_is_listed_with_score_file_and_revision(
     pilot: RunResults[Any], registry: Registry
 ) -> None:
     tables = view_run(pilot, registry.project, PaperSections()).trials
-    listed = [trial for table in tables for trial, _, _ in table.rows]
+    listed = [trial for table in tables for row in table.rows for trial in row.trials]
     assert len({trial.key for trial in listed}) == len(listed)
     for table in tables:
         assert (ROOT / table.file).is_file()
-        assert all(trial.score is not None and distinct for trial, distinct, _ in table.rows)
+        assert all(trial.score is not None and row.distinct for row in table.rows for trial in row.trials)
+        assert all(row.by_seed[trial.seed] for row in table.rows for trial in row.trials)
     xnli = next(table for table in tables if (table.subject, table.stage) == ("xnli", "sweep"))
     assert (xnli.revision, xnli.machine) == ("e3ac8231 or ec0963ab", "Intel(R) Xeon(R) Processor, 2 cores")
     for claim in ("C05", "C06", "Q01"):
-        used = {trial.key for table in tables for trial, _, claims in table.rows if claim in claims.split()}
-        assert used == set(pilot.evidence[claim].trials)
+        used = [row for table in tables for row in table.rows if claim in row.claims.split()]
+        assert {trial.key for row in used for trial in row.trials} == set(pilot.evidence[claim].trials)
 
 
 def test_seed_values_give_the_judged_estimate_again(pilot: RunResults[Any]) -> None:
