@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 from claimtrack.decisions import LEVEL
 from claimtrack.evidence import Evidence, Measurement, read_evidence
 from claimtrack.registry import load_registry
+from claimtrack.seal import plan_of_profile, read_seals
 from claimtrack.verdict import decide
 from crosslayer import stats
 from crosslayer.cli import app
@@ -72,6 +73,17 @@ def at_least(share: float, n: int) -> float:
 
 def ids(value: object) -> str:
     return str(value)
+
+
+def test_the_planned_design_is_the_sealed_plan() -> None:
+    plan = plan_of_profile("xtreme-small", read_seals(ROOT / "claims" / "seals.json"))
+    assert plan
+    for task, about in PLANNED.tasks.items():
+        layers = {name for name in plan.seeds if name.startswith(f"sweep/{task}/layer_")}
+        assert layers == {f"sweep/{task}/{layer}/none" for layer in about.layers}
+        assert {len(plan.seeds[name]) for name in (*layers, f"sweep/{task}/self/none")} == {about.scores.seeds}
+        arms = (f"intermediate/{task}/baseline/{arm}" for arm in ("english", "multilingual"))
+        assert {len(plan.seeds[arm]) for arm in arms} == {PLANNED.targets[task].seeds}
 
 
 @pytest.mark.parametrize(("claim", "place"), EVERY, ids=ids)

@@ -14,7 +14,7 @@ from claimtrack.evidence import Measurement, read_evidence
 from crosslayer.paper.parts import select
 from crosslayer.predictions.models import Model
 from crosslayer.stats import MIN_SEEDS
-from crosslayer.tasks import TASK_NAMES
+from crosslayer.tasks import TASK_NAMES, TASKS
 
 PLANNED_SEEDS = 10
 LAYERS = tuple(Model.fused(x) for x in range(1, 12))
@@ -22,7 +22,6 @@ PAIR_LAYERS = tuple(Model.fused(x) for x in (4, 6, 8, 11))
 """What the sealed plan of `xtreme-small` trains of XNLI and PAWS-X; tags have all layers."""
 PAIR_PHASES = 0.6
 """Share of the seeds with which the sealed plan trains the intermediate phases of pairs: 6 of 10."""
-PAIRS = ("xnli", "pawsx")
 DEV_CORRELATION = 0.5
 """Of the noise of one trial on English dev with that on the test sets, but for the item noise of the latter."""
 ITEM_SHARE = 0.12
@@ -97,8 +96,8 @@ WEIGHTS = {"ner": 0.18, "pos": 0.07}
 
 def planned(seeds: int = PLANNED_SEEDS) -> Design:
     """The sealed plan, or one with more seeds, with the noise that `xtreme-pilot` had."""
-    phases = {task: round(seeds * PAIR_PHASES) if task in PAIRS else seeds for task in TASK_NAMES}
-    layers = {task: PAIR_LAYERS if task in PAIRS else LAYERS for task in TASK_NAMES}
+    phases = {task: round(seeds * PAIR_PHASES) if TASKS[task].kind == "pair" else seeds for task in TASK_NAMES}
+    layers = {task: PAIR_LAYERS if TASKS[task].kind == "pair" else LAYERS for task in TASK_NAMES}
     return Design(
         "planned",
         {
