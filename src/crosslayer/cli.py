@@ -84,40 +84,25 @@ def show_status() -> None:
 def pack(
     task: Annotated[str, typer.Argument(help="pos, ner, pawsx or xnli.")],
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
-    stage: Annotated[str, typer.Option(help="sweep or intermediate.")] = "sweep",
 ) -> None:
-    """Pack the unfinished trials of a task into one folder of at most 25 MiB."""
-    from crosslayer.sweep.portable.pack import pack_sweep
+    """Pack the unfinished trials of a task into a folder that trains them on another machine."""
+    from crosslayer.stages.packed import pack
 
     folder = _in_project(folder)
     profile, results = _active()
-    tasks = profile.tasks if stage == "sweep" else profile.intermediate.targets
-    if stage not in ("sweep", "intermediate") or task not in tasks:
-        raise ConfigError(f"the profile {profile.profile} has no {stage} of {task}; it has {', '.join(tasks)}")
-    count = pack_sweep(profile, results, stage, task, folder)  # type: ignore[arg-type]
-    typer.echo(f"{count} trials packed; there: cd {folder.name} && python -m crosslayer sweep run .")
-
-
-@sweep_app.command("run")
-def run_packed_sweep(
-    folder: Annotated[Path, typer.Argument(help="A packed folder.")],
-    workers: Annotated[int | None, typer.Option(help="Trials at a time.", min=1)] = None,
-    seconds: Annotated[float | None, typer.Option(help="Start no trial after this time.")] = None,
-) -> None:
-    """Train the trials of a packed folder; the same command goes on where it stopped."""
-    from crosslayer.sweep.portable.run import run_pack
-
-    left = run_pack(folder, workers, seconds)
-    typer.echo(f"{left} trials left; results in {folder / 'parts'}")
+    if task not in profile.tasks:
+        raise ConfigError(f"the profile {profile.profile} has no {task}; it has {', '.join(profile.tasks)}")
+    count = pack(profile, results, task, folder)
+    typer.echo(f"{count} trials packed; there: cd {folder.name} && python -m crosslayer sweep train")
 
 
 @sweep_app.command("merge")
-def merge(folder: Annotated[Path, typer.Argument(help="A packed folder that has run, or its parts.")]) -> None:
-    """Bring the results of a packed sweep home under their keys."""
-    from crosslayer.sweep.portable.merge import merge_sweep
+def merge(folder: Annotated[Path, typer.Argument(help="A packed folder that has run.")]) -> None:
+    """Bring the results of a packed sweep home."""
+    from crosslayer.stages.packed import merge
 
     folder = _in_project(folder)
-    merged, there = merge_sweep(*_active(), folder)
+    merged, there = merge(*_active(), folder)
     typer.echo(f"{merged} trials merged, {there} were here already; run `dvc repro`")
 
 

@@ -7,13 +7,11 @@ each target loads only what it needs, and is instrumented where that is wanted.
 
 from __future__ import annotations
 
-import io
 import json
 import resource
 import shutil
 import signal
 import tempfile
-import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,7 +29,6 @@ from repository import ROOT
 EXAMPLE = ROOT / "examples" / "good-probabilities"
 SECOND = ROOT / "tests" / "claimtrack" / "second_plugin"
 ENTRY = ROOT / "claims" / "ledger" / "xtreme-frozen"
-KEY = "0123456789abcdef"
 SECONDS, MEBIBYTES = 5, 512
 """For one file of a few kB: time, and address space beyond what the process has before."""
 MOST_SIGNS = 2000
@@ -76,43 +73,6 @@ def texts(*files: str) -> Callable[[Path], None]:
 
 def copied(*sources: Path) -> Callable[[Path], object]:
     return lambda folder: [shutil.copyfile(source, folder / source.name) for source in sources]
-
-
-def predictions_table(n: int = 20, n_labels: int = 3) -> Any:
-    import pandas as pd
-
-    scores = np.log(np.random.default_rng(0).dirichlet(np.ones(n_labels), n)).astype(np.float16)
-    scores -= scores.max(axis=1, keepdims=True)
-    return pd.DataFrame(
-        {
-            "split": pd.Categorical(["test"] * n), "language": pd.Categorical(["en"] * n),
-            "item": pd.Categorical([str(i) for i in range(n)]), "position": np.zeros(n, np.int32),
-            "gold": np.zeros(n, np.int8), "predicted": scores.argmax(axis=1).astype(np.int8),
-            **{f"score_{k}": scores[:, k] for k in range(n_labels)},
-        }
-    )  # fmt: skip
-
-
-def arrays() -> bytes:
-    file = io.BytesIO()
-    np.savez_compressed(file, fused_mean=np.zeros((2, 4)), languages=np.array(["de", "en"]))
-    return file.getvalue()
-
-
-RESULT = {"key": KEY, "torch": "2.13.0", "outcome": "ok", "seconds": 1.5, "dev_history": [50.0], "losses": [1.0]}
-
-
-def make_part(folder: Path) -> None:
-    with zipfile.ZipFile(folder / "part-1.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(f"{KEY}/result.json", json.dumps(RESULT))
-        archive.writestr(f"{KEY}/diagnostics.npz", arrays())
-
-
-def make_trial(folder: Path) -> None:
-    """A trial of a packed sweep, as it lies in ``trials/``."""
-    write(folder / "result.json", json.dumps(RESULT))
-    write(folder / "diagnostics.npz", arrays())
-    predictions_table().to_parquet(folder / "predictions.parquet", index=False, compression="zstd")
 
 
 def make_bert(folder: Path) -> None:
@@ -213,23 +173,6 @@ def reader(module: str, name: str, file: str = "") -> Callable[[Path], object]:
     return read
 
 
-def read_part(folder: Path) -> object:
-    from crosslayer.sweep.portable.merge import read_arrays, read_result, read_trials
-
-    for key, contents in read_trials(folder):
-        read_result(contents, key)
-        read_arrays(contents.get("diagnostics.npz", b""), key)
-    return None
-
-
-def read_trial(folder: Path) -> object:
-    from crosslayer.sweep.portable.merge import FILES, read_arrays, read_predictions, read_result
-
-    contents = {name: (folder / name).read_bytes() for name in FILES}
-    read_result(contents, KEY)
-    return read_predictions(contents[FILES[1]], 3, KEY), read_arrays(contents[FILES[2]], KEY)
-
-
 def read_bert(folder: Path) -> object:
     from crosslayer.encoders.hub import load_hub
 
@@ -238,7 +181,6 @@ def read_bert(folder: Path) -> object:
 
 PAIRS = "premise\thypothesis\tlabel\n" + "a b\tc\tneutral\n" * 20
 PAWS = "id\tsentence1\tsentence2\tlabel\n" + "".join(f"{i}\ta\tb\t{i % 2}\n" for i in range(20))
-PACK = {"profile": "tiny", "workers": 1, "trials": [{"key": KEY}], "files": {}}
 
 
 DATA = {
@@ -310,12 +252,6 @@ TARGETS: dict[str, Target] = {
                       reader("crosslayer.config", "load_profile", "tiny.yaml"), 800, 400),
     "registry": Target("registry.yaml", copied(SECOND / "registry.yaml", SECOND / "dice.py"),
                        reader("claimtrack.registry", "load_registry", "registry.yaml"), 400, 200),
-    "pack": Target("pack.json", texts("pack.json", json.dumps(PACK)),
-                   reader("crosslayer.sweep.portable.run", "read_pack"), 2000, 2000),
-    "part": Target("part-1.zip", make_part, read_part, 1000, 1000),
-    "packed result": Target("result.json", make_trial, read_trial, 300, 300),
-    "packed predictions": Target("predictions.parquet", make_trial, read_trial, 300, 300),
-    "packed arrays": Target("diagnostics.npz", make_trial, read_trial, 1000, 1000),
     "hub config": Target("config.json", make_bert, read_bert, 200, 100),
     "hub tokeniser": Target("tokenizer.json", make_bert, read_bert, 200, 100),
     "hub weights": Target("model.safetensors", make_bert, read_bert, 200, 100),

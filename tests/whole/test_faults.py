@@ -26,7 +26,7 @@ from claimtrack.registry import load_registry
 from crosslayer import cli
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.xtreme import read_all
-from crosslayer.errors import ConfigError, DataError
+from crosslayer.errors import DataError
 from crosslayer.predictions.records import read_manifest, read_predictions
 from crosslayer.stages.command import run_stage
 from crosslayer.stages.encoder import encode_all
@@ -34,7 +34,6 @@ from crosslayer.stages.prepare import prepare
 from crosslayer.stages.probe import probe
 from crosslayer.stages.verdicts import verdicts
 from crosslayer.sweep import run as sweep
-from crosslayer.sweep.portable.run import read_pack
 from notebook_head import HEAD
 from repository import ROOT
 
@@ -313,13 +312,6 @@ def test_a_manifest_names_no_other_folder(key: str, tmp_path: Path) -> None:
     (tmp_path / "manifest.json").write_text(json.dumps({"keys": ["0" * 16, key]}), encoding="utf-8")
     with pytest.raises(ResultsError, match="damaged"):
         read_manifest(tmp_path / "manifest.json")
-
-
-@pytest.mark.parametrize("key", ["../../x", "/etc/x", "..", "", None, "0" * 15, "0" * 16 + "/x"])
-def test_a_pack_writes_into_no_other_folder(key: str | None, tmp_path: Path) -> None:
-    (tmp_path / "pack.json").write_text(json.dumps({"files": {}, "trials": [{"key": key}]}), encoding="utf-8")
-    with pytest.raises(ConfigError, match="names a trial by something else than its key"):
-        read_pack(tmp_path)
 
 
 def test_a_profile_reads_texts_below_its_root_only(tiny: Profile, tmp_path: Path) -> None:

@@ -3,8 +3,7 @@
 A valid file (`fuzz_targets`) is changed at random places (bytes flipped, cut out, doubled; numbers, signs and
 words swapped), and by libFuzzer, which is led by the lines that a change reaches. Only errors of the project may
 come, each of them one line, within `SECONDS` and `MEBIBYTES`. Files that are well-formed but hold anything are in
-`test_fuzz_structure.py`; cases that are known to be dangerous in `test_archives.py`. Files of our own are
-hashed or have checksums instead.
+`test_fuzz_structure.py`. Files of our own are hashed or have checksums instead.
 """
 
 from __future__ import annotations

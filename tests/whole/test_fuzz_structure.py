@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import warnings
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,7 @@ from safetensors.numpy import load, save
 
 from claimtrack.registry import json_schema
 from crosslayer.config import Profile
-from fuzz_targets import CARD, KEY, RESULT, TARGETS, is_refused, memory, within_bounds
+from fuzz_targets import CARD, TARGETS, is_refused, memory, within_bounds
 
 EACH = 40
 """Examples of a file in the usual run; the long one takes `TIMES` as many."""
@@ -124,7 +122,7 @@ def dumped(value: Any) -> bytes:
 FRAMES = {"profile": b"%s\n", "registry": b"%s\n", "hub card": b"---\n%s\n---\n"}
 
 
-@pytest.mark.parametrize("name", [*FRAMES, "pack", "packed result", "hub config", "hub tokeniser"])
+@pytest.mark.parametrize("name", [*FRAMES, "hub config", "hub tokeniser"])
 def test_yaml_with_other_values(name: str, amount: settings, folder: Path) -> None:
     """YAML, and JSON, which is YAML too."""
     content = YAML(typ="safe").load(CARD.strip("-\n") if name == "hub card" else valid(name).decode())
@@ -189,11 +187,8 @@ def column(kind: pa.DataType, n: int, nulls: bool) -> pa.Array:
     return pa.array([None if nulls and i % 2 else value for i in range(n)], kind)
 
 
-TABLES = ("packed predictions", "hub table")
-
-
-@pytest.mark.parametrize("name", TABLES)
-def test_tables_with_other_columns(name: str, amount: settings, folder: Path) -> None:
+def test_tables_with_other_columns(amount: settings, folder: Path) -> None:
+    name = "hub table"
     table = pq.read_table(io.BytesIO(valid(name)))
 
     @settings(amount, max_examples=amount.max_examples // SHARE.get(name, 1))
@@ -222,38 +217,6 @@ def test_tables_with_other_columns(name: str, amount: settings, folder: Path) ->
 
     assert not tried(name, folder, valid(name))
     check()
-
-
-# Arrays and archives
-
-
-DTYPES = arrays.scalar_dtypes() | arrays.array_dtypes(max_size=2)
-ARRAYS = DTYPES.flatmap(lambda kind: arrays.arrays(kind, arrays.array_shapes(min_dims=0, max_dims=3, max_side=3)))
-
-
-@pytest.mark.parametrize("name", ["packed arrays", "part"])
-def test_archives_of_any_members(name: str, amount: settings, folder: Path) -> None:
-    members = [f"{KEY}/result.json", f"{KEY}/diagnostics.npz", "fused_mean.npy", "../x", f"{KEY}/", "a.npy"]
-    contents = st.binary(max_size=40) | st.just(json.dumps(RESULT).encode()) | ARRAYS.map(as_npy)
-    ways = st.sampled_from([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-
-    @amount
-    @given(st.dictionaries(st.sampled_from(members), contents, max_size=4), ways)
-    def check(files: dict[str, bytes], way: int) -> None:
-        out = io.BytesIO()
-        with zipfile.ZipFile(out, "w", way) as archive:
-            for member, content in files.items():
-                archive.writestr(member, content)
-        tried(name, folder, out.getvalue())
-
-    check()
-
-
-def as_npy(array: np.ndarray[Any, Any]) -> bytes:
-    out = io.BytesIO()
-    with warnings.catch_warnings(action="ignore"):  # names that are not Latin make a newer format
-        np.lib.format.write_array(out, array, allow_pickle=False)
-    return out.getvalue()
 
 
 # Encoders

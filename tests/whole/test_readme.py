@@ -101,7 +101,7 @@ def test_commands_exist_with_their_options(words: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "words",
     ["claimtrack lost", "claimtrack show", "claimtrack list --jason", "claimtrack export --format",
-     "crosslayer profile use a b", "crosslayer sweep run x --workers y"],
+     "crosslayer profile use a b", "crosslayer ingest"],
 )  # fmt: skip
 def test_a_wrong_command_is_noticed(words: str) -> None:
     with pytest.raises(Exception, match=r"lost|Missing|No such option|requires|unexpected|valid integer"):

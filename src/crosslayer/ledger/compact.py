@@ -17,7 +17,7 @@ from ruamel.yaml import YAML
 from crosslayer.config import Profile
 from crosslayer.predictions.batches import by_batch, chosen_on_dev
 from crosslayer.predictions.models import BASELINE
-from crosslayer.predictions.records import PREDICTED, STAGES, Array, Stage, TrialRecord
+from crosslayer.predictions.records import PREDICTED, STAGES, Array, Stage, TrialRecord, write_records
 from crosslayer.predictions.runs import (
     AS_USUAL,
     CONFIDENCE_STEPS,
@@ -52,8 +52,7 @@ def write_tables(
     Args:
         also: keys of more trials to score than those whose calibration is asked about now.
     """
-    rows = ",\n".join(json.dumps(json.loads(trial.model_dump_json())) for trial in trials)
-    (folder / "trials.json").write_text(f"[\n{rows}\n]\n", encoding="utf-8")
+    write_records(trials, folder / "trials.json")
     usable = [trial for trial in trials if trial.outcome in PREDICTED]
     for stage, task in product(STAGES, TASK_NAMES):
         if part := [trial for trial in usable if (trial.stage, trial.task) == (stage, task)]:

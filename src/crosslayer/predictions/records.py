@@ -6,7 +6,9 @@ A results folder holds ``trials/STAGE/TASK/manifest.json`` (the keys that count)
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
@@ -192,6 +194,12 @@ def read_record(path: Path) -> TrialRecord:
         raise ResultsError(f"{path} is missing though the manifest names it; run `dvc repro`") from None
     except ValidationError as error:
         raise ResultsError(f"{path} is damaged ({error.error_count()} errors); run `dvc repro`") from None
+
+
+def write_records(trials: Iterable[TrialRecord], path: Path) -> None:
+    """Write ``trials.json`` of a recorded run, one line a trial."""
+    rows = ",\n".join(json.dumps(json.loads(trial.model_dump_json())) for trial in trials)
+    path.write_text(f"[\n{rows}\n]\n", encoding="utf-8")
 
 
 def read_records(path: Path) -> tuple[TrialRecord, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import sys
@@ -36,6 +37,18 @@ def _watch(processes: list[psutil.Process]) -> None:
     while all(_alive(process) for process in processes):
         time.sleep(INTERVAL)
     os._exit(1)
+
+
+def end_with_parent() -> None:
+    """End this process, one of a pool's workers, when the process that started it has gone, however that ended."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True, name="parent").start()
 
 
 def end(code: int) -> NoReturn:

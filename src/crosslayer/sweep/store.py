@@ -8,7 +8,6 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -131,14 +130,18 @@ def adopt(specs: Sequence[TrialSpec], home: Path) -> None:
             continue
         if record := finished(there, twin):
             own = {"key": spec.key, "stage": spec.stage, "specification": spec.content()}
-            source = there / twin.key
-            write_trial(home, record.model_copy(update=own), partial(_copy_arrays, source))
+            take_over(there / twin.key, record.model_copy(update=own), home)
 
 
-def _copy_arrays(source: Path, folder: Path) -> None:
-    for path in source.iterdir():
-        if path.name != "trial.json":
-            shutil.copyfile(path, folder / path.name)
+def take_over(source: Path, record: TrialRecord, home: Path) -> None:
+    """Write a trial's folder with this record and the arrays of the folder ``source``."""
+
+    def fill(folder: Path) -> None:
+        for path in source.iterdir():
+            if path.name != "trial.json":
+                shutil.copyfile(path, folder / path.name)
+
+    write_trial(home, record, fill)
 
 
 def write_manifest(home: Path, specs: Iterable[TrialSpec]) -> None:

@@ -17,7 +17,7 @@ from claimtrack.errors import ResultsError
 from crosslayer.config import ComputeSpec
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.sweep.plan import choose_device, load_inputs
-from crosslayer.sweep.processes import die_with_supervisors
+from crosslayer.sweep.processes import end_with_parent
 from crosslayer.sweep.store import finished, keep, sweep_leftovers, write_trial
 from crosslayer.training.execution import attempt, make_runner, own_device
 from crosslayer.training.finetuned import TrialResult
@@ -103,7 +103,7 @@ def _mark(home: Path, spec: TrialSpec) -> Path:
 
 
 def start_worker(specs: list[TrialSpec], encoder: Path, device: str, home: Path, seal: str) -> None:
-    die_with_supervisors()
+    end_with_parent()
     worker["run"] = prepare_runner(specs, encoder, own_device(device))
     worker.update(home=home, seal=seal)
 

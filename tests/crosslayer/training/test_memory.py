@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,7 +18,6 @@ from crosslayer.errors import ConfigError
 from crosslayer.models.classifier import TrainedEncoder
 from crosslayer.models.trunk import Trunk
 from crosslayer.sweep import workers
-from crosslayer.sweep.portable import run as portable
 from crosslayer.sweep.run import summary
 from crosslayer.tasks import TaskName
 from crosslayer.training import execution
@@ -129,13 +127,6 @@ def test_groups_of_a_variation_count_too() -> None:
         changed(paper(), compute={"micro_batch": 8}, sweep={"variations": varied})
 
 
-def test_packs_written_before_compute_whole_batches() -> None:
-    content = made_spec("pos", paper()).model_dump(mode="json")
-    assert portable.read_spec({**content, "micro_batch": 8}).micro_batch == 8
-    del content["micro_batch"]
-    assert portable.read_spec(content).micro_batch is None
-
-
 # --- out of memory --------------------------------------------------------------------------------------
 
 SEEN = (
@@ -159,9 +150,8 @@ ONE_GROUP = (
     ],
 )
 def test_out_of_memory_says_what_to_do(
-    micro_batch: int | None, precision: str, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    micro_batch: int | None, precision: str, advice: str, tmp_path: Path
 ) -> None:
-    """Here and in a packed sweep, whose specifications are read without the profile's model."""
     spec = made_spec("xnli", paper(), micro_batch=micro_batch, precision=precision)
 
     def starve(_: TrialSpec) -> Any:
@@ -170,14 +160,6 @@ def test_out_of_memory_says_what_to_do(
     record = workers.run_and_keep(spec, starve, tmp_path)
     assert (record.outcome, record.detail) == ("out_of_memory", WANTED + advice)
     assert summary(record).endswith(f"out_of_memory ({record.detail})")
-    monkeypatch.setitem(portable.worker, "run", starve)
-    monkeypatch.setitem(portable.worker, "home", tmp_path / "packed")
-    monkeypatch.setitem(portable.worker, "seal", "")
-    (tmp_path / "packed").mkdir()
-    away = portable.read_spec({**spec.model_dump(mode="json"), "key": spec.key})
-    assert portable.train_one(away, None).endswith(f"out_of_memory ({record.detail})")
-    result = json.loads((tmp_path / "packed" / spec.key / "result.json").read_text(encoding="utf-8"))
-    assert (result["outcome"], result["detail"]) == ("out_of_memory", record.detail)
 
 
 @pytest.mark.parametrize("batch", [8, 24, 40])

@@ -1,0 +1,163 @@
+"""Part of a grid for a machine without network or hub: packed into a folder, trained there, merged here.
+
+A packed folder is a small project: ``params.yaml`` with one task, ``claims/seals.json``, the packages, and of
+``results/PROFILE/encoder/`` what the trials of the task read. ``sweep train`` runs in it as it does at home.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+import claimtrack
+import crosslayer
+from claimtrack.errors import ResultsError
+from claimtrack.results import LEDGER, RESULTS
+from claimtrack.runlog import note_seconds
+from claimtrack.seal import SEALS
+from claimtrack.settings import ACTIVE
+from crosslayer.config import Profile, parse_profile
+from crosslayer.errors import ConfigError
+from crosslayer.predictions.records import TrialRecord, read_predictions, write_records
+from crosslayer.stages.grid import hours_of_trials, recorded_trials
+from crosslayer.sweep.locking import exclusive
+from crosslayer.sweep.plan import intermediate_file, planned_parts, trial_specs
+from crosslayer.sweep.store import finished, finished_trials, take_over
+from crosslayer.tasks import TaskName
+from crosslayer.training.inference import prediction_frame
+from crosslayer.training.trainable import pad_id_of
+from crosslayer.training.trials import TrialSpec
+from crosslayer.windows.encoded import Encoded, read_encoded, write_encoded
+from crosslayer.windows.vocabulary import load_trimmed, save_encoder, trim_together
+
+
+def pack(profile: Profile, results: Path, task: TaskName, folder: Path) -> int:
+    """Write a new folder that trains what is left of a task; returns how many trials that are.
+
+    The profile's ``compute`` says for which device. ``results`` has the output of the encoder stage.
+
+    Raises:
+        ConfigError: the folder exists, the encoder stage has not run, or nothing is left to train.
+    """
+    if folder.exists():
+        raise ConfigError(f"{folder} exists; name a new folder, or remove it first")
+    encoder, small = results / "encoder", _only(profile, task)
+    if not (encoder / "meta.json").exists():
+        raise ConfigError(f"{encoder} is missing; run `dvc repro encoder@{profile.profile}` first")
+    done = recorded_trials() | {record.key: record for record in finished_trials(small, results)}
+    parts = planned_parts(small)
+    left = {s.key for stage, _ in parts for s in trial_specs(small, stage, task, encoder)} - done.keys()
+    if not left:
+        raise ConfigError(f"every trial of {task} is finished; there is nothing to pack")
+    temporary = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
+    temporary.mkdir(parents=True)
+    try:
+        _fill(temporary, small, task, encoder, done.values())
+        os.replace(temporary, folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return len(left)
+
+
+def _only(profile: Profile, task: TaskName) -> Profile:
+    """The profile of one task. Keys of trials stay: they cover nothing of other tasks."""
+    content = profile.model_dump()
+    content["tasks"] = {task: content["tasks"][task]}
+    phases, varied = content["intermediate"], content["sweep"]["variations"]
+    phases["targets"] = [target for target in phases["targets"] if target == task]
+    phases["by_target"] = {target: own for target, own in phases["by_target"].items() if target == task}
+    varied["tasks"] = [target for target in varied["tasks"] if target == task]
+    return parse_profile(content, f"the profile of {task}")
+
+
+def _fill(folder: Path, profile: Profile, task: TaskName, encoder: Path, done: Iterable[TrialRecord]) -> None:
+    settings = json.dumps(profile.model_dump(mode="json"), indent=1)  # JSON is YAML
+    (folder / ACTIVE).write_text(settings + "\n", encoding="utf-8")
+    for package in (claimtrack, crosslayer):
+        source = Path(package.__file__ or "").parent
+        shutil.copytree(source, folder / source.name, ignore=shutil.ignore_patterns("__pycache__"))
+    (folder / LEDGER / "home").mkdir(parents=True)
+    write_records(done, folder / LEDGER / "home" / "trials.json")
+    if SEALS.exists():
+        shutil.copy(SEALS, folder / SEALS)
+    arms = [arm for arm in profile.intermediate.arms if arm != "none"] if profile.intermediate.targets else []
+    names = [f"{task}.parquet", *(intermediate_file(task, arm) for arm in arms)]
+    model, tables = load_trimmed(encoder), {name: read_encoded(encoder / name) for name in names}
+    if not profile.tasks[task].train_embeddings:
+        # Where rows are trained, all stay: the gradient's norm is summed over them, and fewer round otherwise.
+        model, tables = trim_together(model, pad_id_of(model), tables)
+    home = folder / RESULTS / profile.profile / "encoder"
+    save_encoder(model, home, json.loads((encoder / "meta.json").read_bytes()))
+    for name, table in tables.items():
+        write_encoded(table, home / name)
+
+
+def merge(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
+    """Copy the trials of a packed folder that has run to where they belong here.
+
+    Returns:
+        How many trials were merged, and how many were here already and stay.
+
+    Raises:
+        ResultsError: no finished trial, one that the profile does not plan, or predictions on other items; what
+            was merged before stays.
+    """
+    there = folder / RESULTS / profile.profile
+    hours = hours_of_trials([there / "run.json"])
+    merged = known = 0
+    for stage, task in planned_parts(profile):
+        keys = {path.parent.name for path in (there / "trials" / stage / task).glob("*/trial.json")}
+        if not keys:
+            continue
+        specs = {spec.key: spec for spec in trial_specs(profile, stage, task, results / "encoder")}
+        if strange := keys - specs.keys():
+            raise ResultsError(
+                f"{folder}: trial {min(strange)} is none of the profile {profile.profile}; activate its profile"
+            )
+        left = [specs[key] for key in sorted(keys) if not finished(results / "trials" / stage / task, specs[key])]
+        new = _merge_part(there, results, left)
+        merged, known = merged + new, known + len(keys) - len(left)
+        if new:
+            name = f"{stage}-{task}"
+            note_seconds(results, name, 3600 * hours.get(name, 0.0) * new, trained=new)
+    if not merged + known:
+        raise ResultsError(f"{folder} holds no finished trial of {profile.profile}; train there first")
+    return merged, known
+
+
+def _merge_part(there: Path, results: Path, specs: Iterable[TrialSpec]) -> int:
+    """Copy the trials that are finished there; returns how many that were."""
+    merged = 0
+    for spec in specs:
+        part = Path("trials") / spec.stage / spec.task
+        if record := finished(there / part, spec):
+            encoded = read_encoded(results / "encoder" / f"{spec.task}.parquet")
+            _check(record, spec, there / part / spec.key, encoded)
+            with exclusive(results / part):
+                take_over(there / part / spec.key, record, results / part)
+            merged += 1
+    return merged
+
+
+def _check(record: TrialRecord, spec: TrialSpec, folder: Path, encoded: Encoded) -> None:
+    """A trial must be the planned one, and its items and gold labels those of the windows here."""
+    if record.specification != spec.content():
+        raise ResultsError(f"{folder}: trial.json is of another trial than its key; copy the folder again")
+    if record.outcome == "nan_loss":
+        return
+    frame = read_predictions(folder / "predictions.parquet")
+    test = [encoded.rows("test", language) for language in encoded.languages("test")]
+    rows = np.concatenate([encoded.rows("dev", "en"), *test])
+    n_rows = sum(len(encoded.labels[row]) for row in rows)
+    expected = prediction_frame(encoded, rows, np.zeros((n_rows, 1), np.float32))
+    for name in ("split", "language", "item", "position", "gold"):
+        if not np.array_equal(frame[name].astype(str).to_numpy(), expected[name].astype(str).to_numpy()):
+            raise ResultsError(
+                f"{folder}: {name} differs from the windows here; the sweep was packed from other data"
+            )
