@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import BertConfig, BertModel
 
+WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
+"""The tensor of a BERT with one row a sub-word."""
+
 
 class Tokenizer(Protocol):
     """Text to sub-word ids.

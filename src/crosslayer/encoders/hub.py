@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 from transformers import BertConfig
@@ -32,9 +31,8 @@ def load_hub(name: str | None, revision: str | None) -> Encoder:
     Raises:
         EncoderError: no such directory or id, no commit given, files missing or damaged, or not a BERT.
     """
-    if not name:
-        raise EncoderError("encoder.name is empty; give a Hugging Face id or a directory")
-    if (commit := pinned(name, revision)) is None:
+    name, commit = pinned(name, revision)
+    if commit is None:
         folder = Path(name).expanduser()
         title = folder.resolve().name
     else:
@@ -56,14 +54,16 @@ def load_hub(name: str | None, revision: str | None) -> Encoder:
     return Encoder(title, digest_files(folder), model, tokenizer)
 
 
-def pinned(name: str, revision: str | None) -> str | None:
-    """The commit of a hub id; none where ``name`` is a directory.
+def pinned(name: str | None, revision: str | None) -> tuple[str, str | None]:
+    """A hub id and its commit, or a directory.
 
     Raises:
-        EncoderError: a directory that is not there, or a hub id without a commit.
+        EncoderError: no name, a directory that is not there, or a hub id without a commit.
     """
+    if not name:
+        raise EncoderError("encoder.name is empty; set encoder.name to a Hugging Face id or a directory")
     if Path(name).expanduser().is_dir():
-        return None
+        return name, None
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise EncoderError(f"no directory {name}; correct encoder.name")
     if not is_commit(revision):
@@ -71,11 +71,16 @@ def pinned(name: str, revision: str | None) -> str | None:
             f"{name} is no directory, and as a hub id it must be pinned; "
             "set encoder.revision to the 40-digit commit shown on its page"
         )
-    return revision
+    return name, revision
 
 
 def check_folder(folder: Path) -> None:
-    """Raise EncoderError where a directory holds no BERT with its weights."""
+    """Check a model directory before any room is made for its weights.
+
+    Raises:
+        EncoderError: it holds no BERT, a size is no positive integer, or its configuration asks for more weights
+            than there are bytes.
+    """
     path = folder / "config.json"
     try:
         config = parse_json(path.read_bytes())
@@ -87,23 +92,14 @@ def check_folder(folder: Path) -> None:
     if not any(folder.glob("*.safetensors")):
         raise EncoderError(f"{folder} has no .safetensors file; convert the weights, other formats are not read")
     n_bytes = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
-    check_size(SimpleNamespace(**{**BertConfig().to_dict(), **config}), n_bytes, str(folder))
-
-
-def check_size(config: Any, n_bytes: int, where: str) -> None:
-    """Check that a configuration asks for no more weights than there are bytes, before any room is made for them.
-
-    Raises:
-        EncoderError: it does, or a size is no positive integer.
-    """
-    sizes: list[Any] = [getattr(config, name, None) for name in SIZES]
+    sizes: list[Any] = [(BertConfig().to_dict() | config).get(name) for name in SIZES]
     if not all(isinstance(size, int) and size > 0 for size in sizes):
-        raise EncoderError(f"config.json of {where}: {', '.join(SIZES)} must be positive; got {sizes!s:.200}")
+        raise EncoderError(f"{path}: {', '.join(SIZES)} must be positive; got {sizes!s:.200}")
     rows, places, types, layers, width, inner, _ = sizes
     weights = width * (rows + places + types) + layers * (4 * width * (width + 1) + inner * (2 * width + 1))
     if weights > n_bytes:
         raise EncoderError(
-            f"the weights of {where} do not fit its config.json, which asks for {weights} of them; there are "
+            f"the weights of {folder} do not fit its config.json, which asks for {weights} of them; there are "
             f"{n_bytes} bytes"
         )
 

