@@ -39,6 +39,13 @@ class Task:
     metric: str
     chance: float
 
+    def known(self, label: object) -> str:
+        """A label of the task; a ValueError where it is none."""
+        if label not in self.labels:
+            kind = "tag" if self.kind == "tags" else "label"
+            raise ValueError(f"unknown {kind} {label!r:.80}; known: {', '.join(self.labels)}")
+        return str(label)
+
 
 TASKS: dict[TaskName, Task] = {
     "xnli": Task(

@@ -5,30 +5,31 @@ The sentences are made up here. Commits are made by the tests.
 
 from __future__ import annotations
 
-import io
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import ClassLabel, Dataset, Features, Sequence, Value
-from ruamel.yaml import YAML
+from datasets import ClassLabel, Dataset, DatasetInfo, Features, Sequence, Value
+from datasets.info import DatasetInfosDict
+from huggingface_hub import DatasetCardData
 from safetensors.torch import load, save
 
-from crosslayer.tasks import UPOS
+from crosslayer.tasks import TASKS, UPOS
 from hub_server import Repository
 from small_encoders import write_bert
 
 XTREME, MULTI_NLI, MBERT = "google/xtreme", "nyu-mll/multi_nli", "google-bert/bert-base-multilingual-cased"
-NER = ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC")
-NLI = ("entailment", "neutral", "contradiction")
+NER, NLI = list(TASKS["ner"].labels), list(TASKS["xnli"].labels)
+TEXT = Value("string")
 LANGUAGES = {"en": "English", "de": "German", "es": "Spanish"}
 ANIMALS = {"en": ("The cat", "The dog"), "de": ("Die Katze", "Der Hund"), "es": ("El gato", "El perro")}
 VERBS = {"en": ("sleeps", "rests"), "de": ("schläft", "ruht"), "es": ("duerme", "descansa")}
 PLACES = {"en": ("Rome", "Oslo"), "de": ("Rom", "Oslo"), "es": ("Roma", "Oslo")}
 
-Columns = dict[str, list[Any]]
+Tables = dict[str, dict[str, list[Dataset]]]
+"""Configuration -> split -> the files of its data."""
 
 
 def sentence(language: str, number: int) -> str:
@@ -44,147 +45,101 @@ def words(language: str, number: int) -> list[str]:
     return [*animal.split(), verb, {"en": "in", "de": "in", "es": "en"}[language], place, "."]
 
 
-def multi_nli(part: int) -> Columns:
-    """Rows of MultiNLI; the last has no gold label."""
-    numbers, labels = [3 * part, 3 * part + 1, 3 * part + 2], [0, 1, 2] if part == 0 else [2, 0, -1]
-    return {
-        "promptID": numbers,
-        "pairID": [f"{number}n" for number in numbers],
-        "premise": [sentence("en", number) for number in numbers],
-        "premise_binary_parse": ["( )"] * 3,
-        "premise_parse": ["(ROOT )"] * 3,
-        "hypothesis": [sentence("en", number + 1) for number in numbers],
-        "hypothesis_binary_parse": ["( )"] * 3,
-        "hypothesis_parse": ["(ROOT )"] * 3,
-        "genre": ["fiction"] * 3,
-        "label": labels,
+def texts(**columns: list[str]) -> Dataset:
+    """A table of texts."""
+    return Dataset.from_dict(columns, features=Features(dict.fromkeys(columns, TEXT)))
+
+
+def multi_nli(labels: list[int], first: int = 0) -> Dataset:
+    """Pairs of MultiNLI; -1 is no gold label."""
+    numbers = range(first, first + len(labels))
+    columns = {
+        "premise": [sentence("en", n) for n in numbers],
+        "hypothesis": [sentence("en", n + 1) for n in numbers],
     }
+    features = Features({"premise": TEXT, "hypothesis": TEXT, "label": ClassLabel(names=NLI)})
+    return Dataset.from_dict({**columns, "label": labels}, features=features)
 
 
-def xnli(n: int) -> Columns:
-    """``n`` pairs in each language, language by language as on the hub."""
-    rows = [(language, number) for language in sorted(LANGUAGES) for number in range(n)]
-    return {
-        "language": [language for language, _ in rows],
-        "sentence1": [sentence(*row) for row in rows],
-        "sentence2": [sentence(language, number + 2) for language, number in rows],
-        "gold_label": [NLI[number % 3] for _, number in rows],
-    }
+def xnli(rows: list[tuple[str, str]]) -> Dataset:
+    """One table of all languages; a row is a language and a label, its number that among those of its language."""
+    numbers = [[code for code, _ in rows[:place]].count(code) for place, (code, _) in enumerate(rows)]
+    return texts(
+        language=[code for code, _ in rows],
+        sentence1=[sentence(code, n) for (code, _), n in zip(rows, numbers, strict=True)],
+        sentence2=[sentence(code, n + 2) for (code, _), n in zip(rows, numbers, strict=True)],
+        gold_label=[label for _, label in rows],
+    )
 
 
-def paws(language: str, n: int) -> Columns:
+def paws(language: str, labels: str) -> Dataset:
     """Pairs whose labels are digits in a text column."""
-    first, second = ([sentence(language, number + more) for number in range(n)] for more in (0, 4))
-    return {"sentence1": first, "sentence2": second, "label": [str(number % 2) for number in range(n)]}
+    first, second = ([sentence(language, n + more) for n in range(len(labels))] for more in (0, 4))
+    return texts(sentence1=first, sentence2=second, label=list(labels))
 
 
-def panx(language: str, n: int) -> Columns:
-    """Sentences with their place tagged."""
-    return {
-        "tokens": [words(language, number) for number in range(n)],
-        "ner_tags": [[0, 0, 0, 0, 5, 0]] * n,
-        "langs": [[language] * 6] * n,
-    }
+def tagged(column: str, names: list[str], tokens: list[list[str]], tags: list[list[int]]) -> Dataset:
+    """Sentences with the ids of their tags."""
+    features = Features({"tokens": Sequence(TEXT), column: Sequence(ClassLabel(names=names))})
+    return Dataset.from_dict({"tokens": tokens, column: tags}, features=features)
 
 
-def udpos(language: str, n: int) -> Columns:
-    """Sentences with the ids of their parts of speech."""
-    tags = [UPOS.index(tag) for tag in ("DET", "NOUN", "VERB", "ADP", "PROPN", "PUNCT")]
-    return {"tokens": [words(language, number) for number in range(n)], "pos_tags": [tags] * n}
+def panx(language: str, n: int) -> Dataset:
+    return tagged("ner_tags", NER, [words(language, i) for i in range(n)], [[0, 0, 0, 0, 5, 0]] * n)
 
 
-def tatoeba(language: str, n: int) -> Columns:
+def udpos(language: str, n: int) -> Dataset:
+    ids = [UPOS.index(tag) for tag in ("DET", "NOUN", "VERB", "ADP", "PROPN", "PUNCT")]
+    return tagged("pos_tags", list(UPOS), [words(language, i) for i in range(n)], [ids] * n)
+
+
+def tatoeba(language: str, n: int) -> Dataset:
     """Translations with the line ends that they have on the hub."""
-    own, english = ([f"{sentence(code, number)}\n" for number in range(n)] for code in (language, "en"))
-    return {
-        "source_sentence": own,
-        "target_sentence": english,
-        "source_lang": ["deu"] * n,
-        "target_lang": ["eng"] * n,
-    }
+    own, english = ([f"{sentence(code, i)}\n" for i in range(n)] for code in (language, "en"))
+    return texts(source_sentence=own, target_sentence=english)
 
 
-TEXT = {"dtype": "string"}
-FEATURES: dict[str, dict[str, Any]] = {
-    "XNLI": dict.fromkeys(("language", "sentence1", "sentence2", "gold_label"), TEXT),
-    "PAWS-X": dict.fromkeys(("sentence1", "sentence2", "label"), TEXT),
-    "PAN-X": {
-        "tokens": {"sequence": "string"},
-        "ner_tags": {"sequence": {"class_label": {"names": {str(i): name for i, name in enumerate(NER)}}}},
-        "langs": {"sequence": "string"},
-    },
-    "udpos": {
-        "tokens": {"sequence": "string"},
-        "pos_tags": {"sequence": {"class_label": {"names": {str(i): name for i, name in enumerate(UPOS)}}}},
-    },
-    "tatoeba": dict.fromkeys(("source_sentence", "target_sentence", "source_lang", "target_lang"), TEXT),
-    "MLQA": {"id": TEXT},
-    "default": {
-        "promptID": {"dtype": "int32"},
-        **dict.fromkeys(("pairID", "premise", "premise_binary_parse", "premise_parse"), TEXT),
-        **dict.fromkeys(("hypothesis", "hypothesis_binary_parse", "hypothesis_parse", "genre"), TEXT),
-        "label": {"dtype": {"class_label": {"names": {str(i): name for i, name in enumerate(NLI)}}}},
-    },
-}
-"""Features of the configurations as their cards write them, by the part of the name before the first dot."""
-
-
-def xtreme_tables() -> dict[str, dict[str, Columns]]:
-    """Configuration -> split -> columns; the first configuration is one that nothing here reads."""
-    tables: dict[str, dict[str, Columns]] = {"MLQA.ar.ar": {"test": {"id": ["1"]}}}
-    for language, name in LANGUAGES.items():
+def tables() -> dict[str, Tables]:
+    """The tables of each data set; MLQA is one that nothing here reads."""
+    nli = [(code, NLI[n % 3]) for code in sorted(LANGUAGES) for n in range(4)]
+    found: Tables = {"MLQA.ar.ar": {"test": [texts(id=["1"])]}}
+    found["XNLI"] = {"test": [xnli(nli)], "validation": [xnli([row for i, row in enumerate(nli) if i % 4 < 3])]}
+    for code, name in LANGUAGES.items():
         sizes = {"train": 6, "validation": 4, "test": 5}
-        tables[f"PAN-X.{language}"] = {split: panx(language, n) for split, n in sizes.items()}
-        tables[f"PAWS-X.{language}"] = {split: paws(language, n) for split, n in sizes.items()}
-        tables[f"udpos.{name}"] = {split: udpos(language, n) for split, n in sizes.items()}
-    tables["XNLI"] = {"test": xnli(4), "validation": xnli(3)}
-    tables["tatoeba.deu"] = {"validation": tatoeba("de", 4)}
-    tables["tatoeba.spa"] = {"validation": tatoeba("es", 4)}
-    return tables
+        found[f"PAN-X.{code}"] = {split: [panx(code, n)] for split, n in sizes.items()}
+        found[f"PAWS-X.{code}"] = {split: [paws(code, ("01" * n)[:n])] for split, n in sizes.items()}
+        found[f"udpos.{name}"] = {split: [udpos(code, n)] for split, n in sizes.items()}
+    for code, own in (("de", "deu"), ("es", "spa")):
+        found[f"tatoeba.{own}"] = {"validation": [tatoeba(code, 4)]}
+    return {XTREME: found, MULTI_NLI: {"default": {"train": [multi_nli([0, 1, 2]), multi_nli([2, 0, -1], 3)]}}}
+
+
+def files_of(configurations: Tables) -> dict[str, bytes]:
+    """The files of a data set, with a card that has the features of each configuration."""
+    files, infos = {}, DatasetInfosDict()
+    for name, splits in configurations.items():
+        for split, parts in splits.items():
+            infos[name] = DatasetInfo(features=parts[0].features, config_name=name)
+            for number, part in enumerate(parts):
+                path = f"{'data' if name == 'default' else name}/{split}-{number:05}-of-{len(parts):05}.parquet"
+                files[path] = parquet(part)
+    card = DatasetCardData()
+    infos.to_dataset_card_data(card)
+    return {"README.md": f"---\n{card}\n---\n\n# Made up\n".encode(), **files}
+
+
+def parquet(table: Dataset) -> bytes:
+    out = BytesIO()
+    pq.write_table(table.data.table, out)
+    return out.getvalue()
 
 
 def repositories() -> list[Repository]:
     """The three of them."""
-    tables = xtreme_tables()
-    xtreme = {
-        f"{config}/{split}-00000-of-00001.parquet": parquet(columns, named=config.startswith(("PAN-X", "XNLI")))
-        for config, splits in tables.items()
-        for split, columns in splits.items()
-    }
-    paths = {config: {split: f"{config}/{split}-*" for split in splits} for config, splits in tables.items()}
-    nli = {f"data/train-0000{part}-of-00002.parquet": parquet(multi_nli(part)) for part in (0, 1)}
     return [
-        Repository("datasets", XTREME, {"README.md": card(paths), ".gitattributes": b"*.parquet lfs\n", **xtreme}),
-        Repository("datasets", MULTI_NLI, {"README.md": card({"default": {"train": "data/train-*"}}), **nli}),
+        *(Repository("datasets", name, files_of(configurations)) for name, configurations in tables().items()),
         Repository("models", MBERT, mbert()),
     ]
-
-
-def card(paths: dict[str, dict[str, str]]) -> bytes:
-    """A README.md with the features of each configuration and the files of its splits."""
-    infos, configs = [], []
-    for name, splits in paths.items():
-        features = FEATURES[name.partition(".")[0]]
-        infos.append({"config_name": name, "features": [{"name": key, **kind} for key, kind in features.items()]})
-        configs.append(
-            {"config_name": name, "data_files": [{"split": split, "path": path} for split, path in splits.items()]}
-        )
-    single = list(paths) == ["default"]
-    text = io.StringIO()
-    YAML().dump({"license": "cc0-1.0", "dataset_info": infos[0] if single else infos, "configs": configs}, text)
-    return f"---\n{text.getvalue()}---\n\n# Made up\n".encode()
-
-
-def parquet(columns: Columns, named: bool = False) -> bytes:
-    """A Parquet file; ``named`` ones hold their class names too, as those written by ``datasets`` do."""
-    table = pa.table(columns)
-    if named and "ner_tags" in columns:
-        texts = Sequence(Value("string"))
-        features = Features({"tokens": texts, "ner_tags": Sequence(ClassLabel(names=list(NER))), "langs": texts})
-        table = Dataset.from_dict(columns, features=features).data.table
-    out = io.BytesIO()
-    pq.write_table(table, out)
-    return out.getvalue()
 
 
 def mbert() -> dict[str, bytes]:
@@ -193,7 +148,7 @@ def mbert() -> dict[str, bytes]:
         write_bert(Path(folder))
         files = {path.name: path.read_bytes() for path in Path(folder).iterdir()}
     old = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
-    state = {f"bert.{name}": tensor for name, tensor in load(files["model.safetensors"]).items()}
+    state: dict[str, Any] = {f"bert.{name}": tensor for name, tensor in load(files["model.safetensors"]).items()}
     for new, former in old.items():
         state = {name.replace(new, former): tensor for name, tensor in state.items()}
     weights = save(state, metadata={"format": "pt"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from crosslayer.data.examples import PairExample, Reading
+from crosslayer.data.examples import Reading, pairs_of
 from crosslayer.errors import DataError
 
 
@@ -25,7 +25,7 @@ def align(reading: Reading, english: Reading, where: str) -> None:
     """
     if reading.has_ids and english.has_ids:
         return
-    pairs, source = ([row for row in some.examples if isinstance(row, PairExample)] for some in (reading, english))
+    pairs, source = pairs_of(reading), pairs_of(english)
     labels, expected = [row.label for row in pairs], [row.label for row in source]
     n, lacking = len(labels), len(expected) - len(labels)
     front, back = _agreement(labels, expected), _agreement(labels[::-1], expected[::-1])

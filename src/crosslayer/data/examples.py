@@ -13,12 +13,15 @@ SPLITS: tuple[Split, ...] = ("train", "dev", "test")
 
 @dataclass(frozen=True, slots=True)
 class PairExample:
-    """Two texts and one label; ``item`` is the same in all languages where the data are parallel."""
+    """Two texts and one label; ``item`` is the same in all languages where the data are parallel.
+
+    Pairs for sentence retrieval are a text and its English, without a label.
+    """
 
     item: str
     first: str
     second: str
-    label: str
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +39,8 @@ Key = tuple[Split, str]
 Corpus = Mapping[Key, list[Example]]
 """Examples of one task."""
 
-Parallel = Mapping[str, list[tuple[str, str, str]]]
-"""Language -> (item, text, English text), for sentence retrieval."""
+Parallel = Mapping[str, list[PairExample]]
+"""Pairs for sentence retrieval by language."""
 
 
 @dataclass
@@ -83,6 +86,11 @@ class Reading:
         rows = [self.row_of[example.item] for example in examples]
         index = {row: i for i, row in enumerate(self.rows)}
         return {self.n_rows: rows, len(self.rows): [index[row] for row in rows]}
+
+
+def pairs_of(reading: Reading) -> list[PairExample]:
+    """The pairs among its examples."""
+    return [row for row in reading.examples if isinstance(row, PairExample)]
 
 
 def corpus_of(readings: Mapping[Key, Reading]) -> Corpus:

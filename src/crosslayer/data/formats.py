@@ -1,17 +1,18 @@
 """The file formats that are known, by task. A file has the format that all of its lines follow; none is guessed.
 
-A format is a parser that gives the rows of a file, None for one that is left out, and stops at the first line it
-does not know. Exactly one must read the whole file. Where none does, the error names all and the first difference
-from the one that came furthest; where two do, both.
+A format is a parser that gives the rows of a file, None for one that is left out, and stops with a ValueError at
+the first line it does not know. Exactly one must read the whole file. Where none does, the error names all and the
+first difference from the one that came furthest; where two do, both.
 """
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 
 from crosslayer.data.examples import Example, PairExample, Reading, TagExample
@@ -22,15 +23,7 @@ SYNONYMS = {"contradictory": "contradiction"}
 """Labels of XNLI-MT as those of XNLI."""
 
 
-class Misfit(Exception):
-    """The first line that does not follow a format, counted from 1, and why; 0 if no part of it does."""
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(reason)
-        self.line = line
-
-
-@dataclass(frozen=True)
+@dataclass
 class File:
     """A file to be read.
 
@@ -39,6 +32,7 @@ class File:
         labels: where its labels lie if it has none, as in XTREME's download.
         task, language: what it holds.
         outside: entity types that count as O.
+        at: the line that is being read, counted from 1; 0 if no part of the file follows the format.
     """
 
     path: Path
@@ -46,11 +40,17 @@ class File:
     task: Task
     language: str
     outside: tuple[str, ...] = ()
+    at: int = 0
 
     @cached_property
     def lines(self) -> list[str]:
         """Its lines without their ends."""
         return read_lines(self.path)
+
+    def counted(self, lines: Iterable[str]) -> Iterator[str]:
+        """Lines of the file, or of that of its labels, counted while they are read."""
+        for self.at, line in enumerate(lines, start=1):
+            yield line
 
     @cached_property
     def prefix(self) -> str | None:
@@ -77,23 +77,23 @@ class Table:
     left_out: tuple[tuple[str, str], ...] = ()
 
     def __call__(self, file: File, reading: Reading) -> Iterator[Example | None]:
-        lines = file.lines
-        header = lines[0].split("\t")
+        header = file.lines[0].split("\t")
         wanted = [name for name in (self.first, self.second, self.label, self.item, self.language) if name]
-        if missing := [name for name in wanted if name not in header]:
-            is_header = len(missing) < len(wanted)
-            raise Misfit(int(is_header), f"no column {missing[0]} among {', '.join(header)}")
+        missing = [name for name in wanted if name not in header]
+        file.at = int(len(missing) < len(wanted))
+        if missing:
+            raise ValueError(f"no column {missing[0]} among {', '.join(header)}")
         if self.without in header:
-            raise Misfit(1, f"a column {self.without}")
+            raise ValueError(f"a column {self.without}")
         reading.has_ids = self.item is not None
         place = {name: header.index(name) for name in wanted}
         seen: set[str] = set()
-        for number, line in enumerate(lines[1:], start=2):
+        for line in file.counted(file.lines):
             cells = line.split("\t")
-            if not line:
+            if file.at == 1 or not line:
                 continue
             if not max(place.values()) < len(cells) <= len(header):
-                raise Misfit(number, f"{len(cells)} columns where {len(header)} are expected")
+                raise ValueError(f"{len(cells)} columns where {len(header)} are expected")
             if self.language and cells[place[self.language]] != file.language:
                 continue
             first, second, label = (cells[place[name]] for name in (self.first, self.second, self.label))
@@ -101,40 +101,36 @@ class Table:
                 reading.left_out[reason] += 1
                 yield None
                 continue
-            item = cells[place[self.item]] if self.item else str(number - 1)
+            item = cells[place[self.item]] if self.item else str(file.at - 1)
             if item in seen:
-                raise Misfit(number, f"id {item:.80} is there twice")
+                raise ValueError(f"id {item:.80} is there twice")
             seen.add(item)
-            yield PairExample(item, first, second, _known(SYNONYMS.get(label, label), file.task, number))
+            yield PairExample(item, first, second, file.task.known(SYNONYMS.get(label, label)))
 
 
 def _download_pairs(file: File, reading: Reading) -> Iterator[Example]:
     """As Python's csv module writes them: a text with quotation marks is quoted."""
-    for number, (first, second, label) in _csv_rows(file, 3):
-        yield PairExample(str(number), first, second, _known(label, file.task, number))
+    for first, second, label in _csv_rows(file, 3):
+        yield PairExample(str(file.at), first, second, file.task.known(label))
 
 
 def _download_texts(file: File, reading: Reading) -> Iterator[Example]:
-    rows = list(_csv_rows(file, 2))
+    rows = [(file.at, cells) for cells in _csv_rows(file, 2)]
     labels = [label.strip() for label in read_labels(file.path, file.labels) if label.strip()]
     if len(labels) != len(rows):
         raise DataError(f"{file.labels} has {len(labels)} labels for the {len(rows)} rows of {file.path}")
-    for (number, (first, second)), label in zip(rows, labels, strict=True):
-        yield PairExample(str(number), first, second, _known(label, file.task, number))
+    for (file.at, (first, second)), label in zip(rows, labels, strict=True):
+        yield PairExample(str(file.at), first, second, file.task.known(label))
 
 
-def _csv_rows(file: File, columns: int) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(file.lines, start=1):
+def _csv_rows(file: File, columns: int) -> Iterator[list[str]]:
+    for line in file.counted(file.lines):
         if line:
-            try:
-                cells = next(csv.reader([line], delimiter="\t", strict=True))
-            except csv.Error as error:
-                raise Misfit(number, str(error)) from None
-            if len(cells) != columns:
-                raise Misfit(number, f"{len(cells)} columns where {columns} are expected")
-            yield number, cells
+            cells = next(csv.reader([line], delimiter="\t", strict=True))
+            yield _checked(cells, columns)
 
 
+Format = Callable[[File, Reading], Iterator[Example | None]]
 Split = Callable[[str, File], tuple[str, str] | None]
 """Word and tag of a line, or nothing where it holds none; a ValueError where it is no such line."""
 
@@ -172,77 +168,62 @@ def _by_conllu(line: str, file: File) -> tuple[str, str] | None:
 
 
 def _cells(line: str, separator: str, columns: int) -> list[str]:
-    cells = line.split(separator)
+    return _checked(line.split(separator), columns)
+
+
+def _checked(cells: list[str], columns: int) -> list[str]:
     if len(cells) != columns:
         raise ValueError(f"{len(cells)} columns where {columns} are expected")
     return cells
 
 
-def _tagged(split: Split) -> Callable[[File, Reading], Iterator[Example]]:
+def _tagged(split: Split) -> Format:
     def parse(file: File, reading: Reading) -> Iterator[Example]:
-        count = 0
-        for sentence in _sentences(file.lines):
-            words, tags = [], []
-            for number, line in sentence:
-                try:
-                    cells = split(line, file)
-                except ValueError as error:
-                    raise Misfit(number, str(error)) from None
-                if cells:
-                    words.append(cells[0])
-                    tags.append(_tag(cells[1], file, reading, number))
-            if words:
-                yield TagExample(str(count), tuple(words), tuple(tags))
-                count += 1
+        sentences = (
+            [(cells[0], _tag(cells[1], file, reading)) for line in lines if (cells := split(line, file))]
+            for lines in _sentences(file, file.lines)
+        )
+        for count, sentence in enumerate(filter(None, sentences)):
+            words, tags = zip(*sentence, strict=True)
+            yield TagExample(str(count), words, tags)
 
     return parse
 
 
 def _download_words(file: File, reading: Reading) -> Iterator[Example]:
-    sentences = list(_sentences(file.lines))
-    for number, line in (row for sentence in sentences for row in sentence):
-        if len(line.split()) != 1:
-            raise Misfit(number, "more than one column")
-    labels = list(_sentences(read_labels(file.path, file.labels)))
-    for count in range(max(len(sentences), len(labels))):
-        sizes = [len(part[count]) if count < len(part) else 0 for part in (sentences, labels)]
+    words = [[_one_column(line) for line in lines] for lines in _sentences(file, file.lines)]
+    labels = _sentences(file, read_labels(file.path, file.labels))
+    tags = [[_tag(line.strip(), file, reading) for line in lines] for lines in labels]
+    for count in range(max(len(words), len(tags))):
+        sizes = [len(part[count]) if count < len(part) else 0 for part in (words, tags)]
         if sizes[0] != sizes[1]:
             raise DataError(
                 f"{file.labels}: sentence {count + 1} has {sizes[1]} tags, and {sizes[0]} words in {file.path}"
             )
-        tags = [_tag(line.strip(), file, reading, number) for number, line in labels[count]]
-        yield TagExample(str(count), tuple(line for _, line in sentences[count]), tuple(tags))
+        yield TagExample(str(count), tuple(words[count]), tuple(tags[count]))
 
 
-def _sentences(lines: list[str]) -> Iterator[list[tuple[int, str]]]:
-    """The numbered lines between blank ones."""
-    sentence: list[tuple[int, str]] = []
-    for number, line in enumerate([*lines, ""], start=1):
-        if line.strip():
-            sentence.append((number, line))
-        elif sentence:
-            yield sentence
-            sentence = []
+def _one_column(line: str) -> str:
+    if len(line.split()) != 1:
+        raise ValueError("more than one column")
+    return line
 
 
-def _tag(tag: str, file: File, reading: Reading, number: int) -> str:
+def _sentences(file: File, lines: list[str]) -> Iterator[Iterator[str]]:
+    """The lines between blank ones."""
+    return (found for is_text, found in groupby(file.counted(lines), lambda line: bool(line.strip())) if is_text)
+
+
+def _tag(tag: str, file: File, reading: Reading) -> str:
     kind = tag.partition("-")[2]
     if kind in file.outside:
         reading.left_out[f"{kind} read as O"] += 1
         return "O"
-    return _known(tag, file.task, number)
-
-
-def _known(label: str, task: Task, number: int) -> str:
-    if label not in task.labels:
-        kind = "tag" if task.kind == "tags" else "label"
-        raise Misfit(number, f"unknown {kind} {label!r:.80}; known: {', '.join(task.labels)}")
-    return label
+    return file.task.known(tag)
 
 
 UNLABELLED = "XTREME's download without labels"
 NO_LABEL, NOT_TRANSLATED = (("-", "no gold label"),), (("NS", "not translated"),)
-Format = Callable[[File, Reading], Iterator[Example | None]]
 FORMATS: dict[TaskName, dict[str, Format]] = {
     "xnli": {
         "columns premise, hypothesis, label": Table("premise", "hypothesis", "label"),
@@ -279,18 +260,18 @@ def read_file(file: File) -> Reading:
     """
     if not any(map(str.strip, file.lines)):
         raise DataError(f"{file.path} holds no example; remove the file or restore it")
-    known, fitting, misfits = FORMATS[file.task.name], list[Reading](), dict[str, Misfit]()
+    known, fitting, misfits = FORMATS[file.task.name], list[Reading](), dict[str, tuple[int, str]]()
     for name, parse in known.items():
-        reading = Reading(name)
+        reading, file.at = Reading(name), 0
         try:
             fitting.append(reading.add(parse(file, reading)))
-        except Misfit as misfit:
-            misfits[name] = misfit
+        except (ValueError, csv.Error) as error:
+            misfits[name] = (file.at, str(error))
     if not fitting:
-        name = max(misfits, key=lambda name: misfits[name].line)
-        place = f"{file.path}:{misfits[name].line or 1}"
+        name = max(misfits, key=lambda name: misfits[name][0])
+        line, reason = misfits[name]
         raise DataError(
-            f"{place}: {misfits[name]}; the nearest format is {name}, of those known: {'; '.join(known)}"
+            f"{file.path}:{line or 1}: {reason}; the nearest format is {name}, of those known: {'; '.join(known)}"
         )
     if len(fitting) > 1:
         both = " and as ".join(reading.format for reading in fitting)

@@ -8,19 +8,22 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
+from claimtrack.reading import Malformed
 from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
 from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Parallel, Reading, Split, TagExample
 from crosslayer.data.hubfiles import HubError, fetch, is_commit
 from crosslayer.data.languages import LANGUAGES, TATOEBA_CODES
+from crosslayer.data.parquet import parse_table
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, Task, TaskName
 
 if TYPE_CHECKING:
-    from datasets import Dataset, Features
+    from datasets import Features
 
 XTREME, MULTI_NLI = "google/xtreme", "nyu-mll/multi_nli"
 HUB_SPLIT: dict[Split, str] = {"train": "train", "dev": "validation", "test": "test"}
@@ -61,8 +64,12 @@ def read_all(name: TaskName, spec: DataSpec, only: Collection[Key] | None = None
         for language in wanted:
             where = f"{' '.join(source)} {language}"
             own = [row for row in rows if len(row) < 4 or row[3] == language]
-            numbered = ((str(number), row, f"{where} row {number}") for number, row in enumerate(own))
-            reading = Reading(XTREME).add(_example(name, *parts) for parts in numbered)
+            reading = Reading(XTREME)
+            for number, row in enumerate(own):
+                try:
+                    reading.add([_example(TASKS[name], str(number), row)])
+                except ValueError as error:
+                    raise DataError(f"{where} row {number}: {error}") from None
             if not reading.examples:
                 raise DataError(f"{where} has no row; check data.revisions")
             if is_pair and language != "en":
@@ -75,12 +82,11 @@ def read_parallel(spec: DataSpec) -> Parallel:
     """Sentence pairs with English, none with a blank side, from ``tatoeba``; errors as `read_all`."""
     pairs = {}
     for language, source in _tatoeba(spec).items():
-        where = " ".join(source)
-        texts = [
-            (_text(foreign, where).strip(), _text(english, where).strip())
-            for foreign, english in _rows(spec, source)
-        ]
-        pairs[language] = [(str(number), *both) for number, both in enumerate(texts) if all(both)]
+        try:
+            texts = [tuple(_text(text).strip() for text in row) for row in _rows(spec, source)]
+        except ValueError as error:
+            raise DataError(f"{' '.join(source)}: {error}") from None
+        pairs[language] = [PairExample(str(number), *both) for number, both in enumerate(texts) if all(both)]
     return pairs
 
 
@@ -121,33 +127,25 @@ def _tatoeba(spec: DataSpec) -> dict[str, Source]:
     return {code: (XTREME, f"tatoeba.{own}", "dev") for code, own in codes.items()}
 
 
-def _example(name: TaskName, item: str, row: Sequence[Any], where: str) -> Example | None:
-    task = TASKS[name]
+def _example(task: Task, item: str, row: Sequence[Any]) -> Example | None:
+    """A row as an example; a ValueError where it is none."""
     if task.kind == "pair":
         first, second, label = row[:3]
         if label == "-1":  # MultiNLI has some
             return None
-        return PairExample(item, _text(first, where), _text(second, where), _label(label, task, where))
+        return PairExample(item, _text(first), _text(second), task.known(label))
     words, tags = row
     if not isinstance(words, list) or not isinstance(tags, list):
-        raise DataError(f"{where} holds no lists of words and tags")
+        raise ValueError("no lists of words and tags")
     if len(words) != len(tags):
-        raise DataError(f"{where}: {len(words)} words but {len(tags)} tags")
-    known = tuple(_label(tag, task, where) for tag in tags)
-    return TagExample(item, tuple(_text(word, where) for word in words), known)
+        raise ValueError(f"{len(words)} words but {len(tags)} tags")
+    return TagExample(item, tuple(map(_text, words)), tuple(map(task.known, tags)))
 
 
-def _text(value: Any, where: str) -> str:
+def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise DataError(f"{where}: {value!r:.40} is no text")
+        raise ValueError(f"{value!r:.40} is no text")
     return value
-
-
-def _label(label: Any, task: Task, where: str) -> str:
-    if label not in task.labels:
-        kind = "tag" if task.kind == "tags" else "label"
-        raise DataError(f"{where}: unknown {kind} {label!r:.80}; known: {', '.join(task.labels)}")
-    return str(label)
 
 
 def _pattern(source: Source) -> str:
@@ -155,32 +153,24 @@ def _pattern(source: Source) -> str:
 
 
 def _rows(spec: DataSpec, source: Source) -> list[tuple[Any, ...]]:
-    """The values of a split's columns, class labels by name; a DataError where they cannot be loaded."""
-    revision, columns = pinned(spec, source[0]), COLUMNS[source[1].partition(".")[0]]
-    where = f"{' '.join(source)} at {revision}"
+    """The values of a split's columns, class labels by name; a DataError where they cannot be had."""
+    revision, columns, pattern = pinned(spec, source[0]), COLUMNS[source[1].partition(".")[0]], _pattern(source)
     try:
-        table = load_split(source, revision)
-        return list(zip(*(_decoded(table[column][:], table.features[column]) for column in columns), strict=True))
+        folder = fetch("dataset", source[0], revision, ["README.md", pattern])
+        features = card_features(folder)[source[1]]
+        table = pa.concat_tables(_table(path, columns) for path in sorted(folder.glob(pattern)))
+        return list(zip(*(_decoded(table[name].to_pylist(), features[name]) for name in columns), strict=True))
     except HubError as error:
-        advice = "check the network and data.revisions, or read files with data.source xtreme and data.root"
-        raise DataError(f"cannot load {where}: {error}; {advice}") from None
-    except (KeyError, TypeError, ValueError) as error:  # no such column, or values of another type than it says
-        raise DataError(f"{where}: {error}; its columns are {', '.join(table.column_names)}") from None
+        reason = str(error)
+    except Exception as error:  # Arrow's errors, or anything: a card is YAML by hand
+        reason = f"{pattern} cannot be read ({error if isinstance(error, Malformed) else type(error).__name__})"
+    advice = "check the network and data.revisions, or read files with data.source xtreme and data.root"
+    raise DataError(f"cannot load {' '.join(source)} at {revision}: {reason}; {advice}")
 
 
-def load_split(source: Source, revision: str) -> Dataset:
-    """A split with the features of the data set's card; a HubError where it has no files with these."""
-    from datasets import Dataset
-
-    pattern = _pattern(source)
-    folder = fetch("dataset", source[0], revision, ["README.md", pattern])
-    try:
-        features = card_features(folder).get(source[1])
-        paths = [str(path) for path in sorted(folder.glob(pattern))]
-        with TemporaryDirectory() as temporary:
-            return Dataset.from_parquet(paths, features=features, cache_dir=temporary, keep_in_memory=True)
-    except Exception as error:  # Arrow's errors, wrapped or not; a card is YAML by hand
-        raise HubError(f"{pattern} cannot be read ({type(error.__cause__ or error).__name__})") from None
+def _table(path: Path, columns: Sequence[str]) -> pa.Table:
+    with pa.OSFile(str(path)) as file:
+        return parse_table(file, columns)
 
 
 @lru_cache

@@ -49,9 +49,9 @@ def read_corpus(path: Path) -> Corpus:
 def write_parallel(parallel: Parallel, path: Path) -> None:
     """Write sentence pairs with English as Parquet; there may be none."""
     rows = [
-        {"language": language, "item": item, "text": text, "english": english}
+        {"language": language, "item": pair.item, "text": pair.first, "english": pair.second}
         for language, pairs in sorted(parallel.items())
-        for item, text, english in pairs
+        for pair in pairs
     ]
     write_table(pa.Table.from_pylist(rows, PARALLEL), path)
 
@@ -62,9 +62,9 @@ def read_parallel(path: Path) -> Parallel:
     Raises:
         ResultsError: absent, damaged, or of other columns.
     """
-    pairs: dict[str, list[tuple[str, str, str]]] = {}
+    pairs: dict[str, list[PairExample]] = {}
     for row in _read(path, PARALLEL):
-        pairs.setdefault(row["language"], []).append((row["item"], row["text"], row["english"]))
+        pairs.setdefault(row["language"], []).append(PairExample(row["item"], row["text"], row["english"]))
     return pairs
 
 

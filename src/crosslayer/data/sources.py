@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from crosslayer.config import DataSpec, Profile, SplitSizes
 from crosslayer.data.examples import Corpus, Example, Key, Parallel, Reading, Split, corpus_of
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName, english_first
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Example)
 FROM_PAIRS = ("C01", "C09")
 """Claims that are measured from sentence pairs with English."""
 
@@ -97,46 +97,38 @@ def cut(corpus: Corpus, sizes: SplitSizes, seed: int, *, joint: bool) -> Corpus:
         corpus: all examples.
         sizes: how many of each split; ``None`` keeps all.
         seed: which ones.
-        joint: draw the same items in all languages (parallel test sets): only items that every language has
-            are drawn from.
+        joint: draw the same dev and test items in all languages (parallel sets): only items that every language
+            has are drawn from.
 
     Raises:
         DataError: a split of a language has no item, or none that all languages share.
     """
-    wanted: dict[Split, int | None] = {"train": sizes.train, "dev": sizes.dev, "test": sizes.test}
-    drawn: dict[tuple[Split, str], list[Example]] = {}
-    for split in wanted:
-        languages = [language for part, language in corpus if part == split]
-        shared = _shared_items(corpus, split, languages) if joint and split != "train" and languages else None
-        for language in languages:
-            examples = corpus[split, language]
-            if shared is not None:
-                examples = [example for example in examples if example.item in shared]
-            if not examples:
-                raise DataError(f"the {split} split of {language} is empty; check the source or the languages")
-            salt = split if shared is not None else f"{split}:{language}"
-            drawn[split, language] = draw(examples, wanted[split], seed, salt)
+    drawn: dict[Key, list[Example]] = {}
+    for (split, language), examples in corpus.items():
+        salt = f"{split}:{language}"
+        if joint and split != "train":
+            salt = split
+            others = [{row.item for row in rows} for (part, _), rows in corpus.items() if part == split]
+            shared = set.intersection(*others)
+            examples = [example for example in examples if example.item in shared]
+        if not examples:
+            raise DataError(f"the {split} split of {language} is empty; check the source or the languages")
+        drawn[split, language] = draw(examples, getattr(sizes, split), seed, salt)
     return drawn
-
-
-def _shared_items(corpus: Corpus, split: Split, languages: Sequence[str]) -> set[str]:
-    return set.intersection(*({example.item for example in corpus[split, code]} for code in languages))
 
 
 def draw(rows: Sequence[Row], n: int | None, seed: int, salt: str, *, shuffle: bool = False) -> list[Row]:
     """The ``n`` rows whose item has the smallest hash: nested in ``n`` and free of the file order.
 
     Args:
-        rows: examples, or tuples that begin with the item.
+        rows: examples.
         n: how many; ``None`` or more than there are keeps all.
         seed, salt: which draw.
         shuffle: return them in drawn order instead of theirs.
     """
 
     def rank(index: int) -> bytes:
-        row: Any = rows[index]
-        item = row.item if hasattr(row, "item") else row[0]
-        return hashlib.sha256(f"{seed}:{salt}:{item}".encode()).digest()
+        return hashlib.sha256(f"{seed}:{salt}:{rows[index].item}".encode()).digest()
 
     if (n is None or n >= len(rows)) and not shuffle:
         return list(rows)

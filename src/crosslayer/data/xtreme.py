@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
-from crosslayer.data.examples import SPLITS, Key, Parallel, Reading
+from crosslayer.data.examples import SPLITS, Key, PairExample, Parallel, Reading, pairs_of
 from crosslayer.data.formats import File, read_file, read_labels, read_lines
 from crosslayer.data.languages import CODES
 from crosslayer.errors import DataError
@@ -67,23 +66,18 @@ def read_all(
         only = {*only, *needed}
     paths = _paths(name, folder, spec, only, refused)
     if absent := " or ".join(f"{split}-en" for split, _ in sorted(needed - paths.keys())):
-        told = f"{folder} has no {absent} file; every task needs English train, dev and test"
-        _refuse(DataError(told), refused)
+        with _collected(refused):
+            raise DataError(f"{folder} has no {absent} file; every task needs English train, dev and test")
     if only is None and (missing := [code for code in spec.languages or () if ("test", code) not in paths]):
         raise DataError(f"{folder} has no test file of {missing[0]}; drop {missing[0]} from data.languages")
     readings: dict[Key, Reading] = {}
-    for key, found in sorted(paths.items()):
+    for (split, code), found in sorted(paths.items(), key=lambda item: (item[0][1] != "en", item[0])):
         with _collected(refused):
-            readings[key] = _read(key, found, name, spec)
-    if TASKS[name].kind == "tags":
-        return readings
-    aligned: dict[Key, Reading] = {}
-    for (split, code), reading in readings.items():
-        with _collected(refused):
-            if split != "train" and code != "en" and (english := readings.get((split, "en"))):
-                align(reading, english, str(paths[split, code][0]))
-            aligned[split, code] = reading
-    return aligned
+            reading = _read((split, code), found, name, spec)
+            if TASKS[name].kind == "pair" and split != "train" and (english := readings.get((split, "en"))):
+                align(reading, english, str(found[0]))
+            readings[split, code] = reading
+    return readings
 
 
 @contextmanager
@@ -92,13 +86,9 @@ def _collected(errors: list[DataError] | None) -> Iterator[None]:
     try:
         yield
     except DataError as error:
-        _refuse(error, errors)
-
-
-def _refuse(error: DataError, errors: list[DataError] | None) -> None:
-    if errors is None:
-        raise error
-    errors.append(error)
+        if errors is None:
+            raise
+        errors.append(error)
 
 
 def folders_of(name: str, spec: DataSpec) -> list[Path]:
@@ -149,8 +139,9 @@ def _paths(
         chosen = (name, split, code) == ("xnli", "train", "en")
         if len(paths) > 1 and not (chosen and spec.xnli_train) and {path.suffix for path in paths} != {".conllu"}:
             advice = "choose with data.xnli_train" if chosen else "remove one"
-            _refuse(DataError(f"{paths[0]} and {paths[1]} both hold {split} of {code}; {advice}"), refused)
             del found[split, code]
+            with _collected(refused):
+                raise DataError(f"{paths[0]} and {paths[1]} both hold {split} of {code}; {advice}")
     return found
 
 
@@ -191,31 +182,22 @@ def _read(key: Key, paths: list[Path], name: TaskName, spec: DataSpec) -> Readin
     return together
 
 
-@dataclass
-class Pairs:
-    """Sentences of a language with their English counterparts: item, text, English text."""
-
-    format: str
-    rows: list[tuple[str, str, str]] = field(default_factory=list)
-    left_out: Counter[str] = field(default_factory=Counter)
-
-
 def read_parallel(spec: DataSpec) -> Parallel:
     """Sentence pairs with English from the ``tatoeba`` folder.
 
     Raises:
         DataError: the folder is missing, or two parallel files differ in length.
     """
-    return {language: pairs.rows for language, pairs in read_pairs(spec).items()}
+    return {language: pairs_of(reading) for language, reading in read_pairs(spec).items()}
 
 
-def read_pairs(spec: DataSpec, refused: list[DataError] | None = None) -> dict[str, Pairs]:
+def read_pairs(spec: DataSpec, refused: list[DataError] | None = None) -> dict[str, Reading]:
     """As `read_parallel`, with the format of the files and what was left out. Pairs with a blank side are.
 
     A list ``refused`` takes the errors of single languages, so that the others can be read.
     """
     folder = task_folder("tatoeba", spec)
-    found: dict[str, Pairs] = {}
+    found: dict[str, Reading] = {}
     for path in sorted(folder.iterdir()):
         matches = [re.fullmatch(pattern, path.name) for pattern in NAMES["tatoeba"]]
         if not (match := matches[0] or matches[1]):
@@ -230,7 +212,7 @@ def read_pairs(spec: DataSpec, refused: list[DataError] | None = None) -> dict[s
     return found
 
 
-def _read_pairs(path: Path, suffix: str, language: str, *, is_download: bool) -> Pairs:
+def _read_pairs(path: Path, suffix: str, language: str, *, is_download: bool) -> Reading:
     """The pairs of an English file and the file beside it."""
     foreign = path.with_suffix(f".{suffix}")
     if not foreign.exists():
@@ -238,15 +220,14 @@ def _read_pairs(path: Path, suffix: str, language: str, *, is_download: bool) ->
     texts, english = _without_end(read_lines(foreign)), _without_end(read_lines(path))
     if len(texts) != len(english):
         raise DataError(f"{foreign} has {len(texts)} lines but {path.name} has {len(english)}")
-    pairs = Pairs("XTREME's download" if is_download else "Tatoeba")
     if is_download:
         english = _in_order(english, path, path.parent.parent / "labels" / "tatoeba" / f"test-{language}.tsv")
-    for number, (text, en) in enumerate(zip(texts, english, strict=True)):
-        if text.strip() and en.strip():
-            pairs.rows.append((str(number), text, en))
-        else:
-            pairs.left_out["a side is blank"] += 1
-    return pairs
+    pairs = [PairExample(str(number), *both) for number, both in enumerate(zip(texts, english, strict=True))]
+    whole = [pair for pair in pairs if pair.first.strip() and pair.second.strip()]
+    reading = Reading("XTREME's download" if is_download else "Tatoeba").add(whole)
+    if len(whole) < len(pairs):
+        reading.left_out["a side is blank"] = len(pairs) - len(whole)
+    return reading
 
 
 def _without_end(lines: list[str]) -> list[str]:

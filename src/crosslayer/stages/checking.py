@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from crosslayer.config import DataSpec
-from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Reading, TagExample, corpus_of
+from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Reading, TagExample, corpus_of, pairs_of
 from crosslayer.data.intermediate import normalised, texts_of
 from crosslayer.data.sources import languages_of
-from crosslayer.data.xtreme import CODE, NAMES, Pairs, folders_of, read_all, read_pairs, task_folder
+from crosslayer.data.xtreme import CODE, NAMES, folders_of, read_all, read_pairs, task_folder
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASK_NAMES, TASKS
 
@@ -102,10 +102,11 @@ def _content(row: Example) -> tuple[str, ...]:
     return tuple(map(normalised, texts_of(row)))
 
 
-def _pairs(found: Mapping[str, Pairs]) -> Iterator[str]:
-    for language, pairs in found.items():
-        doubled = len(pairs.rows) - len({(text, english) for _, text, english in pairs.rows})
-        facts = [f"{len(pairs.rows)} pairs ({pairs.format})", _duplicates(doubled)]
-        facts.append(_range([len(text) for _, text, _ in pairs.rows], "characters"))
-        facts += [f"{count} left out: {reason}" for reason, count in pairs.left_out.items()]
+def _pairs(found: Mapping[str, Reading]) -> Iterator[str]:
+    for language, reading in found.items():
+        pairs = pairs_of(reading)
+        doubled = len(pairs) - len({(pair.first, pair.second) for pair in pairs})
+        facts = [f"{len(pairs)} pairs ({reading.format})", _duplicates(doubled)]
+        facts.append(_range([len(pair.first) for pair in pairs], "characters"))
+        facts += [f"{count} left out: {reason}" for reason, count in reading.left_out.items()]
         yield "  ".join([f"  {language:3}", *facts])

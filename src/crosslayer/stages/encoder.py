@@ -52,12 +52,11 @@ def _tables(profile: Profile, data: Path, encoder: Encoder) -> Iterator[tuple[st
         target: Any = path.stem.split("-")[1]
         yield path.stem, encode(INTERMEDIATE[target], read_corpus(path), tokenizer, length)
     if parallel := read_parallel(data / "parallel.parquet"):
-        sides = [
-            encode_texts([(code, item, text[side]) for code, rows in parallel.items() for item, *text in rows],
-                         tokenizer, length, split)
-            for side, split in enumerate(("foreign", "english"))
-        ]  # fmt: skip
-        yield "parallel", concatenate(sides)
+        pairs = [(code, row) for code, rows in parallel.items() for row in rows]
+        foreign = [(code, row.item, row.first) for code, row in pairs]
+        english = [(code, row.item, row.second) for code, row in pairs]
+        sides = {"foreign": foreign, "english": english}.items()
+        yield "parallel", concatenate([encode_texts(texts, tokenizer, length, side) for side, texts in sides])
 
 
 def common_text(corpus: Corpus) -> list[tuple[str, str, str]]:

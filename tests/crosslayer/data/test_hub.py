@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 import torch
 
-from claimtrack.errors import UserError
 from crosslayer.cli import changed
 from crosslayer.config import DataSpec
 from crosslayer.data import hub as reader
@@ -24,6 +23,7 @@ from crosslayer.errors import DataError, EncoderError
 from crosslayer.stages.diagnosis import of_profile
 from hub_contents import MBERT, MULTI_NLI, NLI, XTREME, mbert, repositories, sentence, words
 from hub_server import Hub
+from one_line import said
 from repository import ROOT, TESTS
 
 
@@ -54,14 +54,6 @@ def read_corpus(name: Any, data: DataSpec) -> Corpus:
 
 def spec(commit: str, *languages: str) -> DataSpec:
     return DataSpec(source="hub", languages=list(languages), revisions={XTREME: commit, MULTI_NLI: commit})
-
-
-def told(error: type[UserError], call: Any) -> str:
-    """The one line of an expected error."""
-    with pytest.raises(error) as caught:
-        call()
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def assert_intact(cache: Path) -> None:
@@ -95,7 +87,7 @@ def test_all_tasks_are_read_with_what_they_need_only(server: Hub, cache: Path) -
             TagExample(str(number), tuple(words("de", number)), tuple(tags.split())) for number in range(5)
         ]
     assert reader.read_parallel(chosen) == {
-        code: [(str(number), sentence(code, number), sentence("en", number)) for number in range(4)]
+        code: [PairExample(str(number), sentence(code, number), sentence("en", number)) for number in range(4)]
         for code in ("de", "es")
     }
     files = [request for request in server.requests[start:] if "/resolve/" in request and request[:3] == "GET"]
@@ -123,10 +115,10 @@ def test_a_warm_cache_needs_no_hub_and_asks_none(server: Hub, cache: Path) -> No
     with server.stopped():
         assert (read_corpus("pawsx", spec(commit, "de")), load_hub(MBERT, commit).digest) == first
         assert len(server.requests) == start
-        line = told(DataError, lambda: read_corpus("pawsx", spec(other, "de")))
+        line = said(DataError, lambda: read_corpus("pawsx", spec(other, "de")))
         assert line.startswith(f"cannot load {XTREME} PAWS-X.en train at {other}: ConnectError: ")
         assert "data.root" in line
-        line = told(EncoderError, lambda: load_hub(MBERT, other))
+        line = said(EncoderError, lambda: load_hub(MBERT, other))
         assert line.startswith(f"cannot get {MBERT}@{other[:8]} from the hub (ConnectError: ")
 
 
@@ -146,7 +138,7 @@ def test_a_file_that_was_damaged_in_the_cache_is_fetched_again(server: Hub, cach
 def test_damaged_content_is_asked_for_twice_and_never_kept(server: Hub, cache: Path) -> None:
     chosen = spec(server.commit("spoilt"), "de")
     server.spoilt = 100
-    assert "does not match its hash and was deleted" in told(DataError, lambda: reader.read_parallel(chosen))
+    assert "does not match its hash and was deleted" in said(DataError, lambda: reader.read_parallel(chosen))
     server.spoilt = 1
     assert_intact(cache)
     assert len(reader.read_parallel(chosen)["de"]) == 4
@@ -158,7 +150,7 @@ def test_damaged_content_is_asked_for_twice_and_never_kept(server: Hub, cache: P
     [(MBERT, "0" * 40, "Revision"), ("nobody/nothing", "1" * 40, "Repo"), (MBERT, "main", "40-digit commit")],
 )
 def test_a_commit_or_repository_that_is_not_there(name: str, commit: str, words: str, cache: Path) -> None:
-    assert words in told(EncoderError, lambda: load_hub(name, commit))
+    assert words in said(EncoderError, lambda: load_hub(name, commit))
 
 
 # What `crosslayer doctor` says

@@ -73,7 +73,8 @@ def fragment_parallel(languages: Sequence[str], n: int, seed: int) -> Parallel:
     texts = {code: realiser(code).text for code in ("en", *languages)}
     clauses = [(item.key, item.clauses[0]) for item in _draw("pos", "test", n, f"parallel-{seed}", set())]
     return {
-        code: [(key, texts[code](clause), texts["en"](clause)) for key, clause in clauses] for code in languages
+        code: [PairExample(key, texts[code](clause), texts["en"](clause)) for key, clause in clauses]
+        for code in languages
     }
 
 
