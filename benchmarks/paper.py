@@ -136,7 +136,7 @@ def measure(
     module = TrainableModel(spec, build_classifier(spec, "xnli", inputs).to(inputs.device), encoder)
     seconds, now = [], clock(threads)
     start = now()
-    for _ in epochs(module, inputs, inputs.encoded, inputs.encoded.rows("train"), training, ""):
+    for _ in epochs(module, inputs, inputs.encoded, inputs.encoded.rows("train")):
         seconds.append(now() - start)  # an epoch is one step, and over: its loss was read
         start = now()
     step, megabytes = min(seconds[1:]), peak_megabytes()

@@ -5,13 +5,14 @@ Notation: B windows, T sub-words, E width, P predicted positions, K labels.
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from crosslayer.models.trunk import Trunk
 from crosslayer.windows.batching import Batch
+from crosslayer.windows.encoded import Array
 
 Hidden = tuple[Tensor, Tensor]
 """The lower layer and the last one, each (B, T, E)."""
@@ -66,11 +67,25 @@ class Classifier(nn.Module):
         return fused, self.head(fused, batch)
 
 
-class States(Protocol):
-    """Hidden states that were computed before."""
+class HiddenStates:
+    """Hidden states of some layers for all windows of a table.
+
+    Args:
+        layers: layer numbers; 0 are the embeddings.
+        states: by layer, (tokens + 1, E); the last row is zero and stands for padding.
+        offsets: (W,) row of each window's first sub-word.
+    """
+
+    def __init__(self, states: dict[int, Tensor], offsets: Array) -> None:
+        self.states = states
+        self.offsets = torch.from_numpy(offsets)
 
     def get(self, layer: int, batch: Batch) -> Tensor:
         """The states of one layer for a batch, (B, T, E)."""
+        state = self.states[layer]
+        step = torch.arange(batch.ids.shape[1], device=batch.ids.device)
+        index = self.offsets[torch.from_numpy(batch.windows)].to(batch.ids.device)[:, None] + step
+        return state[torch.where(batch.mask, index, len(state) - 1)]
 
 
 class TrainedEncoder(nn.Module):
@@ -90,7 +105,7 @@ class TrainedEncoder(nn.Module):
         layer: int | None,
         n_frozen: int = 0,
         train_embeddings: bool = True,
-        states: States | None = None,
+        states: HiddenStates | None = None,
     ) -> None:
         super().__init__()
         self.trunk, self.layer, self.n_frozen, self.states = trunk, layer, n_frozen, states

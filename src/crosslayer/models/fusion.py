@@ -15,18 +15,12 @@ Dai et al., "Attentional Feature Fusion", WACV 2021, arXiv 2009.14082.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from crosslayer.config import FusionKind, FusionSpec
 from crosslayer.errors import ConfigError
-
-if TYPE_CHECKING:
-    from crosslayer.config import FusionKind, FusionSpec
-
-Form = Literal["literal", "gate"]
 
 
 def build_fusion(kind: FusionKind, width: int, spec: FusionSpec) -> Fusion:
@@ -35,23 +29,7 @@ def build_fusion(kind: FusionKind, width: int, spec: FusionSpec) -> Fusion:
     Raises:
         ConfigError: a reduction that `AIF` refuses.
     """
-    names = ("reduction", "kernel", "mask_padding", "bn_group")
-    aif: dict[str, Any] = {name: getattr(spec, name) for name in names}
-    match kind:
-        case "none":
-            return NoFusion()
-        case "dlfa":
-            return DLFA(width, spec.form, **aif)
-        case "self":
-            return SelfFusion(width, **aif)
-        case "shuffled":
-            return ShuffledFusion(width, spec.form, **aif)
-        case "average":
-            return Average()
-        case "concatenation":
-            return Concatenation(width)
-        case "scalar_mix":
-            return ScalarMix()
+    return FUSIONS[kind](width, spec)
 
 
 def check_layer(layer: int, n_layers: int) -> None:
@@ -68,14 +46,22 @@ def check_layer(layer: int, n_layers: int) -> None:
 
 
 class Fusion(nn.Module):
-    """Base of all fusions: one call, computed in float32 whatever the encoder's precision."""
+    """Base of all fusions: one call, computed in float32 whatever the encoder's precision.
+
+    Args:
+        width: E.
+        spec: the settings of the profile.
+    """
+
+    def __init__(self, width: int, spec: FusionSpec) -> None:
+        super().__init__()
 
     def forward(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
         """Fuse two layers.
 
         Args:
             lower, last: L1 and L2, (B, T, E), of any floating type; padding may hold any finite values.
-            mask: (B, T) bool, true at real sub-words.
+            mask: (B, T) bool, true at real sub-words, of which each sequence has at least one.
 
         Returns:
             (B, T, E) in float32, or float64 for float64 inputs; finite at padding too.
@@ -85,7 +71,7 @@ class Fusion(nn.Module):
             return self.fuse(lower.to(dtype), last.to(dtype), mask)
 
     def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
-        """The formula of this fusion, on checked inputs in the module's own precision."""
+        """The formula of this fusion, in the module's own precision."""
         raise NotImplementedError
 
 
@@ -97,10 +83,10 @@ class DLFA(Fusion):
     combination of the two layers. With L1 = L2 both give back L2, and no gradient reaches AIF.
     """
 
-    def __init__(self, width: int, form: Form = "literal", **aif: Any) -> None:
-        super().__init__()
-        self.aif = AIF(width, **aif)
-        self.form = form
+    def __init__(self, width: int, spec: FusionSpec) -> None:
+        super().__init__(width, spec)
+        self.aif = AIF(width, spec)
+        self.form = spec.form
 
     def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
         """Eq. 2, written as L2 + W' * (L1 - L2) so that it is exactly L2 where L1 = L2."""
@@ -115,12 +101,11 @@ class SelfFusion(Fusion):
     `DLFA` of the last layer with itself would be no control: it is the identity, and trains nothing.
     """
 
-    def __init__(self, width: int, **aif: Any) -> None:
-        super().__init__()
-        self.aif = AIF(width, **aif)
+    def __init__(self, width: int, spec: FusionSpec) -> None:
+        super().__init__(width, spec)
+        self.aif = AIF(width, spec)
 
     def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
-        """L2 + AIF(L2)."""
         attended: Tensor = self.aif(last, mask)
         return last + attended
 
@@ -135,7 +120,6 @@ class ShuffledFusion(DLFA):
     """
 
     def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
-        """Eq. 2 with L1 of the neighbour."""
         return super().fuse(_of_neighbour(lower, mask), last, mask)
 
 
@@ -143,19 +127,17 @@ class Average(Fusion):
     """Control without parameters: L = (L1 + L2) / 2."""
 
     def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
-        """The mean of the two layers."""
         return (lower + last) / 2
 
 
 class Concatenation(Fusion):
-    """Control: one linear map from both layers side by side, 2E -> E."""
+    """Control: one linear map from both layers side by side, Linear([L1; L2]), 2E -> E."""
 
-    def __init__(self, width: int) -> None:
-        super().__init__()
+    def __init__(self, width: int, spec: FusionSpec) -> None:
+        super().__init__(width, spec)
         self.linear = nn.Linear(2 * width, width)
 
     def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
-        """Linear([L1; L2])."""
         fused: Tensor = self.linear(torch.cat([lower, last], dim=-1))
         return fused
 
@@ -167,13 +149,12 @@ class ScalarMix(Fusion):
     representations", NAACL 2018, Eq. 1, with two layers.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, width: int, spec: FusionSpec) -> None:
+        super().__init__(width, spec)
         self.scalars = nn.Parameter(torch.zeros(2))
         self.gamma = nn.Parameter(torch.ones(()))
 
     def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
-        """The weighted sum of the two layers."""
         share = self.scalars.softmax(dim=0)
         return self.gamma * (share[0] * lower + share[1] * last)
 
@@ -182,8 +163,13 @@ class NoFusion(Fusion):
     """The baseline: L = L2."""
 
     def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
-        """The last layer as it is."""
         return last
+
+
+FUSIONS: dict[FusionKind, type[Fusion]] = {
+    "none": NoFusion, "dlfa": DLFA, "self": SelfFusion, "shuffled": ShuffledFusion, "average": Average,
+    "concatenation": Concatenation, "scalar_mix": ScalarMix,
+}  # fmt: skip
 
 
 class AIF(nn.Module):
@@ -193,25 +179,25 @@ class AIF(nn.Module):
     mean over the sequence. The paper gives neither r nor the kernel nor the treatment of padding.
 
     Args:
-        reduction: r; 4 as in Dai et al. 2021.
-        kernel: width of the local convolutions, odd. The global branch has one position, so its kernel is 1.
-        mask_padding: leave padding out of pooling, convolution and normalisation. Otherwise padding counts as
+        width: E.
+        spec: r, 4 as in Dai et al. 2021; the odd kernel of the local convolutions (the global branch has one
+            position, so its kernel is 1); the sequences that are normalised together, see `MaskedBatchNorm`; and
+            whether padding is left out of pooling, convolution and normalisation. Otherwise padding counts as
             text, and the output depends on how far a batch is padded.
-        bn_group: sequences normalised together in training; see `MaskedBatchNorm`.
 
     Raises:
         ConfigError: a bottleneck without channels.
     """
 
-    def __init__(
-        self, width: int, reduction: int = 4, kernel: int = 1, mask_padding: bool = True, bn_group: int = 8
-    ) -> None:
+    def __init__(self, width: int, spec: FusionSpec) -> None:
         super().__init__()
-        if width < reduction:
-            raise ConfigError(f"reduction {reduction} leaves no channel of width {width}; use at most {width}")
-        self.mask_padding = mask_padding
-        self.local_branch = Bottleneck(width, reduction, kernel, bn_group)
-        self.global_branch = Bottleneck(width, reduction, 1, bn_group)
+        if width < spec.reduction:
+            raise ConfigError(
+                f"reduction {spec.reduction} leaves no channel of width {width}; use at most {width}"
+            )
+        self.mask_padding = spec.mask_padding
+        self.local_branch = Bottleneck(width, spec.reduction, spec.kernel, spec.bn_group)
+        self.global_branch = Bottleneck(width, spec.reduction, 1, spec.bn_group)
         self.sigmoid = nn.Sigmoid()
 
     def forward(self, fused: Tensor, mask: Tensor) -> Tensor:
@@ -272,7 +258,7 @@ class MaskedBatchNorm(nn.Module):
     y = (x - mean) / sqrt(var + eps) * weight + bias. In training, mean and (biased) variance are those of
     each group of consecutive sequences, so 4 groups in one batch give what 4 accumulated batches of one group
     give; the running mean and (unbiased) variance follow group by group. In evaluation the running ones are
-    used. A sequence without a real position counts for nothing.
+    used.
 
     With one group and no padding it is ``torch.nn.BatchNorm1d``, whose ``eps`` and ``momentum`` it has.
     """
@@ -319,8 +305,8 @@ class MaskedBatchNorm(nn.Module):
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:
-    """Mean of x (N, P, C) over the true positions of mask (N, P): (N, 1, C), zero where none is true."""
-    count = mask.sum(dim=1, keepdim=True).clamp(min=1)
+    """Mean of x (N, P, C) over the true positions of mask (N, P): (N, 1, C)."""
+    count = mask.sum(dim=1, keepdim=True)
     return (mask.to(x.dtype) / count).unsqueeze(1) @ x  # (N, 1, P) @ (N, P, C)
 
 
@@ -329,8 +315,6 @@ def _of_neighbour(x: Tensor, mask: Tensor) -> Tensor:
     n_sequences, length, width = x.shape
     if n_sequences < 2:
         raise ConfigError(f"the shuffled fusion got a batch of {n_sequences}; give it at least 2 sequences")
-    real_first = (~mask).to(torch.uint8).argsort(dim=1, stable=True)  # (B, T)
-    n_real = mask.sum(dim=1, keepdim=True).clamp(min=1)
-    source = real_first.gather(1, torch.arange(length, device=x.device) % n_real)
+    source = torch.arange(length, device=x.device) % mask.sum(dim=1, keepdim=True)  # (B, T); padding comes last
     wrapped = x.gather(1, source.unsqueeze(-1).expand(-1, -1, width))
     return wrapped.roll(1, dims=0)

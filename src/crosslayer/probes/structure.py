@@ -85,10 +85,7 @@ def _warmed_up(states: tuple[Tensor, ...], batch: Batch, spec: FusionSpec) -> DL
     """A module whose running statistics have seen the batch, in evaluation mode."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        fusion = DLFA(
-            states[0].shape[2], "literal", reduction=spec.reduction, kernel=1, mask_padding=True,
-            bn_group=spec.bn_group,
-        )  # fmt: skip
+        fusion = DLFA(states[0].shape[2], FusionSpec(reduction=spec.reduction, bn_group=spec.bn_group))
     for _ in range(20):
         fusion(states[1], states[-1], batch.mask)
     return fusion.eval()
@@ -127,7 +124,7 @@ def takes_lower_and_last(states: tuple[Tensor, ...], batch: Batch, spec: FusionS
             check_layer(layer, n_layers)
             accepted.append(layer)
     expected = list(range(1, n_layers))
-    fusion = DLFA(states[0].shape[2], "literal", bn_group=spec.bn_group).eval()
+    fusion = DLFA(states[0].shape[2], FusionSpec(bn_group=spec.bn_group)).eval()
     alone = fusion(states[-1], states[-1], batch.mask)
     moved = [fusion(states[layer], states[-1], batch.mask) for layer in expected]
     gives_last = [layer for layer, fused in zip(expected, moved, strict=True) if not torch.equal(fused, alone)]
@@ -172,7 +169,7 @@ def squeezes(aif: AIF, spec: FusionSpec) -> list[Check]:
         (branch.squeeze.in_channels, branch.squeeze.out_channels, branch.expand.out_channels)
         for branch in (aif.local_branch, aif.global_branch)
     }
-    paper = AIF(PAPER_WIDTH, PAPER_REDUCTION)
+    paper = AIF(PAPER_WIDTH, FusionSpec(reduction=PAPER_REDUCTION))
     count = sum(parameter.numel() for parameter in paper.parameters())
     return [
         check("widths E, E/r, E of each branch", widths == {expected}, expected, ", ".join(map(str, widths))),

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from crosslayer.errors import TrialFailure
-from crosslayer.models.classifier import frozen_layers
+from crosslayer.models.classifier import HiddenStates, frozen_layers
 from crosslayer.training.finetuned import TrialResult, run_finetuned
-from crosslayer.training.frozen import MAX_BYTES, HiddenStates, cache_states, run_frozen, states_bytes
+from crosslayer.training.frozen import MAX_BYTES, cache_states, run_frozen, states_bytes
 
 if TYPE_CHECKING:
     from crosslayer.training.trainable import TrialInputs

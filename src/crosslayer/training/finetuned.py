@@ -13,21 +13,18 @@ import torch
 from torch import Tensor, nn
 
 from crosslayer.errors import ConfigError, TrialFailure
-from crosslayer.models.classifier import States, TrainedEncoder, frozen_layers
+from crosslayer.models.classifier import HiddenStates, TrainedEncoder, frozen_layers
 from crosslayer.models.trunk import Trunk
 from crosslayer.tasks import INTERMEDIATE
 from crosslayer.training.inference import collapsed, dev_score, diagnose, predict
 from crosslayer.training.trainable import Source, TrainableModel, TrialInputs, build_classifier, stream
 from crosslayer.windows.batching import Batch, micro_batches, training_batches
-from crosslayer.windows.encoded import Encoded
+from crosslayer.windows.encoded import Array, Encoded
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from crosslayer.config import TaskSpec
     from crosslayer.training.trials import TrialSpec
-
-Array = np.ndarray[Any, np.dtype[Any]]
 
 
 KEPT = ("outcome", "dev_history", "best_epoch", "fusion_parameters", "trained_parameters")
@@ -52,7 +49,7 @@ class TrialResult:
     trained_parameters: int
 
 
-def run_finetuned(spec: TrialSpec, inputs: TrialInputs, states: Mapping[str, States]) -> TrialResult:
+def run_finetuned(spec: TrialSpec, inputs: TrialInputs, states: Mapping[str, HiddenStates]) -> TrialResult:
     """Train encoder, fusion and head.
 
     Args:
@@ -86,12 +83,14 @@ def run_on(spec: TrialSpec, inputs: TrialInputs, source: Source | TrainedEncoder
     )
 
 
-def _trained_encoder(spec: TrialSpec, trunk: Trunk, layer: int | None, states: States | None) -> TrainedEncoder:
+def _trained_encoder(
+    spec: TrialSpec, trunk: Trunk, layer: int | None, states: HiddenStates | None
+) -> TrainedEncoder:
     n_frozen = frozen_layers(len(trunk.layers), spec.training.trainable_layers)
     return TrainedEncoder(trunk, layer, n_frozen, spec.training.train_embeddings, states)
 
 
-def _train_intermediate(spec: TrialSpec, trunk: Trunk, inputs: TrialInputs, states: States | None) -> None:
+def _train_intermediate(spec: TrialSpec, trunk: Trunk, inputs: TrialInputs, states: HiddenStates | None) -> None:
     """Train ``trunk`` in place on the intermediate task; its head is thrown away (Phang et al. 2020)."""
     encoded = inputs.intermediate[spec.arm]
     training = spec.training.model_copy(
@@ -102,7 +101,7 @@ def _train_intermediate(spec: TrialSpec, trunk: Trunk, inputs: TrialInputs, stat
     task = INTERMEDIATE[spec.task]
     classifier = build_classifier(phase, task, inputs).to(inputs.device)
     module = TrainableModel(phase, classifier, source)
-    for _ in epochs(module, inputs, encoded, encoded.rows("train"), training, "intermediate "):
+    for _ in epochs(module, inputs, encoded, encoded.rows("train"), "intermediate "):
         pass
 
 
@@ -140,11 +139,10 @@ def fit(module: TrainableModel, inputs: TrialInputs, rows: Array) -> tuple[list[
     dev: list[float] = []
     losses: list[float] = []
     best: dict[str, Tensor] = {}
-    training = module.spec.training
-    for loss in epochs(module, inputs, inputs.encoded, rows, training, ""):
+    for loss in epochs(module, inputs, inputs.encoded, rows):
         losses.append(loss)
         dev.append(dev_score(module, inputs))
-        if training.epochs > 1 and dev[-1] > max(dev[:-1], default=-math.inf):
+        if module.spec.training.epochs > 1 and dev[-1] > max(dev[:-1], default=-math.inf):
             best = {name: value.detach().clone() for name, value in module.state_dict().items()}
     if best:
         module.load_state_dict(best)
@@ -152,7 +150,7 @@ def fit(module: TrainableModel, inputs: TrialInputs, rows: Array) -> tuple[list[
 
 
 def epochs(
-    module: TrainableModel, inputs: TrialInputs, encoded: Encoded, rows: Array, training: TaskSpec, phase: str
+    module: TrainableModel, inputs: TrialInputs, encoded: Encoded, rows: Array, phase: str = ""
 ) -> Iterator[float]:
     """Train epoch by epoch, giving out each one's mean loss.
 
@@ -160,21 +158,21 @@ def epochs(
 
     Args:
         encoded, rows: the windows to train on.
-        training: hyper-parameters of this phase.
         phase: names the random streams for data order and dropout.
 
     Raises:
         TrialFailure: ``nan_loss``.
     """
+    training = module.spec.training
     steps = training.epochs * (len(rows) // training.batch_size)
-    optimiser = build_optimiser(module, training)
+    optimiser = build_optimiser(module)
     decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
     order = np.random.default_rng(stream(module.spec, f"{phase}order"))
     torch.manual_seed(stream(module.spec, f"{phase}dropout"))
     for _ in range(training.epochs):
         batches = training_batches(encoded, rows, training.batch_size, order, inputs.pad_id)
         module.train(True)
-        losses = [_step(module, batch.to(inputs.device), optimiser, decay, training) for batch in batches]
+        losses = [_step(module, batch.to(inputs.device), optimiser, decay) for batch in batches]
         yield float(torch.stack(losses).mean())
 
 
@@ -183,12 +181,12 @@ def _step(
     batch: Batch,
     optimiser: torch.optim.Optimizer,
     decay: torch.optim.lr_scheduler.LambdaLR,
-    training: TaskSpec,
 ) -> Tensor:
     """One optimiser step; returns the loss.
 
     Micro-batches count by their labels, so that the gradients they add up to are those of the batch's mean loss.
     """
+    training = module.spec.training
     optimiser.zero_grad(set_to_none=True)
     losses: list[Tensor] = []
     for part in micro_batches(batch, module.spec.micro_batch):
@@ -205,12 +203,11 @@ def _step(
     return torch.stack(losses).sum()
 
 
-def build_optimiser(module: TrainableModel, training: TaskSpec) -> torch.optim.AdamW:
+def build_optimiser(module: TrainableModel) -> torch.optim.AdamW:
     """AdamW; the fusion module may have a learning rate of its own."""
-    fusion = list(module.classifier.fusion.parameters())
+    training, fusion = module.spec.training, list(module.classifier.fusion.parameters())
     ids = {id(parameter) for parameter in fusion}
     groups: list[dict[str, Any]] = [{"params": [p for p in module.trained() if id(p) not in ids]}]
     if fusion:
-        rate = module.spec.fusion.learning_rate or training.learning_rate
-        groups.append({"params": fusion, "lr": rate})
+        groups.append({"params": fusion, "lr": module.spec.fusion.learning_rate or training.learning_rate})
     return torch.optim.AdamW(groups, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from crosslayer.models.classifier import Hidden
+from crosslayer.models.classifier import Hidden, HiddenStates
 from crosslayer.models.trunk import Trunk
 from crosslayer.training.finetuned import TrialResult, run_on
 from crosslayer.training.inference import MAX_TOKENS
@@ -20,30 +19,8 @@ from crosslayer.windows.encoded import Encoded
 if TYPE_CHECKING:
     from crosslayer.training.trials import TrialSpec
 
-Array = np.ndarray[Any, np.dtype[Any]]
 MAX_BYTES = 4 * 2**30
 """The most that cached states of a fine-tuned sweep may take; above it the frozen layers run every time."""
-
-
-class HiddenStates:
-    """Hidden states of some layers for all windows of a table.
-
-    Args:
-        layers: layer numbers; 0 are the embeddings.
-        states: by layer, (tokens + 1, E); the last row is zero and stands for padding.
-        offsets: (W,) row of each window's first sub-word.
-    """
-
-    def __init__(self, states: dict[int, Tensor], offsets: Array) -> None:
-        self.states = states
-        self.offsets = torch.from_numpy(offsets)
-
-    def get(self, layer: int, batch: Batch) -> Tensor:
-        """The states of one layer for a batch, (B, T, E)."""
-        state = self.states[layer]
-        step = torch.arange(batch.ids.shape[1], device=batch.ids.device)
-        index = self.offsets[torch.from_numpy(batch.windows)].to(batch.ids.device)[:, None] + step
-        return state[torch.where(batch.mask, index, len(state) - 1)]
 
 
 @torch.inference_mode()

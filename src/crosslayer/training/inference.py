@@ -17,14 +17,13 @@ from crosslayer.models.fusion import AIF
 from crosslayer.tasks import TASKS
 from crosslayer.training.trainable import TrainableModel, TrialInputs, precision_of
 from crosslayer.windows.batching import prediction_batches
-from crosslayer.windows.encoded import Encoded
+from crosslayer.windows.encoded import Array, Encoded
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from crosslayer.training.trials import TrialSpec
 
-Array = np.ndarray[Any, np.dtype[Any]]
 MAX_TOKENS = 2048
 """Padded sub-words of a prediction batch."""
 ONE_LABEL = 0.95
@@ -57,22 +56,16 @@ def predict(module: TrainableModel, inputs: TrialInputs) -> tuple[pd.DataFrame, 
 @torch.inference_mode()
 def _forward_all(module: TrainableModel, inputs: TrialInputs, rows: Array) -> tuple[Array, Array]:
     """Logits (N, K) in the order of ``rows``, and pooled fused vectors (len(rows), E)."""
-    module, encoded = module.for_prediction(), inputs.encoded
-    counts = np.array([len(encoded.labels[row]) for row in rows])
-    offset = dict(zip(rows.tolist(), (np.cumsum(counts) - counts).tolist(), strict=True))
-    place = {row: i for i, row in enumerate(rows.tolist())}
-    logits: Array | None = None
-    vectors = np.zeros((len(rows), int(inputs.encoder.config.hidden_size)), np.float32)
-    for batch in prediction_batches(encoded, rows, MAX_TOKENS, inputs.pad_id):
+    module = module.for_prediction()
+    found: dict[int, tuple[Array, Array]] = {}  # by window
+    for batch in prediction_batches(inputs.encoded, rows, MAX_TOKENS, inputs.pad_id):
         moved = batch.to(inputs.device)
         fused, scores = module.forward(moved)
-        if logits is None:
-            logits = np.zeros((counts.sum(), scores.shape[1]), np.float32)
-        where = [offset[window] + np.arange(len(encoded.labels[window])) for window in batch.windows.tolist()]
-        logits[np.concatenate(where)] = scores.float().cpu().numpy()
-        vectors[[place[window] for window in batch.windows.tolist()]] = pool(fused, moved.mask).cpu().numpy()
-    assert logits is not None
-    return logits, vectors
+        logits = np.split(scores.float().cpu().numpy(), np.flatnonzero(np.diff(batch.row)) + 1)
+        vectors = pool(fused, moved.mask).cpu().numpy()
+        found |= zip(batch.windows.tolist(), zip(logits, vectors, strict=True), strict=True)
+    ordered = [found[row] for row in rows.tolist()]
+    return np.concatenate([logits for logits, _ in ordered]), np.stack([vector for _, vector in ordered])
 
 
 def prediction_frame(encoded: Encoded, rows: Array, logits: Array) -> pd.DataFrame:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from crosslayer.windows.encoded import Encoded
+from crosslayer.windows.encoded import Array, Encoded
 
-Array = np.ndarray[Any, np.dtype[Any]]
 POOL = 32
 """Training batches that are sorted by length together."""
 

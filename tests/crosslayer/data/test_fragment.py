@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 import subprocess
 import sys
@@ -14,7 +13,6 @@ from itertools import pairwise, product
 
 import numpy as np
 import pytest
-from babel import Locale
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
@@ -143,13 +141,6 @@ def test_the_spans_are_the_names(language: str) -> None:
             assert words.split()[0] in given_names() if kind == "PER" else words in local
 
 
-@pytest.mark.parametrize("language", ["en", "de", "es", "it", "nl"])
-def test_countries_have_their_names_in_cldr(language: str) -> None:
-    territories = Locale(language).territories
-    for name, code in ((name, code) for half in inventory().values() for name, code in half.countries.items()):
-        assert territories[code] in realiser(language).text(Clause("visit", DOCTOR, Phrase(name, "place")))
-
-
 def spans(example: TagExample) -> list[tuple[str, str]]:
     entities = get_entities(list(example.tags))
     return [(" ".join(example.words[start : end + 1]), kind) for kind, start, end in entities]
@@ -167,11 +158,11 @@ def test_a_seed_fixes_everything_and_languages_do_not_matter(seed: int, task: Ta
 
 def test_retrieval_sentences_are_parallel() -> None:
     parallel = fragment_parallel(LANGUAGES, 40, seed=3)
-    english = [(item, text) for item, text, _ in parallel["en"]]
+    english = [(pair.item, pair.first) for pair in parallel["en"]]
     assert len(set(english)) == 40
     for language in LANGUAGES:
-        assert [(item, text) for item, _, text in parallel[language]] == english
-    assert all(text != other for _, text, other in parallel["de"])
+        assert [(pair.item, pair.second) for pair in parallel[language]] == english
+    assert all(pair.first != pair.second for pair in parallel["de"])
 
 
 def test_importing_and_drawing_leaves_torch_alone() -> None:
@@ -271,23 +262,6 @@ def test_labels_are_balanced_within_two_points(task: TaskName, split: str) -> No
     )
 
 
-NEGATION = {
-    "en": {"not"}, "de": {"nicht", "kein", "keine", "keinen"}, "es": {"no"}, "nl": {"niet", "geen"},
-    "it": {"non"}, "ru": {"не"}, "pl": {"nie"}, "fr": {"ne", "n"},
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("language", sorted(NEGATION))
-def test_negation_is_as_frequent_under_every_label(language: str) -> None:
-    for field in ("first", "second"):
-        negated: Counter[str] = Counter()
-        for example in pairs("xnli", "train", language):
-            words = set(re.findall(r"\w+", getattr(example, field).lower()))
-            negated[example.label] += bool(NEGATION[language] & words)
-        assert max(negated.values()) - min(negated.values()) <= 2
-        assert min(negated.values()) == pytest.approx(36, abs=2)
-
-
 @pytest.mark.parametrize("negated", [False, True])
 @pytest.mark.parametrize("field", ["first", "second"])
 def test_a_hypernym_is_as_frequent_under_every_label(field: str, negated: bool) -> None:
@@ -309,14 +283,6 @@ def test_a_hypernym_is_as_frequent_under_every_label(field: str, negated: bool) 
 def test_a_second_reading_of_the_english_gives_the_inference_labels() -> None:
     examples = pairs("xnli", "train", "en") + pairs("xnli", "test", "en")
     assert [infer(example) for example in examples] == [example.label for example in examples]
-
-
-def test_the_second_reading_notices_shuffled_labels() -> None:
-    examples = pairs("xnli", "test", "en")
-    labels = [example.label for example in examples]
-    random.Random(0).shuffle(labels)
-    agreement = np.mean([infer(e) == label for e, label in zip(examples, labels, strict=True)])
-    assert agreement < 0.5
 
 
 def infer(example: PairExample) -> str:
@@ -525,73 +491,6 @@ def test_sentences_are_eight_to_sixteen_words_long(language: str) -> None:
 
 
 # --- grammar --------------------------------------------------------------------------------------------
-
-
-DOCTOR = Phrase("doctor", human=True, adjective="young")
-STUDENT = Phrase("student", human=True, adjective="famous")
-INES = Phrase("Ines Keller", "person", human=True)
-SCHOOL = Phrase("school", adjective="old")
-APPLE = Phrase("apple", definite=False)
-STUDENTS = Phrase("student", human=True, count=3, adjective="tall")
-GRAMMAR = [
-    (
-        Clause("buy", DOCTOR, APPLE, time="monday", place=Phrase("market"), negated=True, front=True),
-        "On Monday, the young doctor did not buy an apple at the market.",
-        "Am Montag kaufte der junge Arzt auf dem Markt keinen Apfel.",
-        "El lunes, el médico joven no compró ninguna manzana en el mercado.",
-    ),
-    (
-        Clause("say", DOCTOR, link=("that", Clause("invite", STUDENTS, INES, place=Phrase("river")))),
-        "The young doctor said that three tall students invited Ines Keller near the river.",
-        "Der junge Arzt sagte, dass drei große Studenten am Fluss Ines Keller einluden.",
-        "El médico joven dijo que tres estudiantes altos invitaron a Ines Keller junto al río.",
-    ),
-    (
-        Clause("paint", STUDENTS, SCHOOL, passive=True, negated=True, place=Phrase("Rome", "place")),
-        "The old school was not painted by three tall students in Rome.",
-        "Die alte Schule wurde von drei großen Studenten nicht in Rom angestrichen.",
-        "La escuela antigua no fue pintada por tres estudiantes altos en Roma.",
-    ),
-    (
-        Clause("photograph", STUDENT, replace(DOCTOR, count=2), passive=True, time="march"),
-        "Two young doctors were photographed by the famous student in March.",
-        "Zwei junge Ärzte wurden im März vom berühmten Studenten fotografiert.",
-        "Dos médicos jóvenes fueron fotografiados por el estudiante famoso en marzo.",
-    ),
-    (
-        Clause(
-            "sing",
-            replace(STUDENT, relative=Clause("invite", STUDENT, Phrase("Nokia", "organisation"))),
-            link=("because", Clause("ill", INES, kind="state")),
-        ),
-        "The famous student who invited Nokia sang because Ines Keller was ill.",
-        "Der berühmte Student, der Nokia einlud, sang, weil Ines Keller krank war.",
-        "El estudiante famoso que invitó a Nokia cantó porque Ines Keller estaba enferma.",
-    ),
-    (
-        Clause("sleep", DOCTOR, place=Phrase("lake"), link=("and", Clause("sell", INES, replace(APPLE, count=5)))),
-        "The young doctor slept near the lake and Ines Keller sold five apples.",
-        "Der junge Arzt schlief am See und Ines Keller verkaufte fünf Äpfel.",
-        "El médico joven durmió cerca del lago e Ines Keller vendió cinco manzanas.",
-    ),
-    (
-        Clause("praise", INES, Phrase("Sony", "organisation"), passive=True, manner="reluctantly"),
-        "Sony was reluctantly praised by Ines Keller.",
-        "Sony wurde von Ines Keller widerwillig gelobt.",
-        "Sony fue elogiada a regañadientes por Ines Keller.",
-    ),
-    (
-        Clause("visit", DOCTOR, Phrase("Spain", "place"), time="yesterday", negated=True),
-        "The young doctor did not visit Spain yesterday.",
-        "Der junge Arzt besuchte Spanien gestern nicht.",
-        "El médico joven no visitó España ayer.",
-    ),
-]
-
-
-@pytest.mark.parametrize(("clause", "en", "de", "es"), GRAMMAR)
-def test_grammar(clause: Clause, en: str, de: str, es: str) -> None:
-    assert [realiser(language).text(clause) for language in ("en", "de", "es")] == [en, de, es]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from typing import TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import numpy as np
 import pytest
@@ -20,18 +20,12 @@ from crosslayer.errors import ConfigError
 from crosslayer.models.fusion import (
     AIF,
     DLFA,
-    Average,
-    Concatenation,
-    Fusion,
     MaskedBatchNorm,
-    NoFusion,
-    ScalarMix,
     SelfFusion,
     ShuffledFusion,
     TokenConv,
     build_fusion,
     check_layer,
-    masked_mean,
 )
 
 LENGTHS = [5, 2, 4, 1, 3, 5]  # a full sentence, one of a single sub-word, groups of unequal size
@@ -42,6 +36,10 @@ EXACT = {"rtol": 1e-10, "atol": 1e-10}  # float64: the same sums in another orde
 
 Ragged = list[np.ndarray]
 Module = TypeVar("Module", bound=nn.Module)
+
+
+def spec(**changes: Any) -> FusionSpec:
+    return SMALL.model_copy(update=changes)
 
 
 def draw(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -138,7 +136,7 @@ def count(module: nn.Module) -> int:
 @pytest.mark.parametrize("form", ["literal", "gate"])
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_dlfa_follows_equations(kernel: int, form: str, training: bool) -> None:
-    module = filled(DLFA(WIDTH, form, reduction=2, kernel=kernel, bn_group=GROUP)).train(training)
+    module = filled(DLFA(WIDTH, spec(form=form, kernel=kernel))).train(training)
     lower, last, mask = layers()
     expected = numpy_dlfa(ragged(lower, LENGTHS), ragged(last, LENGTHS), module, training)
     assert_ragged(module(lower, last, mask), expected)
@@ -146,7 +144,7 @@ def test_dlfa_follows_equations(kernel: int, form: str, training: bool) -> None:
 
 @pytest.mark.parametrize("training", [True, False])
 def test_aif_follows_equation_1(training: bool) -> None:
-    aif = filled(AIF(WIDTH, reduction=2, bn_group=GROUP)).train(training)
+    aif = filled(AIF(WIDTH, SMALL)).train(training)
     fused, _, mask = layers()
     weights = numpy_weights(ragged(fused, LENGTHS), aif, training)
     assert_ragged(aif.weights(fused, mask), weights)
@@ -155,7 +153,7 @@ def test_aif_follows_equation_1(training: bool) -> None:
 
 
 def test_unmasked_padding_counts_as_text() -> None:
-    module = filled(DLFA(WIDTH, reduction=2, kernel=3, mask_padding=False, bn_group=GROUP))
+    module = filled(DLFA(WIDTH, spec(kernel=3, mask_padding=False)))
     lower, last, mask = layers()
     full = [mask.shape[1]] * len(LENGTHS)
     expected = numpy_dlfa(ragged(lower, full), ragged(last, full), module, training=True)
@@ -165,7 +163,7 @@ def test_unmasked_padding_counts_as_text() -> None:
 @pytest.mark.parametrize("form", ["literal", "gate"])
 @pytest.mark.parametrize("training", [True, False])
 def test_last_with_itself_is_the_identity(form: str, training: bool) -> None:
-    module = filled(DLFA(WIDTH, form, reduction=2, bn_group=GROUP)).train(training)
+    module = filled(DLFA(WIDTH, spec(form=form))).train(training)
     _, last, mask = layers()
     fused = module(last, last, mask)
     assert torch.equal(fused, last)
@@ -176,7 +174,7 @@ def test_last_with_itself_is_the_identity(form: str, training: bool) -> None:
 @settings(max_examples=40)
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-3, 1e3), training=st.booleans())
 def test_gate_lies_between_the_layers(seed: int, scale: float, training: bool) -> None:
-    module = filled(DLFA(WIDTH, "gate", reduction=2, bn_group=2), seed % 7).train(training)
+    module = filled(DLFA(WIDTH, spec(form="gate", bn_group=2)), seed % 7).train(training)
     lower, last = scale * draw(seed, 4, 3, WIDTH), scale * draw(seed + 1, 4, 3, WIDTH)
     fused = module(lower, last, mask_of([3, 1, 2, 3]))
     slack = 1e-12 * scale
@@ -185,7 +183,7 @@ def test_gate_lies_between_the_layers(seed: int, scale: float, training: bool) -
 
 
 def test_literal_leaves_the_range_of_the_layers() -> None:
-    module = filled(DLFA(WIDTH, "literal", reduction=2, bn_group=GROUP))
+    module = filled(DLFA(WIDTH, SMALL))
     lower, last, mask = layers()
     fused = module(lower, last, mask)
     assert (fused > torch.maximum(lower, last) + 0.1).any()
@@ -195,7 +193,7 @@ def test_literal_leaves_the_range_of_the_layers() -> None:
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("form", ["literal", "gate"])
 def test_gradients_by_finite_differences(form: str, training: bool) -> None:
-    module = filled(DLFA(4, form, reduction=2, kernel=3, bn_group=2)).train(training)
+    module = filled(DLFA(4, spec(form=form, kernel=3, bn_group=2))).train(training)
     names = [name for name, _ in module.named_parameters()]
     mask = mask_of([2, 1, 2, 2])
 
@@ -239,32 +237,14 @@ def test_groups_are_batches_of_real_positions_one_after_another() -> None:
     assert_close(norm.running_var, reference.running_var, **EXACT)
 
 
-def test_empty_sequences_count_for_nothing() -> None:
-    module, alone = (filled(DLFA(WIDTH, reduction=2, bn_group=g)) for g in (4, 3))
-    lower, last = draw(1, 4, 5, WIDTH), draw(2, 4, 5, WIDTH)
-    mask = mask_of([5, 2, 3, 0])
-    fused = module(lower, last, mask)
-    assert_close(fused[:3][mask[:3]], alone(lower[:3], last[:3], mask[:3])[mask[:3]], **EXACT)
-    assert_state_close(module, alone)
-    assert fused.isfinite().all()
-
-
-@pytest.mark.parametrize("kind", KINDS)
-def test_empty_sequences_give_finite_output(kind: FusionKind) -> None:
-    module = filled(build_fusion(kind, WIDTH, SMALL))
-    lower, last, _ = layers()
-    assert module(lower, last, mask_of([5, 0, 0, 0, 0, 0])).isfinite().all()
-    assert all(buffer.isfinite().all() for buffer in module.buffers())
-
-
 def test_running_statistics_keep_no_graph() -> None:
-    module = filled(DLFA(WIDTH, reduction=2, bn_group=GROUP))
+    module = filled(DLFA(WIDTH, SMALL))
     module(*layers())
     assert not any(buffer.requires_grad for buffer in module.buffers())
 
 
 def test_evaluation_moves_no_statistics() -> None:
-    module = filled(DLFA(WIDTH, reduction=2, bn_group=GROUP)).eval()
+    module = filled(DLFA(WIDTH, SMALL)).eval()
     before = copy.deepcopy(module)
     lower, last, mask = layers()
     one_by_one = [module(lower[b : b + 1], last[b : b + 1], mask[b : b + 1]) for b in range(len(LENGTHS))]
@@ -278,11 +258,6 @@ def test_token_conv_is_conv1d(kernel: int) -> None:
     x = draw(1, 2, 5, WIDTH)
     expected = nn.functional.conv1d(x.mT, conv.weight, conv.bias, padding=kernel // 2).mT
     assert_close(conv(x, mask_of([5, 5])), expected, **EXACT)
-
-
-def test_masked_mean_of_nothing_is_zero() -> None:
-    means = masked_mean(torch.tensor([[[2.0], [4.0]], [[6.0], [8.0]]]), torch.tensor([[True, True], [False] * 2]))
-    assert means.flatten().tolist() == [3.0, 0.0]
 
 
 # Padding
@@ -299,8 +274,7 @@ def pad(x: Tensor, extra: int, value: float) -> Tensor:
 def test_more_padding_changes_nothing(
     kind: FusionKind, kernel: int, training: bool, dtype: torch.dtype, tolerance: float
 ) -> None:
-    spec = SMALL.model_copy(update={"kernel": kernel})
-    module = filled(build_fusion(kind, WIDTH, spec)).float().train(training)
+    module = filled(build_fusion(kind, WIDTH, spec(kernel=kernel))).float().train(training)
     twin = copy.deepcopy(module)
     lower, last, mask = layers(dtype)
     padded = twin(pad(lower, 7, 30.0), pad(last, 7, -20.0), mask_of(LENGTHS, 12))
@@ -311,8 +285,7 @@ def test_more_padding_changes_nothing(
 
 @pytest.mark.parametrize("kind", ["dlfa", "self", "shuffled"])
 def test_padding_matters_where_it_is_not_masked(kind: FusionKind) -> None:
-    spec = SMALL.model_copy(update={"mask_padding": False})
-    module = filled(build_fusion(kind, WIDTH, spec))
+    module = filled(build_fusion(kind, WIDTH, spec(mask_padding=False)))
     lower, last, mask = layers()
     padded = module(pad(lower, 7, 0.0), pad(last, 7, 0.0), mask_of(LENGTHS, 12))
     assert (padded[:, : mask.shape[1]] - module(lower, last, mask))[mask].abs().max() > 0.1
@@ -322,7 +295,7 @@ def test_padding_matters_where_it_is_not_masked(kind: FusionKind) -> None:
 
 
 def test_self_fusion_adds_attended_last_layer() -> None:
-    module = filled(SelfFusion(WIDTH, reduction=2, bn_group=GROUP))
+    module = filled(SelfFusion(WIDTH, SMALL))
     lower, last, mask = layers()
     weights = numpy_weights(ragged(last, LENGTHS), module.aif, training=True)
     expected = [h + h * w for h, w in zip(ragged(last, LENGTHS), weights, strict=True)]
@@ -331,8 +304,8 @@ def test_self_fusion_adds_attended_last_layer() -> None:
 
 
 def test_self_fusion_has_equal_capacity_and_trains_it() -> None:
-    module = filled(SelfFusion(WIDTH, reduction=2, bn_group=GROUP))
-    assert count(module) == count(DLFA(WIDTH, reduction=2, bn_group=GROUP))
+    module = filled(SelfFusion(WIDTH, SMALL))
+    assert count(module) == count(DLFA(WIDTH, SMALL))
     lower, last, mask = layers()
     module(lower, last, mask)[mask].square().sum().backward()
     for name, parameter in module.named_parameters():
@@ -342,7 +315,7 @@ def test_self_fusion_has_equal_capacity_and_trains_it() -> None:
 
 @pytest.mark.parametrize("form", ["literal", "gate"])
 def test_shuffled_takes_the_sentence_before(form: str) -> None:
-    module = filled(ShuffledFusion(WIDTH, form, reduction=2, bn_group=GROUP))
+    module = filled(ShuffledFusion(WIDTH, spec(form=form)))
     lower, last, mask = layers()
     rows = ragged(lower, LENGTHS)
     others = [
@@ -351,27 +324,19 @@ def test_shuffled_takes_the_sentence_before(form: str) -> None:
     assert_ragged(module(lower, last, mask), numpy_dlfa(others, ragged(last, LENGTHS), module, training=True))
 
 
-def test_shuffled_follows_a_mask_with_padding_in_front() -> None:
-    module = filled(ShuffledFusion(WIDTH, reduction=2, bn_group=2))
-    lower, last = draw(1, 2, 4, WIDTH), draw(2, 2, 4, WIDTH)
-    mask = torch.tensor([[False, False, True, True], [True, True, True, True]])
-    taken = torch.stack([lower[1], lower[0, [2, 3, 2, 3]]])
-    assert_close(module(lower, last, mask)[mask], DLFA.fuse(module, taken, last, mask)[mask], **EXACT)
-
-
 def test_shuffled_refuses_a_single_sentence() -> None:
-    module = ShuffledFusion(WIDTH, reduction=2).eval()
+    module = ShuffledFusion(WIDTH, SMALL).eval()
     with pytest.raises(ConfigError, match="batch of 1; give it at least 2"):
         module(torch.ones(1, 3, WIDTH), torch.ones(1, 3, WIDTH), mask_of([3]))
 
 
 @pytest.mark.parametrize(
-    ("module", "formula"),
+    ("kind", "formula"),
     [
-        (NoFusion(), lambda lower, last, module: last),
-        (Average(), lambda lower, last, module: 0.5 * lower + 0.5 * last),
+        ("none", lambda lower, last, module: last),
+        ("average", lambda lower, last, module: 0.5 * lower + 0.5 * last),
         (
-            filled(Concatenation(WIDTH)),
+            "concatenation",
             lambda lower, last, module: (
                 lower @ module.linear.weight[:, :WIDTH].T
                 + last @ module.linear.weight[:, WIDTH:].T
@@ -379,7 +344,7 @@ def test_shuffled_refuses_a_single_sentence() -> None:
             ),
         ),
         (
-            filled(ScalarMix()),
+            "scalar_mix",
             lambda lower, last, module: (
                 module.gamma
                 * (module.scalars[0].exp() * lower + module.scalars[1].exp() * last)
@@ -387,30 +352,20 @@ def test_shuffled_refuses_a_single_sentence() -> None:
             ),
         ),
     ],
-    ids=["none", "average", "concatenation", "scalar_mix"],
 )
-def test_simple_fusions(module: Fusion, formula: Callable[..., Tensor]) -> None:
+def test_simple_fusions(kind: FusionKind, formula: Callable[..., Tensor]) -> None:
     lower, last, mask = layers()
+    module = filled(build_fusion(kind, WIDTH, SMALL))
     assert_close(module(lower, last, mask), formula(lower, last, module), **EXACT)
 
 
 def test_scalar_mix_starts_as_the_average() -> None:
     lower, last, mask = layers()
-    assert_close(ScalarMix()(lower, last, mask), Average()(lower, last, mask), **EXACT)
+    mix, average = (build_fusion(kind, WIDTH, SMALL) for kind in ("scalar_mix", "average"))
+    assert_close(mix(lower, last, mask), average(lower, last, mask), **EXACT)
 
 
 # Building and calling
-
-
-def test_build_passes_the_whole_specification_on() -> None:
-    spec = FusionSpec(form="gate", reduction=2, kernel=3, mask_padding=False, bn_group=5)
-    for kind in ("dlfa", "shuffled", "self"):
-        module = build_fusion(kind, WIDTH, spec)
-        local = module.aif.local_branch
-        assert getattr(module, "form", "gate") == "gate"
-        assert local.squeeze.weight.shape == (4, 8, 3)
-        assert module.aif.mask_padding is False
-        assert {m.group for m in module.modules() if isinstance(m, MaskedBatchNorm)} == {5}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -431,12 +386,12 @@ def test_fusion_is_computed_in_float32_under_autocast(kind: FusionKind, dtype: t
 def test_training_batch_must_be_whole_groups(n_sequences: int) -> None:
     x = torch.ones(n_sequences, 3, WIDTH)
     with pytest.raises(ConfigError, match=rf"batch of {n_sequences} sequence\(s\) is no multiple of bn_group 8"):
-        DLFA(WIDTH, bn_group=8)(x, x, torch.ones(n_sequences, 3, dtype=torch.bool))
+        DLFA(WIDTH, spec(bn_group=8))(x, x, torch.ones(n_sequences, 3, dtype=torch.bool))
 
 
 def test_a_bottleneck_without_channels_is_refused() -> None:
     with pytest.raises(ConfigError, match="reduction 9 leaves no channel of width 8"):
-        AIF(WIDTH, reduction=9)
+        AIF(WIDTH, spec(reduction=9))
 
 
 @pytest.mark.parametrize("layer", [-1, 0, 12, 13])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from crosslayer.config import FusionSpec
 from crosslayer.models.fusion import AIF, DLFA
 from crosslayer.probes import layers, structure
 from crosslayer.probes.layers import identity, linear_cka, similarity
@@ -126,7 +127,7 @@ def test_a_language_is_told_where_its_vectors_lie_apart_and_nowhere_else() -> No
 
 def fused_inputs() -> tuple[DLFA, torch.Tensor, torch.Tensor, torch.Tensor]:
     torch.manual_seed(0)
-    fusion = DLFA(16, "literal", reduction=4, bn_group=2)
+    fusion = DLFA(16, FusionSpec(bn_group=2))
     lower, last = torch.randn(4, 5, 16), torch.randn(4, 5, 16)
     mask = torch.arange(5) < torch.tensor([5, 3, 4, 2])[:, None]
     for _ in range(3):
@@ -160,7 +161,7 @@ def test_a_branch_without_effect_fails() -> None:
 
 
 def test_a_missing_branch_or_convolution_fails() -> None:
-    aif = AIF(16)
+    aif = AIF(16, FusionSpec())
     aif.local_branch.expand = torch.nn.Identity()  # type: ignore[assignment]
     assert not all(passed(structure.convolutions(aif)))
     del aif.global_branch

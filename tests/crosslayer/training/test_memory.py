@@ -49,7 +49,7 @@ def trained(
     for layer in encoder.trunk.layers:
         layer.dropout = layer.attention_dropout = 0.0
     trainee = TrainableModel(spec, classifier, encoder)
-    losses = list(epochs(trainee, inputs, inputs.encoded, inputs.encoded.rows("train"), training, ""))
+    losses = list(epochs(trainee, inputs, inputs.encoded, inputs.encoded.rows("train")))
     return trainee.state_dict(), losses
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import signal
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -51,14 +52,23 @@ def inputs(encoder: Path) -> TrialInputs:
     return load_inputs(encoder, "pos", ["english"], torch.device("cpu"))
 
 
-def spec_of(tiny: Profile, encoder: Path, model: str, **training: object) -> TrialSpec:
-    spec = next(s for s in trial_specs(tiny, "sweep", "pos", encoder) if s.model == model)
-    changed = spec.training.model_copy(update={"mode": "finetuned", "learning_rate": 1e-3, **training})
-    return spec.model_copy(update={"training": changed})
+SpecOf = Callable[..., TrialSpec]
 
 
-def test_a_repeated_trial_is_bit_equal(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
-    spec = spec_of(tiny, encoder, "layer_1")
+@pytest.fixture
+def spec_of(tiny: Profile, encoder: Path) -> SpecOf:
+    """A fine-tuned trial of a model, with other training settings."""
+
+    def find(model: str, **training: object) -> TrialSpec:
+        spec = next(s for s in trial_specs(tiny, "sweep", "pos", encoder) if s.model == model)
+        settings = {"mode": "finetuned", "learning_rate": 1e-3, **training}
+        return spec.model_copy(update={"training": spec.training.model_copy(update=settings)})
+
+    return find
+
+
+def test_a_repeated_trial_is_bit_equal(spec_of: SpecOf, inputs: TrialInputs) -> None:
+    spec = spec_of("layer_1")
     torch.set_num_threads(1)
     first, second = (run_finetuned(spec, inputs, {}).predictions for _ in range(2))
     assert first.equals(second)
@@ -66,10 +76,8 @@ def test_a_repeated_trial_is_bit_equal(tiny: Profile, encoder: Path, inputs: Tri
     assert not first.equals(other)
 
 
-def test_predictions_hold_every_test_word_once_with_its_gold_label(
-    tiny: Profile, encoder: Path, inputs: TrialInputs
-) -> None:
-    frame = run_finetuned(spec_of(tiny, encoder, "baseline", epochs=1), inputs, {}).predictions
+def test_predictions_hold_every_test_word_once_with_its_gold_label(spec_of: SpecOf, inputs: TrialInputs) -> None:
+    frame = run_finetuned(spec_of("baseline", epochs=1), inputs, {}).predictions
     encoded = inputs.encoded
     rows = np.concatenate(
         [encoded.rows("dev", "en"), *(encoded.rows("test", c) for c in encoded.languages("test"))]
@@ -82,10 +90,10 @@ def test_predictions_hold_every_test_word_once_with_its_gold_label(
 
 
 def test_the_recorded_dev_score_is_that_of_the_predictions(
-    tiny: Profile, encoder: Path, inputs: TrialInputs, tmp_path: Path
+    spec_of: SpecOf, inputs: TrialInputs, tmp_path: Path
 ) -> None:
     """While training it is measured on other batches, which in bfloat16 rounds otherwise: here by 12 points."""
-    spec = spec_of(tiny, encoder, "baseline", epochs=1)
+    spec = spec_of("baseline", epochs=1)
     result = run_finetuned(spec, inputs, {})
     rounded = replace(result, dev_history=(result.dev_history[0] + 12,))
     dev = result.predictions[result.predictions["split"] == "dev"]
@@ -93,8 +101,8 @@ def test_the_recorded_dev_score_is_that_of_the_predictions(
     assert store.keep(spec, rounded, tmp_path, "2.13.0").dev_score == pytest.approx(score)
 
 
-def test_models_of_a_seed_share_head_and_streams(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
-    baseline, fused = (spec_of(tiny, encoder, model) for model in ("baseline", "layer_2"))
+def test_models_of_a_seed_share_head_and_streams(spec_of: SpecOf, inputs: TrialInputs) -> None:
+    baseline, fused = (spec_of(model) for model in ("baseline", "layer_2"))
     heads = [build_classifier(spec, "pos", inputs).head.state_dict() for spec in (baseline, fused)]
     assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
     for purpose in ("order", "dropout", "fusion"):
@@ -102,8 +110,8 @@ def test_models_of_a_seed_share_head_and_streams(tiny: Profile, encoder: Path, i
     assert len({stream(baseline, purpose) for purpose in ("order", "dropout", "fusion", "head:pos")}) == 4
 
 
-def test_halves_split_the_training_items(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
-    spec = spec_of(tiny, encoder, "layer_1", batch_size=8)
+def test_halves_split_the_training_items(spec_of: SpecOf, inputs: TrialInputs) -> None:
+    spec = spec_of("layer_1", batch_size=8)
     halves = [
         set(training_rows(spec.model_copy(update={"half": half}), inputs.encoded).tolist()) for half in (1, 2)
     ]
@@ -111,8 +119,8 @@ def test_halves_split_the_training_items(tiny: Profile, encoder: Path, inputs: T
     assert halves[0] | halves[1] == set(training_rows(spec, inputs.encoded).tolist())
 
 
-def test_shares_of_the_training_items_grow(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
-    spec = spec_of(tiny, encoder, "layer_1", batch_size=8)
+def test_shares_of_the_training_items_grow(spec_of: SpecOf, inputs: TrialInputs) -> None:
+    spec = spec_of("layer_1", batch_size=8)
     whole = set(training_rows(spec, inputs.encoded).tolist())
     half, most = (
         set(training_rows(spec.model_copy(update={"share": share}), inputs.encoded).tolist())
@@ -140,8 +148,8 @@ def test_variations_share_the_seeds_and_change_one_thing(tiny: Profile, encoder:
     assert not [spec for spec in trial_specs(profile, "intermediate", "pos", encoder) if spec.share]
 
 
-def test_a_diverging_loss_is_a_named_outcome(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
-    spec = spec_of(tiny, encoder, "baseline", learning_rate=1e30, clip=1e30)
+def test_a_diverging_loss_is_a_named_outcome(spec_of: SpecOf, inputs: TrialInputs) -> None:
+    spec = spec_of("baseline", learning_rate=1e30, clip=1e30)
     with pytest.raises(TrialFailure) as caught:
         run_finetuned(spec, inputs, {})
     assert caught.value.outcome == "nan_loss"
@@ -176,11 +184,11 @@ def test_a_target_may_have_a_phase_of_its_own(tiny: Profile, encoder: Path) -> N
 
 @pytest.mark.parametrize("model", ["baseline", "layer_1", "layer_2"])
 def test_states_kept_from_the_layers_below_change_nothing(
-    tiny: Profile, encoder: Path, inputs: TrialInputs, model: str
+    spec_of: SpecOf, inputs: TrialInputs, model: str
 ) -> None:
     """Two of three layers frozen: the lower layer is below the trained one or the input of it."""
     torch.set_num_threads(1)
-    spec = spec_of(tiny, encoder, model, trainable_layers=1, train_embeddings=False)
+    spec = spec_of(model, trainable_layers=1, train_embeddings=False)
     states = execution.shared_states([spec], inputs)
     assert set(states) == {"none", "english"}
     run = run_finetuned(spec, inputs, {})
@@ -192,25 +200,25 @@ def test_states_kept_from_the_layers_below_change_nothing(
 
 
 def test_too_many_states_are_not_kept(
-    tiny: Profile, encoder: Path, inputs: TrialInputs, monkeypatch: pytest.MonkeyPatch
+    spec_of: SpecOf, inputs: TrialInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = spec_of(tiny, encoder, "layer_1", trainable_layers=2, train_embeddings=False)
+    spec = spec_of("layer_1", trainable_layers=2, train_embeddings=False)
     tokens = int(inputs.encoded.lengths().sum() + inputs.intermediate["english"].lengths().sum())
     bytes_ = 32 * (2 if spec.precision == "bfloat16" else 4)
     monkeypatch.setattr(execution, "MAX_BYTES", tokens * bytes_)
     assert set(execution.shared_states([spec], inputs)) == {"none", "english"}
     monkeypatch.setattr(execution, "MAX_BYTES", tokens * bytes_ - 1)
     assert execution.shared_states([spec], inputs) == {}
-    assert execution.shared_states([spec_of(tiny, encoder, "layer_1")], inputs) == {}
+    assert execution.shared_states([spec_of("layer_1")], inputs) == {}
 
 
 def test_a_fine_tuned_trial_without_a_trained_layer_is_a_frozen_one(
-    tiny: Profile, encoder: Path, inputs: TrialInputs
+    spec_of: SpecOf, encoder: Path, inputs: TrialInputs
 ) -> None:
     """The frozen path has no encoder at all; here the encoder runs, but nothing of it is trained."""
     torch.set_num_threads(1)
-    frozen = spec_of(tiny, encoder, "layer_2", mode="frozen", train_embeddings=False)
-    tuned = spec_of(tiny, encoder, "layer_2", trainable_layers=0, train_embeddings=False)
+    frozen = spec_of("layer_2", mode="frozen", train_embeddings=False)
+    tuned = spec_of("layer_2", trainable_layers=0, train_embeddings=False)
     states = execution.shared_states([frozen], inputs)
     one = run_frozen(frozen, inputs, states["none"])
     two = run_finetuned(tuned, inputs, {})
@@ -475,21 +483,6 @@ def test_two_sweeps_in_one_place_end_in_one_line(tiny: Profile, encoder: Path, t
     with exclusive(tmp_path), pytest.raises(ResultsError, match="another process") as caught:
         sweep.run_sweep(tiny, "sweep", "pos", encoder, tmp_path)
     assert "\n" not in str(caught.value)
-
-
-def test_a_key_covers_the_specification(tiny: Profile, encoder: Path) -> None:
-    spec = spec_of(tiny, encoder, "layer_1")
-    precision = "float32" if spec.precision == "bfloat16" else "bfloat16"
-    changes: list[dict[str, object]] = [
-        {"seed": 9}, {"layer": 2}, {"threads": 8}, {"precision": precision}, {"device_kind": "cuda"},
-        {"version": 99}, {"digests": {**spec.digests, "pos": "0"}}, {"digests": {**spec.digests, "encoder": "0"}},
-        {"training": spec.training.model_copy(update={"epochs": 9})},
-        {"fusion": spec.fusion.model_copy(update={"form": "gate"})},
-    ]  # fmt: skip
-    keys = {spec.model_copy(update=change).key for change in changes}
-    assert len(keys) == len(changes)
-    assert spec.key not in keys
-    assert TrialSpec.model_validate(spec.model_dump()).key == spec.key
 
 
 def test_controls_take_the_lower_layer_of_their_task(tiny: Profile) -> None:

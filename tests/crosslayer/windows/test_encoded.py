@@ -162,24 +162,15 @@ def test_nothing_to_encode_is_an_error() -> None:
 # On disk
 
 
-def assert_equal(own: Encoded, other: Encoded) -> None:
-    assert own.task == other.task
-    for name in ("split", "language", "item", "start"):
-        assert getattr(own, name).tolist() == getattr(other, name).tolist()
-    for name in ("ids", "types", "firsts", "labels"):
-        for row, back in zip(getattr(own, name), getattr(other, name), strict=True):
-            assert row.dtype == back.dtype
-            assert row.tolist() == back.tolist()
-
-
 @pytest.mark.parametrize("rows", [slice(None), slice(0, 1), slice(-2, None), slice(-1, None)])
 def test_windows_come_back_from_parquet(mixed: Encoded, tmp_path: Path, rows: slice) -> None:
     columns = {name: getattr(mixed, name)[rows] for name in mixed.__dataclass_fields__ if name != "task"}
     encoded = replace(mixed, **columns)
     write_encoded(encoded, tmp_path / "windows.parquet")
     back = read_encoded(tmp_path / "windows.parquet")
-    assert_equal(encoded, back)
     assert back.digest() == encoded.digest()
+    for name in ("ids", "types", "firsts", "labels"):
+        assert {row.dtype for row in getattr(back, name)} == {row.dtype for row in getattr(encoded, name)}
 
 
 def test_a_file_of_windows_that_is_absent_damaged_or_another(mixed: Encoded, tmp_path: Path) -> None:
@@ -200,23 +191,6 @@ def test_the_digest_is_that_of_the_documented_bytes() -> None:
     numbers = [0, 6, 1, 1, 97, 98, 99, 2, 6, 0, 0, 0, 0, 0, 0, 2, 2, 3, 2, 0, 1]
     content = b"pos" + b"dev" + b"en" + b"5" + b"".join(n.to_bytes(4, "little") for n in numbers)
     assert encoded.digest() == hashlib.sha256(content).hexdigest()
-
-
-@pytest.mark.parametrize("name", ["split", "language", "item", "start", "ids", "types", "firsts", "labels"])
-def test_the_digest_notices_every_column(mixed: Encoded, name: str) -> None:
-    column = getattr(mixed, name).copy()
-    column[1] = "other" if isinstance(column[1], str) else column[1] + 1
-    assert replace(mixed, **{name: column}).digest() != mixed.digest()
-
-
-def test_the_digest_notices_task_order_and_the_borders_of_windows(mixed: Encoded) -> None:
-    assert replace(mixed, task="ner").digest() != mixed.digest()
-    one, two = (encode_sentence(words, 16) for words in (["abcdefgh", "a", "abcdefgh"], ["abcdefgh", "aabcdefgh"]))
-    assert concatenate([one, two]).digest() != concatenate([two, one]).digest()
-    moved = np.empty(2, dtype=object)
-    moved[:] = [one.labels[0][:1], np.concatenate([one.labels[0][1:], one.labels[1]])]
-    assert np.concatenate(moved).tolist() == np.concatenate(one.labels).tolist()
-    assert replace(one, labels=moved).digest() != one.digest()
 
 
 # Batches
@@ -294,17 +268,6 @@ def test_buckets_save_padding_and_mix_lengths_over_the_epoch() -> None:
     widths = [batch.ids.shape[1] for batch in batches[:POOL]]
     assert widths != sorted(widths)
     assert widths != sorted(widths, reverse=True)
-
-
-def test_a_window_that_would_be_left_alone_joins_the_batch_before() -> None:
-    encoded = of_lengths([10] * 7)
-    sizes = [len(batch.windows) for batch in prediction_batches(encoded, np.arange(7), 30, PAD)]
-    assert sizes == [3, 4]
-    assert [len(batch.windows) for batch in prediction_batches(encoded, np.arange(1), 30, PAD)] == [1]
-
-
-def test_fewer_rows_than_a_batch_make_none() -> None:
-    assert epoch(of_lengths([9, 9, 9]), np.arange(3), 4, 0) == []
 
 
 @FEW
