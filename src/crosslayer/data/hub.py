@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from claimtrack.reading import Malformed
+from claimtrack.errors import ResultsError
 from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
 from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Parallel, Reading, Split, TagExample
 from crosslayer.data.hubfiles import HubError, fetch, is_commit
 from crosslayer.data.languages import LANGUAGES, TATOEBA_CODES
-from crosslayer.data.parquet import parse_table
+from crosslayer.data.parquet import read_table
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, Task, TaskName
 
@@ -40,6 +40,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "udpos": ("tokens", "pos_tags"),
     "tatoeba": ("source_sentence", "target_sentence"),
 }
+ADVICE = "check the network and data.revisions, or read files with data.source xtreme and data.root"
 Source = tuple[str, str, Split]
 """Data set, configuration and split."""
 
@@ -158,19 +159,15 @@ def _rows(spec: DataSpec, source: Source) -> list[tuple[Any, ...]]:
     try:
         folder = fetch("dataset", source[0], revision, ["README.md", pattern])
         features = card_features(folder)[source[1]]
-        table = pa.concat_tables(_table(path, columns) for path in sorted(folder.glob(pattern)))
+        table = pa.concat_tables(read_table(path, ADVICE, columns) for path in sorted(folder.glob(pattern)))
         return list(zip(*(_decoded(table[name].to_pylist(), features[name]) for name in columns), strict=True))
-    except HubError as error:
+    except ResultsError as error:
         reason = str(error)
-    except Exception as error:  # Arrow's errors, or anything: a card is YAML by hand
-        reason = f"{pattern} cannot be read ({error if isinstance(error, Malformed) else type(error).__name__})"
-    advice = "check the network and data.revisions, or read files with data.source xtreme and data.root"
-    raise DataError(f"cannot load {' '.join(source)} at {revision}: {reason}; {advice}")
-
-
-def _table(path: Path, columns: Sequence[str]) -> pa.Table:
-    with pa.OSFile(str(path)) as file:
-        return parse_table(file, columns)
+    except HubError as error:
+        reason = f"{error}; {ADVICE}"
+    except Exception as error:  # a card is YAML by hand
+        reason = f"{pattern} cannot be read ({type(error).__name__}); {ADVICE}"
+    raise DataError(f"cannot load {' '.join(source)} at {revision}: {reason}")
 
 
 @lru_cache

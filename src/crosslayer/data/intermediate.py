@@ -45,7 +45,7 @@ def intermediate_corpus(target: TaskName, arm: Arm, profile: Profile) -> Corpus:
     if len(pool) < 2:
         raise DataError(f"the multilingual arm of {target} needs {source} data in more than one language")
     languages = sorted(pool)
-    if _parallel(pool):
+    if _is_parallel(source, profile):
         dealt = {language: pool[language][:n][i :: len(languages)] for i, language in enumerate(languages)}
     else:
         dealt = _dealt(pool, round_robin({language: len(pool[language]) for language in languages}, n), english)
@@ -73,27 +73,34 @@ def texts_of(example: Example) -> tuple[str, ...]:
     return example.first, example.second
 
 
+def _is_parallel(source: TaskName, profile: Profile) -> bool:
+    return source == "xnli" or profile.data.source == "fragment"
+
+
 def _pool(target: TaskName, source: TaskName, profile: Profile) -> Pool:
-    """All candidates. XNLI's training set is English only, so NLI uses its dev set."""
-    tested = _tested(target, profile)
+    """All candidates, none with a text that is tested on.
+
+    XNLI's training set is English only, so NLI uses its dev set.
+    """
     sizes = SplitSizes(train=profile.intermediate.items, dev=1, test=1)
     corpus = corpus_of(read_all(source, profile, sizes))
     split: Split = "dev" if source == "xnli" and profile.data.source != "fragment" else "train"
     pool = {code: corpus[split, code] for code in languages_of(corpus, split)}
-    parallel = split == "dev" or profile.data.source == "fragment"
-    leaked = {code: {row.item for row in rows if _occurs(row, tested)} for code, rows in pool.items()}
-    if parallel:
-        shared = set.intersection(*({row.item for row in rows} for rows in pool.values()))
-        clean = shared - {item for items in leaked.values() for item in items}
-        pool = {code: [row for row in rows if row.item in clean] for code, rows in pool.items()}
-    else:
-        pool = {code: [row for row in rows if row.item not in leaked[code]] for code, rows in pool.items()}
-    return {
-        code: draw(
-            rows, len(rows), profile.data.draw_seed, f"intermediate:{'' if parallel else code}", shuffle=True
-        )
+    tested = _tested(target, profile)
+    clean = {
+        code: {row.item for row in rows if tested.isdisjoint(map(normalised, texts_of(row)))}
         for code, rows in pool.items()
     }
+    parallel = _is_parallel(source, profile)
+    if parallel:
+        clean = dict.fromkeys(clean, set.intersection(*clean.values()))
+
+    def in_order(code: str) -> list[Example]:
+        rows = [row for row in pool[code] if row.item in clean[code]]
+        salt = f"intermediate:{'' if parallel else code}"
+        return draw(rows, None, profile.data.draw_seed, salt, shuffle=True)
+
+    return {code: in_order(code) for code in pool}
 
 
 def _tested(target: TaskName, profile: Profile) -> set[str]:
@@ -106,16 +113,6 @@ def _tested(target: TaskName, profile: Profile) -> set[str]:
         for row in rows
         for text in texts_of(row)
     }
-
-
-def _occurs(example: Example, tested: set[str]) -> bool:
-    return any(normalised(text) in tested for text in texts_of(example))
-
-
-def _parallel(pool: Pool) -> bool:
-    """Whether all languages hold the same items in the same order."""
-    first, *others = ([example.item for example in rows] for rows in pool.values())
-    return all(items == first for items in others)
 
 
 def _dealt(pool: Pool, shares: Mapping[str, int], english: Sequence[Example]) -> dict[str, list[Example]]:

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from claimtrack.errors import ResultsError
-from claimtrack.reading import Malformed
 
 
 def read_table(path: Path, mend: str = "run `dvc repro`", columns: Sequence[str] | None = None) -> pa.Table:
-    """The table of a file, as `parse_table` gives it.
+    """The table of a file without pandas' own notes, its pages compared with their checksums.
 
     Args:
         path: the file.
@@ -22,44 +20,20 @@ def read_table(path: Path, mend: str = "run `dvc repro`", columns: Sequence[str]
         columns: those that are wanted; all by default.
 
     Raises:
-        ResultsError: absent or damaged.
+        ResultsError: absent, damaged or without one of ``columns``.
     """
     try:
-        with pa.OSFile(str(path)) as file:
-            return parse_table(file, columns)
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            lacking = [name for name in columns or () if name not in file.schema_arrow.names]
+            table = None if lacking else file.read(None if columns is None else list(columns))
     except FileNotFoundError:
         raise ResultsError(f"{path} is missing; {mend}") from None
-    except (Malformed, OSError) as error:
-        raise ResultsError(f"{path} is damaged ({error}); {mend}") from None
-
-
-def parse_table(source: pa.NativeFile, columns: Sequence[str] | None = None) -> pa.Table:
-    """A table without pandas' own notes, its pages compared with their checksums.
-
-    Raises:
-        Malformed: no table, damaged or without one of ``columns``.
-    """
-    try:
-        with pq.ParquetFile(source, page_checksum_verification=True) as file:
-            if lacking := [name for name in columns or () if name not in file.schema_arrow.names]:
-                raise Malformed(f"it has no column {lacking[0]:.40}")
-            table = file.read(None if columns is None else list(columns))
-    except Malformed:
-        raise
     except Exception as error:  # among them what Arrow's C++ throws, as a RuntimeError
-        raise Malformed(type(error).__name__) from None
+        raise ResultsError(f"{path} is damaged ({type(error).__name__}); {mend}") from None
+    if table is None:
+        raise ResultsError(f"{path} is damaged (it has no column {lacking[0]:.40}); {mend}")
     kept = table.schema.metadata or {}
     return table.replace_schema_metadata({name: note for name, note in kept.items() if name != b"pandas"})
-
-
-def kind(column: pa.ChunkedArray) -> Literal["text", "numbers", "other"]:
-    """What a column holds, however wide its type and whether it is a dictionary; nulls are something else."""
-    values = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if column.null_count:
-        return "other"
-    if pa.types.is_string(values) or pa.types.is_large_string(values):
-        return "text"
-    return "numbers" if pa.types.is_integer(values) or pa.types.is_floating(values) else "other"
 
 
 def write_table(table: pa.Table, path: Path) -> None:

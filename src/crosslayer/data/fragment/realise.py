@@ -157,7 +157,10 @@ class Realiser(ABC):
         return self._with(self._preposition(place), self.phrase(place, "dat"))
 
     def _preposition(self, place: Phrase) -> Tokens:
-        return self.word("in") if place.sort == "place" else parse(" ".join(self.tables["spots"][place.head]))
+        return self._in(place) if place.sort == "place" else parse(" ".join(self.tables["spots"][place.head]))
+
+    def _in(self, place: Phrase) -> Tokens:
+        return self.word("in")
 
     def _with(self, preposition: Tokens, words: Tokens) -> Tokens:
         """A preposition before other words, one word with an article where the lexicon joins the two."""

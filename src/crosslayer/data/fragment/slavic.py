@@ -169,9 +169,7 @@ class Polish(Slavic):
         garment = clause.object is not None and is_of_class(clause.object, "garment")
         return self.tables["garments"].get(clause.predicate if garment else "", self.verbs[clause.predicate])
 
-    def _preposition(self, place: Phrase) -> Tokens:
-        if place.sort == "noun":
-            return super()._preposition(place)
+    def _in(self, place: Phrase) -> Tokens:
         own = self.tables["places"][place.head][3:]
         return [Token(own[0] if own else "w", "ADP")]
 
@@ -275,10 +273,8 @@ class Russian(Slavic):
             return "p"
         return self.nouns[phrase.head][0] if phrase.sort == "noun" else gender_of(phrase)
 
-    def _preposition(self, place: Phrase) -> Tokens:
-        """A preposition, which has a vowel before *В* or *Ф* and a consonant."""
-        if place.sort == "noun":
-            return super()._preposition(place)
+    def _in(self, place: Phrase) -> Tokens:
+        """The preposition has a vowel before *В* or *Ф* and a consonant."""
         name = self.names[place.head]
         return self.word("in", name[0] in "ВФ" and name[1] not in VOWELS)
 
