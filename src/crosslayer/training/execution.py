@@ -19,17 +19,14 @@ if TYPE_CHECKING:
 
 
 def own_device(kind: str) -> torch.device:
-    """The device of this process: the worker processes of a pool take the GPUs of a machine in turn."""
+    """The device of this process: the worker processes of a pool take the GPUs of a machine in turn.
+
+    The name of a process ends in its number among its parent's children, from 1; the main one has no number.
+    """
     if kind != "cuda":
         return torch.device(kind)
-    return torch.device("cuda", gpu_of(multiprocessing.current_process().name, torch.cuda.device_count()))
-
-
-def gpu_of(process: str, n_gpus: int) -> int:
-    """The GPU of a process by its name, which ends in its number among its parent's children, from 1; that of a
-    process without a number is the first."""
-    number = process.rpartition("-")[2]
-    return (int(number) - 1) % n_gpus if number.isdecimal() else 0
+    number = multiprocessing.current_process().name.rpartition("-")[2]
+    return torch.device("cuda", (int(number) - 1) % torch.cuda.device_count() if number.isdecimal() else 0)
 
 
 def memory_advice(spec: TrialSpec, error: torch.OutOfMemoryError) -> str:
@@ -42,12 +39,10 @@ def memory_advice(spec: TrialSpec, error: torch.OutOfMemoryError) -> str:
         return (
             f"{seen}; lower compute.micro_batch to {smaller[-1]}, now {computed} sequences are computed together"
         )
-    remedies = ["shorten data.max_length", "use a larger GPU"]
-    if spec.precision == "float32":
-        remedies.insert(1, "set compute.precision to bfloat16")
+    rounded = ", set compute.precision to bfloat16" if spec.precision == "float32" else ""
     return (
         f"{seen}; one normalisation group of {computed} sequences does not fit, and a smaller fusion.bn_group "
-        f"would change the result: {', '.join(remedies[:-1])} or {remedies[-1]}"
+        f"would change the result: shorten data.max_length{rounded} or use a larger GPU"
     )
 
 

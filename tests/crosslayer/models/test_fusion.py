@@ -23,7 +23,6 @@ from crosslayer.models.fusion import (
     MaskedBatchNorm,
     SelfFusion,
     ShuffledFusion,
-    TokenConv,
     build_fusion,
     check_layer,
 )
@@ -142,16 +141,6 @@ def test_dlfa_follows_equations(kernel: int, form: str, training: bool) -> None:
     assert_ragged(module(lower, last, mask), expected)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_aif_follows_equation_1(training: bool) -> None:
-    aif = filled(AIF(WIDTH, SMALL)).train(training)
-    fused, _, mask = layers()
-    weights = numpy_weights(ragged(fused, LENGTHS), aif, training)
-    assert_ragged(aif.weights(fused, mask), weights)
-    expected = [w * g for w, g in zip(ragged(fused, LENGTHS), weights, strict=True)]
-    assert_ragged(aif(fused, mask), expected)
-
-
 def test_unmasked_padding_counts_as_text() -> None:
     module = filled(DLFA(WIDTH, spec(kernel=3, mask_padding=False)))
     lower, last, mask = layers()
@@ -182,14 +171,6 @@ def test_gate_lies_between_the_layers(seed: int, scale: float, training: bool) -
     assert (fused <= torch.maximum(lower, last) + slack).all()
 
 
-def test_literal_leaves_the_range_of_the_layers() -> None:
-    module = filled(DLFA(WIDTH, SMALL))
-    lower, last, mask = layers()
-    fused = module(lower, last, mask)
-    assert (fused > torch.maximum(lower, last) + 0.1).any()
-    assert (fused < torch.minimum(lower, last) - 0.1).any()
-
-
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("form", ["literal", "gate"])
 def test_gradients_by_finite_differences(form: str, training: bool) -> None:
@@ -212,19 +193,6 @@ def torch_norm(norm: MaskedBatchNorm) -> nn.BatchNorm1d:
     reference = nn.BatchNorm1d(norm.weight.numel()).to(norm.weight.dtype)
     reference.load_state_dict(norm.state_dict(), strict=False)
     return reference
-
-
-def test_norm_without_padding_is_torch_batch_norm() -> None:
-    norm = filled(MaskedBatchNorm(WIDTH, group=4))
-    reference = torch_norm(norm)
-    everywhere = mask_of([5] * 4)
-    for seed in (5, 6):
-        x = draw(seed, 4, 5, WIDTH)
-        assert_close(norm(x, everywhere), reference(x.mT).mT, **EXACT)
-    assert_close(norm.running_mean, reference.running_mean, **EXACT)
-    assert_close(norm.running_var, reference.running_var, **EXACT)
-    x = draw(7, 4, 5, WIDTH)
-    assert_close(norm.eval()(x, everywhere), reference.eval()(x.mT).mT, **EXACT)
 
 
 def test_groups_are_batches_of_real_positions_one_after_another() -> None:
@@ -252,14 +220,6 @@ def test_evaluation_moves_no_statistics() -> None:
     assert_state_close(module, before)
 
 
-@pytest.mark.parametrize("kernel", [1, 3])
-def test_token_conv_is_conv1d(kernel: int) -> None:
-    conv = filled(TokenConv(WIDTH, 3, kernel))
-    x = draw(1, 2, 5, WIDTH)
-    expected = nn.functional.conv1d(x.mT, conv.weight, conv.bias, padding=kernel // 2).mT
-    assert_close(conv(x, mask_of([5, 5])), expected, **EXACT)
-
-
 # Padding
 
 
@@ -281,14 +241,6 @@ def test_more_padding_changes_nothing(
     fused = module(lower, last, mask)
     assert_close(padded[:, : mask.shape[1]][mask], fused[mask], rtol=tolerance, atol=tolerance)
     assert padded.isfinite().all()
-
-
-@pytest.mark.parametrize("kind", ["dlfa", "self", "shuffled"])
-def test_padding_matters_where_it_is_not_masked(kind: FusionKind) -> None:
-    module = filled(build_fusion(kind, WIDTH, spec(mask_padding=False)))
-    lower, last, mask = layers()
-    padded = module(pad(lower, 7, 0.0), pad(last, 7, 0.0), mask_of(LENGTHS, 12))
-    assert (padded[:, : mask.shape[1]] - module(lower, last, mask))[mask].abs().max() > 0.1
 
 
 # Controls

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import multiprocessing
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,13 @@ from crosslayer.models.trunk import Trunk
 from crosslayer.sweep import workers
 from crosslayer.sweep.run import summary
 from crosslayer.tasks import TaskName
-from crosslayer.training import execution
-from crosslayer.training.execution import gpu_of, memory_advice, own_device
+from crosslayer.training.execution import memory_advice, own_device
 from crosslayer.training.finetuned import epochs
 from crosslayer.training.trainable import TrainableModel, build_classifier
 from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.batching import collate, micro_batches
 from made_inputs import changed, made_inputs, made_spec, paper
+from one_line import said
 
 BATCH, GROUP, LAYER = 16, 4, 1
 
@@ -105,20 +105,17 @@ def test_micro_batches_are_the_batch_in_parts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("micro_batch", "expected"),
     [
-        ({"micro_batch": 4}, "compute.micro_batch 4 is no multiple of fusion.bn_group 8"),
-        ({"micro_batch": 12}, "compute.micro_batch 12 is no multiple of fusion.bn_group 8"),
-        ({"micro_batch": 24}, "compute.micro_batch 24 does not divide tasks.xnli.batch_size 32"),
-        ({"micro_batch": 64}, "compute.micro_batch 64 does not divide tasks.xnli.batch_size 32"),
-        ({"micro_batch": 0}, "compute.micro_batch: Input should be greater than or equal to 1 (got 0)"),
+        (4, "compute.micro_batch 4 is no multiple of fusion.bn_group 8"),
+        (12, "compute.micro_batch 12 is no multiple of fusion.bn_group 8"),
+        (24, "compute.micro_batch 24 does not divide tasks.xnli.batch_size 32"),
+        (64, "compute.micro_batch 64 does not divide tasks.xnli.batch_size 32"),
+        (0, "compute.micro_batch: Input should be greater than or equal to 1 (got 0)"),
     ],
 )
-def test_micro_batches_that_would_change_the_result_are_refused(changes: dict[str, int], said: str) -> None:
-    with pytest.raises(ConfigError, match=r"^test: ") as caught:
-        changed(paper(), compute=changes)
-    assert said in str(caught.value)
-    assert "\n" not in str(caught.value)
+def test_micro_batches_that_would_change_the_result_are_refused(micro_batch: int, expected: str) -> None:
+    assert expected in said(ConfigError, lambda: changed(paper(), compute={"micro_batch": micro_batch}))
 
 
 def test_groups_of_a_variation_count_too() -> None:
@@ -168,39 +165,34 @@ def test_the_advice_is_one_that_the_profile_accepts(batch: int) -> None:
     content["tasks"] = {"pos": {**content["tasks"]["pos"], "batch_size": batch}}
     content["intermediate"]["targets"] = []
     training = paper().tasks["pos"].model_copy(update={"batch_size": batch})
-    said = memory_advice(made_spec("pos", paper(), training=training), torch.OutOfMemoryError(SEEN))
+    advice = memory_advice(made_spec("pos", paper(), training=training), torch.OutOfMemoryError(SEEN))
     if batch == 8:
-        assert "lower" not in said
+        assert "lower" not in advice
         return
-    content["compute"]["micro_batch"] = int(said.split("micro_batch to ")[1].split(",")[0])
+    content["compute"]["micro_batch"] = int(advice.split("micro_batch to ")[1].split(",")[0])
     assert parse_profile(content, "p").compute.micro_batch == 8
 
 
 # --- GPUs -----------------------------------------------------------------------------------------------
 
 
-def test_worker_processes_share_out_the_gpus() -> None:
-    names = [f"SpawnProcess-{number}" for number in range(5, 13)]
-    assert Counter(gpu_of(name, 4) for name in names) == dict.fromkeys(range(4), 2)
-    assert [gpu_of(f"SpawnProcess-{number}", 2) for number in (1, 2, 3)] == [0, 1, 0]
-    assert gpu_of("MainProcess", 4) == 0
-    assert {gpu_of(name, 1) for name in names} == {0}
-
-
-def test_a_process_takes_the_gpu_of_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Third:
-        name = "SpawnProcess-3"
-
-    monkeypatch.setattr(execution.multiprocessing, "current_process", Third)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert own_device("cuda") == torch.device("cuda:0")
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
-    assert own_device("cuda") == torch.device("cuda:2")
+@pytest.mark.parametrize(
+    ("process", "n_gpus", "gpu"),
+    [
+        *((f"SpawnProcess-{number}", 2, gpu) for number, gpu in ((1, 0), (2, 1), (3, 0))),
+        ("SpawnProcess-3", 4, 2), ("SpawnProcess-7", 1, 0), ("MainProcess", 4, 0),
+    ],
+)  # fmt: skip
+def test_worker_processes_share_out_the_gpus(
+    process: str, n_gpus: int, gpu: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multiprocessing.current_process(), "_name", process)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: n_gpus)
+    assert own_device("cuda") == torch.device("cuda", gpu)
     assert own_device("cpu") == torch.device("cpu")
 
 
 def test_children_are_numbered_one_after_the_other() -> None:
     """What the assignment rests on."""
-    names = [get_context("spawn").Process().name for _ in range(3)]
-    first = gpu_of(names[0], 10**6)
-    assert [gpu_of(name, 10**6) for name in names] == [first, first + 1, first + 2]
+    numbers = [int(get_context("spawn").Process().name.removeprefix("SpawnProcess-")) for _ in range(3)]
+    assert numbers == [numbers[0], numbers[0] + 1, numbers[0] + 2]

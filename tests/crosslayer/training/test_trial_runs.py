@@ -110,24 +110,17 @@ def test_models_of_a_seed_share_head_and_streams(spec_of: SpecOf, inputs: TrialI
     assert len({stream(baseline, purpose) for purpose in ("order", "dropout", "fusion", "head:pos")}) == 4
 
 
-def test_halves_split_the_training_items(spec_of: SpecOf, inputs: TrialInputs) -> None:
-    spec = spec_of("layer_1", batch_size=8)
-    halves = [
-        set(training_rows(spec.model_copy(update={"half": half}), inputs.encoded).tolist()) for half in (1, 2)
-    ]
-    assert not halves[0] & halves[1]
-    assert halves[0] | halves[1] == set(training_rows(spec, inputs.encoded).tolist())
+def test_halves_and_shares_of_the_training_items(spec_of: SpecOf, inputs: TrialInputs) -> None:
+    def rows(**part: float) -> set[int]:
+        spec = spec_of("layer_1", batch_size=8).model_copy(update=part)
+        return set(training_rows(spec, inputs.encoded).tolist())
 
-
-def test_shares_of_the_training_items_grow(spec_of: SpecOf, inputs: TrialInputs) -> None:
-    spec = spec_of("layer_1", batch_size=8)
-    whole = set(training_rows(spec, inputs.encoded).tolist())
-    half, most = (
-        set(training_rows(spec.model_copy(update={"share": share}), inputs.encoded).tolist())
-        for share in (0.5, 0.9)
-    )
-    assert half < most <= whole
-    assert len(half) == pytest.approx(len(whole) / 2, abs=4 * np.sqrt(len(whole) / 4))  # 4 standard errors
+    whole = rows()
+    assert not rows(half=1) & rows(half=2)
+    assert rows(half=1) | rows(half=2) == whole
+    assert rows(share=0.5) < rows(share=0.9) <= whole
+    error = np.sqrt(len(whole) / 4)
+    assert len(rows(share=0.5)) == pytest.approx(len(whole) / 2, abs=4 * error)
 
 
 def test_variations_share_the_seeds_and_change_one_thing(tiny: Profile, encoder: Path) -> None:
