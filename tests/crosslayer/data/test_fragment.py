@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from itertools import pairwise, product
+from itertools import chain, pairwise, product
 
 import numpy as np
 import pytest
@@ -22,12 +22,12 @@ from sklearn.linear_model import LogisticRegression
 from crosslayer.config import SplitSizes
 from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.data.fragment import LANGUAGES, fragment_corpus, fragment_parallel, tasks
-from crosslayer.data.fragment.draw import PATTERNS
 from crosslayer.data.fragment.meanings import Clause, Phrase, inventory
 from crosslayer.data.fragment.tasks import LIMIT, realiser
 from crosslayer.errors import ConfigError
 from crosslayer.tasks import TASKS, UPOS, TaskName
 from fragment_pages import page
+from one_line import said
 from repository import TESTS
 
 SIZES = SplitSizes(train=216, dev=120, test=216)
@@ -166,9 +166,7 @@ def test_importing_and_drawing_leaves_torch_alone() -> None:
     ],
 )
 def test_what_the_fragment_cannot_give_is_one_line(languages: tuple[str, ...], train: int, match: str) -> None:
-    with pytest.raises(ConfigError, match=match) as caught:
-        fragment_corpus("pos", SplitSizes(train=train, dev=1, test=1), languages, 0)
-    assert "\n" not in str(caught.value)
+    assert match in said(ConfigError, fragment_corpus, "pos", SplitSizes(train=train, dev=1, test=1), languages, 0)
 
 
 def test_a_fragment_that_repeats_itself_is_exhausted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,22 +211,13 @@ def content_words(split: str, language: str) -> set[str]:
     }
 
 
-def test_the_inventory_is_as_large_as_promised_and_fully_worded() -> None:
-    nouns, verbs, adjectives, adjuncts, people, places, organisations = (set[str]() for _ in range(7))
+def test_the_inventory_is_fully_worded() -> None:
+    nouns, verbs, adjectives, adjuncts = (set[str]() for _ in range(4))
     for half in inventory().values():
-        nouns |= {*half.people, *half.sites, *half.spots, *half.kinds, *sum(half.kinds.values(), ())}
+        nouns |= {*half.people, *half.sites, *half.spots, *half.kinds, *chain(*half.kinds.values())}
         verbs |= {*half.verbs, *half.intransitive, *half.speech}
-        adjectives |= {
-            *sum((p for ps in half.states.values() for p in ps), ()),
-            *sum(half.attributes.values(), ()),
-        }
+        adjectives |= {*chain(*chain(*half.states.values())), *chain(*half.attributes.values())}
         adjuncts |= {*half.times, *half.manners}
-        people |= {*half.women, *half.given["m"], *half.surnames}
-        places |= {*half.places}
-        organisations |= {*half.organisations}
-    assert (len(nouns) >= 150, len(verbs) >= 60, len(adjectives) >= 40, len(adjuncts) >= 30) == (True,) * 4
-    assert min(len(people), len(places), len(organisations)) >= 100
-    assert len(PATTERNS) >= 12
     for language in LANGUAGES:
         words = realiser(language)
         assert set(words.nouns) == nouns
