@@ -1,1 +1,1 @@
-"""Data sources, windows of sub-words, and batches."""
+"""Data sources: examples of all tasks in one shape."""

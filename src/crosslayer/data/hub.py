@@ -54,13 +54,11 @@ def read_all(name: TaskName, spec: DataSpec, only: Collection[Key] | None = None
         DataError: no revision is pinned, the hub does not answer, or a row is not what it should be.
     """
     is_pair, readings = TASKS[name].kind == "pair", dict[Key, Reading]()
+    if only is not None and is_pair:
+        only = {*only, *((split, "en") for split, _ in only)}
     for source, languages in _sources(name, spec).items():
         split = source[2]
-        with_english = is_pair and any(key[0] == split for key in only or ())
-        wanted = [
-            code for code in languages
-            if only is None or (split, code) in only or (with_english and code == "en")
-        ]  # fmt: skip
+        wanted = [code for code in languages if only is None or (split, code) in only]
         rows = _rows(spec, source) if wanted else []
         for language in wanted:
             where = f"{' '.join(source)} {language}"
