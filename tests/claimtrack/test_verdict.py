@@ -349,22 +349,6 @@ def test_a_part_with_fewer_than_three_seeds_is_missing_and_such_parts_alone_are_
     assert "at most, and at least 3 are needed" in alone.because
 
 
-def test_another_claim_is_not_reproduced_while_a_part_has_too_few_seeds() -> None:
-    gains = per_task("cross_fitted_gain", (1.2, 2.0), (1.2, 2.0), (1.2, 2.0))
-    few = part("cross_fitted_gain", "pos", (1.2, 2.0), n_seeds=2)
-    entry = REGISTRY.entry("C06").model_copy(update={"rule": "as_claimed"})
-    whole, lacking = (
-        decide(
-            entry,
-            Evidence(claim="C06", profile="test", metric="m_v1", status="measured", parts=tuple(parts)),
-            profile(),
-            PLUGIN,
-        )
-        for parts in (gains, [*gains, few])
-    )
-    assert (whole.verdict, lacking.verdict) == ("reproduced", "inconclusive")
-
-
 def test_an_encoder_before_fine_tuning_needs_no_seeds_but_three_where_there_are_any() -> None:
     def verdict(n_seeds: int) -> str:
         measures = PLUGIN.rules["layer_contrast"].measures
