@@ -131,7 +131,7 @@ def check_claims() -> None:
     from claimtrack.project import unknown_names
 
     registry = _project()
-    _complain([*unknown_names(registry, _active(registry)), *Suite(Path()).problems()])
+    _complain([*unknown_names(registry, _active(registry)), *Suite.of(Path()).problems()])
 
 
 @app.command("seal")

@@ -27,7 +27,6 @@ from claimtrack.results import (
     load_all,
     load_fresh,
     load_recorded,
-    places,
     recorded_place,
     table,
 )  # fmt: skip
@@ -180,7 +179,7 @@ def test_missing_damaged_or_foreign_evidence(root: Path, fresh: Place) -> None:
 
     def problems_with(text: str) -> list[str]:
         path.write_text(text, encoding="utf-8")
-        return Suite(root).evidence(fresh, "C05")
+        return Suite.of(root).evidence(fresh, "C05")
 
     assert problems_with(sound) == []
     assert "parts.0.estimate" in problems_with(sound.replace('"estimate": 0.7', '"estimate": NaN'))[0]
@@ -191,15 +190,15 @@ def test_missing_damaged_or_foreign_evidence(root: Path, fresh: Place) -> None:
     other = sound.replace('"C05"', '"C06"').replace("gain_v1", "gain_v2")
     assert [problem.split(" of ")[1].split()[0] for problem in problems_with(other)] == ["claim", "metric"]
     path.unlink()
-    assert "does not exist; run `dvc repro`" in Suite(root).evidence(fresh, "C05")[0]
+    assert "does not exist; run `dvc repro`" in Suite.of(root).evidence(fresh, "C05")[0]
 
 
 def test_evidence_from_trials_that_are_no_longer_named(root: Path, fresh: Place) -> None:
     assert PLUGIN.trials(fresh.folder).keys() == {"a1", "b2", "c3"}
     put(fresh, gains(trials=("a1", "c3")))
-    assert Suite(root).evidence(fresh, "C05") == []
+    assert Suite.of(root).evidence(fresh, "C05") == []
     put(fresh, gains(trials=("a1", "old", "zzz")))
-    (problem,) = Suite(root).evidence(fresh, "C05")
+    (problem,) = Suite.of(root).evidence(fresh, "C05")
     assert problem == "C05: computed from 2 trials that no manifest names (first old); run `dvc repro`"
 
 
@@ -210,7 +209,7 @@ def test_a_value_out_of_its_range(root: Path, fresh: Place, recorded: Place) -> 
 
     def problems(place: Place, value: float | None) -> list[str]:
         put(place, reestimate(gains(place.name), 0, value))
-        return Suite(root).expected(place, "C05")
+        return Suite.of(root).expected(place, "C05")
 
     assert problems(fresh, low + 0.01) == problems(fresh, high - 0.01) == []
     assert re.match(r"C05: dev_selected_gain pos is 5, expected .* \(pilot: ", problems(fresh, 5.0)[0])
@@ -227,9 +226,9 @@ def test_a_recorded_value_without_a_pin_and_a_failed_check(root: Path, fresh: Pl
     put(recorded, gains("first", parts=(*gains().parts, extra)))
     check = Check(name="branches", passed=False, expected="2", found="3")
     put(fresh, evidence("fresh", claim="C17", metric="structural_checks_v1", checks=(check,)))
-    (problem,) = Suite(root).expected(recorded, "C05")
+    (problem,) = Suite.of(root).expected(recorded, "C05")
     assert problem == "C05: new has no pinned value; run `claimtrack pin --run first --reason TEXT`"
-    (problem,) = Suite(root).expected(fresh, "C17")
+    (problem,) = Suite.of(root).expected(fresh, "C17")
     assert problem.startswith("C17: checks is 0, expected 1 (paper: ")
 
 
@@ -264,9 +263,9 @@ def test_runs_are_the_fresh_one_then_the_recorded_ones_by_name(root: Path, profi
     assert runs[0].verdicts["C09"].verdict == "not run"
     assert sorted(runs[0].evidence) == ["C05", "C09", "C17"]
     assert runs[2].info["revision"] == "abc"
-    assert [place.name for place in places(profile, PLUGIN, *where)] == ["fresh", "a-second", "first"]
+    assert [place.name for place in Suite.of(root).places] == ["fresh", "a-second", "first"]
     shutil.rmtree(root / "results")
-    assert [place.name for place in places(profile, PLUGIN, *where)] == ["a-second", "first"]
+    assert [place.name for place in Suite.of(root).places] == ["a-second", "first"]
     assert {verdict.verdict for verdict in load_fresh(profile, registry, where[0]).verdicts.values()} == {
         "not run"
     }
@@ -279,19 +278,10 @@ def test_leftover_evidence_of_a_claim_that_the_profile_left_out_does_not_count(r
     assert "C05" not in results.evidence
 
 
-def test_damaged_files_of_a_recorded_run_are_one_line(root: Path) -> None:
+def test_a_recorded_run_needs_its_profile_and_no_log(root: Path) -> None:
     registry, folder = registry_of(root), root / "claims" / "ledger" / "first"
-    for wrong in (
-        "{\n]",
-        "[]",
-        '{"stages": []}',
-        '{"stages": {"s": {}}}',
-        '{"parts": [{"stages": 3}]}',
-        '{"stages": {"s": {"seconds": 1, "trained": [1]}}}',
-    ):
-        (folder / "run.json").write_text(wrong, encoding="utf-8")
-        with pytest.raises(ClaimError, match=r"run.json is not as a run wrote it .*; restore it from git$"):
-            load_recorded(folder, registry)
+    (folder / "run.json").write_text("{", encoding="utf-8")
+    assert load_recorded(folder, registry).title == "first"
     (folder / "profile.yaml").unlink()
     with pytest.raises(ClaimError, match=r"profile.yaml does not exist"):
         load_recorded(folder, registry)

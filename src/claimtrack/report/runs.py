@@ -113,7 +113,7 @@ def view_run(run: RunResults[Any], plugin: Plugin, sections: Sections) -> RunVie
         title=run.title,
         profile=run.profile.profile,
         revision=", ".join(dict.fromkeys(str(part.get("revision") or "unknown") for part in parts)),
-        cost=tuple(_cost({stage: entry["seconds"] for stage, entry in run.info.get("stages", {}).items()})),
+        cost=tuple(_cost(run.info.get("stages", {}))),
         facts=tuple(_facts(parts)),
         trials=tuple(_trial_tables(run, plugin, sections)),
     )
@@ -170,8 +170,9 @@ def _natural(name: str) -> list[tuple[int, str]]:
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]
 
 
-def _cost(spent: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+def _cost(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """Seconds of the stages; what took none was done elsewhere, and its time is not recorded."""
+    spent = {stage: entry.get("seconds", 0.0) for stage, entry in stages.items()}
     for stage, seconds in spent.items():
         yield stage, numbers.seconds(seconds) if seconds >= 1 else "not recorded"
     if spent:
