@@ -14,8 +14,8 @@ from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, read_evidence
 from claimtrack.pins import CHECKS_MEASURE, PINS, Key, PinnedRun, Pins, load_pins
 from claimtrack.registry import REGISTRY, Registry, load_registry
-from claimtrack.results import LEDGER, RESULTS, Place, not_due, places
-from claimtrack.seal import SEALS, Seal, read_seals, seal_problems, sealed_claims
+from claimtrack.results import LEDGER, RESULTS, Place, places
+from claimtrack.seal import SEALS, Seal, not_due, read_seals, seal_problems, sealed_claims
 from claimtrack.settings import ACTIVE, load_settings
 from claimtrack.verdict import judge
 
@@ -134,7 +134,8 @@ class Suite:
         return self.pins.of(place.profile.profile, place.run)
 
     def _withheld(self, place: Place) -> str:
-        return not_due(place, self.registry.project.trials(place.folder), self.seals)
+        trials = self.registry.project.trials(place.folder).values()
+        return not_due(place.profile.profile, trials, self.seals)
 
 
 def _pin_command(place: Place) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic
 
@@ -13,7 +12,7 @@ from claimtrack.evidence import Evidence, Trial, read_evidence
 from claimtrack.plugin import Plugin, Setting, SettingT
 from claimtrack.registry import Registry
 from claimtrack.runlog import read_run
-from claimtrack.seal import SEALS, Seal, counts_only, plan_of_profile, read_seals, sealed_before
+from claimtrack.seal import SEALS, not_due, read_seals, sealed_before
 from claimtrack.settings import load_settings
 from claimtrack.verdict import Verdict, decide
 from claimtrack.wording import EVIDENCE, Titles, key_number, relevance_note
@@ -91,7 +90,7 @@ def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> Run
     """
     plugin = registry.project
     trials, sealed, info = plugin.trials(place.folder), read_seals(seals), read_run(place.folder / "run.json")
-    withheld = not_due(place, trials, sealed)
+    withheld = not_due(place.profile.profile, trials.values(), sealed)
     paths = {claim: place.evidence_path(claim) for claim in registry.entries if claim in place.profile.claims}
     evidence = {c: read_evidence(path) for c, path in paths.items() if path.exists() and not withheld}
     verdicts = {}
@@ -106,15 +105,6 @@ def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> Run
     title = f"present run of {place.profile.profile}" if place.run is None else str(info.get("title", place.name))
     title = f"{title}; {withheld}" if withheld else title
     return RunResults(place.name, place.profile, place.folder, title, evidence, verdicts, info)
-
-
-def not_due(place: Place[Setting], trials: Mapping[str, Trial], seals: Sequence[Seal]) -> str:
-    """How far the sealed plan of a run is, while it is not due; empty if it is, or if there is none.
-
-    A recorded run is held back as a present one is: recording it would be a way to look early.
-    """
-    plan = plan_of_profile(place.profile.profile, seals)
-    return counts_only(plan, trials.values(), datetime.now(UTC).date()) if plan else ""
 
 
 def hours_per_seed(

@@ -241,6 +241,15 @@ def plan_due(plan: Plan, seeds_everywhere: int, today: date) -> bool:
     return when.day is not None and today >= when.day and seeds_everywhere >= when.at_least
 
 
+def not_due(profile: str, trials: Iterable[Trial], seals: Sequence[Seal]) -> str:
+    """How far the sealed plan of a profile is, while it is not due; empty if it is, or if there is none.
+
+    A recorded run is held back as a present one is: recording it would be a way to look early.
+    """
+    plan = plan_of_profile(profile, seals)
+    return counts_only(plan, trials, datetime.now(UTC).date()) if plan else ""
+
+
 def counts_only(plan: Plan, trials: Iterable[Trial], today: date) -> str:
     """What is said in place of verdicts while a plan is not due; empty once it is.
 
