@@ -11,7 +11,7 @@ from typing import Any, Generic
 from claimtrack.evidence import Evidence, Trial, read_evidence
 from claimtrack.plugin import Plugin, Setting, SettingT
 from claimtrack.registry import Registry
-from claimtrack.runlog import read_run
+from claimtrack.runlog import hours_of_trials, read_run
 from claimtrack.seal import SEALS, not_due, read_seals, sealed_before
 from claimtrack.settings import load_settings
 from claimtrack.verdict import Verdict, decide
@@ -119,11 +119,7 @@ def hours_per_seed(
     needed: dict[str, Counter[str]] = defaultdict(Counter)
     for (task, stage, _), n in Counter((record.subject, record.stage, record.seed) for record in records).items():
         needed[task][f"{stage}-{task}"] = max(n, needed[task][f"{stage}-{task}"])
-    hours = {
-        stage: entry["trained_seconds"] / entry["trained"] / 3600
-        for stage, entry in info.get("stages", {}).items()
-        if entry.get("trained", 0) > 0 and "trained_seconds" in entry
-    }
+    hours = hours_of_trials(info)
     known = {task: by_stage for task, by_stage in needed.items() if by_stage.keys() <= hours.keys()}
     return {task: sum(n * hours[stage] for stage, n in by_stage.items()) for task, by_stage in known.items()}
 
