@@ -58,17 +58,17 @@ def list_claims(
 @app.command("show")
 def show_claim(claim: str) -> None:
     """One claim: what the source says, how it is measured, its verdicts, and what others report."""
-    from claimtrack.wording import SEALED, decision_line, literature_line, relevance_sentences
+    from claimtrack.wording import SEALED, decision_words, literature_line, measure_title, relevance_sentences
 
     registry, runs = _loaded()
-    entry = registry.entry(claim)
+    entry, titles = registry.entry(claim), registry.project.titles
     lines = [f"{entry.id}  {entry.title}\n\n{entry.source_text}\n"]
     lines += [f"Measured as: {entry.measured_as}\nReproduced when: {entry.reproduced_when}\n"]
     for results in runs:
         verdict = results.verdicts[claim]
-        decided = (decision_line(name, one, registry.project.titles) for name, one in verdict.decisions.items())
-        below = filter(None, (*decided, relevance_sentences(verdict), SEALED[verdict.sealed]))
-        lines += [f"{results.name}: {verdict.verdict}. {verdict.because}", *(f"  {line}" for line in below)]
+        lines += [f"{results.name}: {verdict.verdict}. {verdict.because}"]
+        lines += [f"  {measure_title(n, titles)}: {decision_words(one)}" for n, one in verdict.decisions.items()]
+        lines += [f"  {said}" for said in (relevance_sentences(verdict), SEALED[verdict.sealed]) if said]
     if entry.literature:
         lines += ["\nWhat others report, which no verdict reads:"]
     _say([*lines, *(f"  {literature_line(item)}" for item in entry.literature)])
