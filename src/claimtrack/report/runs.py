@@ -46,7 +46,8 @@ class TrialTable:
     Attributes:
         id: where a link finds it.
         file: of the predictions, in the repository.
-        revision, machine: of the parts of the run that trained the stage; which of several is not recorded.
+        revision: of the parts of the run that trained the stage; which of several is not recorded.
+        unit: of the scores.
         seeds: its columns.
         rows: models in a natural order.
     """
@@ -57,7 +58,7 @@ class TrialTable:
     stage: str
     file: str
     revision: str
-    machine: str
+    unit: str
     seeds: tuple[int, ...]
     rows: tuple[TrialRow, ...]
 
@@ -131,15 +132,15 @@ def _trial_tables(run: RunResults[Any], plugin: Plugin, sections: Sections) -> I
     distinct = sections.distinct(run)
     for (stage, subject), trials in groups.items():
         parts = [part for part in parts_of(run.info) if _trained(part, f"{stage}-{subject}")]
-        machines = [part.get("machine") or {} for part in parts]
+        revisions = [str(part.get("revision") or "")[:8] for part in parts]
         yield TrialTable(
             id=anchor(f"trials-{run.name}-{stage}-{subject}"),
             subject=subject,
             title=title(subject, plugin.titles),
             stage=stage,
             file=", ".join(dict.fromkeys(str(t.file).replace(t.key, "KEY") for t in trials if t.file)),
-            revision=_either(str(part.get("revision") or "")[:8] for part in parts),
-            machine=_either(f"{each.get('processor')}, {each.get('cores')} cores" for each in machines if each),
+            revision=" or ".join(dict.fromkeys(filter(None, revisions))) or "not recorded",
+            unit=trials[0].unit,
             seeds=tuple(sorted({trial.seed for trial in trials})),
             rows=tuple(_rows(trials, distinct, claims)),
         )
@@ -159,10 +160,6 @@ def _rows(
 def _trained(part: Mapping[str, Any], stage: str) -> bool:
     """Whether a part of a run trained in a stage; what took no second came from elsewhere."""
     return bool(part.get("stages", {}).get(stage, {}).get("seconds", 0) >= 1)
-
-
-def _either(values: Iterable[str]) -> str:
-    return " or ".join(dict.fromkeys(filter(None, values))) or "not recorded"
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
