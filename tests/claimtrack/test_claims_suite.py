@@ -384,8 +384,6 @@ def test_a_pin_needs_evidence(root: Path, fresh: Place) -> None:
     [
         ("verdict: inconclusive", "verdict: refuted", r"runs.0.claims.C05.verdict: .*\(got 'refuted'\)"),
         ("basis: pilot", "basi: pilot", "unknown key runs.0.claims.C05.basi"),
-        ("      basis: pilot\n", "", "ranges need a basis and a reason"),
-        ("[-", "[9, -", "runs.0.claims.C05.ranges"),
         ("runs:", "runs: [", "expected the node content"),
     ],
 )
