@@ -261,9 +261,9 @@ def simulate(
     design: Annotated[str, typer.Option(help="planned, or recorded: that of xtreme-pilot.")] = "planned",
 ) -> None:
     """What each rule decides on made-up measurements whose truth is known, as Markdown."""
-    from claimtrack.progress import Progress
     from claimtrack.results import LEDGER
     from crosslayer.paper import simulation
+    from crosslayer.sweep.progress import progress
 
     if design not in ("planned", "recorded"):
         raise ConfigError(f"unknown design {design!r:.40}; use planned or recorded")
@@ -271,8 +271,7 @@ def simulate(
     found = (
         simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-pilot" / "claims")
     )
-    with Progress("simulate", simulation.n_scenarios()) as progress:
-        tables = simulation.all_tables(found, data_sets, progress.advance)
+    tables = simulation.all_tables(found, data_sets, progress("simulate", simulation.n_scenarios()))
     typer.echo(simulation.to_markdown(tables), nl=False)
 
 
