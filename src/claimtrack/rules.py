@@ -13,7 +13,7 @@ from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from claimtrack.decisions import LEVEL, Bounded, Decision, Target, decide_each, decide_targets
+from claimtrack.decisions import LEVEL, Decision, Target, decide_each, decide_targets
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.statistics import MIN_SEEDS
 from claimtrack.wording import decisions_sentence, measure_title, sentence
@@ -62,12 +62,12 @@ class Case:
         """See `claimtrack.wording.sentence`."""
         return sentence(parts, self.titles, capital=capital)
 
-    def judged_each(self, tasks: Mapping[str, list[Bounded]], about_size: bool, n_parts: int = 1) -> Judgement:
+    def judged_each(self, tasks: Mapping[str, list[Target]], about_size: bool, n_parts: int = 1) -> Judgement:
         """The decision on each task and the verdict on all (`decide_each`), in words."""
         each = decide_each(tasks, about_size, n_parts)
         by_measure: dict[str, list[Measurement]] = {}
-        for bounded in chain(*tasks.values()):
-            by_measure.setdefault(bounded.part.measure, []).append(bounded.part)
+        for part, *_ in chain(*tasks.values()):
+            by_measure.setdefault(part.measure, []).append(part)
         shown = self.sentence(chain(*by_measure.values()))
         because = f"{shown}; {decisions_sentence(each.decisions, self.titles)}."
         return Judgement(each.verdict, because, each.decisions)
@@ -145,8 +145,7 @@ def _claimed_each(case: Case) -> Judgement:
             elif part.interval is None:
                 lost[name] = "without an interval"
             else:
-                equal = target.within is not None
-                targets[name] = Target(part, target.bounds, target.refuted_outside, equal)
+                targets[name] = Target(part, target.refuted_outside, target.bounds, target.within is not None)
                 shown.append(part)
     each = decide_targets(targets, len(lost))
     decisions = each.decisions | {name: Decision(decision="missing", note=note) for name, note in lost.items()}
