@@ -11,14 +11,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from claimtrack.errors import ClaimError
 from claimtrack.registry import Registry, Source, VerdictName
 from claimtrack.report import pictures
 from claimtrack.report.bibliography import Reference, load_references
 from claimtrack.report.claims import ClaimInRun, ClaimView, PartRow, in_run
 from claimtrack.report.prose import Deviation, Prose, check_citations, load_deviations, load_prose, setting
 from claimtrack.report.runs import RunView, view_run
-from claimtrack.report.sections import Chapter, Section, Sections
+from claimtrack.report.sections import Chapter, Section
 from claimtrack.report.summary import Summary, summarise
 from claimtrack.results import RunResults
 from claimtrack.wording import relevance_note
@@ -134,17 +133,14 @@ def build(
     runs: Sequence[RunResults[Any]],
     *,
     paper: Path,
-    sections: Sections | None = None,
     date: str = "",
     revision: str = "",
 ) -> ReportContext:
     """Gather the report from the registry, the runs, the texts in ``paper`` and what the project adds.
 
-    A `ClaimError` where two runs have one name, or a text in ``paper`` is absent or wrong.
+    A `ClaimError` where a text in ``paper`` is absent or wrong.
     """
-    if twice := [name for name, n in Counter(run.name for run in runs).items() if n > 1]:
-        raise ClaimError(f"two runs are called {twice[0]}; rename one of their folders in claims/ledger")
-    plugin, shown = registry.project, sections or registry.project.sections()
+    plugin, shown = registry.project, registry.project.sections()
     runs = sorted(runs, key=lambda run: shown.notes(run).order)
     views = tuple(view_run(run, plugin, shown) for run in runs)
     pairs = list(zip(runs, views, strict=True))

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
 from claimtrack.decisions import Decision
-from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence
 from claimtrack.registry import Registry, load_registry
 from claimtrack.report import html, latex, pictures
@@ -107,12 +106,6 @@ def test_the_report_says_which_rules_were_sealed_before_the_trials(registry: Reg
         text = section(page, claim)
         assert (text.count(before), text.count(after)) == shown
     assert (source.count(before), source.count(after)) == (1, 1)
-
-
-def test_two_runs_of_one_name_are_refused(registry: Registry, tmp_path: Path) -> None:
-    twins = [run(registry, "same", FULL, tmp_path), run(registry, "same", FULL, tmp_path)]
-    with pytest.raises(ClaimError, match="two runs are called same; rename"):
-        made(registry, twins)
 
 
 # --- decisions, and the first screen
