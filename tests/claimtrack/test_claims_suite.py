@@ -36,7 +36,7 @@ from crosslayer.paper import PLUGIN
 from crosslayer.paper.plugin import is_shipped
 from crosslayer.tasks import TaskName
 from repository import ROOT
-from synthetic_run import make_record
+from synthetic_run import make_record, write_trials
 
 PROFILE = """\
 profile: small
@@ -83,22 +83,6 @@ def write_run(folder: Path, place: str) -> None:
         write_evidence(record, target)
 
 
-def write_manifest(folder: Path, stage: str, task: str, content: str) -> None:
-    path = folder / "trials" / stage / task / "manifest.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(content, encoding="utf-8")
-
-
-def write_trials(folder: Path, task: TaskName, *keys: str) -> None:
-    """Trials of a sweep, and the manifest that names them."""
-    write_manifest(folder, "sweep", task, json.dumps({"keys": keys}))
-    for key in keys:
-        home = folder / "trials" / "sweep" / task / key
-        home.mkdir()
-        record = make_record(task, "baseline", 0).model_copy(update={"key": key})
-        (home / "trial.json").write_text(record.model_dump_json(), encoding="utf-8")
-
-
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with registry, profile, a fresh run and one recorded run, nothing pinned; tests run in it."""
@@ -106,8 +90,9 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for path in ("params.yaml", "profiles/small.yaml"):
         (tmp_path / path).write_text(PROFILE, encoding="utf-8")
     write_run(tmp_path / "results" / "small", "fresh")
-    write_trials(tmp_path / "results" / "small", "pos", "a1")
-    write_trials(tmp_path / "results" / "small", "ner", "b2", "c3")
+    keys: dict[str, TaskName] = {"a1": "pos", "b2": "ner", "c3": "ner"}
+    records = [make_record(task, "baseline", 0).model_copy(update={"key": key}) for key, task in keys.items()]
+    write_trials(records, tmp_path / "results" / "small")
     entry = tmp_path / "claims" / "ledger" / "first"
     write_run(entry, "first")
     (entry / "profile.yaml").write_text(PROFILE, encoding="utf-8")

@@ -35,9 +35,9 @@ from claimtrack.seal import (
 )  # fmt: skip
 from crosslayer.config import Profile, load_profile
 from crosslayer.paper.plugin import planned
-from crosslayer.predictions.records import TrialRecord, as_trial
+from crosslayer.predictions.records import TrialRecord, as_trial, write_records
 from repository import ROOT
-from synthetic_run import make_profile, make_record
+from synthetic_run import make_profile, make_record, write_trials
 
 GOLDEN = ROOT / "tests" / "golden" / "seals.json"
 REGISTRY = load_registry(ROOT / "claims" / "registry.yaml")
@@ -332,17 +332,10 @@ def write_run(folder: Path, records: Iterable[TrialRecord], run: str = "fresh") 
     """Trials, and evidence of C05 that rests on them and of C17 that rests on none."""
     records = list(records)
     if run == "fresh":
-        home = folder / "trials" / "sweep" / "pos"
-        for record in records:
-            (home / record.key).mkdir(parents=True)
-            (home / record.key / "trial.json").write_text(record.model_dump_json(), encoding="utf-8")
-        home.mkdir(parents=True, exist_ok=True)
-        keys = {"keys": [record.key for record in records]}
-        (home / "manifest.json").write_text(json.dumps(keys), encoding="utf-8")
+        write_trials(records, folder)
     else:
         folder.mkdir(parents=True)
-        rows = [json.loads(record.model_dump_json()) for record in records]
-        (folder / "trials.json").write_text(json.dumps(rows), encoding="utf-8")
+        write_records(records, folder / "trials.json")
     gain = Measurement(
         measure="dev_selected_gain", task="pos", estimate=1.0, unit="points", n_seeds=3, judged=True,
         interval=Interval(low=0.5, high=1.5, method="t"),
