@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -15,7 +14,7 @@ import typer
 from claimtrack import scaffold
 from claimtrack.checks import Suite
 from claimtrack.compare import differences
-from claimtrack.errors import ClaimError, ClaimtrackError, fail
+from claimtrack.errors import ClaimError, run
 from claimtrack.export import FORMATS
 from claimtrack.files import write_text
 from claimtrack.importer import read_report, skeleton
@@ -48,14 +47,8 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; an error of the user's is one line and exit code 2."""
-    try:
-        app()
-    except (ClaimtrackError, OSError) as error:
-        fail(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
+    """Run the command line."""
+    run(app)
 
 
 @app.command("list")

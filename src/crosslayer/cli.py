@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claimtrack.errors import ClaimtrackError, fail
+from claimtrack.errors import run
 from claimtrack.files import write_text
 from claimtrack.settings import ACTIVE, read_yaml
 from crosslayer.config import PROFILES, Profile, load_profile, parse_profile
@@ -31,14 +30,8 @@ app.add_typer(sweep_app, name="sweep")
 
 
 def main() -> None:
-    """Run the command line; an error of the user's is one line and exit code 2."""
-    try:
-        app()
-    except (ClaimtrackError, OSError) as error:
-        fail(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
+    """Run the command line."""
+    run(app)
 
 
 def _in_project(path: Path = Path()) -> Path:

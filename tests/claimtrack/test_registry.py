@@ -32,6 +32,10 @@ entries:
     rule: gain_above_zero
     relevance:
       - {when: any, value: direct, reason: Because.}
+    literature:
+      - {direction: supports, finding: 'All <b>layers</b>', number: 70 → 71, unit: '%', model: M, source: S,
+         independent: true, read: abstract}
+      - {direction: context, finding: Words alone, model: M, source: S, independent: false, read: full text}
 """
 
 
@@ -72,6 +76,12 @@ def test_hostile_text_is_read_as_it_stands(tmp_path: Path) -> None:
         ("    kind: measured", "    kind: !!python/name:os.system x", "line 6: could not determine a constructor"),
         ("date: '2026-01-01'", "date: 2026-01-01", "line 2: source.date: .*string"),
         ("A title", "'two\n\n      lines'", "line 7: entries.C01.title"),
+        ("direction: supports", "direction: proves", "line 18: entries.C01.literature.0.direction: .*'proves'"),
+        ("number: 70 → 71", "number: 70", "line 18: entries.C01.literature.0.number: .*string.* \\(got 70\\)"),
+        ("number: 70 → 71, ", "", "line 18: entries.C01.literature.0: a unit needs a number"),
+        (", independent: false", "", "line 20: key entries.C01.literature.1.independent is missing"),
+        ("read: full text", "read: partly", "line 20: entries.C01.literature.1.read: .*'partly'"),
+        ("source: S", "sourc: S", "line 18: unknown key entries.C01.literature.0.sourc; did you mean source"),
     ],
 )  # fmt: skip
 def test_a_malformed_registry_is_one_line_with_the_place(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -82,39 +92,12 @@ def test_a_malformed_registry_is_one_line_with_the_place(tmp_path: Path, old: st
     assert "\n" not in str(caught.value)
 
 
-LITERATURE = """\
-    literature:
-      - {direction: supports, finding: 'All <b>layers</b>', number: 70 → 71, unit: '%', model: M, source: S,
-         independent: true, read: abstract}
-      - {direction: context, finding: Words alone, model: M, source: S, independent: false, read: full text}
-"""
-
-
 def test_literature_is_read_as_it_stands(tmp_path: Path) -> None:
-    first, second = load_text(tmp_path, SMALL + LITERATURE).entry("C01").literature
+    first, second = load_text(tmp_path, SMALL).entry("C01").literature
     assert (first.finding, first.number, first.unit) == ("All <b>layers</b>", "70 → 71", "%")
     assert (first.reported, first.citation) == ("70 → 71 %", "S, as reported in the abstract")
     assert (second.number, second.unit, second.reported) == (None, None, "")
     assert second.citation == "S, by authors of the paper itself"
-    assert load_text(tmp_path, SMALL).entry("C01").literature == []
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("direction: supports", "direction: proves", "line 18: entries.C01.literature.0.direction: .*'proves'"),
-        ("number: 70 → 71", "number: 70", "line 18: entries.C01.literature.0.number: .*string.* \\(got 70\\)"),
-        ("number: 70 → 71, ", "", "line 18: entries.C01.literature.0: a unit needs a number"),
-        (", independent: false", "", "line 20: key entries.C01.literature.1.independent is missing"),
-        ("read: full text", "read: partly", "line 20: entries.C01.literature.1.read: .*'partly'"),
-        ("source: S", "sourc: S", "line 18: unknown key entries.C01.literature.0.sourc; did you mean source"),
-    ],
-)  # fmt: skip
-def test_malformed_literature_is_one_line_with_the_place(tmp_path: Path, old: str, new: str, message: str) -> None:
-    with pytest.raises(ClaimError, match=message) as caught:
-        load_text(tmp_path, SMALL + LITERATURE.replace(old, new, 1))
-    assert str(tmp_path / "registry.yaml") in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

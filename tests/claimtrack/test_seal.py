@@ -16,7 +16,7 @@ import pytest
 from claimtrack import cli
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Interval, Measurement, Trial, write_evidence
-from claimtrack.export import to_csv, to_json
+from claimtrack.export import to_json
 from claimtrack.registry import Registry, load_registry
 from claimtrack.results import Place, load, table
 from claimtrack.seal import (
@@ -358,21 +358,6 @@ def records_of(*seeds: int, seal: str = "") -> list[TrialRecord]:
 
 def trials_of(*seeds: int) -> list[Trial]:
     return [as_trial(record) for record in records_of(*seeds)]
-
-
-@pytest.mark.parametrize("run", ["fresh", "one"])
-def test_a_loaded_run_says_whether_each_rule_was_sealed(run: str, tmp_path: Path) -> None:
-    seals = tmp_path / "seals.json"
-    add_seal(NOW, "now", "0" * 40, seals)
-    for name, seal, expected in (("late", "", False), ("sealed", newest_hash(seals), True)):
-        write_run(tmp_path / name, records_of(0, 1, 2, seal=seal), run)
-        results = load(Place(run, made_profile(), tmp_path / name), REGISTRY, seals=seals)
-        assert {claim: results.verdicts[claim].sealed for claim in ("C05", "C17", "C01")} == {
-            "C05": expected, "C17": None, "C01": None,
-        }  # fmt: skip
-        rows = {row["claim"]: row["sealed"] for row in json.loads(to_json(REGISTRY, [results]))}
-        assert (rows["C05"], rows["C17"]) == (expected, None)
-        assert f",{expected}," in next(line for line in to_csv(REGISTRY, [results]).splitlines() if "C05" in line)
 
 
 def test_a_trial_without_a_record_is_not_shown_to_be_sealed(tmp_path: Path) -> None:
