@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -197,7 +198,8 @@ def add_seal(
     now = datetime.now(UTC).replace(microsecond=0)
     seal = Seal.made(date=now, commit=commit, reason=reason, claims=dict(claims), plan=plan)
     content = [item.model_dump(mode="json", exclude_defaults=True) for item in (*seals, seal)]
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    text = re.sub(r"\[[\s\d,]+\]", lambda found: " ".join(found[0].split()), json.dumps(content, indent=1))
+    write_text(path, f"{text}\n")  # the seeds of a model on one line
     return lines
 
 
