@@ -241,8 +241,7 @@ def report() -> None:
     from claimtrack.report.write import write_report
 
     paper = Path("paper")
-    written = write_report(build(*_loaded(), paper=paper), paper / "build")
-    _say([f"report: {written.html}", f"report: {written.tex}", *written.notes])
+    _say(write_report(build(*_loaded(), paper=paper), paper / "build"))
 
 
 @app.command("schema")
