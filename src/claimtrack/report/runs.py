@@ -76,7 +76,7 @@ class RunView(RunNotes):
         name, title, profile: as recorded.
         revision: of the code, or ``unknown``; several where the run was recorded in parts.
         cost: time by stage.
-        facts: names and values of its machines.
+        facts: revision and machine of each of its parts.
         trials: tables of all trials.
     """
 
@@ -177,16 +177,8 @@ def _cost(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 def _facts(parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """The machines of a run, part by part; packages are in ``run.json``."""
+    """Revision and machine of each part of a run; packages are in ``run.json``."""
     for place, part in enumerate(parts, 1):
-        known = {key: value for key, value in part.items() if key not in ("stages", "packages", "version")}
-        yield from _leaves(known, f"part {place}" if len(parts) > 1 else "")
-
-
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """The values of nested mappings under dotted names."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
-    elif value not in (None, "", [], ()):
-        yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        machine = (f"{name.replace('_', ' ')} {value}" for name, value in (part.get("machine") or {}).items())
+        told = [str(part.get("title") or ""), f"revision {part.get('revision') or 'unknown'}", *machine]
+        yield f"part {place}", "; ".join(filter(None, told))
