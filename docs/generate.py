@@ -30,12 +30,11 @@ from claimtrack.cli import app as claims_app
 from claimtrack.evidence import Check, Evidence, Measurement
 from claimtrack.pins import Pins
 from claimtrack.plugin import Plugin
-from claimtrack.report.summary import summarise
+from claimtrack.report.context import build
 from claimtrack.results import load_recorded
 from claimtrack.verdict import Verdict
 from crosslayer.cli import app
 from crosslayer.config import Profile
-from crosslayer.paper.sections import PaperSections
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.records import schema as predictions_schema
 
@@ -113,7 +112,8 @@ def answer() -> str:
     """The picture that the report's first screen has, of the recorded runs."""
     claims = registry.load_registry(DOCS.parent / "claims" / "registry.yaml")
     folders = sorted(path.parent for path in (DOCS.parent / "claims" / "ledger").glob("*/profile.yaml"))
-    summary = summarise(claims, [load_recorded(folder, claims) for folder in folders], PaperSections())
+    runs = [load_recorded(folder, claims) for folder in folders]
+    summary = build(claims, runs, paper=DOCS.parent / "paper").summary
     return summary.svg() if summary else ""
 
 
@@ -257,8 +257,7 @@ def measure_page() -> str:
         "What a project offers": (Plugin,),
         "Evidence": (Evidence, Measurement, Check, project.evidence_of),
         "From one value a seed to a measurement": (
-            samples.mean_of, samples.difference_of, samples.overlap, samples.in_order, samples.equivalence_p,
-            samples.permutation_p, statistics.holm,
+            samples.mean_of, samples.difference_of, samples.overlap, samples.in_order, statistics.holm,
         ),
         "Figures": (drawing.picture, drawing.forest, drawing.reliability, samples.reliability_bins),
         "Notebooks": (project.measure, project.keep, tables.summary, tables.judged, tables.shown, tables.checks),

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, read_evidence
 from claimtrack.pins import CHECKS_MEASURE, PINS, Key, PinnedRun, Pins, load_pins
 from claimtrack.registry import REGISTRY, Registry, load_registry
-from claimtrack.results import LEDGER, RESULTS, Place, fresh_place, not_due, places
-from claimtrack.seal import SEALS, Seal, read_seals, seal_problems, sealed_claims
+from claimtrack.results import LEDGER, RESULTS, Place, places
+from claimtrack.seal import SEALS, Seal, not_due, read_seals, seal_problems, sealed_claims
 from claimtrack.settings import ACTIVE, load_settings
 from claimtrack.verdict import judge
 
@@ -25,38 +24,32 @@ RECORDED_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Suite:
-    """All checks of a project; ``folder`` is that above ``claims/``."""
+    """All checks of a project.
+
+    Attributes:
+        folder: that above ``claims/``.
+        registry, pins, seals: what it claims, has pinned and sealed.
+        fresh: the present run.
+        places: the present run, if it has claims, and every recorded run.
+    """
 
     folder: Path
+    registry: Registry
+    pins: Pins
+    seals: tuple[Seal, ...]
+    fresh: Place
+    places: tuple[Place, ...]
 
-    @cached_property
-    def registry(self) -> Registry:
-        """Its claims."""
-        return load_registry(self.folder / REGISTRY)
+    @classmethod
+    def of(cls, folder: Path) -> Self:
+        """Load the project in a folder; a `ClaimError` where one of its files is wrong."""
+        registry = load_registry(folder / REGISTRY)
+        settings: Any = load_settings(folder / ACTIVE, registry.project.settings)
+        fresh, *recorded = places(settings, registry.project, folder / RESULTS, folder / LEDGER)
+        there = (fresh, *recorded) if (fresh.folder / "claims").is_dir() else recorded
+        pins, seals = load_pins(folder / PINS), read_seals(folder / SEALS)
+        return cls(folder, registry, pins, seals, fresh, tuple(there))
 
-    @cached_property
-    def fresh(self) -> Place:
-        """The present run."""
-        settings: Any = load_settings(self.folder / ACTIVE, self.registry.project.settings)
-        return fresh_place(settings, self.folder / RESULTS)
-
-    @cached_property
-    def places(self) -> list[Place]:
-        """The present run, if there is one, and every recorded run."""
-        where = self.folder / RESULTS, self.folder / LEDGER
-        return places(self.fresh.profile, self.registry.project, *where)
-
-    @cached_property
-    def pins(self) -> Pins:
-        """What is pinned."""
-        return load_pins(self.folder / PINS)
-
-    @cached_property
-    def seals(self) -> tuple[Seal, ...]:
-        """All seals."""
-        return read_seals(self.folder / SEALS)
-
-    @cached_property
     def broken_seals(self) -> dict[str, str]:
         """By claim, what decides it and is not as sealed."""
         claims = sealed_claims(self.registry, self.registry.project.all_rules)
@@ -135,13 +128,14 @@ class Suite:
                 if not found and not self.unpinned(place):
                     found = [*self.expected(place, claim), *self.verdict(place, claim)]
                 yield from (f"{place.name}: {line}" for line in found)
-        yield from self.broken_seals.values()
+        yield from self.broken_seals().values()
 
     def _pinned(self, place: Place) -> PinnedRun:
         return self.pins.of(place.profile.profile, place.run)
 
     def _withheld(self, place: Place) -> str:
-        return not_due(place, self.registry.project.trials(place.folder), self.seals)
+        trials = self.registry.project.trials(place.folder).values()
+        return not_due(place.profile.profile, trials, self.seals)
 
 
 def _pin_command(place: Place) -> str:

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 
-from claimtrack.errors import ClaimError, ClaimtrackError, fail
+from claimtrack import scaffold
+from claimtrack.checks import Suite
+from claimtrack.compare import differences
+from claimtrack.errors import ClaimError, run
+from claimtrack.export import FORMATS
 from claimtrack.files import write_text
+from claimtrack.importer import read_report, skeleton
+from claimtrack.notebook import run_notebook
+from claimtrack.pins import pin
+from claimtrack.project import unknown_names
+from claimtrack.registry import REGISTRY, Registry, json_schema, load_registry
 from claimtrack.report.text import visible
+from claimtrack.results import LEDGER, RESULTS, RunResults, load_all, load_fresh, load_recorded, table
+from claimtrack.runlog import revision
+from claimtrack.seal import (
+    SEAL_AGAIN,
+    SEALS,
+    JudgedAt,
+    Plan,
+    SealedClaim,
+    add_seal,
+    plan_problems,
+    read_seals,
+    seal_problems,
+    sealed_claims,
+)
 from claimtrack.settings import ACTIVE, load_settings
-
-if TYPE_CHECKING:
-    from claimtrack.registry import Registry
-    from claimtrack.results import RunResults
-    from claimtrack.seal import JudgedAt, Plan, SealedClaim
+from claimtrack.why import ways
+from claimtrack.wording import SEALED, decision_words, literature_line, measure_title, relevance_sentences
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The claims of a paper, and what became of them."
@@ -28,28 +47,14 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line; an error of the user's is one line and exit code 2."""
-    try:
-        app()
-    except (ClaimtrackError, OSError) as error:
-        fail(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
+    """Run the command line."""
+    run(app)
 
 
 @app.command("list")
-def list_claims(
-    as_json: Annotated[bool, typer.Option("--json", help="One record a claim and run.")] = False,
-) -> None:
+def list_claims() -> None:
     """The verdict of every claim in the present run and in all recorded ones."""
-    from claimtrack.export import to_json
-    from claimtrack.results import table
-
     registry, runs = _loaded()
-    if as_json:
-        typer.echo(to_json(registry, runs), nl=False)
-        return
     for results in runs:
         typer.echo(f"{results.name}: {results.title}")
         _say(table(results, registry.project.titles), "  ")
@@ -58,17 +63,15 @@ def list_claims(
 @app.command("show")
 def show_claim(claim: str) -> None:
     """One claim: what the source says, how it is measured, its verdicts, and what others report."""
-    from claimtrack.wording import SEALED, decision_line, literature_line, relevance_sentences
-
     registry, runs = _loaded()
-    entry = registry.entry(claim)
+    entry, titles = registry.entry(claim), registry.project.titles
     lines = [f"{entry.id}  {entry.title}\n\n{entry.source_text}\n"]
     lines += [f"Measured as: {entry.measured_as}\nReproduced when: {entry.reproduced_when}\n"]
     for results in runs:
         verdict = results.verdicts[claim]
-        decided = (decision_line(name, one, registry.project.titles) for name, one in verdict.decisions.items())
-        below = filter(None, (*decided, relevance_sentences(verdict), SEALED[verdict.sealed]))
-        lines += [f"{results.name}: {verdict.verdict}. {verdict.because}", *(f"  {line}" for line in below)]
+        lines += [f"{results.name}: {verdict.verdict}. {verdict.because}"]
+        lines += [f"  {measure_title(n, titles)}: {decision_words(one)}" for n, one in verdict.decisions.items()]
+        lines += [f"  {said}" for said in (relevance_sentences(verdict), SEALED[verdict.sealed]) if said]
     if entry.literature:
         lines += ["\nWhat others report, which no verdict reads:"]
     _say([*lines, *(f"  {literature_line(item)}" for item in entry.literature)])
@@ -81,8 +84,6 @@ def why(
     run: Annotated[str | None, typer.Option(help="A recorded run; the present one by default.")] = None,
 ) -> None:
     """The way from a verdict to the numbers behind it, and to the trials that they rest on."""
-    from claimtrack.why import ways
-
     registry = _project()
     registry.entry(claim)
     _say(ways(_run(registry, run), claim, registry.project, subject))
@@ -94,8 +95,6 @@ def diff(
     two: Annotated[str, typer.Argument(help="Another.")],
 ) -> None:
     """Which verdicts and judged values differ, in half-widths of an interval of the difference."""
-    from claimtrack.compare import differences
-
     registry, runs = _loaded()
     by_name = {results.name: results for results in runs}
     for name in (one, two):
@@ -114,8 +113,6 @@ def pin_claims(
     A recorded run is pinned to its values, the present one to ranges: what a new run would give, and never less
     than 0.5 points (of another unit: 5 % of the estimate) to either side.
     """
-    from claimtrack.pins import pin
-
     registry = _project()
     _say(pin(_run(registry, run), reason))
 
@@ -127,11 +124,8 @@ def check_claims() -> None:
 
     `pytest claims/` checks the same but for the names, one test each.
     """
-    from claimtrack.checks import Suite
-    from claimtrack.project import unknown_names
-
     registry = _project()
-    _complain([*unknown_names(registry, _active(registry)), *Suite(Path()).problems()])
+    _complain([*unknown_names(registry, _active(registry)), *Suite.of(Path()).problems()])
 
 
 @app.command("seal")
@@ -153,9 +147,6 @@ def seal_claims(
     ] = None,
 ) -> None:
     """Write down what decides each claim, before trials are trained; later changes then show."""
-    from claimtrack.runlog import revision
-    from claimtrack.seal import add_seal, sealed_claims
-
     if check == (reason is not None):
         raise ClaimError("give either --reason TEXT, to seal, or --check")
     when = _judged_at(judged_at_seeds, or_date, at_least_seeds)
@@ -175,8 +166,6 @@ def import_claims(
     output: Annotated[Path | None, typer.Option(help="A new file; the terminal by default.")] = None,
 ) -> None:
     """Read the claims of a literature report into the skeleton of a registry."""
-    from claimtrack.importer import read_report, skeleton
-
     found = read_report(report)
     text = skeleton(found, report.name)
     _say(found.gaps, "note: ", err=True)
@@ -198,8 +187,6 @@ def export(
     form: Annotated[str, typer.Option("--format", help="json, csv or jsonld (schema.org).")] = "json",
 ) -> None:
     """Every verdict with its headline number and a link to its evidence, for other programs."""
-    from claimtrack.export import FORMATS
-
     if form not in FORMATS:
         raise ClaimError(f"unknown format {form!r:.40}; use one of {', '.join(FORMATS)}")
     typer.echo(FORMATS[form](*_loaded()), nl=False)
@@ -211,8 +198,6 @@ def init_project(
     report: Annotated[Path, typer.Option(help="A literature report as text, with a table of claims.")],
 ) -> None:
     """Make a small repository from a literature report that runs at once; its blanks are marked TODO."""
-    from claimtrack import scaffold
-
     home, found = scaffold.init(name, report, Path())
     _say(found.gaps, "note: ", err=True)
     typer.echo(f"{len(found.rows)} claims in {home}; next: cd {home}, make repro, claimtrack todo")
@@ -221,8 +206,6 @@ def init_project(
 @app.command("todo")
 def list_blanks() -> None:
     """What is still blank, in the order in which one would fill it."""
-    from claimtrack import scaffold
-
     _project()
     blanks = list(scaffold.todo(Path()))
     _say(blanks)
@@ -232,9 +215,6 @@ def list_blanks() -> None:
 @app.command("run")
 def run_claim(claim: str) -> None:
     """Execute the notebook of a claim and leave its evidence."""
-    from claimtrack.notebook import run_notebook
-    from claimtrack.results import RESULTS
-
     registry = _project()
     entry = registry.entry(claim)
     folder = RESULTS / _active(registry).profile / "claims" / entry.id
@@ -255,21 +235,18 @@ def decide() -> None:
 
 
 @app.command("report")
-def write_report() -> None:
+def report() -> None:
     """Write the report of the present run and of all recorded ones."""
-    from claimtrack.report import write
-    from claimtrack.report.context import build
+    from claimtrack.report.context import build  # jinja2 is slow to load
+    from claimtrack.report.write import write_report
 
     paper = Path("paper")
-    written = write.write_report(build(*_loaded(), paper=paper), paper / "build")
-    _say([f"report: {written.html}", f"report: {written.tex}", *written.notes])
+    _say(write_report(build(*_loaded(), paper=paper), paper / "build"))
 
 
 @app.command("schema")
 def schema() -> None:
     """The JSON Schema of claims/registry.yaml, for editors."""
-    from claimtrack.registry import json_schema
-
     typer.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
 
 
@@ -287,8 +264,6 @@ def _complain(problems: list[str]) -> NoReturn:
 
 def _project() -> Registry:
     """The registry of the project around the working directory, which becomes its folder."""
-    from claimtrack.registry import REGISTRY, load_registry
-
     here = Path.cwd()
     for folder in (here, *here.parents):
         if (folder / REGISTRY).is_file():
@@ -303,16 +278,12 @@ def _active(registry: Registry) -> Any:
 
 
 def _loaded() -> tuple[Registry, list[RunResults]]:
-    from claimtrack.results import load_all
-
     registry = _project()
     return registry, load_all(_active(registry), registry)
 
 
 def _run(registry: Registry, name: str | None) -> RunResults:
     """The present run, or a recorded one by name."""
-    from claimtrack.results import LEDGER, load_fresh, load_recorded
-
     if name is None:
         return load_fresh(_active(registry), registry)
     known = sorted(path.parent.name for path in LEDGER.glob("[!.]*/profile.yaml"))
@@ -323,8 +294,6 @@ def _run(registry: Registry, name: str | None) -> RunResults:
 
 def _broken_seals(claims: Mapping[str, SealedClaim], registry: Registry) -> list[str]:
     """One line for each claim that is not as sealed, and for the present settings if they are not as planned."""
-    from claimtrack.seal import SEAL_AGAIN, SEALS, plan_problems, read_seals, seal_problems
-
     seals = read_seals()
     if not seals:
         raise ClaimError(f"{SEALS} does not exist or is empty; {SEAL_AGAIN}")
@@ -335,8 +304,6 @@ def _broken_seals(claims: Mapping[str, SealedClaim], registry: Registry) -> list
 
 def _judged_at(seeds: int | None, day: str | None, at_least: int | None) -> JudgedAt | None:
     """When a plan is judged, from the options; ``None`` without any."""
-    from claimtrack.seal import JudgedAt
-
     if at_least is not None and (day is None or (seeds is not None and at_least > seeds)):
         raise ClaimError("--at-least-seeds goes with --or-date, and is at most --judged-at-seeds")
     if seeds is None and day is None:
@@ -349,8 +316,6 @@ def _judged_at(seeds: int | None, day: str | None, at_least: int | None) -> Judg
 
 def _active_plan(when: JudgedAt, registry: Registry) -> Plan:
     """The present settings as a plan."""
-    from claimtrack.seal import Plan
-
     planned = registry.project.planned
     if planned is None:
         raise ClaimError(f"the plugin {registry.plugin} plans no trials; seal without --plan")

@@ -44,12 +44,21 @@ class Decision(Strict):
     hours: float | None = None
 
 
-class Bounded(NamedTuple):
-    """A part, and the range outside of which it is refuted: below ``low`` or above ``high``."""
+class Target(NamedTuple):
+    """A measurement, and what is claimed of it.
+
+    Attributes:
+        part: it has an interval.
+        outside: the range outside of which it is refuted.
+        inside: the range in which it is claimed to lie.
+        equal: whether equality is claimed, which two one-sided tests at 5 % show; else the 95 % interval has to
+            lie inside.
+    """
 
     part: Measurement
-    low: float
-    high: float = inf
+    outside: tuple[float, float]
+    inside: tuple[float, float] = (0.0, inf)
+    equal: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +69,7 @@ class Each:
     decisions: dict[str, Decision]
 
 
-def decide_each(tasks: Mapping[str, Sequence[Bounded]], about_size: bool, n_parts: int = 1) -> Each:
+def decide_each(tasks: Mapping[str, Sequence[Target]], about_size: bool, n_parts: int = 1) -> Each:
     """Decide on each task, then on the claim that it holds in all of them.
 
     A task *holds* where every part of it lies above 0 (95 % interval) and, of a size, overlaps its range. It is
@@ -69,46 +78,35 @@ def decide_each(tasks: Mapping[str, Sequence[Bounded]], about_size: bool, n_part
     Holm's correction over the tasks. A task without parts is missing, not failed.
 
     Args:
-        tasks: the parts of each task; all of them have an interval.
+        tasks: the parts of each task, claimed to lie above 0.
         about_size: whether a task that passes both tests is refuted (a claim about a size), or holds with the note
             that the effect is below the smallest of interest (a claim about a sign).
         n_parts: how many parts a task needs to hold; fewer can only refute it.
     """
-    there = {task: [_target(bounded) for bounded in parts] for task, parts in tasks.items() if parts}
-    tests = [(task, p) for task, parts in there.items() for target in parts for p in _p_outside(target)]
+    tests = [(task, p) for task, parts in tasks.items() for target in parts for p in _p_outside(target)]
     refuted = _refuted(tests)
     shown = {
         task: len(parts) == n_parts
-        and all(_holds(bounded, about_size) for bounded in parts)
+        and all(_holds(target, about_size) for target in parts)
         and not (about_size and task in refuted)
         for task, parts in tasks.items()
     }
     all_hold = all(shown.values())
     if not all_hold:
-        p = [max(p_of_zero(b.part) for b in parts) if len(parts) == n_parts else 1.0 for parts in tasks.values()]
+        p = [
+            max(p_of_zero(each.part) for each in parts) if len(parts) == n_parts else 1.0
+            for parts in tasks.values()
+        ]
         lasting = dict(zip(tasks, holm(np.array(p)) < LEVEL, strict=True))
         shown = {task: holds and bool(lasting[task]) for task, holds in shown.items()}
 
     def undecided(task: str) -> Decision:
         if not tasks[task]:
             return Decision(decision="missing")
-        needed = [_seeds(target, len(tasks), len(tests)) for target in there[task]]
+        needed = [_seeds(target, len(tasks), len(tests)) for target in tasks[task]]
         return Decision(decision="undecided", seeds=None if None in needed else max(filter(None, needed)))
 
     return _each(all_hold, shown, refuted, undecided)
-
-
-class Target(NamedTuple):
-    """A measurement, the range in which it is claimed to lie, and the one outside of which it is refuted.
-
-    ``equal``: whether equality is claimed, which two one-sided tests at 5 % show; else the 95 % interval has to
-    lie inside the range.
-    """
-
-    part: Measurement
-    inside: tuple[float, float]
-    outside: tuple[float, float]
-    equal: bool = False
 
 
 def decide_targets(targets: Mapping[str, Target], n_missing: int = 0) -> Each:
@@ -119,7 +117,7 @@ def decide_targets(targets: Mapping[str, Target], n_missing: int = 0) -> Each:
     hold, unadjusted; otherwise one holds only after Holm's correction over the measurements.
 
     Args:
-        targets: by name; all of them have an interval.
+        targets: by name.
         n_missing: of what else the claim needs.
     """
     p = np.array([_p_holds(target) for target in targets.values()])
@@ -159,14 +157,10 @@ def _each(
     return Each("not reproduced" if "refuted" in found else "inconclusive", decisions)
 
 
-def _target(bounded: Bounded) -> Target:
-    return Target(bounded.part, (0.0, inf), (bounded.low, bounded.high))
-
-
-def _holds(bounded: Bounded, about_size: bool) -> bool:
-    interval = bounded.part.interval
+def _holds(target: Target, about_size: bool) -> bool:
+    interval, (low, high) = target.part.interval, target.outside
     assert interval is not None
-    overlaps = interval.low <= bounded.high and interval.high >= bounded.low
+    overlaps = interval.low <= high and interval.high >= low
     return interval.low > 0 and (overlaps or not about_size)
 
 

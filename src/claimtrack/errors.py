@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
@@ -69,6 +69,17 @@ def fail(error: ClaimtrackError | OSError, where: str = "") -> NoReturn:
         line = f"{place}: {os.strerror(error.errno)}; {REMEDIES[error.errno]} and run the same command again"
     sys.stderr.write(f"error: {line}\n")
     sys.exit(2)
+
+
+def run(command_line: Callable[[], object]) -> None:
+    """Run a command line; an error of the user's is one line and exit code 2."""
+    try:
+        command_line()
+    except (ClaimtrackError, OSError) as error:
+        fail(error)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
 
 
 def own_place(frames: Iterable[tuple[str, int]], project: Path) -> str:

@@ -178,12 +178,13 @@ class Evidence(Strict):
     @property
     def n_seeds(self) -> int:
         """Fewest seeds behind a judged part that was measured; 0 without any."""
-        measured = (part for part in self.parts if part.judged and part.estimate is not None)
-        return min((part.n_seeds for part in measured), default=0)
+        judged = (part for part in self.parts if part.judged and part.estimate is not None)
+        return min((part.n_seeds for part in judged), default=0)
 
-    def judged(self, measure: str) -> tuple[Measurement, ...]:
-        """The parts of that measure that the verdict may use."""
-        return tuple(part for part in self.parts if part.judged and part.measure == measure)
+    def measured(self, *measures: str) -> list[Measurement]:
+        """The parts of these measures that the verdict may use and that have a value, measure by measure."""
+        judged = [part for part in self.parts if part.judged and part.estimate is not None]
+        return [part for measure in measures for part in judged if part.measure == measure]
 
 
 def _refuse_twins(evidence: Evidence, path: Path) -> None:

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import ast
 import logging
-import os
 import re
-import shutil
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from claimtrack.errors import ClaimError, own_place
+from claimtrack.files import fresh_folder
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -55,27 +53,17 @@ PAGE = """<!DOCTYPE html>
 def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool], output: Path) -> None:
     """Execute a notebook and put what it leaves, ``notebook.ipynb`` and ``notebook.html`` into ``output``.
 
-    The parameter ``output`` is pointed at a folder beside ``output`` until everything has succeeded; only then
-    are its files moved. The kernel's working directory is the present one. Where the source, a parameter or a cell
-    is wrong there is a `ClaimError`, and ``output`` is as it was.
+    The parameter ``output`` is pointed at a folder beside ``output``, which takes its place when everything has
+    succeeded. The kernel's working directory is the present one. Where the source, a parameter or a cell is wrong
+    there is a `ClaimError`, and ``output`` is as it was.
     """
     notebook = read_source(source)
     check_parameters(source, declared_parameters(source, notebook), parameters)
-    fresh = output.parent / f".{output.name}.new"
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            importing = Thread(target=_import_exporter)
-            importing.start()
-            executed = execute(source, notebook, {**parameters, "output": str(fresh)})
-            importing.join()
-            _write(executed, fresh, output, f"{parameters.get('claim', '')} {source.stem}".strip())
-        _move(fresh, output)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    with fresh_folder(output) as fresh, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        executed = execute(source, notebook, {**parameters, "output": str(fresh)})
+        _write(executed, fresh, output, f"{parameters.get('claim', '')} {source.stem}".strip())
 
 
 def read_source(source: Path) -> NotebookNode:
@@ -166,19 +154,3 @@ def _write(notebook: NotebookNode, fresh: Path, output: Path, title: str) -> Non
     exporter = HTMLExporter(template_name="basic")  # type: ignore[no-untyped-call]
     body, _ = exporter.from_notebook_node(nbformat.reads(text, as_version=4))  # type: ignore[no-untyped-call]
     (fresh / "notebook.html").write_text(PAGE.format(title=title, style=STYLE, body=body), encoding="utf-8")
-
-
-def _move(fresh: Path, output: Path) -> None:
-    """Put the new files in place; figures of an earlier run that are no longer drawn go."""
-    output.mkdir(parents=True, exist_ok=True)
-    names = {path.name for path in fresh.iterdir()}
-    for stale in output.glob("*.svg"):
-        if stale.name not in names:
-            stale.unlink()
-    for path in sorted(fresh.iterdir()):
-        os.replace(path, output / path.name)
-
-
-def _import_exporter() -> None:
-    """Load nbconvert, which takes a second, while the kernel works."""
-    import nbconvert  # noqa: F401

@@ -18,7 +18,7 @@ from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Measurement, Strict
@@ -68,14 +68,6 @@ class PinnedClaim(Strict):
             for task, bounds in value.items() if isinstance(value, dict) else [(None, value)]:
                 found[measure, task] = bounds if isinstance(bounds, tuple) else (bounds, bounds)
         return found
-
-    @model_validator(mode="after")
-    def _ranges_have_a_reason(self) -> PinnedClaim:
-        if self.ranges and not (self.basis and self.reason):
-            raise ValueError("ranges need a basis and a reason")
-        if wrong := [measure for (measure, _), (low, high) in self.expected.items() if low > high]:
-            raise ValueError(f"the low end of {wrong[0]} lies above the high one")
-        return self
 
 
 class PinnedRun(Strict):

@@ -88,5 +88,3 @@ def _unknown(entry: Entry, evidence: Evidence) -> Iterator[str]:
     for task in (*entry.claimed.by_task, *entry.claimed.other_metric):
         if task not in about:
             yield f"claimed names {task}, which no measurement is about"
-    if entry.metric != evidence.metric:
-        yield f"the metric is {entry.metric}, that of the evidence {evidence.metric}"

@@ -23,8 +23,11 @@ SUITE = pytest.StashKey[Suite]()
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test for each run and each claim that its profile measures; and one for the seal of each claim."""
-    known = metafunc.config.stash.setdefault(SUITE, Suite(metafunc.definition.path.parent.parent))
+    stash = metafunc.config.stash
     try:
+        if SUITE not in stash:
+            stash[SUITE] = Suite.of(metafunc.definition.path.parent.parent)
+        known = stash[SUITE]
         if "sealed_claim" in metafunc.fixturenames:
             metafunc.parametrize("sealed_claim", list(known.registry.entries) if known.seals else ["none"])
         elif "claim" in metafunc.fixturenames:
@@ -67,7 +70,7 @@ def test_verdict(place: Place, claim: str, suite: Suite) -> None:
 def test_seal(sealed_claim: str, suite: Suite) -> None:
     """What decides the claim is as sealed."""
     _skip("" if suite.seals else f"no seals; {SEAL_AGAIN}")
-    _show([problem for claim, problem in suite.broken_seals.items() if claim == sealed_claim])
+    _show([problem for claim, problem in suite.broken_seals().items() if claim == sealed_claim])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -1,13 +1,9 @@
-"""JSON, YAML and NumPy files, with one error for whatever is wrong with them."""
+"""JSON and YAML, with one error for whatever is wrong with them."""
 
 from __future__ import annotations
 
 import json
-from io import BytesIO
-from pathlib import Path
-from typing import Any, BinaryIO
-
-import numpy as np
+from typing import Any
 
 
 class Malformed(ValueError):
@@ -38,19 +34,3 @@ def parse_yaml(text: str) -> Any:
         mark = getattr(error, "problem_mark", None)
         problem = getattr(error, "problem", None) or f"{type(error).__name__} {error}"
         raise Malformed(str(problem), None if mark is None else mark.line + 1) from None
-
-
-def read_arrays(source: Path | BinaryIO) -> dict[str, np.ndarray[Any, np.dtype[Any]]]:
-    """The arrays of an ``.npz`` file by name, without pickled ones; `Malformed` if damaged or a member is none."""
-    try:
-        # np.load leaks a damaged file
-        stream = BytesIO(source.read_bytes()) if isinstance(source, Path) else source
-        with np.load(stream, allow_pickle=False) as archive:
-            arrays = dict(archive.items())
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # zipfile, zlib and NumPy raise many kinds
-        raise Malformed(f"{type(error).__name__}: {error}") from None
-    if other := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
-        raise Malformed(f"{other[0]} is no array")
-    return arrays

@@ -177,13 +177,6 @@ class Claimed(Record):
         """The value reported for a task, if it is of our metric."""
         return None if task is None or task in self.other_metric else self.by_task.get(task)
 
-    def has_range(self, measure: str, unit: str) -> bool:
-        """Whether something is claimed of the measure, or a range in its unit."""
-        if measure in self.measures:
-            return True
-        bounded = (self.low, self.high) != (None, None)
-        return measure in self.signs or (bounded and self.unit == unit)
-
 
 class Relevance(Record):
     """What kind of evidence a verdict is, under one condition.

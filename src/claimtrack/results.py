@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Generic
 
-from pydantic import BaseModel, ValidationError
-
-from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Trial, read_evidence
 from claimtrack.plugin import Plugin, Setting, SettingT
-from claimtrack.reading import Malformed, parse_json
 from claimtrack.registry import Registry
-from claimtrack.seal import SEALS, Seal, counts_only, plan_of_profile, read_seals, sealed_before
-from claimtrack.settings import describe, load_settings, read_text
+from claimtrack.runlog import hours_of_trials, read_run
+from claimtrack.seal import SEALS, not_due, read_seals, sealed_before
+from claimtrack.settings import load_settings
 from claimtrack.verdict import Verdict, decide
 from claimtrack.wording import EVIDENCE, Titles, key_number, relevance_note
 
@@ -73,8 +69,7 @@ def load_all(
     profile: Setting, registry: Registry, results: Path = RESULTS, ledger: Path = LEDGER
 ) -> list[RunResults]:
     """The fresh run of the profile, then the recorded ones by name."""
-    fresh = load_fresh(profile, registry, results)
-    return [fresh, *(load_recorded(folder, registry) for folder in _entries(ledger))]
+    return [load(place, registry) for place in places(profile, registry.project, results, ledger)]
 
 
 def load_fresh(profile: Setting, registry: Registry, results: Path = RESULTS) -> RunResults:
@@ -94,8 +89,8 @@ def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> Run
         ClaimError, ResultsError: a file is absent or damaged.
     """
     plugin = registry.project
-    trials, sealed, info = plugin.trials(place.folder), read_seals(seals), _read_info(place.folder / "run.json")
-    withheld = not_due(place, trials, sealed)
+    trials, sealed, info = plugin.trials(place.folder), read_seals(seals), read_run(place.folder / "run.json")
+    withheld = not_due(place.profile.profile, trials.values(), sealed)
     paths = {claim: place.evidence_path(claim) for claim in registry.entries if claim in place.profile.claims}
     evidence = {c: read_evidence(path) for c, path in paths.items() if path.exists() and not withheld}
     verdicts = {}
@@ -112,15 +107,6 @@ def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> Run
     return RunResults(place.name, place.profile, place.folder, title, evidence, verdicts, info)
 
 
-def not_due(place: Place[Setting], trials: Mapping[str, Trial], seals: Sequence[Seal]) -> str:
-    """How far the sealed plan of a run is, while it is not due; empty if it is, or if there is none.
-
-    A recorded run is held back as a present one is: recording it would be a way to look early.
-    """
-    plan = plan_of_profile(place.profile.profile, seals)
-    return counts_only(plan, trials.values(), datetime.now(UTC).date()) if plan else ""
-
-
 def hours_per_seed(
     evidence: Evidence | None, trials: Mapping[str, Trial], info: Mapping[str, Any]
 ) -> dict[str, float]:
@@ -133,20 +119,15 @@ def hours_per_seed(
     needed: dict[str, Counter[str]] = defaultdict(Counter)
     for (task, stage, _), n in Counter((record.subject, record.stage, record.seed) for record in records).items():
         needed[task][f"{stage}-{task}"] = max(n, needed[task][f"{stage}-{task}"])
-    hours = {
-        stage: entry["trained_seconds"] / entry["trained"] / 3600
-        for stage, entry in info.get("stages", {}).items()
-        if entry.get("trained", 0) > 0 and "trained_seconds" in entry
-    }
+    hours = hours_of_trials(info)
     known = {task: by_stage for task, by_stage in needed.items() if by_stage.keys() <= hours.keys()}
     return {task: sum(n * hours[stage] for stage, n in by_stage.items()) for task, by_stage in known.items()}
 
 
 def places(profile: Setting, plugin: Plugin, results: Path = RESULTS, ledger: Path = LEDGER) -> list[Place]:
-    """The fresh run if it has claims, then the recorded runs by name."""
-    fresh = fresh_place(profile, results)
-    recorded = [recorded_place(folder, plugin) for folder in _entries(ledger)]
-    return [fresh, *recorded] if (fresh.folder / "claims").is_dir() else recorded
+    """The fresh run, then the recorded runs by name."""
+    folders = sorted(path for path in ledger.glob("[!.]*") if path.is_dir())
+    return [fresh_place(profile, results), *(recorded_place(folder, plugin) for folder in folders)]
 
 
 def fresh_place(profile: Setting, results: Path = RESULTS) -> Place:
@@ -169,31 +150,3 @@ def table(results: RunResults[Setting], titles: Titles) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
     return [*("  ".join(row).rstrip() for row in cells), f"Relevance {note}."]
-
-
-def _entries(ledger: Path) -> list[Path]:
-    return sorted(path for path in ledger.glob("*") if path.is_dir() and not path.name.startswith("."))
-
-
-class _Stage(BaseModel):
-    seconds: float
-    trained: float = 0
-    trained_seconds: float = 0
-
-
-class _Info(BaseModel):
-    stages: dict[str, _Stage] = {}
-    parts: list[_Info] | None = None
-
-
-def _read_info(path: Path) -> dict[str, Any]:
-    """``run.json``, with seconds by stage where they belong; empty where there is none."""
-    if not path.exists():
-        return {}
-    try:
-        content: dict[str, Any] = parse_json(read_text(path))
-        _Info.model_validate(content)
-    except (Malformed, ValidationError) as error:
-        told = describe(error, _Info) if isinstance(error, ValidationError) else str(error)
-        raise ClaimError(f"{path} is not as a run wrote it ({told}); restore it from git") from None
-    return content

@@ -13,22 +13,13 @@ from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
-from claimtrack.decisions import (
-    LEVEL,
-    Bounded,
-    Decision,
-    Target,
-    decide_each,
-    decide_targets,
-    is_above_zero,
-    is_below_zero,
-)
+from claimtrack.decisions import LEVEL, Decision, Target, decide_each, decide_targets
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.statistics import MIN_SEEDS
 from claimtrack.wording import decisions_sentence, measure_title, sentence
 
 if TYPE_CHECKING:
-    from claimtrack.registry import Claimed, Entry, Sign, VerdictName
+    from claimtrack.registry import Claimed, Entry, VerdictName
 
 SMALLEST_EFFECT = 0.5
 """Points; a difference below it is of no interest."""
@@ -60,8 +51,7 @@ class Case:
 
     def measured(self, *measures: str) -> list[Measurement]:
         """The judged measurements with a value, by default of all measures of the rule."""
-        judged = (part for measure in measures or self.rule.measures for part in self.evidence.judged(measure))
-        return [part for part in judged if part.estimate is not None]
+        return self.evidence.measured(*(measures or self.rule.measures))
 
     def by_task(self, measure: str) -> dict[str, Measurement]:
         """The measurements that can be tested, by task."""
@@ -72,12 +62,12 @@ class Case:
         """See `claimtrack.wording.sentence`."""
         return sentence(parts, self.titles, capital=capital)
 
-    def judged_each(self, tasks: Mapping[str, list[Bounded]], about_size: bool, n_parts: int = 1) -> Judgement:
+    def judged_each(self, tasks: Mapping[str, list[Target]], about_size: bool, n_parts: int = 1) -> Judgement:
         """The decision on each task and the verdict on all (`decide_each`), in words."""
         each = decide_each(tasks, about_size, n_parts)
         by_measure: dict[str, list[Measurement]] = {}
-        for bounded in chain(*tasks.values()):
-            by_measure.setdefault(bounded.part.measure, []).append(bounded.part)
+        for part, *_ in chain(*tasks.values()):
+            by_measure.setdefault(part.measure, []).append(part)
         shown = self.sentence(chain(*by_measure.values()))
         because = f"{shown}; {decisions_sentence(each.decisions, self.titles)}."
         return Judgement(each.verdict, because, each.decisions)
@@ -116,9 +106,7 @@ class Rule:
 
     def parts(self, entry: Entry, evidence: Evidence) -> list[Measurement]:
         """The measurements with a value that it reads."""
-        if self.claimed:
-            return [part for part in evidence.parts if part.estimate is not None and _is_claimed(part, entry)]
-        return Case(entry, evidence, self, {}).measured()
+        return evidence.measured(*(entry.claimed.measures if self.claimed else self.measures))
 
 
 def has_p(parts: Sequence[Measurement], below: float = inf) -> bool:
@@ -131,11 +119,6 @@ def significant(parts: Sequence[Measurement]) -> bool:
     return has_p(parts, LEVEL)
 
 
-def has_sign(part: Measurement, sign: Sign) -> bool:
-    """Whether the interval lies wholly on that side of 0."""
-    return is_above_zero(part) if sign == "+" else is_below_zero(part)
-
-
 def _all_checks(case: Case) -> Judgement:
     """Structural claims: every check passes."""
     checks = case.evidence.checks
@@ -144,22 +127,6 @@ def _all_checks(case: Case) -> Judgement:
     ]
     told = "; ".join([f"{len(checks) - len(failed)} of {len(checks)} checks pass", *failed[:1]])
     return Judgement("not reproduced" if failed else "reproduced", f"{told}.")
-
-
-def _as_claimed(case: Case) -> Judgement:
-    """Every interval lies inside the claimed range of its measure; refuted by one wholly outside.
-
-    All have to hold, so that several measures need no correction for `reproduced`; each can refute, so name few.
-    """
-    entry = case.entry
-    claimed = [part for part in case.evidence.parts if _is_claimed(part, entry)]
-    held = [part for part in claimed if _holds(part, entry)]
-    because = f"{case.sentence(claimed)}; {_claimed_range(entry)}{len(held)} of {len(claimed)} as claimed."
-    named = {part.measure for part in claimed} >= set(entry.claimed.signs)
-    if named and len(held) == len(claimed):
-        return Judgement("reproduced", because)
-    refuted = any(_fails(part, entry) for part in claimed)
-    return Judgement("not reproduced" if refuted else "inconclusive", because)
 
 
 def _claimed_each(case: Case) -> Judgement:
@@ -178,8 +145,7 @@ def _claimed_each(case: Case) -> Judgement:
             elif part.interval is None:
                 lost[name] = "without an interval"
             else:
-                equal = target.within is not None
-                targets[name] = Target(part, target.bounds, target.refuted_outside, equal)
+                targets[name] = Target(part, target.refuted_outside, target.bounds, target.within is not None)
                 shown.append(part)
     each = decide_targets(targets, len(lost))
     decisions = each.decisions | {name: Decision(decision="missing", note=note) for name, note in lost.items()}
@@ -193,43 +159,8 @@ def _without_measure(claimed: Claimed) -> str:
     return "" if claimed.measures else "claimed.each or claimed.order"
 
 
-def _without_value(claimed: Claimed) -> str:
-    """`as_claimed` needs something that is claimed."""
-    return "" if claimed.signs or claimed.bounds != (-inf, inf) else "claimed.signs, claimed.low or claimed.high"
-
-
 COMMON: Mapping[str, Rule] = {
     "all_checks": Rule(_all_checks),
     "claimed_each": Rule(_claimed_each, claimed=True, lacks=_without_measure),
-    "as_claimed": Rule(_as_claimed, claimed=True, lacks=_without_value),
 }
 """The rules that every project has."""
-
-
-def _holds(part: Measurement, entry: Entry) -> bool:
-    """Whether the interval lies wholly inside what is claimed of the measure: a sign, else a range."""
-    if sign := entry.claimed.signs.get(part.measure):
-        return has_sign(part, sign)
-    low, high = entry.claimed.bounds
-    return part.interval is not None and low <= part.interval.low and part.interval.high <= high
-
-
-def _fails(part: Measurement, entry: Entry) -> bool:
-    """Whether it lies wholly outside."""
-    if sign := entry.claimed.signs.get(part.measure):
-        return has_sign(part, "-" if sign == "+" else "+")
-    low, high = entry.claimed.bounds
-    return part.interval is not None and not (part.interval.low <= high and part.interval.high >= low)
-
-
-def _claimed_range(entry: Entry) -> str:
-    low, high = entry.claimed.bounds
-    if (low, high) == (-inf, inf):
-        return ""
-    if inf in (-low, high):
-        return f"claimed: {f'at most {high:g}' if low == -inf else f'at least {low:g}'}; "
-    return f"claimed: {low:g} to {high:g}; "
-
-
-def _is_claimed(part: Measurement, entry: Entry) -> bool:
-    return part.judged and entry.claimed.has_range(part.measure, part.unit)

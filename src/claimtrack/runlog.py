@@ -64,6 +64,12 @@ def read_run(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) and isinstance(content.get("stages", {}), dict) else {}
 
 
+def hours_of_trials(info: Mapping[str, Any]) -> dict[str, float]:
+    """Hours of a trial by stage, where a ``run.json`` tells how many it trained."""
+    timed = {stage: entry for stage, entry in info.get("stages", {}).items() if entry.get("trained")}
+    return {stage: entry["trained_seconds"] / entry["trained"] / 3600 for stage, entry in timed.items()}
+
+
 def parts_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The parts that a ``run.json`` tells of, each with its own revision, hardware, versions and seconds."""
     return list(info.get("parts") or [info])

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
@@ -197,7 +198,8 @@ def add_seal(
     now = datetime.now(UTC).replace(microsecond=0)
     seal = Seal.made(date=now, commit=commit, reason=reason, claims=dict(claims), plan=plan)
     content = [item.model_dump(mode="json", exclude_defaults=True) for item in (*seals, seal)]
-    write_text(path, json.dumps(content, indent=1) + "\n")
+    text = re.sub(r"\[[\s\d,]+\]", lambda found: " ".join(found[0].split()), json.dumps(content, indent=1))
+    write_text(path, f"{text}\n")  # the seeds of a model on one line
     return lines
 
 
@@ -239,6 +241,15 @@ def plan_due(plan: Plan, seeds_everywhere: int, today: date) -> bool:
     if when.seeds is not None and seeds_everywhere >= when.seeds:
         return True
     return when.day is not None and today >= when.day and seeds_everywhere >= when.at_least
+
+
+def not_due(profile: str, trials: Iterable[Trial], seals: Sequence[Seal]) -> str:
+    """How far the sealed plan of a profile is, while it is not due; empty if it is, or if there is none.
+
+    A recorded run is held back as a present one is: recording it would be a way to look early.
+    """
+    plan = plan_of_profile(profile, seals)
+    return counts_only(plan, trials, datetime.now(UTC).date()) if plan else ""
 
 
 def counts_only(plan: Plan, trials: Iterable[Trial], today: date) -> str:

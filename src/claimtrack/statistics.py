@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -64,13 +65,9 @@ def seeds_to_decide(
 
 def fewest(chance: Callable[[int], float]) -> int | None:
     """The fewest seeds with at least `POWER`, by bisection: more seeds never decide less."""
-    if chance(MAX_SEEDS) < POWER:
-        return None
-    low, high = 2, MAX_SEEDS
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if chance(middle) >= POWER else (middle + 1, high)
-    return low
+    seeds = range(2, MAX_SEEDS + 1)
+    place = bisect_left(seeds, True, key=lambda n: chance(n) >= POWER)
+    return seeds[place] if place < len(seeds) else None
 
 
 def _union(ranges: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

@@ -73,10 +73,9 @@ def decisions_sentence(decisions: Mapping[str, Decision], titles: Titles) -> str
     return ", ".join(f"{decision} on {', '.join(titles)}" for decision, titles in groups.items())
 
 
-def decision_line(name: str, found: Decision, titles: Titles) -> str:
-    """``XNLI: undecided; 24 seeds would decide, about 6 h``."""
-    decided = f"{measure_title(name, titles)}: {found.decision}"
-    return "; ".join(filter(None, (decided, what_decides(found), found.note)))
+def decision_words(found: Decision) -> str:
+    """``undecided; 24 seeds would decide, about 6 h``."""
+    return "; ".join(filter(None, (found.decision, what_decides(found), found.note)))
 
 
 def evidence_about(verdict: Verdict) -> str:

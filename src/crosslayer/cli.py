@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-import sys
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claimtrack.errors import ClaimtrackError, fail
+from claimtrack.errors import run
 from claimtrack.files import write_text
 from claimtrack.settings import ACTIVE, read_yaml
 from crosslayer.config import PROFILES, Profile, load_profile, parse_profile
@@ -31,14 +30,8 @@ app.add_typer(sweep_app, name="sweep")
 
 
 def main() -> None:
-    """Run the command line; an error of the user's is one line and exit code 2."""
-    try:
-        app()
-    except (ClaimtrackError, OSError) as error:
-        fail(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
+    """Run the command line."""
+    run(app)
 
 
 def _in_project(path: Path = Path()) -> Path:
@@ -261,9 +254,9 @@ def simulate(
     design: Annotated[str, typer.Option(help="planned, or recorded: that of xtreme-pilot.")] = "planned",
 ) -> None:
     """What each rule decides on made-up measurements whose truth is known, as Markdown."""
-    from claimtrack.progress import Progress
     from claimtrack.results import LEDGER
     from crosslayer.paper import simulation
+    from crosslayer.sweep.progress import progress
 
     if design not in ("planned", "recorded"):
         raise ConfigError(f"unknown design {design!r:.40}; use planned or recorded")
@@ -271,8 +264,7 @@ def simulate(
     found = (
         simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-pilot" / "claims")
     )
-    with Progress("simulate", simulation.n_scenarios()) as progress:
-        tables = simulation.all_tables(found, data_sets, progress.advance)
+    tables = simulation.all_tables(found, data_sets, progress("simulate", simulation.n_scenarios()))
     typer.echo(simulation.to_markdown(tables), nl=False)
 
 

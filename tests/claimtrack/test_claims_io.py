@@ -24,10 +24,8 @@ from claimtrack.registry import Registry, json_schema, load_registry
 from claimtrack.results import RunResults
 from claimtrack.verdict import decide
 from crosslayer.paper import PLUGIN
-from repository import ROOT
 from synthetic_run import make_profile
 
-SOURCE = ROOT / ".." / "shared" / "source-report.txt"
 PROFILE = make_profile(controls=())
 TABLE = "Claim\tVerified\tConfidence\n"
 BROKEN = "It breaks off at the width to which the report cuts its cla"
@@ -52,21 +50,6 @@ def write(folder: Path, text: str) -> Path:
 
 
 # Import
-
-
-@pytest.mark.skipif(not SOURCE.exists(), reason="the source report is not on this machine")
-def test_the_source_report_gives_the_claims_of_the_registry(registry: Registry) -> None:
-    found = read_report(SOURCE)
-    assert (found.title, found.date, list(found.cites)) == (
-        registry.source.title, registry.source.date, registry.source.cites
-    )  # fmt: skip
-    assert found.question == registry.entry("Q01").source_text
-    rows = [entry for entry in registry.entries.values() if entry.source_row is not None]
-    assert len(found.rows) == len(rows) == 17
-    for row, entry in zip(found.rows, rows, strict=True):
-        assert (row.text, row.verified, row.confidence, row.truncated) == (
-            entry.source_text, entry.verified, entry.confidence, entry.truncated
-        )  # fmt: skip
 
 
 def test_a_skeleton_names_its_first_blank_and_is_a_registry_once_filled(

@@ -1,4 +1,4 @@
-"""The rules for any paper: a sign, a range, equality or an order; measure by measure, or all of them at once."""
+"""The rule for any paper: a sign, a range, equality or an order, measure by measure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from scipy import stats
 
 from claimtrack import rules
-from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence, write_evidence
+from claimtrack.evidence import Evidence, Measurement, read_evidence, write_evidence
 from claimtrack.pins import PinnedClaim
 from claimtrack.plugin import Plugin
 from claimtrack.project import evidence_of
@@ -22,7 +22,6 @@ from claimtrack.samples import in_order, mean_of
 from claimtrack.verdict import decide, judge
 
 ANY = {"when": "any", "value": "direct", "reason": "made up"}
-Span = tuple[float, float] | None
 AROUND = [-0.2, -0.1, 0.0, 0.1, 0.2]
 
 
@@ -156,89 +155,20 @@ def test_pins_know_free_dimensions() -> None:
     assert {("x", part(0.5, about={"data": name}).subject) for name in "ab"} == one.expected.keys()
 
 
-# All of them at once
-
-
-def as_claimed(claimed: dict[str, Any], *parts: Measurement) -> Judgement:
-    return judge(entry(claimed, rule="as_claimed"), evidence(list(parts)), Settings(), PLUGIN)
-
-
-def spanned(span: Span, measure: str = "size", unit: str = "m", **more: Any) -> Measurement:
-    interval = None if span is None else Interval(low=span[0], high=span[1], method="test")
-    estimate = None if span is None else sum(span) / 2
-    values = {"estimate": estimate, "n_seeds": 3, "judged": True, **more}
-    return Measurement(measure=measure, unit=unit, interval=interval, **values)
-
-
-RANGE = {"low": 1.0, "high": 3.0, "unit": "m"}
-
-
-@pytest.mark.parametrize(
-    ("spans", "verdict"),
-    [
-        ([(1, 3)], "reproduced"),
-        ([(1.5, 2)], "reproduced"),
-        ([(0.9, 2)], "inconclusive"),
-        ([(2, 3.1)], "inconclusive"),
-        ([(0, 4)], "inconclusive"),
-        ([(3.1, 4)], "not reproduced"),
-        ([(0, 0.9)], "not reproduced"),
-        ([(1, 2), (1.1, 2.9)], "reproduced"),
-        ([(1, 2), (0, 2)], "inconclusive"),
-        ([(1, 2), (4, 5)], "not reproduced"),
-        ([(1, 2), None], "inconclusive"),
-        ([None], "not run"),
-    ],
-)
-def test_intervals_lie_inside_or_outside_the_claimed_range(spans: list[Span], verdict: str) -> None:
-    parts = [spanned(span, note=str(i)) for i, span in enumerate(spans)]
-    assert as_claimed(RANGE, *parts).verdict == verdict
-
-
-@pytest.mark.parametrize(
-    ("one", "two", "verdict"),
-    [
-        ((0.1, 1), (-2, -1), "reproduced"),
-        ((0.1, 1), (-2, 1), "inconclusive"),
-        ((0.0, 1), (-2, -1), "inconclusive"),
-        ((0.1, 1), (0.5, 1), "not reproduced"),
-        ((0.1, 1), None, "inconclusive"),
-    ],
-)
-def test_every_claimed_sign_has_to_be_measured(one: Span, two: Span, verdict: str) -> None:
-    parts = [spanned(one, "up"), *([] if two is None else [spanned(two, "down", unit="kg")])]
-    assert as_claimed({"signs": {"up": "+", "down": "-"}}, *parts).verdict == verdict
-
-
-def test_only_judged_parts_of_which_something_is_claimed_are_read() -> None:
-    others = (spanned((9, 10), judged=False), spanned((9, 10), unit="kg"))
-    assert as_claimed(RANGE, spanned((1, 2)), *others).verdict == "reproduced"
-    assert as_claimed(RANGE, *others).verdict == "not run"
-
-
-@pytest.mark.parametrize(
-    ("claimed", "words"),
-    [
-        (RANGE, "Size (m): +1.5 [+1, +2]; claimed: 1 to 3; 1 of 1 as claimed."),
-        ({"low": 1.0, "unit": "m"}, "Size (m): +1.5 [+1, +2]; claimed: at least 1; 1 of 1 as claimed."),
-        ({"high": 3.0, "unit": "m"}, "Size (m): +1.5 [+1, +2]; claimed: at most 3; 1 of 1 as claimed."),
-        ({"signs": {"size": "+"}}, "Size (m): +1.5 [+1, +2]; 1 of 1 as claimed."),
-    ],
-)
-def test_the_sentence_names_what_is_claimed(claimed: dict[str, Any], words: str) -> None:
-    assert as_claimed(claimed, spanned((1, 2))).because == words
+def test_no_claim_is_reproduced_while_a_part_has_too_few_seeds() -> None:
+    claimed = {"each": {"x": {"sign": "+", "unit": "points"}}}
+    few = mean_of("x", [0.9, 0.9], "points", about={"data": "b"})
+    found = judged(claimed, part(0.9, about={"data": "a"}), few)
+    assert (found.verdict, found.decisions["data a"].decision) == ("inconclusive", "holds")
+    assert "not counted, with fewer than 3 seeds: X (points): data b +0.90" in found.because
 
 
 def test_something_must_be_claimed() -> None:
     assert rules.COMMON["claimed_each"].lacks(Claimed()) == "claimed.each or claimed.order"
-    lacks = rules.COMMON["as_claimed"].lacks
-    assert lacks(Claimed(unit="m")) == "claimed.signs, claimed.low or claimed.high"
-    assert (lacks(Claimed(low=1.0)), lacks(Claimed(signs={"size": "+"}))) == ("", "")
-    assert not Claimed().has_range("size", "")
 
 
 def test_settings_of_another_paper_bring_their_own_conditions() -> None:
-    one = entry(RANGE, relevance=[{"when": "reduced", "value": "none", "reason": "R."}, ANY])
+    one = entry({}, relevance=[{"when": "reduced", "value": "none", "reason": "R."}, ANY])
     for holds, value in ((True, "none"), (False, "direct")):
         plugin = replace(PLUGIN, conditions={"reduced": lambda setting, holds=holds: holds})
         assert decide(one, None, Settings(), plugin).relevance == value

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import numpy as np
 import pytest
 import scipy.stats
 
 from claimtrack.decisions import (
-    Bounded,
+    Target,
     decide_difference,
     decide_each,
     error_of,
@@ -24,6 +26,11 @@ VALUES = np.array([0.3, 1.1, 0.7, -0.2, 0.9])
 
 def part(values: np.ndarray, items: float = 0.0) -> Measurement:
     return gain_part("gain", stats.seed_gain(values, items), judged=True)
+
+
+def bounded(found: Measurement, low: float, high: float = inf) -> Target:
+    """Refuted below ``low`` and above ``high``."""
+    return Target(found, (low, high))
 
 
 def test_a_part_is_tested_against_any_value_as_its_values_are() -> None:
@@ -56,8 +63,8 @@ def test_a_task_without_all_of_its_parts_lends_no_weight_to_the_others() -> None
     """Holm over four tasks: p = 0.0145 holds up as the second smallest of four, not as the smallest."""
     whole = part(VALUES + 0.4)
     assert 0.05 / 4 < p_of_zero(whole) < 0.05 / 3
-    lone = [Bounded(part(VALUES + 50), 0.5)]
-    pair = [Bounded(whole, -9.0), Bounded(part(VALUES + 50), -9.0)]
+    lone = [bounded(part(VALUES + 50), 0.5)]
+    pair = [bounded(whole, -9.0), bounded(part(VALUES + 50), -9.0)]
     two, four = (
         decide_each({"a": lone, "b": pair, **missing}, about_size=False, n_parts=2)
         for missing in ({}, {"c": [], "d": []})
@@ -82,10 +89,10 @@ def test_holms_correction_spans_all_tests_of_a_claim() -> None:
     bound = -float(scipy.stats.t.ppf(0.01, 4)) * error
     one, far = part(values), part(values + 50)
     assert p_below(one, bound) == pytest.approx(0.01)
-    alone = decide_each({"a": [Bounded(one, bound)]}, about_size=True)
-    four = decide_each({"a": [Bounded(one, bound)], **{k: [Bounded(far, 0.0)] for k in "bcd"}}, about_size=True)
+    alone = decide_each({"a": [bounded(one, bound)]}, about_size=True)
+    four = decide_each({"a": [bounded(one, bound)], **{k: [bounded(far, 0.0)] for k in "bcd"}}, about_size=True)
     eight = decide_each(
-        {"a": [Bounded(one, bound, 99.0)], **{k: [Bounded(far, 0.0, 99.0)] for k in "bcd"}}, about_size=True
+        {"a": [bounded(one, bound, 99.0)], **{k: [bounded(far, 0.0, 99.0)] for k in "bcd"}}, about_size=True
     )
     assert [found.decisions["a"].decision for found in (alone, four, eight)] == ["refuted", "refuted", "undecided"]
 
@@ -95,11 +102,11 @@ def test_the_seeds_that_would_decide_do_so_in_four_of_five_runs() -> None:
     rng = np.random.default_rng(1)
     values = rng.normal(size=6)
     values = 0.2 + 0.7 * (values - values.mean()) / values.std(ddof=1)
-    needed = decide_each({"a": [Bounded(part(values), 0.5)]}, about_size=False).decisions["a"].seeds
+    needed = decide_each({"a": [bounded(part(values), 0.5)]}, about_size=False).decisions["a"].seeds
     assert needed is not None
     decided = np.mean(
         [
-            decide_each({"a": [Bounded(part(rng.normal(0.2, 0.7, needed)), 0.5)]}, about_size=False).verdict
+            decide_each({"a": [bounded(part(rng.normal(0.2, 0.7, needed)), 0.5)]}, about_size=False).verdict
             != "inconclusive"
             for _ in range(600)
         ]
@@ -109,4 +116,4 @@ def test_the_seeds_that_would_decide_do_so_in_four_of_five_runs() -> None:
 
 def test_a_task_that_no_seed_enters_names_no_seeds() -> None:
     probe = part(VALUES).model_copy(update={"n_seeds": 0})
-    assert decide_each({"a": [Bounded(probe, 0.5)]}, about_size=False).decisions["a"].seeds is None
+    assert decide_each({"a": [bounded(probe, 0.5)]}, about_size=False).decisions["a"].seeds is None

@@ -11,48 +11,23 @@ import pytest
 
 from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
 from claimtrack.registry import load_registry
-from claimtrack.results import hours_per_seed, load, recorded_place
+from claimtrack.results import hours_per_seed, load_recorded
 from claimtrack.runlog import combined_info, note_seconds, read_run
-from crosslayer.predictions.records import TrialRecord, as_trial
+from crosslayer.predictions.records import as_trial, write_records
 from crosslayer.stages import command
 from crosslayer.stages.command import run_stage
-from repository import ROOT
+from synthetic_run import make_profile, make_record
 
-PROFILE = """\
-profile: small
-encoder: {source: random}
-data: {source: fragment}
-tasks: {pos: {epochs: 1, learning_rate: 0.001}}
-fusion: {}
-sweep: {layers: [1], seeds: [0, 1, 2]}
-intermediate: {}
-probe: {}
-compute: {}
-claims: [C05]
-"""
+PROFILE = json.dumps(make_profile(("pos",)).model_dump(mode="json"))
+RECORDS = [
+    *(make_record("pos", model, seed) for model in ("baseline", "layer_1", "layer_2") for seed in (0, 1)),
+    make_record("pos", "baseline", 2),
+    *(make_record("ner", "baseline", seed, "intermediate") for seed in (0, 1)),
+]
+TRIALS = {record.key: as_trial(record) for record in RECORDS}
 
 
-def trial(task: str, model: str, seed: int, stage: str = "sweep") -> TrialRecord:
-    return TrialRecord(
-        key=f"{stage}-{task}-{model}-{seed}", stage=stage, task=task, model=model, layer=None, arm="none",
-        seed=seed, mode="finetuned", outcome="ok", precision="float32", device_kind="cpu", threads=1,
-    )  # fmt: skip
-
-
-TRIALS = {
-    record.key: record
-    for record in (
-        *(trial("pos", model, seed) for model in ("baseline", "layer_1", "layer_2") for seed in (0, 1)),
-        trial("pos", "baseline", 2),
-        *(trial("ner", "baseline", seed, "intermediate") for seed in (0, 1)),
-    )
-}
-
-
-KNOWN = {key: as_trial(record) for key, record in TRIALS.items()}
-
-
-def evidence(keys: tuple[str, ...] = tuple(sorted(TRIALS))) -> Evidence:
+def evidence(*keys: str) -> Evidence:
     """A gain of 0.7 points whose interval needs more than three seeds to decide."""
     interval = Interval(low=-0.3, high=1.7, method="t", df=4)
     part = Measurement(
@@ -60,8 +35,8 @@ def evidence(keys: tuple[str, ...] = tuple(sorted(TRIALS))) -> Evidence:
         judged=True,
     )  # fmt: skip
     return Evidence(
-        claim="C05", profile="small", run="entry", metric="dev_selected_gain_v1", status="measured", headline=0,
-        parts=(part,), trials=keys,
+        claim="C05", profile="made-up", run="entry", metric="dev_selected_gain_v1", status="measured", headline=0,
+        parts=(part,), trials=keys or tuple(sorted(TRIALS)),
     )  # fmt: skip
 
 
@@ -90,9 +65,9 @@ def test_a_stage_records_what_its_body_returns(tmp_path: Path, monkeypatch: pyte
     def prepare(profile: object, folder: Path, options: argparse.Namespace) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
-    run_stage("sweep", sweep, ["task"], ["small", "pos"])
-    run_stage("prepare", prepare, (), ["small"])
-    found = stages_of(tmp_path / "results" / "small")
+    run_stage("sweep", sweep, ["task"], ["made-up", "pos"])
+    run_stage("prepare", prepare, (), ["made-up"])
+    found = stages_of(tmp_path / "results" / "made-up")
     assert found["sweep-pos"]["trained"] == 4
     assert found["sweep-pos"]["trained_seconds"] == found["sweep-pos"]["seconds"]
     assert set(found["prepare"]) == {"seconds"}
@@ -109,15 +84,16 @@ def test_another_seed_costs_its_trials_at_the_measured_time_of_one() -> None:
     """Three trials a seed of 8 trials in two hours; the third seed is incomplete and does not count."""
     counted = {"seconds": 5000.0, "trained": 8, "trained_seconds": 7200.0}
     info = {"stages": {"sweep-pos": counted, "intermediate-ner": {"seconds": 99.0, "trained": 0}}}
-    assert hours_per_seed(evidence(), KNOWN, info) == {"pos": pytest.approx(3 * 2 / 8)}
-    assert hours_per_seed(evidence(("sweep-pos-baseline-0",)), KNOWN, info) == {"pos": pytest.approx(2 / 8)}
-    assert hours_per_seed(evidence(), KNOWN, {"stages": {"sweep-pos": {"seconds": 5000.0}}}) == {}
-    assert hours_per_seed(None, KNOWN, info) == hours_per_seed(evidence(), KNOWN, {}) == {}
+    assert hours_per_seed(evidence(), TRIALS, info) == {"pos": pytest.approx(3 * 2 / 8)}
+    assert hours_per_seed(evidence("sweep-pos-baseline-none-0"), TRIALS, info) == {"pos": pytest.approx(2 / 8)}
+    assert hours_per_seed(evidence(), TRIALS, {"stages": {"sweep-pos": {"seconds": 5000.0}}}) == {}
+    assert hours_per_seed(None, TRIALS, info) == hours_per_seed(evidence(), TRIALS, {}) == {}
 
 
 def test_a_task_of_two_stages_costs_both_or_is_not_known() -> None:
-    both = {**KNOWN, **{r.key: as_trial(r) for r in (trial("pos", "baseline", 0, "intermediate"),)}}
-    found = evidence(tuple(sorted(both)))
+    more = as_trial(make_record("pos", "baseline", 0, "intermediate"))
+    both = {**TRIALS, more.key: more}
+    found = evidence(*sorted(both))
     sweep = {"seconds": 1.0, "trained": 1, "trained_seconds": 3600.0}
     assert hours_per_seed(found, both, {"stages": {"sweep-pos": sweep}}) == {}
     info = {"stages": {"sweep-pos": sweep, "intermediate-pos": {**sweep, "trained": 2}}}
@@ -129,11 +105,9 @@ def recorded(folder: Path, entry: dict[str, Any]) -> Any:
     (folder / "claims" / "C05").mkdir(parents=True, exist_ok=True)
     write_evidence(evidence(), folder / "claims" / "C05")
     (folder / "profile.yaml").write_text(PROFILE, encoding="utf-8")
-    records = [json.loads(record.model_dump_json()) for record in TRIALS.values()]
-    (folder / "trials.json").write_text(json.dumps(records), encoding="utf-8")
+    write_records(RECORDS, folder / "trials.json")
     (folder / "run.json").write_text(json.dumps({"stages": {"sweep-pos": entry}}), encoding="utf-8")
-    registry = load_registry(ROOT / "claims" / "registry.yaml")
-    return load(recorded_place(folder, registry.project), registry).verdicts["C05"].decisions["pos"]
+    return load_recorded(folder, load_registry()).verdicts["C05"].decisions["pos"]
 
 
 def test_an_undecided_task_says_what_the_missing_seeds_cost(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import pytest
 from claimtrack.errors import ResultsError, UserError
 from claimtrack.importer import read_report
 from claimtrack.reading import parse_json
-from claimtrack.reading import read_arrays as parse_arrays
 from claimtrack.registry import load_registry
 from crosslayer.config import load_profile
 from crosslayer.data.parquet import read_table, write_table
@@ -80,7 +79,7 @@ def test_a_report_of_questions_without_end_is_read_in_time(tmp_path: Path) -> No
 
 def test_arrays_come_back(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "x.npz", a=np.arange(6).reshape(2, 3), b=np.array("é"))
-    found = parse_arrays(tmp_path / "x.npz")
+    found = read_arrays(tmp_path / "x.npz")
     assert {name: array.tolist() for name, array in found.items()} == {"a": [[0, 1, 2], [3, 4, 5]], "b": "é"}
     with pytest.raises(ResultsError, match=r"gone\.npz is damaged"):
         read_arrays(tmp_path / "gone.npz")

@@ -16,7 +16,7 @@ import pytest
 from claimtrack import cli
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Interval, Measurement, Trial, write_evidence
-from claimtrack.export import to_csv, to_json
+from claimtrack.export import to_json
 from claimtrack.registry import Registry, load_registry
 from claimtrack.results import Place, load, table
 from claimtrack.seal import (
@@ -35,9 +35,9 @@ from claimtrack.seal import (
 )  # fmt: skip
 from crosslayer.config import Profile, load_profile
 from crosslayer.paper.plugin import planned
-from crosslayer.predictions.records import TrialRecord, as_trial
+from crosslayer.predictions.records import TrialRecord, as_trial, write_records
 from repository import ROOT
-from synthetic_run import make_profile, make_record
+from synthetic_run import make_profile, make_record, write_trials
 
 GOLDEN = ROOT / "tests" / "golden" / "seals.json"
 REGISTRY = load_registry(ROOT / "claims" / "registry.yaml")
@@ -332,17 +332,10 @@ def write_run(folder: Path, records: Iterable[TrialRecord], run: str = "fresh") 
     """Trials, and evidence of C05 that rests on them and of C17 that rests on none."""
     records = list(records)
     if run == "fresh":
-        home = folder / "trials" / "sweep" / "pos"
-        for record in records:
-            (home / record.key).mkdir(parents=True)
-            (home / record.key / "trial.json").write_text(record.model_dump_json(), encoding="utf-8")
-        home.mkdir(parents=True, exist_ok=True)
-        keys = {"keys": [record.key for record in records]}
-        (home / "manifest.json").write_text(json.dumps(keys), encoding="utf-8")
+        write_trials(records, folder)
     else:
         folder.mkdir(parents=True)
-        rows = [json.loads(record.model_dump_json()) for record in records]
-        (folder / "trials.json").write_text(json.dumps(rows), encoding="utf-8")
+        write_records(records, folder / "trials.json")
     gain = Measurement(
         measure="dev_selected_gain", task="pos", estimate=1.0, unit="points", n_seeds=3, judged=True,
         interval=Interval(low=0.5, high=1.5, method="t"),
@@ -365,21 +358,6 @@ def records_of(*seeds: int, seal: str = "") -> list[TrialRecord]:
 
 def trials_of(*seeds: int) -> list[Trial]:
     return [as_trial(record) for record in records_of(*seeds)]
-
-
-@pytest.mark.parametrize("run", ["fresh", "one"])
-def test_a_loaded_run_says_whether_each_rule_was_sealed(run: str, tmp_path: Path) -> None:
-    seals = tmp_path / "seals.json"
-    add_seal(NOW, "now", "0" * 40, seals)
-    for name, seal, expected in (("late", "", False), ("sealed", newest_hash(seals), True)):
-        write_run(tmp_path / name, records_of(0, 1, 2, seal=seal), run)
-        results = load(Place(run, made_profile(), tmp_path / name), REGISTRY, seals=seals)
-        assert {claim: results.verdicts[claim].sealed for claim in ("C05", "C17", "C01")} == {
-            "C05": expected, "C17": None, "C01": None,
-        }  # fmt: skip
-        rows = {row["claim"]: row["sealed"] for row in json.loads(to_json(REGISTRY, [results]))}
-        assert (rows["C05"], rows["C17"]) == (expected, None)
-        assert f",{expected}," in next(line for line in to_csv(REGISTRY, [results]).splitlines() if "C05" in line)
 
 
 def test_a_trial_without_a_record_is_not_shown_to_be_sealed(tmp_path: Path) -> None:

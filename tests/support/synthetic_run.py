@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -181,19 +182,23 @@ def add_predictions(
 
 def write_results(run: MadeUpRun, folder: Path) -> None:
     """Write a run as ``results/PROFILE``; scores that it lacks are made up from the predictions."""
-    homes: dict[Path, list[str]] = {}
+    write_trials(run.trials, folder)
     for record in run.trials:
+        frames = [_frame(run, record, split) for split in ("dev", "test")]
+        path = folder / "trials" / record.stage / record.task / record.key / "predictions.parquet"
+        write_predictions(pd.concat(frames, ignore_index=True), path, len(TASKS[record.task].labels))
+
+
+def write_trials(records: Iterable[TrialRecord], folder: Path) -> None:
+    """The records of trials as ``results/PROFILE`` has them, and the manifests that name them; no predictions."""
+    homes: dict[Path, list[str]] = {}
+    for record in records:
         home = folder / "trials" / record.stage / record.task
         homes.setdefault(home, []).append(record.key)
         (home / record.key).mkdir(parents=True)
         (home / record.key / "trial.json").write_text(record.model_dump_json(), encoding="utf-8")
-        frames = [_frame(run, record, split) for split in ("dev", "test")]
-        n_labels = len(TASKS[record.task].labels)
-        write_predictions(
-            pd.concat(frames, ignore_index=True), home / record.key / "predictions.parquet", n_labels
-        )
     for home, keys in homes.items():
-        (home / "manifest.json").write_text('{"keys": ["' + '", "'.join(keys) + '"]}', encoding="utf-8")
+        (home / "manifest.json").write_text(json.dumps({"keys": keys}), encoding="utf-8")
 
 
 def _frame(run: MadeUpRun, record: TrialRecord, split: str) -> pd.DataFrame:

@@ -46,7 +46,8 @@ class TrialTable:
     Attributes:
         id: where a link finds it.
         file: of the predictions, in the repository.
-        revision, machine: of the parts of the run that trained the stage; which of several is not recorded.
+        revision: of the parts of the run that trained the stage; which of several is not recorded.
+        unit: of the scores.
         seeds: its columns.
         rows: models in a natural order.
     """
@@ -57,7 +58,7 @@ class TrialTable:
     stage: str
     file: str
     revision: str
-    machine: str
+    unit: str
     seeds: tuple[int, ...]
     rows: tuple[TrialRow, ...]
 
@@ -75,7 +76,7 @@ class RunView(RunNotes):
         name, title, profile: as recorded.
         revision: of the code, or ``unknown``; several where the run was recorded in parts.
         cost: time by stage.
-        facts: names and values of its machines.
+        facts: revision and machine of each of its parts.
         trials: tables of all trials.
     """
 
@@ -113,7 +114,7 @@ def view_run(run: RunResults[Any], plugin: Plugin, sections: Sections) -> RunVie
         title=run.title,
         profile=run.profile.profile,
         revision=", ".join(dict.fromkeys(str(part.get("revision") or "unknown") for part in parts)),
-        cost=tuple(_cost({stage: entry["seconds"] for stage, entry in run.info.get("stages", {}).items()})),
+        cost=tuple(_cost(run.info.get("stages", {}))),
         facts=tuple(_facts(parts)),
         trials=tuple(_trial_tables(run, plugin, sections)),
     )
@@ -131,15 +132,15 @@ def _trial_tables(run: RunResults[Any], plugin: Plugin, sections: Sections) -> I
     distinct = sections.distinct(run)
     for (stage, subject), trials in groups.items():
         parts = [part for part in parts_of(run.info) if _trained(part, f"{stage}-{subject}")]
-        machines = [part.get("machine") or {} for part in parts]
+        revisions = [str(part.get("revision") or "")[:8] for part in parts]
         yield TrialTable(
             id=anchor(f"trials-{run.name}-{stage}-{subject}"),
             subject=subject,
             title=title(subject, plugin.titles),
             stage=stage,
             file=", ".join(dict.fromkeys(str(t.file).replace(t.key, "KEY") for t in trials if t.file)),
-            revision=_either(str(part.get("revision") or "")[:8] for part in parts),
-            machine=_either(f"{each.get('processor')}, {each.get('cores')} cores" for each in machines if each),
+            revision=" or ".join(dict.fromkeys(filter(None, revisions))) or "not recorded",
+            unit=trials[0].unit,
             seeds=tuple(sorted({trial.seed for trial in trials})),
             rows=tuple(_rows(trials, distinct, claims)),
         )
@@ -161,17 +162,14 @@ def _trained(part: Mapping[str, Any], stage: str) -> bool:
     return bool(part.get("stages", {}).get(stage, {}).get("seconds", 0) >= 1)
 
 
-def _either(values: Iterable[str]) -> str:
-    return " or ".join(dict.fromkeys(filter(None, values))) or "not recorded"
-
-
 def _natural(name: str) -> list[tuple[int, str]]:
     """An order in which ``layer_10`` comes after ``layer_9``."""
     return [(int(piece), "") if piece.isdecimal() else (-1, piece) for piece in re.split(r"(\d+)", name)]
 
 
-def _cost(spent: Mapping[str, float]) -> Iterator[tuple[str, str]]:
+def _cost(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """Seconds of the stages; what took none was done elsewhere, and its time is not recorded."""
+    spent = {stage: entry.get("seconds", 0.0) for stage, entry in stages.items()}
     for stage, seconds in spent.items():
         yield stage, numbers.seconds(seconds) if seconds >= 1 else "not recorded"
     if spent:
@@ -179,16 +177,8 @@ def _cost(spent: Mapping[str, float]) -> Iterator[tuple[str, str]]:
 
 
 def _facts(parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """The machines of a run, part by part; packages are in ``run.json``."""
+    """Revision and machine of each part of a run; packages are in ``run.json``."""
     for place, part in enumerate(parts, 1):
-        known = {key: value for key, value in part.items() if key not in ("stages", "packages", "version")}
-        yield from _leaves(known, f"part {place}" if len(parts) > 1 else "")
-
-
-def _leaves(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """The values of nested mappings under dotted names."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _leaves(inner, f"{name}.{key}" if name else str(key))
-    elif value not in (None, "", [], ()):
-        yield name, ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        machine = (f"{name.replace('_', ' ')} {value}" for name, value in (part.get("machine") or {}).items())
+        told = [str(part.get("title") or ""), f"revision {part.get('revision') or 'unknown'}", *machine]
+        yield f"part {place}", "; ".join(filter(None, told))

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Evidence
-from claimtrack.registry import Entry, Registry
+from claimtrack.registry import Entry
 from claimtrack.report import numbers, pictures
+from claimtrack.report.claims import ClaimInRun, ClaimView
 from claimtrack.report.sections import FirstScreen, Sections
-from claimtrack.report.text import anchor
-from claimtrack.results import RunResults
 from claimtrack.verdict import Verdict
-from claimtrack.wording import EVIDENCE, title
+from claimtrack.wording import EVIDENCE, Titles, title
 
 ENOUGH = 10
 """Seeds a task below which they count as few."""
@@ -73,32 +72,34 @@ class Summary:
         return pictures.strip(row.mark, self.axis, f"{row.label}: {row.value}, {row.words}") if row.mark else ""
 
 
-def summarise(registry: Registry, runs: Sequence[RunResults[Any]], sections: Sections) -> Summary | None:
-    """The first screen from the most relevant run of its claim; ``None`` where nothing was measured."""
-    first = sections.first
-    if first is None or first.claim not in registry.entries:
+def summarise(
+    claims: Sequence[ClaimView], sections: Sections, costs: Sequence[str], titles: Titles
+) -> Summary | None:
+    """The first screen from the leading run of its claim; ``None`` where nothing was measured.
+
+    ``costs``: what else would decide the rest (`Sections.costs`).
+    """
+    first, by_id = sections.first, {claim.entry.id: claim for claim in claims}
+    lead = by_id[first.claim].lead if first and first.claim in by_id else None
+    if first is None or lead is None or lead.evidence is None or not lead.found.ran:
         return None
-    ran = [run for run in runs if run.verdicts[first.claim].ran]
-    if not ran:
-        return None
-    lead = min(ran, key=lambda run: (run.verdicts[first.claim].rank, sections.notes(run).order))
-    verdict, evidence = lead.verdicts[first.claim], lead.evidence[first.claim]
-    size, entry = lead.verdicts.get(first.size), registry.entries.get(first.size)
-    claimed = " to ".join(f"{bound:g}" for bound in entry.claimed.bounds) if entry else ""
-    rows = tuple(_rows(registry, first, lead, sections))
-    structural = [entry.id for entry in registry.entries.values() if entry.kind == "structural"]
-    held = sum(_verdict_of(claim, runs) == "reproduced" for claim in structural)
-    certainty, reasons = grade(verdict, evidence)
+    size = by_id.get(first.size)
+    sized = next((item.found.decisions for item in size.runs if item.run == lead.run), {}) if size else {}
+    claimed = " to ".join(f"{bound:g}" for bound in size.entry.claimed.bounds) if size else ""
+    rows = tuple(_rows(first, lead, size.entry if size else None, sized, sections))
+    structural = [claim.verdict for claim in claims if claim.entry.kind == "structural"]
+    held = structural.count("reproduced")
+    certainty, reasons = grade(lead.found, lead.evidence)
     return Summary(
         asked=first,
-        measured_on=", ".join(label for label, _ in sections.notes(lead).cautions),
-        sentences=tuple(sections.sentences(verdict.decisions, size.decisions if size else {}, claimed)),
+        measured_on=lead.run.labels,
+        sentences=tuple(sections.sentences(lead.found.decisions, sized, claimed)),
         certainty=certainty,
         reasons=reasons,
         axis=pictures.axis_of([row.mark for row in rows if row.mark], first.axis),
         rows=rows,
-        others=tuple((question, claim, _verdict_of(claim, runs)) for claim, question in first.others.items()),
-        deciding=(*_deciding(verdict, evidence, registry.project.titles), *sections.costs(runs)),
+        others=tuple((asked, name, by_id[name].verdict) for name, asked in first.others.items() if name in by_id),
+        deciding=(*_deciding(lead.found, lead.evidence, titles), *costs),
         built=f"{first.built}: {held} of {len(structural)} checks" if structural else "",
     )
 
@@ -121,38 +122,29 @@ def grade(verdict: Verdict, evidence: Evidence) -> tuple[Certainty, tuple[str, .
 
 
 def _rows(
-    registry: Registry, first: FirstScreen, run: RunResults[Any], sections: Sections
+    first: FirstScreen, lead: ClaimInRun, size: Entry | None, sized: Mapping[str, Decision], sections: Sections
 ) -> Iterator[SummaryRow]:
-    verdict, evidence = run.verdicts[first.claim], run.evidence[first.claim]
-    entry, size = registry.entries[first.claim], run.verdicts.get(first.size)
-    other = registry.entries.get(first.size)
-    keys = set(evidence.trials)
-    trials = [trial for trial in registry.project.trials(run.folder).values() if trial.key in keys]
-    links = {trial.subject: anchor(f"trials-{run.name}-{trial.stage}-{trial.subject}") for trial in trials}
-    for part in (part for part in evidence.parts if part.judged and part.task):
-        task, decision = str(part.task), verdict.decisions.get(str(part.task))
+    for row in lead.judged:
+        part, decision = row.part, lead.found.decisions.get(str(row.part.task))
         if decision is None:
             continue
-        seeds = sections.seed_values(run, part)
-        mark = None
         value = estimate = "not measured"
-        if part.estimate is not None:
-            span = (part.interval.low, part.interval.high) if part.interval else None
-            band = other.claimed.bounds if other else None
-            mark = pictures.Mark(part.estimate, span, seeds, entry.claimed.reported(task), band)
-            value = estimate = numbers.number(part.estimate, 1, signed=True)
-            value += f" ({numbers.number(span[0], 1)} to {numbers.number(span[1], 1)})" if span else ""
-        sized = size.decisions.get(task) if size else None
+        if mark := row.drawn:
+            value = estimate = numbers.number(mark.estimate, 1, signed=True)
+            low_high = " to ".join(numbers.number(end, 1) for end in mark.interval or ())
+            value += f" ({low_high})" if low_high else ""
+            mark = replace(mark, claimed=size.claimed.bounds if size else None)
+        answer = sized.get(str(part.task))
         yield SummaryRow(
-            label=title(task, registry.project.titles),
+            label=row.subject,
             small=", ".join(filter(None, (f"{part.n_seeds} seeds", sections.remark(part)))),
             mark=mark,
             estimate=estimate,
             words=_words(decision, first.words),
-            beside=_size(sized, part.estimate, other) if sized else "",
+            beside=_size(answer, part.estimate, size) if answer else "",
             seeds=part.n_seeds,
             value=value,
-            link=links.get(task, ""),
+            link=row.trials[0][0] if row.trials else "",
         )
 
 
@@ -168,13 +160,7 @@ def _size(decision: Decision, estimate: float | None, entry: Entry | None) -> st
     return "larger than claimed" if estimate > entry.claimed.bounds[1] else "smaller than claimed"
 
 
-def _verdict_of(claim: str, runs: Sequence[RunResults[Any]]) -> str:
-    """The verdict of the most relevant run."""
-    found = [run.verdicts[claim] for run in runs if claim in run.verdicts and run.verdicts[claim].ran]
-    return min(found, key=lambda verdict: verdict.rank).verdict if found else "not run"
-
-
-def _deciding(verdict: Verdict, evidence: Evidence, titles: Mapping[str, str]) -> Iterator[str]:
+def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[str]:
     """``81 more seeds on XNLI, NER (time not recorded)``."""
     there = {name: part.n_seeds for part in evidence.parts if part.judged for name in part.names}
     open_ = {task: found for task, found in verdict.decisions.items() if found.decision == "undecided"}

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from claimtrack.files import write_text
@@ -22,27 +21,20 @@ LEFT_BY_LATEX = (".aux", ".bbl", ".blg", ".fdb_latexmk", ".fls", ".log", ".out")
 PDF_SECONDS, FIGURE_SECONDS = 300, 60
 
 
-@dataclass(frozen=True)
-class Written:
-    """The files of a report; ``pdf`` is ``None`` where ``notes`` say why."""
+def write_report(context: ReportContext, out: Path) -> list[str]:
+    """Write ``report.html`` and ``report.tex`` with all that they need into ``out``, then try the PDF.
 
-    html: Path
-    tex: Path
-    pdf: Path | None
-    notes: tuple[str, ...]
-
-
-def write_report(context: ReportContext, out: Path) -> Written:
-    """Write ``report.html`` and ``report.tex`` with all that they need into ``out``, then try the PDF."""
+    Returns:
+        Lines that say where they are, and what a figure or the PDF lacks.
+    """
     out.mkdir(parents=True, exist_ok=True)
     page, source = out / "report.html", out / "report.tex"
     write_data(context, out / "data")
     write_text(page, html.render(context))
     shutil.copyfile(context.paper / "references.bib", out / "references.bib")
-    notes = write_figures(context, out)
+    lacking = write_figures(context, out)
     write_text(source, latex.render(context))
-    pdf, problem = compile_pdf(source)
-    return Written(page, source, pdf, (*notes, *problem))
+    return [f"report: {page}", f"report: {source}", *lacking, *compile_pdf(source)]
 
 
 def write_data(context: ReportContext, folder: Path) -> None:
@@ -57,15 +49,15 @@ def write_data(context: ReportContext, folder: Path) -> None:
                 (folder / f"{item.anchor}-{drawing.name}").write_bytes(drawing.svg)
 
 
-def write_figures(context: ReportContext, out: Path) -> tuple[str, ...]:
+def write_figures(context: ReportContext, out: Path) -> list[str]:
     """Write the figures that LaTeX takes as PDF; returns notes on those that it must do without."""
     for old in out.glob("figure-*.pdf"):
         old.unlink()
     drawings = dict(_figures(context))
     if drawings and shutil.which("rsvg-convert") is None:
-        return ("the LaTeX report lacks its figures; on Debian: apt install librsvg2-bin",)
+        return ["the LaTeX report lacks its figures; on Debian: apt install librsvg2-bin"]
     failed = [name for name, svg in drawings.items() if not _convert(svg, out / name)]
-    return tuple(f"{name} could not be made from its SVG" for name in failed)
+    return [f"{name} could not be made from its SVG" for name in failed]
 
 
 def _figures(context: ReportContext) -> Iterator[tuple[str, bytes]]:
@@ -82,18 +74,17 @@ def _figures(context: ReportContext) -> Iterator[tuple[str, bytes]]:
             yield latex.drawing_name(claim.entry.id), first
 
 
-def compile_pdf(source: Path) -> tuple[Path | None, tuple[str, ...]]:
-    """Run latexmk without shell escape; the PDF, or what to do to get it. An older PDF never stays."""
-    pdf = source.with_suffix(".pdf")
-    pdf.unlink(missing_ok=True)
+def compile_pdf(source: Path) -> list[str]:
+    """Run latexmk without shell escape; a line says what to do if there is no PDF. An older one never stays."""
+    source.with_suffix(".pdf").unlink(missing_ok=True)
     if shutil.which("latexmk") is None:
-        return None, (f"no PDF: latexmk is absent; on Debian: apt install {PACKAGES}",)
+        return [f"no PDF: latexmk is absent; on Debian: apt install {PACKAGES}"]
     command = [*LATEXMK, "-pdflatex=pdflatex -no-shell-escape %O %S", source.name]
     if _run(command, source.parent, PDF_SECONDS) is None:
-        return None, (f"no PDF: latexmk failed; {source.with_suffix('.log')} says why",)
+        return [f"no PDF: latexmk failed; {source.with_suffix('.log')} says why"]
     for suffix in LEFT_BY_LATEX:
         source.with_suffix(suffix).unlink(missing_ok=True)
-    return pdf, ()
+    return []
 
 
 def _convert(svg: bytes, target: Path) -> bool:

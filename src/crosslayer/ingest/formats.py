@@ -23,9 +23,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from claimtrack.reading import Malformed, parse_json, read_arrays
+from claimtrack.reading import Malformed, parse_json
 from crosslayer.data.formats import read_lines
 from crosslayer.errors import DataError
+from crosslayer.predictions.records import parse_arrays
 from crosslayer.tasks import Task
 
 Ids = npt.NDArray[np.int8]
@@ -296,7 +297,7 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
     """``predictions`` and ``label_ids``; beside an ``.npy`` of logits lies ``label_ids.npy``."""
     try:
         if path.suffix.lower() == ".npz":
-            arrays = read_arrays(path)
+            arrays = parse_arrays(path)
         else:
             names = {"predictions": path, "label_ids": path.with_name("label_ids.npy")}
             arrays = {name: np.load(file, allow_pickle=False) for name, file in names.items()}

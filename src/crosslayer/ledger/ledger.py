@@ -19,7 +19,6 @@ import re
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -30,7 +29,7 @@ from claimtrack.evidence import Evidence, read_evidence, write_evidence
 from claimtrack.reading import Malformed, parse_json
 from claimtrack.results import FRESH, LEDGER
 from claimtrack.runlog import combined_info, read_run
-from claimtrack.seal import counts_only, plan_of_profile, read_seals
+from claimtrack.seal import not_due, read_seals
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import ConfigError
 from crosslayer.ledger.combining import Part, combined
@@ -192,8 +191,7 @@ def told(run: Run, trials: Iterable[TrialRecord], profile: Profile) -> list[Tria
 
 def withheld(profile: Profile, trials: Iterable[TrialRecord]) -> str:
     """What the sealed plan of a profile says in place of scores while it is not due; else empty."""
-    plan = plan_of_profile(profile.profile, read_seals())
-    return counts_only(plan, map(as_trial, trials), datetime.now(UTC).date()) if plan else ""
+    return not_due(profile.profile, map(as_trial, trials), read_seals())
 
 
 def _scored_anew(run: Run, trial: TrialRecord) -> TrialRecord:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from itertools import chain
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from claimtrack.decisions import LEVEL, Bounded, decide_difference, is_above_zero, is_below_zero
+from claimtrack.decisions import LEVEL, Target, decide_difference, is_above_zero, is_below_zero
 from claimtrack.evidence import Interval, Measurement
 from claimtrack.rules import SMALLEST_EFFECT, Case, Judgement, Rule, has_p, significant
 from claimtrack.statistics import holm
@@ -31,7 +32,7 @@ ACCURACY_BESIDE = "accuracy_multilingual_minus_english"
 def layer_contrast(case: Case) -> Judgement:
     """C01: both contrasts above 0; one of them: partly."""
     smallest = case.rule.thresholds["smallest_effect"]
-    contrasts = {m: [Bounded(part, smallest) for part in case.measured(m)] for m in case.rule.measures}
+    contrasts = {m: [Target(part, (smallest, inf)) for part in case.measured(m)] for m in case.rule.measures}
     return case.judged_each(contrasts, about_size=False)
 
 
@@ -39,8 +40,10 @@ def complementarity(case: Case) -> Judgement:
     """C02: both measures above 0 in every task; refuted in one by either of them."""
     measures, thresholds = case.rule.measures, case.rule.thresholds
     smallest = (thresholds["smallest_effect"], thresholds["smallest_share"])
-    found = [(case.by_task(m), bound) for m, bound in zip(measures, smallest, strict=True)]
-    tasks = {str(task): [Bounded(parts[task], bound) for parts, bound in found if task in parts] for task in TASKS}
+    found = [(case.by_task(m), (bound, inf)) for m, bound in zip(measures, smallest, strict=True)]
+    tasks = {
+        str(task): [Target(parts[task], outside) for parts, outside in found if task in parts] for task in TASKS
+    }
     return case.judged_each(tasks, about_size=False, n_parts=len(measures))
 
 
@@ -48,10 +51,10 @@ def slopes(case: Case) -> Judgement:
     """C03: both slopes of the claimed sign, in both tasks; refuted by one shown to have the other sign."""
     measures, signs = case.rule.measures, case.entry.claimed.signs
     found = {m: case.by_task(m) for m in measures}
-    tasks: dict[str, list[Bounded]] = {"xnli": [], "pawsx": []}
+    tasks: dict[str, list[Target]] = {"xnli": [], "pawsx": []}
     for task, bounded in tasks.items():
         if all(task in found[m] for m in measures):
-            bounded += [Bounded(_towards(found[m][task], signs[m]), 0.0) for m in measures]
+            bounded += [Target(_towards(found[m][task], signs[m]), (0.0, inf)) for m in measures]
     judged = case.judged_each(tasks, about_size=False, n_parts=len(measures))
     shown = case.sentence([found[m][task] for m in measures for task in tasks if task in found[m]])
     decided = decisions_sentence(judged.decisions, case.titles)
@@ -62,7 +65,7 @@ def gain_above_zero(case: Case) -> Judgement:
     """C05: above 0 in all four tasks; refuted in one where it is shown to be below the smallest effect."""
     [measure] = case.rule.measures
     gains, smallest = case.by_task(measure), case.rule.thresholds["smallest_effect"]
-    tasks = {str(task): [Bounded(gains[task], smallest)] if task in gains else [] for task in TASKS}
+    tasks = {str(task): [Target(gains[task], (smallest, inf))] if task in gains else [] for task in TASKS}
     return case.judged_each(tasks, about_size=False)
 
 
@@ -70,7 +73,7 @@ def gain_in_range(case: Case) -> Judgement:
     """C06: above 0 and overlapping the claimed range in all four tasks; refuted where shown to be outside."""
     [measure] = case.rule.measures
     gains, (low, high) = case.by_task(measure), case.entry.claimed.bounds
-    tasks = {str(task): [Bounded(gains[task], low, high)] if task in gains else [] for task in TASKS}
+    tasks = {str(task): [Target(gains[task], (low, high))] if task in gains else [] for task in TASKS}
     judged = case.judged_each(tasks, about_size=True)
     return judged._replace(because=f"{judged.because[:-1]}; claimed: {low:g} to {high:g}.")
 

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.report import numbers
-from claimtrack.report.context import FEW
 from claimtrack.report.sections import Cell, Drawing, Section, Table
 from claimtrack.results import RunResults
+from claimtrack.statistics import MIN_SEEDS
 from crosslayer.paper import paper
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
@@ -177,7 +177,7 @@ def _cell(part: Measurement | None) -> Cell:
         return Cell(numbers.NO_VALUE)
     signed = "gain" in part.measure
     ours = numbers.number(part.estimate, 1, signed)
-    if 0 < part.n_seeds < FEW:
+    if 0 < part.n_seeds < MIN_SEEDS:
         return Cell(ours, f"{part.n_seeds} seed{'s' if part.n_seeds > 1 else ''} only")
     if part.interval is None:
         return Cell(ours)

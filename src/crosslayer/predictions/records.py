@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
 
@@ -19,7 +20,6 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, Vali
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Trial
 from claimtrack.reading import Malformed, parse_json
-from claimtrack.reading import read_arrays as read_npz
 from crosslayer.config import Arm
 from crosslayer.data.parquet import read_table, write_table
 from crosslayer.predictions.models import Model
@@ -170,9 +170,22 @@ def read_predictions(path: Path) -> pd.DataFrame:
 def read_arrays(path: Path, mend: str = "run `dvc repro`") -> dict[str, Array]:
     """The arrays of a ``diagnostics.npz``; ``mend`` is what the reader can do about an absent or damaged one."""
     try:
-        return read_npz(path)
+        return parse_arrays(path)
     except (Malformed, OSError) as error:
         raise ResultsError(f"{path} is damaged ({error}); {mend}") from None
+
+
+def parse_arrays(path: Path) -> dict[str, Array]:
+    """The arrays of an ``.npz`` file by name, without pickled ones; `Malformed` if damaged or a member is none."""
+    data = BytesIO(path.read_bytes())  # np.load leaks a damaged file
+    try:
+        with np.load(data, allow_pickle=False) as archive:
+            arrays = dict(archive.items())
+    except Exception as error:  # zipfile, zlib and NumPy raise many kinds
+        raise Malformed(f"{type(error).__name__}: {error}") from None
+    if other := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
+        raise Malformed(f"{other[0]} is no array")
+    return arrays
 
 
 def read_manifest(path: Path) -> list[str]:

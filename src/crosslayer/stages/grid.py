@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from claimtrack.results import LEDGER
-from claimtrack.runlog import note_seconds, read_run
+from claimtrack.runlog import hours_of_trials, note_seconds, read_run
 from claimtrack.seal import FINISHED
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import withheld
@@ -73,7 +73,8 @@ def recorded_trials() -> dict[str, TrialRecord]:
 def status(profile: Profile, results: Path) -> tuple[list[Part], str]:
     """How far each part of a grid is, and what its sealed plan says while it is not due; no score."""
     recorded, done = recorded_trials(), list[TrialRecord]()
-    hours = hours_of_trials([results / "run.json", LEDGER / profile.profile / "run.json"])
+    here, before = (read_run(home / "run.json") for home in (results, LEDGER / profile.profile))
+    hours = hours_of_trials(before) | hours_of_trials(here)
     parts = []
     for stage, task in planned_parts(profile):
         home = results / "trials" / stage / task
@@ -82,16 +83,6 @@ def status(profile: Profile, results: Path) -> tuple[list[Part], str]:
         parts.append(Part(stage, task, len(records), len(specs), hours.get(f"{stage}-{task}")))
         done += records
     return parts, withheld(profile, done)
-
-
-def hours_of_trials(paths: Iterable[Path]) -> dict[str, float]:
-    """Hours of a trial by ``STAGE-TASK``: of the first ``run.json`` whose stage trained some."""
-    hours: dict[str, float] = {}
-    for path in paths:
-        for stage, entry in read_run(path).get("stages", {}).items():
-            if entry.get("trained"):
-                hours.setdefault(stage, entry["trained_seconds"] / entry["trained"] / 3600)
-    return hours
 
 
 def status_lines(parts: Iterable[Part]) -> Iterator[str]:

@@ -19,13 +19,13 @@ import claimtrack
 import crosslayer
 from claimtrack.errors import ResultsError
 from claimtrack.results import LEDGER, RESULTS
-from claimtrack.runlog import note_seconds
+from claimtrack.runlog import hours_of_trials, note_seconds, read_run
 from claimtrack.seal import SEALS
 from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile, parse_profile
 from crosslayer.errors import ConfigError
 from crosslayer.predictions.records import TrialRecord, read_predictions, write_records
-from crosslayer.stages.grid import hours_of_trials, recorded_trials
+from crosslayer.stages.grid import recorded_trials
 from crosslayer.sweep.locking import exclusive
 from crosslayer.sweep.plan import intermediate_file, planned_parts, trial_specs
 from crosslayer.sweep.store import finished, finished_trials, take_over
@@ -109,7 +109,7 @@ def merge(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
             was merged before stays.
     """
     there = folder / RESULTS / profile.profile
-    hours = hours_of_trials([there / "run.json"])
+    hours = hours_of_trials(read_run(there / "run.json"))
     merged = known = 0
     for stage, task in planned_parts(profile):
         keys = {path.parent.name for path in (there / "trials" / stage / task).glob("*/trial.json")}

@@ -24,8 +24,7 @@ def report(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     registry = load_registry()
     runs = load_all(profile, registry, folder.parent)
     context = build(registry, runs, paper=PAPER, date=_date(), revision=revision()[:8])
-    written = write_report(context, PAPER / "build")
-    for line in (f"report: {written.html}", f"report: {written.tex}", *written.notes):
+    for line in write_report(context, PAPER / "build"):
         log.info(line)
 
 

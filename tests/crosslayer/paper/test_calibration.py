@@ -35,7 +35,7 @@ def test_an_arm_that_stayed_at_chance_is_missing() -> None:
     line = "PAWS-X: baseline after english intermediate training stayed at chance with seed 0: "
     assert any(found.startswith(line) for found in evidence.missing)
     assert key not in evidence.trials
-    judged = evidence.judged("ece_multilingual_minus_english")
+    judged = evidence.measured("ece_multilingual_minus_english")
     assert [part.n_seeds for part in judged] == [2]
 
 

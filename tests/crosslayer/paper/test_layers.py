@@ -127,7 +127,7 @@ def test_targets_at_chance_are_left_out_and_named_with_their_scores() -> None:
     best = table[(table["task"] == "xnli") & ~english].groupby("layer")["score"].mean()
     evidence = transfer.measure("C08", run, PROFILE)
     for measure, left in (("correlation_semantic", ["ner", "pos"]), ("correlation_structural", ["ner"])):
-        measured = [part.task for part in evidence.judged(measure) if part.estimate is not None]
+        measured = [part.task for part in evidence.measured(measure)]
         assert measured == left
     assert len(evidence.missing) == 2, "each once, though two correlations miss it"
     assert (

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from claimtrack.checks import Suite
+from claimtrack.pins import Pins
 from claimtrack.registry import Registry, load_registry
 from claimtrack.results import load_recorded, recorded_place
-from claimtrack.seal import JudgedAt, Plan, SealedClaim, add_seal, newest_hash
+from claimtrack.seal import JudgedAt, Plan, SealedClaim, add_seal, newest_hash, read_seals
 from crosslayer.config import Profile, load_profile
 from crosslayer.ledger.ledger import record
 from crosslayer.paper.plugin import planned
@@ -150,8 +151,8 @@ def test_until_the_plan_is_due_no_score_is_told(
     told = "sealed plan: 4 of 13 trials; judged at 3 seeds or on 9999-01-01 with at least 1"
     assert grid.counts() == ({"sweep pos": "3 of 7", "intermediate pos": "1 of 6"}, told)
     assert not list(grid.entry.glob("claims/*/*"))
-    suite, place = Suite(Path()), recorded_place(grid.entry, grid.registry.project)
-    vars(suite)["registry"] = grid.registry
+    place = recorded_place(grid.entry, grid.registry.project)
+    suite = Suite(Path(), grid.registry, Pins(), read_seals(), place, (place,))
     assert suite.evidence(place, "C05") == [], "pytest claims/ asks for none either"
     early = load_recorded(grid.entry, grid.registry)
     assert (early.evidence, early.verdicts["C05"].verdict, early.title) == ({}, "not run", f"A grid; {told}")
