@@ -24,7 +24,7 @@ from crosslayer.paper import simulation
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
 from crosslayer.sweep.plan import load_inputs
-from crosslayer.sweep.progress import progress
+from crosslayer.sweep.progress import Progress
 from crosslayer.tasks import TASKS, TaskName
 
 FINETUNED: tuple[TaskName, ...] = ("pos", "xnli")
@@ -252,8 +252,8 @@ Benchmark = Callable[[Path, int, int], list[Sheet]]
 
 def reachable(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
     """What every rule decides on made-up measurements, at the planned design."""
-    advance = progress("simulate", simulation.n_scenarios())
-    tables = simulation.all_tables(simulation.planned(), DATA_SETS, advance)
+    with Progress("simulate", simulation.n_scenarios()) as progress:
+        tables = simulation.all_tables(simulation.planned(), DATA_SETS, progress.advance)
     return [Sheet(*table) for table in tables]
 
 

@@ -11,7 +11,9 @@ import logging
 import re
 import warnings
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from claimtrack.errors import ClaimError, own_place
@@ -62,6 +64,7 @@ def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool
     logging.getLogger("papermill").setLevel(logging.ERROR)
     with fresh_folder(output) as fresh, warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        Thread(target=import_module, args=("nbconvert",)).start()  # takes a second, while the kernel works
         executed = execute(source, notebook, {**parameters, "output": str(fresh)})
         _write(executed, fresh, output, f"{parameters.get('claim', '')} {source.stem}".strip())
 

@@ -256,7 +256,7 @@ def simulate(
     """What each rule decides on made-up measurements whose truth is known, as Markdown."""
     from claimtrack.results import LEDGER
     from crosslayer.paper import simulation
-    from crosslayer.sweep.progress import progress
+    from crosslayer.sweep.progress import Progress
 
     if design not in ("planned", "recorded"):
         raise ConfigError(f"unknown design {design!r:.40}; use planned or recorded")
@@ -264,7 +264,8 @@ def simulate(
     found = (
         simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-pilot" / "claims")
     )
-    tables = simulation.all_tables(found, data_sets, progress("simulate", simulation.n_scenarios()))
+    with Progress("simulate", simulation.n_scenarios()) as progress:
+        tables = simulation.all_tables(found, data_sets, progress.advance)
     typer.echo(simulation.to_markdown(tables), nl=False)
 
 

@@ -1,20 +1,39 @@
-"""How far something long is: a line a step."""
+"""A bar on a terminal, plain lines in a log."""
 
 from __future__ import annotations
 
-import itertools
 import sys
 import time
-from collections.abc import Callable
+from typing import Self
+
+from tqdm import tqdm
 
 
-def progress(title: str, total: int) -> Callable[[str], None]:
-    """What to call after each of ``total`` steps, with words for it; it writes a line to standard error."""
-    start, steps = time.monotonic(), itertools.count(1)
+class Progress:
+    """Progress over a known number of steps, written to standard error.
 
-    def advance(text: str) -> None:
-        done = next(steps)
-        left = (time.monotonic() - start) / done * (total - done)
-        print(f"{title} {done}/{total}, {left:.0f} s left: {text}", file=sys.stderr, flush=True)
+    Args:
+        title: what is done.
+        total: number of steps.
+    """
 
-    return advance
+    def __init__(self, title: str, total: int) -> None:
+        self.title, self.total, self.done = title, total, 0
+        self.start = time.monotonic()
+        self._bar = tqdm(total=total, desc=title, file=sys.stderr, disable=None if total else True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def advance(self, text: str) -> None:
+        """One step is finished; ``text`` says which."""
+        self.done += 1
+        if not self._bar.disable:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update()
+            return
+        left = (time.monotonic() - self.start) / self.done * (self.total - self.done)
+        print(f"{self.title} {self.done}/{self.total}, {left:.0f} s left: {text}", file=sys.stderr, flush=True)

@@ -12,7 +12,7 @@ from crosslayer.predictions.records import Stage, TrialRecord
 from crosslayer.sweep.cluster import run_on_ray
 from crosslayer.sweep.locking import exclusive
 from crosslayer.sweep.plan import trial_specs
-from crosslayer.sweep.progress import progress
+from crosslayer.sweep.progress import Progress
 from crosslayer.sweep.store import adopt, finished, keep, sweep_leftovers, write_manifest
 from crosslayer.sweep.workers import train_here
 from crosslayer.tasks import TaskName
@@ -55,12 +55,12 @@ def run_sweep(
         title = f"{stage} {task}"
         if done:
             log.info("%s: %d of %d trials are finished already", title, len(done), len(specs))
-        advance = progress(title, len(todo))
-        for record in _train(todo, profile.compute, encoder, home, seal):
-            done[record.key] = record
-            if tell:
-                tell(record)
-            advance(summary(record))
+        with Progress(title, len(todo)) as progress:
+            for record in _train(todo, profile.compute, encoder, home, seal):
+                done[record.key] = record
+                if tell:
+                    tell(record)
+                progress.advance(summary(record))
         if keys is None:
             write_manifest(home, specs)
         (home / ".lock").unlink()
