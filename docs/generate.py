@@ -257,7 +257,8 @@ def measure_page() -> str:
         "What a project offers": (Plugin,),
         "Evidence": (Evidence, Measurement, Check, project.evidence_of),
         "From one value a seed to a measurement": (
-            samples.mean_of, samples.difference_of, samples.overlap, samples.in_order, statistics.holm,
+            samples.mean_of, samples.difference_of, samples.overlap, samples.in_order, samples.equivalence_p,
+            samples.permutation_p, statistics.holm,
         ),
         "Figures": (drawing.picture, drawing.forest, drawing.reliability, samples.reliability_bins),
         "Notebooks": (project.measure, project.keep, tables.summary, tables.judged, tables.shown, tables.checks),

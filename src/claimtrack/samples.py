@@ -1,7 +1,7 @@
 """From one value a seed, split or simulated data set to a measurement with an interval.
 
 A value may stand for a random seed, a fold, a split or a data set: whatever would be drawn anew by somebody who
-repeats the study. Notation: S values.
+repeats the study. SciPy computes what it has. Notation: S values.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import stdtr, stdtrit
 
+from claimtrack.decisions import p_above, p_below
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Interval, Measurement
 
@@ -23,6 +24,9 @@ Floats = npt.NDArray[np.float64]
 LEVEL = 0.95
 FEWEST = 2
 """Values behind an interval; verdicts ask for three."""
+RESAMPLES = 9999
+EXACT = 100_000
+"""Most arrangements that `permutation_p` enumerates; beyond, it draws `RESAMPLES` of them."""
 
 
 def mean_of(
@@ -30,6 +34,7 @@ def mean_of(
     values: Iterable[float],
     unit: str,
     *,
+    method: Literal["t", "bootstrap"] = "t",
     null: float = 0.0,
     shared: float = 0.0,
     **about: Any,
@@ -37,29 +42,33 @@ def mean_of(
     """The mean of one value a seed, judged unless said otherwise.
 
     The interval is Student's t, df = S - 1, with the squared standard error s^2 (1 / S + ``shared``), s^2 the
-    sample variance. With one value there is none.
+    sample variance; or the bootstrap's (bias-corrected and accelerated, Efron 1987), which suits skewed values and
+    needs many of them. With one value there is none.
 
     Args:
         measure, unit: of the measurement.
         values: one for each seed, all of them finite.
+        method: of the interval.
         null: the value that p tests against, two-sided.
         shared: what the values have in common, as a share of their variance: no number of them averages it out.
         about: other fields of `Measurement`, for example ``about={"size": 32}``, ``n_items`` or ``judged=False``.
 
     Raises:
-        ResultsError: no value, or one that is not finite.
+        ResultsError: no value, or one that is not finite; or ``shared`` with the bootstrap, which cannot know it.
     """
+    if method == "bootstrap" and shared:
+        raise ResultsError(f"{measure}: the bootstrap takes no shared variance; use method='t'")
     sample = _sample(measure, values)
-    mean, interval, p, kept = float(sample.mean()), None, None, 0.0
+    interval, p, kept = None, None, 0.0
     if len(sample) >= FEWEST:
         variance = float(sample.var(ddof=1))
         kept = shared * variance
         error, df = math.sqrt(variance / len(sample) + kept), len(sample) - 1
-        half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
-        interval = Interval(low=mean - half, high=mean + half, level=LEVEL, method="Student's t", df=df)
-        p = 2 * float(stdtr(df, -abs(mean - null) / error)) if error else float(mean == null)
+        interval = _bootstrap(sample) if method == "bootstrap" else _student(float(sample.mean()), error, df)
+        away = float(sample.mean()) - null
+        p = 2 * float(stdtr(df, -abs(away) / error)) if error else float(away == 0)
     made = {"judged": True, "p_value": p, "n_seeds": len(sample), "item_variance": kept, **about}
-    return Measurement(measure=measure, unit=unit, estimate=mean, interval=interval, **made)
+    return Measurement(measure=measure, unit=unit, estimate=float(sample.mean()), interval=interval, **made)
 
 
 def difference_of(
@@ -71,9 +80,7 @@ def difference_of(
         measure, unit, options: as in `mean_of`, with its errors.
         ones, others: one value a seed, in the same order; a `ResultsError` if their numbers differ.
     """
-    one, other = _sample(measure, ones), _sample(measure, others)
-    if len(one) != len(other):
-        raise ResultsError(f"{measure}: {len(one)} values against {len(other)}; give one pair a seed")
+    one, other = _pairs(measure, ones, others)
     return mean_of(measure, one - other, unit, **options)
 
 
@@ -106,6 +113,35 @@ def in_order(values: Mapping[str, Iterable[float]], unit: str, **options: Any) -
 def over(one: str, other: str) -> str:
     """The name of a measure: how far one exceeds the other."""
     return f"{one}_over_{other}"
+
+
+def equivalence_p(part: Measurement, margin: float, null: float = 0.0) -> float:
+    """p of two one-sided tests (TOST, Schuirmann 1987): small where the value is shown to lie within the margin.
+
+    A `ResultsError` where the measurement has no interval, or the margin is not above 0.
+    """
+    if part.interval is None or not margin > 0:
+        raise ResultsError(f"{part.measure}: equivalence needs an interval, and a margin above 0 (here {margin})")
+    return max(p_below(part, null + margin), p_above(part, null - margin))
+
+
+def permutation_p(ones: Iterable[float], others: Iterable[float]) -> float:
+    """Two-sided p of no difference between pairs, over all ways to exchange the two sides of a pair (2^S).
+
+    Exact up to `EXACT` arrangements. Pairs that differ by nothing leave p at 1; it is never below 2 / 2^S.
+    A `ResultsError` where their numbers differ, or one is not finite.
+    """
+    from scipy.stats import permutation_test
+
+    one, other = _pairs("permutation_p", ones, others)
+    if len(one) < FEWEST:
+        return 1.0
+    n_resamples = math.inf if 2 ** len(one) <= EXACT else RESAMPLES
+    found = permutation_test(
+        (one, other), lambda x, y: float(np.mean(x - y)), permutation_type="samples", vectorized=False,
+        n_resamples=n_resamples, rng=np.random.default_rng(0),
+    )  # fmt: skip
+    return min(1.0, float(found.pvalue))
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,6 +183,13 @@ def reliability_bins(probability: npt.ArrayLike, happened: npt.ArrayLike, n_bins
     return ReliabilityBins(n[used].astype(np.float64), confidence, hits / n[used], low, high)
 
 
+def _pairs(name: str, ones: Iterable[float], others: Iterable[float]) -> tuple[Floats, Floats]:
+    one, other = _sample(name, ones), _sample(name, others)
+    if len(one) != len(other):
+        raise ResultsError(f"{name}: {len(one)} values against {len(other)}; give one pair a seed")
+    return one, other
+
+
 def _sample(name: str, values: Iterable[float]) -> Floats:
     sample = np.asarray(list(values), dtype=np.float64)
     if sample.ndim != 1 or not len(sample):
@@ -154,3 +197,19 @@ def _sample(name: str, values: Iterable[float]) -> Floats:
     if len(wrong := np.flatnonzero(~np.isfinite(sample))):
         raise ResultsError(f"{name}: value {wrong[0]} is not finite; leave out what failed")
     return sample
+
+
+def _student(mean: float, error: float, df: int) -> Interval:
+    half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
+    return Interval(low=mean - half, high=mean + half, level=LEVEL, method="Student's t", df=df)
+
+
+def _bootstrap(sample: Floats) -> Interval:
+    from scipy.stats import bootstrap
+
+    method = "bootstrap, BCa"
+    if np.ptp(sample) == 0:
+        return Interval(low=float(sample[0]), high=float(sample[0]), level=LEVEL, method=method)
+    found = bootstrap((sample,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="BCa",
+                      rng=np.random.default_rng(0)).confidence_interval  # fmt: skip
+    return Interval(low=float(found.low), high=float(found.high), level=LEVEL, method=method)

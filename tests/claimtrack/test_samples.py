@@ -1,15 +1,18 @@
-"""From one value a seed to a measurement: against scipy's own tests and published formulas."""
+"""From one value a seed to a measurement: against scipy's own tests, published formulas and counting by hand."""
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from claimtrack.errors import ResultsError
-from claimtrack.samples import difference_of, in_order, mean_of, overlap
+from claimtrack.samples import difference_of, equivalence_p, in_order, mean_of, overlap, permutation_p
 
 VALUES = [0.4, 1.1, -0.2, 0.9, 1.6, 0.3]
 OTHERS = [0.1, 0.9, -0.9, 1.1, 0.6, 0.2]
@@ -33,9 +36,11 @@ def test_a_difference_is_paired() -> None:
 
 def test_one_value_has_no_interval_and_equal_ones_one_without_width() -> None:
     assert mean_of("x", [1.0], "points").interval is None
-    same = mean_of("x", [1.0, 1.0, 1.0], "points")
-    assert same.interval is not None
-    assert (same.interval.low, same.interval.high, same.p_value) == (1.0, 1.0, 0)
+    for method in ("t", "bootstrap"):
+        same = mean_of("x", [1.0, 1.0, 1.0], "points", method=method)
+        assert same.interval is not None
+        assert (same.interval.low, same.interval.high) == (1.0, 1.0)
+        assert same.p_value == 0
     assert mean_of("x", [0.0, 0.0], "points").p_value == 1
 
 
@@ -64,6 +69,34 @@ def test_the_correction_keeps_its_level_where_splits_overlap() -> None:
     assert rejected[0.5] < 24
 
 
+def test_the_bootstrap_interval_is_like_the_t_interval_of_many_values() -> None:
+    values = np.random.default_rng(0).normal(3.0, 1.0, 200)
+    found, student = (mean_of("x", values, "points", method=method).interval for method in ("bootstrap", "t"))
+    assert found is not None
+    assert student is not None
+    assert (found.low, found.high) == pytest.approx((student.low, student.high), abs=0.03)
+    assert found.df is None
+
+
+@settings(max_examples=30)
+@given(st.lists(st.floats(-5, 5), min_size=3, max_size=8), st.floats(0.1, 3))
+def test_equivalence_is_the_90_percent_interval_inside_the_margin(values: list[float], margin: float) -> None:
+    part = mean_of("x", values, "points", null=0.5)
+    inside = equivalence_p(part, margin, null=0.5) < 0.05
+    if np.ptp(values) > 1e-6:
+        low, high = stats.ttest_1samp(values, 0.5).confidence_interval(0.90)
+        assert inside == (0.5 - margin < low and high < 0.5 + margin)
+
+
+def test_permutation_p_counts_all_exchanges() -> None:
+    differences = np.subtract(VALUES, OTHERS)
+    means = [abs(np.mean(differences * signs)) for signs in itertools.product((1, -1), repeat=6)]
+    expected = np.mean(np.array(means) >= abs(differences.mean()) - 1e-12)
+    assert permutation_p(VALUES, OTHERS) == pytest.approx(expected)
+    assert permutation_p([1.0, 2.0, 3.0], [0.0, 0.0, 0.0]) == pytest.approx(2 / 2**3)
+    assert permutation_p([1.0, 2.0], [1.0, 2.0]) == 1
+
+
 def test_an_order_is_the_paired_difference_of_neighbours() -> None:
     found = in_order({"a": VALUES, "b": OTHERS, "c": [0.0] * 6}, "points")
     assert [part.measure for part in found] == ["a_over_b", "b_over_c"]
@@ -76,3 +109,10 @@ def test_what_is_no_sample_is_refused() -> None:
             mean_of("x", values, "points")  # type: ignore[arg-type]
     with pytest.raises(ResultsError, match="2 values against 1"):
         difference_of("x", [1.0, 2.0], [1.0], "points")
+    with pytest.raises(ResultsError, match="margin above 0"):
+        equivalence_p(mean_of("x", VALUES, "points"), 0)
+
+
+def test_the_bootstrap_refuses_shared_variance() -> None:
+    with pytest.raises(ResultsError, match="the bootstrap takes no shared variance"):
+        mean_of("gain", [1.0, 2.0, 4.0], "points", method="bootstrap", shared=0.25)
