@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Mapping
 from datetime import date
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from claimtrack.errors import ClaimError, ClaimtrackError, fail
+from claimtrack.errors import ClaimError, in_one_line
 from claimtrack.files import write_text
 from claimtrack.report.text import visible
 from claimtrack.settings import ACTIVE, load_settings
@@ -29,13 +28,8 @@ app = typer.Typer(
 
 def main() -> None:
     """Run the command line; an error of the user's is one line and exit code 2."""
-    try:
+    with in_one_line():
         app()
-    except (ClaimtrackError, OSError) as error:
-        fail(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
 
 
 @app.command("list")

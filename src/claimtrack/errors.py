@@ -11,7 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -69,6 +70,18 @@ def fail(error: ClaimtrackError | OSError, where: str = "") -> NoReturn:
         line = f"{place}: {os.strerror(error.errno)}; {REMEDIES[error.errno]} and run the same command again"
     sys.stderr.write(f"error: {line}\n")
     sys.exit(2)
+
+
+@contextmanager
+def in_one_line(where: str = "") -> Iterator[None]:
+    """End the program as `fail` does on an error, and with 130 on an interrupt."""
+    try:
+        yield
+    except (ClaimtrackError, OSError) as error:
+        fail(error, where)
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        sys.exit(130)
 
 
 def own_place(frames: Iterable[tuple[str, int]], project: Path) -> str:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import sys
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claimtrack.errors import ClaimtrackError, fail
+from claimtrack.errors import in_one_line
 from claimtrack.files import write_text
 from claimtrack.settings import ACTIVE, read_yaml
 from crosslayer.config import PROFILES, Profile, load_profile, parse_profile
@@ -32,13 +30,8 @@ app.add_typer(sweep_app, name="sweep")
 
 def main() -> None:
     """Run the command line; an error of the user's is one line and exit code 2."""
-    try:
+    with in_one_line():
         app()
-    except (ClaimtrackError, OSError) as error:
-        fail(error)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
 
 
 def _in_project(path: Path = Path()) -> Path:
@@ -338,9 +331,10 @@ def clean(
 
     _in_project()
     planned = planned_keys(load_profile(), RESULTS) if ACTIVE.exists() else ()
-    sizes = {folder: cleaning.size_of(folder) for folder in cleaning.leftovers(RESULTS, planned)}
-    for folder, size in sizes.items():
-        typer.echo(f"{size / 1e3:8.0f} kB  {folder}")
+    sizes = {}
+    for folder in cleaning.leftovers(RESULTS, planned):
+        sizes[folder] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        typer.echo(f"{sizes[folder] / 1e3:8.0f} kB  {folder}")
     total = f"{len(sizes)} trials, {sum(sizes.values()) / 1e6:.1f} MB"
     if remove:
         cleaning.remove(sizes)
@@ -350,10 +344,10 @@ def clean(
 @app.command("doctor")
 def doctor() -> None:
     """What this machine can do, with the fix for each lack."""
-    from crosslayer.stages.diagnosis import of_machine, of_profile
+    from crosslayer.stages.diagnosis import findings
 
     _in_project()
-    for name, found, fix in chain(of_machine(), of_profile()):
+    for name, found, fix in findings():
         typer.echo(f"{'yes' if found else 'no ':3}  {name}" + ("" if found else f"  ->  {fix}"))
 
 
