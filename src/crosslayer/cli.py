@@ -215,7 +215,7 @@ def record_run(
     from claimtrack.registry import load_registry
     from crosslayer.ledger.ledger import record, record_again
     from crosslayer.paper.plugin import measures
-    from crosslayer.predictions.runs import ResultsRun, trials_of
+    from crosslayer.predictions.runs import ResultsRun
     from crosslayer.sweep.store import check_current, finished_trials
 
     if sum((extend, bool(join), again)) > 1:
@@ -233,7 +233,7 @@ def record_run(
         folder = record(*about, scored=scored, replaced=replaced)
     else:
         check_current(profile, results)
-        folder = record(name, title, profile, measured, results, trials_of(ResultsRun(results)), scored=scored)
+        folder = record(name, title, profile, measured, results, ResultsRun(results).trials, scored=scored)
     typer.echo(f"recorded in {folder}; pin it with: claimtrack pin --run {name} --reason TEXT")
 
 
@@ -284,12 +284,12 @@ def ingest_predictions(
 ) -> None:
     """Make a recorded run from prediction files that somebody else's code wrote."""
     if aggregate:
-        from crosslayer.ingest.aggregates import as_literature, as_yaml, read_aggregates
+        from crosslayer.ingest.aggregates import as_literature, read_aggregates
 
         if model is None or cited is None:
             raise ConfigError("--aggregate needs --model and --cited, which stand beside the numbers")
-        found = as_literature(read_aggregates(source), model, cited, independent=True)
-        typer.echo(as_yaml(found) + "# paste these under `literature:` of a claim in claims/registry.yaml")
+        found = as_literature(read_aggregates(source), model, cited)
+        typer.echo(found + "# paste these under `literature:` of a claim in claims/registry.yaml")
         return
     from claimtrack.registry import load_registry
     from crosslayer.ingest.run import ingest
