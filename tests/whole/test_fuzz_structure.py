@@ -1,6 +1,7 @@
 """Well-formed files with wild values: each reader takes them, or says in one line what is wrong.
 
-Changed bytes seldom get past a parser. Here a file is right as YAML, JSON or TSV, and what it holds is anything: parts of a valid file are exchanged, or the whole is made up.
+Changed bytes seldom get past a parser. Here a file is right as YAML, JSON or TSV, and what it holds is anything:
+parts of a valid file are exchanged, or the whole is made up.
 """
 
 from __future__ import annotations
