@@ -14,7 +14,7 @@ import typer
 from claimtrack import scaffold
 from claimtrack.checks import Suite
 from claimtrack.compare import differences
-from claimtrack.errors import ClaimError, run
+from claimtrack.errors import ClaimError, in_one_line
 from claimtrack.export import FORMATS
 from claimtrack.files import write_text
 from claimtrack.importer import read_report, skeleton
@@ -47,8 +47,9 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Run the command line."""
-    run(app)
+    """Run the command line; an error of the user's is one line and exit code 2."""
+    with in_one_line():
+        app()
 
 
 @app.command("list")

@@ -11,7 +11,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -71,12 +72,13 @@ def fail(error: ClaimtrackError | OSError, where: str = "") -> NoReturn:
     sys.exit(2)
 
 
-def run(command_line: Callable[[], object]) -> None:
-    """Run a command line; an error of the user's is one line and exit code 2."""
+@contextmanager
+def in_one_line(where: str = "") -> Iterator[None]:
+    """End the program as `fail` does on an error, and with 130 on an interrupt."""
     try:
-        command_line()
+        yield
     except (ClaimtrackError, OSError) as error:
-        fail(error)
+        fail(error, where)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)

@@ -12,16 +12,31 @@ from pathlib import Path
 @contextmanager
 def fresh_folder(home: Path) -> Iterator[Path]:
     """An empty folder that takes the place of ``home`` at the end; after an error ``home`` is as it was."""
-    fresh = home.with_name(f".{home.name}.new")
-    shutil.rmtree(fresh, ignore_errors=True)
+    fresh, former = home.with_name(f".{home.name}.new"), _aside(home)
+    put_back(home)
+    for left in (fresh, former):
+        shutil.rmtree(left, ignore_errors=True)
     fresh.mkdir(parents=True)
     try:
         yield fresh
         if home.exists():
-            shutil.rmtree(home)
+            os.replace(home, former)
         os.replace(fresh, home)
     finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+        put_back(home)
+        for left in (fresh, former):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def put_back(home: Path) -> None:
+    """Put a folder back that an error or a kill left aside, between the two renames of `fresh_folder`."""
+    if _aside(home).exists() and not home.exists():
+        os.replace(_aside(home), home)
+
+
+def _aside(home: Path) -> Path:
+    """Where a former folder waits while the new one takes its place."""
+    return home.with_name(f".{home.name}.former")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claimtrack.errors import run
+from claimtrack.errors import in_one_line
 from claimtrack.files import write_text
 from claimtrack.settings import ACTIVE, read_yaml
 from crosslayer.config import PROFILES, Profile, load_profile, parse_profile
@@ -30,8 +29,9 @@ app.add_typer(sweep_app, name="sweep")
 
 
 def main() -> None:
-    """Run the command line."""
-    run(app)
+    """Run the command line; an error of the user's is one line and exit code 2."""
+    with in_one_line():
+        app()
 
 
 def _in_project(path: Path = Path()) -> Path:
@@ -215,7 +215,7 @@ def record_run(
     from claimtrack.registry import load_registry
     from crosslayer.ledger.ledger import record, record_again
     from crosslayer.paper.plugin import measures
-    from crosslayer.predictions.runs import ResultsRun, trials_of
+    from crosslayer.predictions.runs import ResultsRun
     from crosslayer.sweep.store import check_current, finished_trials
 
     if sum((extend, bool(join), again)) > 1:
@@ -233,7 +233,7 @@ def record_run(
         folder = record(*about, scored=scored, replaced=replaced)
     else:
         check_current(profile, results)
-        folder = record(name, title, profile, measured, results, trials_of(ResultsRun(results)), scored=scored)
+        folder = record(name, title, profile, measured, results, ResultsRun(results).trials, scored=scored)
     typer.echo(f"recorded in {folder}; pin it with: claimtrack pin --run {name} --reason TEXT")
 
 
@@ -284,12 +284,12 @@ def ingest_predictions(
 ) -> None:
     """Make a recorded run from prediction files that somebody else's code wrote."""
     if aggregate:
-        from crosslayer.ingest.aggregates import as_literature, as_yaml, read_aggregates
+        from crosslayer.ingest.aggregates import as_literature, read_aggregates
 
         if model is None or cited is None:
             raise ConfigError("--aggregate needs --model and --cited, which stand beside the numbers")
-        found = as_literature(read_aggregates(source), model, cited, independent=True)
-        typer.echo(as_yaml(found) + "# paste these under `literature:` of a claim in claims/registry.yaml")
+        found = as_literature(read_aggregates(source), model, cited)
+        typer.echo(found + "# paste these under `literature:` of a claim in claims/registry.yaml")
         return
     from claimtrack.registry import load_registry
     from crosslayer.ingest.run import ingest
@@ -331,9 +331,10 @@ def clean(
 
     _in_project()
     planned = planned_keys(load_profile(), RESULTS) if ACTIVE.exists() else ()
-    sizes = {folder: cleaning.size_of(folder) for folder in cleaning.leftovers(RESULTS, planned)}
-    for folder, size in sizes.items():
-        typer.echo(f"{size / 1e3:8.0f} kB  {folder}")
+    sizes = {}
+    for folder in cleaning.leftovers(RESULTS, planned):
+        sizes[folder] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+        typer.echo(f"{sizes[folder] / 1e3:8.0f} kB  {folder}")
     total = f"{len(sizes)} trials, {sum(sizes.values()) / 1e6:.1f} MB"
     if remove:
         cleaning.remove(sizes)
@@ -343,10 +344,10 @@ def clean(
 @app.command("doctor")
 def doctor() -> None:
     """What this machine can do, with the fix for each lack."""
-    from crosslayer.stages.diagnosis import of_machine, of_profile
+    from crosslayer.stages.diagnosis import findings
 
     _in_project()
-    for name, found, fix in chain(of_machine(), of_profile()):
+    for name, found, fix in findings():
         typer.echo(f"{'yes' if found else 'no ':3}  {name}" + ("" if found else f"  ->  {fix}"))
 
 

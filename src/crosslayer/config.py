@@ -19,9 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from claimtrack.errors import ClaimError
 from claimtrack.settings import ACTIVE, check_settings, describe, load_settings
-from crosslayer.errors import ConfigError
 from crosslayer.tasks import TASKS, TaskName
 
 PROFILES = Path("profiles")
@@ -384,17 +382,11 @@ def load_profile(path: Path = ACTIVE) -> Profile:
     """Read and check a profile.
 
     Raises:
-        ConfigError: one line naming the file, the key and its neighbours.
+        ClaimError: one line naming the file, the key and its neighbours.
     """
-    try:
-        return load_settings(path, Profile)
-    except ClaimError as error:
-        raise ConfigError(str(error)) from None
+    return load_settings(path, Profile)
 
 
 def parse_profile(content: Any, where: str) -> Profile:
     """Check the content of a profile; ``where`` names its file in errors."""
-    try:
-        return check_settings(content, Profile, where)
-    except ClaimError as error:
-        raise ConfigError(str(error)) from None
+    return check_settings(content, Profile, where)

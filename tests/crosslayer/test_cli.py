@@ -145,33 +145,21 @@ def test_a_name_that_is_too_long_is_one_line(crosslayer: Command, place: Path) -
     assert "choose a shorter name" in one_line(told)
 
 
-def test_the_same_choice_gives_the_same_bytes(crosslayer: Command, place: Path) -> None:
-    crosslayer("profile", "use", "offline")
-    first = (place / "params.yaml").read_bytes()
-    crosslayer("profile", "use", "tiny")
-    crosslayer("profile", "use", "offline")
-    assert (place / "params.yaml").read_bytes() == first
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         (("nowhere",), "unknown profile nowhere; known: offline, paper, tiny, xtreme-frozen, xtreme-pilot,"),
         (("../params",), "unknown profile ../params"),
         (("tiny", "--set", "fusion.bn_groop=8"), "unknown key fusion.bn_groop; did you mean bn_group"),
-        (("tiny", "--set", "nothing.like.it=8"), "unknown key nothing"),
         (("tiny", "--set", "tasks.pos.epochs=many"), "tasks.pos.epochs: "),
-        (("tiny", "--set", "tasks.pos.epochs=1.5"), "tasks.pos.epochs: "),
         (("tiny", "--set", "sweep.halves=yes"), "sweep.halves: "),
         (("tiny", "--set", "sweep.layers.0=3"), "sweep.layers: "),
-        (("tiny", "--set", "profile=A b"), "profile: "),
         (("tiny", "--set", "tasks.xnli.epochs=3"), "tasks.xnli.learning_rate is missing"),
         (("tiny", "--set", "epochs"), "--set epochs is no KEY=VALUE"),
         (("tiny", "--set", "=3"), "--set =3 is no KEY=VALUE"),
         (("tiny", "--set", "data.root=[a"), "--set data.root=[a: the value is no YAML"),
         (("tiny", "--set", "data.root=!!python/object:os.x {}"), "the value is no YAML"),
         (("tiny", "--set", "data.root=2020-99-99"), "the value is no YAML"),
-        (("tiny", "--set", "fusion.bn_group=6"), "batch_size 16 is no multiple of fusion.bn_group 6"),
         (("tiny", "--set", "data.source=xtreme"), "data.root is missing"),
         (("xtreme-small",), "data.root"),
     ],
@@ -356,13 +344,6 @@ def test_only_a_recorded_run_becomes_a_crate(crosslayer: Command, place: Path) -
     code, out, _ = crosslayer("crate", "one", "out")
     assert (code, "files and ro-crate-metadata.json in out" in out) == (0, True)
     assert (place / "out" / "ro-crate-metadata.json").is_file()
-
-
-def test_the_module_is_a_program(place: Path) -> None:
-    command = [sys.executable, "-m", "crosslayer.cli", "profile", "use", "nowhere"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert "unknown profile nowhere" in one_line(ended.stderr)
 
 
 @pytest.mark.parametrize("exists", [False, True])

@@ -1,8 +1,7 @@
 """Every reader of files that somebody else may have written: a valid file, how it is read, how often it is tried.
 
-Shared by the ways of spoiling them: `test_fuzz.py` changes bytes, `test_fuzz_structure.py` values, and
-`fuzz_coverage.py` is led by which lines of the readers a change reaches. Imports stay in the functions, so that
-each target loads only what it needs, and is instrumented where that is wanted.
+`test_fuzz.py` changes its bytes, `test_fuzz_structure.py` its values. Imports stay in the functions, so that each
+target loads only what it needs.
 """
 
 from __future__ import annotations
@@ -43,14 +42,13 @@ class Target:
         file: its name below a folder.
         make: writes the valid file there, and whatever must lie beside it.
         read: reads the folder.
-        changed, led: how many files the long tests read, changed at random and led by coverage.
+        changed: how many changed files the long test reads.
     """
 
     file: str
     make: Callable[[Path], object]
     read: Callable[[Path], object]
-    changed: int
-    led: int
+    changed: int = 3000
 
 
 # Making
@@ -61,14 +59,9 @@ def write(path: Path, content: str | bytes) -> None:
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
 
 
-def texts(*files: str) -> Callable[[Path], None]:
-    """Files: a name, its content, a name, ..."""
-
-    def make(folder: Path) -> None:
-        for file, content in zip(files[::2], files[1::2], strict=True):
-            write(folder / file, content)
-
-    return make
+def texts(files: dict[str, str]) -> Callable[[Path], object]:
+    """Files by name."""
+    return lambda folder: [write(folder / file, content) for file, content in files.items()]
 
 
 def copied(*sources: Path) -> Callable[[Path], object]:
@@ -179,11 +172,15 @@ def read_bert(folder: Path) -> object:
     return load_hub(str(folder), None).tokenizer.encode_text("the cat sat.")
 
 
-PAIRS = "premise\thypothesis\tlabel\n" + "a b\tc\tneutral\n" * 20
-PAWS = "id\tsentence1\tsentence2\tlabel\n" + "".join(f"{i}\ta\tb\t{i % 2}\n" for i in range(20))
+def make_trainer(folder: Path) -> None:
+    np.savez(folder / "p.npz", predictions=np.eye(3)[[0, 1, 2] * 2], label_ids=np.zeros(6, int))
 
 
 DATA = {
+    "XNLI": ("xnli", "premise\thypothesis\tlabel\n" + "a b\tc\tneutral\n" * 20),
+    "PAWS-X": ("pawsx", "id\tsentence1\tsentence2\tlabel\n" + "".join(f"{i}\ta\tb\t{i % 2}\n" for i in range(20))),
+    "NER": ("ner", "a\tO\nb\tB-PER\n\n" * 20),
+    "POS": ("pos", "a\tNOUN\nb\tX\n\n" * 20),
     "XNLI 1.0": ("xnli", "language\tgold_label\tsentence1\tsentence2\tpairID\n"
                  + "".join(f"{code}\tneutral\ta\tb\t{i}\n" for i in range(9) for code in ("en", "de"))),
     "MultiNLI 1.0": ("xnli", "gold_label\tsentence1\tsentence2\n" + "neutral\ta\tb\n-\ta\tb\n" * 9),
@@ -192,71 +189,57 @@ DATA = {
     "MasakhaNER": ("ner", "a O\nb B-DATE\n\n" * 9),
     "CoNLL-U": ("pos", "# text = a\n1-2\tab" + "\t_" * 8 + "\n1\ta\ta\tNOUN" + "\t_" * 6 + "\n\n"),
 }  # fmt: skip
-"""Task and content of a file of each further format."""
-
-
-def make_trainer(folder: Path) -> None:
-    np.savez(folder / "p.npz", predictions=np.eye(3)[[0, 1, 2] * 2], label_ids=np.zeros(6, int))
-
+"""Task and content of a data file of each format."""
+LABELS = {"pairs": ("pawsx", "0\n1\n" * 9, "a\tb\r\n" * 18), "words": ("ner", "O\n\n" * 9, "a\n\n" * 9)}
+"""Task, labels and texts of data whose labels lie in a file of their own."""
+HAUS, HOUSE = "Haus\n" * 9, "house\n" * 9
+TATOEBA = {"tatoeba/tatoeba.deu-eng.deu": HAUS, "tatoeba/tatoeba.deu-eng.eng": HOUSE}
+OF_XTREME = {
+    "tatoeba/de-en.de": HAUS,
+    "tatoeba/de-en.en": HOUSE,
+    "labels/tatoeba/test-de.tsv": "".join(f"{n}\n" for n in range(9)),
+}
 
 ROWS = [f"{n}.txt,pos,{code},test,layer_{n},0,mBERT,all\n" for n in (1, 2) for code in ("en", "de")]
 MANIFEST = "".join(["file,task,language,split,model,seed,encoder,training_items\n", *ROWS])
 SCORED = "".join(json.dumps({"label": n % 3, "probabilities": [0.2, 0.5, 0.3]}) + "\n" for n in range(6))
-SAMPLES = "".join(
-    json.dumps({"doc_id": n, "target": "0", "filtered_resps": [["-1.5", "False"], ["-2", "True"], [-9, False]]})
-    + "\n" for n in range(6)
-)  # fmt: skip
+CHOICES = [["-1.5", "False"], ["-2", "True"], [-9, False]]
+SAMPLES = "".join(json.dumps({"doc_id": n, "target": "0", "filtered_resps": CHOICES}) + "\n" for n in range(6))
 AGGREGATES = json.dumps({"results": {"xnli_de": {"acc,none": 0.4, "acc_stderr,none": 0.1}}, "epoch": 3})
 
 
-HAUS, HOUSE, NUMBERS = "Haus\n" * 9, "house\n" * 9, "".join(f"{n}\n" for n in range(9))
+def text(file: str, content: str, read: Callable[[Path], object], **size: int) -> Target:
+    return Target(file, texts({file: content}), read, **size)
 
 
 TARGETS: dict[str, Target] = {
-    "XNLI": Target("test-en.tsv", texts("test-en.tsv", PAIRS), examples("xnli"), 9000, 18000),
-    "PAWS-X": Target("test-en.tsv", texts("test-en.tsv", PAWS), examples("pawsx"), 9000, 18000),
-    "NER": Target("test-en.tsv", texts("test-en.tsv", "a\tO\nb\tB-PER\n\n" * 20), examples("ner"), 9000, 18000),
-    "POS": Target("test-en.tsv", texts("test-en.tsv", "a\tNOUN\nb\tX\n\n" * 20), examples("pos"), 5000, 10000),
+    **{name: text("test-en.tsv", content, examples(task)) for name, (task, content) in DATA.items()},
     **{
-        name: Target("test-en.tsv", texts("test-en.tsv", content), examples(task), 3000, 6000)
-        for name, (task, content) in DATA.items()
+        f"labels of {kind}": Target("labels", texts({"labels": labels, "test-en.tsv": words}), examples(task))
+        for kind, (task, labels, words) in LABELS.items()
     },
-    "labels of pairs": Target("labels", texts("labels", "0\n1\n" * 9, "test-en.tsv", "a\tb\r\n" * 18),
-                              examples("pawsx"), 3000, 6000),
-    "labels of words": Target("labels", texts("labels", "O\n\n" * 9, "test-en.tsv", "a\n\n" * 9), examples("ner"),
-                              3000, 6000),
-    "Tatoeba of XTREME": Target(
-        "labels/tatoeba/test-de.tsv",
-        texts("tatoeba/de-en.de", HAUS, "tatoeba/de-en.en", HOUSE, "labels/tatoeba/test-de.tsv", NUMBERS),
-        read_tatoeba, 3000, 3000),
-    "Tatoeba": Target(
-        "tatoeba/tatoeba.deu-eng.deu",
-        texts("tatoeba/tatoeba.deu-eng.deu", HAUS, "tatoeba/tatoeba.deu-eng.eng", HOUSE),
-        read_tatoeba, 3000, 3000),
-    "predicted tags": Target("p.txt", texts("p.txt", "O\nB-DATE\n\n" * 9), predictions("ner", "p.txt"),
-                             3000, 3000),
-    "predictions with scores": Target("p.jsonl", texts("p.jsonl", SCORED), predictions("xnli", "p.jsonl"),
-                                      3000, 3000),
-    "samples of the harness": Target("p.jsonl", texts("p.jsonl", SAMPLES), predictions("xnli", "p.jsonl"),
-                                     3000, 3000),
-    "predictions of a Trainer": Target("p.npz", make_trainer, predictions("xnli", "p.npz"), 1000, 1000),
-    "manifest": Target("trials.csv", texts("trials.csv", MANIFEST),
-                       reader("crosslayer.ingest.manifest", "read_manifest"), 3000, 3000),
-    "scores as JSON": Target("r.json", texts("r.json", AGGREGATES),
-                             reader("crosslayer.ingest.aggregates", "read_aggregates", "r.json"), 2000, 2000),
-    "scores as CSV": Target("r.csv", texts("r.csv", "model,de,fr\n" + "mBERT,66.5,67\nD_8,,68\n" * 3),
-                            reader("crosslayer.ingest.aggregates", "read_aggregates", "r.csv"), 2000, 2000),
+    "Tatoeba of XTREME": Target("labels/tatoeba/test-de.tsv", texts(OF_XTREME), read_tatoeba),
+    "Tatoeba": Target("tatoeba/tatoeba.deu-eng.deu", texts(TATOEBA), read_tatoeba),
+    "predicted tags": text("p.txt", "O\nB-DATE\n\n" * 9, predictions("ner", "p.txt")),
+    "predictions with scores": text("p.jsonl", SCORED, predictions("xnli", "p.jsonl")),
+    "samples of the harness": text("p.jsonl", SAMPLES, predictions("xnli", "p.jsonl")),
+    "predictions of a Trainer": Target("p.npz", make_trainer, predictions("xnli", "p.npz"), 1000),
+    "manifest": text("trials.csv", MANIFEST, reader("crosslayer.ingest.manifest", "read_manifest")),
+    "scores as JSON": text("r.json", AGGREGATES,
+                           reader("crosslayer.ingest.aggregates", "read_aggregates", "r.json")),
+    "scores as CSV": text("r.csv", "model,de,fr\n" + "mBERT,66.5,67\nD_8,,68\n" * 3,
+                          reader("crosslayer.ingest.aggregates", "read_aggregates", "r.csv")),
     "report": Target("report.txt", copied(EXAMPLE / "report.txt"),
-                     reader("claimtrack.importer", "read_report", "report.txt"), 9000, 18000),
+                     reader("claimtrack.importer", "read_report", "report.txt")),
     "profile": Target("tiny.yaml", copied(ROOT / "profiles" / "tiny.yaml"),
-                      reader("crosslayer.config", "load_profile", "tiny.yaml"), 800, 400),
+                      reader("crosslayer.config", "load_profile", "tiny.yaml"), 800),
     "registry": Target("registry.yaml", copied(SECOND / "registry.yaml", SECOND / "dice.py"),
-                       reader("claimtrack.registry", "load_registry", "registry.yaml"), 400, 200),
-    "hub config": Target("config.json", make_bert, read_bert, 200, 100),
-    "hub tokeniser": Target("tokenizer.json", make_bert, read_bert, 200, 100),
-    "hub weights": Target("model.safetensors", make_bert, read_bert, 200, 100),
-    "hub card": Target("README.md", make_hub, read_hub, 300, 100),
-    "hub table": Target("tatoeba.deu/validation-00000-of-00001.parquet", make_hub, read_hub, 200, 100),
+                       reader("claimtrack.registry", "load_registry", "registry.yaml"), 400),
+    "hub config": Target("config.json", make_bert, read_bert, 200),
+    "hub tokeniser": Target("tokenizer.json", make_bert, read_bert, 200),
+    "hub weights": Target("model.safetensors", make_bert, read_bert, 200),
+    "hub card": Target("README.md", make_hub, read_hub, 300),
+    "hub table": Target("tatoeba.deu/validation-00000-of-00001.parquet", make_hub, read_hub, 200),
 }  # fmt: skip
 
 

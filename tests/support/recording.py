@@ -11,7 +11,7 @@ from crosslayer.config import Profile
 from crosslayer.ledger.ledger import Measure, record
 from crosslayer.paper.plugin import measures
 from crosslayer.predictions.records import TrialRecord
-from crosslayer.predictions.runs import ResultsRun, trials_of
+from crosslayer.predictions.runs import ResultsRun
 
 CLAIMS = ("C04", "C05", "Q01")
 ARMS = ("none", "english", "multilingual")
@@ -32,5 +32,5 @@ def record_all(
     name: str, title: str, profile: Profile, registry: Registry, results: Path, ledger: Path, **how: Any
 ) -> Path:
     """Record everything that lies in the results."""
-    trials = trials_of(ResultsRun(results))
+    trials = ResultsRun(results).trials
     return record(name, title, profile, measured(registry), results, trials, ledger=ledger, **how)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from crosslayer.config import Arm, Profile, parse_profile
 from crosslayer.predictions.records import Array, Outcome, Stage, TrialRecord, write_predictions
-from crosslayer.predictions.runs import TaskTable, confidence_of, task_table
+from crosslayer.predictions.runs import Run, TaskTable, task_table
 from crosslayer.tasks import TASKS, TaskName
 
 LANGUAGES = ("en", "de", "es", "zh")
@@ -58,7 +58,7 @@ class Items:
 
 
 @dataclass(eq=False)
-class MadeUpRun:
+class MadeUpRun(Run):
     """Trials in memory; `crosslayer.predictions.runs.Run` says what the methods give."""
 
     name: str = "fresh"
@@ -70,9 +70,6 @@ class MadeUpRun:
     probes: dict[str, pd.DataFrame] = field(default_factory=dict)
     checks: dict[str, Any] | None = None
 
-    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
-        return tuple(trial for trial in self.trials if (trial.stage, trial.task) == (stage, task))
-
     def table(self, records: Iterable[TrialRecord], split: str) -> TaskTable:
         records = tuple(records)
         items = self.items[records[0].task, split]
@@ -81,10 +78,6 @@ class MadeUpRun:
 
     def scores(self, record: TrialRecord, split: str) -> Array | None:
         return self.logits.get((record.key, split))
-
-    def confidence(self, record: TrialRecord, split: str) -> Array | None:
-        logits = self.scores(record, split)
-        return None if logits is None else confidence_of(logits, self.predicted[record.key, split])
 
     def diagnostics(self, record: TrialRecord) -> dict[str, Array]:
         return self.arrays.get(record.key, {})

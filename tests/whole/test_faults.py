@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import ast
-import errno
 import json
 import os
 import re
@@ -20,14 +18,14 @@ import pytest
 import sklearn.linear_model  # noqa: F401  warns where it is first imported without room for a semaphore
 
 from claimtrack import notebook
-from claimtrack.errors import ClaimError, ClaimtrackError, ResultsError, fail
+from claimtrack.errors import ClaimError, ClaimtrackError, ResultsError
 from claimtrack.files import fresh_folder, write_text
 from claimtrack.registry import load_registry
 from crosslayer import cli
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.xtreme import read_all
 from crosslayer.errors import DataError
-from crosslayer.predictions.records import read_manifest, read_predictions
+from crosslayer.predictions.records import read_manifest
 from crosslayer.stages.command import run_stage
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
@@ -173,11 +171,6 @@ def test_the_command_line_says_it_in_one_line_too(
     assert not list(place.glob(".params*"))
 
 
-def test_errors_of_the_system_that_are_ours_stay_what_they_are() -> None:
-    with pytest.raises(OSError, match="Is a directory"):
-        fail(OSError(errno.EISDIR, "Is a directory"))
-
-
 def test_a_folder_is_replaced_whole_or_not(tmp_path: Path) -> None:
     home = tmp_path / "home"
     for text in ("one", "two"):
@@ -185,6 +178,8 @@ def test_a_folder_is_replaced_whole_or_not(tmp_path: Path) -> None:
             (fresh / text).write_text(text, encoding="utf-8")
     with pytest.raises(UnicodeEncodeError), fresh_folder(home) as fresh:
         (fresh / "three").write_text("\ud800", encoding="utf-8")
+    with pytest.raises(FileNotFoundError), fresh_folder(home) as fresh:
+        fresh.rmdir()  # so that the second rename fails
     assert content(tmp_path) == {"home/two": b"two"}
     write_text(home / "two", "three")
     with pytest.raises(UnicodeEncodeError):
@@ -225,20 +220,6 @@ def test_a_damaged_trial_is_trained_again_and_no_other(
     assert "\n" not in "".join(record.message for record in caplog.records if record.levelname == "WARNING")
 
 
-def test_every_changed_byte_of_the_predictions_is_noticed(place: Path) -> None:
-    """In the pages, where the values lie; elsewhere it does not change what is read."""
-    path = trial_folder(place) / "predictions.parquet"
-    valid, right = path.read_bytes(), read_predictions(path)
-    refused, places = 0, range(4, len(valid), len(valid) // 60)
-    for at in places:
-        path.write_bytes(valid[:at] + bytes([valid[at] ^ 0x55]) + valid[at + 1 :])
-        try:
-            assert read_predictions(path).equals(right)
-        except ResultsError:
-            refused += 1
-    assert refused > len(places) / 2
-
-
 @pytest.mark.parametrize("damage", ["{", "[]", '{"digests": 3}', None])
 def test_a_damaged_description_of_the_encoder(damage: str | None, tiny: Profile, place: Path) -> None:
     results = place / "results" / "tiny"
@@ -252,66 +233,29 @@ def test_a_damaged_description_of_the_encoder(damage: str | None, tiny: Profile,
 # What nobody can do
 
 
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in SOURCES}
-PICKLES = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve", "yaml"}
-"""PyYAML among them: ours is read by ruamel.yaml, safely."""
-CODE = {"eval", "exec", "os.system", "torch.load", "pd.read_pickle", "shutil.unpack_archive"}
-CLOCKS = {"time.time", "datetime.now", "datetime.today", "datetime.utcnow", "date.today", "os.path.getmtime"}
+CODE = re.compile(
+    r"^ *(?:import|from) (?:pickle|cloudpickle|dill|joblib|marshal|shelve|yaml)\b"
+    r"|(?<![\w.])(?:eval|exec|os\.system|torch\.load|pd\.read_pickle|shutil\.unpack_archive)\(|\.extractall\("
+    r"|(?:trust_remote_code|allow_pickle|shell)=(?!False)|\btyp=(?!\"safe\")|np\.load\((?!.*allow_pickle=False)",
+    re.MULTILINE,
+)
+"""What could run or load code that was handed to it; PyYAML too, since ruamel.yaml reads ours safely."""
+CLOCKS = re.compile(r"\btime\.time\b|\b(?:datetime|date)\.(?:now|today|utcnow)\b|\bgetmtime\b|\.st_mtime\b")
 
 
-def offences(tree: ast.AST) -> Iterator[str]:
-    """What in a source could run or load code that was handed to it."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import | ast.ImportFrom):
-            names = (
-                [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-            )
-            suspect = bool({name.partition(".")[0] for name in names} & PICKLES)
-        elif isinstance(node, ast.Call):
-            called, given = ast.unparse(node.func), {word.arg: ast.unparse(word.value) for word in node.keywords}
-            flags = {given.get(name, "False") for name in ("trust_remote_code", "allow_pickle", "shell")}
-            safe = given.get("typ", "'safe'") == "'safe'" and (called != "np.load" or "allow_pickle" in given)
-            suspect = called in CODE or called.endswith(".extractall") or flags != {"False"} or not safe
-        else:
-            continue
-        if suspect:
-            yield f"line {node.lineno}: {ast.unparse(node)}"
+def found_in_sources(pattern: re.Pattern[str]) -> set[tuple[str, str]]:
+    return {(path.name, hit) for path in SOURCES for hit in pattern.findall(path.read_text(encoding="utf-8"))}
 
 
 def test_no_source_loads_anything_that_could_be_code() -> None:
-    assert {path.name: found for path, tree in TREES.items() if (found := list(offences(tree)))} == {}
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["import pickle", "from yaml import load", "eval(x)", "np.load(x)", "np.load(x, allow_pickle=True)",
-     "torch.load(x)", "archive.extractall(x)", "run(x, shell=True)", "YAML(typ='unsafe')",
-     "f(x, trust_remote_code=True)"],
-)  # fmt: skip
-def test_a_source_that_does_is_noticed(line: str) -> None:
-    assert len(list(offences(ast.parse(line)))) == 1
-    assert not list(offences(ast.parse("model.eval()\nnp.load(x, allow_pickle=False)\nYAML(typ='safe')\nYAML()")))
+    assert found_in_sources(CODE) == set()
 
 
 def test_no_clock_and_no_time_of_a_file_decides_anything() -> None:
     """Durations are on a clock that nobody sets back. Dates are those of a crate's publication, of a seal and of a
     pin, and the day from which a sealed plan is judged."""
-    found = {
-        (path.name, ast.unparse(node))
-        for path, tree in TREES.items()
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and (node.attr == "st_mtime" or ast.unparse(node) in CLOCKS)
-    }
-    assert found == {
-        (name, "datetime.now") for name in ("crate.py", "ledger.py", "pins.py", "results.py", "seal.py")
-    }
-
-
-@pytest.mark.parametrize("key", ["../../x", "/etc", "..", "", "a/b", "a\0", ".hidden"])
-def test_a_manifest_names_no_other_folder(key: str, tmp_path: Path) -> None:
-    (tmp_path / "manifest.json").write_text(json.dumps({"keys": ["0" * 16, key]}), encoding="utf-8")
-    with pytest.raises(ResultsError, match="damaged"):
-        read_manifest(tmp_path / "manifest.json")
+    dated = ("crate.py", "ledger.py", "pins.py", "results.py", "seal.py")
+    assert found_in_sources(CLOCKS) <= {(name, "datetime.now") for name in dated}
 
 
 def test_a_profile_reads_texts_below_its_root_only(tiny: Profile, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import configparser
-import importlib.util
 import os
 import re
 import shutil
@@ -49,33 +48,6 @@ def test_stages_that_compute_depend_on_the_locked_packages() -> None:
     assert {name for name in STAGES if "requirements.lock" not in STAGES[name]["deps"]} == {"report"}
 
 
-def test_imports_for_types_only_are_left_out(tmp_path: Path) -> None:
-    source = tmp_path / "one.py"
-    source.write_text(
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import hidden\nimport plain.inner\n"
-        "def f():\n    from package import module\n"
-    )
-    found = set(import_graph.imported(source))
-    assert {"plain.inner", "package", "package.module"} <= found
-    assert "hidden" not in found
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_the_program_of_a_stage_exists(name: str) -> None:
-    module = STAGES[name]["cmd"].split()[2]
-    assert module == f"crosslayer.stages.{name}"
-    assert importlib.util.find_spec(module) is not None
-
-
-@pytest.mark.parametrize("name", STAGES)
-def test_what_a_stage_reads_exists(name: str) -> None:
-    """Files of the repository are there; results are an output of some stage, or a folder of such outputs."""
-    outputs = [_path(out) for stage in STAGES.values() for kind in KINDS for out in stage.get(kind, [])]
-    for dep in STAGES[name]["deps"]:
-        made = any(out == dep or out.startswith(f"{dep}/") for out in outputs)
-        assert made if dep.startswith("results/") else (ROOT / dep).exists(), dep
-
-
 KINDS = ("outs", "metrics", "plots")
 
 
@@ -119,13 +91,6 @@ def test_the_active_profile_is_a_shipped_one() -> None:
     assert active == load_profile(ROOT / "profiles" / f"{active.profile}.yaml")
 
 
-def test_notebooks_of_the_registry_exist() -> None:
-    registry = load_registry(ROOT / "claims" / "registry.yaml")
-    for entry in registry.entries.values():
-        assert (ROOT / "notebooks" / f"{entry.notebook}.py").exists()
-        assert importlib.util.find_spec(f"crosslayer.paper.{entry.notebook}") is not None
-
-
 def test_dvc_asks_no_other_host() -> None:
     config = configparser.ConfigParser()
     config.read_string((ROOT / ".dvc" / "config").read_text(encoding="utf-8").replace("\n    ", "\n"))
@@ -143,21 +108,7 @@ def _tracked() -> list[Path]:
 
 def test_no_path_of_a_machine() -> None:
     texts = {path: path.read_bytes().decode("utf-8", errors="ignore") for path in _tracked()}
-    assert [path for path, text in texts.items() if MACHINE.search(text)] == [Path(__file__)]
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("cd /home/ann/x", True),
-        ('"/tmp/x"', True),
-        ("=/work/a", True),
-        ("results/work/x", False),
-        ("a~/tmp-x/", False),
-    ],
-)
-def test_machine_paths_are_recognised(text: str, found: bool) -> None:
-    assert bool(MACHINE.search(text)) == found
+    assert [path for path, text in texts.items() if MACHINE.search(text)] == []
 
 
 @pytest.mark.parametrize("stage", ["probe", "claim", "verdicts"])

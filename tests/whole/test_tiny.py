@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -13,29 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from claimtrack.registry import load_registry
 from clones import (
     ALONE,
     ROOT,
-    alive,
     can_be_alone,
     crosslayer,
-    environment,
     evidence,
-    family,
-    make_clone,
     repro,
     run,
     status,
     strangers,
-    trials,
-    wait_for,
 )
-from crosslayer.sweep.processes import INTERVAL
 
 pytestmark = pytest.mark.slow
 
@@ -143,7 +133,7 @@ def test_another_profile_and_back_runs_nothing(clone: Path) -> None:
     assert evidence(clone) == before
 
 
-def test_a_recorded_run_holds_no_text_and_no_path(clone: Path) -> None:
+def test_recording_changes_no_evidence_and_runs_nothing_else(clone: Path) -> None:
     before = evidence(clone)
     crosslayer(clone, "record", "kept", "--title", "A run to keep")
     entry = clone / "claims" / "ledger" / "kept"
@@ -152,59 +142,9 @@ def test_a_recorded_run_holds_no_text_and_no_path(clone: Path) -> None:
         for claim, content in before.items():
             kept = (entry / "claims" / claim / "evidence.json").read_text(encoding="utf-8")
             assert kept.replace(' "run": "kept",\n', "") == content.decode()
-        texts = _sentences(clone)
-        assert len(texts) > 100
-        for path in (path for path in entry.rglob("*") if path.is_file()):
-            words = " ".join(_strings(path)) if path.suffix == ".parquet" else path.read_bytes().decode("latin-1")
-            assert str(clone) not in words
-            assert not [text for text in texts if text in words], path
+        assert not [
+            path for path in entry.rglob("*") if path.is_file() and str(clone).encode() in path.read_bytes()
+        ]
     finally:
         shutil.rmtree(entry)
     assert set(repro(clone)) <= {"verdicts@tiny", "report@tiny"}
-
-
-def _sentences(clone: Path) -> set[str]:
-    """Every text of the examples."""
-    found = {text for path in clone.glob("results/tiny/data/*.parquet") for text in _strings(path)}
-    return {text for text in found if len(text) > 12 and " " in text}
-
-
-def _strings(path: Path) -> set[str]:
-    """All strings of a table, also in lists."""
-    found: set[str] = set()
-    for column in pq.read_table(path).columns:
-        kind = column.type
-        if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-            if pa.types.is_string(kind.value_type) or pa.types.is_large_string(kind.value_type):
-                found |= {" ".join(words) for words in column.to_pylist() if words is not None}
-        elif pa.types.is_dictionary(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            found |= {text for text in column.to_pylist() if isinstance(text, str)}
-    return found
-
-
-def test_a_killed_run_goes_on_where_it_stopped(clone: Path, tmp_path: Path) -> None:
-    """A second clone is killed in the sweep; what it has then is also what an undisturbed one has."""
-    other = make_clone(tmp_path / "clone")
-    with (tmp_path / "log").open("w") as log:
-        dvc = subprocess.Popen(["dvc", "repro"], cwd=other, env=environment(other), stdout=log, stderr=log)
-        wait_for(lambda: len(trials(other)) >= 1, 900)
-        below = family(dvc)[1:]
-        for process in below:
-            process.suspend()  # trials take a twentieth of a second, noticing dvc's death a second
-        os.kill(dvc.pid, signal.SIGKILL)
-        dvc.wait()
-        time.sleep(1.5 * INTERVAL)
-        for process in below:
-            process.resume()
-    assert below
-    wait_for(lambda: not any(alive(process) for process in below), 15)
-    finished = trials(other)
-    assert 1 <= len(finished) < 12
-    time.sleep(3)
-    assert trials(other) == finished
-    assert "sweep@tiny-pos" in repro(other)
-    after = trials(other)
-    assert {key: after[key] for key in finished} == finished
-    assert after.keys() == trials(clone).keys()
-    assert evidence(other) == evidence(clone)
-    assert status(other) == 0

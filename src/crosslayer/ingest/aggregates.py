@@ -34,27 +34,20 @@ def read_aggregates(source: Path) -> list[tuple[str, float]]:
     paths = [source] if source.is_file() else sorted(p for p in source.glob("*") if p.suffix in (".json", ".csv"))
     if not paths:
         raise DataError(f"{source} has no .json or .csv file with scores")
-    found = [score for path in paths for score in _scores(path)]
-    return found
+    return [score for path in paths for score in _scores(path)]
 
 
-def as_literature(
-    scores: list[tuple[str, float]], model: str, source: str, *, independent: bool
-) -> list[Literature]:
-    """Scores as records for ``literature`` of a claim; they give a scale and decide nothing."""
-    return [
+def as_literature(scores: list[tuple[str, float]], model: str, source: str) -> str:
+    """Scores as ``literature`` of a claim in ``claims/registry.yaml``; they give a scale and decide nothing."""
+    out, yaml = StringIO(), YAML()
+    yaml.width = 110
+    records = [
         Literature(
             direction="context", finding=name, number=f"{value:.6g}", model=model, source=source,
-            independent=independent, read="full text",
+            independent=True, read="full text",
         )
         for name, value in scores
     ]  # fmt: skip
-
-
-def as_yaml(records: list[Literature]) -> str:
-    """The records as ``claims/registry.yaml`` holds them."""
-    out, yaml = StringIO(), YAML()
-    yaml.width = 110
     yaml.dump([record.model_dump(mode="json", exclude_defaults=True) for record in records], out)
     return out.getvalue()
 

@@ -165,6 +165,8 @@ def _model(name: str, layer: int | None, where: str) -> Model:
         model = Model(name)
     except ValueError as error:
         raise DataError(f"{where}: {error}") from None
+    if not model.is_compared:
+        raise DataError(f"{where}: {model!r:.60} is neither baseline nor layer_X nor a control")
     if layer is not None and model.layer not in (None, layer):
         raise DataError(f"{where}: model {model} has another layer than {layer}")
     return model

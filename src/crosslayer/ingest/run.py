@@ -1,7 +1,7 @@
 """A recorded run from prediction files of somebody else's code and ``trials.csv``.
 
 Gold labels and the order of items are those of the active profile's data. What a claim needs beyond predicted
-labels (dev predictions, scores, vectors, probes) is missing unless the files hold it, and its evidence says so.
+labels (dev predictions, scores, vectors) is missing unless the files hold it, and its evidence says so.
 """
 
 from __future__ import annotations
@@ -11,26 +11,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import numpy as np
 
-from claimtrack.errors import ResultsError
 from claimtrack.results import LEDGER
 from crosslayer.config import Control, EncoderSpec, Profile, parse_profile
 from crosslayer.data.examples import Split, TagExample, corpus_of
 from crosslayer.data.sources import read_all, sample
 from crosslayer.errors import ConfigError, DataError
-from crosslayer.ingest.formats import Gold, Predicted, read_predictions
+from crosslayer.ingest.formats import LEAST, Gold, Predicted, read_predictions
 from crosslayer.ingest.manifest import Row, read_manifest
-from crosslayer.ledger.compact import copy_probes, write_description, write_tables
+from crosslayer.ledger.compact import write_description, write_tables
 from crosslayer.ledger.ledger import Measures, entry_folder, fresh_entry
-from crosslayer.predictions.records import Array, Stage, TrialRecord
-from crosslayer.predictions.runs import SPLITS, TaskTable, confidence_of, task_table
+from crosslayer.predictions.records import Array, TrialRecord
+from crosslayer.predictions.runs import SPLITS, Run, TaskTable, side_by_side, task_table
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName, english_first
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 UNKNOWN = "unknown"
 
@@ -44,67 +40,41 @@ class Items:
     gold: Gold
 
 
-@dataclass(frozen=True, eq=False)
-class IngestedRun:
-    """Trials from files (`crosslayer.predictions.runs.Run`); nothing but predictions and scores is known of them.
+class IngestedRun(Run):
+    """Trials from files, in the order of ``trials.csv``.
 
     Attributes:
-        name: of the entry that they become.
-        trials: in the order of ``trials.csv``.
-        items: by task, split and language.
-        predicted: by trial, split and language.
+        tables: by trial and split.
+        logits: those that the files hold, by trial and split.
     """
 
-    name: str
-    trials: tuple[TrialRecord, ...]
-    items: Mapping[tuple[TaskName, str, str], Items]
-    predicted: Mapping[tuple[str, str], Mapping[str, Predicted]]
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.trials: list[TrialRecord] = []
+        self.tables: dict[tuple[str, Split], TaskTable] = {}
+        self.logits: dict[tuple[str, Split], Array] = {}
 
-    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
-        """See `Run.records`."""
-        return tuple(trial for trial in self.trials if (trial.stage, trial.task) == (stage, task))
+    def add(self, trial: TrialRecord, split: Split, rows: Mapping[str, tuple[Items, Predicted]]) -> None:
+        """Add a trial's predictions of a split, by language; nothing for a split that was not predicted."""
+        items, found = [own for own, _ in rows.values()], [predicted for _, predicted in rows.values()]
+        none = np.zeros(0, np.int8)
+        codes = np.repeat(np.array(list(rows), dtype=object), [len(own.item) for own in items])
+        item = np.array([*chain(*(own.item for own in items))], dtype=object)
+        position = np.array([*chain(*(own.position for own in items))], dtype=np.int32)
+        gold = np.concatenate([none, *(own.gold.labels for own in items)])
+        labels = np.concatenate([none, *(predicted.labels for predicted in found)])
+        self.tables[trial.key, split] = task_table((trial,), codes, item, position, gold, labels[None])
+        kept = [predicted.scores for predicted in found if predicted.scores is not None]
+        if kept and len(kept) == len(found):
+            scores = np.concatenate(kept)
+            centred = np.maximum(scores - scores.max(axis=1, keepdims=True), LEAST)
+            self.logits[trial.key, split] = centred.astype(np.float16).astype(np.float32)
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
-        """See `Run.table`; without a row where a split was not predicted."""
-        records = tuple(records)
-        if not records:
-            raise ResultsError(f"no finished trial of that kind in {self.name}")
-        found = [self._languages(record, split) for record in records]
-        parts = [self.items[records[0].task, split, code] for code in found[0]]
-        codes = np.repeat(np.array(list(found[0]), dtype=object), [len(part.item) for part in parts])
-        rows = [np.concatenate([np.zeros(0, np.int8), *(p.labels for p in each.values())]) for each in found]
-        item = np.array([*chain(*(part.item for part in parts))], dtype=object)
-        position = np.array([*chain(*(part.position for part in parts))], dtype=np.int32)
-        gold = np.concatenate([np.zeros(0, np.int8), *(part.gold.labels for part in parts)])
-        return task_table(records, codes, item, position, gold, np.stack(rows))
+        return side_by_side([self.tables[record.key, split] for record in records], self.name)
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
-        """See `Run.scores`."""
-        found = [part.scores for part in self._languages(record, split).values()]
-        kept = [scores for scores in found if scores is not None]
-        if not kept or len(kept) < len(found):
-            return None
-        scores = np.concatenate(kept)
-        centred = scores - scores.max(axis=1, keepdims=True)
-        return np.asarray(np.maximum(centred, -60_000).astype(np.float16).astype(np.float32))
-
-    def confidence(self, record: TrialRecord, split: Split) -> Array | None:
-        """See `Run.confidence`."""
-        scores = self.scores(record, split)
-        return None if scores is None else confidence_of(scores, self.table([record], split).predicted[0])
-
-    def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
-        """None: prediction files hold no vectors."""
-        return {}
-
-    def probe(self, name: str) -> pd.DataFrame | None:
-        """None."""
-
-    def structure(self) -> dict[str, Any] | None:
-        """None."""
-
-    def _languages(self, record: TrialRecord, split: Split) -> Mapping[str, Predicted]:
-        return self.predicted.get((record.key, split), {})
+        return self.logits.get((record.key, split))
 
 
 def ingest(
@@ -134,8 +104,7 @@ def ingest(
     described = describe(rows, name, profile)
     run = load_run(source, rows, name, profile)
     with fresh_entry(final, measures) as folder:
-        write_tables(run, list(run.trials), folder, scored=True)
-        copy_probes(source / "probes", folder)
+        write_tables(run, run.trials, folder, scored=True)
         write_description({"title": title, "ingested": len(rows)}, described, folder)
     return final, len(run.trials)
 
@@ -153,19 +122,19 @@ def load_run(source: Path, rows: Sequence[Row], name: str, profile: Profile) -> 
     for row in rows:
         _items(items, row)
     _check_languages(trials)
-    predicted: dict[tuple[str, str], dict[str, Predicted]] = {}
-    records = []
+    run = IngestedRun(name)
     for own in trials.values():
         digest, found = hashlib.sha256(repr(own[0].trial).encode()), {}
         for row in own:
-            found[row] = read_predictions(source / row.file, TASKS[row.task], _items(items, row).gold)
+            predicts = _items(items, row)
+            found[row] = predicts, read_predictions(source / row.file, TASKS[row.task], predicts.gold)
             digest.update((source / row.file).read_bytes())
         record = _record(own[0], digest.hexdigest()[:16])
-        records.append(record)
+        run.trials.append(record)
         for split in SPLITS:
             of_split = {row.language: found[row] for row in own if row.split == split}
-            predicted[record.key, split] = {code: of_split[code] for code in english_first(of_split)}
-    return IngestedRun(name, tuple(records), items, predicted)
+            run.add(record, split, {code: of_split[code] for code in english_first(of_split)})
+    return run
 
 
 def describe(rows: Sequence[Row], name: str, profile: Profile) -> Profile:
@@ -184,7 +153,7 @@ def describe(rows: Sequence[Row], name: str, profile: Profile) -> Profile:
     for task in tasks:
         if task not in profile.tasks:
             raise ConfigError(f"trials.csv has {task}, which the profile {profile.profile} does not have")
-        sizes = {row.training_items for row in rows if row.task == task and row.model.share is None}
+        sizes = {row.training_items for row in rows if row.task == task}
         if len(sizes) > 1:
             raise DataError(f"{task} was trained on {' and '.join(map(str, sizes))} items; models of one task are "
                             "compared on the same items")  # fmt: skip
@@ -211,27 +180,18 @@ def describe(rows: Sequence[Row], name: str, profile: Profile) -> Profile:
 def _sweep(rows: Sequence[Row], tasks: Iterable[TaskName]) -> dict[str, Any]:
     """The plan that the manifest amounts to, task by task."""
     swept = [row for row in rows if row.stage == "sweep"]
-    controls = [str(control) for control in get_args(Control)]
 
     def of(some: Sequence[Row]) -> dict[str, Any]:
         names = {row.model for row in some}
         return {
             "layers": sorted(model.layer for model in names if model.layer is not None),
-            "controls": [control for control in controls if control in names],
-            "halves": any(model.half for model in names),
+            "controls": [control for control in get_args(Control) if control in names],
             "seeds": sorted({row.seed for row in some}) or [0],
         }
 
     by_task = {task: of([row for row in swept if row.task == task]) for task in tasks}
-    varied = [row for row in swept if row.model.changes or row.model.share]
-    layers = [row.layer for row in (*varied, *swept) if row.layer is not None and row.model.layer is None]
-    variations = {
-        "tasks": [task for task in tasks if any(row.task == task for row in varied)],
-        "seeds": sorted({row.seed for row in varied}),
-        "train_shares": sorted({row.model.share for row in varied if row.model.share}),
-    }
-    control = {"control_layer": layers[0] if layers else 1}
-    return {**of(swept), **control, "by_task": by_task, "variations": variations}
+    layers = [row.layer for row in swept if row.layer is not None and row.model.layer is None]
+    return {**of(swept), "control_layer": layers[0] if layers else 1, "by_task": by_task}
 
 
 def _intermediate(rows: Sequence[Row]) -> dict[str, Any]:

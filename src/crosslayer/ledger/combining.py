@@ -6,9 +6,9 @@ Trials of one task may belong to different batches (`crosslayer.predictions.batc
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -20,12 +20,17 @@ from crosslayer.ledger.compact import without_paths
 from crosslayer.ledger.differences import differences
 from crosslayer.predictions.models import BASELINE, Model
 from crosslayer.predictions.records import PREDICTED, Array, Batch, Stage, TrialRecord
-from crosslayer.predictions.runs import SPLITS, RecordedRun, ResultsRun, TaskTable, side_by_side, trials_of
+from crosslayer.predictions.runs import (
+    SPLITS,
+    FolderRun,
+    RecordedRun,
+    ResultsRun,
+    Run,
+    TaskTable,
+    side_by_side,
+)
 from crosslayer.tasks import TASK_NAMES, TaskName
 from crosslayer.training.trials import planned_trials
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SAME = ("profile", "encoder", "data", "fusion", "probe")
 """Parts of a profile that are the same in all sources of an entry."""
@@ -33,70 +38,40 @@ TRIED_AGAIN = ("failed", "out_of_memory")
 """Outcomes that a later trial takes the place of."""
 Place = tuple[Stage, TaskName, Model, int | None, str, int]
 Part = tuple[Stage, TaskName]
-Holder = RecordedRun | ResultsRun
 
 
-@dataclass(frozen=True)
-class CombinedRun:
-    """Trials of several sources, read like one run (`crosslayer.predictions.runs.Run`).
+class CombinedRun(Run):
+    """Trials of several sources.
 
     Attributes:
         name: of the entry that they become.
         trials: of all, in the order of one sweep over everything.
-        holders: key of a trial -> the sources that hold it; the predictions of the first count.
+        holders: key of a trial -> the source that it is read from.
         probed: the source whose probes count.
     """
 
-    name: str
-    trials: tuple[TrialRecord, ...]
-    holders: Mapping[str, Sequence[Holder]]
-    probed: Holder
-
-    @property
-    def keys_with_scores(self) -> set[str]:
-        """Of the trials whose scores a recorded source keeps."""
-        return {
-            trial.key
-            for trial in self.trials
-            for holder in self.holders[trial.key]
-            if isinstance(holder, RecordedRun) and holder.keeps_scores(trial)
-        }
-
-    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
-        return tuple(trial for trial in self.trials if (trial.stage, trial.task) == (stage, task))
+    def __init__(
+        self, name: str, trials: Sequence[TrialRecord], holders: Mapping[str, FolderRun], probed: FolderRun
+    ) -> None:
+        self.name, self.trials, self.holders, self.probed = name, trials, holders, probed
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
         records = tuple(records)
-        parts: dict[Holder, list[TrialRecord]] = {}
+        parts: dict[FolderRun, list[TrialRecord]] = {}
         for record in records:
-            parts.setdefault(self.holders[record.key][0], []).append(record)
-        tables = [holder.table(part, split) for holder, part in parts.items()]
-        if not tables:
-            raise ResultsError(f"no finished trial of that kind in {self.name}")
-        for other in tables[1:]:
-            check_same_items(tables[0], other, self.name)
-        whole = side_by_side(tables)
+            parts.setdefault(self.holders[record.key], []).append(record)
+        whole = side_by_side([holder.table(part, split) for holder, part in parts.items()], self.name)
         row = {record.key: i for i, record in enumerate(whole.records)}
         return replace(whole, records=records, predicted=whole.predicted[[row[r.key] for r in records]])
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
-        """A later source may have those of a trial whose scores were not worth keeping once."""
-        found = (holder.scores(record, split) for holder in self.holders[record.key])
-        return next((scores for scores in found if scores is not None), None)
+        return self.holders[record.key].scores(record, split)
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
-        """Of the source that has most of them."""
-        found = [holder.confidence(record, split) for holder in self.holders[record.key]]
-        return max((c for c in found if c is not None), key=lambda c: int(np.isfinite(c).sum()), default=None)
+        return self.holders[record.key].confidence(record, split)
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
-        return self.holders[record.key][0].diagnostics(record)
-
-    def probe(self, name: str) -> pd.DataFrame | None:
-        return self.probed.probe(name)
-
-    def structure(self) -> dict[str, Any] | None:
-        return self.probed.structure()
+        return self.holders[record.key].diagnostics(record)
 
 
 def combined(
@@ -106,12 +81,10 @@ def combined(
     finished: Sequence[TrialRecord] | None,
     profile: Profile,
     replaced: Collection[Part] = (),
-    *,
-    in_order: bool = True,
 ) -> CombinedRun:
     """Trials of several sources as one run, after checking that they belong together (errors: `record`).
 
-    They are put in the order of the plan, but where ``in_order`` is False, for present results alone.
+    They are put in the order of the plan, but present results alone stay as they are.
     """
     for stage, task in replaced:
         if not any((trial.stage, trial.task) == (stage, task) for trial in finished or ()):
@@ -119,9 +92,9 @@ def combined(
                 f"{results.folder} has no finished trial of {stage}/{task} to replace; run `dvc repro`"
             )
     order = {place: i for i, place in enumerate(planned_places(profile))}
-    sources: list[tuple[Holder, list[TrialRecord]]] = []
+    sources: list[tuple[FolderRun, Sequence[TrialRecord]]] = []
     for one in recorded:
-        trials = [trial for trial in trials_of(one) if (trial.stage, trial.task) not in replaced]
+        trials = [trial for trial in one.trials if (trial.stage, trial.task) not in replaced]
         _check_settings(load_profile(one.folder / "profile.yaml"), without_paths(profile), trials, one.name)
         if unplanned := [trial for trial in trials if place_of(trial) not in order]:
             raise ConfigError(
@@ -131,14 +104,12 @@ def combined(
             )
         sources.append((one, trials))
     if finished is not None:
-        sources.append((results, list(finished)))
-    trials, holders = _united(sources)
-    if finished is not None and all(holders[t.key][0] is not results for t in finished if t.key in holders):
-        raise ResultsError(f"{results.folder} has no finished trial that {name} lacks; run `dvc repro` first")
-    if in_order:
+        sources.append((results, finished))
+    trials, holders = _united(sources, name)
+    if recorded:
         trials.sort(key=lambda trial: (order[place_of(trial)], trial.batch))
     _check_same_inputs(trials)
-    return CombinedRun(name, tuple(trials), holders, _choose_probes(recorded, results, profile))
+    return CombinedRun(name, trials, holders, _choose_probes(recorded, results, profile))
 
 
 def planned_places(profile: Profile) -> Iterator[Place]:
@@ -158,28 +129,31 @@ def place_of(trial: TrialRecord) -> Place:
 
 
 def _united(
-    sources: Iterable[tuple[Holder, Sequence[TrialRecord]]],
-) -> tuple[list[TrialRecord], dict[str, list[Holder]]]:
-    """The trials of all sources, each once, and who holds them.
+    sources: Iterable[tuple[FolderRun, Sequence[TrialRecord]]], name: str
+) -> tuple[list[TrialRecord], dict[str, FolderRun]]:
+    """The trials of all sources, each once, and where each is read from: where its scores are kept.
 
     A trial that failed gives way to one that takes its place.
 
     Raises:
-        ResultsError: a trial has other predictions in two sources, or a batch two trials of one place.
+        ResultsError: a trial has other predictions in two sources, or a batch two trials of one place; or present
+            results have nothing new.
     """
     places: dict[tuple[Place, Batch], TrialRecord] = {}
-    holders: dict[str, list[Holder]] = {}
+    holders: dict[str, FolderRun] = {}
     for holder, trials in sources:
+        shared = []
         for trial in trials:
-            former = places.get((place_of(trial), trial.batch))
-            if former is None or former.outcome in TRIED_AGAIN:
-                places[place_of(trial), trial.batch] = trial
-                holders.pop(former.key if former else "", None)
-                holders[trial.key] = [holder]
+            place = place_of(trial), trial.batch
+            if place not in places or places[place].outcome in TRIED_AGAIN:
+                places[place], holders[trial.key] = trial, holder
             else:
-                _check_same_trial(former, holders[former.key][0], trial, holder)
-                holders[trial.key].append(holder)
-        _check_same_predictions(holder, [trial for trial in trials if trial.key in holders], holders)
+                _check_same_trial(places[place], trial, holders, holder)
+                shared.append(trial)
+        if isinstance(holder, ResultsRun) and len(shared) == len(trials):
+            raise ResultsError(f"{holder.folder} has no finished trial that {name} lacks; run `dvc repro` first")
+        _check_same_predictions(holder, shared, holders)
+        holders |= {trial.key: holder for trial in shared if holder.keeps_scores(trial)}
     return list(places.values()), holders
 
 
@@ -204,41 +178,34 @@ def _check_settings(old: Profile, new: Profile, trials: Sequence[TrialRecord], n
         )
 
 
-def _check_same_trial(old: TrialRecord, holder: Holder, new: TrialRecord, other: Holder) -> None:
+def _check_same_trial(
+    old: TrialRecord, new: TrialRecord, holders: Mapping[str, FolderRun], other: FolderRun
+) -> None:
     """Check that two trials of one batch and place are one: trained alike, with the same end."""
     if (old.key, old.outcome) != (new.key, new.outcome):
         where, _, _ = next(differences(old.specification, new.specification), ("outcome", "", ""))
         raise ResultsError(
-            f"{_words(new)} is trial {new.key} in {_where(other)} and {old.key} in {_where(holder)}, with another "
-            f"{where}; delete it in the results, or record under another name"
+            f"{_words(new)} is trial {new.key} in {_where(other)} and {old.key} in {_where(holders[old.key])}, "
+            f"with another {where}; delete it in the results, or record under another name"
         )
 
 
 def _check_same_predictions(
-    holder: Holder, trials: Iterable[TrialRecord], holders: Mapping[str, Sequence[Holder]]
+    holder: FolderRun, trials: Iterable[TrialRecord], holders: Mapping[str, FolderRun]
 ) -> None:
     """Check that a source has the predictions of those that hold its trials too."""
-    shared: dict[tuple[Holder, Stage, TaskName], list[TrialRecord]] = {}
+    shared: dict[tuple[FolderRun, Stage, TaskName], list[TrialRecord]] = {}
     for trial in trials:
-        if (first := holders[trial.key][0]) is not holder and trial.outcome in PREDICTED:
-            shared.setdefault((first, trial.stage, trial.task), []).append(trial)
-    for ((first, _, _), records), split in product(shared.items(), SPLITS):
-        one, two = first.table(records, split), holder.table(records, split)
-        check_same_items(one, two, first.name)
-        for i in np.flatnonzero((one.predicted != two.predicted).any(axis=1)):
+        if trial.outcome in PREDICTED:
+            shared.setdefault((holders[trial.key], trial.stage, trial.task), []).append(trial)
+    for ((former, _, _), records), split in product(shared.items(), SPLITS):
+        both = side_by_side([former.table(records, split), holder.table(records, split)], holder.name)
+        one, two = np.split(both.predicted, 2)
+        for i in np.flatnonzero((one != two).any(axis=1)):
             raise ResultsError(
                 f"{_words(records[i])} ({records[i].key}) has other predictions in {_where(holder)} than in "
-                f"{_where(first)}; delete it in the results, or record under another name"
+                f"{_where(former)}; delete it in the results, or record under another name"
             )
-
-
-def check_same_items(old: TaskTable, new: TaskTable, name: str) -> None:
-    """Check that two tables have the same rows in the same order; else a ResultsError names a trial."""
-    old.check_same_items(
-        new,
-        f"{_words(new.records[0])} was predicted on other items than in {name}; prepare the data from the same "
-        "files, or record under another name",
-    )
 
 
 def _check_same_inputs(trials: Iterable[TrialRecord]) -> None:
@@ -254,23 +221,21 @@ def _check_same_inputs(trials: Iterable[TrialRecord]) -> None:
                 )
 
 
-def _choose_probes(recorded: Sequence[RecordedRun], results: ResultsRun, new: Profile) -> Holder:
+def _choose_probes(recorded: Sequence[RecordedRun], results: ResultsRun, new: Profile) -> FolderRun:
     """Whose probes count: the first recorded ones while the tasks are what they were, so that nothing moves.
 
     Raises:
         ResultsError: they are not, and the results have no probes.
     """
     probed = next((run for run in recorded if any((run.folder / "probes").glob("*"))), None)
-    here = any((results.folder / "probes").glob("*"))
-    if probed is None:
-        return results if here or not recorded else recorded[0]
-    same = load_profile(probed.folder / "profile.yaml").tasks == new.tasks
-    if not same and not here:
+    if probed and load_profile(probed.folder / "profile.yaml").tasks == new.tasks:
+        return probed
+    if probed and not any((results.folder / "probes").glob("*")):
         raise ResultsError(
             f"the probes of {probed.name} were measured with other tasks or sizes than params.yaml has, and "
             f"{results.folder} has none; run `dvc repro probe@{new.profile}` first"
         )
-    return probed if same else results
+    return results
 
 
 def _words(trial: TrialRecord) -> str:
@@ -278,5 +243,5 @@ def _words(trial: TrialRecord) -> str:
     return f"{trial.task} {trial.model} with seed {trial.seed}{after}"
 
 
-def _where(holder: Holder) -> str:
+def _where(holder: FolderRun) -> str:
     return holder.name if isinstance(holder, RecordedRun) else str(holder.folder)

@@ -54,14 +54,15 @@ def write_tables(
     """
     write_records(trials, folder / "trials.json")
     usable = [trial for trial in trials if trial.outcome in PREDICTED]
-    for stage, task in product(STAGES, TASK_NAMES):
-        if part := [trial for trial in usable if (trial.stage, trial.task) == (stage, task)]:
-            write_small(_compact(run, part), folder / predictions_file(stage, task))
+    parts = [[t for t in usable if (t.stage, t.task) == part] for part in product(STAGES, TASK_NAMES)]
+    for part in filter(None, parts):
+        write_small(_compact(run, part), folder / predictions_file(part[0].stage, part[0].task))
     arrays = _stacked({trial.key: _diagnostics(run, trial) for trial in usable})
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
     if scored:
-        asked = {trial.key for trial in _scored(run, usable)}
-        _write_calibration(run, [trial for trial in usable if trial.key in asked or trial.key in also], folder)
+        asked = {*also, *(trial.key for trial in _scored(run, usable))}
+        for part in parts:  # a sweep stands before the arms, whose twins it holds
+            _write_calibration(run, [trial for trial in part if trial.key in asked], folder)
 
 
 def copy_probes(probes: Path, folder: Path) -> None:
@@ -107,48 +108,35 @@ def _scored(run: Run, trials: list[TrialRecord]) -> list[TrialRecord]:
 
 
 def _write_calibration(run: Run, trials: list[TrialRecord], folder: Path) -> None:
-    """Write the scores of trials, those of twins once, and of words the confidences of all."""
-    for trial in trials:  # a sweep stands before the arms, whose twins it holds
-        if not any((folder / scores_file(twin)).exists() for twin in twins(trial, trials)):
-            _write_scores(run, trial, folder)
-    for stage, task in product(STAGES, TASK_NAMES):
-        if TASKS[task].kind == "tags":
-            _write_confidences(run, [t for t in trials if (t.stage, t.task) == (stage, task)], folder)
-
-
-def _write_confidences(run: Run, trials: list[TrialRecord], folder: Path) -> None:
-    """One column a trial of which those of all rows are known, dev and test in the order of the predictions."""
-    columns: dict[str, Array] = {}
-    splits: list[str] = []
+    """Write the scores of trials of a stage and task, those of twins once, and of words the confidences of all."""
+    confidences: dict[str, Array] = {}
+    sizes: list[int] = []
     for trial in trials:
-        found = {split: run.confidence(trial, split) for split in SPLITS}
-        known = [values for values in found.values() if values is not None and np.isfinite(values).all()]
+        if not any((folder / scores_file(twin)).exists() for twin in twins(trial, run.trials)):
+            _write_scores(run, trial, folder)
+        found = [run.confidence(trial, split) for split in SPLITS] if TASKS[trial.task].kind == "tags" else []
+        known = [values for values in found if values is not None and np.isfinite(values).all()]
         if len(known) == len(SPLITS):
-            splits = [split for split, values in zip(SPLITS, known, strict=True) for _ in values]
-            columns[trial.key] = np.round(np.concatenate(known) * CONFIDENCE_STEPS).astype(np.uint16)
-    if columns:
-        table = pa.table({"split": pa.array(splits).dictionary_encode(), **columns})
-        write_small(table, folder / confidences_file(trials[0].stage, trials[0].task))
+            sizes = [*map(len, known)]
+            confidences[trial.key] = np.round(np.concatenate(known) * CONFIDENCE_STEPS).astype(np.uint16)
+    if confidences:
+        columns = {"split": np.repeat(SPLITS, sizes), **confidences}
+        write_small(columns, folder / confidences_file(trials[0].stage, trials[0].task))
 
 
-def _compact(run: Run, trials: list[TrialRecord]) -> pa.Table:
+def _compact(run: Run, trials: list[TrialRecord]) -> dict[str, Array]:
     """Gold ids once, predicted ids of each trial where they are not the usual ones, dev and test."""
-    columns: dict[str, list[Any]] = {}
-    for split in SPLITS:
-        table = run.table(trials, split)
-        columns.setdefault("split", []).append(np.full(len(table.gold), split))
-        columns.setdefault("language", []).append(np.array(table.languages)[table.language])
-        for name in IDENTITY[1:]:
-            columns.setdefault(name, []).append(getattr(table, name))
-        labels = range(len(TASKS[trials[0].task].labels))
-        usual = np.argmax([(table.predicted == k).sum(axis=0) for k in labels], axis=0).astype(np.int8)
-        columns.setdefault(USUAL, []).append(usual)
-        for trial, predicted in zip(trials, table.predicted, strict=True):
-            columns.setdefault(trial.key, []).append(np.where(predicted == usual, np.int8(AS_USUAL), predicted))
-    joined = {name: pa.array(np.concatenate(parts)) for name, parts in columns.items()}
-    for name in ("split", "language", "item"):
-        joined[name] = joined[name].dictionary_encode()
-    return pa.table(joined)
+    tables = [run.table(trials, split) for split in SPLITS]
+    columns = {
+        "split": np.repeat(SPLITS, [len(table.gold) for table in tables]),
+        "language": np.concatenate([np.array(table.languages)[table.language] for table in tables]),
+        **{name: np.concatenate([getattr(table, name) for table in tables]) for name in IDENTITY[1:]},
+    }
+    predicted = np.concatenate([table.predicted for table in tables], axis=1)
+    labels = range(len(TASKS[trials[0].task].labels))
+    usual = np.argmax([(predicted == k).sum(axis=0) for k in labels], axis=0).astype(np.int8)
+    told = np.where(predicted == usual, np.int8(AS_USUAL), predicted)
+    return columns | {USUAL: usual} | {trial.key: row for trial, row in zip(trials, told, strict=True)}
 
 
 def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
@@ -156,7 +144,6 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
 
     A trial that was recorded before English dev chose its model has none.
     """
-    splits: list[str] = []
     values: list[Array] = []
     for split in SPLITS:
         scores = run.scores(trial, split)
@@ -167,22 +154,22 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
             kept = sample(table.language, table.item, MAX_SCORED_TAGS[trial.stage])
             scores = np.where(kept[:, None], scores, np.nan)
         values.append(scores.astype(np.float16))
-        splits += [split] * len(scores)
-    joined = np.concatenate(values)
-    columns = {f"score_{k}": joined[:, k] for k in range(joined.shape[1])}
-    table = pa.table({"split": pa.array(splits).dictionary_encode(), **columns})
-    write_small(table, folder / scores_file(trial))
+    columns = {f"score_{k}": column for k, column in enumerate(np.concatenate(values).T)}
+    splits = np.repeat(SPLITS, [len(scores) for scores in values])
+    write_small({"split": splits, **columns}, folder / scores_file(trial))
 
 
-def write_small(table: pa.Table, path: Path) -> None:
+def write_small(columns: Mapping[str, Array], path: Path) -> None:
     """Write a table in as few bytes as Parquet can: git keeps them for ever. The two bytes of a score or a
     confidence are kept apart, since the first of them repeats."""
-    apart = [field.name for field in table.schema if field.type in (pa.float16(), pa.uint16())]
-    others = [name for name in table.column_names if name not in apart]
-    encoding = dict.fromkeys(apart, "BYTE_STREAM_SPLIT")
+    arrays = {name: pa.array(column) for name, column in columns.items()}
+    texts = {name: array.dictionary_encode() for name, array in arrays.items() if pa.types.is_string(array.type)}
+    apart = [name for name, array in arrays.items() if array.type in (pa.float16(), pa.uint16())]
+    others = [name for name in arrays if name not in apart]
     pq.write_table(
-        table, path, compression="zstd", compression_level=19, use_dictionary=others, column_encoding=encoding
-    )
+        pa.table(arrays | texts), path, compression="zstd", compression_level=19, use_dictionary=others,
+        column_encoding=dict.fromkeys(apart, "BYTE_STREAM_SPLIT"),
+    )  # fmt: skip
 
 
 def sample(language: Array, item: Array, size: int) -> Array:

@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, read_evidence, write_evidence
+from claimtrack.files import fresh_folder, put_back
 from claimtrack.reading import Malformed, parse_json
 from claimtrack.results import FRESH, LEDGER
 from claimtrack.runlog import combined_info, read_run
@@ -37,16 +37,11 @@ from crosslayer.ledger.compact import copy_probes, write_description, write_tabl
 from crosslayer.ledger.differences import differences
 from crosslayer.metrics import task_score
 from crosslayer.predictions.records import PREDICTED, TrialRecord, as_trial
-from crosslayer.predictions.runs import RecordedRun, ResultsRun, Run, trials_of
+from crosslayer.predictions.runs import RecordedRun, ResultsRun, Run
 
-
-class Measure(Protocol):
-    """Computes the evidence of one claim."""
-
-    def __call__(self, run: Run, profile: Profile, figures: Path | None = None) -> Evidence:
-        """The evidence; with a folder the figures are drawn into it, and named in the evidence."""
-
-
+Measure = Callable[..., Evidence]
+"""Computes the evidence of one claim from a `Run` and its `Profile`; given a folder, the figures are drawn into it
+and named in the evidence."""
 Measures = Mapping[str, Measure]
 """By claim."""
 
@@ -92,20 +87,22 @@ def record(
     if not sources and not trials:
         raise ResultsError(f"{results} has no trials to record; run `dvc repro` first")
     begins = [*sources] == [name] and trials is not None and not final.exists()
-    recorded = [RecordedRun(entry_folder(s, ledger)) for s in dict.fromkeys(sources) if not begins]
-    for one in recorded:
-        if not one.folder.exists():
-            raise ConfigError(f"there is no {one.folder}; record it first")
-        verify(one.folder)
-    run = combined(name, recorded, ResultsRun(results), trials, profile, replaced, in_order=bool(sources))
-    infos = [read_run(one.folder / "run.json") for one in recorded]
-    if trials is not None:
-        infos.append({**read_run(results / "run.json"), "title": title})
+    recorded = [_verified(entry_folder(s, ledger)) for s in dict.fromkeys(sources) if not begins]
+    run = combined(name, recorded, ResultsRun(results), trials, profile, replaced)
     with fresh_entry(final, measures) as folder:
-        write_tables(run, told(run, run.trials, profile), folder, scored=scored, also=run.keys_with_scores)
+        kept = {trial.key for one in recorded for trial in one.trials if one.keeps_scores(trial)}
+        write_tables(run, told(run, run.trials, profile), folder, scored=scored, also=kept)
         copy_probes(run.probed.folder / "probes", folder)
-        write_description(combined_info(title, infos) if sources else infos[0], profile, folder)
+        write_description(_info(title, recorded, None if trials is None else results), profile, folder)
     return final
+
+
+def _info(title: str, recorded: Sequence[RecordedRun], results: Path | None) -> dict[str, Any]:
+    """The ``run.json`` of an entry that is made of others, or present results, or both."""
+    infos = [read_run(one.folder / "run.json") for one in recorded]
+    if results is not None:
+        infos.append({**read_run(results / "run.json"), "title": title})
+    return combined_info(title, infos) if recorded else infos[0]
 
 
 def record_again(name: str, measures: Measures, ledger: Path = LEDGER, *, scored: bool = True) -> Path:
@@ -114,71 +111,50 @@ def record_again(name: str, measures: Measures, ledger: Path = LEDGER, *, scored
     Arguments and errors as in `record`.
     """
     final = entry_folder(name, ledger)
-    if not final.exists():
-        raise ConfigError(f"there is no {final}; record it first, without --again")
-    verify(final)
+    _verified(final)
     left = ("claims", "hashes.json", *(() if scored else ("scores-*.parquet", "confidences-*.parquet")))
     with fresh_entry(final, measures) as folder:
         shutil.copytree(final, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left))
     return final
 
 
+def _verified(folder: Path) -> RecordedRun:
+    """An entry whose files are those that were recorded."""
+    if not folder.exists():
+        raise ConfigError(f"there is no {folder}; record it first")
+    verify(folder)
+    return RecordedRun(folder)
+
+
 def entry_folder(name: str, ledger: Path) -> Path:
-    """Where the entry of that name lies, or will; one that an interruption left aside is put back.
+    """Where the entry of that name lies, or will; one that a kill left aside is put back.
 
     Raises:
         ConfigError: the name is no folder name.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or name == FRESH:
         raise ConfigError(f"{name!r} is no name for a recorded run; use lower-case letters, digits and -")
-    final = ledger / name
-    if _aside(final).exists() and not final.exists():
-        os.replace(_aside(final), final)
-    return final
+    put_back(ledger / name)
+    return ledger / name
 
 
 @contextmanager
 def fresh_entry(final: Path, measures: Measures) -> Iterator[Path]:
     """A hidden folder to fill; it gets its evidence, and takes the place of ``final`` only when it is whole."""
-    temporary = final.with_name(f".{final.name}")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    try:
-        yield temporary
-        write_claims(temporary, measures)
-        put_in_place(temporary, final)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _aside(final: Path) -> Path:
-    """Where a former entry waits while the new one takes its place."""
-    return final.with_name(f".{final.name}.former")
-
-
-def put_in_place(fresh: Path, final: Path) -> None:
-    """Rename, the former folder out of the way first; it is removed last, and put back after an error."""
-    former = _aside(final)
-    shutil.rmtree(former, ignore_errors=True)
-    try:
-        if final.exists():
-            os.replace(final, former)
-        os.replace(fresh, final)
-    finally:
-        if former.exists() and not final.exists():
-            os.replace(former, final)
-    shutil.rmtree(former, ignore_errors=True)
+    with fresh_folder(final) as folder:
+        yield folder
+        write_claims(folder, measures)
 
 
 def write_claims(folder: Path, measures: Measures) -> None:
     """Compute all evidence and figures from the compact form, unless a sealed plan is not due; hash all files."""
     profile, run = load_profile(folder / "profile.yaml"), RecordedRun(folder)
-    for claim, measure in () if withheld(profile, trials_of(run)) else measures.items():
+    for claim, measure in () if withheld(profile, run.trials) else measures.items():
         home = folder / "claims" / claim
         home.mkdir(parents=True, exist_ok=True)
         write_evidence(measure(run, profile, home), home)
-    hashes = {name: _sha256(folder / name) for name in _files(folder)}
-    (folder / "hashes.json").write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    hashes = json.dumps(_hashes(folder), indent=1, sort_keys=True) + "\n"
+    (folder / "hashes.json").write_text(hashes, encoding="utf-8")
 
 
 def told(run: Run, trials: Iterable[TrialRecord], profile: Profile) -> list[TrialRecord]:
@@ -238,21 +214,18 @@ def verify(folder: Path) -> None:
         hashes = None
     if not isinstance(hashes, dict):
         raise ResultsError(f"{folder}/hashes.json is missing or damaged; restore it from git")
-    present = _files(folder)
+    present = _hashes(folder)
     for name in sorted({*present, *hashes}):
         if name not in present:
             raise ResultsError(f"{folder / name} is missing; restore it from git")
         if name not in hashes:
             raise ResultsError(f"{folder / name} was not recorded; remove it")
-        if _sha256(folder / name) != hashes[name]:
+        if present[name] != hashes[name]:
             raise ResultsError(f"{folder / name} is not what was recorded; restore it from git")
 
 
-def _files(folder: Path) -> list[str]:
-    """Names of all files below the folder, without the list of hashes."""
-    names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(name for name in names if name != "hashes.json")
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of all files below the folder, without the list of hashes."""
+    files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
+    files.pop("hashes.json", None)
+    return {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in files.items()}

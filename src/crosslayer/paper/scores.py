@@ -195,8 +195,7 @@ def load_sweep(
         missing += at_chance
         if any(record.model == BASELINE for record in usable):
             keys = tuple(record.key for record in usable)
-            # every run can be hashed
-            scores = found[task] = score_task(run, task, keys, fragment(profile))  # type: ignore[arg-type]
+            scores = found[task] = score_task(run, task, keys, fragment(profile))
             if left := [name for name in scores.layers if name not in scores.comparable]:
                 rest = f"ended well with fewer than {stats.MIN_SEEDS} seeds and cannot be chosen"
                 missing.append(f"{TASKS[task].title}: {', '.join(left)} {rest}")

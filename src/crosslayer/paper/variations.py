@@ -47,12 +47,12 @@ def _parts_of(
     labels = {as_configured: "as configured", **{r.model: r.model.changes or "" for r in settings}}
     parts: list[Measurement] = []
     if compared:
-        scores = score_task(run, task, tuple(r.key for r in compared), fragment(profile))  # type: ignore[arg-type]
+        scores = score_task(run, task, tuple(r.key for r in compared), fragment(profile))
         parts += [_part(scores, name, BASELINE, label) for name, label in labels.items()]
     for share in profile.sweep.variations.train_shares:
         baseline, fused = (Model.at_share(share, fused=fused) for fused in (False, True))
         if keys := tuple(record.key for record in varied if record.model in (baseline, fused)):
-            fewer = score_task(run, task, keys, fragment(profile))  # type: ignore[arg-type]
+            fewer = score_task(run, task, keys, fragment(profile))
             parts.append(_part(fewer, fused, baseline, f"{share:.3g} of the training items"))
     return parts
 

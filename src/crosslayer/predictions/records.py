@@ -203,10 +203,8 @@ def read_record(path: Path) -> TrialRecord:
     """One trial's record; a ResultsError where it is absent or damaged."""
     try:
         return TrialRecord.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise ResultsError(f"{path} is missing though the manifest names it; run `dvc repro`") from None
-    except ValidationError as error:
-        raise ResultsError(f"{path} is damaged ({error.error_count()} errors); run `dvc repro`") from None
+    except (OSError, ValidationError):
+        raise ResultsError(f"{path} is missing or damaged; run `dvc repro`") from None
 
 
 def write_records(trials: Iterable[TrialRecord], path: Path) -> None:

@@ -10,11 +10,11 @@ Notation: N predictions, K labels, R trials.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -85,11 +85,6 @@ class TaskTable:
         """(N,) whether a row is English."""
         return np.asarray(self.language == self.languages.index("en"))
 
-    def check_same_items(self, other: TaskTable, message: str) -> None:
-        """Check that another table has the same rows in the same order; else a ResultsError with that message."""
-        if not all(np.array_equal(getattr(self, name), getattr(other, name)) for name in ("languages", *IDENTITY)):
-            raise ResultsError(message)
-
 
 def task_table(
     records: tuple[TrialRecord, ...], codes: Array, item: Array, position: Array, gold: Array, predicted: Array
@@ -101,39 +96,48 @@ def task_table(
     return TaskTable(languages, language, item, position, gold, records, predicted)
 
 
-class Run(Protocol):
-    """What analysis reads: the present results of a profile, or a recorded run."""
+class Run:
+    """What analysis reads: the present results of a profile, a recorded run, or trials held otherwise.
 
-    @property
-    def name(self) -> str:
-        """``fresh``, or the name of the recorded run."""
+    What is here answers for a run of which nothing but predictions and their scores is known.
+
+    Attributes:
+        name: ``fresh``, or the name of the recorded run.
+        trials: those that count, failed ones included.
+    """
+
+    name: str
+    trials: Sequence[TrialRecord]
 
     def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
-        """The trials that count, failed ones included; empty if the stage has not run."""
+        """The trials of a stage and task; empty if the stage has not run."""
+        return tuple(trial for trial in self.trials if (trial.stage, trial.task) == (stage, task))
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
         """Predicted ids of trials of one task; a ResultsError without any, or where two have different items."""
+        raise NotImplementedError
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
         """(N, K) max-centred logits in the order of `table`, NaN in rows outside a kept sample; or ``None`` where
         none were kept."""
+        raise NotImplementedError
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
         """(N,) `confidence_of` the predicted labels in the order of `table`, or ``None``; NaN as in `scores`."""
+        scores = self.scores(record, split)
+        return None if scores is None else confidence_of(scores, self.table([record], split).predicted[0])
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
         """Arrays by name (`crosslayer.training.finetuned` says which)."""
+        return {}
 
     def probe(self, name: str) -> pd.DataFrame | None:
         """A probe table by name, or ``None`` if probes have not run."""
+        return None
 
     def structure(self) -> dict[str, Any] | None:
         """The structural measurements, or ``None`` if they have not run."""
-
-
-def trials_of(run: Run) -> list[TrialRecord]:
-    """All trials of a run, by stage and task."""
-    return [trial for stage in STAGES for task in TASK_NAMES for trial in run.records(stage, task)]
+        return None
 
 
 def confidence_of(scores: Array, predicted: Array) -> Array:
@@ -147,34 +151,44 @@ def confidence_of(scores: Array, predicted: Array) -> Array:
     return np.asarray(np.round(probability * CONFIDENCE_STEPS) / CONFIDENCE_STEPS)
 
 
-@dataclass(frozen=True)
-class _Folder:
-    """What both kinds of runs in a folder share: probes and structure."""
+class FolderRun(Run):
+    """A run in a folder, with its probes and structure."""
 
-    folder: Path
     mend: ClassVar[str]
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder, self.name = folder, name
 
     def probe(self, name: str) -> pd.DataFrame | None:
         path = self.folder / "probes" / f"{name}.parquet"
         return read_table(path, self.mend).to_pandas() if path.exists() else None
 
+    def keeps_scores(self, trial: TrialRecord) -> bool:
+        """Whether scores of that trial, or of its twin, were kept."""
+        return True
+
     def structure(self) -> dict[str, Any] | None:
         path = self.folder / "probes" / "structure.json"
         try:
-            content = parse_json(path.read_bytes()) if path.exists() else {}
-        except Malformed:
-            content = None
-        if not isinstance(content, dict):
-            raise ResultsError(f"{path} is damaged; {self.mend}")
-        return content or None
+            return dict(parse_json(path.read_bytes())) or None
+        except FileNotFoundError:
+            return None
+        except (Malformed, TypeError, ValueError):
+            raise ResultsError(f"{path} is damaged; {self.mend}") from None
 
 
-@dataclass(frozen=True)
-class ResultsRun(_Folder):
+class ResultsRun(FolderRun):
     """The present results of a profile, ``results/PROFILE``."""
 
-    name: str = "fresh"
-    mend: ClassVar[str] = "run `dvc repro`"
+    mend = "run `dvc repro`"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, "fresh")
+
+    @property
+    def trials(self) -> tuple[TrialRecord, ...]:  # type: ignore[override]
+        """Those of all stages and tasks."""
+        return tuple(record for stage in STAGES for task in TASK_NAMES for record in self.records(stage, task))
 
     def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
         """Only keys of the manifest count."""
@@ -184,17 +198,10 @@ class ResultsRun(_Folder):
         return tuple(read_record(home / key / "trial.json") for key in read_manifest(home / "manifest.json"))
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
-        tables = [self._of(record, split)[0] for record in records]
-        if not tables:
-            raise ResultsError(f"no finished trial of that kind in {self.folder}")
-        return side_by_side(tables)
+        return side_by_side([self._of(record, split)[0] for record in records], str(self.folder))
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
         return self._of(record, split)[1]
-
-    def confidence(self, record: TrialRecord, split: Split) -> Array | None:
-        table, scores = self._of(record, split)
-        return confidence_of(scores, table.predicted[0])
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
         return read_arrays(self.trial_folder(record) / "diagnostics.npz")
@@ -213,33 +220,35 @@ class ResultsRun(_Folder):
         return task_table((record,), codes, item, position, gold, predicted[None]), scores
 
 
-def side_by_side(tables: list[TaskTable]) -> TaskTable:
+def side_by_side(tables: Sequence[TaskTable], where: str) -> TaskTable:
     """Tables of the same items as one.
 
     Raises:
-        ResultsError: two were predicted on different items or gold labels.
+        ResultsError: there is none in ``where``, or two were predicted on different items or gold labels.
     """
-    first = tables[0]
+    if not tables:
+        raise ResultsError(f"no finished trial of that kind in {where}")
+    first, columns = tables[0], ("languages", *IDENTITY)
     for other in tables[1:]:
-        keys = f"{first.records[0].key} and {other.records[0].key}"
-        first.check_same_items(other, f"trials {keys} were predicted on different items")
+        if not all(np.array_equal(getattr(first, name), getattr(other, name)) for name in columns):
+            raise ResultsError(
+                f"trials {first.records[0].key} and {other.records[0].key} were predicted on different items; "
+                "prepare the data from the same files"
+            )
     records = tuple(record for table in tables for record in table.records)
     return replace(first, records=records, predicted=np.concatenate([table.predicted for table in tables]))
 
 
-@dataclass(frozen=True)
-class RecordedRun(_Folder):
+class RecordedRun(FolderRun):
     """A recorded run (an entry of the ledger); its files are checked by their hashes (`crosslayer.ledger`)."""
 
-    mend: ClassVar[str] = "restore it from git"
+    mend = "restore it from git"
 
-    @property
-    def name(self) -> str:
-        """The entry's name, also while its folder is still hidden."""
-        return self.folder.name.lstrip(".")
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, folder.name.lstrip(".").removesuffix(".new"))  # also while hidden
 
     @cached_property
-    def _records(self) -> tuple[TrialRecord, ...]:
+    def trials(self) -> tuple[TrialRecord, ...]:  # type: ignore[override]
         return read_records(self.folder / "trials.json")
 
     @cached_property
@@ -253,9 +262,6 @@ class RecordedRun(_Folder):
                 for key, array in zip(stacked[f"{place}/{KEYS}"], arrays, strict=True):
                     trials.setdefault(str(key), {})[name] = array
         return trials
-
-    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
-        return tuple(record for record in self._records if record.stage == stage and record.task == task)
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
         records = tuple(records)
@@ -283,18 +289,16 @@ class RecordedRun(_Folder):
         if path.exists() and record.key in read_table(path, self.mend).column_names:
             steps = self._split(path, [record.key], split)[record.key].to_numpy()
             return np.asarray(steps / CONFIDENCE_STEPS)
-        scores = self.scores(record, split)
-        return None if scores is None else confidence_of(scores, self.table([record], split).predicted[0])
+        return super().confidence(record, split)
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
         return self._diagnostics.get(record.key, {})
 
     def keeps_scores(self, trial: TrialRecord) -> bool:
-        """Whether scores of that trial, or of its twin, were kept."""
         return self._scores_path(trial) is not None
 
     def _scores_path(self, record: TrialRecord) -> Path | None:
-        paths = (self.folder / scores_file(trial) for trial in (record, *twins(record, self._records)))
+        paths = (self.folder / scores_file(trial) for trial in (record, *twins(record, self.trials)))
         return next((path for path in paths if path.exists()), None)
 
     def _split(self, path: Path, columns: list[str], split: Split) -> pa.Table:

@@ -27,20 +27,13 @@ def leftovers(results: Path, planned: Collection[str] = ()) -> Iterator[Path]:
                 yield path
 
 
-def size_of(folder: Path) -> int:
-    """Bytes of all files in a folder."""
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
 def remove(folders: Collection[Path]) -> None:
-    """Remove them, one sweep at a time and never beside a running one.
+    """Remove them, never beside a running sweep.
 
     Raises:
         ResultsError: a sweep works there.
     """
-    for home in dict.fromkeys(folder.parent for folder in folders):
-        with exclusive(home):
-            for folder in folders:
-                if folder.parent == home:
-                    shutil.rmtree(folder)
-            (home / ".lock").unlink()
+    for folder in folders:
+        with exclusive(folder.parent):
+            shutil.rmtree(folder)
+            (folder.parent / ".lock").unlink()

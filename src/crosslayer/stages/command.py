@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from claimtrack.errors import ClaimtrackError, fail
+from claimtrack.errors import in_one_line
 from claimtrack.results import RESULTS
 from claimtrack.runlog import timed
 from claimtrack.settings import ACTIVE
@@ -43,14 +43,12 @@ def run_stage(name: str, body: Body, arguments: Sequence[str] = (), argv: Sequen
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     end_on_signals()
     label = "-".join([name, *(getattr(options, argument) for argument in arguments)])
-    try:
+    folder = RESULTS / options.profile
+    with in_one_line(str(folder)):
         profile = load_profile()
         if options.profile != profile.profile:
             raise ConfigError(
                 f"{ACTIVE} has the profile {profile.profile}, not {options.profile}; run `dvc repro`"
             )
-        folder = RESULTS / options.profile
         with timed(folder, label) as noted:
             noted.update(body(profile, folder, options) or {})
-    except (ClaimtrackError, OSError) as error:
-        fail(error, str(RESULTS / options.profile))

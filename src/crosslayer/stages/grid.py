@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -44,24 +45,16 @@ def train_grid(profile: Profile, results: Path) -> int:
             home = results / "trials" / stage / task
             if all(finished(home, spec) for spec in planned if spec.key in keys):
                 continue
-            clock = _Clock(results, f"{stage}-{task}")
-            run_sweep(profile, stage, task, encoder, home, clock.note, keys)
-            trained += clock.trials
+            ends = [time.monotonic()]
+            run_sweep(profile, stage, task, encoder, home, partial(_note, results, f"{stage}-{task}", ends), keys)
+            trained += len(ends) - 1
     return trained
 
 
-class _Clock:
-    """Notes what each trial took when it ends, so that nothing is lost with the machine."""
-
-    def __init__(self, results: Path, stage: str) -> None:
-        self.results, self.stage = results, stage
-        self.trials, self.start = 0, time.monotonic()
-
-    def note(self, _: TrialRecord) -> None:
-        """A trial has ended."""
-        now = time.monotonic()
-        note_seconds(self.results, self.stage, now - self.start, trained=1)
-        self.trials, self.start = self.trials + 1, now
+def _note(results: Path, stage: str, ends: list[float], _: TrialRecord) -> None:
+    """Note what a trial took when it ends, so that nothing is lost with the machine."""
+    ends.append(time.monotonic())
+    note_seconds(results, stage, ends[-1] - ends[-2], trained=1)
 
 
 def recorded_trials() -> dict[str, TrialRecord]:

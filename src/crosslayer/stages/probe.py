@@ -49,14 +49,8 @@ def probe(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
 
 def parallel_task(tasks: Mapping[TaskName, Encoded]) -> tuple[Encoded, str] | None:
     """A sentence task and the split of it that is parallel in most languages: XNLI dev where there is one."""
-    candidates = [
-        (len(tasks[task].languages(split)), tasks[task], split)
-        for task in PAIR_TASKS
-        if task in tasks
-        for split in SPLITS
-    ]
-    several = [candidate for candidate in candidates if candidate[0] > 2]
-    return several[0][1:] if several else None
+    there = ((tasks[task], split) for task in PAIR_TASKS if task in tasks for split in SPLITS)
+    return next((pair for pair in there if len(pair[0].languages(pair[1])) > 2), None)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import os
 import socket
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,9 @@ import claimtrack
 import crosslayer
 from crosslayer.config import ComputeSpec
 from crosslayer.errors import ConfigError, TrialFailure
-from crosslayer.sweep.plan import intermediate_file, load_inputs, planned_device
-from crosslayer.training.execution import attempt, make_runner
+from crosslayer.sweep.plan import intermediate_file, planned_device
+from crosslayer.sweep.workers import Runner, prepare_runner
+from crosslayer.training.execution import attempt
 from crosslayer.training.finetuned import TrialResult
 from crosslayer.training.trials import TrialSpec
 
@@ -78,7 +79,7 @@ def _share(specs: Sequence[TrialSpec], encoder: Path, device: str) -> Shared:
     return Shared(tuple(specs), {name: (encoder / name).read_bytes() for name in names}, device)
 
 
-_runner: dict[str, Callable[[TrialSpec], TrialResult]] = {}
+_runner: dict[str, Runner] = {}
 """What runs trials in this worker, under the reference of what they share."""
 
 
@@ -93,13 +94,11 @@ def _train(shared: list[Any], spec: TrialSpec) -> tuple[TrialResult | TrialFailu
     return attempt(spec, _runner[reference.hex()]), torch.__version__
 
 
-def _prepare(shared: Shared) -> Callable[[TrialSpec], TrialResult]:
-    arms: list[str] = sorted({spec.arm for spec in shared.specs})
+def _prepare(shared: Shared) -> Runner:
     with tempfile.TemporaryDirectory() as folder:
         for name, content in shared.files.items():
             (Path(folder) / name).write_bytes(content)
-        inputs = load_inputs(Path(folder), shared.specs[0].task, arms, torch.device(shared.device))
-    return make_runner(shared.specs, inputs)
+        return prepare_runner(shared.specs, Path(folder), torch.device(shared.device))
 
 
 def _result(ray: Any, ended: Any) -> tuple[TrialResult | TrialFailure, str]:
@@ -139,7 +138,10 @@ def connected(ray: Any, compute: ComputeSpec) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as scratch:
         try:
             _knock(compute.address)
-            own = {"address": compute.address} if compute.address else _own_cluster(compute, scratch)
+            own: dict[str, Any] = {"address": compute.address}
+            if compute.address is None:  # a processor for each thread of each worker; sockets need a short name
+                cores = compute.workers * compute.threads
+                own = {"address": "local", "num_cpus": cores, "include_dashboard": False, "_temp_dir": scratch}
             modules = [str(Path(package.__file__ or "").parent) for package in (claimtrack, crosslayer)]
             with nullcontext() if compute.address else _at_home(scratch), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -165,16 +167,6 @@ def _reason(error: Exception) -> str:
     if "InvalidAuthToken" in f"{error} {error.__cause__}":
         return "it wants a token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN as on its nodes"
     return " ".join(str(error).split()).split(". ")[0][:200]
-
-
-def _own_cluster(compute: ComputeSpec, scratch: str) -> dict[str, Any]:
-    """How to start a cluster on this machine alone: a processor for each thread of each worker."""
-    return {
-        "address": "local",
-        "num_cpus": compute.workers * compute.threads,
-        "include_dashboard": False,
-        "_temp_dir": scratch,  # its name is short, as the names of sockets must be
-    }
 
 
 @contextmanager

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import shutil
-import uuid
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,10 +12,13 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from claimtrack.errors import ResultsError
+from claimtrack.files import fresh_folder, write_text
+from claimtrack.seal import FINISHED
 from crosslayer.config import Profile
 from crosslayer.errors import TrialFailure
 from crosslayer.metrics import task_score
 from crosslayer.predictions.records import (
+    PREDICTED,
     Stage,
     TrialRecord,
     read_arrays,
@@ -42,18 +43,17 @@ def keep(
 ) -> TrialRecord:
     """Write the folder of a trial that was trained with this version of torch under this seal, or failed."""
     version = version.split("+")[0]
-    if isinstance(result, TrialResult) and not scores_are_finite(result.predictions):
+    if isinstance(result, TrialResult) and not _is_finite(result.predictions):
         result = TrialFailure("nan_loss", "scores are not finite")
     if isinstance(result, TrialFailure):
         record = spec.record(outcome=result.outcome, detail=result.detail, torch=version, seal=seal)
-        write_trial(home, record, lambda folder: None)
-        return record
-    record = _record(spec, result, version, seal)
-    n_labels = len(TASKS[spec.task].labels)
+    else:
+        record = _record(spec, result, version, seal)
 
     def fill(folder: Path) -> None:
-        write_predictions(result.predictions, folder / "predictions.parquet", n_labels)
-        np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **result.diagnostics)
+        if isinstance(result, TrialResult):
+            write_predictions(result.predictions, folder / "predictions.parquet", len(TASKS[spec.task].labels))
+            np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **result.diagnostics)
 
     write_trial(home, record, fill)
     return record
@@ -73,21 +73,16 @@ def _record(spec: TrialSpec, result: TrialResult, version: str, seal: str) -> Tr
     )
 
 
-def scores_are_finite(predictions: pd.DataFrame) -> bool:
+def _is_finite(predictions: pd.DataFrame) -> bool:
     """Whether no score is NaN or beyond half precision, as after a last step that diverged."""
     return bool(np.isfinite(predictions.filter(like="score_").to_numpy()).all())
 
 
-def write_trial(home: Path, record: TrialRecord, fill: Callable[[Path], None]) -> None:
+def write_trial(home: Path, record: TrialRecord, fill: Callable[[Path], object]) -> None:
     """Write a trial's folder in one step; a former one of the same key is replaced."""
-    temporary = home / f".{record.key}-{uuid.uuid4().hex[:8]}"
-    temporary.mkdir(parents=True)
-    fill(temporary)
-    (temporary / "trial.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
-    final = home / record.key
-    if final.exists():
-        shutil.rmtree(final)
-    os.replace(temporary, final)
+    with fresh_folder(home / record.key) as folder:
+        fill(folder)
+        (folder / "trial.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def finished(home: Path, spec: TrialSpec) -> TrialRecord | None:
@@ -97,13 +92,13 @@ def finished(home: Path, spec: TrialSpec) -> TrialRecord | None:
         return None
     try:
         record = read_record(folder / "trial.json")
-        if record.outcome in ("ok", "collapsed"):
+        if record.outcome in PREDICTED:
             read_predictions(folder / "predictions.parquet")
             read_arrays(folder / "diagnostics.npz")
     except ResultsError as error:
         log.warning("%s", error)
         return None
-    return record if record.outcome in ("ok", "collapsed", "nan_loss") else None
+    return record if record.outcome in FINISHED else None
 
 
 def finished_trials(profile: Profile, results: Path) -> list[TrialRecord]:
@@ -147,9 +142,7 @@ def take_over(source: Path, record: TrialRecord, home: Path) -> None:
 def write_manifest(home: Path, specs: Iterable[TrialSpec]) -> None:
     """Name the keys that count; everything after the sweep reads only those."""
     keys = [spec.key for spec in specs]
-    temporary = home / ".manifest.json"
-    temporary.write_text(json.dumps({"keys": keys}, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, home / "manifest.json")
+    write_text(home / "manifest.json", json.dumps({"keys": keys}, indent=1) + "\n")
 
 
 def check_current(profile: Profile, results: Path) -> None:
@@ -168,6 +161,6 @@ def check_current(profile: Profile, results: Path) -> None:
 
 def sweep_leftovers(home: Path) -> None:
     """Remove the temporary folders of an interrupted run."""
-    for path in home.glob(".*-*"):
+    for path in home.glob(".*"):
         if path.is_dir():
             shutil.rmtree(path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -116,7 +116,7 @@ def _run_in_worker(spec: TrialSpec) -> TrialRecord:
     return record
 
 
-def prepare_runner(specs: list[TrialSpec], encoder: Path, device: torch.device) -> Runner:
+def prepare_runner(specs: Sequence[TrialSpec], encoder: Path, device: torch.device) -> Runner:
     """Load what the trials share, and make what runs them."""
     arms: list[str] = sorted({spec.arm for spec in specs})
     return make_runner(specs, load_inputs(encoder, specs[0].task, arms, device))

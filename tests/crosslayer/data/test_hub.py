@@ -20,7 +20,6 @@ from crosslayer.data import hub as reader
 from crosslayer.data.examples import Corpus, PairExample, TagExample, corpus_of
 from crosslayer.encoders.hub import load_hub
 from crosslayer.errors import DataError, EncoderError
-from crosslayer.stages.diagnosis import of_profile
 from hub_contents import MBERT, MULTI_NLI, NLI, XTREME, mbert, repositories, sentence, words
 from hub_server import Hub
 from one_line import said
@@ -153,65 +152,12 @@ def test_a_commit_or_repository_that_is_not_there(name: str, commit: str, words:
     assert words in said(EncoderError, lambda: load_hub(name, commit))
 
 
-# What `crosslayer doctor` says
-
-
 def use(place: Path, commit: str, *changes: str) -> None:
     """Make the paper's profile with German as its only other language the active one in a directory."""
     pins = f"data.revisions={{{XTREME}: {commit!r}, {MULTI_NLI}: {commit!r}}}"
     settings = ["data.languages=[de]", pins, f"encoder.revision={commit!r}", *changes]
     text = changed(ROOT / "profiles" / "paper.yaml", settings)
     (place / "params.yaml").write_text(text, encoding="utf-8")
-
-
-def doctor() -> dict[str, tuple[bool, str]]:
-    """What is found about the active profile."""
-    found = {name: (there, fix) for name, there, fix in of_profile()}
-    assert not any("\n" in name + fix for name, (_, fix) in found.items())
-    return found
-
-
-def test_doctor_tells_what_is_cached_and_what_is_reachable(
-    server: Hub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert doctor() == {}
-    commit = server.commit("doctor")
-    use(tmp_path, commit)
-    assert list(doctor()) == [f"encoder {MBERT}: on the hub", "data of profile paper: on the hub"]
-    assert not cache.exists(), "nothing is downloaded"
-    for task in ("xnli", "pawsx", "ner", "pos"):
-        read_corpus(task, spec(commit, "de"))  # type: ignore[arg-type]
-    reader.read_parallel(spec(commit, "de"))
-    with server.stopped():
-        found = doctor()
-        assert list(found) == [f"encoder {MBERT}", "data of profile paper: cached"]
-        assert "neither cached nor on the hub (ConnectError" in found[f"encoder {MBERT}"][1]
-
-
-@pytest.mark.parametrize(
-    ("changes", "expected"),
-    [
-        (["data.revisions={}"], "data.revisions has no commit of "),
-        (["encoder.revision=null"], "it must be pinned; set encoder.revision"),
-        (["encoder.name=./absent"], "no directory ./absent; correct encoder.name"),
-        (["encoder.name=null"], "set encoder.name to a Hugging Face id or a directory"),
-        (["encoder.name=."], "config.json cannot be read"),
-        (["data.languages=[xx]"], "drop xx from data.languages"),
-        (["data.source=xtreme", "data.root=absent"], "data.root absent is no directory"),
-        ([f"encoder.revision={'0' * 40!r}"], "@00000000 is neither cached nor on the hub (RevisionNotFoundError"),
-        (["profile=["], "is not YAML"),
-    ],
-)
-def test_doctor_names_the_fix(
-    changes: list[str], expected: str, server: Hub, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    if changes == ["profile=["]:
-        (tmp_path / "params.yaml").write_text("profile: [", encoding="utf-8")
-    else:
-        use(tmp_path, server.commit("doctor"), *changes)
-    assert any(expected in fix and not there for there, fix in doctor().values()), doctor()
 
 
 def test_the_stage_prepare_sends_nothing_elsewhere(server: Hub, tmp_path: Path) -> None:

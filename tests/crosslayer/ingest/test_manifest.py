@@ -45,6 +45,7 @@ def test_a_layer_alone_is_a_fused_model(tmp_path: Path) -> None:
         ((HEADER, LINE.replace(",,8", ",self,12")), "trials.csv:2: layer 12 is none of 1 to 11"),
         ((HEADER, LINE.replace(",,8", ",layer_48,").replace("bert-base-multi", "my")), "none of 1 to 47"),
         ((HEADER, LINE.replace(",,8", ",large,")), "'large' names no model"),
+        ((HEADER, LINE.replace(",,8", ",half_1,8")), "'half_1' is neither baseline nor layer_X nor a control"),
         (
             (HEADER, LINE.replace("3,,", "3,english,")),
             "arms of intermediate training are compared on the baseline",

@@ -6,7 +6,7 @@ import argparse
 import hashlib
 import json
 import shutil
-from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ import pytest
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import read_evidence
 from claimtrack.registry import Registry, load_registry
-from claimtrack.results import RunResults, load_all
+from claimtrack.results import load_all
 from crosslayer.config import EncoderSpec, Profile, load_profile
 from crosslayer.errors import ConfigError
 from crosslayer.ledger import ledger
@@ -29,7 +29,7 @@ from crosslayer.ledger.differences import differences
 from crosslayer.ledger.ledger import derive_again, record_again, verify
 from crosslayer.paper.plugin import analysis_of
 from crosslayer.predictions.runs import RecordedRun, ResultsRun
-from crosslayer.stages.verdicts import gains_by_layer, verdicts
+from crosslayer.stages.verdicts import verdicts
 from recording import CLAIMS, SECRET, measured, record_all, without_scores
 from repository import ROOT
 
@@ -87,30 +87,19 @@ def test_after_a_correction_the_evidence_is_computed_again(
 
 
 def test_only_a_whole_entry_is_computed_again(entry: Path, registry: Registry) -> None:
-    with pytest.raises(ConfigError, match=r"there is no .*none; record it first, without --again"):
+    with pytest.raises(ConfigError, match=r"there is no .*none; record it first"):
         record_again("none", measured(registry), entry.parent)
     (entry / "diagnostics.npz").write_bytes(b"other")
     with pytest.raises(ResultsError, match=r"diagnostics.npz is not what was recorded"):
         record_again("first", measured(registry), entry.parent)
 
 
-def test_probes(recorded: Path, results: Path) -> None:
+def test_probes(recorded: Path, results: Path, profile: Profile, structural: Registry, tmp_path: Path) -> None:
     fresh, kept = ResultsRun(results), RecordedRun(recorded)
-    one, other = fresh.probe("similarity"), kept.probe("similarity")
-    pd.testing.assert_frame_equal(one, other)
+    pd.testing.assert_frame_equal(fresh.probe("similarity"), kept.probe("similarity"))
     assert kept.structure() == fresh.structure()
-    assert kept.probe("offsets") is not None
     assert kept.probe("retrieval") is None
-
-
-def test_no_table_of_no_trials(recorded: Path) -> None:
-    with pytest.raises(ResultsError, match="no finished trial"):
-        RecordedRun(recorded).table([], "test")
-
-
-def test_without_probes(results: Path, profile: Profile, structural: Registry, tmp_path: Path) -> None:
-    bare = Path(shutil.copytree(results, tmp_path / "bare"))
-    shutil.rmtree(bare / "probes")
+    bare = Path(shutil.copytree(results, tmp_path / "bare", ignore=shutil.ignore_patterns("probes")))
     folder = record_all("bare", "Without probes", profile, structural, bare, tmp_path / "ledger")
     assert RecordedRun(folder).structure() is None
     assert read_evidence(folder / "claims" / "C04" / "evidence.json").status == "missing"
@@ -144,14 +133,6 @@ def test_the_profile_keeps_everything_but_the_path(recorded: Path, profile: Prof
     assert kept.model_copy(update={"data": profile.data}) == profile
 
 
-@pytest.mark.parametrize("root", ["data", "a", "tasks", ": {", "C:\\corpora \"x\" 'y'", "long " * 60])
-def test_any_name_of_a_directory(root: str, profile: Profile, tmp_path: Path) -> None:
-    moved = profile.model_copy(update={"data": profile.data.model_copy(update={"root": root})})
-    ledger.write_description({"title": "t"}, moved, tmp_path)
-    kept = load_profile(tmp_path / "profile.yaml")
-    assert kept.model_copy(update={"data": moved.data}) == moved
-
-
 def test_an_encoder_from_a_directory_keeps_its_name_only(profile: Profile, tmp_path: Path) -> None:
     folder = tmp_path / "multilingual-e5-small"
     folder.mkdir()
@@ -173,20 +154,12 @@ def test_every_file_is_hashed(entry: Path) -> None:
         path.write_bytes(original + b" ")
         with pytest.raises(ResultsError, match=rf"^[^\n]*{path.name} is not what was recorded[^\n]*$"):
             verify(entry)
+        path.unlink()
+        with pytest.raises(ResultsError, match=rf"{path.name} is missing"):
+            verify(entry)
         path.write_bytes(original)
-    verify(entry)
-
-
-def test_a_missing_file_is_named(entry: Path) -> None:
-    (entry / "predictions-sweep-pawsx.parquet").unlink()
-    with pytest.raises(ResultsError, match=r"predictions-sweep-pawsx\.parquet is missing"):
-        verify(entry)
-
-
-@pytest.mark.parametrize("name", ["more.txt", "claims/C05/hashes.json"])
-def test_an_extra_file_is_named(entry: Path, name: str) -> None:
-    (entry / name).write_text("{}")
-    with pytest.raises(ResultsError, match=f"{name} was not recorded"):
+    (entry / "claims" / "C05" / "hashes.json").write_text("{}")
+    with pytest.raises(ResultsError, match=r"claims/C05/hashes\.json was not recorded"):
         verify(entry)
 
 
@@ -199,37 +172,22 @@ def test_damaged_hashes(entry: Path, content: str | None) -> None:
         verify(entry)
 
 
-def _reseal(folder: Path, spoil: Callable[[dict[str, Any]], None]) -> None:
-    """Spoil C05's evidence and its hash, as if both had been recorded so."""
-    path = folder / "claims" / "C05" / "evidence.json"
+@pytest.mark.parametrize(
+    ("by", "told"), [(1e-11, None), (1e-6, r"^[^\n]*C05 parts\[0\]\.estimate was recorded as")]
+)
+def test_a_moved_number_is_named_with_its_claim_and_place(
+    by: float, told: str | None, entry: Path, registry: Registry
+) -> None:
+    """As if another number had been recorded; one that differs by rounding has not moved."""
+    path = entry / "claims" / "C05" / "evidence.json"
     content = json.loads(path.read_text())
-    spoil(content)
-    path.write_text(json.dumps(content))
-    hashes = json.loads((folder / "hashes.json").read_text())
-    hashes["claims/C05/evidence.json"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    (folder / "hashes.json").write_text(json.dumps(hashes))
-
-
-def _move(content: dict[str, Any], by: float) -> None:
     content["parts"][0]["estimate"] += by
-
-
-def test_a_moved_number_is_named_with_its_claim_and_place(entry: Path, registry: Registry) -> None:
-    _reseal(entry, lambda content: _move(content, 1e-6))
-    with pytest.raises(ResultsError, match=r"^[^\n]*C05 parts\[0\]\.estimate was recorded as [^\n]*$"):
+    path.write_text(json.dumps(content))
+    hashes = json.loads((entry / "hashes.json").read_text())
+    hashes["claims/C05/evidence.json"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (entry / "hashes.json").write_text(json.dumps(hashes))
+    with pytest.raises(ResultsError, match=told) if told else nullcontext():
         derive_again(entry, measured(registry))
-
-
-def test_rounding_is_no_movement(entry: Path, registry: Registry) -> None:
-    _reseal(entry, lambda content: _move(content, 1e-11))
-    derive_again(entry, measured(registry))
-
-
-def test_parts_that_went_are_named_shortly(entry: Path, registry: Registry) -> None:
-    _reseal(entry, lambda content: content["parts"].pop())
-    with pytest.raises(ResultsError, match=r"C05 parts \(length\) was recorded as") as caught:
-        derive_again(entry, measured(registry))
-    assert len(str(caught.value)) < 300 + len(str(entry))
 
 
 def test_differences() -> None:
@@ -240,9 +198,7 @@ def test_differences() -> None:
     assert list(differences([1], [1, 2])) == [(" (length)", 1, 2)]
 
 
-@pytest.mark.parametrize(
-    "name", ["", "-", "-a", "Upper", "a b", "a/b", "..", ".a", "fresh", "é", "²", "a_b", "a\n"]
-)
+@pytest.mark.parametrize("name", ["", "-a", "Upper", "a b", "a/b", "..", ".a", "fresh", "²", "a_b", "a\n"])
 def test_bad_names(name: str, results: Path, profile: Profile, registry: Registry, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is no name for a recorded run"):
         record_all(name, "t", profile, registry, results, tmp_path)
@@ -258,13 +214,7 @@ def test_an_existing_name_is_refused_and_nothing_lost(
     assert [path.name for path in entry.parent.iterdir()] == ["first"]
 
 
-def test_nothing_to_record(profile: Profile, registry: Registry, tmp_path: Path) -> None:
-    with pytest.raises(ResultsError, match="has no trials to record"):
-        record_all("none", "t", profile, registry, tmp_path / "results", tmp_path / "ledger")
-    assert not (tmp_path / "ledger").exists()
-
-
-@pytest.mark.parametrize("step", ["write_tables", "write_description", "write_claims", "put_in_place"])
+@pytest.mark.parametrize("step", ["write_tables", "write_claims"])
 def test_an_interrupted_record_leaves_nothing(
     step: str,
     results: Path,
@@ -287,8 +237,8 @@ def test_what_a_killed_record_left_is_no_run(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     home = tmp_path / "claims" / "ledger"
-    (home / ".half" / "claims").mkdir(parents=True)
-    (home / ".half" / "left.txt").write_text("half")
+    (home / ".half.new" / "claims").mkdir(parents=True)
+    (home / ".half.new" / "left.txt").write_text("half")
     shutil.copy(ROOT / "claims" / "registry.yaml", tmp_path / "claims")
     (tmp_path / "results" / "made-up").mkdir(parents=True)
     assert [run.name for run in load_all(profile, structural)] == ["fresh"]
@@ -315,12 +265,3 @@ def test_a_claim_that_came_after_the_recording_is_left_out(entry: Path) -> None:
     recorded = {path.name for path in (entry / "claims").iterdir()}
     assert set(registry.entries) - recorded
     derive_again(entry, measured(registry))
-
-
-def test_layers_of_the_plot_are_in_order(recorded: Path, profile: Profile) -> None:
-    evidence = read_evidence(recorded / "claims" / "C05" / "evidence.json")
-    part = next(part for part in evidence.parts if part.measure == "layer_gain")
-    parts = tuple(part.model_copy(update={"layer": x, "estimate": float(x)}) for x in (10, 2, 1))
-    found = {"C05": evidence.model_copy(update={"headline": None, "parts": parts})}
-    lines = gains_by_layer(RunResults("fresh", profile, recorded, "", found, {}, {})).splitlines()
-    assert lines == ["task,layer,gain", *(f"{part.task},{x},{x:.4f}" for x in (1, 2, 10))]

@@ -20,7 +20,7 @@ from crosslayer.ledger.differences import differences
 from crosslayer.ledger.ledger import derive_again, record_again
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1
 from crosslayer.predictions.batches import chosen_on_dev
-from crosslayer.predictions.records import STAGES, Array, TrialRecord, write_predictions
+from crosslayer.predictions.records import STAGES, Array, write_predictions
 from crosslayer.predictions.runs import SPLITS, RecordedRun, ResultsRun
 from crosslayer.tasks import TASKS
 from recording import ARMS, measured, record_all
@@ -37,14 +37,6 @@ def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, result
     chosen = chosen_on_dev(fresh, (trial for trial in sweep if trial.outcome == "ok"))
     scored = {trial.model for trial in sweep if kept.scores(trial, "test") is not None}
     assert scored == {"baseline", chosen} < {trial.model for trial in sweep}
-
-
-def test_scores_can_be_left_out_afterwards(entry: Path, structural: Registry) -> None:
-    assert list(entry.glob("scores-*.parquet"))
-    assert list(entry.glob("confidences-*.parquet"))
-    record_again("first", measured(structural), entry.parent, scored=False)
-    assert not [*entry.glob("scores-*.parquet"), *entry.glob("confidences-*.parquet")]
-    derive_again(entry, measured(structural))
 
 
 def test_scores_of_the_arm_without_a_phase_are_those_of_the_baseline(
@@ -107,7 +99,9 @@ def test_scores_can_be_left_out(
     trial = ResultsRun(results).records("intermediate", "pos")[0]
     assert RecordedRun(folder).scores(trial, "test") is None
     assert RecordedRun(folder).confidence(trial, "test") is None
-    derive_again(folder, measured(structural))
+    whole = shutil.copytree(recorded, tmp_path / "whole")
+    record_again("whole", measured(structural), tmp_path, scored=False)
+    assert {path.name for path in whole.iterdir()} == names
 
 
 @pytest.mark.parametrize(("sizes", "kept"), [((5, 9), 14), ((30, 30), 18), ((3, 90), 12), ((90,), 18)])
@@ -135,14 +129,16 @@ def test_words_outside_the_sample_have_no_scores(
     folder = record_all("small", "Sampled", profile, structural, results, tmp_path)
     kept, fresh = RecordedRun(folder), ResultsRun(results)
     trials = fresh.records("intermediate", "pos")
-    masks = [np.isfinite(_scores(kept, trial)).all(axis=1) for trial in trials]
+    masks = [np.isfinite(kept.scores(trial, "test")).all(axis=1) for trial in trials]
     assert masks[0].sum() == 32, "whole sentences, at most 20 words of each of two languages"
     assert all(np.array_equal(masks[0], mask) for mask in masks)
-    np.testing.assert_array_equal(_scores(kept, trials[0])[masks[0]], _scores(fresh, trials[0])[masks[0]])
+    np.testing.assert_array_equal(
+        kept.scores(trials[0], "test")[masks[0]], fresh.scores(trials[0], "test")[masks[0]]
+    )
     assert len(masks[0]) > 400
     for trial, split in product(trials, SPLITS):
         np.testing.assert_array_equal(kept.confidence(trial, split), fresh.confidence(trial, split))
-    assert np.isfinite(_scores(kept, fresh.records("intermediate", "pawsx")[0])).all()
+    assert np.isfinite(kept.scores(fresh.records("intermediate", "pawsx")[0], "test")).all()
     derive_again(folder, measured(structural))
 
 
@@ -228,8 +224,3 @@ def places_in_language(language: Array) -> Array:
     """0, 1, 2 ... within each language, whose rows stand together."""
     _, start, count = np.unique(language, return_index=True, return_counts=True)
     return np.arange(len(language)) - np.repeat(np.sort(start), count[np.argsort(start)])
-
-
-def _scores(run: RecordedRun | ResultsRun, trial: TrialRecord) -> Any:
-    found = run.scores(trial, "test")
-    return found

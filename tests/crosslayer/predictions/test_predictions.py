@@ -81,14 +81,14 @@ def test_tables_stand_side_by_side_only_on_equal_items() -> None:
     def table(trial: TrialRecord, predicted: list[int], gold: tuple[int, ...] = (0, 1, 0, 1)) -> TaskTable:
         return task_table((trial,), codes, item, np.zeros(4), np.array(gold), np.array([predicted]))
 
-    both = side_by_side([table(one, [0, 1, 2, 0]), table(two, [1, 1, 1, 1])])
+    both = side_by_side([table(one, [0, 1, 2, 0]), table(two, [1, 1, 1, 1])], "here")
     assert both.languages == ("en", "de")
     assert both.language.tolist() == [1, 1, 0, 0]
     assert both.english.tolist() == [False, False, True, True]
     assert both.records == (one, two)
     assert both.predicted.tolist() == [[0, 1, 2, 0], [1, 1, 1, 1]]
     with pytest.raises(ResultsError, match="trials one and two were predicted on different items"):
-        side_by_side([table(one, [0, 1, 2, 0]), table(two, [0, 1, 2, 0], (0, 0, 0, 0))])
+        side_by_side([table(one, [0, 1, 2, 0]), table(two, [0, 1, 2, 0], (0, 0, 0, 0))], "here")
 
 
 @pytest.mark.parametrize("key", ["", ".", "../../x", "a/b", "a\\b", "0" * 300, "\u540d" * 90, "a\n"])

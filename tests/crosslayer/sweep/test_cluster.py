@@ -11,11 +11,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -33,7 +31,7 @@ from clones import (
     wait_for,
 )
 from crosslayer.config import ComputeSpec
-from crosslayer.errors import ConfigError, TrialFailure
+from crosslayer.errors import ConfigError
 from crosslayer.sweep import cluster
 
 SWEEP = (sys.executable, "-m", "crosslayer.stages.sweep", "tiny", "pos")
@@ -204,45 +202,17 @@ def test_a_cluster_without_room_or_of_strangers_is_one_line(clone: Path) -> None
     assert ended.stderr.splitlines()[-1].startswith("error: no node of the Ray cluster has the 2 processors")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:PORT", "nobody.invalid:6379"])
-def test_a_cluster_that_does_not_answer_is_one_line(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_that_does_not_answer_is_one_line() -> None:
     """At once: Ray itself takes minutes, and is not even asked here."""
-    monkeypatch.setattr(socket, "getaddrinfo", local_only(socket.getaddrinfo))
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
-        compute = ComputeSpec(executor="ray", address=address.replace("PORT", str(closed.getsockname()[1])))
+        compute = ComputeSpec(executor="ray", address=f"127.0.0.1:{closed.getsockname()[1]}")
         with pytest.raises(ConfigError) as raised, cluster.connected(None, compute):
             pass
     message = str(raised.value)
     assert message.startswith(f"no Ray cluster at {compute.address} (")
     assert message.endswith("run this on one of its nodes, and check compute.address")
     assert "\n" not in message
-
-
-def local_only(look_up: Callable[..., Any]) -> Callable[..., Any]:
-    """No name is looked up in tests."""
-
-    def guarded(host: str, *rest: Any, **named: Any) -> Any:
-        if host != "127.0.0.1":
-            raise socket.gaierror(-2, "Name or service not known")
-        return look_up(host, *rest, **named)
-
-    return guarded
-
-
-@pytest.mark.parametrize(
-    "raised", [ConnectionError("a. b"), RuntimeError("Version mismatch:\n other"), ValueError()]
-)
-def test_what_ray_says_is_one_line(raised: Exception) -> None:
-    def init(*_: Any, **__: Any) -> None:
-        raise raised
-
-    fake = SimpleNamespace(init=init)
-    with (
-        pytest.raises(ConfigError, match=r"^no Ray cluster at auto \(.*\); start one"),
-        cluster.connected(fake, ComputeSpec(executor="ray", address="auto")),
-    ):
-        pass
 
 
 def test_without_ray_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,11 +230,3 @@ def test_statistics_are_off_and_retries_bounded(monkeypatch: pytest.MonkeyPatch)
     assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
     assert os.environ[OOM_RETRIES] == "7"
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED")
-
-
-def test_a_failure_travels_whole() -> None:
-    """Ray pickles what a worker gives back."""
-    import pickle
-
-    failure = pickle.loads(pickle.dumps(TrialFailure("nan_loss", "loss nan")))
-    assert (failure.outcome, failure.detail, str(failure)) == ("nan_loss", "loss nan", "nan_loss: loss nan")

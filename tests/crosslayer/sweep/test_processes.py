@@ -12,7 +12,6 @@ from pathlib import Path
 import psutil
 import pytest
 
-from crosslayer.sweep.processes import SUPERVISORS
 from repository import ROOT
 
 CHILD = """
@@ -123,7 +122,3 @@ def test_workers_leave_the_keyboard_to_the_stage(tmp_path: Path) -> None:
     (tmp_path / "stage.py").write_text(WORKER, encoding="utf-8")
     ended = subprocess.run([sys.executable, "stage.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert ended.stdout == "False True\n"
-
-
-def test_the_programs_that_users_kill_are_supervisors() -> None:
-    assert {"dvc", "make"} <= set(SUPERVISORS)

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from claimtrack.errors import ClaimError
 from crosslayer.config import FusionKind, FusionSpec, parse_profile
 from crosslayer.encoders.synthetic import make_random
-from crosslayer.errors import ConfigError
 from crosslayer.models.classifier import TrainedEncoder
 from crosslayer.models.trunk import Trunk
 from crosslayer.sweep import workers
@@ -115,12 +115,12 @@ def test_micro_batches_are_the_batch_in_parts() -> None:
     ],
 )
 def test_micro_batches_that_would_change_the_result_are_refused(micro_batch: int, expected: str) -> None:
-    assert expected in said(ConfigError, lambda: changed(paper(), compute={"micro_batch": micro_batch}))
+    assert expected in said(ClaimError, lambda: changed(paper(), compute={"micro_batch": micro_batch}))
 
 
 def test_groups_of_a_variation_count_too() -> None:
     varied = {"tasks": ["pos"], "seeds": [0], "fusion": [{"bn_group": 16}]}
-    with pytest.raises(ConfigError, match=r"micro_batch 8 is no .*sweep\.variations\.fusion\.0\.bn_group 16"):
+    with pytest.raises(ClaimError, match=r"micro_batch 8 is no .*sweep\.variations\.fusion\.0\.bn_group 16"):
         changed(paper(), compute={"micro_batch": 8}, sweep={"variations": varied})
 
 

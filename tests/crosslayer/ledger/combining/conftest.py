@@ -7,26 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from claimtrack.registry import Registry, load_registry
+from claimtrack.registry import Registry
 from crosslayer.config import Profile
 from pieces import Pieces, make_grid, write_trials
 from recording import record_all
-from repository import ROOT
 from synthetic_run import MadeUpRun, make_profile
 
-CLAIMS = ("C01", "C05", "C07", "C13", "Q01")
-
 
 @pytest.fixture(scope="module")
-def registry() -> Registry:
-    whole = load_registry(ROOT / "claims" / "registry.yaml")
-    return whole.model_copy(update={"entries": {claim: whole.entries[claim] for claim in CLAIMS}})
-
-
-@pytest.fixture(scope="module")
-def structural(registry: Registry) -> Registry:
-    """A claim that takes no time, for tests of other things."""
-    return registry.model_copy(update={"entries": {"C01": registry.entries["C01"]}})
+def claims() -> tuple[str, ...]:
+    return "C01", "C05", "C07", "C13", "Q01"
 
 
 @pytest.fixture(scope="module")

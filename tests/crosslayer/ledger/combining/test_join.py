@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from claimtrack.errors import ResultsError
 from claimtrack.registry import Registry
 from claimtrack.report.runs import view_run
 from claimtrack.results import load_recorded
-from crosslayer.config import Profile
 from crosslayer.errors import ConfigError
-from crosslayer.ledger.differences import differences
 from crosslayer.ledger.ledger import derive_again, verify
 from crosslayer.paper import PLUGIN
 from crosslayer.paper.sections import PaperSections
-from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import SPLITS, RecordedRun
-from pieces import Pieces, evidence_of, joined, of_task
+from pieces import Pieces, evidence_of, joined
 from recording import measured
 
 
@@ -51,48 +44,29 @@ def test_a_joined_entry_can_take_the_place_of_a_source(pieces: Pieces, by_task: 
     assert {trial["task"] for trial in json.loads((entry / "trials.json").read_text())} == {"pos", "pawsx"}
 
 
-def in_batch_of_its_own(trial: TrialRecord) -> TrialRecord:
-    about = {"precision": "bfloat16", "specification": {**trial.specification, "version": 3}}
-    return trial.model_copy(update={"key": f"v3-{trial.key}", **about})
-
-
 def test_one_task_may_be_trained_twice_and_is_not_compared_across(
-    pieces: Pieces, by_task: Path, profile: Profile, registry: Registry
+    pieces: Pieces, by_task: Path, registry: Registry
 ) -> None:
-    """Layer 1 and `self` again in another version and precision: every trial is kept, each comparison has one."""
-    run = pieces.grid
-    chosen = [t for t in run.trials if t.task == "pos" and t.stage == "sweep" and t.model in AGAIN]
-    later = replace(run, trials=[in_batch_of_its_own(trial) for trial in chosen])
-    for trial in chosen:
-        run.arrays[f"v3-{trial.key}"] = run.arrays[trial.key]
-        for split in ("dev", "test"):
-            for known in (run.predicted, run.logits):
-                known[f"v3-{trial.key}", split] = known[trial.key, split]
-    pieces.rewrite(later)
+    """Some models again in another version and precision: every trial is kept, each comparison has one."""
+    run, again, chosen = pieces.grid, [], ("baseline", "layer_1", "self")
+    for trial in (t for t in run.trials if (t.task, t.stage) == ("pos", "sweep") and t.model in chosen):
+        about = {"precision": "bfloat16", "specification": {**trial.specification, "version": 3}}
+        again.append(trial.model_copy(update={"key": f"v3-{trial.key}", **about}))
+        run.arrays[again[-1].key] = run.arrays[trial.key]
+        for split, known in product(SPLITS, (run.predicted, run.logits)):
+            known[again[-1].key, split] = known[trial.key, split]
+    pieces.rewrite(replace(run, trials=again))
     pieces.start(lambda t: True)
     os.replace(pieces.entry, by_task / "again")
     pieces.registry = registry
     entry = joined(pieces, "only-pos", "again")
-    kept = RecordedRun(entry)
-    keys = [trial.key for trial in kept.records("sweep", "pos")]
-    assert sorted(keys) == sorted(trial.key for source in ("only-pos", "again")
-                                  for trial in RecordedRun(by_task / source).records("sweep", "pos"))  # fmt: skip
-    for source, split in product(("only-pos", "again"), SPLITS):
-        records = RecordedRun(by_task / source).records("sweep", "pos")
-        one, two = RecordedRun(by_task / source).table(records, split), kept.table(records, split)
-        np.testing.assert_array_equal(one.predicted, two.predicted)
-    gains, apart = evidence_of(entry, "C05"), of_task(entry, "C05", "pos")
+    keys = {trial.key for source in ("only-pos", "again") for trial in RecordedRun(by_task / source).trials}
+    assert {trial.key for trial in RecordedRun(entry).trials} == keys
     told = dict(view_run(load_recorded(entry, registry), PLUGIN, PaperSections()).setting)["trained, POS"]
     assert "; float32. Not compared with them: 9 trials: baseline self; layers 1; seeds 0 1 2; " in told
     line = "POS: 9 trials of version 3, bfloat16 are not compared with 12 of version 2, float32"
-    assert line in gains.missing
-    alone = measured(registry)["C05"](RecordedRun(by_task / "only-pos"), profile)
-    layers = [part.model_dump(mode="json") for part in alone.parts if part.measure == "layer_gain"]
-    assert not list(differences(layers, [part for part in apart if part["measure"] == "layer_gain"]))
+    assert line in evidence_of(entry, "C05").missing
     derive_again(entry, measured(registry))
-
-
-AGAIN = ("baseline", "layer_1", "self")
 
 
 @pytest.mark.parametrize(
@@ -109,28 +83,4 @@ def test_what_cannot_be_joined_ends_in_one_line(
     with pytest.raises(ConfigError, match=words) as caught:
         joined(pieces, *sources, name=name)
     assert "\n" not in str(caught.value)
-    assert {path.name for path in by_task.iterdir()} == {"only-pawsx", "only-pos"}
-
-
-def test_probes_of_other_tasks_are_not_taken_over(pieces: Pieces, by_task: Path) -> None:
-    """Transfer scores depend on the sizes of all tasks, also of one that an entry has no trials of."""
-    task = pieces.profile.tasks["pawsx"].model_copy(update={"epochs": 9})
-    other = pieces.profile.model_copy(update={"tasks": pieces.profile.tasks | {"pawsx": task}})
-    shutil.rmtree(pieces.results, ignore_errors=True)
-    with pytest.raises(ResultsError, match="the probes of only-pos were measured with other tasks or sizes"):
-        joined(pieces, "only-pos", profile=other)
-    (pieces.results / "probes").mkdir(parents=True)
-    pd.DataFrame({"layer": [7]}).to_parquet(pieces.results / "probes" / "similarity.parquet")
-    probe = RecordedRun(joined(pieces, "only-pos", profile=other)).probe("similarity")
-    assert probe["layer"].tolist() == [7]
-
-
-def test_entries_of_other_settings_are_not_joined(pieces: Pieces, by_task: Path) -> None:
-    task = pieces.profile.tasks["pos"].model_copy(update={"epochs": 9})
-    other = pieces.profile.model_copy(update={"tasks": pieces.profile.tasks | {"pos": task}})
-    with pytest.raises(ConfigError, match=r"tasks.pos.epochs is \d in only-pos and 9 in params.yaml"):
-        joined(pieces, "only-pos", "only-pawsx", profile=other)
-    fewer = pieces.profile.model_copy(update={"sweep": pieces.profile.sweep.model_copy(update={"seeds": [0]})})
-    with pytest.raises(ConfigError, match=r"which params\.yaml does not plan"):
-        joined(pieces, "only-pos", "only-pawsx", profile=fewer)
     assert {path.name for path in by_task.iterdir()} == {"only-pawsx", "only-pos"}

@@ -84,7 +84,7 @@ def test_other_items_are_refused(column: str, pieces: Pieces) -> None:
     values = {"gold": 1 - items.gold, "item": np.char.add(items.item, "x"), "language": items.language[::-1]}
     other = pieces.grid.items | {("pawsx", "test"): replace(items, **{column: values[column]})}
     pieces.rewrite(replace(pieces.grid, items=other))
-    words = "pawsx baseline with seed 1 was predicted on other items than in grid"
+    words = "trials .*-baseline-none-0 and .*-baseline-none-1 were predicted on different items; prepare"
     pieces.refuses(words, lambda: pieces.add(lambda t: t.seed == 1))
 
 
