@@ -5,7 +5,7 @@ English train, dev and test are read, test in every language, and for intermedia
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,14 +87,6 @@ def read_parallel(spec: DataSpec) -> Parallel:
             raise DataError(f"{' '.join(source)}: {error}") from None
         pairs[language] = [PairExample(str(number), *both) for number, both in enumerate(texts) if all(both)]
     return pairs
-
-
-def files(tasks: Iterable[TaskName], spec: DataSpec) -> dict[str, list[str]]:
-    """The files that `read_all` and `read_parallel` read, as patterns by data set."""
-    found: dict[str, list[str]] = {}
-    for source in [*(source for name in tasks for source in _sources(name, spec)), *_tatoeba(spec).values()]:
-        found.setdefault(source[0], ["README.md"]).append(_pattern(source))
-    return found
 
 
 def pinned(spec: DataSpec, name: str) -> str:

@@ -36,12 +36,10 @@ def is_commit(revision: str | None) -> bool:
     return revision is not None and re.fullmatch(r"[0-9a-f]{40}", revision) is not None
 
 
-def fetch(
-    kind: Literal["model", "dataset"], name: str, revision: str, patterns: Sequence[str], cached: bool = False
-) -> Path:
+def fetch(kind: Literal["model", "dataset"], name: str, revision: str, patterns: Sequence[str]) -> Path:
     """The folder of a repository at a commit, with the files that match ``patterns`` complete and intact.
 
-    Nothing is sent where all of them are in the cache; with ``cached`` never. A HubError says why there are none.
+    Nothing is sent where all of them are in the cache. A HubError says why there are none.
     """
     from huggingface_hub import constants, errors, get_session, snapshot_download
 
@@ -49,7 +47,7 @@ def fetch(
     for _ in range(2):
         try:
             get_session().timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT  # listings have no limit otherwise
-            folder = Path(snapshot_download(name, local_files_only=cached, **wanted))
+            folder = Path(snapshot_download(name, **wanted))
             links = {path for pattern in patterns for path in folder.glob(pattern) if path.is_symlink()}
             damaged = [link for link in links if not _is_intact(link.resolve())]
             for path in [path for link in damaged for path in (link.resolve(), link)]:
