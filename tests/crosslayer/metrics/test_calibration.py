@@ -20,6 +20,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
+from claimtrack.samples import reliability_bins
 from crosslayer.metrics import calibration, proper_scores, recalibration, selective, tagging
 from crosslayer.tasks import TASKS
 
@@ -234,7 +235,7 @@ def test_scikit_learn_agrees_on_reliability_brier_and_likelihood():
     rng = np.random.default_rng(1)
     confidence = np.round(rng.uniform(0, 1, 800), 2)  # every tenth on an edge
     correct = (rng.random(800) < confidence**2).astype(float)
-    bins = calibration.reliability_bins_v1(confidence, correct)
+    bins = reliability_bins(confidence, correct, 10)
     accuracy, mean = calibration_curve(correct, confidence, n_bins=10)
     np.testing.assert_allclose(bins.accuracy, accuracy, rtol=1e-9)
     np.testing.assert_allclose(bins.confidence, mean, rtol=1e-9)
@@ -248,7 +249,7 @@ def test_scikit_learn_agrees_on_reliability_brier_and_likelihood():
 
 def test_reliability_intervals_are_wilsons():
     confidence, correct = np.full(40, 0.75), np.repeat([1.0, 0.0], [28, 12])
-    bins = calibration.reliability_bins_v1(confidence, correct)
+    bins = reliability_bins(confidence, correct, 10)
     z, p, n = 1.959963984540054, 0.7, 40
     middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     assert bins.low == pytest.approx([(middle - half) / (1 + z**2 / n)])
@@ -303,14 +304,6 @@ def test_classwise_is_the_mean_over_labels_of_one_against_the_rest():
     edges = [k / 10 for k in range(11)]
     each = [ece_by_loop(probabilities[:, k], (gold == k).astype(float), edges) for k in range(4)]
     assert calibration.classwise_ece10_equal_width_v1(probabilities, gold) == pytest.approx(np.mean(each))
-
-
-def test_debiased_width_and_mass_agree_where_their_bins_do():
-    confidence = np.repeat(np.arange(10) / 10 + 0.05, 30)
-    correct = np.random.default_rng(2).integers(0, 2, 300).astype(float)
-    by_width = calibration.ece10_equal_width_debiased_v1(confidence, correct)
-    assert by_width == pytest.approx(calibration.ece10_equal_mass_debiased_v1(confidence, correct))
-    assert by_width < calibration.ece10_equal_width_v1(confidence, correct)
 
 
 # Spans

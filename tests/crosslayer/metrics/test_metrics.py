@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from functools import partial
@@ -15,10 +14,9 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score
 from sklearn.metrics import accuracy_score
 
-from claimtrack.errors import ResultsError
 from crosslayer.metrics import tagging, task_score
 from crosslayer.metrics.classification import f1_from_counts, share_from_counts
-from crosslayer.tasks import TASKS, UPOS
+from crosslayer.tasks import TASKS
 
 BIO = TASKS["ner"].labels
 
@@ -67,12 +65,6 @@ def old_pos_f1(gold, predicted):
     labels = sorted({tag for tags in (*gold, *predicted) for tag in tags})
     counts = counts_of(tagging.xtreme_pos_span_counts_v1, gold, predicted, labels)
     return f1_from_counts(counts.sum(axis=0).astype(float))
-
-
-def test_token_scores_count_words_not_sentences():
-    gold, sentence = ids([["NOUN"], ["VERB", "X", "X"]], UPOS)
-    predicted, _ = ids([["NOUN"], ["VERB", "NOUN", "NOUN"]], UPOS)
-    assert tagging.token_accuracy_v1(gold, predicted, sentence) == 50.0
 
 
 def share_of_equals(gold, predicted):
@@ -136,26 +128,6 @@ def test_spans_end_with_their_sentence():
         [0, 0, 0],
         [1, 1, 1],
     ]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (([0], [0, 1], [0]), "lengths differ"),
-        (([0, 0], [0, 0], [1, 0]), "fall"),
-        (([0], [7], [0]), "predicted (1,): 7 at 0; give label ids from 0 to 6"),
-        (([-1], [0], [0]), "gold (1,): -1 at 0"),
-    ],
-)
-def test_span_counts_refuse_bad_input(arguments, message):
-    with pytest.raises(ResultsError, match=re.escape(message)):
-        tagging.span_counts_v1(*map(np.array, arguments), BIO)
-
-
-@pytest.mark.parametrize("tag", ["NOUN", "S-PER", "b-per", "o", "B_PER", "B-", "B"])
-def test_span_counts_read_bio_alone(tag):
-    with pytest.raises(ResultsError, match=f"'{tag}' is no BIO label: use O, B-X and I-X"):
-        tagging.span_counts_v1(np.array([0]), np.array([0]), np.array([0]), [tag])
 
 
 def runs(tags):
