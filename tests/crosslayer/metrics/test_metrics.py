@@ -106,21 +106,6 @@ def test_span_counts_agree_with_seqeval(tags):
     assert f1_from_counts(counts.sum(axis=0)) == pytest.approx(100 * f1_score(gold, predicted, zero_division=0))
 
 
-@pytest.mark.parametrize(
-    ("gold", "predicted", "counts"),
-    [
-        ("B-PER I-PER O", "I-PER I-PER O", [1, 1, 1]),  # I after nothing starts a span
-        ("B-PER B-PER", "B-PER I-PER", [0, 1, 2]),  # B splits
-        ("B-PER I-ORG", "B-PER B-ORG", [2, 2, 2]),  # I of another type starts one
-        ("B-PER I-PER", "B-PER O", [0, 1, 1]),  # a shorter span is wrong
-        ("B-PER O", "B-LOC O", [0, 1, 1]),  # and so is another type
-        ("O O", "O O", [0, 0, 0]),
-    ],
-)
-def test_span_counts_by_hand(gold, predicted, counts):
-    assert counts_of(tagging.span_counts_v1, [gold.split()], [predicted.split()], BIO).tolist() == [counts]
-
-
 def test_spans_end_with_their_sentence():
     gold, _ = ids([["B-PER"], ["I-PER"]], BIO)
     assert tagging.span_counts_v1(gold, gold, np.array([0, 2]), BIO).tolist() == [
@@ -149,20 +134,6 @@ def test_old_pos_rule_agrees_with_a_loop(tags):
     pairs = [(runs(g), runs(p)) for g, p in zip(gold, predicted, strict=True)]
     found, all_spans = sum(len(g & p) for g, p in pairs), sum(len(g) + len(p) for g, p in pairs)
     assert old_pos_f1(gold, predicted) == pytest.approx(200 * found / all_spans)
-
-
-@pytest.mark.parametrize(
-    ("gold", "predicted", "expected"),
-    [
-        ("NOUN NOUN VERB", "NOUN NOUN VERB", 100),
-        ("NOUN NOUN VERB", "NOUN VERB VERB", 0),  # both spans are wrong, though two of three words are right
-        ("NOUN NOUN NOUN", "NOUN X NOUN", 0),  # one wrong word in the middle costs the whole span
-        ("SCONJ SCONJ", "SCONJ CCONJ", 50),  # S... words are spans of one word
-        ("NOUN X", "NOUN X", 100),
-    ],
-)
-def test_old_pos_rule_by_hand(gold, predicted, expected):
-    assert old_pos_f1([gold.split()], [predicted.split()]) == pytest.approx(expected)
 
 
 @pytest.mark.filterwarnings("ignore:.*seems not to be NE tag:UserWarning")

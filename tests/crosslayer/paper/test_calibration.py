@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import t as student
 from scipy.stats import ttest_rel
 
 from analysed import PROFILE, TARGETED, arms_run, one, verdict
@@ -23,7 +21,7 @@ from crosslayer.paper.calibrated import MEASURES, Calibrated, Trials, calibrate
 from crosslayer.paper.calibration_figures import shown_languages
 from crosslayer.predictions.records import Array
 from crosslayer.tasks import TASKS, TaskName
-from synthetic_run import MadeUpRun, make_items, make_profile, make_record, make_sweep
+from synthetic_run import MadeUpRun, make_profile, make_sweep
 
 
 def test_an_arm_that_stayed_at_chance_is_missing() -> None:
@@ -177,27 +175,6 @@ def test_a_target_with_too_few_seeds_does_not_undo_the_others(
     assert verdict(registry, measured([*whole, more])) == "improves", "its seeds are no others' seeds"
     judged = one(measured([*whole, more]), "ece_multilingual_minus_english", language=None, judged=True)
     assert (judged.estimate, judged.n_seeds) == (pytest.approx((-3 - 3 - 3 - 3.5) / 4), 3)
-
-
-def test_targets_are_not_paired_by_seed() -> None:
-    """Seeds of different targets share no random numbers: a relabelling within one target changes nothing."""
-    values = [(-1.0, 0.5, 1.5), (2.0, -1.0, 0.3), (0.1, 0.9, -0.4)]
-    intervals = {
-        calibration.overall(
-            [
-                made_target(task, dict(enumerate(found)))
-                for task, found in zip(("xnli", "ner", "pos"), (values[0], order, values[2]), strict=True)
-            ]
-        ).interval
-        for order in permutations(values[1])
-    }
-    low, high = ({round(getattr(found, end), 9) for found in intervals if found} for end in ("low", "high"))
-    assert len(low) == len(high) == 1
-    means, variances = np.mean(values, axis=1), np.var(values, axis=1, ddof=1) / 3
-    error = np.sqrt(variances.sum()) / 3
-    df = variances.sum() ** 2 / (variances**2 / 2).sum()
-    half = student.ppf(0.975, df) * error
-    assert (low.pop(), high.pop()) == pytest.approx((means.mean() - half, means.mean() + half))
 
 
 def test_a_target_misses_the_seeds_of_its_own_plan() -> None:
@@ -380,30 +357,3 @@ def test_trials_without_scores_are_named() -> None:
     )
     assert any("no scores were kept of trial" in line for line in evidence.missing)
     assert "XNLI is no intermediate target of the profile made-up" in evidence.missing
-
-
-def test_resampled_ece_has_the_spread_of_repeated_samples() -> None:
-    """The bootstrap's standard error of the mean over languages against that over 60 new test sets."""
-    found = []
-    for draw in range(60):
-        run = arms_run_of_one(np.random.default_rng(draw))
-        found.append(calibrate(run, run.trials[0], False))
-    spread = np.std([one_.by_language["ece"].mean() for one_ in found], ddof=1)
-    bootstrap = np.mean([one_.resampled.std(ddof=1) for one_ in found])
-    assert bootstrap == pytest.approx(spread, rel=0.35)
-
-
-def arms_run_of_one(rng: np.random.Generator) -> MadeUpRun:
-    run = MadeUpRun()
-    record = make_record("pawsx", "baseline", 0, "intermediate", "english")
-    run.trials = [record]
-    for split, languages in (("dev", ("en",)), ("test", ("en", "de"))):
-        items = make_items("pawsx", 300, languages, rng)
-        run.items["pawsx", split] = items
-        logit = rng.normal(1.0, 1.0, len(items.gold))
-        right = rng.random(len(logit)) < 1 / (1 + np.exp(-logit))
-        logits = np.zeros((len(logit), 2))
-        logits[np.arange(len(logit)), np.where(right, items.gold, 1 - items.gold)] = 2 * logit
-        run.logits[record.key, split] = logits
-        run.predicted[record.key, split] = logits.argmax(axis=1).astype(np.int8)
-    return run

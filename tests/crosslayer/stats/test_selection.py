@@ -166,27 +166,6 @@ def test_dev_and_test_are_joined_by_seed_number():
     assert stats.dev_selected_gain(dev, test, LAYERS[:2]).chosen == {5: "layer_2", 6: "layer_2"}
 
 
-@pytest.mark.parametrize("seeds", [3, 5, 10])
-def test_honest_estimands_show_no_gain_where_there_is_none(seeds):
-    """No effect, dev and test noise correlated at 0.6: unbiased, and intervals that cover, false alarms 2.5 %.
-
-    Standard error of a coverage over 600 tables: 0.009; a true one of 95 % is below 92.5 % once in 300 times.
-    """
-    rng = np.random.default_rng(10)
-    crossed, by_dev, best = [], [], []
-    for _ in range(600):
-        scores = noise(rng, seeds=seeds)
-        test, dev = table(scores), table(0.6 * scores + 0.8 * rng.standard_normal(scores.shape))
-        crossed.append(stats.cross_fitted_gain(test, LAYERS, (test, test)).gain)
-        by_dev.append(stats.dev_selected_gain(dev, test, LAYERS).gain)
-        best.append(stats.best_on_test_gain(test, LAYERS).gain)
-    assert np.mean([g.estimate for g in crossed]) == pytest.approx(0, abs=0.1)
-    assert np.mean([g.estimate for g in by_dev]) == pytest.approx(0, abs=0.1)
-    assert 0.93 <= covered(crossed, 0.0) <= 0.98
-    assert 0.925 <= covered(by_dev, 0.0) <= 0.98
-    assert np.mean([g.estimate for g in best]) == pytest.approx(stats.null_best_gain(1, 11, seeds), abs=0.1)
-
-
 def test_null_best_gain_is_the_expected_maximum():
     assert stats.null_best_gain(1, 1, 1) == 0
     assert stats.null_best_gain(1, 2, 1) == pytest.approx(1 / math.sqrt(math.pi))
@@ -206,12 +185,3 @@ def test_max_statistic_p_against_all_permutations():
     exact = np.mean([m[1:].max() - m[0] >= observed[1:].max() - observed[0] - 1e-9 for m in means])
     found = stats.max_statistic_p(table(scores), LAYERS[:2], 20_000, np.random.default_rng(0))
     assert found == pytest.approx(exact, abs=0.01)
-
-
-def test_max_statistic_p_is_uniform_without_an_effect_and_small_with_one():
-    rng = np.random.default_rng(11)
-    p = np.array([stats.max_statistic_p(table(noise(rng)), LAYERS, 199, rng) for _ in range(600)])
-    assert np.mean(p <= 0.05) == pytest.approx(0.05, abs=0.027)
-    assert scipy.stats.kstest(p, "uniform").pvalue > 0.001
-    raised = table(noise(rng, seeds=4) - np.where(np.arange(12) == 0, 6, 0)[:, None])
-    assert stats.max_statistic_p(raised, LAYERS, 999, rng) < 0.01
