@@ -134,18 +134,3 @@ def test_old_pos_rule_agrees_with_a_loop(tags):
     pairs = [(runs(g), runs(p)) for g, p in zip(gold, predicted, strict=True)]
     found, all_spans = sum(len(g & p) for g, p in pairs), sum(len(g) + len(p) for g, p in pairs)
     assert old_pos_f1(gold, predicted) == pytest.approx(200 * found / all_spans)
-
-
-@pytest.mark.filterwarnings("ignore:.*seems not to be NE tag:UserWarning")
-@pytest.mark.parametrize(
-    ("gold", "predicted", "old", "new"),
-    [
-        ("NOUN CCONJ", "NOUN SCONJ", 50, 100),  # 1.2.2 cuts the first letter: CCONJ equals SCONJ
-        ("NOUN X", "NOUN NOUN", 0, 0),
-        ("X", "X", 100, 0),  # 1.2.2 loses an X at the end
-    ],
-)
-def test_seqeval_1_2_2_differs_from_the_old_pos_rule(gold, predicted, old, new):
-    sides = [gold.split()], [predicted.split()]
-    assert old_pos_f1(*sides) == pytest.approx(old)
-    assert 100 * f1_score(*sides, zero_division=0) == pytest.approx(new)

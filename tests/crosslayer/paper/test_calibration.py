@@ -206,16 +206,6 @@ def test_phases_that_differ_are_named_beside_their_target(monkeypatch: pytest.Mo
     ]
 
 
-def test_accuracy_stands_beside_the_answer_of_one_target_too(registry: Registry) -> None:
-    evidence = calibration.measure("Q01", arms_run(TARGETED, sharper=4.0), TARGETED)
-    overall, own = (
-        one(evidence, "accuracy_multilingual_minus_english", task=task, language=None) for task in (None, "pawsx")
-    )
-    assert overall.estimate == own.estimate
-    because = decide(registry.entry("Q01"), evidence, TARGETED, PLUGIN).because
-    assert "beside it, accuracy" in because
-
-
 def test_pictures_show_the_seeds_that_both_arms_have() -> None:
     run = arms_run(TARGETED, sharper=1.0)
     kept = [t for t in run.trials if (t.arm, t.seed) != ("multilingual", 1)]

@@ -91,19 +91,6 @@ def test_comparisons_across_tasks_need_two_of_each():
         stats.own_against_common(one, LAYERS, on_all(one))
 
 
-def test_own_layers_against_a_common_one_by_hand():
-    """Layer 1 is 2 points up in task a, layer 2 is 6 up in task b: common is layer 2, own wins 2 in a."""
-    base = np.array([60.0, 61.0, 59.5])
-    tables = {
-        "a": table(base + np.array([[0], [2], [0]])),
-        "b": table(base + np.array([[0], [0], [6]])),
-    }
-    found = stats.own_against_common(tables, LAYERS[:2], on_all(tables))
-    assert found.gain.estimate == pytest.approx(1)
-    assert found.overall == "layer_2"
-    assert set(found.chosen.values()) == {"layer_2"}
-
-
 def test_own_against_common_weighs_a_noisy_task_as_its_mean_does():
     """One task ten times as noisy: its own share of the variance of a mean over tasks, and about its degrees."""
     rng = np.random.default_rng(21)

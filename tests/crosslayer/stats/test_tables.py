@@ -137,18 +137,6 @@ def test_a_gain_without_a_common_seed_is_refused():
         stats.gain(table([[60.0, np.nan], [np.nan, 61.0]]), "layer_1")
 
 
-def test_a_model_that_always_collapsed_costs_the_others_nothing():
-    scores = noise(np.random.default_rng(5), models=4, seeds=3)
-    holed = np.vstack([scores, np.full(3, np.nan)])
-    found, expected = (stats.gain(table(cells), "layer_1") for cells in (holed, scores))
-    assert (found.estimate, found.df, found.n_seeds) == (expected.estimate, expected.df, expected.n_seeds)
-    assert found.standard_error == pytest.approx(expected.standard_error)
-    assert (
-        stats.cross_fitted_gain(table(holed), LAYERS[:4], (table(holed),) * 2).chosen
-        == stats.cross_fitted_gain(table(scores), LAYERS[:3], (table(scores),) * 2).chosen
-    )
-
-
 @settings(max_examples=40)
 @given(
     arrays(float, (4, 3), elements=st.floats(0, 100)),
