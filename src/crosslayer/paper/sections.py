@@ -23,6 +23,7 @@ from crosslayer.config import Profile
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS, fragment, frozen_trunk, other_encoder
 from crosslayer.paper.plugin import TITLES, open_run, records_of
+from crosslayer.predictions.batches import by_batch
 from crosslayer.predictions.records import STAGES, TrialRecord
 from crosslayer.predictions.runs import TaskTable
 from crosslayer.tasks import TASK_NAMES, TASKS
@@ -180,7 +181,8 @@ def _trained(folder: Path) -> tuple[tuple[str, str], ...]:
     for stage, task in product(STAGES, TASK_NAMES):
         if trials := run.records(stage, task):
             after = " after an intermediate task" if stage == "intermediate" else ""
-            rows.append((f"trained, {TASKS[task].title}{after}", _told(trials)))
+            told = map(_told, by_batch(trials).values())
+            rows.append((f"trained, {TASKS[task].title}{after}", ". Not compared with them: ".join(told)))
             predicted = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
             if stage == "sweep" and predicted:
                 rows.append((f"tested, {TASKS[task].title}", _tested(run.table(predicted[:1], "test"))))
@@ -194,13 +196,14 @@ def _tested(table: TaskTable) -> str:
 
 
 def _told(trials: Sequence[TrialRecord]) -> str:
-    """``15 trials: baseline layer_4 layer_8; arms none; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
+    """``15 trials: baseline layer_4 layer_8; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
     models, arms, modes, precisions = zip(*((t.model, t.arm, t.mode, t.precision) for t in trials), strict=True)
-    seeds = sorted({t.seed for t in trials})
-    told = [_spaced(dict.fromkeys(names)) for names in (models, arms, seeds, modes, precisions)]
+    told = [_spaced(dict.fromkeys(models)), f"seeds {_spaced(sorted({t.seed for t in trials}))}"]
+    if trials[0].stage == "intermediate":
+        told.insert(1, f"arms {_spaced(dict.fromkeys(arms))}")
+    told += [_spaced(dict.fromkeys(names)) for names in (modes, precisions)]
     ended = Counter(t.outcome.replace("_", " ") for t in trials if t.outcome != "ok")
-    told += [f"{n} {outcome}" for outcome, n in ended.items()]
-    return f"{len(trials)} trials: {told[0]}; arms {told[1]}; seeds {'; '.join(told[2:])}"
+    return f"{len(trials)} trials: {'; '.join([*told, *(f'{n} {outcome}' for outcome, n in ended.items())])}"
 
 
 def _gains(trials: Sequence[TrialRecord], chosen: Sequence[str]) -> dict[int, float]:

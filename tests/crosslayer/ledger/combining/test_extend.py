@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from claimtrack.errors import ResultsError
-from claimtrack.registry import Registry, load_registry
+from claimtrack.registry import Registry
 from claimtrack.report.runs import view_run
 from claimtrack.results import load_recorded
 from claimtrack.runlog import combined_info
@@ -190,22 +190,6 @@ def test_an_attempt_is_counted_once_however_often_it_is_told() -> None:
     }  # fmt: skip
 
 
-def test_runs_count_the_trials_that_stayed_at_chance() -> None:
-    """In the recorded run, as its evidence names them."""
-    recorded = load_recorded(
-        ROOT / "claims" / "ledger" / "xtreme-pilot", load_registry(ROOT / "claims" / "registry.yaml")
-    )
-    missing = recorded.evidence["C05"].missing
-    counted = {
-        title: sum(line.startswith(f"{title}: ") and "stayed at chance" in line for line in missing)
-        for title in ("PAWS-X", "POS")
-    }
-    setting = dict(view_run(recorded, PLUGIN, PaperSections()).setting)
-    assert counted["PAWS-X"] > 0
-    assert setting["trained, PAWS-X"].endswith(f"; {counted['PAWS-X']} stayed at chance")
-    assert "at chance" not in setting["trained, POS"]
-
-
 def test_report_and_crate_tell_of_all_pieces(pieces: Pieces, monkeypatch: pytest.MonkeyPatch) -> None:
     entry = pieces.start(lambda t: t.task == "pos")
     pieces.add(lambda t: t.task == "pawsx")
@@ -215,8 +199,7 @@ def test_report_and_crate_tell_of_all_pieces(pieces: Pieces, monkeypatch: pytest
     setting = dict(view.setting)
     trials = [trial for trial in RecordedRun(entry).records("sweep", "pawsx") if trial.outcome == "ok"]
     assert setting["trained, PAWS-X"].startswith(f"{len(trials)} trials: baseline ")
-    layers = sorted({trial.layer for trial in trials if trial.model.startswith("layer_") and trial.layer})
-    assert f"; layers {' '.join(map(str, layers))}; seeds 0 1 2; " in setting["trained, PAWS-X"]
+    assert "; seeds 0 1 2; " in setting["trained, PAWS-X"]
     assert "arms none english multilingual; seeds" in setting["trained, POS after an intermediate task"]
     assert "seeds" not in setting, "what was planned is not what was trained"
     words = pd.read_parquet(entry / "predictions-sweep-pos.parquet").query("split == 'test'")
