@@ -6,6 +6,7 @@ Notation: N items.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -80,12 +81,19 @@ def _draw_changes(evidence: Evidence, folder: Path) -> str:
         "Change by multilingual instead of English-only intermediate training, with 95 % intervals over seeds, "
         "of the error over items too"
     )
-    with plots.picture(folder, "changes.svg", title, height=2.6, columns=len(SEEN)) as panels:
-        for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
-            parts = [part for part in select(evidence, CHANGE.format(name)) if part.language is None]
-            rows = [plots.Row(_title(part) if part.task else pooled_in(parts), part) for part in parts]
-            plots.forest(axes, rows, f"change of {unit}")
-    return "changes.svg"
+    rows = {}
+    for name in SEEN:
+        parts = [part for part in select(evidence, CHANGE.format(name)) if part.language is None]
+        rows[name] = [plots.Row(_title(part) if part.task else pooled_in(parts), part) for part in parts]
+    return _forests(folder, "changes.svg", title, rows, 2.6)
+
+
+def _forests(folder: Path, name: str, title: str, rows: Mapping[str, Sequence[plots.Row]], height: float) -> str:
+    """Changes of calibration error and accuracy side by side."""
+    with plots.picture(folder, name, title, height=height, columns=len(SEEN)) as panels:
+        for axes, (measure, unit) in zip(panels, SEEN.items(), strict=True):
+            plots.forest(axes, rows[measure], f"change of {unit}")
+    return name
 
 
 def pooled_in(parts: Sequence[Measurement]) -> str:
@@ -194,26 +202,17 @@ def _draw_risk(by_task: Mapping[TaskName, Arms], folder: Path) -> str:
 
 
 def _draw_models(evidence: Evidence, folder: Path) -> tuple[str, ...]:
-    """Changes of calibration error and accuracy side by side; nothing where no models were compared."""
+    """Nothing where no models were compared."""
+    rows: dict[str, list[plots.Row]] = {name: [] for name in SEEN}
+    for name, task in product(SEEN, tasks_in(evidence)):
+        parts = select(evidence, OF_MODELS.format(name), task)
+        rows[name] += [plots.Row(_label(part), part) for part in parts if part.language is None]
+    if not rows["ece"]:
+        return ()
     title = (
         "Change of calibration error and accuracy by layer fusion and label smoothing, 95 % intervals over seeds"
     )
-    rows = {
-        name: [
-            plots.Row(_label(part), part)
-            for task in tasks_in(evidence)
-            for part in select(evidence, OF_MODELS.format(name), task)
-            if part.language is None
-        ]
-        for name in SEEN
-    }
-    if not rows["ece"]:
-        return ()
-    height = plots.forest_height(len(rows["ece"]))
-    with plots.picture(folder, "models.svg", title, height=height, columns=len(SEEN)) as panels:
-        for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
-            plots.forest(axes, rows[name], f"change of {unit}")
-    return ("models.svg",)
+    return (_forests(folder, "models.svg", title, rows, plots.forest_height(len(rows["ece"]))),)
 
 
 def _label(part: Measurement) -> str:

@@ -89,17 +89,6 @@ def two_batches() -> MadeUpRun:
     return run
 
 
-def test_an_analysis_takes_the_batch_that_has_what_it_asks_for(two_batches: MadeUpRun) -> None:
-    profile = make_profile(tasks=["pos"], controls=("self", "gate"))
-    largest, other, controlled = (
-        scores.load_sweep(two_batches, profile, needs=needs).tasks["pos"] for needs in ((), ("absent",), ("self",))
-    )
-    assert largest.layers == ("layer_1", "layer_2", "layer_3") == other.layers
-    assert controlled.layers == ("layer_2",)
-    assert "gate" in controlled.test.models
-    assert controlled.among == "among layer 2 only"
-
-
 def test_gains_of_layers_and_of_controls_come_from_their_own_batches(two_batches: MadeUpRun) -> None:
     profile = make_profile(tasks=["pos"], controls=("self", "gate"))
     evidence = gains.measure("C05", two_batches, profile)
