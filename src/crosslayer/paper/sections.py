@@ -196,9 +196,12 @@ def _tested(table: TaskTable) -> str:
 
 
 def _told(trials: Sequence[TrialRecord]) -> str:
-    """``15 trials: baseline layer_4 layer_8; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
+    """``15 trials: baseline D_4 D_8; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
     models, arms, modes, precisions = zip(*((t.model, t.arm, t.mode, t.precision) for t in trials), strict=True)
-    told = [_spaced(dict.fromkeys(models)), f"seeds {_spaced(sorted({t.seed for t in trials}))}"]
+    told = [
+        _spaced(dict.fromkeys(models)).replace("layer_", "D_"),
+        f"seeds {_spaced(sorted({t.seed for t in trials}))}",
+    ]
     if trials[0].stage == "intermediate":
         told.insert(1, f"arms {_spaced(dict.fromkeys(arms))}")
     told += [_spaced(dict.fromkeys(names)) for names in (modes, precisions)]

@@ -91,6 +91,15 @@ def test_rows_without_kept_scores_are_left_out() -> None:
     assert found.languages == ("de", "zh")
 
 
+def test_a_trial_without_scores_of_english_dev_is_missing() -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    key = "intermediate-pawsx-baseline-english-0"
+    run.logits[key, "dev"] = np.full_like(run.logits[key, "dev"], np.nan)
+    evidence = calibration.measure("Q01", run, TARGETED)
+    assert f"PAWS-X: a language without scores of all labels in {key}" in evidence.missing
+    assert key not in evidence.trials
+
+
 def test_measures_beside_the_primary_one() -> None:
     """Every measure has a level by arm; what came second and what is exploratory is labelled so."""
     run = arms_run(TARGETED, sharper=4.0)

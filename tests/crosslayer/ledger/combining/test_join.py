@@ -83,7 +83,7 @@ def test_one_task_may_be_trained_twice_and_is_not_compared_across(
         np.testing.assert_array_equal(one.predicted, two.predicted)
     gains, apart = evidence_of(entry, "C05"), of_task(entry, "C05", "pos")
     told = dict(view_run(load_recorded(entry, registry), PLUGIN, PaperSections()).setting)["trained, POS"]
-    assert "; float32. Not compared with them: 9 trials: baseline layer_1 self; seeds 0 1 2; " in told
+    assert "; float32. Not compared with them: 9 trials: baseline D_1 self; seeds 0 1 2; " in told
     line = "POS: 9 trials of version 3, bfloat16 are not compared with 12 of version 2, float32"
     assert line in gains.missing
     alone = measured(registry)["C05"](RecordedRun(by_task / "only-pos"), profile)
