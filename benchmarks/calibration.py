@@ -12,11 +12,11 @@ import numpy as np
 
 from benchmarks.measures import peak_megabytes
 from crosslayer.metrics import calibration, proper_scores, selective
-from crosslayer.metrics.inputs import Floats, Ids
+from crosslayer.metrics.classification import Floats, Ids
 
 N, K = 1_000_000, 3
 OF_TOP_LABEL = (
-    calibration.ece10_equal_width_v1, calibration.ece10_equal_mass_v1, calibration.ece10_equal_width_debiased_v1,
+    calibration.ece10_equal_width_v1, calibration.ece10_equal_mass_v1,
     calibration.ece10_equal_mass_debiased_v1, calibration.mce10_equal_width_v1, selective.aurc_v1,
 )  # fmt: skip
 OF_ALL_LABELS = (

@@ -14,14 +14,9 @@ Notation: N items, K labels.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
-from crosslayer.metrics.inputs import Floats, Ids, confidences, probabilities_of
-
-if TYPE_CHECKING:
-    from claimtrack.samples import ReliabilityBins
+from crosslayer.metrics.classification import Floats, Ids
 
 N_BINS = 10
 WIDTH_EDGES = np.arange(1, N_BINS) / N_BINS
@@ -37,7 +32,6 @@ def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
 
 def top_label(probabilities: Floats, gold: Ids) -> tuple[Floats, Floats]:
     """Confidence (N,) and correctness (N,), 0 or 1, of the most probable label (the first of equals)."""
-    probabilities, gold = probabilities_of(probabilities, gold)
     return probabilities.max(axis=1), (probabilities.argmax(axis=1) == gold).astype(np.float64)
 
 
@@ -46,12 +40,11 @@ def ece10_equal_width_v1(confidence: Floats, correct: Floats) -> float:
 
     Biased upward at small N (a calibrated model reads about 2 points at 1,500 items).
     """
-    return _plug_in(_bin_sums(*confidences(confidence, correct), WIDTH_EDGES))
+    return _plug_in(_bin_sums(confidence, correct, WIDTH_EDGES))
 
 
 def ece10_equal_mass_v1(confidence: Floats, correct: Floats) -> float:
     """Plug-in ECE over 10 bins of equal mass, in points."""
-    confidence, correct = confidences(confidence, correct)
     return _plug_in(_bin_sums(confidence, correct, mass_edges(confidence)))
 
 
@@ -60,20 +53,14 @@ def mce10_equal_width_v1(confidence: Floats, correct: Floats) -> float:
 
     A thin bin counts as much as a full one: read it with care.
     """
-    n, gaps, _ = _bin_sums(*confidences(confidence, correct), WIDTH_EDGES).T
+    n, gaps, _ = _bin_sums(confidence, correct, WIDTH_EDGES).T
     return float(100 * np.max(np.abs(gaps) / np.maximum(n, 1)))
 
 
 def classwise_ece10_equal_width_v1(probabilities: Floats, gold: Ids) -> float:
     """Class-wise ECE (Kull et al. 2019): plug-in ECE of each label's probability, mean over the K labels."""
-    probabilities, gold = probabilities_of(probabilities, gold)
     each = [ece10_equal_width_v1(column, gold == label) for label, column in enumerate(probabilities.T)]
     return float(np.mean(each))
-
-
-def ece10_equal_width_debiased_v1(confidence: Floats, correct: Floats) -> float:
-    """`ece10_equal_mass_debiased_v1` over bins of equal width."""
-    return _debiased(_bin_sums(*confidences(confidence, correct), WIDTH_EDGES))
 
 
 def ece10_equal_mass_debiased_v1(confidence: Floats, correct: Floats) -> float:
@@ -92,8 +79,8 @@ def ece10_equal_mass_debiased_v1(confidence: Floats, correct: Floats) -> float:
     and Fricker 2012) is no l1 error. s^2 is the sample variance of the bin's gaps over n_b; in a bin where
     that is 0 the gap stands as it is.
     """
-    confidence, correct = confidences(confidence, correct)
-    return _debiased(_bin_sums(confidence, correct, mass_edges(confidence)))
+    sums = _bin_sums(confidence, correct, mass_edges(confidence))
+    return float(ece10_equal_mass_debiased_from_counts_v1(sums.ravel()))
 
 
 def ece10_equal_mass_debiased_counts_v1(confidence: Floats, correct: Floats) -> Floats:
@@ -101,7 +88,6 @@ def ece10_equal_mass_debiased_counts_v1(confidence: Floats, correct: Floats) -> 
 
     Three columns for each of the 10 bins: 1, gap, squared gap. Bin edges stay as they are in the whole sample.
     """
-    confidence, correct = confidences(confidence, correct)
     gap = confidence - correct
     columns = np.stack([np.ones_like(gap), gap, gap**2], axis=1)
     counts = np.zeros((len(gap), N_BINS, _COLUMNS))
@@ -123,13 +109,6 @@ def ece10_equal_mass_debiased_from_counts_v1(counts: Floats) -> Floats:
     fair = gap * erf(z / np.sqrt(2)) - 2 * error * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     shares = n / n.sum(axis=-1, keepdims=True)
     return np.asarray(100 * (shares * np.where(error > 0, fair, np.abs(gap))).sum(axis=-1))
-
-
-def reliability_bins_v1(confidence: Floats, correct: Floats) -> ReliabilityBins:
-    """Bins of equal width for a reliability diagram."""
-    from claimtrack.samples import reliability_bins  # needs more than machines have that only train
-
-    return reliability_bins(*confidences(confidence, correct), N_BINS)
 
 
 def centred(logits: Floats) -> Floats:
@@ -158,7 +137,3 @@ def _bin_sums(confidence: Floats, correct: Floats, edges: Floats) -> Floats:
 
 def _plug_in(sums: Floats) -> float:
     return float(100 * np.abs(sums[:, 1]).sum() / sums[:, 0].sum())
-
-
-def _debiased(sums: Floats) -> float:
-    return float(ece10_equal_mass_debiased_from_counts_v1(sums.ravel()))

@@ -1,16 +1,14 @@
-"""Scores of tasks with one label an item."""
+"""Scores in points (0 to 100) from counts."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
-from crosslayer.metrics.inputs import Floats, Ids, label_ids
-
-
-def accuracy_v1(gold: Ids, predicted: Ids) -> float:
-    """Share of items (N,) whose predicted label id is the gold one, in points (0 to 100)."""
-    gold, predicted = label_ids(gold=gold, predicted=predicted)
-    return float(100 * np.mean(gold == predicted))
+Floats = npt.NDArray[np.float64]
+Ids = npt.NDArray[np.integer[Any]]
 
 
 def share_from_counts(counts: Floats) -> Floats:

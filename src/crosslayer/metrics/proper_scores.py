@@ -10,13 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from crosslayer.metrics.calibration import N_BINS, bin_of, centred, mass_edges
-from crosslayer.metrics.inputs import Floats, Ids, logits_of, probabilities_of
+from crosslayer.metrics.classification import Floats, Ids
 
 
 def brier_v1(probabilities: Floats, gold: Ids) -> float:
     """Mean over items of the squared distance of (p_1 .. p_K) from the gold label's unit vector, 0 to 2."""
-    probabilities, gold = probabilities_of(probabilities, gold)
-    return float(((probabilities - _one_hot(gold, probabilities.shape[1])) ** 2).sum(axis=1).mean())
+    return float(((probabilities - np.eye(probabilities.shape[1])[gold]) ** 2).sum(axis=1).mean())
 
 
 @dataclass(frozen=True)
@@ -42,21 +41,15 @@ def brier_parts_v1(probabilities: Floats, gold: Ids) -> BrierParts:
 
     The parts are plug-in values; they add up to `brier_v1` exactly.
     """
-    probabilities, gold = probabilities_of(probabilities, gold)
-    outcome = _one_hot(gold, probabilities.shape[1])
+    outcome = np.eye(probabilities.shape[1])[gold]
     parts = [_label_parts(p, y) for p, y in zip(probabilities.T, outcome.T, strict=True)]
     return BrierParts(*(float(total) for total in np.sum(parts, axis=0)))
 
 
 def nll_v1(logits: Floats, gold: Ids) -> float:
     """Mean negative log-likelihood in nats from logits (N, K), by log-sum-exp; divide by a temperature."""
-    logits, gold = logits_of(logits, gold)
     shifted = centred(logits)
     return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(gold)), gold]))
-
-
-def _one_hot(gold: Ids, size: int) -> Floats:
-    return np.asarray(np.eye(size)[gold])
 
 
 def _label_parts(probability: Floats, outcome: Floats) -> tuple[float, float, float, float]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from crosslayer.metrics.calibration import centred, softmax
-from crosslayer.metrics.inputs import Floats, Ids, confidences, logits_of
+from crosslayer.metrics.classification import Floats, Ids
 
 TEMPERATURES = (0.01, 100.0)
 """Where `fit_temperature` looks."""
@@ -28,7 +28,6 @@ def fit_temperature(logits: Floats, gold: Ids) -> float:
     """
     from scipy.optimize import brentq
 
-    logits, gold = logits_of(logits, gold)
     shifted = centred(logits)
     gold_mean = shifted[np.arange(len(gold)), gold].mean()
 
@@ -66,7 +65,6 @@ def fit_vector_scaling(logits: Floats, gold: Ids, temperature: float | None = No
     """
     from scipy.optimize import minimize
 
-    logits, gold = logits_of(logits, gold)
     log_p = _log_probabilities(logits)
     n, k = log_p.shape
     target = np.eye(k)[gold]
@@ -107,7 +105,6 @@ def fit_isotonic(confidence: Floats, correct: Floats) -> Callable[[Floats], Floa
     """
     from sklearn.isotonic import IsotonicRegression
 
-    confidence, correct = confidences(confidence, correct)
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(confidence, correct)
     return lambda values: np.asarray(fitted.predict(values), dtype=np.float64)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from crosslayer.metrics.inputs import Floats, confidences
+from crosslayer.metrics.classification import Floats, Ids
 
 
 def risk_coverage(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
@@ -29,11 +29,7 @@ def aurc_v1(confidence: Floats, correct: Floats) -> float:
     return float(100 * np.mean(wrong / rank))
 
 
-def _groups(confidence: Floats, correct: Floats) -> tuple[np.ndarray[tuple[int], np.dtype[np.intp]], Floats]:
+def _groups(confidence: Floats, correct: Floats) -> tuple[Ids, Floats]:
     """Items and errors at each distinct confidence, from the highest down."""
-    confidence, correct = confidences(confidence, correct)
-    order = np.argsort(confidence)[::-1]
-    ranked = confidence[order]
-    start = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
-    wrong = 1 - correct[order]
-    return np.diff(np.append(start, len(ranked))), np.add.reduceat(wrong, start)
+    _, group, size = np.unique(-confidence, return_inverse=True, return_counts=True)
+    return size, np.asarray(np.bincount(group, weights=1 - correct), dtype=np.float64)

@@ -1,7 +1,7 @@
 """Scores of tasks with one label a word.
 
-Three rules, each under its own name: share of right words, span F1 as seqeval 1.2.2 counts BIO tags, and
-the span F1 on bare part-of-speech tags that XTREME reports (seqeval 0.0.12 on tags without prefix).
+Two rules, each under its own name: span F1 as seqeval 1.2.2 counts BIO tags, and the span F1 on bare
+part-of-speech tags that XTREME reports (seqeval 0.0.12 on tags without prefix).
 
 Arguments of all: ``gold`` and ``predicted``, label ids (N,); ``sentence``, the index of each word's sentence (N,),
 from 0, never falling; ``labels``, their names. Counts have one row a sentence.
@@ -11,25 +11,17 @@ Notation: N words in reading order, S sentences.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from claimtrack.errors import ResultsError
-from crosslayer.metrics.classification import share_from_counts
-from crosslayer.metrics.inputs import Floats, Ids, confidences, label_ids
+from crosslayer.metrics.classification import Floats, Ids
 
 Bools = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
-
-
-def token_accuracy_v1(gold: Ids, predicted: Ids, sentence: Ids) -> float:
-    """Share of right words over all sentences together, in points."""
-    gold, predicted, _ = _checked(gold, predicted, sentence)
-    return float(share_from_counts(np.array([np.sum(gold == predicted), len(gold)], dtype=np.float64)))
 
 
 def span_counts_v1(gold: Ids, predicted: Ids, sentence: Ids, labels: Sequence[str]) -> Counts:
@@ -39,7 +31,6 @@ def span_counts_v1(gold: Ids, predicted: Ids, sentence: Ids, labels: Sequence[st
     that stands at the start of a sentence or after O or another type; it goes on over I-X. It is found when start,
     end and type agree. Labels are O, B-X and I-X.
     """
-    gold, predicted, sentence = _checked(gold, predicted, sentence, labels)
     kinds, begins = _read_bio(labels)
     first = _sentence_starts(sentence)
     return _span_counts(sentence, *(_bio_spans(kinds[ids], begins[ids], first) for ids in (gold, predicted)))
@@ -53,7 +44,6 @@ def xtreme_pos_span_counts_v1(gold: Ids, predicted: Ids, sentence: Ids, labels: 
     merge. Two habits of seqeval 1.2.2 are absent: cutting off a tag's first letter (so that CCONJ and SCONJ
     collide) and losing an X at the end of a sentence.
     """
-    gold, predicted, sentence = _checked(gold, predicted, sentence, labels)
     single = np.array([label.startswith("S") for label in labels])
     first = _sentence_starts(sentence)
     return _span_counts(sentence, *(_run_spans(ids, single[ids], first) for ids in (gold, predicted)))
@@ -67,8 +57,6 @@ def span_confidence_v1(
     A span's confidence is the product of its words' probabilities (N,), above 0, of their predicted labels: that
     all of them are right if words were independent. It is correct if a gold span has its words and type.
     """
-    gold, predicted, sentence = _checked(gold, predicted, sentence, labels)
-    probability, _ = confidences(probability, gold == predicted)
     if not probability.all():
         raise ResultsError(f"probability is 0 at {int(probability.argmin())}: no model predicts such a label")
     kind, begins = _read_bio(labels)
@@ -118,19 +106,6 @@ def _sentence_starts(sentence: Ids) -> Bools:
 
 def _read_bio(labels: Sequence[str]) -> tuple[Ids, Bools]:
     """Type number of each label (-1 for O) and whether it begins a span."""
-    for label in labels:
-        if not re.fullmatch("O|[BI]-.+", label):
-            raise ResultsError(f"{label!r} is no BIO label: use O, B-X and I-X")
     types = sorted({label[2:] for label in labels if label != "O"})
     kinds = np.array([-1 if label == "O" else types.index(label[2:]) for label in labels])
     return kinds, np.array([label.startswith("B-") for label in labels])
-
-
-def _checked(
-    gold: Any, predicted: Any, sentence: Any, labels: Sequence[str] | None = None
-) -> tuple[Ids, Ids, Ids]:
-    gold, predicted = label_ids(None if labels is None else len(labels), gold=gold, predicted=predicted)
-    gold, sentence = label_ids(gold=gold, sentence=sentence)
-    if np.any(np.diff(sentence) < 0):
-        raise ResultsError("sentence indices fall: sort the words by sentence, then by position")
-    return gold, predicted, sentence

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Measurement
 from crosslayer import stats
+from crosslayer.config import Arm
 from crosslayer.data.examples import Split
 from crosslayer.metrics.calibration import (
     N_BINS,
@@ -83,6 +84,10 @@ MEASURES = {
 """``scaled`` is after a temperature; mean ``confidence`` is the sharpness; vector scaling alone can change labels,
 and so accuracy; ``ece_spans`` is for NER alone."""
 PRIMARY = "ece"
+ARMS: tuple[Arm, ...] = get_args(Arm)
+COMPARED: tuple[Arm, Arm] = ("multilingual", "english")
+CHANGE, OF_MODELS = "{}_multilingual_minus_english", "{}_model_minus_baseline"
+"""Names of the measures of a change, by arm and by model."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,17 +162,11 @@ class Trials:
         values = np.array([self.trials[name, seed].level(measure) for seed in self.seeds_of(name)])
         return np.asarray(values[np.isfinite(values)])
 
-    def by_language(self, measure: str, name: str) -> Floats:
-        """A measure (S, L) at all seeds of a name."""
-        return np.array([self.trials[name, seed].by_language[measure] for seed in self.seeds_of(name)])
-
-    def change_by_language(self, measure: str, after: str, before: str) -> Floats:
-        """The difference (S, L) between two names at the seeds that have both."""
-        seeds = self.seeds_of(after, before)
-        return np.array([
-            self.trials[after, seed].by_language[measure] - self.trials[before, seed].by_language[measure]
-            for seed in seeds
-        ])  # fmt: skip
+    def by_language(self, measure: str, *names: str) -> Floats:
+        """A measure (S, L) of a name, or the difference of two, at the seeds that have all of them."""
+        seeds = self.seeds_of(*names)
+        values = [np.array([self.trials[name, seed].by_language[measure] for seed in seeds]) for name in names]
+        return values[0] if len(names) == 1 else values[0] - values[1]
 
     def language_parts(self, measure: str, values: Floats, **about: Any) -> list[Measurement]:
         """One measurement a language, in points, from values (S, L)."""
@@ -263,11 +262,13 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
         ResultsError: as `load_scored`.
     """
     scored, dev = load_scored(run, record), load_scored(run, record, "dev")
-    logits, gold, table = dev.logits[dev.scored], dev.table.gold[dev.scored], scored.table
+    table, codes = scored.table, np.unique(scored.table.language)
+    in_language = [scored.only(table.language == code) for code in codes]
+    if not all(one.scored.any() for one in (dev, *in_language)):
+        raise ResultsError(f"{TASKS[record.task].title}: a language without scores of all labels in {record.key}")
+    logits, gold = dev.logits[dev.scored], dev.table.gold[dev.scored]
     temperature = fit_temperature(logits, gold)
     vector, isotonic = fit_vector_scaling(logits, gold, temperature), fit_isotonic(dev.confidence, dev.right)
-    codes = np.unique(table.language)
-    in_language = [scored.only(table.language == code) for code in codes]
     found = [_of_all_rows(one, isotonic) | _of_sample(one, temperature, vector) for one in in_language]
     if record.task == "ner":
         found = [each | {"ece_spans": _spans(one)} for each, one in zip(found, in_language, strict=True)]

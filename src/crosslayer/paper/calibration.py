@@ -20,17 +20,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
-from crosslayer.config import Arm, IntermediateSpec, Profile
+from crosslayer.config import IntermediateSpec, Profile
 from crosslayer.data.languages import LANGUAGES, of_unknown_family
 from crosslayer.paper import calibration_figures
-from crosslayer.paper.calibrated import MEASURES, NOTES, PRIMARY, Trials, calibrate
+from crosslayer.paper.calibrated import (
+    ARMS,
+    CHANGE,
+    COMPARED,
+    MEASURES,
+    NOTES,
+    OF_MODELS,
+    PRIMARY,
+    Trials,
+    calibrate,
+)  # fmt: skip
 from crosslayer.paper.conditions import fragment
 from crosslayer.paper.parts import Fields, gain_fields, gain_part, make_evidence, mean_part, part_or_none
 from crosslayer.paper.scores import describe_failures, never_run, that_learnt
@@ -40,11 +50,8 @@ from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import Run
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
-ARMS: tuple[Arm, ...] = get_args(Arm)
-COMPARED: tuple[Arm, Arm] = ("multilingual", "english")
 BESIDE = ("ece", "accuracy")
 """Shown side by side wherever the primary measure is, since an arm can be better calibrated by being worse."""
-CHANGE, OF_MODELS = "{}_multilingual_minus_english", "{}_model_minus_baseline"
 NOTE = "Exploratory. Another question than Q01's, from the sweep without intermediate training; not judged."
 figures = calibration_figures.figures
 
@@ -65,7 +72,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     parts += [part for target in compared for name in BESIDE for part in _by_kin(target, name)]
     for target in compared:
         for name in BESIDE:
-            parts += target.language_parts(CHANGE.format(name), target.change_by_language(name, *COMPARED))
+            parts += target.language_parts(CHANGE.format(name), target.by_language(name, *COMPARED))
     for target in targets:  # before and after each recalibration, of the first arm there is
         arm = next(arm for arm in ARMS if target.seeds_of(arm))
         for name in calibration_figures.RECALIBRATED:
@@ -184,7 +191,7 @@ def _by_kin(target: Trials, name: str) -> list[Measurement]:
     known = [code in LANGUAGES for code in target.first.languages]
     codes = [code for code in target.first.languages if code in LANGUAGES]
     steps = np.array([steps_from_english(code) for code in codes])
-    changes = target.change_by_language(name, *COMPARED)[:, known]
+    changes = target.by_language(name, *COMPARED)[:, known]
     about: dict[str, str] = {"task": target.task, "note": NOTES["exploratory"]}
     if len(set(steps)) > 1:
         for arm in filter(target.seeds_of, ARMS):
@@ -231,6 +238,6 @@ def _changes(trials: Trials, model: str) -> list[Measurement]:
             gain = stats.gain(table, model, BASELINE)
             parts.append(gain_part(OF_MODELS.format(name), gain, unit=measured.unit, note=note, **about))
     for name in BESIDE:
-        values = trials.change_by_language(name, model, BASELINE)
+        values = trials.by_language(name, model, BASELINE)
         parts += trials.language_parts(OF_MODELS.format(name), values, model=model, note=NOTE)
     return parts

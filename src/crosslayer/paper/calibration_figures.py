@@ -6,19 +6,19 @@ Notation: N items.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
 
 from claimtrack.evidence import Evidence, Measurement
-from claimtrack.samples import ReliabilityBins
+from claimtrack.samples import ReliabilityBins, reliability_bins
 from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.metrics.calibration import reliability_bins_v1
 from crosslayer.metrics.selective import risk_coverage
 from crosslayer.paper import plots
-from crosslayer.paper.calibrated import Scored, load_scored
+from crosslayer.paper.calibrated import ARMS, CHANGE, COMPARED, OF_MODELS, Scored, load_scored
 from crosslayer.paper.parts import select, tasks_in
 from crosslayer.predictions.models import Model
 from crosslayer.predictions.records import TrialRecord
@@ -26,10 +26,7 @@ from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
 
-CHANGED = "{}_multilingual_minus_english"
 SEEN = {"ece": "ECE (points)", "accuracy": "accuracy (points)"}
-ARMS = ("none", "english", "multilingual")
-COMPARED = ("english", "multilingual")
 RECALIBRATED = {
     "ece": "as trained", "ece_scaled": "temperature", "ece_vector_scaled": "vector scaling",
     "ece_isotonic": "isotonic",
@@ -49,9 +46,9 @@ Arms = Mapping[str, Sequence[Scored]]
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """All pictures that the evidence and the trials it rests on have something for."""
     drawn: list[str] = []
-    changes = {task: select(evidence, CHANGED.format("ece"), task) for task in tasks_in(evidence)}
+    changes = {task: select(evidence, CHANGE.format("ece"), task) for task in tasks_in(evidence)}
     changes = {task: parts for task, parts in changes.items() if parts}
-    if any(part.estimate is not None for part in select(evidence, CHANGED.format("ece"))):
+    if any(part.estimate is not None for part in select(evidence, CHANGE.format("ece"))):
         drawn += [_draw_changes(evidence, folder), _draw_levels(evidence, list(changes), folder)]
         title = "Change of the calibration error in each language, with 95 % intervals over seeds"
         by_language = {task: [part for part in parts if part.language] for task, parts in changes.items()}
@@ -84,12 +81,19 @@ def _draw_changes(evidence: Evidence, folder: Path) -> str:
         "Change by multilingual instead of English-only intermediate training, with 95 % intervals over seeds, "
         "of the error over items too"
     )
-    with plots.picture(folder, "changes.svg", title, height=2.6, columns=len(SEEN)) as panels:
-        for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
-            parts = [part for part in select(evidence, CHANGED.format(name)) if part.language is None]
-            rows = [plots.Row(_title(part) if part.task else pooled_in(parts), part) for part in parts]
-            plots.forest(axes, rows, f"change of {unit}")
-    return "changes.svg"
+    rows = {}
+    for name in SEEN:
+        parts = [part for part in select(evidence, CHANGE.format(name)) if part.language is None]
+        rows[name] = [plots.Row(_title(part) if part.task else pooled_in(parts), part) for part in parts]
+    return _forests(folder, "changes.svg", title, rows, 2.6)
+
+
+def _forests(folder: Path, name: str, title: str, rows: Mapping[str, Sequence[plots.Row]], height: float) -> str:
+    """Changes of calibration error and accuracy side by side."""
+    with plots.picture(folder, name, title, height=height, columns=len(SEEN)) as panels:
+        for axes, (measure, unit) in zip(panels, SEEN.items(), strict=True):
+            plots.forest(axes, rows[measure], f"change of {unit}")
+    return name
 
 
 def pooled_in(parts: Sequence[Measurement]) -> str:
@@ -133,7 +137,7 @@ def shown_languages(languages: Sequence[str], errors: Sequence[float]) -> list[s
 def _draw_reliability(task: TaskName, scored: Arms, folder: Path) -> str:
     table = next(iter(scored.values()))[0].table
     codes = [table.languages[code] for code in np.unique(table.language)]
-    errors = [_mean_gap(reliability_bins_v1(*_answers(scored["english"], code))) for code in codes]
+    errors = [_mean_gap(reliability_bins(*_answers(scored["english"], code))) for code in codes]
     languages = shown_languages(codes, errors)
     rows = -(-len(languages) // COLUMNS)
     some = f", {len(languages)} of {len(codes)} languages" if len(languages) < len(codes) else ""
@@ -141,8 +145,8 @@ def _draw_reliability(task: TaskName, scored: Arms, folder: Path) -> str:
     name = f"reliability-{task}.svg"
     with plots.picture(folder, name, title, height=1.5 * rows + 0.3, rows=rows, columns=COLUMNS) as panels:
         for place, (axes, language) in enumerate(zip(panels, languages, strict=False)):
-            for series, arm in enumerate(COMPARED):
-                plots.reliability(axes, reliability_bins_v1(*_answers(scored[arm], language)), series, arm)
+            for series, arm in enumerate(reversed(COMPARED)):
+                plots.reliability(axes, reliability_bins(*_answers(scored[arm], language)), series, arm)
             axes.set_title(language)
             _label_outer(axes, place, rows, len(languages))
         plots.legend_above(panels[0])
@@ -198,26 +202,17 @@ def _draw_risk(by_task: Mapping[TaskName, Arms], folder: Path) -> str:
 
 
 def _draw_models(evidence: Evidence, folder: Path) -> tuple[str, ...]:
-    """Changes of calibration error and accuracy side by side; nothing where no models were compared."""
+    """Nothing where no models were compared."""
+    rows: dict[str, list[plots.Row]] = {name: [] for name in SEEN}
+    for name, task in product(SEEN, tasks_in(evidence)):
+        parts = select(evidence, OF_MODELS.format(name), task)
+        rows[name] += [plots.Row(_label(part), part) for part in parts if part.language is None]
+    if not rows["ece"]:
+        return ()
     title = (
         "Change of calibration error and accuracy by layer fusion and label smoothing, 95 % intervals over seeds"
     )
-    rows = {
-        name: [
-            plots.Row(_label(part), part)
-            for task in tasks_in(evidence)
-            for part in select(evidence, f"{name}_model_minus_baseline", task)
-            if part.language is None
-        ]
-        for name in SEEN
-    }
-    if not rows["ece"]:
-        return ()
-    height = plots.forest_height(len(rows["ece"]))
-    with plots.picture(folder, "models.svg", title, height=height, columns=len(SEEN)) as panels:
-        for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
-            plots.forest(axes, rows[name], f"change of {unit}")
-    return ("models.svg",)
+    return (_forests(folder, "models.svg", title, rows, plots.forest_height(len(rows["ece"]))),)
 
 
 def _label(part: Measurement) -> str:

@@ -48,10 +48,8 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     sweep = load_sweep(run, profile, PAIR_TASKS)
     scored = list(sweep.tasks.values())
     parts = [_slope_of_gap(scores) for scores in scored]
-    parts += [
-        _slope_of_similarity(scores, run, "slope_similarity", mean_vectors, judged=True) for scores in scored
-    ]
-    parts += [_slope_of_similarity(scores, run, "slope_pair_similarity", parallel_items) for scores in scored]
+    for name, similarity in (("slope_similarity", mean_vectors), ("slope_pair_similarity", parallel_items)):
+        parts += [_slope_of_similarity(scores, run, name, similarity) for scores in scored]
     parts += [part for scores in scored for part in _by_layer(scores, run)]
     parts += [part for scores in scored for part in _levels(scores)]
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys)
@@ -134,14 +132,13 @@ def _item_variance_of_slope(scores: TaskScores, layers: list[int], seeds: list[i
     return float(stats.pure_item_variance(np.stack([slopes, np.zeros_like(slopes)]))[0, 1])
 
 
-def _slope_of_similarity(
-    scores: TaskScores, run: Run, measure: str, similarity: Similarity, judged: bool = False
-) -> Measurement:
+def _slope_of_similarity(scores: TaskScores, run: Run, measure: str, similarity: Similarity) -> Measurement:
     def make() -> Fields:
         layers, seeds = complete_layers(scores)
         slopes = stats.slopes(np.array(layers), _similarities(scores, run, similarity, layers, seeds).T)
         return gain_fields(stats.seed_gain(slopes), note=_seeds_used(scores, seeds))
 
+    judged = similarity is mean_vectors
     return part_or_none(measure, make, unit="cosine a layer", task=scores.task, judged=judged)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -130,21 +130,17 @@ def _model_gains(scores: TaskScores, models: Sequence[Model], rule: str = "") ->
     """The gain of each model over the baseline; ``rule`` ends the names of the measures."""
     parts = []
     for model in models:
-        layer = model.layer
-
-        def make(model: Model = model, layer: int | None = layer) -> Fields:
-            note = "" if layer is not None else _layer_of_control(scores, model)
-            return gain_fields(stats.gain(scores.test, model), n_items=scores.n_items, note=note)
-
-        measure = ("control_gain" if layer is None else "layer_gain") + rule
-        parts.append(part_or_none(measure, make, task=scores.task, layer=layer, model=model))
+        measure = ("control_gain" if model.layer is None else "layer_gain") + rule
+        make = partial(_model_gain, scores, model)
+        parts.append(part_or_none(measure, make, task=scores.task, layer=model.layer, model=model))
     return adjusted(parts)
 
 
-def _layer_of_control(scores: TaskScores, model: str) -> str:
-    """Which lower layer a control takes, if any."""
+def _model_gain(scores: TaskScores, model: Model) -> Fields:
+    """Of a control with the lower layer that it takes, if any."""
     layers = sorted({record.layer for record in scores.table.records if record.model == model and record.layer})
-    return f"Its lower layer: {', '.join(map(str, layers))}." if layers else ""
+    note = f"Its lower layer: {', '.join(map(str, layers))}." if layers and model.layer is None else ""
+    return gain_fields(stats.gain(scores.test, model), n_items=scores.n_items, note=note)
 
 
 def adjusted(parts: list[Measurement]) -> list[Measurement]:
@@ -157,22 +153,20 @@ def adjusted(parts: list[Measurement]) -> list[Measurement]:
 
 def _power(scores: TaskScores) -> list[Measurement]:
     """What these seeds find of the smallest claimed gain and of the smallest of interest."""
-    parts = []
-    for effect in (claimed_range()[0], SMALLEST_EFFECT):
 
-        def make(effect: float = effect) -> Fields:
-            power, seeds = stats.power(scores.test, scores.layers, effect)
-            enough = (
-                f"{seeds} seeds would find it in 80 %."
-                if seeds
-                else f"Even {stats.MAX_SEEDS} seeds would not find it in 80 %: the test items leave more noise."
-            )
-            note = f"Chance to find a true gain of {effect:g} points of one layer named beforehand. {enough}"
-            n_seeds = len(scores.test.seeds)
-            return {"estimate": 100 * power, "n_seeds": n_seeds, "n_items": scores.n_items, "note": note}
+    def make(effect: float) -> Fields:
+        power, seeds = stats.power(scores.test, scores.layers, effect)
+        enough = f"{seeds} seeds would find it in 80 %."
+        if not seeds:
+            enough = f"Even {stats.MAX_SEEDS} seeds would not find it in 80 %: the test items leave more noise."
+        note = f"Chance to find a true gain of {effect:g} points of one layer named beforehand. {enough}"
+        n_seeds = len(scores.test.seeds)
+        return {"estimate": 100 * power, "n_seeds": n_seeds, "n_items": scores.n_items, "note": note}
 
-        parts.append(part_or_none(f"power_at_{effect:g}_points", make, unit="%", task=scores.task))
-    return parts
+    return [
+        part_or_none(f"power_at_{effect:g}_points", partial(make, effect), unit="%", task=scores.task)
+        for effect in (claimed_range()[0], SMALLEST_EFFECT)
+    ]
 
 
 def _beside(scores: TaskScores) -> list[Measurement]:
@@ -215,16 +209,15 @@ def _over_tasks(judged: list[Measurement]) -> list[Measurement]:
 def _language_gains(scores: TaskScores) -> list[Measurement]:
     """The dev-selected gain in each language, and their mean with the languages resampled (CLAIMS: languages are
     fixed; resampling them is a sensitivity analysis)."""
-    parts = []
-    for place, code in enumerate(scores.table.languages):
 
-        def make(code: str = code) -> Fields:
-            return gain_fields(scores.chosen_on_dev(scores.language_table(code)).gain)
+    def make(code: str) -> Fields:
+        return gain_fields(scores.chosen_on_dev(scores.language_table(code)).gain)
 
-        n = int((scores.units.language == place).sum())
-        parts.append(
-            part_or_none("dev_selected_gain_in_language", make, task=scores.task, language=code, n_items=n)
-        )
+    measure, n_items = "dev_selected_gain_in_language", np.bincount(scores.units.language).tolist()
+    parts = [
+        part_or_none(measure, partial(make, code), task=scores.task, language=code, n_items=n)
+        for code, n in zip(scores.table.languages, n_items, strict=True)
+    ]
     gains = np.array([part.estimate for part in parts if part.estimate is not None])
     if len(gains) < 2:
         return parts

@@ -40,8 +40,8 @@ def best_layer(task: TaskName) -> int:
 def near_and_rest(task: TaskName) -> dict[str, tuple[float, float]]:
     """Accuracy on English and German, and on the other languages, in points, of the models reported."""
     tables = _tables()
-    layers = tables["en_de_and_rest"][task].items()
-    levels = {"baseline": tables["en_de_and_rest_of_baseline"][task], **{f"layer_{x}": row for x, row in layers}}
+    levels = {"baseline": tables["en_de_and_rest_of_baseline"][task]}
+    levels |= {f"layer_{x}": row for x, row in tables["en_de_and_rest"][task].items()}
     return {model: (float(near), float(rest)) for model, (near, rest) in levels.items()}
 
 

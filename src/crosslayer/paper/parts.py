@@ -11,6 +11,7 @@ import numpy as np
 from claimtrack.decisions import error_of
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Interval, Measurement
+from claimtrack.project import evidence_of
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.predictions.runs import Run
@@ -51,20 +52,9 @@ def make_evidence(
 
     Without any judged value its status is ``missing``, with the notes of the judged parts as reasons.
     """
-    valued = [i for i, part in enumerate(parts) if part.judged and part.estimate is not None]
     notes = [part.note for part in parts if part.judged and part.estimate is None and part.note]
-    return Evidence(
-        claim=claim,
-        profile=profile.profile,
-        run=run.name,
-        metric=METRICS[claim],
-        status="measured" if valued else "missing",
-        headline=valued[0] if valued else None,
-        parts=tuple(parts),
-        facts=facts or {},
-        missing=tuple(dict.fromkeys([*missing, *notes])),
-        trials=tuple(sorted(set(trials))),
-    )
+    found = evidence_of(claim, profile, METRICS[claim], parts, (), dict.fromkeys([*missing, *notes]), facts)
+    return found.model_copy(update={"run": run.name, "trials": tuple(sorted(set(trials)))})
 
 
 def has_values(evidence: Evidence) -> bool:
@@ -129,6 +119,18 @@ def mean_part(measure: str, unit: str, values: Floats, **about: Any) -> Measurem
         n_seeds=found.n_seeds,
         **about,
     )
+
+
+def layer_parts(measure: str, load: Callable[[], Floats], unit: str = "points", **about: Any) -> list[Measurement]:
+    """A measurement a layer, the embeddings first; none where there is nothing to load."""
+    try:
+        values = load()
+    except ResultsError:
+        return []
+    return [
+        Measurement(measure=measure, layer=layer, estimate=float(value), unit=unit, **about)
+        for layer, value in enumerate(values)
+    ]
 
 
 def normal_interval(estimate: float, variance: float) -> Interval:

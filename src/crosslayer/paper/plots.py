@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -49,9 +50,7 @@ def languages_picture(
     with picture(folder, name, title, height=1.9 * len(parts), rows=len(parts)) as panels:
         for axes, (task, found) in zip(panels, parts.items(), strict=True):
             shown = sorted((p for p in found if p.estimate is not None), key=lambda part: -(part.estimate or 0.0))
-            colour, marker = SERIES[0]
-            axes.plot(_estimates(shown), color=colour, marker=marker, markersize=4, linestyle="none")
-            _intervals(axes, np.arange(len(shown), dtype=np.float64), shown, colour)
+            _points(axes, range(len(shown)), shown, linestyle="none")
             axes.set_xticks(range(len(shown)), [part.language or "" for part in shown], fontsize=7)
             zero_line(axes)
             axes.set(title=TASKS[task].title, ylabel=f"{what} (points)")
@@ -62,10 +61,7 @@ def languages_picture(
 def by_layer(axes: Axes, parts: Iterable[Measurement], series: int = 0, label: str | None = None) -> None:
     """Estimates with intervals over layers; parts without a value are left out."""
     shown = sorted((p for p in parts if p.estimate is not None), key=lambda part: part.layer or 0)
-    layers = np.array([part.layer for part in shown], dtype=np.float64) + ASIDE * series
-    colour, marker = SERIES[series]
-    axes.plot(layers, _estimates(shown), color=colour, marker=marker, markersize=4, linewidth=1, label=label)
-    _intervals(axes, layers, shown, colour)
+    _points(axes, [part.layer or 0 for part in shown], shown, series, linewidth=1, label=label)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
@@ -77,14 +73,9 @@ def by_category(
     label: str,
     joined: bool = True,
 ) -> None:
-    """Estimates with intervals over named places; series stand a little aside of each other."""
-    shown = [(place, part) for place, part in enumerate(parts) if part is not None]
-    colour, marker = SERIES[series]
-    places = np.array([place + ASIDE * series for place, _ in shown])
-    found = [part for _, part in shown]
-    width = 0.5 if joined else 0
-    axes.plot(places, _estimates(found), color=colour, marker=marker, markersize=4, linewidth=width, label=label)
-    _intervals(axes, places, found, colour)
+    """Estimates with intervals over named places."""
+    shown = {place: part for place, part in enumerate(parts) if part is not None}
+    _points(axes, [*shown], [*shown.values()], series, linewidth=0.5 if joined else 0, label=label)
     axes.set_xticks(range(len(names)), names)
 
 
@@ -119,9 +110,7 @@ def heat(axes: Axes, values: Floats, rows: Sequence[str], columns: Sequence[str]
     dark = 0.6 * np.nanmax(values, initial=1e-12)
     for place, value in np.ndenumerate(values):
         _cell(axes, place, "0" if value == 0 else f"{value:.2f}", is_dark=bool(value > dark), fontsize=8)
-    axes.set_yticks(range(len(rows)), rows)
-    axes.set_xticks(range(len(columns)), columns)
-    axes.tick_params(length=0)
+    _name_cells(axes, rows, columns)
 
 
 def diverging(axes: Axes, values: Floats, rows: Sequence[str], columns: Sequence[str], places: int = 1) -> None:
@@ -132,7 +121,11 @@ def diverging(axes: Axes, values: Floats, rows: Sequence[str], columns: Sequence
         text = f"{value:+.{places}f}".replace("-", MINUS)
         shown = text if text.strip(f"0.+{MINUS}") else "0"
         _cell(axes, place, shown, is_dark=bool(abs(value) > 0.7 * limit), fontsize=6.5)
-    axes.set_yticks(range(len(rows)), rows, fontsize=7)
+    _name_cells(axes, rows, columns, fontsize=7)
+
+
+def _name_cells(axes: Axes, rows: Sequence[str], columns: Sequence[str], **look: Any) -> None:
+    axes.set_yticks(range(len(rows)), rows, **look)
     axes.set_xticks(range(len(columns)), columns)
     axes.tick_params(length=0)
 
@@ -167,11 +160,12 @@ def hide_rest(panels: Sequence[Axes], used: int) -> None:
         axes.set_axis_off()
 
 
-def _estimates(parts: Sequence[Measurement]) -> Floats:
-    return np.array([part.estimate for part in parts], dtype=np.float64)
-
-
-def _intervals(axes: Axes, places: Floats, parts: Sequence[Measurement], colour: str) -> None:
+def _points(axes: Axes, x: Sequence[int], parts: Sequence[Measurement], series: int = 0, **look: Any) -> None:
+    """Estimates with intervals; series stand a little aside of each other."""
+    colour, marker = SERIES[series]
+    places = np.array(x, dtype=np.float64) + ASIDE * series
+    estimates = np.array([part.estimate for part in parts], dtype=np.float64)
+    axes.plot(places, estimates, color=colour, marker=marker, markersize=4, **look)
     for place, part in zip(places, parts, strict=True):
         if part.interval is not None:
             axes.plot([place] * 2, [part.interval.low, part.interval.high], color=colour, linewidth=1)

@@ -23,7 +23,7 @@ from crosslayer.tasks import TASKS
 if TYPE_CHECKING:
     from crosslayer.ledger.ledger import Measure
     from crosslayer.predictions.records import TrialRecord
-    from crosslayer.predictions.runs import Run
+    from crosslayer.predictions.runs import RecordedRun, ResultsRun, Run
 
 GRID = {"encoder", "tasks", "sweep", "intermediate", "fusion", "data"}
 """The parts of a profile that decide its trials; the directory of the data is left out."""
@@ -94,18 +94,18 @@ def analysis_of(claim: str) -> ModuleType:
     return modules[claim]
 
 
-def open_run(folder: Path) -> Run:
+def open_run(folder: Path) -> RecordedRun | ResultsRun:
     """A recorded run where the folder has a ``trials.json``, else the present results of a profile."""
     from crosslayer.predictions.runs import RecordedRun, ResultsRun
 
-    return RecordedRun(folder) if _is_recorded(folder) else ResultsRun(folder)
+    return RecordedRun(folder) if (folder / "trials.json").exists() else ResultsRun(folder)
 
 
 def records_of(folder: Path) -> list[TrialRecord]:
-    """The trials of a run that count; of a present run those that its manifests name."""
+    """The trials of a run that count; of a present run those that its manifests name, as far as they are there."""
     from crosslayer.predictions.records import read_manifest, read_record, read_records
 
-    if _is_recorded(folder):
+    if (folder / "trials.json").exists():
         return list(read_records(folder / "trials.json"))
     manifests = sorted(folder.glob("trials/*/*/manifest.json"))
     paths = [path.parent / key / "trial.json" for path in manifests for key in read_manifest(path)]
@@ -116,20 +116,8 @@ def trials(folder: Path) -> dict[str, Trial]:
     """`records_of`, as claimtrack knows them, by key."""
     from crosslayer.predictions.records import as_trial
 
-    return {record.key: as_trial(record, predictions_of(folder, record)) for record in records_of(folder)}
-
-
-def predictions_of(folder: Path, record: TrialRecord) -> Path:
-    """Where the predictions of a trial lie."""
-    from crosslayer.predictions.runs import predictions_file
-
-    if _is_recorded(folder):
-        return folder / predictions_file(record.stage, record.task)
-    return folder / "trials" / record.stage / record.task / record.key / "predictions.parquet"
-
-
-def _is_recorded(folder: Path) -> bool:
-    return (folder / "trials.json").exists()
+    run = open_run(folder)
+    return {record.key: as_trial(record, run.predictions_path(record)) for record in records_of(folder)}
 
 
 def planned(profile: Profile) -> Planned:

@@ -9,6 +9,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,9 @@ from crosslayer.config import Profile
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS, fragment, frozen_trunk, other_encoder
 from crosslayer.paper.plugin import TITLES, open_run, records_of
-from crosslayer.paper.scores import that_learnt
 from crosslayer.predictions.batches import by_batch
 from crosslayer.predictions.records import STAGES, TrialRecord
-from crosslayer.predictions.runs import Run, TaskTable
+from crosslayer.predictions.runs import TaskTable
 from crosslayer.tasks import TASK_NAMES, TASKS
 
 SAME = 0.005
@@ -87,24 +87,27 @@ class PaperSections(Sections):
     )
 
     def __init__(self) -> None:
-        self._notes: dict[Path, RunNotes] = {}
-        self._records: dict[Path, list[TrialRecord]] = {}
+        self._records, self._trained = cache(records_of), cache(_trained)
 
     def notes(self, run: RunResults[Any]) -> RunNotes:
         """What was run, and what its numbers cannot show."""
-        if run.folder not in self._notes:
-            self._notes[run.folder] = _notes(run)
-        return self._notes[run.folder]
-
-    def records(self, run: RunResults[Any]) -> list[TrialRecord]:
-        """The trials of a run."""
-        if run.folder not in self._records:
-            self._records[run.folder] = records_of(run.folder)
-        return self._records[run.folder]
+        profile, made_up = run.profile, fragment(run.profile)
+        sizes = {TASKS[task].title: spec.sizes.train for task, spec in profile.tasks.items()}
+        named = ", ".join(f"{title} {'all' if n is None else f'{n:,}'}" for title, n in sizes.items())
+        encoder = profile.encoder
+        source = {"packaged": "multilingual-e5-small, packaged", "random": "random weights"}.get(encoder.source)
+        told = source or f"{encoder.name} {encoder.revision or ''}".strip()
+        return RunNotes(
+            cautions=cautions(profile),
+            setting=(("encoder", told), ("data", profile.data.source), *self._trained(run.folder)),
+            size="made-up sentences" if made_up else f"training items: {named}",
+            order=2 if made_up else int(frozen_trunk(profile)),
+            real=not made_up,
+        )
 
     def distinct(self, run: RunResults[Any]) -> Mapping[str, str]:
         """The precision: models are compared within one."""
-        return {record.key: record.precision for record in self.records(run)}
+        return {record.key: record.precision for record in self._records(run.folder)}
 
     def seed_values(self, run: RunResults[Any], part: Measurement) -> Mapping[int, float]:
         """The dev-selected gain of each seed: the chosen layers are in the part's note, the scores in the records.
@@ -115,7 +118,7 @@ class PaperSections(Sections):
         if found is None or part.measure != "dev_selected_gain" or part.estimate is None:
             return {}
         chosen = [name if name.startswith("layer_") else f"layer_{name}" for name in found[1].split(", ")]
-        trials = [t for t in self.records(run) if (t.stage, t.task) == ("sweep", part.task)]
+        trials = [t for t in self._records(run.folder) if (t.stage, t.task) == ("sweep", part.task)]
         for precision in dict.fromkeys(trial.precision for trial in trials):
             gains = _gains([trial for trial in trials if trial.precision == precision], chosen)
             if len(gains) == part.n_seeds and abs(sum(gains.values()) / len(gains) - part.estimate) < SAME:
@@ -162,7 +165,7 @@ class PaperSections(Sections):
         """Tables 1 to 3 rebuilt, frozen against fine-tuned, failures to train."""
         shown = [run for run in runs if self.notes(run).real]
         sizes = {run.name: self.notes(run).size for run in shown}
-        return sections_tables.sections(shown, sizes, {run.name: self.records(run) for run in shown})
+        return sections_tables.sections(shown, sizes, {run.name: self._records(run.folder) for run in shown})
 
 
 def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:
@@ -172,33 +175,18 @@ def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:
     return tuple(CAUTIONS[condition] for condition in found if condition not in encoder[1:])
 
 
-def _notes(run: RunResults[Any]) -> RunNotes:
-    profile, made_up = run.profile, fragment(run.profile)
-    sizes = {TASKS[task].title: spec.sizes.train for task, spec in profile.tasks.items()}
-    named = ", ".join(f"{title} {'all' if n is None else f'{n:,}'}" for title, n in sizes.items())
-    encoder = profile.encoder
-    source = {"packaged": "multilingual-e5-small, packaged", "random": "random weights"}.get(encoder.source)
-    told = source or f"{encoder.name} {encoder.revision or ''}".strip()
-    return RunNotes(
-        cautions=cautions(profile),
-        setting=(("encoder", told), ("data", profile.data.source), *_trained(run)),
-        size="made-up sentences" if made_up else f"training items: {named}",
-        order=2 if made_up else int(frozen_trunk(profile)),
-        real=not made_up,
-    )
-
-
-def _trained(run: RunResults[Any]) -> Iterator[tuple[str, str]]:
-    """What was trained, by stage and task: its profile may plan more."""
-    recorded = open_run(run.folder)
+def _trained(folder: Path) -> tuple[tuple[str, str], ...]:
+    """What was trained and tested, by stage and task: the profile may plan more."""
+    run, rows = open_run(folder), []
     for stage, task in product(STAGES, TASK_NAMES):
-        if trials := recorded.records(stage, task):
+        if trials := run.records(stage, task):
             after = " after an intermediate task" if stage == "intermediate" else ""
-            told = ". Not compared with them: ".join(_told(b, recorded) for b in by_batch(trials).values())
-            yield f"trained, {TASKS[task].title}{after}", told
+            told = map(_told, by_batch(trials).values())
+            rows.append((f"trained, {TASKS[task].title}{after}", ". Not compared with them: ".join(told)))
             predicted = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
             if stage == "sweep" and predicted:
-                yield f"tested, {TASKS[task].title}", _tested(recorded.table(predicted[:1], "test"))
+                rows.append((f"tested, {TASKS[task].title}", _tested(run.table(predicted[:1], "test"))))
+    return tuple(rows)
 
 
 def _tested(table: TaskTable) -> str:
@@ -207,23 +195,18 @@ def _tested(table: TaskTable) -> str:
     return f"{len(table.gold):,} {unit} in {len(table.languages)} languages: {_spaced(table.languages)}"
 
 
-def _told(trials: Sequence[TrialRecord], run: Run) -> str:
-    """``15 trials: baseline; layers 4 6 8 11; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
-    fused = [trial.model == f"layer_{trial.layer}" for trial in trials]
-    parts: list[tuple[str, list[object]]] = [
-        ("", [t.model for t, layer in zip(trials, fused, strict=True) if not layer]),
-        ("layers", [t.layer for t, layer in zip(trials, fused, strict=True) if layer]),
-        ("arms", [t.arm for t in trials if t.stage == "intermediate"]),
-        ("seeds", [*sorted({t.seed for t in trials})]),
-        ("", [t.mode for t in trials]),
-        ("", [t.precision for t in trials]),
+def _told(trials: Sequence[TrialRecord]) -> str:
+    """``15 trials: baseline D_4 D_8; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
+    models, arms, modes, precisions = zip(*((t.model, t.arm, t.mode, t.precision) for t in trials), strict=True)
+    told = [
+        _spaced(dict.fromkeys(models)).replace("layer_", "D_"),
+        f"seeds {_spaced(sorted({t.seed for t in trials}))}",
     ]
-    told = [f"{word} {_spaced(dict.fromkeys(found))}".strip() for word, found in parts if found]
+    if trials[0].stage == "intermediate":
+        told.insert(1, f"arms {_spaced(dict.fromkeys(arms))}")
+    told += [_spaced(dict.fromkeys(names)) for names in (modes, precisions)]
     ended = Counter(t.outcome.replace("_", " ") for t in trials if t.outcome != "ok")
-    told += [f"{n} {outcome}" for outcome, n in ended.items()]
-    if at_chance := len(that_learnt(run, trials)[1]):
-        told.append(f"{at_chance} stayed at chance")
-    return f"{len(trials)} trials: {'; '.join(told)}"
+    return f"{len(trials)} trials: {'; '.join([*told, *(f'{n} {outcome}' for outcome, n in ended.items())])}"
 
 
 def _gains(trials: Sequence[TrialRecord], chosen: Sequence[str]) -> dict[int, float]:

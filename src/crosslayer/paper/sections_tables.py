@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -28,12 +29,11 @@ _AT_CHANCE = re.compile(r"^(?P<task>[^:]+): (?P<model>\w+) stayed at chance")
 
 
 class Column(NamedTuple):
-    """A task under one rule: the end of its measures' names, and whether the paper's numbers are by that rule."""
+    """Two columns of a table under one title: by model, what the paper reports, and our measurement."""
 
     title: str
-    task: TaskName
-    rule: str
-    as_reported: bool
+    reported: Mapping[str, str]
+    ours: Mapping[str, Measurement]
 
 
 def sections(
@@ -78,66 +78,59 @@ NEAR_TEXT = (
 
 def layer_table(run: RunResults[Any], size: str = "") -> Table | None:
     """Table 1 in a run; ``None`` where no task has the gain of any layer."""
-    evidence = run.evidence.get(GAINS)
-    parts = [part for part in evidence.parts if part.estimate is not None] if evidence else []
+    parts = [part for part in _parts(run, GAINS) if part.estimate is not None and part.language is None]
     gains = [part for part in parts if part.measure in ("layer_gain", "control_gain")]
     columns = [
         column
         for task in TASK_NAMES
         if any(part.task == task and part.layer for part in gains)
-        for column in _columns(task, parts)
+        for column in _gain_columns(task, [part for part in parts if part.task == task])
     ]
-    if not columns:
-        return None
-    found = {(part.measure, part.task, part.model): part for part in parts if part.language is None}
-    controls = dict.fromkeys(str(part.model) for part in gains if part.layer is None)
-    layers = sorted({part.layer for part in gains if part.layer is not None}, reverse=True)
-
-    def row(name: str, measure: str, model: str) -> tuple[Cell, ...]:
-        ours = [found.get((measure + column.rule, column.task, model)) for column in columns]
-        cells = [(Cell(_reported(c, model)), _cell(p)) for c, p in zip(columns, ours, strict=True)]
-        return (Cell(name), *(cell for pair in cells for cell in pair))
-
-    rows = [
-        row("baseline, score", "baseline_score", BASELINE),
-        *(row(f"D_{layer}", "layer_gain", f"layer_{layer}") for layer in layers),
-        *(row(f"control: {name}", "control_gain", name) for name in controls),
-    ]
-    return Table(
-        caption=f"Table 1 in {run.name}, points; {size}; seeds a cell: {_seeds(gains)}",
-        head=("model", *("paper", "here") * len(columns)),
-        rows=tuple(rows),
-        groups=tuple((column.title, 2) for column in columns),
-        id=f"table-1-{run.name}",
-    )
+    controls = {str(part.model): f"control: {part.model}" for part in gains if part.layer is None}
+    models = {BASELINE: "baseline, score", **_layer_names(gains), **controls}
+    caption = f"Table 1 in {run.name}, points; {size}; seeds a cell: "
+    return _rebuilt(caption, columns, models, gains, f"table-1-{run.name}")
 
 
 def near_table(run: RunResults[Any]) -> Table | None:
     """Tables 2 and 3 in a run; ``None`` where nothing was measured."""
-    evidence = run.evidence.get(NEAR)
     measures = {paper.ON_NEAR: "en and de", paper.ON_REST: "the rest"}
-    parts = [part for part in evidence.parts if part.measure in measures] if evidence else []
-    found = {(part.task, part.model, part.measure): part for part in parts}
-    tasks = [task for task in TASK_NAMES if any(part.task == task for part in parts)]
-    if not tasks:
+    parts = [part for part in _parts(run, NEAR) if part.measure in measures]
+    columns = []
+    for task in TASK_NAMES:
+        if any(part.task == task for part in parts):
+            for place, (measure, group) in enumerate(measures.items()):
+                reported = {model: numbers.number(on[place], 1) for model, on in paper.near_and_rest(task).items()}
+                ours = {str(part.model): part for part in parts if (part.task, part.measure) == (task, measure)}
+                columns.append(Column(f"{TASKS[task].title}, {group}", reported, ours))
+    models = {BASELINE: BASELINE, **_layer_names(parts)}
+    return _rebuilt(f"Tables 2 and 3 in {run.name}, points; seeds a cell: ", columns, models, parts)
+
+
+def _rebuilt(
+    caption: str, columns: Sequence[Column], models: Mapping[str, str], parts: Sequence[Measurement], id: str = ""
+) -> Table | None:
+    """One row a model, under its name; how many seeds a cell has ends the caption."""
+    if not columns:
         return None
-    layers = sorted({part.layer for part in parts if part.layer is not None}, reverse=True)
-    models = {BASELINE: BASELINE, **{f"layer_{layer}": f"D_{layer}" for layer in layers}}
     rows = []
     for model, name in models.items():
-        cells = [Cell(name)]
-        for task in tasks:
-            reported = paper.near_and_rest(task).get(model, (None, None))
-            for measure, level in zip(measures, reported, strict=True):
-                cells += [Cell(numbers.number(level, 1)), _cell(found.get((task, model, measure)))]
-        rows.append(tuple(cells))
-    groups = tuple((f"{TASKS[task].title}, {group}", 2) for task in tasks for group in measures.values())
-    return Table(
-        f"Tables 2 and 3 in {run.name}, points; seeds a cell: {_seeds(parts)}",
-        ("model", *("paper", "here") * len(groups)),
-        tuple(rows),
-        groups,
-    )
+        pairs = [(Cell(c.reported.get(model, numbers.NO_VALUE)), _cell(c.ours.get(model))) for c in columns]
+        rows.append((Cell(name), *chain(*pairs)))
+    counts = sorted({part.n_seeds for part in parts})
+    seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    head = ("model", *("paper", "here") * len(columns))
+    return Table(caption + seeds, head, tuple(rows), tuple((column.title, 2) for column in columns), id=id)
+
+
+def _layer_names(parts: Sequence[Measurement]) -> dict[str, str]:
+    layers = sorted({part.layer for part in parts if part.layer is not None}, reverse=True)
+    return {f"layer_{layer}": f"D_{layer}" for layer in layers}
+
+
+def _parts(run: RunResults[Any], claim: str) -> Sequence[Measurement]:
+    evidence = run.evidence.get(claim)
+    return evidence.parts if evidence else ()
 
 
 def failures_to_train(run: RunResults[Any], trials: Sequence[TrialRecord]) -> Iterator[str]:
@@ -155,21 +148,19 @@ def failures_to_train(run: RunResults[Any], trials: Sequence[TrialRecord]) -> It
         )
 
 
-def _columns(task: TaskName, parts: Sequence[Measurement]) -> tuple[Column, ...]:
+def _gain_columns(task: TaskName, parts: Sequence[Measurement]) -> Iterator[Column]:
     """One, or two where a task is also measured by the rule that the paper reports and ours is another."""
-    title = TASKS[task].title
-    if task != "pos" or not any(part.measure == f"layer_gain{paper.BY_SPANS}" for part in parts):
-        return (Column(title, task, "", True),)
-    return Column(f"{title}, span F1", task, paper.BY_SPANS, True), Column(f"{title}, accuracy", task, "", False)
-
-
-def _reported(column: Column, model: str) -> str:
-    if not column.as_reported:
-        return numbers.NO_VALUE
-    if model == BASELINE:
-        return numbers.number(paper.baseline(column.task), 1)
-    gains = {f"layer_{x}": gain for x, gain in paper.layer_gains(column.task).items()}
-    return numbers.number(gains.get(model), 1, signed=True)
+    measures = {"baseline_score", "layer_gain", "control_gain"}
+    gains = {f"layer_{x}": numbers.number(gain, 1, signed=True) for x, gain in paper.layer_gains(task).items()}
+    reported = {BASELINE: numbers.number(paper.baseline(task), 1), **gains}
+    ours = {str(part.model): part for part in parts if part.measure in measures}
+    spans = {f"{measure}{paper.BY_SPANS}" for measure in measures}
+    by_spans = {str(part.model): part for part in parts if part.measure in spans}
+    if not by_spans:
+        yield Column(TASKS[task].title, reported, ours)
+    else:
+        yield Column(f"{TASKS[task].title}, span F1", reported, by_spans)
+        yield Column(f"{TASKS[task].title}, accuracy", {}, ours)
 
 
 def _cell(part: Measurement | None) -> Cell:
@@ -184,11 +175,6 @@ def _cell(part: Measurement | None) -> Cell:
     span = " to ".join(numbers.number(value, 1, signed) for value in (part.interval.low, part.interval.high))
     p = part.p_adjusted
     return Cell(ours, span if p is None else f"{span}, p {numbers.p_value(p)}")
-
-
-def _seeds(parts: Sequence[Measurement]) -> str:
-    counts = [part.n_seeds for part in parts]
-    return str(counts[0]) if len(set(counts)) == 1 else f"{min(counts)} to {max(counts)}"
 
 
 def _modes(runs: Sequence[RunResults[Any]]) -> tuple[tuple[Drawing, ...], tuple[str, ...]]:
@@ -232,9 +218,8 @@ def _setting(run: RunResults[Any], task: TaskName) -> tuple[object, ...]:
 
 
 def _layer_gains(run: RunResults[Any], task: TaskName) -> list[Measurement]:
-    evidence = run.evidence.get(GAINS)
-    parts = evidence.parts if evidence else ()
-    return [p for p in parts if p.measure == "layer_gain" and p.task == task and p.estimate is not None]
+    of_layers = (part for part in _parts(run, GAINS) if part.measure == "layer_gain" and part.task == task)
+    return [part for part in of_layers if part.estimate is not None]
 
 
 def _sentence(task: TaskName, runs: Sequence[RunResults[Any]]) -> str:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from claimtrack.evidence import Evidence, write_evidence
+from claimtrack import project
+from claimtrack.evidence import Evidence
 from claimtrack.results import FRESH
 from claimtrack.tables import checks, judged, shown, summary
 from crosslayer.config import Profile, load_profile
@@ -42,7 +43,7 @@ def keep(evidence: Evidence, figures: Figures, source: Source, output: str) -> l
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
     names = figures(evidence, source.run, source.profile, folder)
-    write_evidence(evidence.model_copy(update={"figures": names}), folder)
+    project.keep(evidence, output, *names)
     return [_image(folder / name) for name in names]
 
 

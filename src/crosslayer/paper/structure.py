@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from claimtrack.evidence import Check, Evidence
+from claimtrack.project import evidence_of
 from crosslayer.config import Profile
 from crosslayer.paper.parts import STRUCTURAL
 from crosslayer.predictions.runs import Run
@@ -12,20 +13,10 @@ from crosslayer.predictions.runs import Run
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The checks of a claim as evidence; ``missing`` where the probe stage left none."""
-    found = (run.structure() or {}).get(claim, [])
-    checks = [
-        Check(name=row["name"], passed=row["passed"], expected=str(row["expected"]), found=str(row["found"]))
-        for row in found
-    ]
-    return Evidence(
-        claim=claim,
-        profile=profile.profile,
-        run=run.name,
-        metric=STRUCTURAL,
-        status="measured" if checks else "missing",
-        checks=tuple(checks),
-        missing=() if checks else (f"the probe stage has left no checks of {claim}",),
-    )
+    checks = [Check.model_validate(row) for row in (run.structure() or {}).get(claim, [])]
+    missing = () if checks else (f"the probe stage has left no checks of {claim}",)
+    found = evidence_of(claim, profile, STRUCTURAL, checks=checks, missing=missing)
+    return found.model_copy(update={"run": run.name})
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:

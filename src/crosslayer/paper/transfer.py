@@ -25,7 +25,7 @@ from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper import plots
 from crosslayer.paper.conditions import fragment
-from crosslayer.paper.parts import NORMAL, Fields, make_evidence, part_or_none, select, tasks_in
+from crosslayer.paper.parts import NORMAL, Fields, layer_parts, make_evidence, part_or_none, select, tasks_in
 from crosslayer.paper.probes import retrieval, tagging
 from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
@@ -49,9 +49,9 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     structural = cache(lambda: tagging(run).values)
     parts = [_correlation("correlation_semantic", run, task, semantic) for task in TARGETS]
     parts += [_correlation("correlation_structural", run, task, structural) for task in NOT_CIRCULAR]
-    parts += _series("semantic_score", semantic) + _series("structural_score", structural)
+    parts += layer_parts("semantic_score", semantic) + layer_parts("structural_score", structural)
     for task in TARGETS:
-        parts += _series("transfer_score", partial(transfer_scores, run, task), task)
+        parts += layer_parts("transfer_score", partial(transfer_scores, run, task), task=task)
     return make_evidence(claim, run, profile, parts)
 
 
@@ -153,17 +153,6 @@ def _commonest_in_sweep(run: Run, task: TaskName) -> float:
     table = run.table(trials[:1], "test")
     foreign = [table.gold[table.language == i] for i, code in enumerate(table.languages) if code != "en"]
     return float(np.mean([100 * np.bincount(gold).max() / len(gold) for gold in foreign]))
-
-
-def _series(measure: str, load: Callable[[], Floats], task: TaskName | None = None) -> list[Measurement]:
-    try:
-        values = load()
-    except ResultsError:
-        return []
-    return [
-        Measurement(measure=measure, task=task, layer=layer, estimate=float(value), unit="points")
-        for layer, value in enumerate(values)
-    ]
 
 
 def _autocorrelation(x: Floats) -> float:

@@ -210,9 +210,13 @@ class ResultsRun(FolderRun):
         """Where that trial lies."""
         return self.folder / "trials" / record.stage / record.task / record.key
 
+    def predictions_path(self, record: TrialRecord) -> Path:
+        """Where the predictions of that trial lie."""
+        return self.trial_folder(record) / "predictions.parquet"
+
     def _of(self, record: TrialRecord, split: Split) -> tuple[TaskTable, Array]:
         """One trial's predictions and scores."""
-        frame = read_predictions(self.trial_folder(record) / "predictions.parquet")
+        frame = read_predictions(self.predictions_path(record))
         frame = frame[frame["split"] == split]
         position, gold, predicted = (frame[name].to_numpy() for name in ("position", "gold", "predicted"))
         codes, item = (frame[name].astype(str).to_numpy() for name in ("language", "item"))
@@ -268,8 +272,7 @@ class RecordedRun(FolderRun):
         if not records:
             raise ResultsError(f"no finished trial of that kind in {self.name}")
         keys = [record.key for record in records]
-        path = self.folder / predictions_file(records[0].stage, records[0].task)
-        table = self._split(path, [*IDENTITY, USUAL, *keys], split)
+        table = self._split(self.predictions_path(records[0]), [*IDENTITY, USUAL, *keys], split)
         usual, found = (np.stack([table[name].to_numpy() for name in names]) for names in ([USUAL], keys))
         codes, item = (np.asarray(table[name].cast(pa.string()).to_numpy()) for name in ("language", "item"))
         position, gold = table["position"].to_numpy(), table["gold"].to_numpy()
@@ -293,6 +296,10 @@ class RecordedRun(FolderRun):
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
         return self._diagnostics.get(record.key, {})
+
+    def predictions_path(self, record: TrialRecord) -> Path:
+        """Where the predictions of that trial lie, beside those of its stage and task."""
+        return self.folder / predictions_file(record.stage, record.task)
 
     def keeps_scores(self, trial: TrialRecord) -> bool:
         return self._scores_path(trial) is not None

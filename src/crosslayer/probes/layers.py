@@ -6,7 +6,7 @@ Notation: L layers with the embeddings as layer 0, W windows, P words, E width.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -47,21 +47,13 @@ def states_of(encoder: BertModel, batch: Batch) -> tuple[Tensor, ...]:
 
 def sentence_vectors(encoder: BertModel, encoded: Encoded, rows: Array) -> Array:
     """Mean-pooled vectors of windows, (L, len(rows), E)."""
-    return _vectors(encoder, encoded, rows, np.ones(len(rows), int), _of_sentences)
+    return _vectors(encoder, encoded, rows, np.ones(len(rows), int), lambda state, batch: pool(state, batch.mask))
 
 
 def word_vectors(encoder: BertModel, encoded: Encoded, rows: Array) -> Array:
     """States of the words' first sub-words, (L, P, E), in the order of ``rows``."""
     counts = np.array([len(encoded.labels[row]) for row in rows])
-    return _vectors(encoder, encoded, rows, counts, _of_words)
-
-
-def _of_sentences(state: Tensor, batch: Batch) -> Tensor:
-    return pool(state, batch.mask)
-
-
-def _of_words(state: Tensor, batch: Batch) -> Tensor:
-    return state[batch.row, batch.position]
+    return _vectors(encoder, encoded, rows, counts, lambda state, batch: state[batch.row, batch.position])
 
 
 @torch.inference_mode()
@@ -95,12 +87,8 @@ def retrieval(encoder: BertModel, parallel: Encoded) -> tuple[pd.DataFrame, pd.D
             similarity = pairs[0] @ pairs[1].transpose(0, 2, 1)
             for direction, scores in (("to_english", similarity), ("from_english", similarity.transpose(0, 2, 1))):
                 hits = scores.argmax(axis=2) == np.arange(scores.shape[1])
-                frame = pd.DataFrame({f"layer_{layer}": row for layer, row in enumerate(hits)})
-                frame.insert(0, "language", language)
-                frame.insert(1, "item", parallel.item[sides[0]])
-                frame.insert(2, "direction", direction)
-                frame.insert(3, "centred", centred)
-                frames.append(frame)
+                about = {"language": language, "item": parallel.item[sides[0]], "direction": direction}
+                frames.append(pd.DataFrame({**about, "centred": centred, **_by_layer(hits)}))
     return pd.concat(frames, ignore_index=True), offset_similarity(offsets)
 
 
@@ -111,12 +99,10 @@ def offset_similarity(offsets: dict[str, Array]) -> pd.DataFrame:
         offsets: by language, mean vector (L, E) of its sentences minus that of their English translations. Each
             language has its own sentences; their content cancels.
     """
-    unit = _centred_units(np.stack(list(offsets.values())))
-    rows = [
-        (layer, one, other, float(unit[i, layer] @ unit[j, layer]))
-        for layer in range(unit.shape[1])
-        for (i, one), (j, other) in combinations(enumerate(offsets), 2)
-    ]
+    means = np.stack(list(offsets.values()))
+    with np.errstate(invalid="ignore"):  # one language alone has no direction
+        unit = dict(zip(offsets, _unit(means - means.mean(axis=0)), strict=True))
+    rows = [(layer, a, b, float(unit[a][layer] @ unit[b][layer])) for layer, a, b in _pairs(unit)]
     return pd.DataFrame(rows, columns=["layer", "first", "second", "cosine"])
 
 
@@ -129,7 +115,7 @@ def tagging(encoder: BertModel, encoded: Encoded, n_sentences: int) -> pd.DataFr
         for x, y in zip(word_vectors(encoder, encoded, train), word_vectors(encoder, encoded, dev), strict=True)
     ]
     sentence = np.repeat(np.arange(len(dev)), [len(encoded.labels[row]) for row in dev])
-    return pd.DataFrame({"sentence": sentence, **{f"layer_{i}": row for i, row in enumerate(right)}})
+    return pd.DataFrame({"sentence": sentence, **_by_layer(right)})
 
 
 def transfer(encoder: BertModel, encoded: Encoded, n_windows: int) -> pd.DataFrame:
@@ -167,14 +153,9 @@ def similarity(vectors: Vectors) -> pd.DataFrame:
     ``cosine`` is between the languages' mean vectors after the mean over languages is taken off; ``cka`` is
     linear CKA over items (Kornblith et al. 2019, arXiv 1905.00414, Eq. 5).
     """
-    unit = _centred_units(np.stack([states.mean(axis=1) for states in vectors.values()]))
-    rows = [
-        (layer, one, other, float(unit[i, layer] @ unit[j, layer]),
-         linear_cka(vectors[one][layer], vectors[other][layer]))
-        for layer in range(unit.shape[1])
-        for (i, one), (j, other) in combinations(enumerate(vectors), 2)
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["layer", "first", "second", "cosine", "cka"])
+    found = offset_similarity({code: states.mean(axis=1) for code, states in vectors.items()})
+    cka = [linear_cka(vectors[one][layer], vectors[other][layer]) for layer, one, other in _pairs(vectors)]
+    return found.assign(cka=cka)
 
 
 def identity(vectors: Vectors) -> pd.DataFrame:
@@ -205,10 +186,15 @@ def labels_of(encoded: Encoded, rows: Array) -> Array:
     return np.concatenate([encoded.labels[row] for row in rows])
 
 
-def _centred_units(means: Array) -> Array:
-    """One vector a language and layer (languages, L, E), centred over languages, of length 1; NaN of one alone."""
-    with np.errstate(invalid="ignore"):
-        return _unit(means - means.mean(axis=0))
+def _pairs(vectors: Vectors) -> Iterator[tuple[int, str, str]]:
+    """Every layer, and every two languages, of vectors (L, ...) by language."""
+    n_layers = len(next(iter(vectors.values())))
+    for layer in range(n_layers):
+        yield from ((layer, *pair) for pair in combinations(vectors, 2))
+
+
+def _by_layer(rows: Iterable[Array]) -> dict[str, Array]:
+    return {f"layer_{layer}": row for layer, row in enumerate(rows)}
 
 
 def _unit(vectors: Array) -> Array:

@@ -10,7 +10,6 @@ import numpy as np
 from scipy.special import fdtrc
 
 from claimtrack.errors import ResultsError
-from claimtrack.statistics import MIN_SEEDS
 from crosslayer.stats.selection import (
     SelectedGain,
     by_seed,
@@ -19,7 +18,16 @@ from crosslayer.stats.selection import (
     comparable,
     complete,
 )
-from crosslayer.stats.tables import KNOWN, ROUNDING, Floats, Gain, Indices, ScoreTable, residual_variance, welch_df
+from crosslayer.stats.tables import (
+    KNOWN,
+    ROUNDING,
+    Floats,
+    Indices,
+    ScoreTable,
+    known_gain,
+    residual_variance,
+    welch_df,
+)
 
 
 class FTest(NamedTuple):
@@ -91,12 +99,9 @@ def own_against_common(
             items.append(_switch_item_variance(table, names, own, common))
     residuals, dfs = zip(*(residual_variance(table) for table in tables.values()), strict=True)
     n_tasks, n_seeds = len(tables), len(seeds)
-    found = Gain(float(np.mean(won)), n_seeds)
-    if n_seeds >= MIN_SEEDS and all(dfs):
-        spread = _switch_spread(n_tasks, len(names), n_seeds)
-        seed_part = spread * sum(residuals) / (n_tasks**2 * n_seeds)
-        item_part = float(np.mean(items)) / n_tasks
-        found = Gain(found.estimate, n_seeds, seed_part, welch_df(residuals, dfs), item_part)
+    seed_part = _switch_spread(n_tasks, len(names), n_seeds) * sum(residuals) / (n_tasks**2 * n_seeds)
+    df = welch_df(residuals, dfs) if all(dfs) else 0.0
+    found = known_gain(float(np.mean(won)), n_seeds, seed_part, df, float(np.mean(items)) / n_tasks)
     return SelectedGain(found, by_seed(seeds, names, commons), names[int(scores.mean(axis=(0, 2)).argmax())])
 
 

@@ -24,6 +24,7 @@ from crosslayer.stats.tables import (
     Indices,
     ScoreTable,
     item_variance_of,
+    known_gain,
     paired_gain,
     residual_variance,
 )
@@ -112,11 +113,9 @@ def cross_fitted_gain(
         gains.append(np.mean(scored.scores[rows, columns] - scored.scores[base, columns]))
         items.append(item_variance_of(test, np.bincount(rows, minlength=len(test.models)) / len(rows), base))
     residual, df = residual_variance(test)
-    estimate, n = float(np.mean(gains)), len(seeds)
-    found = Gain(estimate, n)
-    if n >= MIN_SEEDS and df:
-        seed_part = (1 + _fold_variance(len(names), n, 1.0, two_folds=True)) * residual / n
-        found = Gain(estimate, n, seed_part, df, float(np.mean(items)))
+    n = len(seeds)
+    seed_part = (1 + _fold_variance(len(names), n, 1.0, two_folds=True)) * residual / n
+    found = known_gain(float(np.mean(gains)), n, seed_part, df, float(np.mean(items)))
     overall = names[int(test.cells(names, seeds).mean(axis=1).argmax())]
     return SelectedGain(found, by_seed(seeds, names, choices), overall)
 

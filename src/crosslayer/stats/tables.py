@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -109,12 +110,12 @@ class Gain:
     @property
     def standard_error(self) -> float | None:
         """Of the estimate, seeds and items together."""
-        return None if (found := self._error_and_df()) is None else found[0]
+        return self._wider and self._wider[0]
 
     @property
     def df(self) -> float | None:
         """Welch-Satterthwaite degrees of freedom."""
-        return None if (found := self._error_and_df()) is None else found[1]
+        return self._wider and self._wider[1]
 
     @property
     def counted_item_variance(self) -> float:
@@ -125,9 +126,9 @@ class Gain:
     @property
     def interval(self) -> Interval | None:
         """The 95 % interval."""
-        if (found := self._error_and_df()) is None:
+        if self._wider is None:
             return None
-        error, df = found
+        error, df = self._wider
         half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
         return Interval(
             low=self.estimate - half, high=self.estimate + half, level=LEVEL, method=self.method,
@@ -137,28 +138,27 @@ class Gain:
     @property
     def minimum_detectable(self) -> float | None:
         """The smallest true gain found with 80 % power by a two-sided test at 5 %."""
-        return None if (found := self._error_and_df()) is None else minimum_detectable(*found)
+        return self._wider and minimum_detectable(*self._wider)
 
     @property
     def p_value(self) -> float | None:
         """Two-sided p of no gain."""
-        if (found := self._error_and_df()) is None:
+        if self._wider is None:
             return None
-        error, df = found
+        error, df = self._wider
         if error == 0:
             return float(self.estimate**2 <= ROUNDING)
         return float(2 * stdtr(df, -abs(self.estimate) / error))
 
-    def _error_and_df(self) -> tuple[float, float] | None:
-        """Of the wider of the two intervals, with and without the item part."""
+    @cached_property
+    def _wider(self) -> tuple[float, float] | None:
+        """Standard error and df of the wider of the two intervals, with and without the item part."""
         if self.seed_variance is None:
             return None
+        parts = [self.seed_variance, self.item_variance]
         both = [
             (np.sqrt(self.seed_variance), self.seed_df),
-            (
-                np.sqrt(self.seed_variance + self.item_variance),
-                welch_df([self.seed_variance, self.item_variance], [self.seed_df, ITEM_DF]),
-            ),
+            (np.sqrt(sum(parts)), welch_df(parts, [self.seed_df, ITEM_DF])),
         ]
         error, df = max(both, key=lambda pair: pair[0] * stdtrit(pair[1], (1 + LEVEL) / 2))
         return float(error), float(df)
@@ -184,7 +184,7 @@ def paired_gain(table: ScoreTable, rows: Indices, columns: Indices, base: int, s
     pooled = table.models if table.pooled is None else table.pooled
     if all(table.models[row] in pooled for row in {base, *rows.tolist()}):
         residual, df = residual_variance(table)
-        return _known(float(differences.mean()), spread * residual / len(columns), df, items, len(columns))
+        return known_gain(float(differences.mean()), len(columns), spread * residual / len(columns), df, items)
     own = seed_gain(differences, items)
     return Gain(own.estimate, own.n_seeds, own.seed_variance, own.seed_df, items, "Student t, own differences")
 
@@ -194,7 +194,7 @@ def seed_gain(by_seed: Floats, item_variance: float = 0.0) -> Gain:
     n = len(by_seed)
     variance = float(np.var(by_seed, ddof=1)) / n if n > 1 else 0.0
     method = "Student t over seeds" + (", item variance added" if item_variance else "")
-    return _known(float(np.mean(by_seed)), variance, n - 1, item_variance, n, method)
+    return known_gain(float(np.mean(by_seed)), n, variance, n - 1, item_variance, method)
 
 
 def mean_gain(gains: Sequence[Gain]) -> Gain:
@@ -250,10 +250,10 @@ def welch_df(variances: Sequence[float] | Floats, dfs: Sequence[float]) -> float
     return float(min(total**2 / sum(v**2 / df for v, df in known), KNOWN)) if total else KNOWN
 
 
-def _known(
-    estimate: float, seeds: float, df: float, items: float, n_seeds: int, method: str = Gain.method
+def known_gain(
+    estimate: float, n_seeds: int, seeds: float, df: float, items: float = 0.0, method: str = Gain.method
 ) -> Gain:
-    """A gain with an interval if there are enough seeds for one."""
+    """A gain with an interval if there are enough seeds and some noise for one."""
     if n_seeds < MIN_SEEDS or not df:
         return Gain(estimate, n_seeds)
     return Gain(estimate, n_seeds, seeds, float(df), items, method)

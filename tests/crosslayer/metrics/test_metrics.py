@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 import sys
 from functools import partial
@@ -15,10 +14,9 @@ from hypothesis import strategies as st
 from seqeval.metrics import f1_score
 from sklearn.metrics import accuracy_score
 
-from claimtrack.errors import ResultsError
 from crosslayer.metrics import tagging, task_score
 from crosslayer.metrics.classification import f1_from_counts, share_from_counts
-from crosslayer.tasks import TASKS, UPOS
+from crosslayer.tasks import TASKS
 
 BIO = TASKS["ner"].labels
 
@@ -69,12 +67,6 @@ def old_pos_f1(gold, predicted):
     return f1_from_counts(counts.sum(axis=0).astype(float))
 
 
-def test_token_scores_count_words_not_sentences():
-    gold, sentence = ids([["NOUN"], ["VERB", "X", "X"]], UPOS)
-    predicted, _ = ids([["NOUN"], ["VERB", "NOUN", "NOUN"]], UPOS)
-    assert tagging.token_accuracy_v1(gold, predicted, sentence) == 50.0
-
-
 def share_of_equals(gold, predicted):
     return accuracy_score([*chain(*gold)], [*chain(*predicted)])
 
@@ -114,21 +106,6 @@ def test_span_counts_agree_with_seqeval(tags):
     assert f1_from_counts(counts.sum(axis=0)) == pytest.approx(100 * f1_score(gold, predicted, zero_division=0))
 
 
-@pytest.mark.parametrize(
-    ("gold", "predicted", "counts"),
-    [
-        ("B-PER I-PER O", "I-PER I-PER O", [1, 1, 1]),  # I after nothing starts a span
-        ("B-PER B-PER", "B-PER I-PER", [0, 1, 2]),  # B splits
-        ("B-PER I-ORG", "B-PER B-ORG", [2, 2, 2]),  # I of another type starts one
-        ("B-PER I-PER", "B-PER O", [0, 1, 1]),  # a shorter span is wrong
-        ("B-PER O", "B-LOC O", [0, 1, 1]),  # and so is another type
-        ("O O", "O O", [0, 0, 0]),
-    ],
-)
-def test_span_counts_by_hand(gold, predicted, counts):
-    assert counts_of(tagging.span_counts_v1, [gold.split()], [predicted.split()], BIO).tolist() == [counts]
-
-
 def test_spans_end_with_their_sentence():
     gold, _ = ids([["B-PER"], ["I-PER"]], BIO)
     assert tagging.span_counts_v1(gold, gold, np.array([0, 2]), BIO).tolist() == [
@@ -136,26 +113,6 @@ def test_spans_end_with_their_sentence():
         [0, 0, 0],
         [1, 1, 1],
     ]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (([0], [0, 1], [0]), "lengths differ"),
-        (([0, 0], [0, 0], [1, 0]), "fall"),
-        (([0], [7], [0]), "predicted (1,): 7 at 0; give label ids from 0 to 6"),
-        (([-1], [0], [0]), "gold (1,): -1 at 0"),
-    ],
-)
-def test_span_counts_refuse_bad_input(arguments, message):
-    with pytest.raises(ResultsError, match=re.escape(message)):
-        tagging.span_counts_v1(*map(np.array, arguments), BIO)
-
-
-@pytest.mark.parametrize("tag", ["NOUN", "S-PER", "b-per", "o", "B_PER", "B-", "B"])
-def test_span_counts_read_bio_alone(tag):
-    with pytest.raises(ResultsError, match=f"'{tag}' is no BIO label: use O, B-X and I-X"):
-        tagging.span_counts_v1(np.array([0]), np.array([0]), np.array([0]), [tag])
 
 
 def runs(tags):
@@ -177,32 +134,3 @@ def test_old_pos_rule_agrees_with_a_loop(tags):
     pairs = [(runs(g), runs(p)) for g, p in zip(gold, predicted, strict=True)]
     found, all_spans = sum(len(g & p) for g, p in pairs), sum(len(g) + len(p) for g, p in pairs)
     assert old_pos_f1(gold, predicted) == pytest.approx(200 * found / all_spans)
-
-
-@pytest.mark.parametrize(
-    ("gold", "predicted", "expected"),
-    [
-        ("NOUN NOUN VERB", "NOUN NOUN VERB", 100),
-        ("NOUN NOUN VERB", "NOUN VERB VERB", 0),  # both spans are wrong, though two of three words are right
-        ("NOUN NOUN NOUN", "NOUN X NOUN", 0),  # one wrong word in the middle costs the whole span
-        ("SCONJ SCONJ", "SCONJ CCONJ", 50),  # S... words are spans of one word
-        ("NOUN X", "NOUN X", 100),
-    ],
-)
-def test_old_pos_rule_by_hand(gold, predicted, expected):
-    assert old_pos_f1([gold.split()], [predicted.split()]) == pytest.approx(expected)
-
-
-@pytest.mark.filterwarnings("ignore:.*seems not to be NE tag:UserWarning")
-@pytest.mark.parametrize(
-    ("gold", "predicted", "old", "new"),
-    [
-        ("NOUN CCONJ", "NOUN SCONJ", 50, 100),  # 1.2.2 cuts the first letter: CCONJ equals SCONJ
-        ("NOUN X", "NOUN NOUN", 0, 0),
-        ("X", "X", 100, 0),  # 1.2.2 loses an X at the end
-    ],
-)
-def test_seqeval_1_2_2_differs_from_the_old_pos_rule(gold, predicted, old, new):
-    sides = [gold.split()], [predicted.split()]
-    assert old_pos_f1(*sides) == pytest.approx(old)
-    assert 100 * f1_score(*sides, zero_division=0) == pytest.approx(new)

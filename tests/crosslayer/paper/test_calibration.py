@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import permutations
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import t as student
 from scipy.stats import ttest_rel
 
 from analysed import PROFILE, TARGETED, arms_run, one, verdict
@@ -23,7 +21,7 @@ from crosslayer.paper.calibrated import MEASURES, Calibrated, Trials, calibrate
 from crosslayer.paper.calibration_figures import shown_languages
 from crosslayer.predictions.records import Array
 from crosslayer.tasks import TASKS, TaskName
-from synthetic_run import MadeUpRun, make_items, make_profile, make_record, make_sweep
+from synthetic_run import MadeUpRun, make_profile, make_sweep
 
 
 def test_an_arm_that_stayed_at_chance_is_missing() -> None:
@@ -91,6 +89,15 @@ def test_rows_without_kept_scores_are_left_out() -> None:
     found = calibrate(run, table.records[0], False)
     assert found.n_items == 2 * 398
     assert found.languages == ("de", "zh")
+
+
+def test_a_trial_without_scores_of_english_dev_is_missing() -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    key = "intermediate-pawsx-baseline-english-0"
+    run.logits[key, "dev"] = np.full_like(run.logits[key, "dev"], np.nan)
+    evidence = calibration.measure("Q01", run, TARGETED)
+    assert f"PAWS-X: a language without scores of all labels in {key}" in evidence.missing
+    assert key not in evidence.trials
 
 
 def test_measures_beside_the_primary_one() -> None:
@@ -179,27 +186,6 @@ def test_a_target_with_too_few_seeds_does_not_undo_the_others(
     assert (judged.estimate, judged.n_seeds) == (pytest.approx((-3 - 3 - 3 - 3.5) / 4), 3)
 
 
-def test_targets_are_not_paired_by_seed() -> None:
-    """Seeds of different targets share no random numbers: a relabelling within one target changes nothing."""
-    values = [(-1.0, 0.5, 1.5), (2.0, -1.0, 0.3), (0.1, 0.9, -0.4)]
-    intervals = {
-        calibration.overall(
-            [
-                made_target(task, dict(enumerate(found)))
-                for task, found in zip(("xnli", "ner", "pos"), (values[0], order, values[2]), strict=True)
-            ]
-        ).interval
-        for order in permutations(values[1])
-    }
-    low, high = ({round(getattr(found, end), 9) for found in intervals if found} for end in ("low", "high"))
-    assert len(low) == len(high) == 1
-    means, variances = np.mean(values, axis=1), np.var(values, axis=1, ddof=1) / 3
-    error = np.sqrt(variances.sum()) / 3
-    df = variances.sum() ** 2 / (variances**2 / 2).sum()
-    half = student.ppf(0.975, df) * error
-    assert (low.pop(), high.pop()) == pytest.approx((means.mean() - half, means.mean() + half))
-
-
 def test_a_target_misses_the_seeds_of_its_own_plan() -> None:
     settings = {"targets": ["pawsx"], "by_target": {"pawsx": {"seeds": [0, 1, 2, 5]}}}
     profile = TARGETED.model_copy(update={"intermediate": IntermediateSpec.model_validate(settings)})
@@ -227,16 +213,6 @@ def test_phases_that_differ_are_named_beside_their_target(monkeypatch: pytest.Mo
         "40 to 60 pairs in each language, after 3 epochs at a learning rate of 1e-05.",
         "40 to 60 words in each language, after 3 epochs at a learning rate of 0.0001.",
     ]
-
-
-def test_accuracy_stands_beside_the_answer_of_one_target_too(registry: Registry) -> None:
-    evidence = calibration.measure("Q01", arms_run(TARGETED, sharper=4.0), TARGETED)
-    overall, own = (
-        one(evidence, "accuracy_multilingual_minus_english", task=task, language=None) for task in (None, "pawsx")
-    )
-    assert overall.estimate == own.estimate
-    because = decide(registry.entry("Q01"), evidence, TARGETED, PLUGIN).because
-    assert "beside it, accuracy" in because
 
 
 def test_pictures_show_the_seeds_that_both_arms_have() -> None:
@@ -380,30 +356,3 @@ def test_trials_without_scores_are_named() -> None:
     )
     assert any("no scores were kept of trial" in line for line in evidence.missing)
     assert "XNLI is no intermediate target of the profile made-up" in evidence.missing
-
-
-def test_resampled_ece_has_the_spread_of_repeated_samples() -> None:
-    """The bootstrap's standard error of the mean over languages against that over 60 new test sets."""
-    found = []
-    for draw in range(60):
-        run = arms_run_of_one(np.random.default_rng(draw))
-        found.append(calibrate(run, run.trials[0], False))
-    spread = np.std([one_.by_language["ece"].mean() for one_ in found], ddof=1)
-    bootstrap = np.mean([one_.resampled.std(ddof=1) for one_ in found])
-    assert bootstrap == pytest.approx(spread, rel=0.35)
-
-
-def arms_run_of_one(rng: np.random.Generator) -> MadeUpRun:
-    run = MadeUpRun()
-    record = make_record("pawsx", "baseline", 0, "intermediate", "english")
-    run.trials = [record]
-    for split, languages in (("dev", ("en",)), ("test", ("en", "de"))):
-        items = make_items("pawsx", 300, languages, rng)
-        run.items["pawsx", split] = items
-        logit = rng.normal(1.0, 1.0, len(items.gold))
-        right = rng.random(len(logit)) < 1 / (1 + np.exp(-logit))
-        logits = np.zeros((len(logit), 2))
-        logits[np.arange(len(logit)), np.where(right, items.gold, 1 - items.gold)] = 2 * logit
-        run.logits[record.key, split] = logits
-        run.predicted[record.key, split] = logits.argmax(axis=1).astype(np.int8)
-    return run

@@ -214,17 +214,6 @@ def test_languages_without_offsets_are_not_judged_by_others(registry: Registry) 
     assert evidence.facts == {}
 
 
-def test_difference_of_kin_by_hand() -> None:
-    languages = ["en", "de", "es", "fr", "ru"]
-    frame = similarity_frame(languages, kin=0.3)
-    matrix = families.similarity_matrix(frame, "cosine", languages)
-    genus = np.array([0, 0, 1, 1, 2])
-    above = frame[frame["layer"] > 0].groupby(["first", "second"])["cosine"].mean()
-    same = [above[pair] for pair in (("en", "de"), ("es", "fr"))]
-    others = [value for pair, value in above.items() if pair not in (("en", "de"), ("es", "fr"))]
-    assert families.same_label_difference(matrix, genus) == pytest.approx(np.mean(same) - np.mean(others))
-
-
 @st.composite
 def labelled(draw: st.DrawFn) -> tuple[Array, Array, Array]:
     """Similarities (L, L) of 3 to 6 languages, their labels, and strata; some pairs of one label, some not."""
@@ -277,17 +266,6 @@ def test_p_of_kinship_is_never_below_its_smallest_value(drawn: tuple[Array, Arra
             test = families.permutation_test(*drawn, np.random.default_rng(seed))
             assert test.smallest_p <= test.p_value <= 1
             assert test.smallest_p >= 1 / families.n_groupings(*drawn[1:]) - 1e-12
-
-
-def test_labellings_and_groupings_of_the_languages_of_xnli() -> None:
-    languages = sorted(TASKS["xnli"].languages)
-    family, genus, script = (families.numbers(languages, kind) for kind in ("family", "genus", "script"))
-    assert (families.n_labellings(family, script), families.n_groupings(family, script)) == (420, 70)
-    assert (families.n_labellings(genus, script), families.n_groupings(genus, script)) == (2520, 210)
-    rows = families.all_labellings(genus, script)
-    assert len(np.unique(rows, axis=0)) == len(rows) == 2520
-    drawn = families.permuted_within(genus, script, 1000, np.random.default_rng(0))
-    assert {tuple(row) for row in drawn.tolist()} <= {tuple(row) for row in rows.tolist()}
 
 
 def test_languages_of_one_family_only_have_no_difference() -> None:

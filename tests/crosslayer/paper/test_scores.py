@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 
 from analysed import PROFILE, one, task_score
-from crosslayer import stats
-from crosslayer.metrics.classification import share_from_counts
-from crosslayer.paper import complementarity, gains, parts, scores
+from crosslayer.paper import complementarity, gains, scores
 from crosslayer.tasks import TASK_NAMES, TaskName
 from synthetic_run import MadeUpRun, make_profile, make_sweep
 
@@ -23,19 +21,6 @@ def test_scores_agree_with_other_code(planted: MadeUpRun, task: TaskName) -> Non
     for row, model in enumerate(found.test.models):
         expected = task_score(planted, task, f"sweep-{task}-{model}-none-1")
         assert found.test.scores[row, 1] == pytest.approx(expected, abs=1e-9)
-
-
-def test_items_that_are_hard_for_every_model_alike_add_no_item_variance(planted: MadeUpRun) -> None:
-    """All made-up trials share the difficulties: what differs by item differs by run, and shrinks with seeds."""
-    found = scores.load_sweep(planted, PROFILE).tasks["xnli"]
-    cells = found.grid.spread(found.counts)
-    rng = parts.generator("items", "xnli", "all languages")
-    where = found.units.language, found.units.cluster
-    assert found.test.item_variance == pytest.approx(stats.item_variance(cells, *where, share_from_counts, rng))
-    one_run = stats.bootstrap_scores(
-        np.stack([cells[0, 0], cells[1, 0]]), *where, share_from_counts, np.random.default_rng(0)
-    )
-    assert found.test.item_variance[0, 1] < 0.3 * np.var(one_run[0] - one_run[1])
 
 
 @pytest.mark.parametrize(
@@ -102,17 +87,6 @@ def two_batches() -> MadeUpRun:
         for split in ("dev", "test"):
             run.predicted[later.key, split] = other.predicted[trial.key, split]
     return run
-
-
-def test_an_analysis_takes_the_batch_that_has_what_it_asks_for(two_batches: MadeUpRun) -> None:
-    profile = make_profile(tasks=["pos"], controls=("self", "gate"))
-    largest, other, controlled = (
-        scores.load_sweep(two_batches, profile, needs=needs).tasks["pos"] for needs in ((), ("absent",), ("self",))
-    )
-    assert largest.layers == ("layer_1", "layer_2", "layer_3") == other.layers
-    assert controlled.layers == ("layer_2",)
-    assert "gate" in controlled.test.models
-    assert controlled.among == "among layer 2 only"
 
 
 def test_gains_of_layers_and_of_controls_come_from_their_own_batches(two_batches: MadeUpRun) -> None:

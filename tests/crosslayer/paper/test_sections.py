@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from claimtrack.evidence import Evidence, Interval, Measurement
+from claimtrack.evidence import Evidence, Measurement
 from claimtrack.registry import Registry, load_registry
 from claimtrack.report.runs import view_run
 from claimtrack.report.sections import Cell, Section
@@ -170,13 +170,3 @@ def test_frozen_and_fine_tuned_runs_of_real_data_are_compared(registry: Registry
     for other in ({"encoder": FULL.encoder}, {"data": FULL.data}, {"tasks": sizes}):
         changed = replace(runs[1], profile=runs[1].profile.model_copy(update=other))
         assert "modes" not in sections([runs[0], changed]), "not the same encoder and data"
-
-
-def test_an_interval_is_shown_with_one_decimal(registry: Registry, tmp_path: Path) -> None:
-    span = Interval(low=-0.449, high=0.449, method="t")
-    part = Measurement(
-        measure="layer_gain", task="ner", layer=8, model="layer_8", estimate=-0.04, interval=span, unit="points",
-        n_seeds=3,
-    )  # fmt: skip
-    found = layer_table(with_parts(run(registry, "late", FULL, tmp_path, only=()), "C05", [part]))
-    assert found.rows[1][2] == Cell("0.0", "−0.4 to +0.4")

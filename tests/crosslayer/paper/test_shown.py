@@ -29,7 +29,7 @@ from synthetic_run import MadeUpRun
 
 
 def test_structural_checks(registry: Registry) -> None:
-    run = MadeUpRun(checks={"C17": [{"name": "branches", "passed": False, "expected": 2, "found": 3}]})
+    run = MadeUpRun(checks={"C17": [{"name": "branches", "passed": False, "expected": "2", "found": "3"}]})
     evidence = structure.measure("C17", run, PROFILE)
     assert (evidence.checks[0].expected, evidence.checks[0].found) == ("2", "3")
     profile = PROFILE.model_copy(update={"claims": ["C15", "C17"]})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -84,20 +83,6 @@ def test_offsets_from_english_by_hand_and_each_sentence_encoded_once(monkeypatch
     found = frame.set_index(["layer", "first", "second"])["cosine"]
     assert list(found.index) == [(x, a, b) for x in (0, 1) for a, b in (("de", "es"), ("de", "tr"), ("es", "tr"))]
     assert found[(1, "de", "tr")] == pytest.approx(one @ other / np.sqrt(one @ one * (other @ other)))
-
-
-def test_content_cancels_in_offsets(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two languages are alike up to a scale, whatever they talk about; the third goes another way."""
-    way = {"de": np.array([1.0, 0]), "nl": np.array([2.0, 0]), "tr": np.array([0, 3.0])}
-    topic = RNG.normal(size=(3, 5, 2)) * 100
-    foreign = topic + np.array(list(way.values()))[:, None]
-    stand_in(monkeypatch, np.concatenate([foreign.reshape(15, 2), topic.reshape(15, 2)])[None])
-    split, language = ["foreign"] * 15 + ["english"] * 15, [code for code in way for _ in range(5)] * 2
-    frame = layers.retrieval(None, windows("", split, language, [0] * 30))[1]  # type: ignore[arg-type]
-    centred = np.array(list(way.values())) - [1.0, 1.0]
-    assert frame["cosine"].tolist() == pytest.approx(
-        [np.dot(a, b) / np.sqrt(a @ a * (b @ b)) for a, b in combinations(centred, 2)]
-    )
 
 
 def test_one_foreign_language_has_no_pair() -> None:

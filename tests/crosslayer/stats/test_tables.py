@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 
 from claimtrack.errors import ResultsError
 from crosslayer import stats
-from score_tables import LAYERS, MODELS, covered, noise, table
+from score_tables import LAYERS, MODELS, noise, table
 
 
 def test_a_model_without_scores_is_named():
@@ -135,41 +135,6 @@ def test_residual_of_a_table_with_holes_is_least_squares():
 def test_a_gain_without_a_common_seed_is_refused():
     with pytest.raises(ResultsError, match="no seed has both 'layer_1' and 'baseline'"):
         stats.gain(table([[60.0, np.nan], [np.nan, 61.0]]), "layer_1")
-
-
-def test_a_model_that_always_collapsed_costs_the_others_nothing():
-    scores = noise(np.random.default_rng(5), models=4, seeds=3)
-    holed = np.vstack([scores, np.full(3, np.nan)])
-    found, expected = (stats.gain(table(cells), "layer_1") for cells in (holed, scores))
-    assert (found.estimate, found.df, found.n_seeds) == (expected.estimate, expected.df, expected.n_seeds)
-    assert found.standard_error == pytest.approx(expected.standard_error)
-    assert (
-        stats.cross_fitted_gain(table(holed), LAYERS[:4], (table(holed),) * 2).chosen
-        == stats.cross_fitted_gain(table(scores), LAYERS[:3], (table(scores),) * 2).chosen
-    )
-
-
-@settings(max_examples=40)
-@given(
-    arrays(float, (4, 3), elements=st.floats(0, 100)),
-    arrays(float, 3, elements=st.floats(-50, 50)),
-    st.permutations(range(3)),
-)
-def test_seed_offsets_and_the_order_of_seeds_change_no_gain(scores, offset, order):
-    found = stats.gain(table(scores, 0.1), "layer_2")
-    for other in (scores + offset, scores[:, order]):
-        again = stats.gain(table(other, 0.1), "layer_2")
-        assert again.estimate == pytest.approx(found.estimate, abs=1e-9)
-        assert again.standard_error == pytest.approx(found.standard_error, abs=1e-6)
-
-
-@pytest.mark.parametrize("items", [0.0, 0.5])
-def test_the_interval_covers_95_percent(items):
-    """With and without item noise shared by all seeds, of the variance that the table states."""
-    rng = np.random.default_rng(7)
-    shared = math.sqrt(items / 2)
-    gains = [stats.gain(table(noise(rng) + rng.normal(0, shared, (12, 1)), items), "layer_4") for _ in range(2000)]
-    assert 0.935 <= covered(gains, 0.0) <= 0.965
 
 
 @pytest.mark.parametrize("df", [4, 22, 110])

@@ -8,9 +8,17 @@ Notation: D data sets, T tasks, M models, S seeds, X layers.
 """
 
 from crosslayer.paper.simulation.designs import Design, Measured, TaskDesign, planned, recorded
-from crosslayer.paper.simulation.rates import MAX_FALSE_ALARMS, REACHED, Rates, simulate
+from crosslayer.paper.simulation.rates import (
+    MAX_FALSE_ALARMS,
+    REACHED,
+    Rates,
+    Table,
+    all_tables,
+    n_scenarios,
+    simulate,
+    to_markdown,
+)  # fmt: skip
 from crosslayer.paper.simulation.scenarios import SCENARIOS, Scenario
-from crosslayer.paper.simulation.tables import Table, all_tables, n_scenarios, to_markdown
 
 __all__ = [
     "MAX_FALSE_ALARMS", "REACHED", "SCENARIOS", "Design", "Measured", "Rates", "Scenario", "Table", "TaskDesign",
