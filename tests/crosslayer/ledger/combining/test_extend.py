@@ -24,7 +24,6 @@ from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import RecordedRun
 from pieces import Choice, Pieces, evidence_of, of_task
 from recording import measured
-from repository import ROOT
 
 
 def is_early(trial: TrialRecord) -> bool:
@@ -156,22 +155,6 @@ def test_an_attempt_is_counted_once_however_often_it_is_told() -> None:
     assert combined_info("b", [{"title": "a"}, {"title": "b"}]) == {
         "title": "b", "stages": {}, "parts": [{"title": "a", "stages": {}}, {"title": "b", "stages": {}}]
     }  # fmt: skip
-
-
-def test_runs_count_the_trials_that_stayed_at_chance() -> None:
-    """In the recorded run, as its evidence names them."""
-    recorded = load_recorded(
-        ROOT / "claims" / "ledger" / "xtreme-pilot", load_registry(ROOT / "claims" / "registry.yaml")
-    )
-    missing = recorded.evidence["C05"].missing
-    counted = {
-        title: sum(line.startswith(f"{title}: ") and "stayed at chance" in line for line in missing)
-        for title in ("PAWS-X", "POS")
-    }
-    setting = dict(view_run(recorded, PLUGIN, PaperSections()).setting)
-    assert counted["PAWS-X"] > 0
-    assert setting["trained, PAWS-X"].endswith(f"; {counted['PAWS-X']} stayed at chance")
-    assert "at chance" not in setting["trained, POS"]
 
 
 def test_the_report_tells_of_all_pieces(pieces: Pieces) -> None:
