@@ -25,8 +25,10 @@ def task_score(
         item: (N,) the item of each row; the words of a sentence stand together.
     """
     metric = TASKS[task].metric
-    if metric in ("accuracy_v1", "token_accuracy_v1"):  # of pairs, or of all words together
+    if metric == "accuracy_v1":
         return float(100 * np.mean(gold == predicted))
+    if metric == "token_accuracy_v1":  # of all words together; rounds otherwise than a mean
+        return float(100 * np.sum(gold == predicted) / len(gold))
     sentence = np.cumsum(np.r_[True, item[1:] != item[:-1]]) - 1
     counts = span_counts_v1(gold, predicted, sentence, TASKS[task].labels).sum(axis=0)
     return float(f1_from_counts(counts.astype(float)))
