@@ -55,9 +55,9 @@ PAGE = """<!DOCTYPE html>
 def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool], output: Path) -> None:
     """Execute a notebook and put what it leaves, ``notebook.ipynb`` and ``notebook.html`` into ``output``.
 
-    The parameter ``output`` is pointed at a folder beside ``output``, which takes its place when everything has
-    succeeded. The kernel's working directory is the present one. Where the source, a parameter or a cell is wrong
-    there is a `ClaimError`, and ``output`` is as it was.
+    The parameter ``output`` is pointed at a folder beside ``output``, which takes its place, whatever else lay
+    there, when everything has succeeded. The kernel's working directory is the present one. Where the source, a
+    parameter or a cell is wrong there is a `ClaimError`, and ``output`` is as it was.
     """
     notebook = read_source(source)
     check_parameters(source, declared_parameters(source, notebook), parameters)

@@ -9,12 +9,13 @@ import platform
 import subprocess
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib.metadata import version
+from contextlib import contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import psutil
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from claimtrack import __version__
 from claimtrack.files import write_text
@@ -55,18 +56,33 @@ def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None
         write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
+class _Stage(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    seconds: float
+    trained: float = 0
+    trained_seconds: float = 0
+
+
+class _Info(BaseModel):
+    stages: dict[str, _Stage] = {}
+    parts: list[_Info] | None = None
+
+
 def read_run(path: Path) -> dict[str, Any]:
     """The content of a ``run.json``; empty if there is none or it is damaged, since nothing rests on it."""
     try:
-        content = parse_json(path.read_bytes())
-    except (OSError, Malformed):
+        content: dict[str, Any] = parse_json(path.read_bytes())
+        _Info.model_validate(content)
+    except (OSError, Malformed, ValidationError):
         return {}
-    return content if isinstance(content, dict) and isinstance(content.get("stages", {}), dict) else {}
+    return content
 
 
 def hours_of_trials(info: Mapping[str, Any]) -> dict[str, float]:
-    """Hours of a trial by stage, where a ``run.json`` tells how many it trained."""
-    timed = {stage: entry for stage, entry in info.get("stages", {}).items() if entry.get("trained")}
+    """Hours of a trial by stage, where a ``run.json`` tells how many it trained in which time."""
+    stages = info.get("stages", {}).items()
+    timed = {stage: entry for stage, entry in stages if entry.get("trained") and "trained_seconds" in entry}
     return {stage: entry["trained_seconds"] / entry["trained"] / 3600 for stage, entry in timed.items()}
 
 
@@ -131,5 +147,9 @@ def _processor() -> str:
 
 
 def packages() -> dict[str, str]:
-    """Versions of the packages that results may depend on."""
-    return {name: version(name) for name in PACKAGES}
+    """Versions of the packages that results may depend on, as far as they are installed."""
+    found = {}
+    for name in PACKAGES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found

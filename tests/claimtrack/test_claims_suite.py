@@ -266,8 +266,10 @@ def test_leftover_evidence_of_a_claim_that_the_profile_left_out_does_not_count(r
 
 def test_a_recorded_run_needs_its_profile_and_no_log(root: Path) -> None:
     registry, folder = load_registry(), root / "claims" / "ledger" / "first"
-    (folder / "run.json").write_text("{", encoding="utf-8")
-    assert load_recorded(folder, registry).title == "first"
+    stages = ("[]", '{"s": 3}', '{"s": {"trained": 1}}', '{"s": {"seconds": 1, "trained": [1]}}')
+    for damaged in ("{", "[]", '{"parts": [3]}', *(f'{{"stages": {each}}}' for each in stages)):
+        (folder / "run.json").write_text(damaged, encoding="utf-8")
+        assert load_recorded(folder, registry).title == "first"
     (folder / "profile.yaml").unlink()
     with pytest.raises(ClaimError, match=r"profile.yaml does not exist"):
         load_recorded(folder, registry)

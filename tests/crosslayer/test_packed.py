@@ -11,6 +11,8 @@ from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from claimtrack.errors import ResultsError
@@ -74,14 +76,12 @@ def ran(tiny: Profile, project: Path, tmp_path_factory: pytest.TempPathFactory) 
         patch.chdir(project)
         pack(tiny, project / "results" / "tiny", "pos", folder)
     own = {re.match(r"[\w.-]+", need)[0].lower() for need in requires("crosslayer") or []}  # type: ignore[index]
-    absent = {
-        top
-        for top, names in packages_distributions().items()
-        if {n.lower() for n in names} & own - {*NEEDED.split()}
-    }
+    own -= {*NEEDED.split()}
+    absent = {top for top, names in packages_distributions().items() if {name.lower() for name in names} & own}
     assert {"dvc", "papermill", "datasets", "jinja2"} <= absent
     for path in Path(np.__file__).parents[1].iterdir():
-        if path.name.split(".")[0] not in {*absent, "crosslayer"} and path.suffix != ".pth":
+        name = path.name.partition("-")[0].replace("_", "-").lower() if path.suffix == ".dist-info" else ""
+        if path.name.split(".")[0] not in {*absent, "crosslayer"} and path.suffix != ".pth" and name not in own:
             (site / path.name).symlink_to(path)
     code = (
         f"import sys, runpy; sys.path.append({str(site)!r}); runpy.run_module('crosslayer', run_name='__main__')"
@@ -209,6 +209,37 @@ def test_what_does_not_belong_here_is_refused(tiny: Profile, home: Path, ran: Pa
     with pytest.raises(ResultsError, match=r"trial\.json is of another trial than its key"):
         merge(tiny, home, folder)
     assert read_record(one).key == one.parent.name
+
+
+@pytest.mark.parametrize("column", ["predicted", "score_0"])
+def test_values_that_no_trial_has_are_refused_or_a_failure(
+    column: str, tiny: Profile, home: Path, ran: Path, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(ran, tmp_path / "pack"))
+    path = min((folder / "results" / "tiny" / "trials" / "sweep").rglob("predictions.parquet"))
+    table = pq.read_table(path)
+    place, values = table.column_names.index(column), table[column].to_numpy().copy()
+    values[3] = 99 if column == "predicted" else np.nan
+    pq.write_table(table.set_column(place, table.schema.field(column), pa.array(values)), path)
+    if column == "predicted":
+        with pytest.raises(ResultsError, match="predicted"):
+            merge(tiny, home, folder)
+    else:
+        merge(tiny, home, folder)
+        record = read_record(home / path.parent.relative_to(folder / "results" / "tiny") / "trial.json")
+        assert (record.outcome, record.detail) == ("nan_loss", "scores are not finite")
+
+
+def test_a_pack_trains_the_same_trials_on_any_machine(tiny: Profile, home: Path, tmp_path: Path) -> None:
+    """Whatever device and precision ``auto`` would stand for there."""
+    automatic = changed(tiny, compute={"device": "auto", "precision": "auto"}, data={"root": "/texts"})
+    pack(automatic, home, "pos", tmp_path / "pack")
+    packed_profile = load_profile(tmp_path / "pack" / "params.yaml")
+    assert "auto" not in (packed_profile.compute.device, packed_profile.compute.precision)
+    assert packed_profile.data.root == "DIR"
+    for stage in ("sweep", "intermediate"):
+        ours, theirs = (trial_specs(each, stage, "pos", home / "encoder") for each in (automatic, packed_profile))  # type: ignore[arg-type]
+        assert [spec.key for spec in ours] == [spec.key for spec in theirs]
 
 
 def test_predictions_on_other_items_are_refused(tiny: Profile, home: Path, ran: Path) -> None:

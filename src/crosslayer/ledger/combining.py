@@ -198,8 +198,14 @@ def _check_same_predictions(
     for trial in trials:
         if trial.outcome in PREDICTED:
             shared.setdefault((holders[trial.key], trial.stage, trial.task), []).append(trial)
-    for ((former, _, _), records), split in product(shared.items(), SPLITS):
-        both = side_by_side([former.table(records, split), holder.table(records, split)], holder.name)
+    for ((former, _, task), records), split in product(shared.items(), SPLITS):
+        try:
+            both = side_by_side([former.table(records, split), holder.table(records, split)], holder.name)
+        except ResultsError:
+            raise ResultsError(
+                f"trials of {task} were predicted on other items in {_where(holder)} than in {_where(former)}; "
+                "prepare the data from the same files"
+            ) from None
         one, two = np.split(both.predicted, 2)
         for i in np.flatnonzero((one != two).any(axis=1)):
             raise ResultsError(

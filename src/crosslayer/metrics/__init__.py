@@ -27,7 +27,7 @@ def task_score(
     metric = TASKS[task].metric
     if metric == "accuracy_v1":
         return float(100 * np.mean(gold == predicted))
-    if metric == "token_accuracy_v1":  # of all words together; rounds otherwise than a mean
+    if metric == "token_accuracy_v1":  # of all words together; a mean rounds differently
         return float(100 * np.sum(gold == predicted) / len(gold))
     sentence = np.cumsum(np.r_[True, item[1:] != item[:-1]]) - 1
     counts = span_counts_v1(gold, predicted, sentence, TASKS[task].labels).sum(axis=0)

@@ -259,13 +259,15 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
     languages.
 
     Raises:
-        ResultsError: as `load_scored`.
+        ResultsError: as `load_scored`; or English dev or a language has no item whose scores were kept.
     """
     scored, dev = load_scored(run, record), load_scored(run, record, "dev")
     table, codes = scored.table, np.unique(scored.table.language)
     in_language = [scored.only(table.language == code) for code in codes]
     if not all(one.scored.any() for one in (dev, *in_language)):
-        raise ResultsError(f"{TASKS[record.task].title}: a language without scores of all labels in {record.key}")
+        raise ResultsError(
+            f"{TASKS[record.task].title}: no scores of English dev or of a language are kept in {record.key}"
+        )
     logits, gold = dev.logits[dev.scored], dev.table.gold[dev.scored]
     temperature = fit_temperature(logits, gold)
     vector, isotonic = fit_vector_scaling(logits, gold, temperature), fit_isotonic(dev.confidence, dev.right)

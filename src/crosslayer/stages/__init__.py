@@ -32,9 +32,7 @@ from crosslayer.sweep.processes import die_with_supervisors, end_on_signals  # n
 
 os.environ["OPENBLAS_NUM_THREADS"] = "1"  # before NumPy is imported
 
-if current_process().name != "MainProcess":  # `parent_process` is not yet set in one that starts
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-elif _STAGE:
+if _STAGE and current_process().name == "MainProcess":
     end_on_signals()
     die_with_supervisors()
     gc.disable()

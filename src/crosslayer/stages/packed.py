@@ -23,17 +23,25 @@ from claimtrack.runlog import hours_of_trials, note_seconds, read_run
 from claimtrack.seal import SEALS
 from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile, parse_profile
-from crosslayer.errors import ConfigError
-from crosslayer.predictions.records import TrialRecord, read_predictions, write_records
+from crosslayer.errors import ConfigError, TrialFailure
+from crosslayer.ledger.compact import without_paths
+from crosslayer.predictions.records import (
+    PREDICTED,
+    TrialRecord,
+    read_arrays,
+    read_predictions,
+    write_records,
+)
 from crosslayer.stages.grid import recorded_trials
 from crosslayer.sweep.locking import exclusive
-from crosslayer.sweep.plan import intermediate_file, planned_parts, trial_specs
-from crosslayer.sweep.store import finished, finished_trials, take_over
+from crosslayer.sweep.plan import choose_precision, intermediate_file, planned_device, planned_parts, trial_specs
+from crosslayer.sweep.store import adopt, finished, finished_trials, keep
 from crosslayer.tasks import TaskName
+from crosslayer.training.finetuned import KEPT, TrialResult
 from crosslayer.training.inference import prediction_frame
 from crosslayer.training.trainable import pad_id_of
 from crosslayer.training.trials import TrialSpec
-from crosslayer.windows.encoded import Encoded, read_encoded, write_encoded
+from crosslayer.windows.encoded import read_encoded, write_encoded
 from crosslayer.windows.vocabulary import load_trimmed, save_encoder, trim_together
 
 
@@ -50,9 +58,11 @@ def pack(profile: Profile, results: Path, task: TaskName, folder: Path) -> int:
     encoder, small = results / "encoder", _only(profile, task)
     if not (encoder / "meta.json").exists():
         raise ConfigError(f"{encoder} is missing; run `dvc repro encoder@{profile.profile}` first")
+    planned = {stage: trial_specs(small, stage, task, encoder) for stage, _ in planned_parts(small)}
+    for stage, specs in planned.items():
+        adopt(specs, results / "trials" / stage / task)
     done = recorded_trials() | {record.key: record for record in finished_trials(small, results)}
-    parts = planned_parts(small)
-    left = {s.key for stage, _ in parts for s in trial_specs(small, stage, task, encoder)} - done.keys()
+    left = {spec.key for specs in planned.values() for spec in specs} - done.keys()
     if not left:
         raise ConfigError(f"every trial of {task} is finished; there is nothing to pack")
     temporary = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
@@ -66,8 +76,14 @@ def pack(profile: Profile, results: Path, task: TaskName, folder: Path) -> int:
 
 
 def _only(profile: Profile, task: TaskName) -> Profile:
-    """The profile of one task. Keys of trials stay: they cover nothing of other tasks."""
-    content = profile.model_dump()
+    """The profile of one task, for the device that is planned here, without paths of this machine.
+
+    Keys of trials stay: they cover nothing of other tasks, and the device and precision that ``auto`` stands for.
+    """
+    device = planned_device(profile.compute)
+    precision = choose_precision(profile.compute, device)
+    content = without_paths(profile).model_dump()
+    content["compute"] |= {"device": device, "precision": precision, "executor": "local", "address": None}
     content["tasks"] = {task: content["tasks"][task]}
     phases, varied = content["intermediate"], content["sweep"]["variations"]
     phases["targets"] = [target for target in phases["targets"] if target == task]
@@ -112,7 +128,7 @@ def merge(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
     hours = hours_of_trials(read_run(there / "run.json"))
     merged = known = 0
     for stage, task in planned_parts(profile):
-        keys = {path.parent.name for path in (there / "trials" / stage / task).glob("*/trial.json")}
+        keys = {path.parent.name for path in (there / "trials" / stage / task).glob("[!.]*/trial.json")}
         if not keys:
             continue
         specs = {spec.key: spec for spec in trial_specs(profile, stage, task, results / "encoder")}
@@ -137,21 +153,21 @@ def _merge_part(there: Path, results: Path, specs: Iterable[TrialSpec]) -> int:
     for spec in specs:
         part = Path("trials") / spec.stage / spec.task
         if record := finished(there / part, spec):
-            encoded = read_encoded(results / "encoder" / f"{spec.task}.parquet")
-            _check(record, spec, there / part / spec.key, encoded)
+            result = _read(record, spec, there / part / spec.key, results / "encoder")
             with exclusive(results / part):
-                take_over(there / part / spec.key, record, results / part)
+                keep(spec, result, results / part, record.torch, record.seal)
             merged += 1
     return merged
 
 
-def _check(record: TrialRecord, spec: TrialSpec, folder: Path, encoded: Encoded) -> None:
-    """A trial must be the planned one, and its items and gold labels those of the windows here."""
+def _read(record: TrialRecord, spec: TrialSpec, folder: Path, encoder: Path) -> TrialResult | TrialFailure:
+    """What came of a trial, which must be the planned one, with the items and gold labels of the windows here."""
     if record.specification != spec.content():
         raise ResultsError(f"{folder}: trial.json is of another trial than its key; copy the folder again")
-    if record.outcome == "nan_loss":
-        return
+    if record.outcome not in PREDICTED:
+        return TrialFailure(record.outcome, record.detail)
     frame = read_predictions(folder / "predictions.parquet")
+    encoded = read_encoded(encoder / f"{spec.task}.parquet")
     test = [encoded.rows("test", language) for language in encoded.languages("test")]
     rows = np.concatenate([encoded.rows("dev", "en"), *test])
     n_rows = sum(len(encoded.labels[row]) for row in rows)
@@ -161,3 +177,5 @@ def _check(record: TrialRecord, spec: TrialSpec, folder: Path, encoded: Encoded)
             raise ResultsError(
                 f"{folder}: {name} differs from the windows here; the sweep was packed from other data"
             )
+    kept = {name: getattr(record, name) for name in KEPT}
+    return TrialResult(frame, read_arrays(folder / "diagnostics.npz"), **kept)

@@ -19,6 +19,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import brier_score_loss, log_loss
 
+from claimtrack.errors import ResultsError
 from claimtrack.samples import reliability_bins
 from crosslayer.metrics import calibration, proper_scores, recalibration, selective, tagging
 from crosslayer.tasks import TASKS
@@ -291,6 +292,10 @@ def test_a_spans_confidence_is_the_product_over_its_words():
         np.array([0.9, 0.8, 0.7, 0.5]), np.array(gold), np.array(predicted), np.zeros(4, int), labels
     )
     np.testing.assert_allclose(found, [[0.72, 0.35], [1, 0]])
+    with pytest.raises(ResultsError, match="probability is 0 at 2: no model predicts such a label"):
+        tagging.span_confidence_v1(
+            np.array([1, 1, 0.0, 1]), *map(np.array, (gold, predicted)), np.zeros(4, int), labels
+        )
 
 
 # Recalibration

@@ -96,7 +96,7 @@ def test_a_trial_without_scores_of_english_dev_is_missing() -> None:
     key = "intermediate-pawsx-baseline-english-0"
     run.logits[key, "dev"] = np.full_like(run.logits[key, "dev"], np.nan)
     evidence = calibration.measure("Q01", run, TARGETED)
-    assert f"PAWS-X: a language without scores of all labels in {key}" in evidence.missing
+    assert f"PAWS-X: no scores of English dev or of a language are kept in {key}" in evidence.missing
     assert key not in evidence.trials
 
 

@@ -149,6 +149,8 @@ def test_permutation_p_of_attention_is_that_of_all_permutations() -> None:
     found = attention.permutation_p(distances, np.random.default_rng(0))
     assert found == pytest.approx(larger / 16, abs=0.02)
     assert found >= attention.smallest_p(2, 4) == 1 / 8
+    assert attention.smallest_p(2, 5) > 0.05 > attention.smallest_p(2, 6), "two tasks need six seeds"
+    assert attention.smallest_p(3, 2) > 0.05 > attention.smallest_p(3, 3), "three tasks need three"
 
 
 def test_attention_names_what_is_missing() -> None:
