@@ -7,9 +7,7 @@ A packed folder is a small project: ``params.yaml`` with one task, ``claims/seal
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import uuid
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -18,6 +16,7 @@ import numpy as np
 import claimtrack
 import crosslayer
 from claimtrack.errors import ResultsError
+from claimtrack.files import fresh_folder
 from claimtrack.results import LEDGER, RESULTS
 from claimtrack.runlog import hours_of_trials, note_seconds, read_run
 from claimtrack.seal import SEALS
@@ -65,13 +64,8 @@ def pack(profile: Profile, results: Path, task: TaskName, folder: Path) -> int:
     left = {spec.key for specs in planned.values() for spec in specs} - done.keys()
     if not left:
         raise ConfigError(f"every trial of {task} is finished; there is nothing to pack")
-    temporary = folder.with_name(f".{folder.name}-{uuid.uuid4().hex[:8]}")
-    temporary.mkdir(parents=True)
-    try:
-        _fill(temporary, small, task, encoder, done.values())
-        os.replace(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with fresh_folder(folder) as home:
+        _fill(home, small, task, encoder, done.values())
     return len(left)
 
 
