@@ -18,7 +18,7 @@ from benchmarks import breakdown, calibration, frozen, paper, pipeline, scaleout
 from benchmarks.contenders import CONTENDERS, XTREME, Trial
 from benchmarks.measures import derive, matmul_rate, matmul_rates
 from benchmarks.sheets import Sheet, save
-from claimtrack.results import LEDGER
+from claimtrack.runs import LEDGER
 from crosslayer.config import FusionKind, Profile, load_profile
 from crosslayer.paper import simulation
 from crosslayer.stages.encoder import encode_all

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from claimtrack.files import write_text
-from claimtrack.runlog import machine, packages, revision
+from claimtrack.runlog import revision
+from crosslayer.sweep.runlog import machine, packages
 
 RECORDED = Path(__file__).resolve().parent / "recorded"
 

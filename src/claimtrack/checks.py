@@ -12,12 +12,13 @@ from typing import Any, Self
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, read_evidence
+from claimtrack.judging import judge
 from claimtrack.pins import CHECKS_MEASURE, PINS, Key, PinnedRun, Pins, load_pins
 from claimtrack.registry import REGISTRY, Registry, load_registry
-from claimtrack.results import LEDGER, RESULTS, Place, places
+from claimtrack.results import places
+from claimtrack.runs import LEDGER, RESULTS, Place
 from claimtrack.seal import SEALS, Seal, not_due, read_seals, seal_problems, sealed_claims
 from claimtrack.settings import ACTIVE, load_settings
-from claimtrack.verdict import judge
 
 RECORDED_TOLERANCE = 1e-9
 
@@ -52,7 +53,7 @@ class Suite:
 
     def broken_seals(self) -> dict[str, str]:
         """By claim, what decides it and is not as sealed."""
-        claims = sealed_claims(self.registry, self.registry.project.all_rules)
+        claims = sealed_claims(self.registry.entries, self.registry.project.all_rules)
         return seal_problems(claims, self.seals[-1]) if self.seals else {}
 
     def unpinned(self, place: Place) -> str:

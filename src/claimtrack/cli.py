@@ -23,8 +23,9 @@ from claimtrack.pins import pin
 from claimtrack.project import unknown_names
 from claimtrack.registry import REGISTRY, Registry, json_schema, load_registry
 from claimtrack.report.text import visible
-from claimtrack.results import LEDGER, RESULTS, RunResults, load_all, load_fresh, load_recorded, table
+from claimtrack.results import load_all, load_fresh, load_recorded, table
 from claimtrack.runlog import revision
+from claimtrack.runs import LEDGER, RESULTS, RunResults
 from claimtrack.seal import (
     SEAL_AGAIN,
     SEALS,
@@ -39,7 +40,7 @@ from claimtrack.seal import (
 )
 from claimtrack.settings import ACTIVE, load_settings
 from claimtrack.why import ways
-from claimtrack.wording import SEALED, decision_words, literature_line, measure_title, relevance_sentences
+from claimtrack.wording import SEALED, decision_words, literature_line, measure_title
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="The claims of a paper, and what became of them."
@@ -72,7 +73,7 @@ def show_claim(claim: str) -> None:
         verdict = results.verdicts[claim]
         lines += [f"{results.name}: {verdict.verdict}. {verdict.because}"]
         lines += [f"  {measure_title(n, titles)}: {decision_words(one)}" for n, one in verdict.decisions.items()]
-        lines += [f"  {said}" for said in (relevance_sentences(verdict), SEALED[verdict.sealed]) if said]
+        lines += [f"  {said}" for said in (verdict.relevance_sentences, SEALED[verdict.sealed]) if said]
     if entry.literature:
         lines += ["\nWhat others report, which no verdict reads:"]
     _say([*lines, *(f"  {literature_line(item)}" for item in entry.literature)])
@@ -154,7 +155,7 @@ def seal_claims(
     if plan != (when is not None) or (check and plan):
         raise ClaimError("--plan needs --judged-at-seeds or --or-date, and these need --plan; --check takes none")
     registry = _project()
-    claims = sealed_claims(registry, registry.project.all_rules)
+    claims = sealed_claims(registry.entries, registry.project.all_rules)
     if reason is None:
         _complain(_broken_seals(claims, registry))
     planned = _active_plan(when, registry) if when else None

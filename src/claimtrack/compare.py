@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from math import hypot
 
 from claimtrack.evidence import Evidence, Measurement
-from claimtrack.plugin import Setting
-from claimtrack.results import RunResults
+from claimtrack.runs import RunResults, Setting
 from claimtrack.wording import Titles, name, number
 
 

@@ -11,11 +11,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from claimtrack.plugin import Setting
-from claimtrack.registry import Direction, Entry, Registry
-from claimtrack.results import RunResults
+from claimtrack.entries import Direction, Entry
+from claimtrack.registry import Registry
+from claimtrack.runs import RunResults, Setting
 from claimtrack.verdict import Verdict
-from claimtrack.wording import literature_line, relevance_sentences
+from claimtrack.wording import literature_line
 
 OF_VERDICT = ("verdict", "relevance", "relevant_to", "because", "relevance_reason", "n_seeds", "sealed")
 COLUMNS = (
@@ -114,7 +114,7 @@ def _review(entry: Entry, run: RunResults[Setting], verdict: Verdict) -> dict[st
         "reviewRating": {
             "@type": "Rating",
             "alternateName": verdict.verdict,
-            "ratingExplanation": relevance_sentences(verdict),
+            "ratingExplanation": verdict.relevance_sentences,
         },
     }
     link = _link(run, entry.id)

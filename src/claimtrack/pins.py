@@ -16,20 +16,17 @@ import math
 from datetime import UTC, date, datetime
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from claimtrack.entries import Line, VerdictName
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Measurement, Strict
 from claimtrack.files import write_text
-from claimtrack.registry import Line, VerdictName
 from claimtrack.rules import SMALLEST_EFFECT
+from claimtrack.runs import RunResults, Setting
 from claimtrack.settings import read_yaml, validated
-
-if TYPE_CHECKING:
-    from claimtrack.plugin import Setting
-    from claimtrack.results import RunResults
 
 PINS = Path("claims/pins.yaml")
 CHECKS_MEASURE = "checks"

@@ -7,41 +7,21 @@ installed or from the project's folder; it should import quickly, since every co
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from traceback import extract_tb
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
-from typing_extensions import TypeVar  # comes with pydantic; typing's own has no default before Python 3.13
+from pydantic import BaseModel
 
 from claimtrack.errors import ClaimError, own_place
+from claimtrack.evidence import Evidence, Trial
 from claimtrack.report.sections import Sections
 from claimtrack.rules import COMMON, Rule
+from claimtrack.seal import Planned
 
-if TYPE_CHECKING:
-    from pydantic import BaseModel
-
-    from claimtrack.evidence import Evidence, Trial
-    from claimtrack.seal import Planned
-
-
-class Setting(Protocol):
-    """What claimtrack needs of a project's settings."""
-
-    @property
-    def profile(self) -> str:
-        """Their name."""
-        ...
-
-    @property
-    def claims(self) -> Sequence[str]:
-        """The ids of the claims that they measure."""
-        ...
-
-
-SettingT = TypeVar("SettingT", bound=Setting, default=Any, covariant=True)
 Condition = Callable[[Any], bool]
 
 
@@ -54,8 +34,8 @@ class Plugin:
 
     Attributes:
         name: of the project.
-        settings: the pydantic model of its settings, with the fields of `Setting`. ``params.yaml``, the files of
-            ``profiles/`` and the ``profile.yaml`` of a recorded run are checked by it when they are read.
+        settings: the pydantic model of its settings, with the fields of `claimtrack.runs.Setting`. It checks
+            ``params.yaml``, the files of ``profiles/`` and the ``profile.yaml`` of recorded runs when read.
         measure: ``measure("C01", Path("results/full"), settings)`` gives the `Evidence` of a claim. The notebook
             of each claim calls it once, through `claimtrack.project.measure`. Evidence that cannot be measured has
             status ``missing`` and says why.

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from claimtrack.entries import Entry
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Check, Evidence, Measurement, write_evidence
-from claimtrack.plugin import Setting
-from claimtrack.registry import Entry, Registry, load_registry
-from claimtrack.results import RESULTS, load_fresh
+from claimtrack.registry import Registry, load_registry
+from claimtrack.results import load_fresh
+from claimtrack.runs import RESULTS, Setting
 from claimtrack.settings import ACTIVE, load_settings
 
 

@@ -15,7 +15,8 @@ import pytest
 
 from claimtrack.checks import Suite
 from claimtrack.errors import UserError
-from claimtrack.results import Place, load, table
+from claimtrack.results import load, table
+from claimtrack.runs import Place
 from claimtrack.seal import SEAL_AGAIN, SEALS
 
 SUITE = pytest.StashKey[Suite]()

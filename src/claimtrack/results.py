@@ -1,68 +1,24 @@
-"""All runs that have claims: the present one of a profile (``fresh``) and the recorded ones of the ledger."""
+"""Loads runs that have claims: the present one of a profile (``fresh``) and the recorded ones of the ledger."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any
 
 from claimtrack.evidence import Evidence, Trial, read_evidence
-from claimtrack.plugin import Plugin, Setting, SettingT
+from claimtrack.judging import decide
+from claimtrack.plugin import Plugin
 from claimtrack.registry import Registry
 from claimtrack.runlog import hours_of_trials, read_run
+from claimtrack.runs import FRESH, LEDGER, RESULTS, Place, RunResults, Setting, SettingT
 from claimtrack.seal import SEALS, not_due, read_seals, sealed_before
 from claimtrack.settings import load_settings
-from claimtrack.verdict import Verdict, decide
 from claimtrack.wording import EVIDENCE, Titles, key_number, relevance_note
 
-FRESH = "fresh"
-RESULTS = Path("results")
-LEDGER = Path("claims/ledger")
 NO_RECORD = Trial(key="", subject="", model="", seed=0)
 """A trial without a record cannot be shown to have come after a seal."""
-
-
-@dataclass(frozen=True)
-class Place(Generic[SettingT]):
-    """Where a run lies.
-
-    Attributes:
-        name: ``fresh`` or the name of the recorded run.
-        profile: its settings.
-        folder: holds ``claims/ID/evidence.json``; of a fresh run also ``trials/``.
-    """
-
-    name: str
-    profile: SettingT
-    folder: Path
-
-    @property
-    def run(self) -> str | None:
-        """The ``run`` of its pins: ``None`` for a fresh run."""
-        return None if self.name == FRESH else self.name
-
-    def evidence_path(self, claim: str) -> Path:
-        """Where the evidence of a claim lies."""
-        return self.folder / "claims" / claim / "evidence.json"
-
-
-@dataclass(frozen=True)
-class RunResults(Place[SettingT]):
-    """A run with what it measured and what follows from it.
-
-    Attributes:
-        title: for readers.
-        evidence: by claim id, as far as there is some.
-        verdicts: of every claim of the registry, in its order.
-        info: ``run.json`` (revision, hardware, versions, seconds); empty if absent.
-    """
-
-    title: str
-    evidence: dict[str, Evidence]
-    verdicts: dict[str, Verdict]
-    info: dict[str, Any]
 
 
 def load_all(

@@ -1,7 +1,7 @@
 """Verdict rules: what a rule is, what it may use, and the rules that every project has.
 
 Common to all rules: they read judged measurements by name; one without an interval, or with fewer than 3 seeds,
-is missing, not failed; where only such ones are left the claim is `inconclusive` (`claimtrack.verdict`). A claim
+is missing, not failed; where only such ones are left the claim is `inconclusive` (`claimtrack.judging`). A claim
 about each of several tasks is decided task by task first (`claimtrack.decisions`).
 """
 
@@ -11,15 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from claimtrack.decisions import LEVEL, Decision, Target, decide_each, decide_targets
+from claimtrack.entries import Claimed, Entry, VerdictName
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.statistics import MIN_SEEDS
 from claimtrack.wording import decisions_sentence, measure_title, sentence
-
-if TYPE_CHECKING:
-    from claimtrack.registry import Claimed, Entry, VerdictName
 
 SMALLEST_EFFECT = 0.5
 """Points; a difference below it is of no interest."""

@@ -1,59 +1,15 @@
-"""``run.json``: seconds, hardware, versions and revision of a run. No stage depends on it, and no key."""
+"""``run.json``: seconds, hardware, versions and revision of a run. Projects write it; no verdict rests on it."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import platform
 import subprocess
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import psutil
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from claimtrack import __version__
-from claimtrack.files import write_text
 from claimtrack.reading import Malformed, parse_json
-
-PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "dvc", "papermill")
-TRAINED = ("trained", "trained_seconds")
-"""Fields of a stage that trains: how many trials its attempts trained, and their seconds; both add up."""
-
-
-@contextmanager
-def timed(folder: Path, stage: str) -> Iterator[dict[str, Any]]:
-    """Record the seconds of a stage, and whatever the caller puts into the dictionary it is given.
-
-    Of several attempts the longest counts: one that finds everything finished takes no time. ``trained``, a number
-    of trials, adds up over the attempts. ``folder`` is ``results/PROFILE``.
-    """
-    extra: dict[str, Any] = {}
-    start = time.monotonic()
-    yield extra
-    note_seconds(folder, stage, time.monotonic() - start, **extra)
-
-
-def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None:
-    """Record what a stage took, unless a former attempt took longer, and what it trained in which time."""
-    entry = {"seconds": round(seconds, 2), **extra}
-    if entry.get("trained"):
-        entry.setdefault("trained_seconds", entry["seconds"])
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "run.json"
-    with (folder / ".run.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        content = read_run(path)
-        content |= {"revision": revision(), "version": __version__, "machine": machine(), "packages": packages()}
-        former = content.setdefault("stages", {}).get(stage, {"seconds": 0.0})
-        longest = max(former, entry, key=lambda attempt: float(attempt["seconds"]))
-        content["stages"][stage] = {**longest, **_added_up((former, entry), TRAINED)}
-        write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 class _Stage(BaseModel):
@@ -91,29 +47,6 @@ def parts_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:
     return list(info.get("parts") or [info])
 
 
-def _added_up(entries: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, float]:
-    """The sum of each of the fields that an entry has."""
-    there = [name for name in names if any(name in entry for entry in entries)]
-    return {name: round(sum(entry.get(name, 0) for entry in entries), 2) for name in there}
-
-
-def combined_info(title: str, runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """The ``run.json`` of runs that become one: the parts of all, and the sums over them.
-
-    A stage that took exactly as long in a former part is the same attempt, told again.
-    """
-    parts: list[dict[str, Any]] = []
-    stages: dict[str, list[Mapping[str, Any]]] = {}
-    for part in (part for info in runs for part in parts_of(info)):
-        told = part.get("stages", {}).items()
-        own = {stage: entry for stage, entry in told if entry not in stages.get(stage, ())}
-        parts.append({**part, "stages": own})
-        for stage, entry in own.items():
-            stages.setdefault(stage, []).append(entry)
-    sums = {stage: _added_up(entries, ("seconds", *TRAINED)) for stage, entries in stages.items()}
-    return {"title": title, "parts": parts, "stages": sums}
-
-
 def revision() -> str:
     """The git revision of the working directory, with ``+`` if it has changes; empty outside a repository."""
     commands = ("rev-parse HEAD", "status --porcelain --untracked-files=no")
@@ -125,31 +58,3 @@ def revision() -> str:
     except (OSError, subprocess.CalledProcessError):
         return ""
     return head + ("+" if changes else "")
-
-
-def machine() -> dict[str, Any]:
-    """Processor, cores, memory (GiB) and system, without names of the host or its user."""
-    return {
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
-
-
-def packages() -> dict[str, str]:
-    """Versions of the packages that results may depend on, as far as they are installed."""
-    found = {}
-    for name in PACKAGES:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found

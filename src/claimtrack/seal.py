@@ -17,19 +17,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import Annotated, Any, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
+from claimtrack.entries import Entry
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Strict
+from claimtrack.evidence import Strict, Trial
 from claimtrack.files import write_text
+from claimtrack.rules import Rule
 from claimtrack.settings import describe
-
-if TYPE_CHECKING:
-    from claimtrack.evidence import Trial
-    from claimtrack.registry import Entry, Registry
-    from claimtrack.rules import Rule
 
 SEALS = Path("claims/seals.json")
 SEAL_AGAIN = "run `claimtrack seal --reason TEXT`"
@@ -155,10 +152,9 @@ def decisive(entry: Entry, rule: Rule) -> Values:
     }
 
 
-def sealed_claims(registry: Registry, rules: Mapping[str, Rule]) -> dict[str, SealedClaim]:
-    """What a seal of the present rules holds."""
-    entries = registry.entries.items()
-    return {claim: SealedClaim.made(values=decisive(entry, rules[entry.rule])) for claim, entry in entries}
+def sealed_claims(entries: Mapping[str, Entry], rules: Mapping[str, Rule]) -> dict[str, SealedClaim]:
+    """What a seal of the present rules holds, by claim."""
+    return {claim: SealedClaim.made(values=decisive(entry, rules[entry.rule])) for claim, entry in entries.items()}
 
 
 def read_seals(path: Path = SEALS) -> tuple[Seal, ...]:

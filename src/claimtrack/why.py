@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from claimtrack.evidence import Trial
+from claimtrack.plugin import Plugin
 from claimtrack.runlog import parts_of
+from claimtrack.runs import RunResults, Setting
 from claimtrack.wording import measure_title, number, title, value
-
-if TYPE_CHECKING:
-    from claimtrack.plugin import Plugin, Setting
-    from claimtrack.results import RunResults
 
 
 def ways(results: RunResults[Setting], claim: str, plugin: Plugin, subject: str | None = None) -> Iterator[str]:

@@ -5,18 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from itertools import groupby
-from typing import TYPE_CHECKING
 
+from claimtrack.decisions import Decision
+from claimtrack.entries import THE_PAPER, Literature, RelevanceValue
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.statistics import MAX_SEEDS
 
-if TYPE_CHECKING:
-    from claimtrack.decisions import Decision
-    from claimtrack.registry import Literature, RelevanceValue
-    from claimtrack.verdict import Verdict
-
-THE_PAPER = "the paper"
-"""What claims are relevant to, unless they say otherwise."""
 Titles = Mapping[str, str]
 """How names are shown (`claimtrack.plugin.Plugin`)."""
 EVIDENCE: dict[RelevanceValue, str] = {
@@ -25,7 +19,7 @@ EVIDENCE: dict[RelevanceValue, str] = {
 SEALED = {
     True: "Rule sealed before the first trial.", False: "Rule written after trials had been seen.", None: "",
 }  # fmt: skip
-"""What is said of `Verdict.sealed`."""
+"""What is said of the ``sealed`` of a verdict."""
 
 
 def sentence(parts: Iterable[Measurement], titles: Titles, *, capital: bool = True) -> str:
@@ -76,16 +70,6 @@ def decisions_sentence(decisions: Mapping[str, Decision], titles: Titles) -> str
 def decision_words(found: Decision) -> str:
     """``undecided; 24 seeds would decide, about 6 h``."""
     return "; ".join(filter(None, (found.decision, what_decides(found), found.note)))
-
-
-def evidence_about(verdict: Verdict) -> str:
-    """``Indirect evidence about the paper``."""
-    return f"{EVIDENCE[verdict.counts_as].capitalize()} about {verdict.relevant_to}"
-
-
-def relevance_sentences(verdict: Verdict) -> str:
-    """``Indirect evidence about the paper. REASON``."""
-    return f"{evidence_about(verdict)}. {verdict.relevance_reason if verdict.ran else 'Nothing was measured.'}"
 
 
 def relevance_note(relevant_to: Mapping[str, str]) -> str:

@@ -46,7 +46,7 @@ def _in_project(path: Path = Path()) -> Path:
 
 def _active() -> tuple[Profile, Path]:
     """The active profile of the project, and the folder of its results."""
-    from claimtrack.results import RESULTS
+    from claimtrack.runs import RESULTS
 
     _in_project()
     profile = load_profile()
@@ -254,7 +254,7 @@ def simulate(
     design: Annotated[str, typer.Option(help="planned, or recorded: that of xtreme-pilot.")] = "planned",
 ) -> None:
     """What each rule decides on made-up measurements whose truth is known, as Markdown."""
-    from claimtrack.results import LEDGER
+    from claimtrack.runs import LEDGER
     from crosslayer.paper import simulation
     from crosslayer.sweep.progress import Progress
 
@@ -310,7 +310,7 @@ def crate(
 ) -> None:
     """Copy a recorded run into a folder to publish, described as an RO-Crate."""
     from claimtrack.registry import load_registry
-    from claimtrack.results import LEDGER
+    from claimtrack.runs import LEDGER
     from crosslayer.ledger.crate import write_crate
 
     folder = _in_project(folder)
@@ -325,7 +325,7 @@ def clean(
     remove: Annotated[bool, typer.Option("--remove", help="Remove them; without it they are only named.")] = False,
 ) -> None:
     """Name the trials that no manifest counts any more, and with --remove delete them."""
-    from claimtrack.results import RESULTS
+    from claimtrack.runs import RESULTS
     from crosslayer.stages import cleaning
     from crosslayer.sweep.plan import planned_keys
 

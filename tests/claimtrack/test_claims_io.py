@@ -20,9 +20,9 @@ from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence, write_evidence
 from claimtrack.export import COLUMNS, to_csv, to_json, to_jsonld, to_rows
 from claimtrack.importer import BLANK, MARKS, read_report, skeleton
+from claimtrack.judging import decide
 from claimtrack.registry import Registry, json_schema, load_registry
-from claimtrack.results import RunResults
-from claimtrack.verdict import decide
+from claimtrack.runs import RunResults
 from crosslayer.paper import PLUGIN
 from synthetic_run import make_profile
 

@@ -16,21 +16,13 @@ import pytest
 from scipy.stats import norm, t
 
 from claimtrack.checks import Suite
+from claimtrack.entries import Direction, Literature
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Check, Evidence, Interval, Measurement, write_evidence
 from claimtrack.pins import PINS, PinnedRun, load_pins, pin, prediction_range
-from claimtrack.registry import Direction, Literature, load_registry
-from claimtrack.results import (
-    LEDGER,
-    Place,
-    fresh_place,
-    load,
-    load_all,
-    load_fresh,
-    load_recorded,
-    recorded_place,
-    table,
-)  # fmt: skip
+from claimtrack.registry import load_registry
+from claimtrack.results import fresh_place, load, load_all, load_fresh, load_recorded, recorded_place, table
+from claimtrack.runs import LEDGER, Place
 from crosslayer.config import Profile, load_profile
 from crosslayer.paper import PLUGIN
 from crosslayer.paper.plugin import is_shipped

@@ -12,14 +12,14 @@ from pydantic import BaseModel, ValidationError
 from scipy import stats
 
 from claimtrack import rules
+from claimtrack.entries import Claimed, ClaimedMeasure, Entry
 from claimtrack.evidence import Evidence, Measurement, read_evidence, write_evidence
+from claimtrack.judging import decide, judge
 from claimtrack.pins import PinnedClaim
 from claimtrack.plugin import Plugin
 from claimtrack.project import evidence_of
-from claimtrack.registry import Claimed, ClaimedMeasure, Entry
 from claimtrack.rules import Judgement
 from claimtrack.samples import in_order, mean_of
-from claimtrack.verdict import decide, judge
 
 ANY = {"when": "any", "value": "direct", "reason": "made up"}
 AROUND = [-0.2, -0.1, 0.0, 0.1, 0.2]

@@ -12,10 +12,11 @@ import pytest
 from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
 from claimtrack.registry import load_registry
 from claimtrack.results import hours_per_seed, load_recorded
-from claimtrack.runlog import combined_info, note_seconds, read_run
+from claimtrack.runlog import read_run
 from crosslayer.predictions.records import as_trial, write_records
 from crosslayer.stages import command
 from crosslayer.stages.command import run_stage
+from crosslayer.sweep.runlog import combined_info, note_seconds
 from synthetic_run import make_profile, make_record
 
 PROFILE = json.dumps(make_profile(("pos",)).model_dump(mode="json"))

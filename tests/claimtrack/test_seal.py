@@ -18,7 +18,8 @@ from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Interval, Measurement, Trial, write_evidence
 from claimtrack.export import to_json
 from claimtrack.registry import Registry, load_registry
-from claimtrack.results import Place, load, table
+from claimtrack.results import load, table
+from claimtrack.runs import Place
 from claimtrack.seal import (
     JudgedAt,
     Plan,
@@ -42,7 +43,7 @@ from synthetic_run import make_profile, make_record, write_trials
 GOLDEN = ROOT / "tests" / "golden" / "seals.json"
 REGISTRY = load_registry(ROOT / "claims" / "registry.yaml")
 RULES = REGISTRY.project.all_rules
-NOW = sealed_claims(REGISTRY, RULES)
+NOW = sealed_claims(REGISTRY.entries, RULES)
 Command = Callable[..., tuple[int, str, str]]
 
 
@@ -64,7 +65,7 @@ def problems(registry: Registry = REGISTRY, rules: dict[Any, Any] = RULES) -> di
     claims = {claim: sealed.model_dump() for claim, sealed in NOW.items()}
     hashes = {"claims": {claim: sealed.hash for claim, sealed in NOW.items()}}
     seal = type(read_seals(GOLDEN)[0]).model_validate(with_seal | {"claims": claims, "hash": sha256(hashes)})
-    return seal_problems(sealed_claims(registry, rules), seal)
+    return seal_problems(sealed_claims(registry.entries, rules), seal)
 
 
 # --- old seals ---

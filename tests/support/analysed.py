@@ -10,8 +10,8 @@ import pandas as pd
 from seqeval.metrics import f1_score
 
 from claimtrack.evidence import Evidence, Measurement
+from claimtrack.judging import decide
 from claimtrack.registry import Registry
-from claimtrack.verdict import decide
 from crosslayer.config import Profile
 from crosslayer.data.languages import LANGUAGES
 from crosslayer.paper import PLUGIN, equilibrium

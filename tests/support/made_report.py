@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from claimtrack.decisions import Decision
+from claimtrack.entries import Claimed, Entry, Literature, Source
 from claimtrack.evidence import Check, Evidence, Interval, Measurement
-from claimtrack.registry import Claimed, Entry, Literature, Registry, Source
+from claimtrack.judging import decide
+from claimtrack.registry import Registry
 from claimtrack.report.context import ReportContext, build
-from claimtrack.results import RunResults
-from claimtrack.verdict import Verdict, decide
+from claimtrack.runs import RunResults
+from claimtrack.verdict import Verdict
 from crosslayer.config import Profile, parse_profile
 from crosslayer.paper import PLUGIN
 from repository import ROOT

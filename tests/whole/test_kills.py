@@ -10,6 +10,8 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -168,6 +170,20 @@ def test_two_at_once(clone: Path, tmp_path: Path) -> None:
     assert evidence(clone) == before
 
 
+def interrupt(clone: Path, log: Path, command: Sequence[str], moment: float) -> list[psutil.Process]:
+    """Interrupt a command so many seconds after its stage has begun, or earlier where it is over by then."""
+    dvc = start(clone, log, *command)
+    wait_for(partial(begun, dvc), 120)
+    time.sleep(moment)
+    everyone = family(dvc) if dvc.poll() is None else []
+    with suppress(ProcessLookupError):
+        os.killpg(dvc.pid, signal.SIGINT)
+    if dvc.wait(60):
+        return everyone
+    assert moment > 0.1, "the interrupt was passed over"
+    return interrupt(clone, log, command, moment / 2)
+
+
 @pytest.mark.parametrize("stage", ["encoder@tiny", "claim@tiny-C05"])
 def test_an_interrupt_from_the_keyboard_is_a_line_and_nothing_is_lost(
     stage: str, clone: Path, tmp_path: Path
@@ -181,13 +197,7 @@ def test_an_interrupt_from_the_keyboard_is_a_line_and_nothing_is_lost(
     took = time.monotonic() - began
     assert undisturbed.wait(60) == 0
     for moment in (0.0, 0.6 * took):
-        dvc = start(clone, log, *command)
-        wait_for(partial(begun, dvc), 120)
-        time.sleep(moment)
-        everyone = family(dvc)
-        os.killpg(dvc.pid, signal.SIGINT)
-        assert dvc.wait(60) != 0
-        wait_for(partial(all_gone, everyone), 30)
+        wait_for(partial(all_gone, interrupt(clone, log, command, moment)), 30)
         text = log.read_text(encoding="utf-8")
         assert text.count("interrupted; the same command goes on where it stopped") == 1, text
         assert "Traceback" not in text

@@ -11,7 +11,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from claimtrack.registry import Registry, Source, VerdictName
+from claimtrack.entries import Source, VerdictName
+from claimtrack.registry import Registry
 from claimtrack.report import pictures
 from claimtrack.report.bibliography import Reference, load_references
 from claimtrack.report.claims import ClaimInRun, ClaimView, PartRow, in_run
@@ -19,7 +20,7 @@ from claimtrack.report.prose import Deviation, Prose, check_citations, load_devi
 from claimtrack.report.runs import RunView, view_run
 from claimtrack.report.sections import Chapter, Section
 from claimtrack.report.summary import Summary, summarise
-from claimtrack.results import RunResults
+from claimtrack.runs import RunResults
 from claimtrack.wording import relevance_note
 
 MARKS: dict[VerdictName, str] = {

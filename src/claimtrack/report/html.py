@@ -19,7 +19,7 @@ from claimtrack.report import pictures
 from claimtrack.report.context import MARKS, SHOWN, ReportContext
 from claimtrack.report.prose import pieces
 from claimtrack.report.text import visible
-from claimtrack.wording import EVIDENCE, SEALED, evidence_about
+from claimtrack.wording import EVIDENCE, SEALED
 
 TEMPLATES = Path(__file__).with_name("templates")
 DARK = (
@@ -38,7 +38,7 @@ def environment(paper: Path, finalize: Callable[[Any], Markup], **syntax: Any) -
         loader=ChoiceLoader([FileSystemLoader(paper), FileSystemLoader(TEMPLATES)]), autoescape=True,
         finalize=finalize, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, **syntax,
     )  # fmt: skip
-    made.globals.update(shapes=MARKS, kinds=EVIDENCE, sealed=SEALED, evidence_about=evidence_about)
+    made.globals.update(shapes=MARKS, kinds=EVIDENCE, sealed=SEALED)
     return made
 
 

@@ -12,8 +12,8 @@ from claimtrack.plugin import Plugin
 from claimtrack.report import numbers
 from claimtrack.report.sections import RunNotes, Sections
 from claimtrack.report.text import anchor
-from claimtrack.results import RunResults
 from claimtrack.runlog import parts_of
+from claimtrack.runs import RunResults
 from claimtrack.wording import title
 
 

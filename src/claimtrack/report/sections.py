@@ -9,12 +9,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from claimtrack.decisions import Decision
-    from claimtrack.evidence import Measurement
-    from claimtrack.results import RunResults
+from claimtrack.decisions import Decision
+from claimtrack.evidence import Measurement
+from claimtrack.runs import RunResults
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from claimtrack.decisions import Decision
+from claimtrack.entries import Entry
 from claimtrack.evidence import Evidence
-from claimtrack.registry import Entry
 from claimtrack.report import numbers, pictures
 from claimtrack.report.claims import ClaimInRun, ClaimView
 from claimtrack.report.sections import FirstScreen, Sections

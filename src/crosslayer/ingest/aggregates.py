@@ -14,8 +14,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from claimtrack.entries import Literature
 from claimtrack.reading import Malformed, parse_json
-from claimtrack.registry import Literature
 from crosslayer.data.formats import read_lines
 from crosslayer.errors import DataError
 

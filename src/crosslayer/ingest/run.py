@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from claimtrack.results import LEDGER
+from claimtrack.runs import LEDGER
 from crosslayer.config import Control, EncoderSpec, Profile, parse_profile
 from crosslayer.data.examples import Split, TagExample, corpus_of
 from crosslayer.data.sources import read_all, sample

@@ -27,8 +27,8 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, read_evidence, write_evidence
 from claimtrack.files import fresh_folder, put_back
 from claimtrack.reading import Malformed, parse_json
-from claimtrack.results import FRESH, LEDGER
-from claimtrack.runlog import combined_info, read_run
+from claimtrack.runlog import read_run
+from claimtrack.runs import FRESH, LEDGER
 from claimtrack.seal import not_due, read_seals
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import ConfigError
@@ -38,6 +38,7 @@ from crosslayer.ledger.differences import differences
 from crosslayer.metrics import task_score
 from crosslayer.predictions.records import PREDICTED, TrialRecord, as_trial
 from crosslayer.predictions.runs import RecordedRun, ResultsRun, Run
+from crosslayer.sweep.runlog import combined_info
 
 Measure = Callable[..., Evidence]
 """Computes the evidence of one claim from a `Run` and its `Profile`; given a folder, the figures are drawn into it

@@ -22,8 +22,7 @@ from crosslayer.tasks import TASKS
 
 if TYPE_CHECKING:
     from crosslayer.ledger.ledger import Measure
-    from crosslayer.predictions.records import TrialRecord
-    from crosslayer.predictions.runs import RecordedRun, ResultsRun, Run
+    from crosslayer.predictions.runs import Run
 
 GRID = {"encoder", "tasks", "sweep", "intermediate", "fusion", "data"}
 """The parts of a profile that decide its trials; the directory of the data is left out."""
@@ -45,6 +44,8 @@ TITLES = {
 
 def measure(claim: str, folder: Path, profile: Profile) -> Evidence:
     """The evidence of a claim from a run, present or recorded."""
+    from crosslayer.predictions.runs import open_run
+
     found: Evidence = analysis_of(claim).measure(claim, open_run(folder), profile)
     return found
 
@@ -94,27 +95,10 @@ def analysis_of(claim: str) -> ModuleType:
     return modules[claim]
 
 
-def open_run(folder: Path) -> RecordedRun | ResultsRun:
-    """A recorded run where the folder has a ``trials.json``, else the present results of a profile."""
-    from crosslayer.predictions.runs import RecordedRun, ResultsRun
-
-    return RecordedRun(folder) if (folder / "trials.json").exists() else ResultsRun(folder)
-
-
-def records_of(folder: Path) -> list[TrialRecord]:
-    """The trials of a run that count; of a present run those that its manifests name, as far as they are there."""
-    from crosslayer.predictions.records import read_manifest, read_record, read_records
-
-    if (folder / "trials.json").exists():
-        return list(read_records(folder / "trials.json"))
-    manifests = sorted(folder.glob("trials/*/*/manifest.json"))
-    paths = [path.parent / key / "trial.json" for path in manifests for key in read_manifest(path)]
-    return [read_record(path) for path in paths if path.exists()]
-
-
 def trials(folder: Path) -> dict[str, Trial]:
-    """`records_of`, as claimtrack knows them, by key."""
+    """The trials of a run that count, as claimtrack knows them, by key."""
     from crosslayer.predictions.records import as_trial
+    from crosslayer.predictions.runs import open_run, records_of
 
     run = open_run(folder)
     return {record.key: as_trial(record, run.predictions_path(record)) for record in records_of(folder)}

@@ -17,7 +17,7 @@ from claimtrack.wording import decisions_sentence, title, value
 from crosslayer.tasks import TASK_NAMES, TASKS
 
 if TYPE_CHECKING:
-    from claimtrack.registry import Claimed, Sign, VerdictName
+    from claimtrack.entries import Claimed, Sign, VerdictName
 
 SMALLEST_SHARE = 2.0
 """Per cent of errors: half a point where a quarter of the answers are wrong."""

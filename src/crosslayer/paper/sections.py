@@ -17,15 +17,14 @@ from typing import Any
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Measurement
 from claimtrack.report.sections import Chapter, FirstScreen, RunNotes, Section, Sections
-from claimtrack.results import RunResults
+from claimtrack.runs import RunResults
 from claimtrack.wording import title
 from crosslayer.config import Profile
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS, fragment, frozen_trunk, other_encoder
-from crosslayer.paper.plugin import TITLES, open_run, records_of
 from crosslayer.predictions.batches import by_batch
 from crosslayer.predictions.records import STAGES, TrialRecord
-from crosslayer.predictions.runs import TaskTable
+from crosslayer.predictions.runs import TaskTable, open_run, records_of
 from crosslayer.tasks import TASK_NAMES, TASKS
 
 SAME = 0.005
@@ -227,8 +226,9 @@ def _h100_hours(recorded: Any) -> Iterator[float]:
 
 def _by_decision(decisions: Mapping[str, Decision]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
+    titles = {str(name): task.title for name, task in TASKS.items()}
     for task, decision in decisions.items():
-        found.setdefault(decision.decision, []).append(title(task, TITLES))
+        found.setdefault(decision.decision, []).append(title(task, titles))
     return found
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from claimtrack import project
 from claimtrack.evidence import Evidence
-from claimtrack.results import FRESH
+from claimtrack.runs import FRESH
 from claimtrack.tables import checks, judged, shown, summary
 from crosslayer.config import Profile, load_profile
 from crosslayer.predictions.runs import RecordedRun, ResultsRun, Run

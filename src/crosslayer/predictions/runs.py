@@ -313,6 +313,20 @@ class RecordedRun(FolderRun):
         return table.filter(pc.equal(table["split"].cast(pa.string()), split))
 
 
+def open_run(folder: Path) -> RecordedRun | ResultsRun:
+    """A recorded run where the folder has a ``trials.json``, else the present results of a profile."""
+    return RecordedRun(folder) if (folder / "trials.json").exists() else ResultsRun(folder)
+
+
+def records_of(folder: Path) -> list[TrialRecord]:
+    """The trials of a run that count; of a present run those that its manifests name, as far as they are there."""
+    if (folder / "trials.json").exists():
+        return list(read_records(folder / "trials.json"))
+    manifests = sorted(folder.glob("trials/*/*/manifest.json"))
+    paths = [path.parent / key / "trial.json" for path in manifests for key in read_manifest(path)]
+    return [read_record(path) for path in paths if path.exists()]
+
+
 def scores_file(trial: TrialRecord) -> str:
     """Name of the scores of one trial."""
     return f"scores-{trial.key}.parquet"

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from claimtrack.errors import in_one_line
-from claimtrack.results import RESULTS
-from claimtrack.runlog import timed
+from claimtrack.runs import RESULTS
 from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import ConfigError
 from crosslayer.sweep.processes import end_on_signals
+from crosslayer.sweep.runlog import timed
 
 Body = Callable[[Profile, Path, argparse.Namespace], Mapping[str, Any] | None]
 

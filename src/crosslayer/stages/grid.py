@@ -12,14 +12,15 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from claimtrack.results import LEDGER
-from claimtrack.runlog import hours_of_trials, note_seconds, read_run
+from claimtrack.runlog import hours_of_trials, read_run
+from claimtrack.runs import LEDGER
 from claimtrack.seal import FINISHED
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import withheld
 from crosslayer.predictions.records import Stage, TrialRecord, read_records
 from crosslayer.sweep.plan import planned_parts, trial_specs
 from crosslayer.sweep.run import run_sweep
+from crosslayer.sweep.runlog import note_seconds
 from crosslayer.sweep.store import finished
 from crosslayer.tasks import TaskName
 

@@ -17,8 +17,8 @@ import claimtrack
 import crosslayer
 from claimtrack.errors import ResultsError
 from claimtrack.files import fresh_folder
-from claimtrack.results import LEDGER, RESULTS
-from claimtrack.runlog import hours_of_trials, note_seconds, read_run
+from claimtrack.runlog import hours_of_trials, read_run
+from claimtrack.runs import LEDGER, RESULTS
 from claimtrack.seal import SEALS
 from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile, parse_profile
@@ -34,6 +34,7 @@ from crosslayer.predictions.records import (
 from crosslayer.stages.grid import recorded_trials
 from crosslayer.sweep.locking import exclusive
 from crosslayer.sweep.plan import choose_precision, intermediate_file, planned_device, planned_parts, trial_specs
+from crosslayer.sweep.runlog import note_seconds
 from crosslayer.sweep.store import adopt, finished, finished_trials, keep
 from crosslayer.tasks import TaskName
 from crosslayer.training.finetuned import KEPT, TrialResult

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from claimtrack.files import write_text
 from claimtrack.registry import load_registry
-from claimtrack.results import LEDGER, RunResults, load_fresh
+from claimtrack.results import load_fresh
+from claimtrack.runs import LEDGER, RunResults
 from claimtrack.verdict import VERDICTS
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import derive_again

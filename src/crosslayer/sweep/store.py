@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -125,18 +126,8 @@ def adopt(specs: Sequence[TrialSpec], home: Path) -> None:
             continue
         if record := finished(there, twin):
             own = {"key": spec.key, "stage": spec.stage, "specification": spec.content()}
-            take_over(there / twin.key, record.model_copy(update=own), home)
-
-
-def take_over(source: Path, record: TrialRecord, home: Path) -> None:
-    """Write a trial's folder with this record and the arrays of the folder ``source``."""
-
-    def fill(folder: Path) -> None:
-        for path in source.iterdir():
-            if path.name != "trial.json":
-                shutil.copyfile(path, folder / path.name)
-
-    write_trial(home, record, fill)
+            arrays = partial(shutil.copytree, there / twin.key, dirs_exist_ok=True)
+            write_trial(home, record.model_copy(update=own), arrays)
 
 
 def write_manifest(home: Path, specs: Iterable[TrialSpec]) -> None:

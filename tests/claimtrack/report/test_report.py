@@ -25,7 +25,7 @@ from claimtrack.report.context import MARKS, ReportContext
 from claimtrack.report.summary import grade
 from claimtrack.report.text import visible
 from claimtrack.report.write import compile_pdf, write_report
-from claimtrack.wording import EVIDENCE, relevance_sentences, what_decides
+from claimtrack.wording import EVIDENCE, what_decides
 from made_report import FULL, HOSTILE, OFFLINE, PAPER, Page, hostile_report, made, plain, run, section
 from repository import ROOT
 
@@ -91,7 +91,7 @@ def test_what_was_not_run_is_no_evidence(registry: Registry, tmp_path: Path) -> 
     found = made(registry, [run(registry, "late", FULL, tmp_path, only=("C01",))])
     verdicts = {claim.entry.id: claim.runs[0].found for claim in found.claims}
     assert (verdicts["C06"].verdict, verdicts["C06"].counts_as) == ("not run", "none")
-    assert relevance_sentences(verdicts["C06"]) == "No evidence about the paper. Nothing was measured."
+    assert verdicts["C06"].relevance_sentences == "No evidence about the paper. Nothing was measured."
     assert verdicts["C01"].counts_as == "direct"
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from claimtrack.evidence import Evidence, Measurement, read_evidence
+from claimtrack.judging import judge
 from claimtrack.registry import load_registry
-from claimtrack.verdict import judge
 from crosslayer.config import Profile, load_profile
 from crosslayer.ingest.manifest import read_manifest
 from crosslayer.ingest.run import describe, ingest, load_run

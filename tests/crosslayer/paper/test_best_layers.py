@@ -10,8 +10,8 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from analysed import PROFILE, brute_gain, one, verdict
+from claimtrack.judging import decide
 from claimtrack.registry import Registry
-from claimtrack.verdict import decide
 from crosslayer.paper import PLUGIN, best_layers, complementarity, gains, parts
 from crosslayer.tasks import TASK_NAMES, TaskName
 from synthetic_run import MadeUpRun, make_profile, make_sweep

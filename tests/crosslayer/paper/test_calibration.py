@@ -10,8 +10,8 @@ from scipy.stats import ttest_rel
 
 from analysed import PROFILE, TARGETED, arms_run, one, verdict
 from claimtrack.evidence import Evidence
+from claimtrack.judging import decide
 from claimtrack.registry import Registry
-from claimtrack.verdict import decide
 from crosslayer import stats
 from crosslayer.config import IntermediateSpec
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from claimtrack.evidence import Evidence
+from claimtrack.judging import decide
 from claimtrack.registry import load_registry
-from claimtrack.verdict import decide
 from crosslayer import stats
 from crosslayer.metrics.calibration import (
     ece10_equal_mass_debiased_counts_v1,

@@ -9,8 +9,8 @@ import pytest
 from scipy.spatial.distance import pdist, squareform
 
 from claimtrack.evidence import Evidence, Measurement
+from claimtrack.judging import decide
 from claimtrack.registry import load_registry
-from claimtrack.verdict import decide
 from crosslayer import stats
 from crosslayer.data.languages import TATOEBA_CODES
 from crosslayer.paper import PLUGIN, families

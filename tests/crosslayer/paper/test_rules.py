@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from claimtrack.evidence import Check, Evidence, Interval, Measurement
+from claimtrack.judging import decide
 from claimtrack.registry import Registry, load_registry
-from claimtrack.verdict import Verdict, decide
+from claimtrack.verdict import Verdict
 from crosslayer.config import Profile
 from crosslayer.paper import PLUGIN
 from repository import ROOT

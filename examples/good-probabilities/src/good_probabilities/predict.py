@@ -8,7 +8,7 @@ import warnings
 from sklearn.exceptions import ConvergenceWarning
 
 from claimtrack import project
-from claimtrack.results import RESULTS
+from claimtrack.runs import RESULTS
 
 
 def main(data: str) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from claimtrack.evidence import Evidence
+from claimtrack.judging import judge
 from claimtrack.registry import Registry, load_registry
-from claimtrack.verdict import VERDICTS, judge
+from claimtrack.verdict import VERDICTS
 from claimtrack.wording import measure_title
 from crosslayer.paper.plugin import TITLES
 from crosslayer.paper.simulation.designs import Design, planned

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from claimtrack.decisions import DecisionName
-from claimtrack.registry import VerdictName
+from claimtrack.entries import VerdictName
 from crosslayer.paper.simulation import samples
 from crosslayer.paper.simulation.designs import LAYERS
 from crosslayer.paper.simulation.samples import Gains, Sampler

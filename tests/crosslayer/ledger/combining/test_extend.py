@@ -14,7 +14,6 @@ from claimtrack.errors import ResultsError
 from claimtrack.registry import Registry
 from claimtrack.report.runs import view_run
 from claimtrack.results import load_recorded
-from claimtrack.runlog import combined_info
 from crosslayer.ledger import ledger
 from crosslayer.ledger.differences import differences
 from crosslayer.ledger.ledger import derive_again, verify
@@ -22,6 +21,7 @@ from crosslayer.paper import PLUGIN
 from crosslayer.paper.sections import PaperSections
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import RecordedRun
+from crosslayer.sweep.runlog import combined_info
 from pieces import Choice, Pieces, evidence_of, of_task
 from recording import measured
 
