@@ -18,9 +18,9 @@ from pydantic import BaseModel
 
 from claimtrack.errors import ClaimError, own_place
 from claimtrack.evidence import Evidence, Trial
-from claimtrack.report.sections import Sections
 from claimtrack.rules import COMMON, Rule
 from claimtrack.seal import Planned
+from claimtrack.sections import Sections
 
 Condition = Callable[[Any], bool]
 

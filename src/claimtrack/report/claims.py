@@ -13,9 +13,9 @@ from claimtrack.entries import Claimed, Entry
 from claimtrack.evidence import Check, Evidence, Measurement
 from claimtrack.report import numbers, pictures
 from claimtrack.report.runs import RunView
-from claimtrack.report.sections import Drawing, Sections
 from claimtrack.report.text import anchor
 from claimtrack.runs import RunResults
+from claimtrack.sections import Drawing, Sections
 from claimtrack.statistics import MIN_SEEDS
 from claimtrack.verdict import Verdict
 from claimtrack.wording import Titles, decision_words, decisions_sentence, measure_title, title

@@ -18,9 +18,9 @@ from claimtrack.report.bibliography import Reference, load_references
 from claimtrack.report.claims import ClaimInRun, ClaimView, PartRow, in_run
 from claimtrack.report.prose import Deviation, Prose, check_citations, load_deviations, load_prose, setting
 from claimtrack.report.runs import RunView, view_run
-from claimtrack.report.sections import Chapter, Section
 from claimtrack.report.summary import Summary, summarise
 from claimtrack.runs import RunResults
+from claimtrack.sections import Chapter, Section
 from claimtrack.wording import relevance_note
 
 MARKS: dict[VerdictName, str] = {

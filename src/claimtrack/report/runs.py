@@ -10,10 +10,10 @@ from typing import Any
 from claimtrack.evidence import Trial
 from claimtrack.plugin import Plugin
 from claimtrack.report import numbers
-from claimtrack.report.sections import RunNotes, Sections
 from claimtrack.report.text import anchor
 from claimtrack.runlog import parts_of
 from claimtrack.runs import RunResults
+from claimtrack.sections import RunNotes, Sections
 from claimtrack.wording import title
 
 

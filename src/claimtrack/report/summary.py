@@ -11,7 +11,7 @@ from claimtrack.entries import Entry
 from claimtrack.evidence import Evidence
 from claimtrack.report import numbers, pictures
 from claimtrack.report.claims import ClaimInRun, ClaimView
-from claimtrack.report.sections import FirstScreen, Sections
+from claimtrack.sections import FirstScreen, Sections
 from claimtrack.verdict import Verdict
 from claimtrack.wording import EVIDENCE, Titles, title
 

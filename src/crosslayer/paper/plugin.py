@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Trial
 from claimtrack.plugin import Plugin
-from claimtrack.report.sections import Sections
 from claimtrack.seal import Planned, model_name
+from claimtrack.sections import Sections
 from claimtrack.settings import read_yaml
 from crosslayer.config import PROFILES, Profile, parse_profile
 from crosslayer.paper.conditions import CONDITIONS

@@ -16,8 +16,8 @@ from typing import Any
 
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Measurement
-from claimtrack.report.sections import Chapter, FirstScreen, RunNotes, Section, Sections
 from claimtrack.runs import RunResults
+from claimtrack.sections import Chapter, FirstScreen, RunNotes, Section, Sections
 from claimtrack.wording import title
 from crosslayer.config import Profile
 from crosslayer.paper import sections_tables

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.report import numbers
-from claimtrack.report.sections import Cell, Drawing, Section, Table
 from claimtrack.runs import RunResults
+from claimtrack.sections import Cell, Drawing, Section, Table
 from claimtrack.statistics import MIN_SEEDS
 from crosslayer.paper import paper
 from crosslayer.predictions.records import TrialRecord

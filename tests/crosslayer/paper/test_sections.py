@@ -12,9 +12,9 @@ import pytest
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.registry import Registry, load_registry
 from claimtrack.report.runs import view_run
-from claimtrack.report.sections import Cell, Section
 from claimtrack.results import load_recorded
 from claimtrack.runs import RunResults
+from claimtrack.sections import Cell, Section
 from crosslayer.config import SplitSizes
 from crosslayer.paper.sections import PaperSections, cautions
 from crosslayer.paper.sections_tables import layer_table, near_table
