@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,10 @@ def main() -> None:
 def finetuning(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
     """One baseline trial on the fragment, side by side."""
     profile, folder = _prepared(scratch / "finetuned", _finetuned_settings(n_train))
-    sheets = [sheet for task in FINETUNED for sheet in _finetuning_of(task, profile, folder, n_train, rounds)]
-    return [*sheets, products()]
+    threads = profile.compute.threads
+    rates = {precision: _alone(partial(matmul_rate, precision=precision), threads) for precision in PRECISIONS}
+    of_tasks = (_finetuning_of(task, profile, folder, n_train, rounds, rates) for task in FINETUNED)
+    return [*chain(*of_tasks), products()]
 
 
 def products() -> Sheet:
@@ -76,16 +79,15 @@ def products() -> Sheet:
     return Sheet("matrix products of a layer, one thread", head, rows)
 
 
-def _finetuning_of(task: TaskName, profile: Profile, folder: Path, n_train: int, rounds: int) -> list[Sheet]:
+def _finetuning_of(
+    task: TaskName, profile: Profile, folder: Path, n_train: int, rounds: int, rates: Mapping[str, float]
+) -> list[Sheet]:
+    """The contenders on one task; ``rates`` are those of matrix products by precision, in FLOP/s."""
     trials: dict[str, list[Trial]] = {name: [] for name in CONTENDERS}
     for _ in range(rounds):
         for name, run in CONTENDERS.items():
             trials[name].append(_alone(run, profile, folder, task))
     best = {name: min(found, key=lambda trial: trial.seconds) for name, found in trials.items()}
-    rates = {
-        precision: _alone(partial(matmul_rate, precision=precision), profile.compute.threads)
-        for precision in dict.fromkeys(trial.precision for trial in best.values())
-    }
     rows = []
     for name, trial in best.items():
         ratio = trial.seconds / best["crosslayer"].seconds
