@@ -15,13 +15,12 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from benchmarks import breakdown, calibration, frozen, paper, pipeline, scaleout
+from benchmarks import breakdown, calibration, frozen, paper, pipeline, scaleout, simulation
 from benchmarks.contenders import CONTENDERS, XTREME, Trial
 from benchmarks.measures import derive, matmul_rate, matmul_rates
 from benchmarks.sheets import Sheet, save
 from claimtrack.runs import LEDGER
 from crosslayer.config import FusionKind, Profile, load_profile
-from crosslayer.paper import simulation
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
 from crosslayer.sweep.plan import load_inputs

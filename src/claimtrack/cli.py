@@ -271,7 +271,7 @@ def _project() -> Registry:
         if (folder / REGISTRY).is_file():
             os.chdir(folder)
             return load_registry()
-    raise ClaimError(f"neither this folder nor one above it has {REGISTRY}; make one with `claimtrack import`")
+    raise ClaimError(f"neither this folder nor one above it has {REGISTRY}; make a project with `claimtrack init`")
 
 
 def _active(registry: Registry) -> Any:

@@ -129,6 +129,12 @@ class Sections:
 
     first: FirstScreen | None = None
     chapters: tuple[Chapter, ...] = ()
+    differences: tuple[str, ...] = ("_minus_", "_over_", "difference", "change", "gain")
+    """Words in the name of a measure that is a difference."""
+
+    def is_difference(self, measure: str) -> bool:
+        """Whether values of a measure are shown with their sign."""
+        return any(word in measure for word in self.differences)
 
     def notes(self, run: RunResults[Any]) -> RunNotes:
         """See `RunNotes`."""

@@ -188,10 +188,15 @@ def _set(content: Any, key: str, value: Any) -> None:
     content[last] = value
 
 
+WithoutScores = Annotated[
+    bool, typer.Option("--without-scores", help="Keep no scores, most of the bytes: calibration is not measured.")
+]
+
+
 @app.command("record")
 def record_run(
     name: Annotated[str, typer.Argument(help="Name of the entry in claims/ledger/.")],
-    title: Annotated[str | None, typer.Option("--title", help="One line for readers.")] = None,
+    title: Annotated[str, typer.Option("--title", help="One line for readers.")],
     extend: Annotated[
         bool, typer.Option("--extend", help="Add the finished trials that an entry lacks, or begin one.")
     ] = False,
@@ -201,40 +206,47 @@ def record_run(
     ] = None,
     replace: Annotated[
         list[str] | None,
-        typer.Option(metavar="STAGE/TASK", help="With --extend: recorded trials that give way to present ones."),
+        typer.Option(metavar="STAGE/TASK", help="With --extend: replace the recorded trials of this part."),
     ] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Compute an entry's evidence anew, after a correction of the code.")
-    ] = False,
-    without_scores: Annotated[
-        bool,
-        typer.Option("--without-scores", help="Keep no scores, most of the bytes: no word on calibration."),
-    ] = False,
+    without_scores: WithoutScores = False,
 ) -> None:
     """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
     from claimtrack.registry import load_registry
-    from crosslayer.ledger.ledger import record, record_again
+    from crosslayer.ledger.ledger import record
     from crosslayer.paper.plugin import measures
     from crosslayer.predictions.runs import ResultsRun
     from crosslayer.sweep.store import check_current, finished_trials
 
-    if sum((extend, bool(join), again)) > 1:
-        raise ConfigError("--extend adds the present run, --join other recorded ones, --again none; give one")
+    if extend and join:
+        raise ConfigError("--extend adds the present run, --join other recorded ones; give one")
     replaced = _parts_of_grid(replace or [], extend=extend)
-    if again == (title is not None):
-        raise ConfigError("give the entry a --title, one line for readers; only --again keeps the one it has")
-    (profile, results), scored = _active(), not without_scores
-    measured = measures(load_registry().entries)
-    if title is None:
-        folder = record_again(name, measured, scored=scored)
-    elif join or extend:
+    profile, results = _active()
+    about, scored = (name, title, profile, measures(load_registry().entries), results), not without_scores
+    if join or extend:
         trials = finished_trials(profile, results) if extend else None
-        about = (name, title, profile, measured, results, trials, join or [name])
-        folder = record(*about, scored=scored, replaced=replaced)
+        folder = record(*about, trials, join or [name], scored=scored, replaced=replaced)
     else:
         check_current(profile, results)
-        folder = record(name, title, profile, measured, results, ResultsRun(results).trials, scored=scored)
-    typer.echo(f"recorded in {folder}; pin it with: claimtrack pin --run {name} --reason TEXT")
+        folder = record(*about, ResultsRun(results).trials, scored=scored)
+    _say_recorded(folder)
+
+
+@app.command("recompute")
+def recompute_entry(
+    name: Annotated[str, typer.Argument(help="Name of the entry in claims/ledger/.")],
+    without_scores: WithoutScores = False,
+) -> None:
+    """Compute the evidence of a recorded run again, after a correction of the code."""
+    from claimtrack.registry import load_registry
+    from crosslayer.ledger.ledger import recompute
+    from crosslayer.paper.plugin import measures
+
+    _in_project()
+    _say_recorded(recompute(name, measures(load_registry().entries), scored=not without_scores))
+
+
+def _say_recorded(folder: Path) -> None:
+    typer.echo(f"recorded in {folder}; pin it with: claimtrack pin --run {folder.name} --reason TEXT")
 
 
 def _parts_of_grid(names: list[str], *, extend: bool) -> list[tuple[Stage, TaskName]]:
@@ -246,27 +258,6 @@ def _parts_of_grid(names: list[str], *, extend: bool) -> list[tuple[Stage, TaskN
     if wrong := [name for name in names if name not in parts or not extend]:
         raise ConfigError(f"--replace {wrong[0]!r:.40} goes with --extend and is one of {', '.join(parts)}")
     return [parts[name] for name in names]
-
-
-@app.command("simulate")
-def simulate(
-    data_sets: Annotated[int, typer.Option(min=1, help="Made-up data sets of each truth.")] = 4000,
-    design: Annotated[str, typer.Option(help="planned, or recorded: that of xtreme-pilot.")] = "planned",
-) -> None:
-    """What each rule decides on made-up measurements whose truth is known, as Markdown."""
-    from claimtrack.runs import LEDGER
-    from crosslayer.paper import simulation
-    from crosslayer.sweep.progress import Progress
-
-    if design not in ("planned", "recorded"):
-        raise ConfigError(f"unknown design {design!r:.40}; use planned or recorded")
-    _in_project()
-    found = (
-        simulation.planned() if design == "planned" else simulation.recorded(LEDGER / "xtreme-pilot" / "claims")
-    )
-    with Progress("simulate", simulation.n_scenarios()) as progress:
-        tables = simulation.all_tables(found, data_sets, progress.advance)
-    typer.echo(simulation.to_markdown(tables), nl=False)
 
 
 @app.command("ingest")

@@ -32,7 +32,7 @@ from repository import ROOT
 
 NEEDED = (
     "torch sympy transformers numpy pandas pyarrow safetensors tokenizers tqdm filelock "
-    "pydantic pandera ruamel.yaml typer psutil scipy scikit-learn"
+    "pydantic ruamel.yaml typer psutil scipy scikit-learn"
 )
 """Distributions that the other machine has, as docs/tutorial.md says; sympy is a need of torch."""
 

@@ -166,7 +166,7 @@ def _row(
     found = next((decisions[name] for name in part.names if name in decisions), None)
     seeds = sections.seed_values(run, part) if part.judged else {}
     few = 0 < part.n_seeds < MIN_SEEDS
-    signed = numbers.is_difference(part.measure)
+    signed = sections.is_difference(part.measure)
     places = numbers.decimals(part.interval, part.unit, part.estimate)
     counted = "" if verdict.relevance != "none" else ("no evidence" if view.real else "made-up data")
     layer = None if part.layer is None else f"layer {part.layer}"
@@ -174,8 +174,8 @@ def _row(
         part=part,
         measure=measure_title(part.measure, titles),
         subject=", ".join(filter(None, (title(part.subject, titles), part.model, layer, part.language))),
-        estimate=numbers.estimate(part),
-        interval=numbers.NO_VALUE if few else numbers.interval(part),
+        estimate=numbers.estimate(part, signed),
+        interval=numbers.NO_VALUE if few else numbers.interval(part, signed),
         p_value=numbers.NO_VALUE if few else numbers.p_values(part),
         decision=decision_words(found) if found else "",
         seed_values=", ".join(f"seed {s} {numbers.number(v, places, signed)}" for s, v in seeds.items()),

@@ -8,11 +8,6 @@ from claimtrack.evidence import Interval, Measurement
 
 MINUS = "\N{MINUS SIGN}"
 NO_VALUE = "\N{EN DASH}"
-DIFFERENCES = (
-    "_minus_", "_over_common", "gain", "slope", "excess", "difference", "correlation", "_change_", "_per_step_",
-)  # fmt: skip
-"""Words in the name of a measure that is a difference, and so is shown with its sign."""
-
 _WITHOUT_INTERVAL = {"points": 2, "%": 1, "F": 2, "count": 0, "parameters": 0, "items": 0, "seconds": 0}
 
 
@@ -54,24 +49,19 @@ def p_values(part: Measurement) -> str:
     return f"{p_value(part.p_value)} (Holm {p_value(part.p_adjusted)})"
 
 
-def is_difference(measure: str) -> bool:
-    """Whether values of the measure carry a sign."""
-    return any(word in measure for word in DIFFERENCES)
-
-
-def estimate(part: Measurement) -> str:
+def estimate(part: Measurement, signed: bool) -> str:
     """``+0.91 points``, or a dash where the part has no value."""
     if part.estimate is None:
         return NO_VALUE
     places = decimals(part.interval, part.unit, part.estimate)
-    return f"{number(part.estimate, places, is_difference(part.measure))} {part.unit}".strip()
+    return f"{number(part.estimate, places, signed)} {part.unit}".strip()
 
 
-def interval(part: Measurement) -> str:
+def interval(part: Measurement, signed: bool) -> str:
     """``95 % −0.20 to +2.02``, or a dash."""
     if part.interval is None:
         return NO_VALUE
-    places, signed = decimals(part.interval, part.unit), is_difference(part.measure)
+    places = decimals(part.interval, part.unit)
     low, high = (number(value, places, signed) for value in (part.interval.low, part.interval.high))
     return f"{100 * part.interval.level:g} % {low} to {high}"
 

@@ -106,7 +106,7 @@ def _info(title: str, recorded: Sequence[RecordedRun], results: Path | None) -> 
     return combined_info(title, infos) if recorded else infos[0]
 
 
-def record_again(name: str, measures: Measures, ledger: Path = LEDGER, *, scored: bool = True) -> Path:
+def recompute(name: str, measures: Measures, ledger: Path = LEDGER, *, scored: bool = True) -> Path:
     """Compute the evidence of an entry with today's code, in place of what it has: for after a correction.
 
     Arguments and errors as in `record`.
@@ -199,7 +199,7 @@ def derive_again(folder: Path, measures: Measures) -> None:
         for where, was, now in differences(old, new):
             raise ResultsError(
                 f"{folder}: {claim} {where} was recorded as {was!r:.80} and is {now!r:.80} with today's code; "
-                f"restore the code or, after a correction, run `crosslayer record {folder.name} --again`"
+                f"restore the code or, after a correction, run `crosslayer recompute {folder.name}`"
             )
 
 

@@ -85,6 +85,10 @@ class PaperSections(Sections):
         Chapter("Calibration", ("Q01",)),
     )
 
+    differences = (
+        "_minus_", "_over_common", "gain", "slope", "excess", "difference", "correlation", "_change_", "_per_step_",
+    )  # fmt: skip
+
     def __init__(self) -> None:
         self._records, self._trained = cache(records_of), cache(_trained)
 

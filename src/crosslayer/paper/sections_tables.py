@@ -226,5 +226,7 @@ def _sentence(task: TaskName, runs: Sequence[RunResults[Any]]) -> str:
     said = []
     for run in runs:
         part = next(p for p in run.evidence[GAINS].parts if p.measure == "dev_selected_gain" and p.task == task)
-        said.append(f"{MODES[run.profile.tasks[task].mode]} {numbers.estimate(part)} ({numbers.interval(part)})")
+        said.append(
+            f"{MODES[run.profile.tasks[task].mode]} {numbers.estimate(part, signed=True)} ({numbers.interval(part, signed=True)})"
+        )
     return f"{TASKS[task].title}, gain of the layer that English dev chooses: {'; '.join(said)}."

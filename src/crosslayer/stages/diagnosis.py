@@ -17,6 +17,7 @@ def findings() -> Iterator[Finding]:
     """What the machine has, and the active profile if there is one."""
     import torch
 
+    from claimtrack.report.write import PACKAGES
     from crosslayer.encoders.packaged import read_weights
     from crosslayer.sweep.plan import choose_precision, planned_device
 
@@ -24,8 +25,8 @@ def findings() -> Iterator[Finding]:
     yield "GPU", torch.cuda.is_available(), "profile paper wants one; offline, tiny and xtreme-small do not"
     native = choose_precision(ComputeSpec(), planned_device(ComputeSpec())) == "bfloat16"
     yield "native bfloat16", native, "float32 is used, about four times slower on a CPU"
-    packages = "latexmk texlive-latex-extra texlive-fonts-recommended lmodern librsvg2-bin"
-    yield "latexmk (PDF)", shutil.which("latexmk") is not None, f"on Debian: apt-get install {packages}"
+    install = f"on Debian: apt-get install {PACKAGES} librsvg2-bin"
+    yield "latexmk (PDF)", shutil.which("latexmk") is not None, install
     if ACTIVE.exists():
         yield _checked("active profile", load_profile)
 

@@ -18,6 +18,7 @@ from claimtrack.report import html, latex, numbers
 from claimtrack.report.bibliography import load_references
 from claimtrack.report.prose import load_deviations, pieces, setting
 from claimtrack.report.text import visible
+from claimtrack.sections import Sections
 from crosslayer.config import TargetPhase
 from made_report import OFFLINE, PAPER, made, part, plain
 from repository import ROOT
@@ -38,21 +39,22 @@ def test_number_reads_back(value: float, places: int, signed: bool) -> None:
     assert text[0] == "−" if read < 0 else text[0] == "+" if signed and read > 0 else text[0].isdigit()
 
 
+def test_differences_are_told_by_the_names_of_measures() -> None:
+    assert all(map(Sections().is_difference, ("one_over_other", "change_of_error", "a_minus_b", "gain")))
+    assert not any(map(Sections().is_difference, ("accuracy", "slope", "error")))
+
+
 def test_numbers_as_shown() -> None:
     shown = part("cross_fitted_gain", "xnli", 3)
-    assert numbers.estimate(shown) == "+0.90 points"
-    assert numbers.interval(shown) == "95 % +0.06 to +1.74"
-    assert numbers.estimate(shown.model_copy(update={"measure": "accuracy"})) == "0.90 points"
-    assert numbers.estimate(shown.model_copy(update={"estimate": None})) == numbers.NO_VALUE
+    assert numbers.estimate(shown, signed=True) == "+0.90 points"
+    assert numbers.interval(shown, signed=True) == "95 % +0.06 to +1.74"
+    assert numbers.estimate(shown, signed=False) == "0.90 points"
+    assert numbers.estimate(shown.model_copy(update={"estimate": None}), signed=True) == numbers.NO_VALUE
     bare = shown.model_copy(update={"interval": None, "measure": "between_minus_within", "unit": "weight²"})
-    assert numbers.estimate(bare.model_copy(update={"estimate": -0.000394})) == "−0.00039 weight²"
-    assert numbers.estimate(bare.model_copy(update={"estimate": 1.25})) == "+1.250 weight²"
-    assert (
-        numbers.estimate(bare.model_copy(update={"estimate": 4.337, "measure": "power", "unit": "%"})) == "4.3 %"
-    )
-    signed = ("ece_change_in_family", "accuracy_per_step_from_english", "own_over_common", "dev_selected_gain")
-    assert all(map(numbers.is_difference, signed))
-    assert not any(map(numbers.is_difference, ("weight_variance_over_tokens", "ece", "baseline_score")))
+    assert numbers.estimate(bare.model_copy(update={"estimate": -0.000394}), signed=True) == "−0.00039 weight²"
+    assert numbers.estimate(bare.model_copy(update={"estimate": 1.25}), signed=True) == "+1.250 weight²"
+    power = bare.model_copy(update={"estimate": 4.337, "unit": "%"})
+    assert numbers.estimate(power, signed=False) == "4.3 %"
     assert numbers.number(-0.0004, 2, signed=True) == "0.00"
     assert numbers.number(595584, 0) == "595,584"
     assert [numbers.p_value(p) for p in (None, 0.0002, 0.0134, 0.52)] == ["–", "< 0.001", "0.013", "0.52"]

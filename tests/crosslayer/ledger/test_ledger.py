@@ -26,7 +26,7 @@ from crosslayer.errors import ConfigError
 from crosslayer.ledger import ledger
 from crosslayer.ledger.compact import without_paths
 from crosslayer.ledger.differences import differences
-from crosslayer.ledger.ledger import derive_again, record_again, verify
+from crosslayer.ledger.ledger import derive_again, recompute, verify
 from crosslayer.paper.plugin import analysis_of
 from crosslayer.predictions.runs import RecordedRun, ResultsRun
 from crosslayer.stages.verdicts import verdicts
@@ -76,9 +76,9 @@ def test_after_a_correction_the_evidence_is_computed_again(
     analysis = analysis_of("C05")
     monkeypatch.setattr(analysis, "measure", lambda *about, f=analysis.measure: f(*about).model_copy(
         update={"metric": "corrected_v2"}))  # fmt: skip
-    with pytest.raises(ResultsError, match=r"metric was recorded as .*`crosslayer record first --again`"):
+    with pytest.raises(ResultsError, match=r"metric was recorded as .*`crosslayer recompute first`"):
         derive_again(entry, measured(registry))
-    assert record_again("first", measured(registry), entry.parent) == entry
+    assert recompute("first", measured(registry), entry.parent) == entry
     derive_again(entry, measured(registry))
     unequal = {p.relative_to(entry) for p in entry.rglob("*") if p.is_file()
                and p.read_bytes() != (recorded / p.relative_to(entry)).read_bytes()}  # fmt: skip
@@ -88,10 +88,10 @@ def test_after_a_correction_the_evidence_is_computed_again(
 
 def test_only_a_whole_entry_is_computed_again(entry: Path, registry: Registry) -> None:
     with pytest.raises(ConfigError, match=r"there is no .*none; record it first"):
-        record_again("none", measured(registry), entry.parent)
+        recompute("none", measured(registry), entry.parent)
     (entry / "diagnostics.npz").write_bytes(b"other")
     with pytest.raises(ResultsError, match=r"diagnostics.npz is not what was recorded"):
-        record_again("first", measured(registry), entry.parent)
+        recompute("first", measured(registry), entry.parent)
 
 
 def test_probes(recorded: Path, results: Path, profile: Profile, structural: Registry, tmp_path: Path) -> None:

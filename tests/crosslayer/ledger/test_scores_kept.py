@@ -17,7 +17,7 @@ from claimtrack.registry import Registry
 from crosslayer.config import Profile
 from crosslayer.ledger.compact import MAX_SCORED_TAGS, sample
 from crosslayer.ledger.differences import differences
-from crosslayer.ledger.ledger import derive_again, record_again
+from crosslayer.ledger.ledger import derive_again, recompute
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1
 from crosslayer.predictions.batches import chosen_on_dev
 from crosslayer.predictions.records import STAGES, Array, write_predictions
@@ -100,7 +100,7 @@ def test_scores_can_be_left_out(
     assert RecordedRun(folder).scores(trial, "test") is None
     assert RecordedRun(folder).confidence(trial, "test") is None
     whole = shutil.copytree(recorded, tmp_path / "whole")
-    record_again("whole", measured(structural), tmp_path, scored=False)
+    recompute("whole", measured(structural), tmp_path, scored=False)
     assert {path.name for path in whole.iterdir()} == names
 
 

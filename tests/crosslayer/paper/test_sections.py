@@ -98,6 +98,12 @@ def test_seed_values_that_do_not_give_the_estimate_are_not_shown(pilot: RunResul
     assert PaperSections().seed_values(pilot, part.model_copy(update={"note": ""})) == {}
 
 
+def test_differences_carry_a_sign() -> None:
+    signed = ("ece_change_in_family", "accuracy_per_step_from_english", "own_over_common", "dev_selected_gain")
+    assert all(map(PaperSections().is_difference, signed))
+    assert not any(map(PaperSections().is_difference, ("weight_variance_over_tokens", "ece", "baseline_score")))
+
+
 def test_a_choice_among_some_layers_only_is_named() -> None:
     part = Measurement(
         measure="m", estimate=1.0, unit="points", note="Layer chosen among layers 4, 8 only on dev."

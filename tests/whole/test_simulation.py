@@ -14,17 +14,17 @@ from functools import cache
 import numpy as np
 import pytest
 from scipy.stats import binom
-from typer.testing import CliRunner
 
+from benchmarks import simulation
+from benchmarks.simulation import SCENARIOS, Measured, Rates, designs, rates, samples
+from benchmarks.simulation.__main__ import main
+from benchmarks.simulation.rates import row
 from claimtrack.evidence import read_evidence
 from claimtrack.registry import load_registry
 from claimtrack.seal import plan_of_profile, read_seals
 from crosslayer import stats
-from crosslayer.cli import app
-from crosslayer.paper import PLUGIN, simulation
+from crosslayer.paper import PLUGIN
 from crosslayer.paper.parts import gain_part
-from crosslayer.paper.simulation import SCENARIOS, Measured, Rates, designs, rates, samples
-from crosslayer.paper.simulation.rates import row
 from repository import ROOT
 
 QUICK, FULL = 200, 4000
@@ -224,15 +224,15 @@ def test_a_row_says_what_is_right_how_often_and_what_is_wrong() -> None:
     ]  # fmt: skip
 
 
-def test_one_command_prints_a_table_of_every_claim() -> None:
-    result = CliRunner().invoke(app, ["simulate", "--data-sets", "2", "--design", "recorded"])
-    assert result.exit_code == 0, result.output
-    assert [line[3:] for line in result.stdout.splitlines() if line.startswith("## ")] == [*SCENARIOS]
-    assert "2 data sets a truth, xtreme-pilot design" in result.stdout
-    assert f"simulate {len(EVERY)}/{len(EVERY)}" in result.stderr
+def test_one_command_prints_a_table_of_every_claim(capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--data-sets", "2", "--design", "recorded"])
+    printed = capsys.readouterr()
+    assert [line[3:] for line in printed.out.splitlines() if line.startswith("## ")] == [*SCENARIOS]
+    assert "2 data sets a truth, xtreme-pilot design" in printed.out
+    assert f"simulate {len(EVERY)}/{len(EVERY)}" in printed.err
 
 
-def test_an_unknown_design_is_one_line() -> None:
-    result = CliRunner().invoke(app, ["simulate", "--design", "tiny"])
-    assert result.exit_code != 0
-    assert "unknown design 'tiny'; use planned or recorded" in str(result.exception)
+def test_an_unknown_design_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--design", "tiny"])
+    assert "invalid choice: 'tiny'" in capsys.readouterr().err

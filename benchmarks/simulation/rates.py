@@ -11,15 +11,15 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.simulation.designs import Design, planned
+from benchmarks.simulation.samples import Sample
+from benchmarks.simulation.scenarios import SCENARIOS, WITHOUT_SEEDS, Scenario
 from claimtrack.evidence import Evidence
 from claimtrack.judging import judge
 from claimtrack.registry import Registry, load_registry
 from claimtrack.verdict import VERDICTS
 from claimtrack.wording import measure_title
 from crosslayer.paper.plugin import TITLES
-from crosslayer.paper.simulation.designs import Design, planned
-from crosslayer.paper.simulation.samples import Sample
-from crosslayer.paper.simulation.scenarios import SCENARIOS, WITHOUT_SEEDS, Scenario
 
 MAX_FALSE_ALARMS = 0.065
 """A true rate of 5 % stays below it in all but 1 of 10,000 runs of 4,000 data sets."""

@@ -7,8 +7,8 @@ that is right there, and `rates` counts what `claimtrack.judging.judge` says abo
 Notation: D data sets, T tasks, M models, S seeds, X layers.
 """
 
-from crosslayer.paper.simulation.designs import Design, Measured, TaskDesign, planned, recorded
-from crosslayer.paper.simulation.rates import (
+from benchmarks.simulation.designs import Design, Measured, TaskDesign, planned, recorded
+from benchmarks.simulation.rates import (
     MAX_FALSE_ALARMS,
     REACHED,
     Rates,
@@ -18,7 +18,7 @@ from crosslayer.paper.simulation.rates import (
     simulate,
     to_markdown,
 )  # fmt: skip
-from crosslayer.paper.simulation.scenarios import SCENARIOS, Scenario
+from benchmarks.simulation.scenarios import SCENARIOS, Scenario
 
 __all__ = [
     "MAX_FALSE_ALARMS", "REACHED", "SCENARIOS", "Design", "Measured", "Rates", "Scenario", "Table", "TaskDesign",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from benchmarks.simulation import samples
+from benchmarks.simulation.designs import LAYERS
+from benchmarks.simulation.samples import Gains, Sampler
 from claimtrack.decisions import DecisionName
 from claimtrack.entries import VerdictName
-from crosslayer.paper.simulation import samples
-from crosslayer.paper.simulation.designs import LAYERS
-from crosslayer.paper.simulation.samples import Gains, Sampler
 from crosslayer.predictions.models import Model
 from crosslayer.tasks import TASK_NAMES
 

@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.simulation.designs import DEV_CORRELATION, ITEM_SHARE, LAYERS, Design, Measured, TaskDesign
 from claimtrack.evidence import Measurement
 from crosslayer import stats
 from crosslayer.paper import attention, families, parts, probes
-from crosslayer.paper.simulation.designs import DEV_CORRELATION, ITEM_SHARE, LAYERS, Design, Measured, TaskDesign
 from crosslayer.paper.transfer import correlation_interval
 from crosslayer.predictions.models import Model
 from crosslayer.stats import Floats, ScoreTable

@@ -1,0 +1,31 @@
+"""Prints the tables of all rules as Markdown: ``python -m benchmarks.simulation --help``."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+
+from benchmarks.simulation import Design, all_tables, n_scenarios, planned, recorded, to_markdown
+from claimtrack.errors import in_one_line
+from claimtrack.runs import LEDGER
+from crosslayer.sweep.progress import Progress
+
+DESIGNS: dict[str, Callable[[], Design]] = {
+    "planned": planned, "recorded": lambda: recorded(LEDGER / "xtreme-pilot" / "claims"),
+}  # fmt: skip
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Simulate and print; run it in the folder of the project."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.simulation", description=__doc__)
+    parser.add_argument("--data-sets", type=int, default=4000, help="simulated data sets for each truth")
+    parser.add_argument(
+        "--design", choices=list(DESIGNS), default="planned", help="recorded: that of xtreme-pilot"
+    )
+    options = parser.parse_args(argv)
+    with in_one_line(), Progress("simulate", n_scenarios()) as progress:
+        print(to_markdown(all_tables(DESIGNS[options.design](), options.data_sets, progress.advance)), end="")
+
+
+if __name__ == "__main__":
+    main()
