@@ -43,7 +43,9 @@ from claimtrack.why import ways
 from claimtrack.wording import SEALED, decision_words, literature_line, measure_title
 
 app = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="The claims of a paper, and what became of them."
+    no_args_is_help=True,
+    add_completion=False,
+    help="Check the claims of a paper against measured evidence.",
 )
 
 
@@ -55,7 +57,7 @@ def main() -> None:
 
 @app.command("list")
 def list_claims() -> None:
-    """The verdict of every claim in the present run and in all recorded ones."""
+    """List the verdict of every claim in the present run and in all recorded ones."""
     registry, runs = _loaded()
     for results in runs:
         typer.echo(f"{results.name}: {results.title}")
@@ -64,7 +66,7 @@ def list_claims() -> None:
 
 @app.command("show")
 def show_claim(claim: str) -> None:
-    """One claim: what the source says, how it is measured, its verdicts, and what others report."""
+    """Show a claim: what the source says, how it is measured, its verdicts, and what others report."""
     registry, runs = _loaded()
     entry, titles = registry.entry(claim), registry.project.titles
     lines = [f"{entry.id}  {entry.title}\n\n{entry.source_text}\n"]
@@ -85,7 +87,7 @@ def why(
     subject: Annotated[str | None, typer.Option(help="Only numbers and trials of this task.")] = None,
     run: Annotated[str | None, typer.Option(help="A recorded run; the present one by default.")] = None,
 ) -> None:
-    """The way from a verdict to the numbers behind it, and to the trials that they rest on."""
+    """Show the numbers behind a verdict, and the trials that they are computed from."""
     registry = _project()
     registry.entry(claim)
     _say(ways(_run(registry, run), claim, registry.project, subject))
@@ -96,7 +98,7 @@ def diff(
     one: Annotated[str, typer.Argument(help="A recorded run, or fresh.")],
     two: Annotated[str, typer.Argument(help="Another.")],
 ) -> None:
-    """Which verdicts and judged values differ, in half-widths of an interval of the difference."""
+    """Compare two runs: which verdicts and judged values differ, and by how much against their intervals."""
     registry, runs = _loaded()
     by_name = {results.name: results for results in runs}
     for name in (one, two):
@@ -110,7 +112,7 @@ def pin_claims(
     reason: Annotated[str, typer.Option("--reason", help="Why the numbers are what they should be.")],
     run: Annotated[str | None, typer.Option("--run", help="A recorded run; the present one by default.")] = None,
 ) -> None:
-    """Write down what a run gives now as what `pytest claims/` expects.
+    """Pin what a run gives now as what `pytest claims/` expects.
 
     A recorded run is pinned to its values, the present one to ranges: what a new run would give, and never less
     than 0.5 points (of another unit: 5 % of the estimate) to either side.
@@ -121,8 +123,7 @@ def pin_claims(
 
 @app.command("check")
 def check_claims() -> None:
-    """Whether evidence is sound, has what the registry names, and values, verdicts and seals are as pinned; exit
-    code 1 if not.
+    """Check that evidence is sound, and that values, verdicts and seals are as pinned; exit code 1 if not.
 
     `pytest claims/` checks the same but for the names, one test each.
     """
@@ -134,21 +135,22 @@ def check_claims() -> None:
 def seal_claims(
     reason: Annotated[str | None, typer.Option("--reason", help="Why the rules are sealed now.")] = None,
     check: Annotated[
-        bool, typer.Option("--check", help="Only say which seals are broken; exit code 1 if one is.")
+        bool, typer.Option("--check", help="Only list broken seals; exit code 1 if there is one.")
     ] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Also seal the active profile as a plan.")] = False,
     judged_at_seeds: Annotated[
         int | None,
-        typer.Option("--judged-at-seeds", min=1, help="With --plan: judged at that many seeds everywhere."),
+        typer.Option("--judged-at-seeds", min=1, help="With --plan: judge at that many seeds everywhere."),
     ] = None,
     or_date: Annotated[
-        str | None, typer.Option("--or-date", metavar="YYYY-MM-DD", help="With --plan: or from that day on (UTC).")
+        str | None,
+        typer.Option("--or-date", metavar="YYYY-MM-DD", help="With --plan: or from that day on (UTC)."),
     ] = None,
     at_least_seeds: Annotated[
         int | None, typer.Option("--at-least-seeds", min=1, help="With --or-date: fewest seeds everywhere.")
     ] = None,
 ) -> None:
-    """Write down what decides each claim, before trials are trained; later changes then show."""
+    """Seal what decides each claim before trials are trained, so that later changes show."""
     if check == (reason is not None):
         raise ClaimError("give either --reason TEXT, to seal, or --check")
     when = _judged_at(judged_at_seeds, or_date, at_least_seeds)
@@ -167,7 +169,7 @@ def import_claims(
     report: Annotated[Path, typer.Argument(help="A literature report as text, with a table of claims.")],
     output: Annotated[Path | None, typer.Option(help="A new file; the terminal by default.")] = None,
 ) -> None:
-    """Read the claims of a literature report into the skeleton of a registry."""
+    """Import the claims of a literature report as the skeleton of a registry."""
     found = read_report(report)
     text = skeleton(found, report.name)
     _say(found.gaps, "note: ", err=True)
@@ -176,7 +178,7 @@ def import_claims(
         typer.echo(text, nl=False)
         return
     if output.exists() or output.is_symlink():
-        raise ClaimError(f"{output} is there already; choose another name")
+        raise ClaimError(f"{output} already exists; choose another name")
     try:
         write_text(output, text)
     except OSError as error:
@@ -188,7 +190,7 @@ def import_claims(
 def export(
     form: Annotated[str, typer.Option("--format", help="json, csv or jsonld (schema.org).")] = "json",
 ) -> None:
-    """Every verdict with its headline number and a link to its evidence, for other programs."""
+    """Export every verdict with its headline number and a link to its evidence, for other programs."""
     if form not in FORMATS:
         raise ClaimError(f"unknown format {form!r:.40}; use one of {', '.join(FORMATS)}")
     typer.echo(FORMATS[form](*_loaded()), nl=False)
@@ -196,10 +198,10 @@ def export(
 
 @app.command("init")
 def init_project(
-    name: Annotated[str, typer.Argument(help="Of the project and its new folder.")],
+    name: Annotated[str, typer.Argument(help="Name of the project and its new folder.")],
     report: Annotated[Path, typer.Option(help="A literature report as text, with a table of claims.")],
 ) -> None:
-    """Make a small repository from a literature report that runs at once; its blanks are marked TODO."""
+    """Make a small repository from a literature report. It runs at once; blanks are marked TODO."""
     home, found = scaffold.init(name, report, Path())
     _say(found.gaps, "note: ", err=True)
     typer.echo(f"{len(found.rows)} claims in {home}; next: cd {home}, make repro, claimtrack todo")
@@ -207,7 +209,7 @@ def init_project(
 
 @app.command("todo")
 def list_blanks() -> None:
-    """What is still blank, in the order in which one would fill it."""
+    """List what is still blank, in the order in which one would fill it."""
     _project()
     blanks = list(scaffold.todo(Path()))
     _say(blanks)
@@ -216,7 +218,7 @@ def list_blanks() -> None:
 
 @app.command("run")
 def run_claim(claim: str) -> None:
-    """Execute the notebook of a claim and leave its evidence."""
+    """Execute the notebook of a claim and write its evidence."""
     registry = _project()
     entry = registry.entry(claim)
     folder = RESULTS / _active(registry).profile / "claims" / entry.id
@@ -227,7 +229,7 @@ def run_claim(claim: str) -> None:
 
 @app.command("decide")
 def decide() -> None:
-    """Decide every claim of the present run into verdicts.json."""
+    """Decide every claim of the present run and write verdicts.json."""
     registry = _project()
     results = _run(registry, None)
     path = results.folder / "verdicts.json"
@@ -248,7 +250,7 @@ def report() -> None:
 
 @app.command("schema")
 def schema() -> None:
-    """The JSON Schema of claims/registry.yaml, for editors."""
+    """Print the JSON Schema of claims/registry.yaml, for editors."""
     typer.echo(json.dumps(json_schema(), indent=1, ensure_ascii=False))
 
 
@@ -313,7 +315,7 @@ def _judged_at(seeds: int | None, day: str | None, at_least: int | None) -> Judg
     try:
         return JudgedAt(seeds=seeds, day=date.fromisoformat(day) if day else None, at_least=at_least or 1)
     except ValueError:
-        raise ClaimError(f"--or-date {day!r:.40} is no date; write it as 2026-12-31") from None
+        raise ClaimError(f"--or-date {day!r:.40} is not a date; write it as 2026-12-31") from None
 
 
 def _active_plan(when: JudgedAt, registry: Registry) -> Plan:

@@ -111,7 +111,7 @@ class Check(Strict):
 
 @dataclass(frozen=True)
 class Trial:
-    """A trial as far as claims need to know it.
+    """What claims need to know of a trial.
 
     Attributes:
         key: its name in `Evidence.trials`.
@@ -218,6 +218,6 @@ def read_evidence(path: Path) -> Evidence:
     except FileNotFoundError:
         raise ClaimError(f"{path} does not exist; run `dvc repro` to make it") from None
     except ValidationError as error:
-        raise ClaimError(f"{path}: {describe(error, Evidence)}; run `dvc repro` to make it anew") from None
+        raise ClaimError(f"{path}: {describe(error, Evidence)}; run `dvc repro` to make it again") from None
     _refuse_twins(evidence, path)
     return evidence

@@ -198,7 +198,7 @@ def _row(header: _Header, line: str, where: str) -> Row:
     mark = found.get("verified", "").strip("*_`[] ").lower()
     if mark not in MARKS:
         raise ClaimError(
-            f"{where}: {found['verified']!r:.40} is no mark; use one of {' '.join(filter(None, MARKS))}"
+            f"{where}: {found['verified']!r:.40} is not a mark; use one of {' '.join(filter(None, MARKS))}"
         )
     if not JOINERS.sub("", found["claim"]).isprintable():
         raise ClaimError(f"{where}: the claim holds a control character; remove it")
@@ -217,7 +217,7 @@ def _confidence(cell: str, where: str) -> float:
         value = -1.0
     value = value / 100 if text.endswith("%") else value
     if not 0 <= value <= 1:
-        raise ClaimError(f"{where}: {cell!r:.40} is no confidence from 0 to 1")
+        raise ClaimError(f"{where}: {cell!r:.40} is not a confidence from 0 to 1")
     return value
 
 
@@ -250,7 +250,7 @@ def _gaps(before: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     last = min(max(numbers, default=0), 2 * MAX_CLAIMS)  # of rows that may be numbered by anything
     missing = sorted(set(range(1, last + 1)) - set(numbers))[:MAX_CLAIMS]
     if missing:
-        yield f"the tables number their claims and lack {', '.join(map(str, missing))}"
+        yield f"numbers missing in the tables of claims: {', '.join(map(str, missing))}"
 
 
 def _date(lines: Sequence[str]) -> str | None:

@@ -97,7 +97,9 @@ def declared_parameters(source: Path, notebook: NotebookNode) -> dict[str, type]
             ):
                 declared[name] = TYPES[kind]
             case _:
-                raise ClaimError(f"{source}: `{ast.unparse(statement)}` is no parameter; write NAME: str = VALUE")
+                raise ClaimError(
+                    f"{source}: `{ast.unparse(statement)}` is not a parameter; write NAME: str = VALUE"
+                )
     return declared
 
 

@@ -64,7 +64,7 @@ class RunResults(Place[SettingT]):
 
     Attributes:
         title: for readers.
-        evidence: by claim id, as far as there is some.
+        evidence: by claim id, of the claims that have any.
         verdicts: of every claim of the registry, in its order.
         info: ``run.json`` (revision, hardware, versions, seconds); empty if absent.
     """

@@ -185,7 +185,7 @@ def add_seal(
         raise ClaimError("a seal needs a reason in plain words; add --reason TEXT")
     seals = read_seals(path)
     before = seals[-1].claims if seals else {}
-    found = _changed(before, claims, "{} {} -> {}", "sealed for the first time", "not in the registry any more")
+    found = _changed(before, claims, "{} {} -> {}", "sealed for the first time", "no longer in the registry")
     lines = [f"{claim}: {told}" for claim, told in found.items()]
     if plan and plan != plan_of_profile(plan.profile, seals):
         lines.append(f"plan of {plan.profile}: {plan.n_trials} trials, judged {plan.judged_at}")

@@ -119,7 +119,7 @@ def number(value: float, unit: str) -> str:
 
 
 def value(part: Measurement, titles: Titles) -> str:
-    """``XNLI +0.61 [+0.12, +1.10] p = 0.012``, as far as the part has them."""
+    """``XNLI +0.61 [+0.12, +1.10] p = 0.012``, without what the part does not have."""
     shown = [title(part.subject, titles)]
     shown.append("missing" if part.estimate is None else number(part.estimate, part.unit))
     if part.interval is not None:

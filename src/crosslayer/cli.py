@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Replicate a paper claim by claim.")
 profile_app = typer.Typer(no_args_is_help=True, help="The settings of a run.")
-sweep_app = typer.Typer(no_args_is_help=True, help="Train a grid, here or on machines without the project.")
+sweep_app = typer.Typer(no_args_is_help=True, help="Train a grid, on this machine or on one without the project.")
 data_app = typer.Typer(no_args_is_help=True, help="Data files.")
 app.add_typer(profile_app, name="profile")
 app.add_typer(data_app, name="data")
@@ -55,7 +55,7 @@ def _active() -> tuple[Profile, Path]:
 
 @sweep_app.command("train")
 def train() -> None:
-    """Train what is neither finished nor recorded, one seed of all tasks before the next."""
+    """Train all trials that are neither finished nor recorded, seed by seed over all tasks."""
     from crosslayer.stages.grid import train_grid
     from crosslayer.sweep.processes import end_on_signals
 
@@ -65,7 +65,7 @@ def train() -> None:
 
 @sweep_app.command("status")
 def show_status() -> None:
-    """How many trials are done, and the hours that are left at the measured time of a trial; no scores."""
+    """Show how many trials are done and how many hours are left; no scores."""
     from crosslayer.stages.grid import status, status_lines
 
     parts, plan = status(*_active())
@@ -78,7 +78,7 @@ def pack(
     task: Annotated[str, typer.Argument(help="pos, ner, pawsx or xnli.")],
     folder: Annotated[Path, typer.Argument(help="A new folder.")],
 ) -> None:
-    """Pack the unfinished trials of a task into a folder that trains them on another machine."""
+    """Pack the unfinished trials of a task into a folder that can train them on another machine."""
     from crosslayer.stages.packed import pack
 
     folder = _in_project(folder)
@@ -91,7 +91,7 @@ def pack(
 
 @sweep_app.command("merge")
 def merge(folder: Annotated[Path, typer.Argument(help="A packed folder that has run.")]) -> None:
-    """Bring the results of a packed sweep home."""
+    """Merge the results of a packed sweep into this project."""
     from crosslayer.stages.packed import merge
 
     folder = _in_project(folder)
@@ -103,7 +103,7 @@ def merge(folder: Annotated[Path, typer.Argument(help="A packed folder that has 
 def check_data(
     folder: Annotated[Path, typer.Argument(help="A directory with a folder for each task, as data.root.")],
 ) -> None:
-    """What data files hold: formats, items, labels, lengths, rows left out, overlaps, parallel languages."""
+    """Describe data files: formats, items, labels, lengths, skipped rows, overlaps, parallel languages."""
     from crosslayer.stages.checking import REFUSED
     from crosslayer.stages.checking import check_data as lines
 
@@ -117,7 +117,7 @@ def check_data(
 
 @profile_app.command("list")
 def list_profiles() -> None:
-    """The profiles there are; a star marks the active one."""
+    """List the profiles; a star marks the active one."""
     _in_project()
     active = load_profile().profile if ACTIVE.exists() else None
     for path in sorted(PROFILES.glob("*.yaml")):
@@ -130,7 +130,7 @@ def use_profile(
     name: Annotated[str, typer.Argument(help="A profile of profiles/.")],
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
 ) -> None:
-    """Make a profile the active one: write params.yaml."""
+    """Activate a profile: write params.yaml."""
     _in_project()
     known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
     if name not in known:
@@ -143,7 +143,7 @@ def changed(path: Path, changes: list[str]) -> str:
     """The text of a profile with some keys set, comments kept; checked before it is given out.
 
     Raises:
-        ConfigError: a change is no KEY=VALUE, or makes the profile invalid.
+        ConfigError: a change is not KEY=VALUE, or makes the profile invalid.
     """
     from io import StringIO
 
@@ -156,7 +156,7 @@ def changed(path: Path, changes: list[str]) -> str:
     for change in changes:
         key, equals, value = change.partition("=")
         if not equals or not key:
-            raise ConfigError(f"--set {change} is no KEY=VALUE, for example data.root=DIR")
+            raise ConfigError(f"--set {change} is not KEY=VALUE, for example data.root=DIR")
         _set(content, key, _parsed(change, value))
     out = StringIO()
     yaml.dump(content, out)
@@ -171,7 +171,7 @@ def _parsed(change: str, value: str) -> Any:
     try:
         parsed = parse_yaml(value)
     except Malformed:
-        raise ConfigError(f"--set {change}: the value is no YAML; quote it") from None
+        raise ConfigError(f"--set {change}: the value is not YAML; quote it") from None
     if isinstance(parsed, str):
         return parsed if value.startswith(("'", '"')) else value
     if re.search(r"(^|\s)#", value) or (parsed is None and value not in ("", "~", "null")):
@@ -198,11 +198,11 @@ def record_run(
     name: Annotated[str, typer.Argument(help="Name of the entry in claims/ledger/.")],
     title: Annotated[str, typer.Option("--title", help="One line for readers.")],
     extend: Annotated[
-        bool, typer.Option("--extend", help="Add the finished trials that an entry lacks, or begin one.")
+        bool, typer.Option("--extend", help="Add new finished trials to an entry, or begin one.")
     ] = False,
     join: Annotated[
         list[str] | None,
-        typer.Option("--join", metavar="ENTRY", help="Make one entry of the trials of recorded ones."),
+        typer.Option("--join", metavar="ENTRY", help="Join the trials of recorded entries into one."),
     ] = None,
     replace: Annotated[
         list[str] | None,
@@ -210,7 +210,7 @@ def record_run(
     ] = None,
     without_scores: WithoutScores = False,
 ) -> None:
-    """Keep the present run in the ledger, in compact form, and compute its evidence from that."""
+    """Record the present run in the ledger, in compact form, and compute its evidence from that."""
     from claimtrack.registry import load_registry
     from crosslayer.ledger.ledger import record
     from crosslayer.paper.plugin import measures
@@ -273,7 +273,7 @@ def ingest_predictions(
     model: Annotated[str | None, typer.Option(help="With --aggregate: which model was scored.")] = None,
     cited: Annotated[str | None, typer.Option(help="With --aggregate: the source, as it is cited.")] = None,
 ) -> None:
-    """Make a recorded run from prediction files that somebody else's code wrote."""
+    """Record a run from prediction files that other code wrote."""
     if aggregate:
         from crosslayer.ingest.aggregates import as_literature, read_aggregates
 
@@ -313,9 +313,9 @@ def crate(
 
 @app.command("clean")
 def clean(
-    remove: Annotated[bool, typer.Option("--remove", help="Remove them; without it they are only named.")] = False,
+    remove: Annotated[bool, typer.Option("--remove", help="Delete them, not only list them.")] = False,
 ) -> None:
-    """Name the trials that no manifest counts any more, and with --remove delete them."""
+    """List orphaned trials, which no manifest counts; with --remove delete them."""
     from claimtrack.runs import RESULTS
     from crosslayer.stages import cleaning
     from crosslayer.sweep.plan import planned_keys
@@ -334,7 +334,7 @@ def clean(
 
 @app.command("doctor")
 def doctor() -> None:
-    """What this machine can do, with the fix for each lack."""
+    """What this machine can do, and how to add what is missing."""
     from crosslayer.stages.diagnosis import findings
 
     _in_project()

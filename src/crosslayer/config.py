@@ -189,7 +189,7 @@ class SweepSpec(Section):
     Attributes:
         layers: the lower layers x of D_x.
         controls: comparison fusions, at a layer of ``control_layers`` where they take a lower layer.
-        control_layer: the lower layer of the halves, and of the controls of tasks that ``control_layers`` lacks.
+        control_layer: the lower layer of the halves, and of the controls of tasks not in ``control_layers``.
         control_layers: the lower layer of a task's controls, such as the best on English dev.
         halves: also train D_x on each half of the training items (C13 compares them with other tasks').
         seeds: one trial a model and seed.
@@ -212,7 +212,7 @@ class SweepSpec(Section):
     def _consistent(self) -> Self:
         parts: list[SweepSpec | TaskSweep] = [self, *self.by_task.values()]
         if alone := {*(self.control_seeds or ())} - {*self.seeds}:
-            raise ValueError(f"control_seeds has {min(alone)}, which seeds lacks; controls are paired by seed")
+            raise ValueError(f"control_seeds has {min(alone)}, which is not in seeds; controls are paired by seed")
         controls = {control for part in parts for control in part.controls or ()}
         layered = any(part.halves for part in parts) or self.variations.tasks or controls - {"self"}
         if layered and self.control_layer is None:
@@ -365,14 +365,14 @@ class Profile(Section):
         micro = self.compute.micro_batch
         if micro and micro % fusion.bn_group:
             raise ValueError(
-                f"compute.micro_batch {micro} is no multiple of {key}.bn_group {fusion.bn_group}; "
+                f"compute.micro_batch {micro} is not a multiple of {key}.bn_group {fusion.bn_group}; "
                 "parts of a normalisation group would change the result"
             )
         for name in tasks:
             batch = self.tasks[name].batch_size
             if batch % fusion.bn_group:
                 raise ValueError(
-                    f"tasks.{name}.batch_size {batch} is no multiple of {key}.bn_group {fusion.bn_group}"
+                    f"tasks.{name}.batch_size {batch} is not a multiple of {key}.bn_group {fusion.bn_group}"
                 )
             if micro and batch % micro:
                 raise ValueError(f"compute.micro_batch {micro} does not divide tasks.{name}.batch_size {batch}")

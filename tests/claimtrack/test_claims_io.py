@@ -200,7 +200,7 @@ def test_gaps_are_said(tmp_path: Path) -> None:
     table = bars("1 | One. | yes | 0.3", "3. | Three. | no | 0.2", header="No. | Claim | Verified | Confidence")
     found = read_report(write(tmp_path, f"T\n4 claims extracted; 3 verified.\n\n{table}"))
     assert found.gaps == (
-        "the report speaks of 4 claims, its tables have 2", "the tables number their claims and lack 2",
+        "the report speaks of 4 claims, its tables have 2", "numbers missing in the tables of claims: 2",
     )  # fmt: skip
     assert read_report(write(tmp_path, f"T\n1 claims extracted\n{bars('One. | yes | 0.3')}")).gaps == ()
 
@@ -222,9 +222,9 @@ def test_what_stands_before_the_table(tmp_path: Path, date: str) -> None:
         (f"T\n{TABLE}", "line 2: the table has 0 claims"),
         (f"T\n{TABLE}a claim\t✓\n", "line 3: 2 cells, 0 empty; the header has 3 columns"),
         (f"T\n{TABLE}\t✓\t0.1\n", "line 3: 3 cells, 1 empty"),
-        (f"T\n{TABLE}a\tmaybe\t0.1\n", "line 3: 'maybe' is no mark"),
-        (f"T\n{TABLE}a\t✓\tnan\n", "line 3: 'nan' is no confidence"),
-        (f"T\n{TABLE}a\t✓\t1.5\n", "line 3: '1.5' is no confidence"),
+        (f"T\n{TABLE}a\tmaybe\t0.1\n", "line 3: 'maybe' is not a mark"),
+        (f"T\n{TABLE}a\t✓\tnan\n", "line 3: 'nan' is not a confidence"),
+        (f"T\n{TABLE}a\t✓\t1.5\n", "line 3: '1.5' is not a confidence"),
         (f"T\n{TABLE}a\x1bb\t✓\t0.5\n", "line 3: the claim holds a control character"),
         (f"T\n{TABLE}{HOSTILE[4]}\t✓\t0.5\n", "line 3: the claim holds a control character"),
         (f"T\n{TABLE}" + "a\t✓\t0.5\n" * 100, "the table has 100 claims; 1 to 99"),

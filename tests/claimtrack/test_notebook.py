@@ -81,10 +81,10 @@ def test_wrong_parameters_are_refused_before_papermill_starts(
 @pytest.mark.parametrize(
     ("declared", "complaint"),
     [
-        ("claim = 'C05'", "`claim = 'C05'` is no parameter"),
-        ("claim: list = None", "is no parameter"),
-        ("claim: str = str(5)", "is no parameter"),
-        ("import os", "`import os` is no parameter"),
+        ("claim = 'C05'", "`claim = 'C05'` is not a parameter"),
+        ("claim: list = None", "is not a parameter"),
+        ("claim: str = str(5)", "is not a parameter"),
+        ("import os", "`import os` is not a parameter"),
     ],
 )
 def test_the_cell_of_parameters_holds_nothing_else(

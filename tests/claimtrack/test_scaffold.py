@@ -72,7 +72,7 @@ def test_what_is_blank_is_listed_in_the_order_of_filling(home: Path) -> None:
 
 @pytest.mark.parametrize("name", ["", "../x", "A", "a b", "-x", "new-paper"])
 def test_a_name_that_cannot_be(home: Path, name: str) -> None:
-    with pytest.raises(ClaimError, match=r"is no name|is there already"):
+    with pytest.raises(ClaimError, match=r"is not a name|already exists"):
         scaffold.init(name, home / "report.txt", home.parent)
 
 

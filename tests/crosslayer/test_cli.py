@@ -113,7 +113,7 @@ def test_keys_are_set_with_their_type(crosslayer: Command, place: Path) -> None:
 def test_texts_are_set_whole_or_refused(root: str, crosslayer: Command, place: Path) -> None:
     code, _, told = crosslayer("profile", "use", "tiny", *XTREME, "--set", f"data.root={root}")
     if code:
-        assert "data.root: Input should be a valid string" in one_line(told) or "is no YAML" in told
+        assert "data.root: Input should be a valid string" in one_line(told) or "is not YAML" in told
         assert root in ("a: b", "[x]/y"), "YAML of another type; a quoted text is none"
     else:
         assert load_profile().data.root == root.strip("'")
@@ -155,11 +155,11 @@ def test_a_name_that_is_too_long_is_one_line(crosslayer: Command, place: Path) -
         (("tiny", "--set", "sweep.halves=yes"), "sweep.halves: "),
         (("tiny", "--set", "sweep.layers.0=3"), "sweep.layers: "),
         (("tiny", "--set", "tasks.xnli.epochs=3"), "tasks.xnli.learning_rate is missing"),
-        (("tiny", "--set", "epochs"), "--set epochs is no KEY=VALUE"),
-        (("tiny", "--set", "=3"), "--set =3 is no KEY=VALUE"),
-        (("tiny", "--set", "data.root=[a"), "--set data.root=[a: the value is no YAML"),
-        (("tiny", "--set", "data.root=!!python/object:os.x {}"), "the value is no YAML"),
-        (("tiny", "--set", "data.root=2020-99-99"), "the value is no YAML"),
+        (("tiny", "--set", "epochs"), "--set epochs is not KEY=VALUE"),
+        (("tiny", "--set", "=3"), "--set =3 is not KEY=VALUE"),
+        (("tiny", "--set", "data.root=[a"), "--set data.root=[a: the value is not YAML"),
+        (("tiny", "--set", "data.root=!!python/object:os.x {}"), "the value is not YAML"),
+        (("tiny", "--set", "data.root=2020-99-99"), "the value is not YAML"),
         (("tiny", "--set", "data.source=xtreme"), "data.root is missing"),
         (("xtreme-small",), "data.root"),
     ],
@@ -241,7 +241,7 @@ def test_nothing_to_record_or_pin(crosslayer: Command, claimtrack: Command, plac
     code, _, err = crosslayer("record", "one", "--title", "A title")
     assert (code, "has no trials to record" in one_line(err)) == (2, True)
     code, _, err = crosslayer("record", "one", "--title", "A title", "--extend")
-    assert (code, "has no finished trial that one lacks" in one_line(err)) == (2, True)
+    assert (code, "has no finished trial that is new to one" in one_line(err)) == (2, True)
     for more in (["sweep/pos"], ["sweep/pos/x", "--extend"], ["ner", "--extend"]):
         code, _, err = crosslayer("record", "one", "--title", "A title", "--replace", *more)
         assert (code, f"--replace {more[0]!r} goes with --extend and is one of sweep/" in one_line(err)) == (
@@ -281,7 +281,7 @@ def test_claims_are_imported_into_a_new_file_only(claimtrack: Command, place: Pa
     written = (place / "new.yaml").read_text(encoding="utf-8")
     assert claimtrack("import", "report.txt")[:2] == (0, written)
     code, _, err = claimtrack("import", "report.txt", "--output", "new.yaml")
-    assert (code, "new.yaml is there already" in one_line(err)) == (2, True)
+    assert (code, "new.yaml already exists" in one_line(err)) == (2, True)
     code, _, err = claimtrack("import", "report.txt", "--output", "absent/new.yaml")
     assert (code, "absent/new.yaml cannot be written" in one_line(err)) == (2, True)
     assert (place / "new.yaml").read_text(encoding="utf-8") == written
@@ -352,7 +352,7 @@ def test_a_data_directory_that_is_missing_or_empty(exists: bool, crosslayer: Com
         (place / "corpora").mkdir()
     assert crosslayer("profile", "use", "tiny", *XTREME, "--set", "data.root=corpora")[0] == 0
     ended = stage("prepare", "tiny")
-    words = "corpora/udpos or corpora/ud is missing or empty" if exists else "data.root corpora is no directory"
+    words = "corpora/udpos or corpora/ud is missing or empty" if exists else "data.root corpora is not a directory"
     assert ended.returncode == 2
     assert words in one_line(ended.stderr)
     assert not (place / "results").exists()

@@ -31,11 +31,11 @@ def content(**changes: Any) -> dict[str, Any]:
         ({"tasks__pos__epoch": 3}, "unknown key tasks.pos.epoch; did you mean epochs?"),
         ({"sweeps": {}}, "unknown key sweeps; did you mean sweep?"),
         ({"tasks__pos__epochs": "3"}, "tasks.pos.epochs: Input should be a valid integer (got '3')"),
-        ({"tasks__pos__batch_size": 12}, "tasks.pos.batch_size 12 is no multiple of fusion.bn_group 8"),
+        ({"tasks__pos__batch_size": 12}, "tasks.pos.batch_size 12 is not a multiple of fusion.bn_group 8"),
         ({"data__source": "xtreme"}, "data.root is missing; add --set data.root=DIR"),
         ({"profile": "../other"}, "profile: String should match pattern"),
         ({"sweep__layers": [1, 1]}, "sweep.layers: [1, 1] names one twice"),
-        ({"sweep__control_seeds": [0, 7]}, "control_seeds has 7, which seeds lacks"),
+        ({"sweep__control_seeds": [0, 7]}, "control_seeds has 7, which is not in seeds"),
         ({"fusion__kernel": 2}, "kernel 2 is even"),
         (
             {"sweep__variations": {"tasks": ["ner"]}, "sweep__control_layer": 1},
@@ -45,7 +45,7 @@ def content(**changes: Any) -> dict[str, Any]:
         ({"sweep__variations": {"fusion": [{"reductoin": 16}]}}, "unknown key reductoin; did you mean reduction?"),
         (
             {"sweep__variations": {"tasks": ["pos"], "fusion": [{"bn_group": 32}]}, "sweep__control_layer": 1},
-            "no multiple of sweep.variations.fusion.0.bn_group 32",
+            "not a multiple of sweep.variations.fusion.0.bn_group 32",
         ),
         ({"intermediate__targets": ["ner"]}, "intermediate.targets names ner, which tasks does not have"),
         ({"intermediate__items": 2}, "intermediate.items 2 is less than tasks.pos.batch_size"),

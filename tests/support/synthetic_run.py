@@ -103,7 +103,7 @@ class MadeUpRun(Run):
 
 
 def make_record(task: TaskName, model: str, seed: int, stage: Stage = "sweep", arm: Arm = "none") -> TrialRecord:
-    """A record of a trial that ended well."""
+    """A record of a trial that succeeded."""
     layer = int(model.removeprefix("layer_")) if model.startswith("layer_") else None
     return TrialRecord(
         key=f"{stage}-{task}-{model}-{arm}-{seed}", stage=stage, task=task, model=model, layer=layer, arm=arm,

@@ -125,7 +125,7 @@ def test_linear_algebra_has_one_thread_whatever_the_machine(stage: str) -> None:
 
 
 def test_make_runs_in_a_folder_of_any_name(tmp_path: Path) -> None:
-    """With an environment that is there already, whose `dvc` only says where it stands."""
+    """With an environment that already exists, whose `dvc` only says where it stands."""
     folder = tmp_path / AWKWARD
     (folder / ".venv" / "bin").mkdir(parents=True)
     for name in ("Makefile", "requirements.lock", "pyproject.toml"):

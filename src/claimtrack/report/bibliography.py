@@ -31,7 +31,7 @@ def load_references(path: Path) -> tuple[Reference, ...]:
         database = parse_string(read_text(path), "bibtex")
         formatted = list(Style().format_entries(database.entries.values()))
     except PybtexError as error:
-        raise ClaimError(f"{path}: {' '.join(str(error).split())}; mend that entry") from None
+        raise ClaimError(f"{path}: {' '.join(str(error).split())}; correct that entry") from None
     return tuple(_reference(item, database.entries[item.key]) for item in formatted)
 
 

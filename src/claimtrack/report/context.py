@@ -84,7 +84,7 @@ class ReportContext:
         return tuple(claim for claim in self.measured if claim.entry.id not in there)
 
     def chapter(self, chapter: Chapter) -> tuple[list[ClaimView], list[Section]]:
-        """The claims and sections of a chapter, as far as there are any."""
+        """The claims and sections of a chapter that exist."""
         claims = {claim.entry.id: claim for claim in self.claims}
         sections = {section.id: section for section in self.sections}
         return (

@@ -25,7 +25,7 @@ def write_report(context: ReportContext, out: Path) -> list[str]:
     """Write ``report.html`` and ``report.tex`` with all that they need into ``out``, then try the PDF.
 
     Returns:
-        Lines that say where they are, and what a figure or the PDF lacks.
+        Lines that say where they are, and what is missing for a figure or the PDF.
     """
     out.mkdir(parents=True, exist_ok=True)
     page, source = out / "report.html", out / "report.tex"
@@ -55,7 +55,7 @@ def write_figures(context: ReportContext, out: Path) -> list[str]:
         old.unlink()
     drawings = dict(_figures(context))
     if drawings and shutil.which("rsvg-convert") is None:
-        return ["the LaTeX report lacks its figures; on Debian: apt install librsvg2-bin"]
+        return ["the LaTeX report has no figures; on Debian: apt install librsvg2-bin"]
     failed = [name for name, svg in drawings.items() if not _convert(svg, out / name)]
     return [f"{name} could not be made from its SVG" for name in failed]
 

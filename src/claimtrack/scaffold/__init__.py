@@ -39,10 +39,10 @@ def init(name: str, report: Path, folder: Path) -> tuple[Path, Report]:
     be read (`claimtrack.importer`).
     """
     if not re.fullmatch("[a-z][a-z0-9_-]{0,60}", name):
-        raise ClaimError(f"{name!r:.60} is no name; use small letters, digits, - and _, a letter first")
+        raise ClaimError(f"{name!r:.60} is not a name; use small letters, digits, - and _, a letter first")
     home, module = folder / name, name.replace("-", "_")
     if home.exists() or home.is_symlink():
-        raise ClaimError(f"{home} is there already; choose another name")
+        raise ClaimError(f"{home} already exists; choose another name")
     found = read_report(report)
     registry = registry_text(found, report.name, module)
     claims = ", ".join(re.findall(r"^  ([CQ]\d\d):$", registry, re.M))

@@ -103,7 +103,7 @@ class Table:
                 continue
             item = cells[place[self.item]] if self.item else str(file.at - 1)
             if item in seen:
-                raise ValueError(f"id {item:.80} is there twice")
+                raise ValueError(f"id {item:.80} appears twice")
             seen.add(item)
             yield PairExample(item, first, second, file.task.known(SYNONYMS.get(label, label)))
 

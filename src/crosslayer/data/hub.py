@@ -135,7 +135,7 @@ def _example(task: Task, item: str, row: Sequence[Any]) -> Example | None:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{value!r:.40} is no text")
+        raise ValueError(f"{value!r:.40} is not text")
     return value
 
 

@@ -53,7 +53,7 @@ def read_all(
 
     Args:
         name, spec: the task, and where its files are.
-        only: the splits and languages to read, as far as there are files; English beside them where it is needed.
+        only: the splits and languages to read, where there are files; English is added where it is needed.
         refused: a list that takes the errors of single files, so that the others can be read.
 
     Raises:
@@ -99,7 +99,7 @@ def folders_of(name: str, spec: DataSpec) -> list[Path]:
     """
     root = Path(spec.root or ".").expanduser()
     if not root.is_dir():
-        raise DataError(f"data.root {root} is no directory; point it to the directory of the data files")
+        raise DataError(f"data.root {root} is not a directory; point it to the directory of the data files")
     return [root / folder for folder in FOLDERS[name] if (root / folder).is_dir()]
 
 

@@ -68,7 +68,7 @@ def pinned(name: str | None, revision: str | None) -> tuple[str, str | None]:
         raise EncoderError(f"no directory {name}; correct encoder.name")
     if not is_commit(revision):
         raise EncoderError(
-            f"{name} is no directory, and as a hub id it must be pinned; "
+            f"{name} is not a directory, and as a hub id it must be pinned; "
             "set encoder.revision to the 40-digit commit shown on its page"
         )
     return name, revision

@@ -103,5 +103,5 @@ def _number(cell: str, where: str) -> float:
     except ValueError:
         value = float("nan")
     if not abs(value) < 1e9:
-        raise DataError(f"{where}: {cell.strip()!r:.40} is no number")
+        raise DataError(f"{where}: {cell.strip()!r:.40} is not a number")
     return value

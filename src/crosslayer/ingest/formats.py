@@ -115,12 +115,14 @@ def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
     labels = np.array([label for item in counted for label in item.labels], dtype=np.int8)
     scored = [item.scores for item in counted if item.scores is not None]
     if scored and len(scored) < len(counted):
-        raise DataError(f"{path}: some lines have probabilities and others have none; write null where they lack")
+        raise DataError(
+            f"{path}: some lines have probabilities and others have none; write null where there are none"
+        )
     return Predicted(labels, np.array([row for rows in scored for row in rows]) if scored else None)
 
 
 def _check(item: Item, gold: list[int], task: Task) -> None:
-    """Check that a pair or sentence is that of the data, as far as its file shows."""
+    """Check what the file shows of a pair or sentence against the data."""
     if len(item.labels) != len(gold):
         raise DataError(
             f"{item.where}: {len(item.labels)} labels where the sentence has {len(gold)} words; {ORDER}"
@@ -159,7 +161,7 @@ def read_json_lines(path: Path, task: Task, ids: Mapping[str, int]) -> list[Item
             raise DataError(f"{where}: no key {key}, which {task.title} needs")
         names = [row[key]] if task.kind == "pair" else row[key]
         if not isinstance(names, list):
-            raise DataError(f"{where}: labels is no list of the sentence's tags")
+            raise DataError(f"{where}: labels is not a list of the sentence's tags")
         labels = [_label(name, task, ids, where) for name in names]
         items.append(Item(where, labels, _scores_of(row, task, len(names), where)))
     return items
@@ -205,9 +207,9 @@ def _of_harness(rows: list[tuple[str, dict[str, Any]]], task: Task) -> list[Item
     for where, row in rows:
         doc, choices = row.get("doc_id"), row.get("filtered_resps", row.get("resps"))
         if type(doc) is not int or doc < 0:
-            raise DataError(f"{where}: doc_id {doc!r:.40} is no number of an item")
+            raise DataError(f"{where}: doc_id {doc!r:.40} is not the number of an item")
         if doc in items:
-            raise DataError(f"{where}: doc_id {doc} is there twice")
+            raise DataError(f"{where}: doc_id {doc} appears twice")
         if not isinstance(choices, list) or len(choices) != len(task.labels):
             raise DataError(f"{where}: no log-likelihood of each of the {len(task.labels)} choices")
         scores = [_likelihood(choice, where) for choice in choices]
@@ -267,7 +269,7 @@ def _number(value: Any, where: str) -> float:
     except (ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number):
-        raise DataError(f"{where}: {value!r:.40} is no finite number")
+        raise DataError(f"{where}: {value!r:.40} is not a finite number")
     return number
 
 

@@ -118,7 +118,7 @@ def _check_header(header: list[str], path: Path) -> None:
         raise DataError(f"{path}:1: no column {(lacking or ['model'])[0]}; needed are {', '.join(REQUIRED)}, and "
                         "model or layer")  # fmt: skip
     if len(set(header)) < len(header):
-        raise DataError(f"{path}:1: a column is there twice")
+        raise DataError(f"{path}:1: a column appears twice")
 
 
 def _row(cells: list[str], header: list[str], where: str) -> Row:
@@ -127,11 +127,11 @@ def _row(cells: list[str], header: list[str], where: str) -> Row:
     cell = dict.fromkeys(COLUMNS, "") | {name: text.strip() for name, text in zip(header, cells, strict=True)}
     file, task = Path(cell["file"]), cell["task"]
     if not cell["file"] or file.is_absolute() or ".." in file.parts:
-        raise DataError(f"{where}: file {cell['file']!r:.60} is no path below the folder")
+        raise DataError(f"{where}: file {cell['file']!r:.60} is not a path below the folder")
     if task not in TASKS:
         raise DataError(f"{where}: unknown task {task!r:.40}; known are {', '.join(TASKS)}")
     if not re.fullmatch("[a-z]{2,3}", cell["language"]):
-        raise DataError(f"{where}: language {cell['language']!r:.40} is no code; write one such as de")
+        raise DataError(f"{where}: language {cell['language']!r:.40} is not a code; write one such as de")
     if cell["split"] not in get_args(Evaluated):
         raise DataError(f"{where}: split {cell['split']!r:.40} is neither dev nor test")
     if cell["arm"] not in ("", *get_args(Arm)):
@@ -174,5 +174,5 @@ def _model(name: str, layer: int | None, where: str) -> Model:
 
 def _whole(text: str, column: str, where: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise DataError(f"{where}: {column} {text!r:.40} is no whole number")
+        raise DataError(f"{where}: {column} {text!r:.40} is not a whole number")
     return int(text)

@@ -99,7 +99,7 @@ def ingest(
     """
     final = entry_folder(name, ledger)
     if final.exists():
-        raise ConfigError(f"{final} is there already; choose another name")
+        raise ConfigError(f"{final} already exists; choose another name")
     rows = read_manifest(source)
     described = describe(rows, name, profile)
     run = load_run(source, rows, name, profile)

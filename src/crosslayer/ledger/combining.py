@@ -133,7 +133,7 @@ def _united(
 ) -> tuple[list[TrialRecord], dict[str, FolderRun]]:
     """The trials of all sources, each once, and where each is read from: where its scores are kept.
 
-    A trial that failed gives way to one that takes its place.
+    A later trial replaces one that failed.
 
     Raises:
         ResultsError: a trial has other predictions in two sources, or a batch two trials of one place; or present
@@ -151,7 +151,9 @@ def _united(
                 _check_same_trial(places[place], trial, holders, holder)
                 shared.append(trial)
         if isinstance(holder, ResultsRun) and len(shared) == len(trials):
-            raise ResultsError(f"{holder.folder} has no finished trial that {name} lacks; run `dvc repro` first")
+            raise ResultsError(
+                f"{holder.folder} has no finished trial that is new to {name}; run `dvc repro` first"
+            )
         _check_same_predictions(holder, shared, holders)
         holders |= {trial.key: holder for trial in shared if holder.keeps_scores(trial)}
     return list(places.values()), holders

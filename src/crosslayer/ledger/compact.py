@@ -66,7 +66,7 @@ def write_tables(
 
 
 def copy_probes(probes: Path, folder: Path) -> None:
-    """Copy what the probe stage left, as far as it is there, and nothing else."""
+    """Copy the probe tables that exist, and nothing else."""
     (folder / "probes").mkdir()
     for name in PROBES:
         if (probes / name).exists():

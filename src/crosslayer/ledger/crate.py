@@ -57,11 +57,11 @@ def write_crate(entry: Path, registry: Registry, folder: Path) -> int:
         How many files the crate holds besides its metadata.
 
     Raises:
-        ConfigError: the folder is there already.
+        ConfigError: the folder already exists.
         ResultsError: a file of the entry is not what was recorded.
     """
     if folder.exists():
-        raise ConfigError(f"{folder} is there already; choose another name")
+        raise ConfigError(f"{folder} already exists; choose another name")
     verify(entry)
     run = load_recorded(entry, registry)
     with fresh_folder(folder) as home:

@@ -83,7 +83,7 @@ def record(
     final = entry_folder(name, ledger)
     if final.exists() and name not in sources:
         raise ConfigError(
-            f"{final} is there already; choose another name, or add to it with --extend or --join {name}"
+            f"{final} already exists; choose another name, or add to it with --extend or --join {name}"
         )
     if not sources and not trials:
         raise ResultsError(f"{results} has no trials to record; run `dvc repro` first")
@@ -134,7 +134,7 @@ def entry_folder(name: str, ledger: Path) -> Path:
         ConfigError: the name is no folder name.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or name == FRESH:
-        raise ConfigError(f"{name!r} is no name for a recorded run; use lower-case letters, digits and -")
+        raise ConfigError(f"{name!r} is not a name for a recorded run; use lower-case letters, digits and -")
     put_back(ledger / name)
     return ledger / name
 

@@ -278,14 +278,14 @@ class MaskedBatchNorm(nn.Module):
         """(B, T, C) -> (B, T, C); ``mask`` (B, T).
 
         Raises:
-            ConfigError: in training, B is no multiple of ``group``.
+            ConfigError: in training, B is not a multiple of ``group``.
         """
         if not self.training:
             scale = self.weight * torch.rsqrt(self.running_var + self.eps)
             return torch.addcmul(self.bias - self.running_mean * scale, x, scale)
         if len(x) % self.group:
             raise ConfigError(
-                f"a training batch of {len(x)} sequence(s) is no multiple of bn_group {self.group}; "
+                f"a training batch of {len(x)} sequence(s) is not a multiple of bn_group {self.group}; "
                 "change the batch size or bn_group"
             )
         grouped = x.reshape(len(x) // self.group, -1, x.shape[-1])  # (G, group * T, C)

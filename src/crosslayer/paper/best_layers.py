@@ -52,7 +52,7 @@ def _with_a_choice(sweep: Sweep) -> Sweep:
     """The tasks with two layers at enough seeds; the others are missing, and do not keep the rest from it."""
     tasks = {task: scores for task, scores in sweep.tasks.items() if len(scores.comparable) > 1}
     lacking = [TASKS[task].title for task in sweep.tasks if task not in tasks]
-    lines = [f"{title}: fewer than two layers ended well with enough seeds to be compared" for title in lacking]
+    lines = [f"{title}: fewer than two layers succeeded with enough seeds to be compared" for title in lacking]
     return Sweep(tasks, (*sweep.missing, *lines))
 
 

@@ -250,7 +250,7 @@ def _check_enough(task: TaskName, kept: Ids, every: Ids) -> None:
     if lacking.any():
         raise ResultsError(
             f"{TASKS[task].title}: confidences of {n_kept[lacking].min():,} words a language were kept, "
-            f"{MIN_WORDS:,} are needed; record the run anew"
+            f"{MIN_WORDS:,} are needed; record the run again"
         )
 
 

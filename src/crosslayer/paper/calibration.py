@@ -86,7 +86,7 @@ def load_targets(run: Run, profile: Profile) -> tuple[list[Trials], list[str], l
     targets, missing, keys = [], [], []
     for task in TASK_NAMES:
         if task not in profile.intermediate.targets:
-            missing.append(f"{TASKS[task].title} is no intermediate target of the profile {profile.profile}")
+            missing.append(f"{TASKS[task].title} is not an intermediate target of the profile {profile.profile}")
             continue
         every = run.records("intermediate", task)
         if not every:

@@ -1,7 +1,7 @@
 """Scores of the sweep, task by task: from predictions to `stats.ScoreTable`.
 
 The score of a task is the plain mean over its languages, English included, of the task's metric in points.
-Only trials that ended well count: one that is missing is NaN in the tables, and named in words.
+Only trials that succeeded count: one that is missing is NaN in the tables, and named in words.
 
 Notation: R trials, M models, S seeds, N rows, U units (pairs or sentences), L languages, K counts of a unit.
 """
@@ -44,7 +44,7 @@ AT_CHANCE = 0.05
 """How often a model that always names the commonest label may pass for one that learnt something."""
 ENDED: dict[Outcome, str] = {
     "collapsed": "collapsed into one answer",
-    "nan_loss": "ended with a loss that is no number",
+    "nan_loss": "ended with a NaN loss",
     "out_of_memory": "ran out of memory",
     "failed": "failed",
 }
@@ -197,15 +197,15 @@ def load_sweep(
             keys = tuple(record.key for record in usable)
             scores = found[task] = score_task(run, task, keys, fragment(profile))
             if left := [name for name in scores.layers if name not in scores.comparable]:
-                rest = f"ended well with fewer than {stats.MIN_SEEDS} seeds and cannot be chosen"
+                rest = f"succeeded with fewer than {stats.MIN_SEEDS} seeds and cannot be chosen"
                 missing.append(f"{TASKS[task].title}: {', '.join(left)} {rest}")
         elif records:
-            missing.append(f"{TASKS[task].title}: no baseline ended well, so that nothing has a gain")
+            missing.append(f"{TASKS[task].title}: no baseline succeeded, so there is no gain to measure")
     return Sweep(found, tuple(missing))
 
 
 def that_learnt(run: Run, records: Iterable[TrialRecord]) -> tuple[list[TrialRecord], list[str]]:
-    """The trials of a stage and task that ended well and learnt something, and what is said of the others.
+    """The trials of a stage and task that succeeded and learnt something, and what is said of the others.
 
     A fine-tuned model of pairs stayed at chance where it has no more of English dev right than always naming the
     commonest label may have by luck (95 % of a binomial). Users of XTREME report such runs often: they are
@@ -238,7 +238,7 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
     """Scores of one task; the latest are kept, since several claims read them.
 
     Args:
-        keys: of trials of one batch that ended well, a baseline among them.
+        keys: of trials of one batch that succeeded, a baseline among them.
         parallel: whether equal item names mean equal content in all languages; always so for pairs.
     """
     by_key = {record.key: record for record in run.records("sweep", task)}
@@ -344,10 +344,10 @@ def language_scores(counts: Counts, language: Indices) -> Floats:
 
 
 def describe_missing(task: TaskName, records: Sequence[TrialRecord], profile: Profile) -> list[str]:
-    """What the profile plans and the run lacks, in words."""
+    """What the profile plans and is missing in the run, in words."""
     title = TASKS[task].title
     if task not in profile.tasks:
-        return [f"{title} is no task of the profile {profile.profile}"]
+        return [f"{title} is not a task of the profile {profile.profile}"]
     if not records:
         return [f"{title}: the sweep has not run"]
     sweep = profile.sweep.of(task)

@@ -86,7 +86,8 @@ class PaperSections(Sections):
     )
 
     differences = (
-        "_minus_", "_over_common", "gain", "slope", "excess", "difference", "correlation", "_change_", "_per_step_",
+        "_minus_", "_over_common", "gain", "slope", "excess", "difference", "correlation", "_change_",
+        "_per_step_",
     )  # fmt: skip
 
     def __init__(self) -> None:

@@ -226,7 +226,6 @@ def _sentence(task: TaskName, runs: Sequence[RunResults[Any]]) -> str:
     said = []
     for run in runs:
         part = next(p for p in run.evidence[GAINS].parts if p.measure == "dev_selected_gain" and p.task == task)
-        said.append(
-            f"{MODES[run.profile.tasks[task].mode]} {numbers.estimate(part, signed=True)} ({numbers.interval(part, signed=True)})"
-        )
+        shown = f"{numbers.estimate(part, signed=True)} ({numbers.interval(part, signed=True)})"
+        said.append(f"{MODES[run.profile.tasks[task].mode]} {shown}")
     return f"{TASKS[task].title}, gain of the layer that English dev chooses: {'; '.join(said)}."

@@ -25,7 +25,7 @@ def best_batch(records: Iterable[TrialRecord], needs: Collection[str] = ()) -> l
     """The one batch of a stage and task that an analysis reads.
 
     It is the batch with the most of the models in ``needs``; of equals the one with the most D_x, then with the
-    most trials, then the newest version. A model counts if one of its trials ended well.
+    most trials, then the newest version. A model counts if one of its trials succeeded.
     """
 
     def rank(batch: Sequence[TrialRecord]) -> tuple[int, int, int, int]:

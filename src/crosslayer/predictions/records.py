@@ -154,7 +154,7 @@ def parse_arrays(path: Path) -> dict[str, Array]:
     except Exception as error:  # zipfile, zlib and NumPy raise many kinds
         raise Malformed(f"{type(error).__name__}: {error}") from None
     if other := [name for name, array in arrays.items() if not isinstance(array, np.ndarray)]:
-        raise Malformed(f"{other[0]} is no array")
+        raise Malformed(f"{other[0]} is not an array")
     return arrays
 
 
@@ -165,7 +165,7 @@ def read_manifest(path: Path) -> list[str]:
     except (Malformed, KeyError, TypeError):
         keys = [""]
     if not all(re.fullmatch(_KEY, key) for key in keys):
-        raise ResultsError(f"{path} is damaged; run `dvc repro` to write it anew")
+        raise ResultsError(f"{path} is damaged; run `dvc repro` to write it again")
     return keys
 
 

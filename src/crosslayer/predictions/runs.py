@@ -319,7 +319,7 @@ def open_run(folder: Path) -> RecordedRun | ResultsRun:
 
 
 def records_of(folder: Path) -> list[TrialRecord]:
-    """The trials of a run that count; of a present run those that its manifests name, as far as they are there."""
+    """The trials of a run that count; of a present run those that its manifests name, if present."""
     if (folder / "trials.json").exists():
         return list(read_records(folder / "trials.json"))
     manifests = sorted(folder.glob("trials/*/*/manifest.json"))

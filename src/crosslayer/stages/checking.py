@@ -31,7 +31,7 @@ def check_data(root: Path) -> Iterator[str]:
         refused: list[DataError] = []
         try:
             if unread := _unread(name, task_folder(name, spec)):
-                yield f"  not read: {', '.join(unread)} (the language is no code such as de)"
+                yield f"  not read: {', '.join(unread)} (the language is not a code such as de)"
             if name == "tatoeba":
                 yield from _pairs(read_pairs(spec, refused))
             else:

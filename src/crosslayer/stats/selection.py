@@ -1,6 +1,6 @@
 """The three estimands: the gain of a layer that dev scores, other seeds, or the test scores themselves choose.
 
-Comparisons of several models use the seeds that have all of them, and leave out a candidate that ended well at
+Comparisons of several models use the seeds that have all of them, and leave out a candidate that succeeded at
 fewer than three seeds or nearly collapsed (`comparable`).
 """
 
@@ -160,7 +160,7 @@ def null_best_gain(sd: float, n_candidates: int, n_seeds: int) -> float:
 def comparable(tables: Sequence[ScoreTable], candidates: Sequence[str]) -> list[str]:
     """The candidates that can be chosen: with scores at enough seeds of every table, and of the pooled kind.
 
-    Enough are three, or as many as the best candidate has: one that ended well more rarely is left out, rather
+    Enough are three, or as many as the best candidate has: one that succeeded more rarely is left out, rather
     than the seeds at which the others can be compared.
     """
     present = np.stack([np.isfinite(table.scores[table.rows(candidates)]).sum(axis=1) for table in tables])

@@ -90,7 +90,7 @@ def _processor() -> str:
 
 
 def packages() -> dict[str, str]:
-    """Versions of the packages that results may depend on, as far as they are installed."""
+    """Versions of the installed packages that results may depend on."""
     found = {}
     for name in PACKAGES:
         with suppress(PackageNotFoundError):

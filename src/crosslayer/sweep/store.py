@@ -106,7 +106,7 @@ def finished_trials(profile: Profile, results: Path) -> list[TrialRecord]:
     """The trials that the profile plans and that are finished, also of a sweep that has not come to its end.
 
     Raises:
-        ResultsError: the windows of a task that has trials are not there any more.
+        ResultsError: the windows of a task that has trials are missing.
     """
     found: list[TrialRecord] = []
     for stage, task in planned_parts(profile):

@@ -55,7 +55,7 @@ def train_here(
 def _in_processes(
     specs: list[TrialSpec], workers: int, encoder: Path, device: torch.device, home: Path, seal: str
 ) -> Iterator[TrialRecord]:
-    """Run trials in a pool, as far as it gets: the death of one worker ends them all."""
+    """Run trials in a pool, until the death of a worker ends the pool."""
     with ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),

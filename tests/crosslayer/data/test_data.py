@@ -159,7 +159,7 @@ def test_a_root_that_is_missing_or_empty(tmp_path: Path) -> None:
     assert str(tmp_path / "absent") in absent
     told = said(DataError, read_corpus, "ner", spec(tmp_path))
     assert f"{tmp_path}/panx or {tmp_path}/wikiann or {tmp_path}/masakhaner is missing" in told
-    assert "no directory" in said(DataError, read_corpus, "ner", spec(Path("~/absent")))
+    assert "not a directory" in said(DataError, read_corpus, "ner", spec(Path("~/absent")))
 
 
 def test_a_language_without_a_file(root: Path) -> None:

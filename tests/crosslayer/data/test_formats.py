@@ -169,7 +169,7 @@ REFUSED: dict[str, tuple[TaskName, str, str | None, str]] = {
                          "format is XTREME's download, of those known: columns premise, hypothesis, label; XNLI"),
     "an open quotation": ("pawsx", 'a\tb\t0\n"c\td\t1\n', None, "data.tsv:2: "),
     "an id twice": ("pawsx", "id\tsentence1\tsentence2\tlabel\n1\ta\tb\t0\n1\tc\td\t1\n", None,
-                    ":3: id 1 is there twice"),
+                    ":3: id 1 appears twice"),
     "too few labels": ("xnli", "a\tb\nc\td\n", "neutral\n", "labels.tsv has 1 labels for the 2 rows of"),
     "no labels": ("ner", "Ada\nruht\n", None, "data.tsv has no labels, since XTREME keeps those of its tests"),
     "labels of another sentence": ("ner", "Ada\n\nin\nUlm\n", "O\n\nO\n",
@@ -456,7 +456,7 @@ def test_check_names_files_whose_language_is_no_code(parallel: Path) -> None:
     for name in ("test-german.tsv", "test-QQ.tsv", "README.md"):
         write(parallel / "panx" / name, "Ada B-PER\n")
     [line] = [line for line in check_data(parallel) if line.startswith("  not read: ")]
-    assert line == "  not read: test-QQ.tsv, test-german.tsv (the language is no code such as de)"
+    assert line == "  not read: test-QQ.tsv, test-german.tsv (the language is not a code such as de)"
 
 
 def test_check_of_an_empty_directory(tmp_path: Path) -> None:

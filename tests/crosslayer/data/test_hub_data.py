@@ -216,7 +216,7 @@ def test_what_a_repository_may_lack(
 @pytest.mark.parametrize("value", [None, 3, ["a"]])
 def test_rows_are_texts(value: Any, fake: Hub) -> None:
     fake.put("tatoeba.deu", dev=Dataset.from_dict({"source_sentence": [value], "target_sentence": ["x"]}))
-    assert "is no text" in said(DataError, hub.read_parallel, spec("de"))
+    assert "is not text" in said(DataError, hub.read_parallel, spec("de"))
 
 
 def test_a_hub_that_does_not_answer(fake: Hub) -> None:

@@ -42,7 +42,7 @@ def test_they_are_context_and_no_verdict() -> None:
     [
         ("a.json", "{", "a.json:1: no JSON"),
         ("a.json", '{"epoch": 3}', "a.json holds no score"),
-        ("a.csv", "model,de\nmBERT,good\n", "a.csv:2: 'good' is no number"),
+        ("a.csv", "model,de\nmBERT,good\n", "a.csv:2: 'good' is not a number"),
         ("a.csv", "model,de\nmBERT\n", "a.csv:2: 1 cells where the header has 2"),
         ("a.txt", "", "has no .json or .csv file"),
     ],

@@ -34,8 +34,8 @@ def test_a_layer_alone_is_a_fused_model(tmp_path: Path) -> None:
         ((HEADER, LINE, LINE), "trials.csv:3: the same trial, language and split as .*trials.csv:2"),
         ((HEADER, LINE.replace("pos", "qa")), "trials.csv:2: unknown task 'qa'"),
         ((HEADER, LINE.replace("test", "train")), "split 'train' is neither dev nor test"),
-        ((HEADER, LINE.replace(",3,", ",three,")), "seed 'three' is no whole number"),
-        ((HEADER, LINE.replace("a.txt", "../a.txt")), "is no path below the folder"),
+        ((HEADER, LINE.replace(",3,", ",three,")), "seed 'three' is not a whole number"),
+        ((HEADER, LINE.replace("a.txt", "../a.txt")), "is not a path below the folder"),
         ((HEADER, LINE.replace(",,8", ",layer_4,8")), "model layer_4 has another layer than 8"),
         (
             (HEADER, LINE.replace(",,8", ",layer_99,")),
@@ -50,7 +50,7 @@ def test_a_layer_alone_is_a_fused_model(tmp_path: Path) -> None:
             (HEADER, LINE.replace("3,,", "3,english,")),
             "arms of intermediate training are compared on the baseline",
         ),
-        ((HEADER, LINE.replace(",de,", ",German,")), "language 'German' is no code"),
+        ((HEADER, LINE.replace(",de,", ",German,")), "language 'German' is not a code"),
     ],
 )
 def test_a_wrong_line_is_named(lines: tuple[str, ...], words: str, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ NEEDS_MORE = {
     **{claim: f"the probe stage has left no checks of {claim}" for claim in
        ("C04", "C10", "C11", "C12", "C14", "C15", "C16", "C17")},
     "C13": "no modules were trained on halves",
-    "Q01": "XNLI is no intermediate target of the profile",
+    "Q01": "XNLI is not an intermediate target of the profile",
 }  # fmt: skip
 
 

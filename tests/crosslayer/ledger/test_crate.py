@@ -77,7 +77,7 @@ def test_verdicts_link_to_evidence_in_the_crate(crate: Path) -> None:
 
 def test_nothing_is_written_over_and_no_changed_entry_published(registry: Registry, tmp_path: Path) -> None:
     entry = shutil.copytree(ENTRY, tmp_path / "entry")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         write_crate(ENTRY, registry, entry)
     (entry / "trials.json").write_text("[]", encoding="utf-8")
     with pytest.raises(ResultsError, match="not what was recorded"):

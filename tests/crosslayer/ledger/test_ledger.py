@@ -200,7 +200,7 @@ def test_differences() -> None:
 
 @pytest.mark.parametrize("name", ["", "-a", "Upper", "a b", "a/b", "..", ".a", "fresh", "²", "a_b", "a\n"])
 def test_bad_names(name: str, results: Path, profile: Profile, registry: Registry, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is no name for a recorded run"):
+    with pytest.raises(ConfigError, match="is not a name for a recorded run"):
         record_all(name, "t", profile, registry, results, tmp_path)
     assert not list(tmp_path.iterdir())
 
@@ -208,7 +208,7 @@ def test_bad_names(name: str, results: Path, profile: Profile, registry: Registr
 def test_an_existing_name_is_refused_and_nothing_lost(
     entry: Path, results: Path, profile: Profile, registry: Registry
 ) -> None:
-    with pytest.raises(ConfigError, match="first is there already"):
+    with pytest.raises(ConfigError, match="first already exists"):
         record_all("first", "Other", profile, registry, results, entry.parent)
     verify(entry)
     assert [path.name for path in entry.parent.iterdir()] == ["first"]

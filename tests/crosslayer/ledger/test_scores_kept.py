@@ -214,7 +214,7 @@ def test_words_whose_confidence_was_not_kept_are_not_measured(profile: Profile, 
 
     for kept, told in ((209, "209"), (1499, "1,499")):
         refused = found(n=450, kept=kept)
-        line = f"POS: confidences of {told} words a language were kept, 1,500 are needed; record the run anew"
+        line = f"POS: confidences of {told} words a language were kept, 1,500 are needed; record the run again"
         assert refused.missing.count(line) == 1
         assert refused.status == "missing"
     assert {found(n, kept).status for n, kept in ((450, 1500), (450, 1800), (50, 200))} == {"measured"}

@@ -337,7 +337,9 @@ def test_fusion_is_computed_in_float32_under_autocast(kind: FusionKind, dtype: t
 @pytest.mark.parametrize("n_sequences", [1, 7, 12])
 def test_training_batch_must_be_whole_groups(n_sequences: int) -> None:
     x = torch.ones(n_sequences, 3, WIDTH)
-    with pytest.raises(ConfigError, match=rf"batch of {n_sequences} sequence\(s\) is no multiple of bn_group 8"):
+    with pytest.raises(
+        ConfigError, match=rf"batch of {n_sequences} sequence\(s\) is not a multiple of bn_group 8"
+    ):
         DLFA(WIDTH, spec(bn_group=8))(x, x, torch.ones(n_sequences, 3, dtype=torch.bool))
 
 

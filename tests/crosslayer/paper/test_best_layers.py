@@ -49,7 +49,7 @@ def test_a_task_with_one_layer_is_missing_and_every_two_tasks_are_compared(regis
     run.drop(task="xnli", model="layer_4")
     evidence = best_layers.measure("C07", run, profile)
     assert any(line.startswith("PAWS-X: fewer than two layers") for line in evidence.missing)
-    left_out = "PAWS-X: layer_1, layer_3, layer_4 ended well with fewer than 3 seeds and cannot be chosen"
+    left_out = "PAWS-X: layer_1, layer_3, layer_4 succeeded with fewer than 3 seeds and cannot be chosen"
     assert left_out in evidence.missing
     chosen = one(gains.measure("C05", run, profile), "dev_selected_gain", "pawsx")
     assert chosen.note.endswith("seed by seed: 2, 2, 2.")

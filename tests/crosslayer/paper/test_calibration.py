@@ -351,8 +351,8 @@ def test_trials_without_scores_are_named() -> None:
     run.end("nan_loss", arm="none", seed=0)
     evidence = calibration.measure("Q01", run, TARGETED)
     assert evidence.status == "missing"
-    assert "PAWS-X: baseline after none intermediate training ended with a loss that is no number with seed 0" in (
+    assert "PAWS-X: baseline after none intermediate training ended with a NaN loss with seed 0" in (
         evidence.missing
     )
     assert any("no scores were kept of trial" in line for line in evidence.missing)
-    assert "XNLI is no intermediate target of the profile made-up" in evidence.missing
+    assert "XNLI is not an intermediate target of the profile made-up" in evidence.missing

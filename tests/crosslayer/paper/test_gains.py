@@ -197,7 +197,7 @@ def test_a_missing_task_is_missing_and_not_failed(registry: Registry) -> None:
     profile = make_profile(tasks=["xnli", "pawsx", "pos"])
     run = make_sweep(profile, {(task, "layer_2"): 4.0 for task in TASK_NAMES}, n=400)
     evidence = gains.measure("C05", run, profile)
-    assert evidence.missing == ("NER is no task of the profile made-up",)
+    assert evidence.missing == ("NER is not a task of the profile made-up",)
     assert verdict(registry, evidence, profile) == "partly reproduced"
     nothing = gains.measure("C05", MadeUpRun(), profile)
     assert nothing.status == "missing"

@@ -45,13 +45,13 @@ def test_what_failed_or_never_ran_is_named() -> None:
     assert list(found.tasks) == ["xnli"]
     assert set(found.missing) == {
         "XNLI: layer_1 collapsed into one answer with seed 1",
-        "XNLI: self ended with a loss that is no number with seeds 0, 1, 2",
+        "XNLI: self ended with a NaN loss with seeds 0, 1, 2",
         "XNLI: layer_3 has not run with seed 2",
-        "XNLI: layer_1, layer_3 ended well with fewer than 3 seeds and cannot be chosen",
+        "XNLI: layer_1, layer_3 succeeded with fewer than 3 seeds and cannot be chosen",
         "POS: all 15 trials ran out of memory",
-        "POS: no baseline ended well, so that nothing has a gain",
+        "POS: no baseline succeeded, so there is no gain to measure",
         "PAWS-X: the sweep has not run",
-        "NER is no task of the profile made-up",
+        "NER is not a task of the profile made-up",
     }
     table = found.tasks["xnli"].test
     assert "self" not in table.models

@@ -107,8 +107,8 @@ def test_micro_batches_are_the_batch_in_parts() -> None:
 @pytest.mark.parametrize(
     ("micro_batch", "expected"),
     [
-        (4, "compute.micro_batch 4 is no multiple of fusion.bn_group 8"),
-        (12, "compute.micro_batch 12 is no multiple of fusion.bn_group 8"),
+        (4, "compute.micro_batch 4 is not a multiple of fusion.bn_group 8"),
+        (12, "compute.micro_batch 12 is not a multiple of fusion.bn_group 8"),
         (24, "compute.micro_batch 24 does not divide tasks.xnli.batch_size 32"),
         (64, "compute.micro_batch 64 does not divide tasks.xnli.batch_size 32"),
         (0, "compute.micro_batch: Input should be greater than or equal to 1 (got 0)"),
@@ -120,7 +120,7 @@ def test_micro_batches_that_would_change_the_result_are_refused(micro_batch: int
 
 def test_groups_of_a_variation_count_too() -> None:
     varied = {"tasks": ["pos"], "seeds": [0], "fusion": [{"bn_group": 16}]}
-    with pytest.raises(ClaimError, match=r"micro_batch 8 is no .*sweep\.variations\.fusion\.0\.bn_group 16"):
+    with pytest.raises(ClaimError, match=r"micro_batch 8 is not a .*sweep\.variations\.fusion\.0\.bn_group 16"):
         changed(paper(), compute={"micro_batch": 8}, sweep={"variations": varied})
 
 

@@ -94,12 +94,12 @@ def test_when_english_dev_comes_to_choose_another_layer(
 
 
 def test_nothing_to_extend_or_nothing_new(pieces: Pieces) -> None:
-    with pytest.raises(ResultsError, match="has no finished trial that grid lacks"):
+    with pytest.raises(ResultsError, match="has no finished trial that is new to grid"):
         pieces.extend([])
     assert not pieces.entry.parent.exists()
     pieces.start(lambda t: t.seed < 2)
-    pieces.refuses("has no finished trial that grid lacks", lambda: pieces.add(lambda t: t.seed == 0))
-    pieces.refuses("has no finished trial that grid lacks", lambda: pieces.extend([]))
+    pieces.refuses("has no finished trial that is new to grid", lambda: pieces.add(lambda t: t.seed == 0))
+    pieces.refuses("has no finished trial that is new to grid", lambda: pieces.extend([]))
 
 
 def test_a_damaged_entry_is_not_extended(pieces: Pieces) -> None:

@@ -73,8 +73,8 @@ def test_one_task_may_be_trained_twice_and_is_not_compared_across(
     ("sources", "name", "words"),
     [
         (("only-pos", "other"), "grid", "there is no .*other; record it first"),
-        (("only-pos",), "only-pawsx", "only-pawsx is there already; .* or --join only-pawsx"),
-        (("only-pos", "../x"), "grid", "'../x' is no name for a recorded run"),
+        (("only-pos",), "only-pawsx", "only-pawsx already exists; .* or --join only-pawsx"),
+        (("only-pos", "../x"), "grid", "'../x' is not a name for a recorded run"),
     ],
 )
 def test_what_cannot_be_joined_ends_in_one_line(

@@ -41,14 +41,14 @@ def test_arms_without_a_sweep_and_layers_without_a_baseline(grid: MadeUpRun, pro
     assert arms["Q01"].status == "measured"
     layers = evidence_from((t for t in grid.trials if t.model != "baseline"), grid, profile)
     assert {layers[claim].status for claim in ("C05", "C07", "Q01")} == {"missing"}
-    assert "POS: no baseline ended well, so that nothing has a gain" in layers["C07"].missing
+    assert "POS: no baseline succeeded, so there is no gain to measure" in layers["C07"].missing
 
 
 def test_gaps_are_named(grid: MadeUpRun, profile: Profile) -> None:
     gaps = {
         "C05": {
             "PAWS-X: layer_2 has not run with seeds 1, 2",
-            "PAWS-X: layer_2 ended well with fewer than 3 seeds and cannot be chosen",
+            "PAWS-X: layer_2 succeeded with fewer than 3 seeds and cannot be chosen",
         },
         "C13": {"PAWS-X: half_2 has not run with seed 0"},
         "Q01": {"POS: baseline after english intermediate training has not run with seed 1"},
