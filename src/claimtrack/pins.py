@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
+from scipy.special import stdtrit
 
 from claimtrack.entries import Line, VerdictName
 from claimtrack.errors import ClaimError
@@ -159,13 +160,11 @@ def _write(pins: Pins, path: Path) -> None:
 
 def prediction_range(part: Measurement, n_parts: int) -> tuple[float, float]:
     """Where the estimate of a new run should fall; see the module's docstring. Needs estimate and interval."""
-    from scipy.stats import t
-
     interval, estimate = part.interval, part.estimate
     assert interval is not None
     assert estimate is not None
     df = math.inf if interval.df is None else interval.df
-    wide, own = t.ppf([1 - 0.05 / (2 * n_parts), 0.5 + interval.level / 2], df)
+    wide, own = stdtrit(df, [1 - 0.05 / (2 * n_parts), 0.5 + interval.level / 2])
     factor = float(math.sqrt(2) * wide / own)
     floor = FLOOR_POINTS if part.unit == "points" else FLOOR_SHARE * abs(estimate)
     below = max(factor * (estimate - interval.low), floor)

@@ -12,7 +12,7 @@ from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName, english_first
 
 Row = TypeVar("Row", bound=Example)
-FROM_PAIRS = ("C01", "C09")
+FROM_PAIRS = ("C01", "C08", "C09")
 """Claims that are measured from sentence pairs with English."""
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
 
 from claimtrack.errors import ResultsError
 from crosslayer import stats
@@ -222,7 +221,7 @@ def that_learnt(run: Run, records: Iterable[TrialRecord]) -> tuple[list[TrialRec
     gold = table.gold[english]
     commonest = np.bincount(gold).max() / len(gold)
     right = (table.predicted[:, english] == gold).mean(axis=1)
-    limit = binom.ppf(1 - AT_CHANCE, len(gold), commonest) / len(gold)
+    limit = stats.best_guess(commonest, len(gold), 1 - AT_CHANCE)
     low = {record.key: share for record, share in zip(tuned, right.tolist(), strict=True) if share <= limit}
     lines = [
         f"{TASKS[record.task].title}: {record.model}{_after(record)} stayed at chance with {_seeds([record.seed])}"

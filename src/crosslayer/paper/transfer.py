@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import binom
 
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Interval, Measurement
@@ -94,7 +93,7 @@ def best_by_chance(chance: float, n_items: int, n_layers: int) -> float:
         n_items: in one language. Languages have translations of the same items, which count once.
         n_layers: taken as independent; the limit of each is that of the best of them.
     """
-    return float(100 * binom.ppf(0.95 ** (1 / n_layers), n_items, chance / 100) / n_items)
+    return 100 * stats.best_guess(chance / 100, n_items, 0.95 ** (1 / n_layers))
 
 
 def correlation_interval(x: Floats, y: Floats) -> Interval | None:

@@ -18,7 +18,6 @@ from torch import Tensor
 from crosslayer.metrics import task_score
 from crosslayer.models.classifier import pool
 from crosslayer.tasks import TASKS, TaskName
-from crosslayer.training.inference import MAX_TOKENS
 from crosslayer.training.trainable import pad_id_of
 from crosslayer.windows.batching import Batch, prediction_batches
 from crosslayer.windows.encoded import Encoded
@@ -27,6 +26,8 @@ if TYPE_CHECKING:
     from transformers import BertModel
 
 Array = np.ndarray[Any, np.dtype[Any]]
+MAX_TOKENS = 512
+"""Padded sub-words of a batch: one language has few windows, which larger batches pad more."""
 Vectors = dict[str, Array]
 """By language, vectors (L, W, E) of the same items."""
 

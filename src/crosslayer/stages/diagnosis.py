@@ -19,12 +19,12 @@ def findings() -> Iterator[Finding]:
 
     from claimtrack.report.write import PACKAGES
     from crosslayer.encoders.packaged import read_weights
-    from crosslayer.sweep.plan import choose_precision, planned_device
+    from crosslayer.sweep.plan import has_bfloat16, planned_device
 
     yield _checked("packaged encoder", read_weights)
     yield "GPU", torch.cuda.is_available(), "profile paper wants one; offline, tiny and xtreme-small do not"
-    native = choose_precision(ComputeSpec(), planned_device(ComputeSpec())) == "bfloat16"
-    yield "native bfloat16", native, "float32 is used, about four times slower on a CPU"
+    native = has_bfloat16(planned_device(ComputeSpec()))
+    yield "native bfloat16", native, "set compute.precision=float32, on a CPU about four times slower"
     install = f"on Debian: apt-get install {PACKAGES} librsvg2-bin"
     yield "latexmk (PDF)", shutil.which("latexmk") is not None, install
     if ACTIVE.exists():

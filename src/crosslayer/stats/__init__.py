@@ -9,7 +9,7 @@ Notation: M models, S seeds, L layers, T tasks, N items, C clusters, R resamples
 """
 
 from claimtrack.statistics import MAX_SEEDS, MIN_SEEDS, POWER, holm, seeds_to_decide
-from crosslayer.stats.items import bootstrap_scores, item_variance, pure_item_variance
+from crosslayer.stats.items import best_guess, bootstrap_scores, item_variance, pure_item_variance
 from crosslayer.stats.layers import (
     chance_all_distinct,
     own_against_common,
@@ -43,7 +43,7 @@ from crosslayer.stats.tables import (
 
 __all__ = [
     "MAX_SEEDS", "MIN_SEEDS", "POWER", "Floats", "Gain", "Indices", "ScoreTable", "SelectedGain", "Statistic",
-    "best_on_test_gain", "bootstrap_scores", "chance_all_distinct", "circular_shift_p", "comparable",
+    "best_guess", "best_on_test_gain", "bootstrap_scores", "chance_all_distinct", "circular_shift_p", "comparable",
     "cross_fitted_gain", "dev_selected_gain", "exaggeration", "gain", "gain_of_choices", "holm", "item_variance",
     "max_statistic_p", "mean_gain", "minimum_detectable", "null_best_gain", "own_against_common", "pair_gain",
     "permutation_p", "power", "probability_best", "pure_item_variance", "residual_variance", "seed_gain",

@@ -16,7 +16,7 @@ import torch
 from claimtrack.errors import ResultsError
 from crosslayer.config import ComputeSpec
 from crosslayer.predictions.records import TrialRecord
-from crosslayer.sweep.plan import choose_device, load_inputs
+from crosslayer.sweep.plan import choose_device, has_bfloat16, load_inputs
 from crosslayer.sweep.processes import end_with_parent
 from crosslayer.sweep.store import finished, keep, sweep_leftovers, write_trial
 from crosslayer.training.execution import attempt, make_runner, own_device
@@ -35,6 +35,8 @@ def train_here(
 ) -> Iterator[TrialRecord]:
     """Train trials in this process or in several, and store each as it ends."""
     device = choose_device(compute)
+    if specs[0].precision == "bfloat16" and not has_bfloat16(device.type):
+        log.warning("this processor emulates bfloat16 and is far slower; set compute.precision to float32")
     if compute.workers == 1:
         run = prepare_runner(specs, encoder, device)
         for spec in specs:

@@ -24,6 +24,16 @@ def test_the_mean_over_seeds_has_students_interval():
     assert stats.seed_gain(values[:2]) == stats.Gain(1.5, 2)
 
 
+@given(st.floats(0.01, 1), st.integers(1, 5000), st.floats(0.5, 0.999))
+def test_the_best_guess_is_a_quantile_of_the_binomial_distribution(chance, n_items, level):
+    """The smallest number with that probability of as many or fewer; rounding decides where it is hit exactly."""
+    right = stats.best_guess(chance, n_items, level) * n_items
+    below, reached = scipy.stats.binom.cdf([round(right) - 1, round(right)], n_items, chance)
+    assert right == pytest.approx(round(right))
+    assert below < level + 1e-9
+    assert reached > level - 1e-9
+
+
 def test_slopes_are_least_squares_ones():
     rng = np.random.default_rng(19)
     x, y = np.arange(1.0, 12), rng.normal(size=(3, 11))

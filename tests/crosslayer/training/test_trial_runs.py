@@ -478,6 +478,19 @@ def test_two_sweeps_in_one_place_end_in_one_line(tiny: Profile, encoder: Path, t
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("native", "warned"), [(False, 1), (True, 0)])
+def test_emulated_bfloat16_is_warned_of(
+    spec_of: SpecOf, encoder: Path, tiny: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture, native: bool, warned: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(workers, "has_bfloat16", lambda device: native)
+    monkeypatch.setattr(workers, "prepare_runner", lambda *_: None)
+    monkeypatch.setattr(workers, "run_and_keep", lambda spec, *_: spec)
+    spec = spec_of("baseline").model_copy(update={"precision": "bfloat16"})
+    assert [*workers.train_here([spec], tiny.compute, encoder, tmp_path, "")] == [spec]
+    assert caplog.text.count("emulates bfloat16") == warned
+
+
 def test_controls_take_the_lower_layer_of_their_task(tiny: Profile) -> None:
     layers: dict[str, Any] = {"control_layer": 1, "control_layers": {"ner": 2}}
     profile = changed(tiny, sweep={"controls": ["self", "average"], "halves": True, **layers})
