@@ -232,6 +232,7 @@ def decide() -> None:
     """Decide every claim of the present run and write verdicts.json."""
     registry = _project()
     results = _run(registry, None)
+    results.folder.mkdir(parents=True, exist_ok=True)
     path = results.folder / "verdicts.json"
     decided = [verdict.model_dump(mode="json") for verdict in results.verdicts.values()]
     write_text(path, json.dumps(decided, indent=1) + "\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import hypot
+from math import hypot, isclose
 
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.runs import RunResults, Setting
@@ -35,9 +35,14 @@ def _moved(one: Evidence | None, two: Evidence | None, titles: Titles) -> Iterat
     for key, known in (first | second).items():
         a, b = first.get(key), second.get(key)
         values = [part.estimate if part else None for part in (a, b)]
-        if values[0] != values[1]:
+        if not _equal(*values):
             before, after = ("-" if value is None else number(value, known.unit) for value in values)
             yield f"  {name(known, titles)}: {before} -> {after} {known.unit}{_distance(a, b)}"
+
+
+def _equal(one: float | None, other: float | None) -> bool:
+    """Whether two values are the same, whatever the order in which a processor has added."""
+    return one == other if one is None or other is None else isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
 
 
 def _distance(a: Measurement | None, b: Measurement | None) -> str:

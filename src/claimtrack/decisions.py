@@ -1,8 +1,9 @@
 """Tests of measured parts, and the decision on each of the tasks that a claim is about.
 
-A part has an estimate and Student's t interval, so that it can be tested against any value with the same standard
-error and degrees of freedom. `decide_each` is the logic of a claim about each of k tasks: the claim needs all of
-them, so one counterexample refutes it, and a reader wants to know which.
+A part has an estimate and an interval, so that it can be tested against any value, with the standard error and
+degrees of freedom of the interval. Where that is skewed, each side has its own. `decide_each` is the logic of a
+claim about each of k tasks: the claim needs all of them, so one counterexample refutes it, and a reader wants to
+know which.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
-from claimtrack.evidence import Measurement, Strict
+from claimtrack.evidence import Interval, Measurement, Strict
 from claimtrack.statistics import holm, seeds_to_decide
 
 LEVEL = 0.05
@@ -210,25 +211,36 @@ def decide_difference(part: Measurement, margin: float) -> Decision:
 
 def error_of(part: Measurement) -> tuple[float, float]:
     """Standard error and degrees of freedom of a part, from its interval."""
-    interval = part.interval
-    assert interval is not None
+    assert part.interval is not None
+    reach, df = _reach(part.interval)
+    return (part.interval.high - part.interval.low) / 2 / reach, df
+
+
+def _reach(interval: Interval) -> tuple[float, float]:
+    """Half of an interval in standard errors, and its degrees of freedom."""
     df = _NORMAL if interval.df is None else interval.df
-    return (interval.high - interval.low) / 2 / float(stdtrit(df, (1 + interval.level) / 2)), df
+    return float(stdtrit(df, (1 + interval.level) / 2)), df
 
 
 def p_below(part: Measurement, bound: float) -> float:
-    """One-sided p of the true value being at least ``bound``: small where it is shown to lie below."""
-    return _one_sided(part, _estimate(part) - bound)
+    """One-sided p of the true value being at least ``bound``: small where it is shown to lie below.
+
+    It is 2.5 % where ``bound`` is the upper end of a 95 % interval, however skewed that is.
+    """
+    assert part.interval is not None
+    return _one_sided(part.interval, _estimate(part) - bound, part.interval.high - _estimate(part))
 
 
 def p_above(part: Measurement, bound: float) -> float:
     """One-sided p of the true value being at most ``bound``: small where it is shown to lie above."""
-    return _one_sided(part, bound - _estimate(part))
+    assert part.interval is not None
+    return _one_sided(part.interval, bound - _estimate(part), _estimate(part) - part.interval.low)
 
 
-def _one_sided(part: Measurement, distance: float) -> float:
-    error, df = error_of(part)
-    return float(stdtr(df, distance / error)) if error else float(distance >= 0)
+def _one_sided(interval: Interval, distance: float, half: float) -> float:
+    """From the distance of the bound, and the half of the interval on its side."""
+    reach, df = _reach(interval)
+    return float(stdtr(df, distance * reach / half)) if half > 0 else float(distance >= 0)
 
 
 def p_of_zero(part: Measurement) -> float:

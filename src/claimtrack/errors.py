@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
 from typing import NoReturn
 
@@ -74,7 +75,12 @@ def fail(error: ClaimtrackError | OSError, where: str = "") -> NoReturn:
 
 @contextmanager
 def in_one_line(where: str = "") -> Iterator[None]:
-    """End the program as `fail` does on an error, and with 130 on an interrupt."""
+    """End the program as `fail` does on an error, and with 130 on an interrupt.
+
+    Letters that the terminal's encoding does not have are printed as escapes.
+    """
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield
     except (ClaimtrackError, OSError) as error:

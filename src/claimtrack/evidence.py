@@ -176,6 +176,11 @@ class Evidence(Strict):
         return self
 
     @property
+    def seeds_by_name(self) -> dict[str, int]:
+        """Seeds behind each judged part, under every name that a verdict may decide on it."""
+        return {name: part.n_seeds for part in self.parts if part.judged for name in part.names}
+
+    @property
     def n_seeds(self) -> int:
         """Fewest seeds behind a judged part that was measured; 0 without any."""
         judged = (part for part in self.parts if part.judged and part.estimate is not None)
@@ -188,19 +193,16 @@ class Evidence(Strict):
 
 
 def _refuse_twins(evidence: Evidence, path: Path) -> None:
-    """A verdict would merge two judged measurements of the same."""
-    judged = [part for part in evidence.parts if part.judged]
-    found = Counter((part.names[0], part.language, part.layer, part.model) for part in judged)
-    for (name, language, *_), n in found.items():
+    """Rules, pins and checks know a judged measurement by its name alone."""
+    for name, n in Counter(part.names[0] for part in evidence.parts if part.judged).items():
         if n > 1:
-            what = " ".join(filter(None, (name, language)))
-            raise ClaimError(f"{path}: {what} is measured twice; tell them apart in `about`, or judge one of them")
+            raise ClaimError(f"{path}: {name} is measured twice; tell them apart in `about`, or judge one of them")
 
 
 def write_evidence(evidence: Evidence, folder: Path) -> Path:
     """Write ``evidence.json`` without defaults and with stable bytes: equal evidence gives equal files.
 
-    A `ClaimError` where two judged measurements have the same measure and the same dimensions.
+    A `ClaimError` where two judged measurements have the same measure, task and ``about``.
     """
     path = folder / "evidence.json"
     _refuse_twins(evidence, path)

@@ -204,7 +204,7 @@ def _row(header: _Header, line: str, where: str) -> Row:
         raise ClaimError(f"{where}: the claim holds a control character; remove it")
     digits = re.sub(r"\D", "", found.get("number", ""))
     confidence = _confidence(found["confidence"], where) if "confidence" in found else None
-    number = int(digits) if digits.isascii() and digits else None
+    number = int(digits) if re.fullmatch("[0-9]{1,6}", digits) else None
     return Row(found["claim"], MARKS[mark], confidence, number, source=found.get("source", ""))
 
 
@@ -241,7 +241,7 @@ def _cut_off(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 def _gaps(before: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     """What the report says of the number of its claims that does not fit what was read."""
-    stated = re.search(r"(\d+) claims (?:were )?extracted|extracted (\d+) claims", " ".join(before), re.I)
+    stated = re.search(r"(\d{1,6}) claims (?:were )?extracted|extracted (\d{1,6}) claims", " ".join(before), re.I)
     if stated and (n := int(stated[1] or stated[2])) != len(rows):
         yield f"the report speaks of {n} claims, its tables have {len(rows)}"
     if unclear := sum(row.verified is None for row in rows):

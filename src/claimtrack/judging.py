@@ -73,7 +73,7 @@ def _with_hours(
     decisions: Mapping[str, Decision], evidence: Evidence | None, hours: Mapping[str, float]
 ) -> dict[str, Decision]:
     """The same decisions, with what the seeds that are missing would cost."""
-    there = {part.subject: part.n_seeds for part in (evidence.parts if evidence else ()) if part.judged}
+    there = evidence.seeds_by_name if evidence else {}
     cost = {
         task: round((found.seeds - there.get(task, 0)) * hours[task], 1)
         for task, found in decisions.items()

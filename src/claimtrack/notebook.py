@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from claimtrack.errors import ClaimError, own_place
 from claimtrack.files import fresh_folder
+from claimtrack.settings import read_text
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -70,31 +71,33 @@ def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool
 
 
 def read_source(source: Path) -> NotebookNode:
-    """Read a percent-format source; a `ClaimError` where it is absent."""
+    """Read a percent-format source; a `ClaimError` where it is absent or not UTF-8."""
     import jupytext
 
-    try:
-        text = source.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ClaimError(f"{source} does not exist; notebooks/ holds the notebook sources") from None
-    notebook: NotebookNode = jupytext.reads(text, fmt="py:percent")
+    notebook: NotebookNode = jupytext.reads(read_text(source), fmt="py:percent")
     return notebook
 
 
 def declared_parameters(source: Path, notebook: NotebookNode) -> dict[str, type]:
     """Names and types of the parameters that a notebook takes.
 
-    A `ClaimError` where there is no such cell, or where it holds anything but annotated assignments.
+    A `ClaimError` where there is no such cell, or where it holds anything but annotated assignments of constants.
     """
     cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise ClaimError(f"{source} has {len(cells)} cells tagged `parameters`; it needs one")
     declared = {}
-    for statement in ast.parse(cells[0]).body:
+    try:
+        statements = ast.parse(cells[0]).body
+    except SyntaxError as error:
+        raise ClaimError(
+            f"{source}: the parameters are not Python ({error.msg}); write NAME: str = VALUE"
+        ) from None
+    for statement in statements:
         match statement:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind), value=ast.Constant()) if (
-                kind in TYPES
-            ):
+            case ast.AnnAssign(
+                target=ast.Name(id=name), annotation=ast.Name(id=kind), value=ast.Constant() | ast.UnaryOp()
+            ) if kind in TYPES:
                 declared[name] = TYPES[kind]
             case _:
                 raise ClaimError(

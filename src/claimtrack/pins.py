@@ -123,7 +123,7 @@ def load_pins(path: Path = PINS) -> Pins:
 def pin(results: RunResults[Setting], reason: str, path: Path = PINS) -> tuple[str, ...]:
     """Write down what a run gives, and a line of history; a line for each verdict that is new or changed.
 
-    A `ClaimError` where there is no reason, no evidence, or two judged measurements of one name.
+    A `ClaimError` where there is no reason, no evidence, or a measure is judged with and without a task.
     """
     reason = " ".join(reason.split())
     if not reason.isprintable() or not reason:
@@ -194,6 +194,7 @@ def _pinned(claim: str, results: RunResults[Setting]) -> PinnedClaim:
 def _ranges(evidence: Evidence, results: RunResults[Setting]) -> dict[str, Any]:
     """``{measure: {task: (low, high)}}``; no level of tasks without a task."""
     ranges: dict[str, Any] = {}
+    without = {part.measure for part in evidence.parts if part.judged and part.subject is None}
     for part in evidence.parts:
         if not part.judged or part.estimate is None or (results.run is None and part.interval is None):
             continue
@@ -201,10 +202,10 @@ def _ranges(evidence: Evidence, results: RunResults[Setting]) -> dict[str, Any]:
         if results.run is None:
             low, high = prediction_range(part, _n_ranged(results))
             bounds = float(f"{low:.4g}"), float(f"{high:.4g}")
+        if part.subject is not None and part.measure in without:
+            raise ClaimError(f"{evidence.claim} judges {part.measure} with and without a task; judge one of them")
         inner = ranges if part.subject is None else ranges.setdefault(part.measure, {})
         name = part.subject or part.measure
-        if name in inner:
-            raise ClaimError(f"{evidence.claim} has two judged parts {part.names[0]}; judge one")
         inner[name] = bounds
     if evidence.checks:
         ranges[CHECKS_MEASURE] = 1.0

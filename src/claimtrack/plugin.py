@@ -87,7 +87,7 @@ def load_plugin(name: str, folder: Path) -> Plugin:
             sys.path.append(home)
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever the project's own code raises
         frames = [(frame.filename, frame.lineno or 0) for frame in extract_tb(error.__traceback__)]
         if inside := own_place(frames, folder.resolve()):
             told = f"{error}; correct it"

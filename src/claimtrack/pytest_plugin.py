@@ -15,6 +15,7 @@ import pytest
 
 from claimtrack.checks import Suite
 from claimtrack.errors import UserError
+from claimtrack.report.text import visible
 from claimtrack.results import load, table
 from claimtrack.runs import Place
 from claimtrack.seal import SEAL_AGAIN, SEALS
@@ -84,7 +85,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
             results = load(place, suite.registry, suite.folder / SEALS)
             terminalreporter.section(f"verdicts: {results.title} (profile {place.profile.profile})")
             for line in table(results, suite.registry.project.titles):
-                terminalreporter.write_line(line)
+                terminalreporter.write_line(visible(line))
     except UserError as error:
         terminalreporter.section("verdicts")
         terminalreporter.write_line(str(error))

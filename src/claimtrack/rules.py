@@ -134,11 +134,13 @@ def _claimed_each(case: Case) -> Judgement:
     lost: dict[str, str] = {}
     shown: list[Measurement] = []
     for measure, target in claimed.items():
-        parts = case.measured(measure)
+        parts = [part for part in case.evidence.parts if part.judged and part.measure == measure]
         lost |= {} if parts else {measure: "not in the evidence"}
         for part in parts:
             name = (part.subject if len(claimed) == 1 else None) or part.names[0]
-            if part.unit != target.unit:
+            if part.estimate is None:
+                lost[name] = part.note or "not measured"
+            elif part.unit != target.unit:
                 lost[name] = f"measured in {part.unit}, claimed in {target.unit}"
             elif part.interval is None:
                 lost[name] = "without an interval"

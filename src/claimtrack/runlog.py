@@ -13,7 +13,7 @@ from claimtrack.reading import Malformed, parse_json
 
 
 class _Stage(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
     seconds: float
     trained: float = 0
@@ -22,6 +22,7 @@ class _Stage(BaseModel):
 
 class _Info(BaseModel):
     stages: dict[str, _Stage] = {}
+    machine: dict[str, Any] = {}
     parts: list[_Info] | None = None
 
 

@@ -49,7 +49,7 @@ def mean_of(
         measure, unit: of the measurement.
         values: one for each seed, all of them finite.
         method: of the interval.
-        null: the value that p tests against, two-sided.
+        null: the value that p tests against, two-sided; the bootstrap gives no p.
         shared: what the values have in common, as a share of their variance: no number of them averages it out.
         about: other fields of `Measurement`, for example ``about={"size": 32}``, ``n_items`` or ``judged=False``.
 
@@ -64,9 +64,12 @@ def mean_of(
         variance = float(sample.var(ddof=1))
         kept = shared * variance
         error, df = math.sqrt(variance / len(sample) + kept), len(sample) - 1
-        interval = _bootstrap(sample) if method == "bootstrap" else _student(float(sample.mean()), error, df)
         away = float(sample.mean()) - null
-        p = 2 * float(stdtr(df, -abs(away) / error)) if error else float(away == 0)
+        if method == "bootstrap":
+            interval = _bootstrap(sample)
+        else:
+            interval = _student(float(sample.mean()), error, df)
+            p = 2 * float(stdtr(df, -abs(away) / error)) if error else float(away == 0)
     made = {"judged": True, "p_value": p, "n_seeds": len(sample), "item_variance": kept, **about}
     return Measurement(measure=measure, unit=unit, estimate=float(sample.mean()), interval=interval, **made)
 

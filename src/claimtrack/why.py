@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from claimtrack.errors import ClaimError
 from claimtrack.evidence import Trial
 from claimtrack.plugin import Plugin
 from claimtrack.runlog import parts_of
@@ -14,9 +15,13 @@ from claimtrack.wording import measure_title, number, title, value
 def ways(results: RunResults[Setting], claim: str, plugin: Plugin, subject: str | None = None) -> Iterator[str]:
     """Lines of text: the verdict, the numbers that its rule reads, and the trials, each with score and file.
 
-    With a ``subject``, only numbers and trials of this task.
+    With a ``subject``, only numbers and trials of this task; a `ClaimError` where nothing is about it.
     """
     verdict, evidence = results.verdicts[claim], results.evidence.get(claim)
+    known = plugin.trials(results.folder)
+    subjects = {part.task for part in (evidence.parts if evidence else ())} | {t.subject for t in known.values()}
+    if subject not in (None, *subjects):
+        raise ClaimError(f"unknown task {subject!r:.40}; there are {', '.join(sorted(filter(None, subjects)))}")
     yield f"{claim} in {results.name}: {verdict.verdict}. {verdict.because}"
     if evidence is None:
         return
@@ -28,7 +33,6 @@ def ways(results: RunResults[Setting], claim: str, plugin: Plugin, subject: str 
     for check in evidence.checks:
         yield f"  {check.name}: expected {check.expected}, found {check.found}"
     yield f"  evidence: {results.evidence_path(claim)}"
-    known = plugin.trials(results.folder)
     trials = [known.get(key, key) for key in evidence.trials]
     shown = [t for t in trials if subject is None or (isinstance(t, Trial) and t.subject == subject)]
     told = (str(part["revision"]) for part in parts_of(results.info) if part.get("revision"))

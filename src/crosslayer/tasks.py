@@ -28,7 +28,6 @@ class Task:
         labels: label names; a label id is an index into this tuple.
         languages: the XTREME languages of the task, ISO 639-1, English included.
         metric: the name and version of the metric that scores it.
-        chance: the score of guessing, in points.
     """
 
     name: TaskName
@@ -37,7 +36,6 @@ class Task:
     labels: tuple[str, ...]
     languages: tuple[str, ...]
     metric: str
-    chance: float
 
     def known(self, label: object) -> str:
         """A label of the task; a ValueError where it is none."""
@@ -50,11 +48,11 @@ class Task:
 TASKS: dict[TaskName, Task] = {
     "xnli": Task(
         "xnli", "XNLI", "pair", ("entailment", "neutral", "contradiction"),
-        tuple("ar bg de el en es fr hi ru sw th tr ur vi zh".split()), "accuracy_v1", 100 / 3,
+        tuple("ar bg de el en es fr hi ru sw th tr ur vi zh".split()), "accuracy_v1",
     ),
     "pawsx": Task(
         "pawsx", "PAWS-X", "pair", ("0", "1"),
-        tuple("de en es fr ja ko zh".split()), "accuracy_v1", 50.0,
+        tuple("de en es fr ja ko zh".split()), "accuracy_v1",
     ),
     "ner": Task(
         "ner", "NER", "tags", ("O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"),
@@ -62,7 +60,7 @@ TASKS: dict[TaskName, Task] = {
             "af ar bg bn de el en es et eu fa fi fr he hi hu id it ja jv ka kk ko ml mr ms my nl pt ru "
             "sw ta te th tl tr ur vi yo zh".split()
         ),
-        "span_f1_v1", 0.0,
+        "span_f1_v1",
     ),
     "pos": Task(
         "pos", "POS", "tags", UPOS,
@@ -70,7 +68,7 @@ TASKS: dict[TaskName, Task] = {
             "af ar bg de el en es et eu fa fi fr he hi hu id it ja kk ko mr nl pt ru ta te th tl tr ur "
             "vi yo zh".split()
         ),
-        "token_accuracy_v1", 0.0,
+        "token_accuracy_v1",
     ),
 }  # fmt: skip
 

@@ -342,6 +342,8 @@ def test_two_runs_are_compared_in_half_widths(registry: Registry) -> None:
         "1 claims differ, 17 are the same",
     ]
     assert list(differences(one, replace(one, name="again"), {})) == ["0 claims differ, 18 are the same"]
+    rounded = a_run(registry, "rounded", 2.0 + 1e-12, half=3.0)
+    assert list(differences(one, rounded, {})) == ["0 claims differ, 18 are the same"], "sums in another order"
     lost = list(differences(one, a_run(registry, "three", None), {}))[1]
     assert lost == "  dev_selected_gain ner: +2.00 -> - points"
 

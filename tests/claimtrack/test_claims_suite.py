@@ -352,6 +352,16 @@ def test_a_pin_needs_a_reason(root: Path, fresh: Place, reason: str) -> None:
     assert not PINS.exists()
 
 
+def test_a_measure_is_judged_with_tasks_or_without(root: Path, fresh: Place) -> None:
+    whole = gains().parts[0].model_copy(update={"task": None})
+    put(fresh, gains(parts=(*gains().parts, whole)))
+    with pytest.raises(
+        ClaimError, match="C05 judges dev_selected_gain with and without a task; judge one of them"
+    ):
+        pin_place(fresh)
+    assert not PINS.exists()
+
+
 def test_a_pin_needs_evidence(root: Path, fresh: Place) -> None:
     shutil.rmtree(fresh.folder)
     with pytest.raises(ClaimError, match="has no evidence to pin; run `make repro` first"):

@@ -17,7 +17,7 @@ from claimtrack.decisions import (
     p_below,
     p_of_zero,
 )
-from claimtrack.evidence import Measurement
+from claimtrack.evidence import Interval, Measurement
 from crosslayer import stats
 from crosslayer.paper.parts import gain_of, gain_part
 
@@ -44,6 +44,13 @@ def test_a_part_is_tested_against_any_value_as_its_values_are() -> None:
     assert error_of(found) == pytest.approx((scipy.stats.sem(VALUES), 4))
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.01, 9.0), (-3.0, 1.1), (0.5, 1.5)])
+def test_each_end_of_a_skewed_interval_is_where_p_is_one_half_of_5_percent(low: float, high: float) -> None:
+    interval = Interval(low=low, high=high, method="bootstrap, BCa")
+    found = Measurement(measure="x", estimate=1.0, interval=interval, unit="points")
+    assert (p_above(found, low), p_below(found, high)) == pytest.approx((0.025, 0.025))
+
+
 def test_a_gain_comes_back_from_its_part() -> None:
     gain = stats.seed_gain(VALUES, 0.2)
     again = gain_of(gain_part("gain", gain))
@@ -55,6 +62,8 @@ def test_a_part_says_only_the_item_variance_that_its_interval_counts() -> None:
     """With two degrees of freedom the interval without the item part is the wider one."""
     narrow = stats.Gain(1.0, 3, 1.0, 2.0, 0.1)
     assert gain_part("gain", narrow).item_variance == 0
+    many = (stats.Gain(1.0, 3, variance, 2.0, variance / 10) for variance in np.linspace(0.1, 9, 500))
+    assert {gain.counted_item_variance for gain in many} == {0.0}, "whatever the root rounds to"
     again = gain_of(gain_part("gain", narrow))
     assert (again.seed_variance, again.interval.high) == (pytest.approx(1.0), pytest.approx(narrow.interval.high))
 

@@ -77,7 +77,7 @@ def test_a_stage_records_what_its_body_returns(tmp_path: Path, monkeypatch: pyte
 def test_runs_that_become_one_add_up_what_they_trained() -> None:
     old = {"title": "a", "stages": {"sweep-pos": {"seconds": 4.0}}}
     new = {"title": "b", "stages": {"sweep-pos": {"seconds": 9.0, "trained": 3, "trained_seconds": 9.0}}}
-    joined = combined_info("c", [old, new, new])
+    joined = combined_info("c", [old, new])
     assert joined["stages"] == {"sweep-pos": {"seconds": 13.0, "trained": 3, "trained_seconds": 9.0}}
 
 

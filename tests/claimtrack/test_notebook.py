@@ -186,3 +186,19 @@ def test_a_failure_names_file_and_line_of_the_projects_code(
     source = small(tmp_path, "import mine\nmine.ratio()")
     with pytest.raises(ClaimError, match=r"ZeroDivisionError: division by zero \(mine\.py:2\)$"):
         notebook.run_notebook(source, {"output": str(tmp_path / "out")}, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"x: int =\n", "are not Python"), (b"x: str = '\xff'\n", "not UTF-8")]
+)
+def test_a_source_that_is_no_python_text_is_one_line(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "small.py"
+    path.write_bytes(HEAD.encode() + content)
+    with pytest.raises(ClaimError, match=told) as caught:
+        notebook.declared_parameters(path, notebook.read_source(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_parameter_may_be_negative(tmp_path: Path) -> None:
+    path = small(tmp_path, "x", "x: float = -1.0")
+    assert notebook.declared_parameters(path, notebook.read_source(path)) == {"x": float}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,24 @@ def test_a_malformed_registry_is_one_line_with_the_place(tmp_path: Path, old: st
     with pytest.raises(ClaimError, match=message) as caught:
         load_text(tmp_path, SMALL.replace(old, new, 1))
     assert str(tmp_path / "registry.yaml") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def x(:\n", "line 1: plugin .*invalid syntax.*broken.py, line 1"),
+        ("1 / 0\n", "line 1: plugin .*division by zero"),
+    ],
+)
+def test_a_plugin_that_does_not_load_is_one_line(
+    code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "broken", raising=False)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "broken.py").write_text(code, encoding="utf-8")
+    with pytest.raises(ClaimError, match=message) as caught:
+        load_text(tmp_path, SMALL.replace("crosslayer.paper:PLUGIN", "broken:PLUGIN"))
     assert "\n" not in str(caught.value)
 
 

@@ -56,6 +56,8 @@ def test_the_registry_loads_with_the_words_of_the_report(home: Path, monkeypatch
     assert list(registry.entries) == ["C01", "C02", "Q01"]
     assert registry.project.name == "new_paper"
     assert registry.project.settings.model_validate({"profile": "full", "seeds": 3, "claims": []})
+    for module in [name for name in sys.modules if name.partition(".")[0] == "new_paper"]:
+        del sys.modules[module]
 
 
 def test_what_is_blank_is_listed_in_the_order_of_filling(home: Path) -> None:
@@ -97,3 +99,12 @@ def test_a_new_project_runs_and_tests_at_once_with_equal_bytes(home: Path) -> No
     run(home, "make", "repro")
     assert (home / "dvc.lock").read_bytes() == lock
     run(home, "dvc", "status", "-q")
+
+
+@pytest.mark.parametrize("name", ["test", "json", "claimtrack"])
+def test_a_name_that_python_has_is_refused(tmp_path: Path, name: str) -> None:
+    report = tmp_path / "report.txt"
+    report.write_text(REPORT, encoding="utf-8")
+    with pytest.raises(ClaimError, match="is the name of a Python package"):
+        scaffold.init(name, report, tmp_path)
+    assert not (tmp_path / name).exists()

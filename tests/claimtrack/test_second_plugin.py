@@ -83,6 +83,9 @@ def test_a_number_leads_to_its_trials(claimtrack: Command) -> None:
     assert re.search(r"^    D6 die seed 2: .*\(die-2\)$", out, re.MULTILINE)
     assert "rests on 3 trials" in out
     assert claimtrack("why", "C01", "--run", "none")[0] == 2
+    code, out, err = claimtrack("why", "C01", "--subject", "d7")
+    assert (code, out) == (2, "")
+    assert "unknown task 'd7'; there are d6" in err
 
 
 def test_another_value_is_a_complaint(project: Path, claimtrack: Command) -> None:

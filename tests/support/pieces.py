@@ -92,7 +92,7 @@ class Pieces:
 
     def start(self, chosen: Choice) -> Path:
         """Record some trials as all that there is."""
-        trials = self.lay_out(chosen, revision="one", stages={"sweep-pos": {"seconds": 2.5}})
+        trials = self.lay_out(chosen, id="first", revision="one", stages={"sweep-pos": {"seconds": 2.5}})
         for home in self.results.glob("trials/*/*"):
             keys = [trial.key for trial in trials if (home / trial.key).is_dir()]
             (home / "manifest.json").write_text(json.dumps({"keys": keys}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from claimtrack.sections import Drawing, Sections
 from claimtrack.statistics import MIN_SEEDS
 from claimtrack.verdict import Verdict
 from claimtrack.wording import Titles, decision_words, decisions_sentence, measure_title, title
+
+ACTIVE = re.compile(rb"<script|<foreignObject|\bon\w+\s*=|javascript:", re.IGNORECASE)
+"""What an SVG that is opened by itself could run; figures of matplotlib have none of it."""
 
 
 @dataclass(frozen=True)
@@ -209,7 +213,8 @@ def _band(claimed: Claimed, part: Measurement) -> tuple[float, float] | None:
 
 
 def _drawing(folder: Path, name: str) -> Drawing:
-    """A figure of the evidence; only SVG files in the claim's own folder are read."""
+    """A figure of the evidence; only SVG files in the claim's own folder are read, none with code."""
     path = folder / name
     inside = path.name == name and path.suffix == ".svg" and path.is_file() and not path.is_symlink()
-    return Drawing(name, path.read_bytes() if inside else None)
+    svg = path.read_bytes() if inside else None
+    return Drawing(name, None if svg and ACTIVE.search(svg) else svg)

@@ -155,13 +155,17 @@ def build(
     check_citations([prose.question, *prose.limits, *(p.text for p in prose.method)], known, paper / "prose.yaml")
     differences = [text for item in deviations for text in (item.source, item.ours, item.effect)]
     check_citations(differences, known, paper / "deviations.yaml")
+    sections = tuple(shown.sections(runs))
+    check_citations(
+        [text for section in sections for text in section.text], known, f"the plugin {registry.plugin}"
+    )
     return ReportContext(
         source=registry.source,
         prose=prose,
         claims=claims,
         runs=views,
         summary=summarise(claims, shown, shown.costs(runs), plugin.titles),
-        sections=tuple(shown.sections(runs)),
+        sections=sections,
         chapters=shown.chapters or (Chapter("The claims", tuple(registry.entries)),),
         asks=shown.first is not None,
         deviations=tuple((item, tuple(_settings(item, runs))) for item in deviations),

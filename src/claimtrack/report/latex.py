@@ -16,7 +16,7 @@ from markupsafe import Markup
 from claimtrack.report.context import ReportContext
 from claimtrack.report.html import environment
 from claimtrack.report.prose import pieces
-from claimtrack.report.text import code_point, visible
+from claimtrack.report.text import anchor, code_point, visible
 
 SUMMARY_NAME = "figure-summary.pdf"
 """File name of the picture of the first page."""
@@ -74,21 +74,21 @@ def prose(text: str) -> Markup:
     """A paragraph of ours: citations become ``\\citep``, names in backquotes typewriter."""
     shown = []
     for piece in pieces(text):
-        blank_before, blank_after = (" " if end == " " else "" for end in (piece.text[:1], piece.text[-1:]))
+        blank_before, blank_after = (" " if end.isspace() else "" for end in (piece.text[:1], piece.text[-1:]))
         command = {"text": "{}", "code": r"\texttt{{{}}}", "cite": r"\citep{{{}}}"}[piece.kind]
         inner = piece.text if piece.kind == "cite" else escape(piece.text)
         shown.append(blank_before + command.format(inner) + blank_after)
     return Markup("".join(shown))
 
 
-def figure_name(section: str, number: int) -> str:
-    """File name of a figure of a section."""
-    return f"figure-{section}-{number}.pdf"
+def figure_name(section: str, number: int) -> Markup:
+    """File name of a figure of a section, which LaTeX takes as it is."""
+    return Markup(f"figure-{anchor(section).replace('_', '-')}-{number}.pdf")
 
 
-def drawing_name(claim: str) -> str:
+def drawing_name(claim: str) -> Markup:
     """File name of the first figure of a claim's notebook, in the leading run."""
-    return f"figure-{claim}.pdf"
+    return Markup(f"figure-{claim}.pdf")
 
 
 def _word(word: str) -> str:

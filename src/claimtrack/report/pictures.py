@@ -75,7 +75,7 @@ def axis_of(marks: Iterable[Mark], unit: str) -> Axis:
     low, high = min(finite), max(finite)
     step = _step(high - low)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    ticks = tuple(place * step for place in range(first, last + 1))
+    ticks = tuple(place * step for place in range(first, max(last, first + 1) + 1))
     return Axis(ticks[0], ticks[-1], ticks, unit)
 
 

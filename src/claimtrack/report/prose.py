@@ -13,7 +13,7 @@ from claimtrack.errors import ClaimError
 from claimtrack.evidence import Strict
 from claimtrack.settings import describe, read_yaml, validated
 
-_MARKED = re.compile(r"\[(@\w+(?:; @\w+)*)\]|`([^`]+)`")
+_MARKED = re.compile(r"\[(@[\w:.-]+(?:; @[\w:.-]+)*)\]|`([^`]+)`")
 
 
 class Paragraph(Strict):
@@ -93,7 +93,7 @@ def pieces(text: str) -> Iterator[Piece]:
         yield Piece("text", text[end:])
 
 
-def check_citations(texts: Iterable[str], known: Set[str], where: Path) -> None:
+def check_citations(texts: Iterable[str], known: Set[str], where: Path | str) -> None:
     """Raise a `ClaimError` for a citation without a reference."""
     cited = {key for text in texts for kind, keys in pieces(text) if kind == "cite" for key in keys.split(",")}
     if unknown := sorted(cited - known):

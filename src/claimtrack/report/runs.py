@@ -169,7 +169,9 @@ def _natural(name: str) -> list[tuple[int, str]]:
 
 def _cost(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
     """Seconds of the stages; what took none was done elsewhere, and its time is not recorded."""
-    spent = {stage: entry.get("seconds", 0.0) for stage, entry in stages.items()}
+    spent = {
+        stage: max(entry.get("seconds", 0.0), entry.get("trained_seconds", 0.0)) for stage, entry in stages.items()
+    }
     for stage, seconds in spent.items():
         yield stage, numbers.seconds(seconds) if seconds >= 1 else "not recorded"
     if spent:

@@ -25,12 +25,10 @@ class SummaryRow(pictures.Row):
     """One task: what is drawn and said of it, the decisions on the claim beside the number and on its size below.
 
     Attributes:
-        seeds: of the number.
         value: the number with its interval.
         link: the anchor of its trials.
     """
 
-    seeds: int
     value: str
     link: str
 
@@ -75,13 +73,13 @@ class Summary:
 def summarise(
     claims: Sequence[ClaimView], sections: Sections, costs: Sequence[str], titles: Titles
 ) -> Summary | None:
-    """The first screen from the leading run of its claim; ``None`` where nothing was measured.
+    """The first screen from the leading run of its claim; ``None`` where nothing is decided on any task.
 
     ``costs``: what else would decide the rest (`Sections.costs`).
     """
     first, by_id = sections.first, {claim.entry.id: claim for claim in claims}
     lead = by_id[first.claim].lead if first and first.claim in by_id else None
-    if first is None or lead is None or lead.evidence is None or not lead.found.ran:
+    if first is None or lead is None or lead.evidence is None or not lead.found.decisions:
         return None
     size = by_id.get(first.size)
     sized = next((item.found.decisions for item in size.runs if item.run == lead.run), {}) if size else {}
@@ -142,7 +140,6 @@ def _rows(
             estimate=estimate,
             words=_words(decision, first.words),
             beside=_size(answer, part.estimate, size) if answer else "",
-            seeds=part.n_seeds,
             value=value,
             link=row.trials[0][0] if row.trials else "",
         )
@@ -162,7 +159,7 @@ def _size(decision: Decision, estimate: float | None, entry: Entry | None) -> st
 
 def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[str]:
     """``81 more seeds on XNLI, NER (time not recorded)``."""
-    there = {name: part.n_seeds for part in evidence.parts if part.judged for name in part.names}
+    there = evidence.seeds_by_name
     open_ = {task: found for task, found in verdict.decisions.items() if found.decision == "undecided"}
     more = {task: found.seeds - there.get(task, 0) for task, found in open_.items() if found.seeds}
     if more:

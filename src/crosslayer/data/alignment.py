@@ -21,7 +21,7 @@ def align(reading: Reading, english: Reading, where: str) -> None:
         where: the name of the data in errors.
 
     Raises:
-        DataError: the labels do not follow the English ones; with the row where they part.
+        DataError: the labels do not follow the English ones, with the row where they part, or leave all open.
     """
     if reading.has_ids and english.has_ids:
         return
@@ -37,6 +37,11 @@ def align(reading: Reading, english: Reading, where: str) -> None:
     before = range(n - back if lacking else n)
     after = range(front, n) if lacking else ()
     facing = {index: index for index in before} | {index: index + lacking for index in after}
+    if not facing:
+        raise DataError(
+            f"{where}: the labels of its {n} rows fit more than one place among the {len(expected)} of English; "
+            "leave its language out of data.languages"
+        )
     reading.keep((index, replace(pairs[index], item=source[row].item)) for index, row in facing.items())
     if n > len(facing):
         reading.left_out["labels do not tell beside which English row"] += n - len(facing)

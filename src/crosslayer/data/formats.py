@@ -216,7 +216,7 @@ def _sentences(file: File, lines: list[str]) -> Iterator[Iterator[str]]:
 
 def _tag(tag: str, file: File, reading: Reading) -> str:
     kind = tag.partition("-")[2]
-    if kind in file.outside:
+    if kind in file.outside and "O" in file.task.labels:
         reading.left_out[f"{kind} read as O"] += 1
         return "O"
     return file.task.known(tag)

@@ -149,7 +149,7 @@ def _codes(path: Path, match: re.Match[str]) -> list[str]:
     """The languages in a file: of its name, those of its column ``language``, or English."""
     if code := match.groupdict().get("code"):
         return [CODES.get(code, code)]
-    header, *rows = [line.split("\t") for line in read_lines(path) if line]
+    header, *rows = [line.split("\t") for line in read_lines(path) if line] or [[]]
     if "language" not in header:
         return ["en"]
     place = header.index("language")

@@ -12,10 +12,12 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from claimtrack.entries import Literature
 from claimtrack.reading import Malformed, parse_json
+from claimtrack.settings import describe
 from crosslayer.data.formats import read_lines
 from crosslayer.errors import DataError
 
@@ -38,16 +40,22 @@ def read_aggregates(source: Path) -> list[tuple[str, float]]:
 
 
 def as_literature(scores: list[tuple[str, float]], model: str, source: str) -> str:
-    """Scores as ``literature`` of a claim in ``claims/registry.yaml``; they give a scale and decide nothing."""
+    """Scores as ``literature`` of a claim in ``claims/registry.yaml``; they give a scale and decide nothing.
+
+    A DataError where a name, the model or the source is empty or has more than one line.
+    """
     out, yaml = StringIO(), YAML()
     yaml.width = 110
-    records = [
-        Literature(
-            direction="context", finding=name, number=f"{value:.6g}", model=model, source=source,
-            independent=True, read="full text",
-        )
-        for name, value in scores
-    ]  # fmt: skip
+    try:
+        records = [
+            Literature(
+                direction="context", finding=name, number=f"{value:.6g}", model=model, source=source,
+                independent=True, read="full text",
+            )
+            for name, value in scores
+        ]  # fmt: skip
+    except ValidationError as error:
+        raise DataError(f"a score cannot be told as literature: {describe(error, Literature)}") from None
     yaml.dump([record.model_dump(mode="json", exclude_defaults=True) for record in records], out)
     return out.getvalue()
 

@@ -101,7 +101,8 @@ def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
     if not path.is_file():
         raise DataError(f"{path} is missing though trials.csv names it")
     ids = {label: index for index, label in enumerate(task.labels)}
-    ids |= {f"{mark}-{kind}": 0 for kind in gold.outside for mark in "BI"}
+    if "O" in ids:
+        ids |= {f"{mark}-{kind}": ids["O"] for kind in gold.outside for mark in "BI"}
     items = reader(path, task, ids)
     places = {**gold.places, len(gold.sizes): range(len(gold.sizes))}
     if len(items) not in places:
@@ -301,8 +302,10 @@ def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:
         if path.suffix.lower() == ".npz":
             arrays = parse_arrays(path)
         else:
-            names = {"predictions": path, "label_ids": path.with_name("label_ids.npy")}
-            arrays = {name: np.load(file, allow_pickle=False) for name, file in names.items()}
+            arrays = {}
+            for name, file in (("predictions", path), ("label_ids", path.with_name("label_ids.npy"))):
+                with file.open("rb") as stream:
+                    arrays[name] = np.lib.format.read_array(stream, allow_pickle=False)
     except (Malformed, OSError, ValueError, EOFError) as error:
         raise DataError(f"{path}: no readable arrays predictions and label_ids ({error})") from None
     if lacking := [name for name in ("predictions", "label_ids") if name not in arrays]:

@@ -133,7 +133,7 @@ def _united(
 ) -> tuple[list[TrialRecord], dict[str, FolderRun]]:
     """The trials of all sources, each once, and where each is read from: where its scores are kept.
 
-    A later trial replaces one that failed.
+    A trial replaces one that failed, in any order.
 
     Raises:
         ResultsError: a trial has other predictions in two sources, or a batch two trials of one place; or present
@@ -142,15 +142,16 @@ def _united(
     places: dict[tuple[Place, Batch], TrialRecord] = {}
     holders: dict[str, FolderRun] = {}
     for holder, trials in sources:
-        shared = []
+        shared, n_new = [], 0
         for trial in trials:
             place = place_of(trial), trial.batch
             if place not in places or places[place].outcome in TRIED_AGAIN:
                 places[place], holders[trial.key] = trial, holder
-            else:
+                n_new += 1
+            elif trial.outcome not in TRIED_AGAIN:
                 _check_same_trial(places[place], trial, holders, holder)
                 shared.append(trial)
-        if isinstance(holder, ResultsRun) and len(shared) == len(trials):
+        if isinstance(holder, ResultsRun) and not n_new:
             raise ResultsError(
                 f"{holder.folder} has no finished trial that is new to {name}; run `dvc repro` first"
             )

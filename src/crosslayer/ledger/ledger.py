@@ -36,7 +36,7 @@ from crosslayer.ledger.combining import Part, combined
 from crosslayer.ledger.compact import copy_probes, write_description, write_tables
 from crosslayer.ledger.differences import differences
 from crosslayer.metrics import task_score
-from crosslayer.predictions.records import PREDICTED, TrialRecord, as_trial
+from crosslayer.predictions.records import PREDICTED, TrialRecord, as_trial, write_records
 from crosslayer.predictions.runs import RecordedRun, ResultsRun, Run
 from crosslayer.sweep.runlog import combined_info
 
@@ -116,6 +116,8 @@ def recompute(name: str, measures: Measures, ledger: Path = LEDGER, *, scored: b
     left = ("claims", "hashes.json", *(() if scored else ("scores-*.parquet", "confidences-*.parquet")))
     with fresh_entry(final, measures) as folder:
         shutil.copytree(final, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left))
+        run = RecordedRun(folder)  # scores were left out while its plan was not due
+        write_records(told(run, run.trials, load_profile(folder / "profile.yaml")), folder / "trials.json")
     return final
 
 

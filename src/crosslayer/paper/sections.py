@@ -23,7 +23,7 @@ from crosslayer.config import Profile
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS, fragment, frozen_trunk, other_encoder
 from crosslayer.predictions.batches import by_batch
-from crosslayer.predictions.records import STAGES, TrialRecord
+from crosslayer.predictions.records import PREDICTED, STAGES, TrialRecord
 from crosslayer.predictions.runs import TaskTable, open_run, records_of
 from crosslayer.tasks import TASK_NAMES, TASKS
 
@@ -187,7 +187,7 @@ def _trained(folder: Path) -> tuple[tuple[str, str], ...]:
             after = " after an intermediate task" if stage == "intermediate" else ""
             told = map(_told, by_batch(trials).values())
             rows.append((f"trained, {TASKS[task].title}{after}", ". Not compared with them: ".join(told)))
-            predicted = [trial for trial in trials if trial.outcome in ("ok", "collapsed")]
+            predicted = [trial for trial in trials if trial.outcome in PREDICTED]
             if stage == "sweep" and predicted:
                 rows.append((f"tested, {TASKS[task].title}", _tested(run.table(predicted[:1], "test"))))
     return tuple(rows)

@@ -4,7 +4,6 @@ Tables 2 and 3, accuracy on English and German and on the rest; and the same enc
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -18,12 +17,13 @@ from claimtrack.runs import RunResults
 from claimtrack.sections import Cell, Drawing, Section, Table
 from claimtrack.statistics import MIN_SEEDS
 from crosslayer.paper import paper
+from crosslayer.predictions.batches import best_batch
+from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
 GAINS, NEAR = "C05", "C03"
 """The claims whose evidence has the gains of layers and controls, and what is near English."""
-BASELINE = "baseline"
 MODES = {"frozen": "frozen", "finetuned": "fine-tuned"}
 _AT_CHANCE = re.compile(r"^(?P<task>[^:]+): (?P<model>\w+) stayed at chance")
 
@@ -137,13 +137,16 @@ def failures_to_train(run: RunResults[Any], trials: Sequence[TrialRecord]) -> It
     """``PAWS-X: 3 of 12 fused models stayed at chance, of the baselines 0 of 3``, from what C05 found missing."""
     evidence: Evidence | None = run.evidence.get(GAINS)
     lines = [m for line in (evidence.missing if evidence else ()) if (m := _AT_CHANCE.match(line))]
-    for title, n in Counter(m["task"] for m in lines).items():
-        trained = [trial for trial in trials if trial.stage == "sweep" and TASKS[trial.task].title == title]
-        fused = sum(t.model.layer is not None for t in trained)
-        plain = sum(t.model == BASELINE for t in trained)
-        low = sum(m["model"] == BASELINE and m["task"] == title for m in lines)
+    for title in dict.fromkeys(m["task"] for m in lines):
+        named = [m["model"] for m in lines if m["task"] == title]
+        of_task = [
+            t for t in trials if t.stage == "sweep" and TASKS[t.task].title == title and t.model.is_compared
+        ]
+        trained = best_batch(of_task)
+        fused, plain = sum(t.model.layer is not None for t in trained), sum(t.model == BASELINE for t in trained)
+        low, low_fused = named.count(BASELINE), sum(name.startswith("layer_") for name in named)
         yield (
-            f"{title} in {run.name}: {n - low} of {fused} fused models stayed at chance, and {low or 'none'} of "
+            f"{title} in {run.name}: {low_fused} of {fused} fused models stayed at chance, and {low or 'none'} of "
             f"{plain} baselines. They do not count in the gains."
         )
 

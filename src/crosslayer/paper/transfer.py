@@ -26,6 +26,7 @@ from crosslayer.paper import plots
 from crosslayer.paper.conditions import fragment
 from crosslayer.paper.parts import NORMAL, Fields, layer_parts, make_evidence, part_or_none, select, tasks_in
 from crosslayer.paper.probes import retrieval, tagging
+from crosslayer.predictions.records import PREDICTED
 from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
@@ -139,14 +140,14 @@ def chance_of(run: Run, task: TaskName) -> float:
         ResultsError: neither the probe nor the sweep tells the gold labels.
     """
     if task == "ner":
-        return TASKS[task].chance
+        return 0.0
     frame = _transfer(run, task)
     return float(frame["commonest"].mean()) if "commonest" in frame else _commonest_in_sweep(run, task)
 
 
 def _commonest_in_sweep(run: Run, task: TaskName) -> float:
     """For transfer tables older than their column ``commonest``: the sweep has predicted the same items."""
-    trials = [trial for trial in run.records("sweep", task) if trial.outcome in ("ok", "collapsed")]
+    trials = [trial for trial in run.records("sweep", task) if trial.outcome in PREDICTED]
     if not trials:
         raise ResultsError(f"{TASKS[task].title}: no gold labels to tell chance from; run the probe stage again")
     table = run.table(trials[:1], "test")

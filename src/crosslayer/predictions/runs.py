@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, get_args
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pyarrow as pa
@@ -41,7 +41,8 @@ from crosslayer.tasks import TASK_NAMES, TASKS, TaskName, english_first
 if TYPE_CHECKING:
     import pandas as pd
 
-SPLITS: tuple[Split, ...] = get_args(Split)[-2:]
+SPLITS: tuple[Split, ...] = ("dev", "test")
+"""The splits that trials predict."""
 IDENTITY = ("language", "item", "position", "gold")
 CONFIDENCE_STEPS = 65_535
 """Confidences are multiples of 1/65,535, which two bytes hold: 0 and 1 are exact, and others are off by less than
@@ -320,8 +321,8 @@ def open_run(folder: Path) -> RecordedRun | ResultsRun:
 
 def records_of(folder: Path) -> list[TrialRecord]:
     """The trials of a run that count; of a present run those that its manifests name, if present."""
-    if (folder / "trials.json").exists():
-        return list(read_records(folder / "trials.json"))
+    if isinstance(run := open_run(folder), RecordedRun):
+        return list(run.trials)
     manifests = sorted(folder.glob("trials/*/*/manifest.json"))
     paths = [path.parent / key / "trial.json" for path in manifests for key in read_manifest(path)]
     return [read_record(path) for path in paths if path.exists()]

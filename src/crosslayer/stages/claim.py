@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from claimtrack.errors import ClaimError
+from claimtrack.errors import ResultsError
 from claimtrack.notebook import run_notebook
 from claimtrack.registry import load_registry
+from claimtrack.seal import not_due, plan_of_profile, read_seals
 from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile
 from crosslayer.stages.command import run_stage
@@ -18,11 +19,13 @@ NOTEBOOKS = Path("notebooks")
 def claim(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     """Write ``claims/ID/`` with evidence, figures and the executed notebook."""
     registry = load_registry()
-    entry = registry.entries.get(options.claim)
-    if entry is None:
-        known = ", ".join(registry.entries)
-        raise ClaimError(f"unknown claim {options.claim}; known: {known}")
-    parameters = {
+    entry = registry.entry(options.claim)
+    if plan_of_profile(profile.profile, seals := read_seals()):
+        told = not_due(profile.profile, registry.project.trials(folder).values(), seals)
+        if told:
+            raise ResultsError(f"{told}; claims are measured then; continue with `crosslayer sweep train`")
+    parameters: dict[str, str | int | float | bool] = {
+        **entry.parameters,
         "claim": entry.id,
         "results": str(folder),
         "profile": str(ACTIVE),

@@ -60,7 +60,7 @@ def _note(results: Path, stage: str, ends: list[float], _: TrialRecord) -> None:
 
 def recorded_trials() -> dict[str, TrialRecord]:
     """The trials of all recorded runs that need not be trained again, by key."""
-    records = (record for path in sorted(LEDGER.glob("*/trials.json")) for record in read_records(path))
+    records = (record for path in sorted(LEDGER.glob("[!.]*/trials.json")) for record in read_records(path))
     return {record.key: record for record in records if record.outcome in FINISHED}
 
 

@@ -30,7 +30,10 @@ def report(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
 
 def _date() -> str:
     """The day of the revision, so that it gives the same bytes on every day; empty outside a repository."""
-    shown = subprocess.run(["git", "log", "-1", "--format=%cs"], capture_output=True, text=True, check=False)
+    try:
+        shown = subprocess.run(["git", "log", "-1", "--format=%cs"], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
     return shown.stdout.strip()
 
 

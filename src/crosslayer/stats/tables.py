@@ -120,8 +120,8 @@ class Gain:
     @property
     def counted_item_variance(self) -> float:
         """The part of the squared standard error that is due to the items: 0 where the interval leaves it out."""
-        error = self.standard_error
-        return self.item_variance if error and error**2 > (self.seed_variance or 0.0) else 0.0
+        counts = self.seed_variance is not None and self.standard_error != float(np.sqrt(self.seed_variance))
+        return self.item_variance if counts else 0.0
 
     @property
     def interval(self) -> Interval | None:

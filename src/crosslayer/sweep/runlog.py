@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 from filelock import FileLock
@@ -45,7 +46,7 @@ def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "run.json"
     with FileLock(folder / ".run.lock"):
-        content = read_run(path)
+        content = {"id": uuid4().hex[:12], **read_run(path)}
         content |= {"revision": revision(), "version": __version__, "machine": machine(), "packages": packages()}
         former = content.setdefault("stages", {}).get(stage, {"seconds": 0.0})
         longest = max(former, entry, key=lambda attempt: float(attempt["seconds"]))
@@ -56,16 +57,13 @@ def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None
 def combined_info(title: str, runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The ``run.json`` of runs that become one: the parts of all, and the sums over them.
 
-    A stage that took exactly as long in a former part is the same attempt, told again.
+    Of a ``run.json`` that was recorded before and has grown since, only the newest state counts.
     """
-    parts: list[dict[str, Any]] = []
+    every = (part for info in runs for part in parts_of(info))
+    parts = list({part.get("id", place): part for place, part in enumerate(every)}.values())
     stages: dict[str, list[Mapping[str, Any]]] = {}
-    for part in (part for info in runs for part in parts_of(info)):
-        told = part.get("stages", {}).items()
-        own = {stage: entry for stage, entry in told if entry not in stages.get(stage, ())}
-        parts.append({**part, "stages": own})
-        for stage, entry in own.items():
-            stages.setdefault(stage, []).append(entry)
+    for stage, entry in (pair for part in parts for pair in part.get("stages", {}).items()):
+        stages.setdefault(stage, []).append(entry)
     sums = {stage: _added_up(entries, ("seconds", *TRAINED)) for stage, entries in stages.items()}
     return {"title": title, "parts": parts, "stages": sums}
 

@@ -231,6 +231,38 @@ def test_an_interval_that_leaves_the_axis_ends_in_an_arrow() -> None:
     assert "L" in str(outside).split('d="')[2]
 
 
+def test_zeros_alone_can_be_drawn() -> None:
+    axis = pictures.axis_of([pictures.Mark(0.0, (0.0, 0.0))], "points")
+    assert axis.low < axis.high
+    assert pictures.scale(axis)
+    assert pictures.strip(pictures.Mark(0.0), axis, "")
+
+
+def test_without_a_decision_there_is_no_first_screen(registry: Registry, tmp_path: Path) -> None:
+    ran = run(registry, "fresh", FULL, tmp_path)
+    undecided = {c: verdict.model_copy(update={"decisions": {}}) for c, verdict in ran.verdicts.items()}
+    assert made(registry, [replace(ran, verdicts=undecided)]).summary is None
+
+
+def test_a_section_of_any_name_finds_its_figures() -> None:
+    assert latex.figure_name("calibration_curves of all", 1) == "figure-calibration-curves-of-all-1.pdf"
+    assert latex.escape(latex.figure_name("calibration-curves", 1)) == "figure-calibration-curves-1.pdf"
+
+
+@pytest.mark.parametrize("code", ["<script>x</script>", '<g onload="x"/>', "<foreignObject/>"])
+def test_a_figure_with_code_is_not_read(registry: Registry, tmp_path: Path, code: str) -> None:
+    ran = run(registry, "fresh", FULL, tmp_path, only=("C06",))
+    (tmp_path / "claims" / "C06" / "gains.svg").write_text(f"<svg>{code}</svg>", encoding="utf-8")
+    (drawing,) = made(registry, [ran]).claims[5].runs[0].drawings
+    assert drawing.svg is None
+
+
+def test_the_cost_of_a_stage_is_that_of_all_its_trials(registry: Registry, tmp_path: Path) -> None:
+    info = {"stages": {"sweep-pos": {"seconds": 90.0, "trained": 40, "trained_seconds": 7200.0}}}
+    ran = replace(run(registry, "fresh", FULL, tmp_path, only=("C06",)), info=info)
+    assert made(registry, [ran]).runs[0].cost == (("sweep-pos", "2.0 h"), ("all that is recorded", "2.0 h"))
+
+
 def test_figures_outside_the_claim_folder_are_not_read(registry: Registry, tmp_path: Path) -> None:
     ran = run(registry, "fresh", FULL, tmp_path, only=("C06",))
     (tmp_path / "claims" / "secret.svg").write_text("<svg/>")

@@ -87,6 +87,8 @@ def test_prose_is_split_at_citations_and_code() -> None:
     split = list(pieces("See [@a2020; @b2021] and `self` [no] cite."))
     assert [piece.kind for piece in split] == ["text", "cite", "text", "code", "text"]
     assert split[1].text == "a2020,b2021"
+    assert next(pieces("[@devlin-etal-2019; @a:b.c]")).text == "devlin-etal-2019,a:b.c"
+    assert latex.prose("see [@a]\nand") == r"see \citep{a} and"
     assert "".join(piece.text for piece in pieces("no [marks] at all")) == "no [marks] at all"
 
 

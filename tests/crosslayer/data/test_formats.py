@@ -276,6 +276,12 @@ def test_xnli_and_multi_nli_as_published(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_an_empty_file_is_told_of(tmp_path: Path) -> None:
+    write(tmp_path / "XNLI-1.0/xnli.test.tsv", "")
+    [told] = [line for line in check_data(tmp_path) if "xnli.test.tsv" in line]
+    assert told.startswith(f"  refused: {tmp_path}/XNLI-1.0/xnli.test.tsv")
+
+
 def test_pawsx_as_published(tmp_path: Path) -> None:
     head = "id\tsentence1\tsentence2\tlabel\n"
     for code in ("en", "ja"):
@@ -450,6 +456,15 @@ def test_check_asks_for_no_task_that_has_no_folder(tmp_path: Path) -> None:
         "  test  ha   1 items (MasakhaNER (word SPACE tag))  B-PER 1 O 1  2 to 2 words  0 duplicates",
         f"  refused: {tmp_path}/masakhaner has no dev-en or test-en or train-en file",
     ]
+
+
+def test_rows_that_all_fit_more_than_one_place_are_refused(parallel: Path) -> None:
+    write(parallel / "pawsx/test-de.tsv", "a\tb\n")
+    write(parallel / "labels/pawsx/test-de.tsv", "0\n")
+    write(parallel / "labels/pawsx/test-en.tsv", "0\n" * 24)
+    [told] = [line for line in check_data(parallel) if "more than one place" in line]
+    assert told.endswith("of its 1 rows fit more than one place among the 24 of English; leave its language out "
+        "of data.languages")  # fmt: skip
 
 
 def test_check_names_files_whose_language_is_no_code(parallel: Path) -> None:

@@ -409,7 +409,7 @@ def shortcut_accuracy(examples: list[PairExample], features: Features) -> float:
 
 def limit(task: TaskName) -> float:
     """Chance, two points and two standard errors."""
-    chance = TASKS[task].chance / 100
+    chance = 1 / len(TASKS[task].labels)
     return 100 * (chance + 0.02 + 2 * np.sqrt(chance * (1 - chance) / HELD_OUT))
 
 

@@ -38,6 +38,15 @@ def test_they_are_context_and_no_verdict() -> None:
 
 
 @pytest.mark.parametrize(
+    ("finding", "model", "words"),
+    [("two\nlines", "mBERT", "finding"), ("acc", "", "model")],
+)
+def test_a_name_that_is_no_line_of_text_is_refused(finding: str, model: str, words: str) -> None:
+    with pytest.raises(DataError, match=f"cannot be told as literature: {words}: "):
+        as_literature([(finding, 0.48)], model, "Doe (2024)")
+
+
+@pytest.mark.parametrize(
     ("name", "content", "words"),
     [
         ("a.json", "{", "a.json:1: no JSON"),

@@ -68,6 +68,8 @@ def test_trainers_leave_logits_and_label_ids(tmp_path: Path) -> None:
     np.save(tmp_path / "predictions.npy", LOGITS)
     np.save(tmp_path / "label_ids.npy", np.array([0, 1, 2]))
     assert read_predictions(tmp_path / "predictions.npy", XNLI, PAIRS).labels.tolist() == [0, 2, 1]
+    (tmp_path / "p.npz").rename(tmp_path / "named.npy")
+    assert "named.npy: no readable arrays" in refusal(read_predictions, tmp_path / "named.npy", XNLI, PAIRS)
 
 
 def test_the_harness_leaves_likelihoods_of_choices_in_any_order(tmp_path: Path) -> None:
@@ -157,6 +159,9 @@ def test_entities_that_count_as_o_may_be_predicted(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("B-DATE\n\nB-PER\nI-DATE\n")
     gold = Gold(WORDS.labels, WORDS.sizes, outside=("DATE",))
     assert read_predictions(tmp_path / "a.txt", NER, gold).labels.tolist() == [0, 1, 0]
+    (tmp_path / "b.txt").write_text("B-DATE\nneutral\nneutral\n")
+    pairs = Gold(PAIRS.labels, PAIRS.sizes, outside=("DATE",))
+    assert "b.txt:1: unknown label 'B-DATE'" in refusal(read_predictions, tmp_path / "b.txt", XNLI, pairs)
 
 
 @pytest.mark.parametrize(

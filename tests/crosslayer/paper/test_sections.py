@@ -17,7 +17,8 @@ from claimtrack.runs import RunResults
 from claimtrack.sections import Cell, Section
 from crosslayer.config import SplitSizes
 from crosslayer.paper.sections import PaperSections, cautions
-from crosslayer.paper.sections_tables import layer_table, near_table
+from crosslayer.paper.sections_tables import failures_to_train, layer_table, near_table
+from crosslayer.predictions.runs import records_of
 from made_report import FULL, OFFLINE, layer_parts, profile, run
 from repository import ROOT
 
@@ -118,6 +119,14 @@ def test_failures_to_train_are_a_finding(pilot: RunResults[Any]) -> None:
         "PAWS-X in xtreme-pilot: 3 of 12 fused models stayed at chance, and none of 3 baselines. "
         "They do not count in the gains."
     )
+
+
+def test_controls_are_no_fused_models(pilot: RunResults[Any]) -> None:
+    evidence = pilot.evidence["C05"]
+    lines = [f"PAWS-X: {name} stayed at chance with seed 0" for name in ("self", "layer_4", "baseline")]
+    told = replace(pilot, evidence={"C05": evidence.model_copy(update={"missing": tuple(lines)})})
+    (line,) = failures_to_train(told, records_of(pilot.folder))
+    assert line.startswith("PAWS-X in xtreme-pilot: 1 of 12 fused models stayed at chance, and 1 of 3 baselines.")
 
 
 # --- the paper's tables

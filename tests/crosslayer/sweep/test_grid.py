@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import shutil
 from datetime import date
@@ -10,13 +11,16 @@ from pathlib import Path
 import pytest
 
 from claimtrack.checks import Suite
+from claimtrack.errors import ResultsError
 from claimtrack.pins import Pins
 from claimtrack.registry import Registry, load_registry
 from claimtrack.results import load_recorded, recorded_place
 from claimtrack.seal import JudgedAt, Plan, SealedClaim, add_seal, newest_hash, read_seals
 from crosslayer.config import Profile, load_profile
+from crosslayer.ledger import ledger
 from crosslayer.ledger.ledger import record
 from crosslayer.paper.plugin import planned
+from crosslayer.stages.claim import claim
 from crosslayer.stages.grid import Part, recorded_trials, status, status_lines, train_grid
 from crosslayer.sweep import workers
 from crosslayer.sweep.plan import planned_specs
@@ -131,6 +135,8 @@ def test_a_machine_that_is_lost_takes_no_recorded_trial_with_it(
     first = grid.train_until(4, monkeypatch)
     grid.record()
     grid.new_machine()
+    shutil.copytree(grid.entry, grid.entry.with_name(".grid-unfinished"))
+    (grid.entry.with_name(".grid-unfinished") / "trials.json").write_text("half a")
     assert recorded_trials().keys() == {spec.key for spec in first}
     second = grid.train_until(3, monkeypatch)
     grid.record()
@@ -157,11 +163,18 @@ def test_until_the_plan_is_due_no_score_is_told(
     early = load_recorded(grid.entry, grid.registry)
     assert (early.evidence, early.verdicts["C05"].verdict, early.title) == ({}, "not run", f"A grid; {told}")
     assert {trial["test_score"] for trial in json.loads((grid.entry / "trials.json").read_text())} == {None}
+    with pytest.raises(ResultsError, match=r"sealed plan: 0 of 13 .*; continue with `crosslayer sweep"):
+        claim(grid.profile, grid.results, argparse.Namespace(claim="C05"))
+    assert not (grid.results / "claims").exists()
     lines = [line for line in capfd.readouterr().err.splitlines() if "seed" in line]
     assert len(lines) == 4
     assert {line.rpartition(": ")[2] for line in lines} == {"ok"}
     grid.train()
-    grid.record()
+    with monkeypatch.context() as still:
+        still.setattr(ledger, "withheld", lambda *_: told)
+        grid.record()
+    assert {trial["test_score"] for trial in json.loads((grid.entry / "trials.json").read_text())} == {None}
+    ledger.recompute("grid", measured(grid.registry))
     assert grid.counts() == ({"sweep pos": "7 of 7", "intermediate pos": "6 of 6"}, "")
     assert load_recorded(grid.entry, grid.registry).evidence.keys() == {"C05"}
     scores = {trial.key: trial.test_score for trial in finished_trials(grid.profile, grid.results)}

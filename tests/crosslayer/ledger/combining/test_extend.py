@@ -145,16 +145,15 @@ def test_a_kill_between_two_renames_loses_nothing(
     assert [path.name for path in place.iterdir()] == ["grid"]
 
 
-def test_an_attempt_is_counted_once_however_often_it_is_told() -> None:
-    one, longer = {"sweep-pos": {"seconds": 1.0}}, {"sweep-pos": {"seconds": 3.5}, "probe": {"seconds": 0.25}}
-    twice = combined_info("b", [{"title": "a", "stages": one}, {"title": "b", "stages": one}])
-    assert twice["stages"] == one
-    third = combined_info("c", [twice, {"title": "c", "stages": longer}])
-    assert third["stages"] == {"sweep-pos": {"seconds": 4.5}, "probe": {"seconds": 0.25}}
-    assert [part["title"] for part in third["parts"]] == ["a", "b", "c"]
-    assert combined_info("b", [{"title": "a"}, {"title": "b"}]) == {
-        "title": "b", "stages": {}, "parts": [{"title": "a", "stages": {}}, {"title": "b", "stages": {}}]
-    }  # fmt: skip
+def test_results_that_grow_between_two_recordings_are_counted_once() -> None:
+    early, late = {"sweep-pos": {"seconds": 1.0}}, {"sweep-pos": {"seconds": 3.5}, "probe": {"seconds": 0.25}}
+    once = combined_info("a", [{"id": "x", "stages": early}])
+    grown = combined_info("b", [once, {"id": "x", "title": "b", "stages": late}])
+    assert grown == {"title": "b", "stages": late, "parts": [{"id": "x", "title": "b", "stages": late}]}
+    other = combined_info("c", [grown, {"id": "y", "title": "c", "stages": early}])
+    assert other["stages"] == {"sweep-pos": {"seconds": 4.5}, "probe": {"seconds": 0.25}}
+    assert [part["title"] for part in other["parts"]] == ["b", "c"]
+    assert combined_info("b", [{"title": "a"}, {"title": "b"}])["parts"] == [{"title": "a"}, {"title": "b"}]
 
 
 def test_the_report_tells_of_all_pieces(pieces: Pieces) -> None:

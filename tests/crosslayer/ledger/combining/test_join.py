@@ -18,7 +18,7 @@ from crosslayer.ledger.ledger import derive_again, verify
 from crosslayer.paper import PLUGIN
 from crosslayer.paper.sections import PaperSections
 from crosslayer.predictions.runs import SPLITS, RecordedRun
-from pieces import Pieces, evidence_of, joined
+from pieces import Pieces, changed, evidence_of, joined
 from recording import measured
 
 
@@ -32,8 +32,8 @@ def test_joined_tasks_are_as_at_once(pieces: Pieces, by_task: Path, at_once: Pat
     assert unequal <= {"run.json", "hashes.json"}, "predictions, scores, evidence and figures are equal bytes"
     info = json.loads((entry / "run.json").read_text())
     assert info["title"] == "A grid"
-    assert [part["title"] for part in info["parts"]] == ["The first piece"] * 2
-    assert info["stages"] == {"sweep-pos": {"seconds": 2.5}}, "the same attempt, told in both"
+    assert [part["title"] for part in info["parts"]] == ["The first piece"], "one run, recorded twice"
+    assert info["stages"] == {"sweep-pos": {"seconds": 2.5}}
     assert {path.name for path in by_task.iterdir()} == {"grid", "only-pawsx", "only-pos"}
 
 
@@ -67,6 +67,17 @@ def test_one_task_may_be_trained_twice_and_is_not_compared_across(
     line = "POS: 9 trials of version 3, bfloat16 are not compared with 12 of version 2, float32"
     assert line in evidence_of(entry, "C05").missing
     derive_again(entry, measured(registry))
+
+
+@pytest.mark.parametrize("order", [("whole", "broken"), ("broken", "whole")])
+def test_a_trial_that_failed_gives_way_in_any_order(order: tuple[str, str], pieces: Pieces) -> None:
+    key, home, whole = "sweep-pos-layer_1-none-1", pieces.entry.parent, pieces.grid
+    pieces.start(lambda t: t.task == "pos")
+    os.replace(pieces.entry, home / "whole")
+    pieces.grid = changed(whole, lambda t: t.key == key, outcome="out_of_memory")
+    pieces.start(lambda t: t.task == "pos")
+    os.replace(pieces.entry, home / "broken")
+    assert {trial.outcome for trial in RecordedRun(joined(pieces, *order)).trials} == {"ok"}
 
 
 @pytest.mark.parametrize(
