@@ -11,14 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
-from transformers import BertConfig, BertModel
-from transformers.models.bert.modeling_bert import BertLayer
 
 from crosslayer.models.dropout import drop
+
+if TYPE_CHECKING:  # takes 5 seconds, that a process which only plans trials does not need
+    from transformers import BertConfig, BertModel
+    from transformers.models.bert.modeling_bert import BertLayer
 
 
 class Trunk(nn.Module):

@@ -11,18 +11,20 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from transformers import BertConfig, BertModel
 
 from claimtrack.reading import parse_json
 from crosslayer.encoders.base import WORD_EMBEDDINGS, assemble, one_line
 from crosslayer.errors import EncoderError
 from crosslayer.windows.encoded import Array, Encoded, ragged
+
+if TYPE_CHECKING:
+    from transformers import BertModel
 
 
 def trim_together(
@@ -74,6 +76,8 @@ def load_trimmed(folder: Path) -> BertModel:
     Raises:
         EncoderError: a file is missing, damaged, or the two do not belong together.
     """
+    from transformers import BertConfig
+
     try:
         config = BertConfig.from_dict(parse_json((folder / "config.json").read_bytes()))
         state = load_file(folder / "model.safetensors")
