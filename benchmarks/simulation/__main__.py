@@ -23,6 +23,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--design", choices=list(DESIGNS), default="planned", help="recorded: that of xtreme-pilot"
     )
     options = parser.parse_args(argv)
+    if options.data_sets < 1:
+        parser.error("--data-sets must be at least 1")
     with in_one_line(), Progress("simulate", n_scenarios()) as progress:
         print(to_markdown(all_tables(DESIGNS[options.design](), options.data_sets, progress.advance)), end="")
 

@@ -89,8 +89,10 @@ def load_plugin(name: str, folder: Path) -> Plugin:
         found = getattr(import_module(module), attribute)
     except Exception as error:  # whatever the project's own code raises
         frames = [(frame.filename, frame.lineno or 0) for frame in extract_tb(error.__traceback__)]
+        if isinstance(error, SyntaxError):
+            frames = [(error.filename or "", error.lineno or 0)]
         if inside := own_place(frames, folder.resolve()):
-            told = f"{error}; correct it"
+            told = f"{type(error).__name__} {error}".strip() + "; correct it"
             if isinstance(error, ModuleNotFoundError) and error.name:
                 told = f"it imports {error.name}, which is missing; install it or correct the import"
             raise ClaimError(f"plugin {name!r:.80} fails at {inside}: {told}") from None

@@ -20,8 +20,9 @@ def ways(results: RunResults[Setting], claim: str, plugin: Plugin, subject: str 
     verdict, evidence = results.verdicts[claim], results.evidence.get(claim)
     known = plugin.trials(results.folder)
     subjects = {part.task for part in (evidence.parts if evidence else ())} | {t.subject for t in known.values()}
-    if subject not in (None, *subjects):
-        raise ClaimError(f"unknown task {subject!r:.40}; there are {', '.join(sorted(filter(None, subjects)))}")
+    there = ", ".join(sorted(filter(None, subjects)))
+    if there and subject not in (None, *subjects):
+        raise ClaimError(f"unknown task {subject!r:.40}; there are {there}")
     yield f"{claim} in {results.name}: {verdict.verdict}. {verdict.because}"
     if evidence is None:
         return

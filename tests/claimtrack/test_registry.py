@@ -91,8 +91,9 @@ def test_a_malformed_registry_is_one_line_with_the_place(tmp_path: Path, old: st
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        ("def x(:\n", "line 1: plugin .*invalid syntax.*broken.py, line 1"),
-        ("1 / 0\n", "line 1: plugin .*division by zero"),
+        ("def x(:\n", r"line 1: plugin .* fails at .*broken\.py:1: SyntaxError .*; correct it"),
+        ("1 / 0\n", r"line 1: plugin .* fails at .*broken\.py:1: ZeroDivisionError division by zero; correct it"),
+        ("assert not 1\n", r"fails at .*broken\.py:1: AssertionError; correct it"),
     ],
 )
 def test_a_plugin_that_does_not_load_is_one_line(

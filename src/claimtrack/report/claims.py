@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from claimtrack.entries import Claimed, Entry
 from claimtrack.evidence import Check, Evidence, Measurement
@@ -20,9 +20,6 @@ from claimtrack.sections import Drawing, Sections
 from claimtrack.statistics import MIN_SEEDS
 from claimtrack.verdict import Verdict
 from claimtrack.wording import Titles, decision_words, decisions_sentence, measure_title, title
-
-ACTIVE = re.compile(rb"<script|<foreignObject|\bon\w+\s*=|javascript:", re.IGNORECASE)
-"""What an SVG that is opened by itself could run; figures of matplotlib have none of it."""
 
 
 @dataclass(frozen=True)
@@ -217,4 +214,18 @@ def _drawing(folder: Path, name: str) -> Drawing:
     path = folder / name
     inside = path.name == name and path.suffix == ".svg" and path.is_file() and not path.is_symlink()
     svg = path.read_bytes() if inside else None
-    return Drawing(name, None if svg and ACTIVE.search(svg) else svg)
+    return Drawing(name, svg if svg and _is_still(svg) else None)
+
+
+def _is_still(svg: bytes) -> bool:
+    """Whether a drawing that is opened by itself runs nothing: no scripts, no handlers, no foreign content."""
+    try:
+        elements = list(ElementTree.fromstring(svg).iter())
+    except ElementTree.ParseError:
+        return False
+    names = {element.tag.rpartition("}")[2].lower() for element in elements}
+    attributes = [pair for element in elements for pair in element.attrib.items()]
+    return not names & {"script", "foreignobject"} and not any(
+        name.rpartition("}")[2].lower().startswith("on") or value.strip().lower().startswith("javascript:")
+        for name, value in attributes
+    )

@@ -42,10 +42,10 @@ def init(name: str, report: Path, folder: Path) -> tuple[Path, Report]:
     if not re.fullmatch("[a-z][a-z0-9_-]{0,60}", name):
         raise ClaimError(f"{name!r:.60} is not a name; use small letters, digits, - and _, a letter first")
     home, module = folder / name, name.replace("-", "_")
-    if find_spec(module):
-        raise ClaimError(f"{name!r:.60} is the name of a Python package already; choose another name")
     if home.exists() or home.is_symlink():
         raise ClaimError(f"{home} already exists; choose another name")
+    if (spec := find_spec(module)) and spec.origin:
+        raise ClaimError(f"{name!r:.60} is the name of a Python package already; choose another name")
     found = read_report(report)
     registry = registry_text(found, report.name, module)
     claims = ", ".join(re.findall(r"^  ([CQ]\d\d):$", registry, re.M))

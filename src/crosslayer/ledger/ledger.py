@@ -117,7 +117,9 @@ def recompute(name: str, measures: Measures, ledger: Path = LEDGER, *, scored: b
     with fresh_entry(final, measures) as folder:
         shutil.copytree(final, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left))
         run = RecordedRun(folder)  # scores were left out while its plan was not due
-        write_records(told(run, run.trials, load_profile(folder / "profile.yaml")), folder / "trials.json")
+        trials = told(run, run.trials, load_profile(folder / "profile.yaml"))
+        if trials != list(run.trials):
+            write_records(trials, folder / "trials.json")
     return final
 
 

@@ -145,10 +145,11 @@ def failures_to_train(run: RunResults[Any], trials: Sequence[TrialRecord]) -> It
         trained = best_batch(of_task)
         fused, plain = sum(t.model.layer is not None for t in trained), sum(t.model == BASELINE for t in trained)
         low, low_fused = named.count(BASELINE), sum(name.startswith("layer_") for name in named)
-        yield (
-            f"{title} in {run.name}: {low_fused} of {fused} fused models stayed at chance, and {low or 'none'} of "
-            f"{plain} baselines. They do not count in the gains."
-        )
+        if low or low_fused:
+            yield (
+                f"{title} in {run.name}: {low_fused} of {fused} fused models stayed at chance, and "
+                f"{low or 'none'} of {plain} baselines. They do not count in the gains."
+            )
 
 
 def _gain_columns(task: TaskName, parts: Sequence[Measurement]) -> Iterator[Column]:

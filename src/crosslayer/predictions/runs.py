@@ -321,8 +321,8 @@ def open_run(folder: Path) -> RecordedRun | ResultsRun:
 
 def records_of(folder: Path) -> list[TrialRecord]:
     """The trials of a run that count; of a present run those that its manifests name, if present."""
-    if isinstance(run := open_run(folder), RecordedRun):
-        return list(run.trials)
+    if (folder / "trials.json").exists():
+        return list(read_records(folder / "trials.json"))
     manifests = sorted(folder.glob("trials/*/*/manifest.json"))
     paths = [path.parent / key / "trial.json" for path in manifests for key in read_manifest(path)]
     return [read_record(path) for path in paths if path.exists()]

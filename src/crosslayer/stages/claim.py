@@ -8,7 +8,7 @@ from pathlib import Path
 from claimtrack.errors import ResultsError
 from claimtrack.notebook import run_notebook
 from claimtrack.registry import load_registry
-from claimtrack.seal import not_due, plan_of_profile, read_seals
+from claimtrack.seal import not_due, read_seals
 from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile
 from crosslayer.stages.command import run_stage
@@ -20,10 +20,8 @@ def claim(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     """Write ``claims/ID/`` with evidence, figures and the executed notebook."""
     registry = load_registry()
     entry = registry.entry(options.claim)
-    if plan_of_profile(profile.profile, seals := read_seals()):
-        told = not_due(profile.profile, registry.project.trials(folder).values(), seals)
-        if told:
-            raise ResultsError(f"{told}; claims are measured then; continue with `crosslayer sweep train`")
+    if told := not_due(profile.profile, registry.project.trials(folder).values(), read_seals()):
+        raise ResultsError(f"{told}; claims are measured then, `crosslayer sweep train` trains the rest")
     parameters: dict[str, str | int | float | bool] = {
         **entry.parameters,
         "claim": entry.id,

@@ -73,8 +73,9 @@ def choose_precision(spec: ComputeSpec, device: str) -> str:
 
 def has_bfloat16(device: str) -> bool:
     """Whether this machine computes bfloat16 natively; if not, a matrix product is a hundred times slower."""
-    on_gpu, on_cpu = torch.cuda.is_bf16_supported, torch.ops.mkldnn._is_mkldnn_bf16_supported
-    return bool(on_gpu() if device == "cuda" else on_cpu())
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def planned_parts(profile: Profile) -> list[tuple[Stage, TaskName]]:

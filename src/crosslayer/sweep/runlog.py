@@ -57,15 +57,25 @@ def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None
 def combined_info(title: str, runs: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """The ``run.json`` of runs that become one: the parts of all, and the sums over them.
 
-    Of a ``run.json`` that was recorded before and has grown since, only the newest state counts.
+    What is told twice counts once: of one ``run.json``, which grows between two recordings, its longest state; of
+    those without an id, a stage that took exactly as long.
     """
-    every = (part for info in runs for part in parts_of(info))
-    parts = list({part.get("id", place): part for place, part in enumerate(every)}.values())
+    parts: dict[object, Mapping[str, Any]] = {}
+    for place, part in enumerate(part for info in runs for part in parts_of(info)):
+        same = part.get("id", place)
+        parts[same] = max(part, parts.get(same, part), key=_seconds)
     stages: dict[str, list[Mapping[str, Any]]] = {}
-    for stage, entry in (pair for part in parts for pair in part.get("stages", {}).items()):
-        stages.setdefault(stage, []).append(entry)
+    for stage, entry in (pair for part in parts.values() for pair in part.get("stages", {}).items()):
+        if entry not in stages.setdefault(stage, []):
+            stages[stage].append(entry)
     sums = {stage: _added_up(entries, ("seconds", *TRAINED)) for stage, entries in stages.items()}
-    return {"title": title, "parts": parts, "stages": sums}
+    return {"title": title, "parts": list(parts.values()), "stages": sums}
+
+
+def _seconds(part: Mapping[str, Any]) -> float:
+    """What a part of a run has taken in all its attempts."""
+    stages = part.get("stages", {}).values()
+    return float(sum(entry.get("trained_seconds", entry.get("seconds", 0)) for entry in stages))
 
 
 def machine() -> dict[str, Any]:

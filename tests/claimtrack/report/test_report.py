@@ -249,7 +249,17 @@ def test_a_section_of_any_name_finds_its_figures() -> None:
     assert latex.escape(latex.figure_name("calibration-curves", 1)) == "figure-calibration-curves-1.pdf"
 
 
-@pytest.mark.parametrize("code", ["<script>x</script>", '<g onload="x"/>', "<foreignObject/>"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "<script>x</script>",
+        '<g onload="x"/>',
+        "<foreignObject/>",
+        '<s:script xmlns:s="http://www.w3.org/2000/svg"/>',
+        '<a href="java&#115;cript:x"/>',
+        "<g>",
+    ],
+)
 def test_a_figure_with_code_is_not_read(registry: Registry, tmp_path: Path, code: str) -> None:
     ran = run(registry, "fresh", FULL, tmp_path, only=("C06",))
     (tmp_path / "claims" / "C06" / "gains.svg").write_text(f"<svg>{code}</svg>", encoding="utf-8")

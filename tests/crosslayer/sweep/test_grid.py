@@ -163,7 +163,9 @@ def test_until_the_plan_is_due_no_score_is_told(
     early = load_recorded(grid.entry, grid.registry)
     assert (early.evidence, early.verdicts["C05"].verdict, early.title) == ({}, "not run", f"A grid; {told}")
     assert {trial["test_score"] for trial in json.loads((grid.entry / "trials.json").read_text())} == {None}
-    with pytest.raises(ResultsError, match=r"sealed plan: 0 of 13 .*; continue with `crosslayer sweep"):
+    with pytest.raises(
+        ResultsError, match=r"sealed plan: 0 of 13 .*; claims are measured then, `crosslayer sweep"
+    ):
         claim(grid.profile, grid.results, argparse.Namespace(claim="C05"))
     assert not (grid.results / "claims").exists()
     lines = [line for line in capfd.readouterr().err.splitlines() if "seed" in line]

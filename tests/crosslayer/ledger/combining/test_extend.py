@@ -150,6 +150,8 @@ def test_results_that_grow_between_two_recordings_are_counted_once() -> None:
     once = combined_info("a", [{"id": "x", "stages": early}])
     grown = combined_info("b", [once, {"id": "x", "title": "b", "stages": late}])
     assert grown == {"title": "b", "stages": late, "parts": [{"id": "x", "title": "b", "stages": late}]}
+    assert combined_info("b", [grown, once]) == grown, "in any order"
+    assert combined_info("b", [grown, {"stages": late}])["stages"] == late, "as recorded before runs had ids"
     other = combined_info("c", [grown, {"id": "y", "title": "c", "stages": early}])
     assert other["stages"] == {"sweep-pos": {"seconds": 4.5}, "probe": {"seconds": 0.25}}
     assert [part["title"] for part in other["parts"]] == ["b", "c"]
