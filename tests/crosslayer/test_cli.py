@@ -364,7 +364,7 @@ def test_a_data_directory_that_is_missing_or_empty(exists: bool, crosslayer: Com
         ((), ("prepare", "offline"), "has the profile tiny, not offline"),
         (("--set", "sweep.layers=[1, 3]"), ("encoder", "tiny"),
          "layer 3 cannot be the lower layer of a fusion; it must be 1..2"),
-        ((), ("claim", "tiny", "C99"), "unknown claim C99; known: C01, "),
+        ((), ("claim", "tiny", "C99"), "unknown claim 'C99'; the registry has C01, "),
     ],
     ids=["another profile", "a layer that the encoder lacks", "an unknown claim"],
 )  # fmt: skip

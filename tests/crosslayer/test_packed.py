@@ -222,7 +222,7 @@ def test_values_that_no_trial_has_are_refused_or_a_failure(
     values[3] = 99 if column == "predicted" else np.nan
     pq.write_table(table.set_column(place, table.schema.field(column), pa.array(values)), path)
     if column == "predicted":
-        with pytest.raises(ResultsError, match="predicted"):
+        with pytest.raises(ResultsError, match="predicted must be 0 to "):
             merge(tiny, home, folder)
     else:
         merge(tiny, home, folder)

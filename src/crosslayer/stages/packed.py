@@ -36,7 +36,7 @@ from crosslayer.sweep.locking import exclusive
 from crosslayer.sweep.plan import choose_precision, intermediate_file, planned_device, planned_parts, trial_specs
 from crosslayer.sweep.runlog import note_seconds
 from crosslayer.sweep.store import adopt, finished, finished_trials, keep
-from crosslayer.tasks import TaskName
+from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training.finetuned import KEPT, TrialResult
 from crosslayer.training.inference import prediction_frame
 from crosslayer.training.trainable import pad_id_of
@@ -172,5 +172,8 @@ def _read(record: TrialRecord, spec: TrialSpec, folder: Path, encoder: Path) -> 
             raise ResultsError(
                 f"{folder}: {name} differs from the windows here; the sweep was packed from other data"
             )
+    n_labels = len(TASKS[spec.task].labels)
+    if not frame["predicted"].between(0, n_labels - 1).all():
+        raise ResultsError(f"{folder}: predicted must be 0 to {n_labels - 1}; copy the folder again")
     kept = {name: getattr(record, name) for name in KEPT}
     return TrialResult(frame, read_arrays(folder / "diagnostics.npz"), **kept)
