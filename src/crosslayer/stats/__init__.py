@@ -8,7 +8,7 @@ raise a ResultsError that names them.
 Notation: M models, S seeds, L layers, T tasks, N items, C clusters, R resamples, K counts per item.
 """
 
-from claimtrack.statistics import MAX_SEEDS, MIN_SEEDS, POWER, holm, seeds_to_decide
+from claimtrack.statistics import MAX_SEEDS, MIN_SEEDS, POWER, holm
 from crosslayer.stats.items import best_guess, bootstrap_scores, item_variance, pure_item_variance
 from crosslayer.stats.layers import (
     chance_all_distinct,
@@ -47,5 +47,5 @@ __all__ = [
     "cross_fitted_gain", "dev_selected_gain", "exaggeration", "gain", "gain_of_choices", "holm", "item_variance",
     "max_statistic_p", "mean_gain", "minimum_detectable", "null_best_gain", "own_against_common", "pair_gain",
     "permutation_p", "power", "probability_best", "pure_item_variance", "residual_variance", "seed_gain",
-    "seeds_to_decide", "slopes", "task_by_layer_interaction", "win_probability",
+    "slopes", "task_by_layer_interaction", "win_probability",
 ]  # fmt: skip
