@@ -1,7 +1,7 @@
 """Executes a notebook source and leaves its evidence, or leaves everything as it was.
 
-Sources are Python files in jupytext's percent format with one cell tagged ``parameters`` that holds nothing but
-annotated assignments. Papermill only warns of parameters it does not know, so they are checked before it starts.
+Sources are Python files in jupytext's percent format with one cell tagged ``parameters``: assignments with a type.
+Papermill only warns of parameters it does not know, so they are checked before it starts.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from string import Template
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -24,9 +25,16 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
+DECLARE = "write NAME: str = VALUE"
 SECONDS = 600
 """The longest that one cell may take."""
-STYLE = """
+PAGE = Template("""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b }
 pre, code { font: 13px/1.45 ui-monospace, monospace }
 .input pre { background: #f5f5f5; padding: .6rem; overflow-x: auto }
@@ -35,22 +43,15 @@ pre, code { font: 13px/1.45 ui-monospace, monospace }
 table { border-collapse: collapse; font-size: 13px } td, th { padding: .2rem .5rem; text-align: left }
 tbody tr:nth-child(odd) { background: #f5f5f5 }
 img { max-width: 100%; height: auto }
-"""
-PAGE = """<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
+</style>
 </head>
 <body>
 <main>
-{body}
+$body
 </main>
 </body>
 </html>
-"""
+""")
 
 
 def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool], output: Path) -> None:
@@ -79,30 +80,19 @@ def read_source(source: Path) -> NotebookNode:
 
 
 def declared_parameters(source: Path, notebook: NotebookNode) -> dict[str, type]:
-    """Names and types of the parameters that a notebook takes.
-
-    A `ClaimError` where there is no such cell, or where it holds anything but annotated assignments of constants.
-    """
+    """Names and types of a notebook's parameters; a `ClaimError` unless exactly one cell declares them."""
     cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
     if len(cells) != 1:
         raise ClaimError(f"{source} has {len(cells)} cells tagged `parameters`; it needs one")
-    declared = {}
     try:
         statements = ast.parse(cells[0]).body
     except SyntaxError as error:
-        raise ClaimError(
-            f"{source}: the parameters are not Python ({error.msg}); write NAME: str = VALUE"
-        ) from None
+        raise ClaimError(f"{source}: the parameters are not Python ({error.msg}); {DECLARE}") from None
+    declared = {}
     for statement in statements:
         match statement:
-            case ast.AnnAssign(
-                target=ast.Name(id=name), annotation=ast.Name(id=kind), value=ast.Constant() | ast.UnaryOp()
-            ) if kind in TYPES:
+            case ast.AnnAssign(target=ast.Name(id=name), annotation=ast.Name(id=kind)) if kind in TYPES:
                 declared[name] = TYPES[kind]
-            case _:
-                raise ClaimError(
-                    f"{source}: `{ast.unparse(statement)}` is not a parameter; write NAME: str = VALUE"
-                )
     return declared
 
 
@@ -110,7 +100,7 @@ def check_parameters(source: Path, declared: Mapping[str, type], given: Mapping[
     """A `ClaimError` where a name is unknown or missing, or a value has another type."""
     known = ", ".join(declared)
     if unknown := [name for name in given if name not in declared]:
-        raise ClaimError(f"{source} has no parameter {unknown[0]}; it takes {known}")
+        raise ClaimError(f"{source} has no parameter {unknown[0]}; it takes {known}; {DECLARE}")
     for name, kind in declared.items():
         if name not in given:
             raise ClaimError(f"{source}: parameter {name} is missing; it takes {known}")
@@ -161,4 +151,4 @@ def _write(notebook: NotebookNode, fresh: Path, output: Path, title: str) -> Non
     (fresh / "notebook.ipynb").write_text(text, encoding="utf-8")
     exporter = HTMLExporter(template_name="basic")  # type: ignore[no-untyped-call]
     body, _ = exporter.from_notebook_node(nbformat.reads(text, as_version=4))  # type: ignore[no-untyped-call]
-    (fresh / "notebook.html").write_text(PAGE.format(title=title, style=STYLE, body=body), encoding="utf-8")
+    (fresh / "notebook.html").write_text(PAGE.substitute(title=title, body=body), encoding="utf-8")
