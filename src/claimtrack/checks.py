@@ -16,7 +16,7 @@ from claimtrack.judging import judge
 from claimtrack.pins import CHECKS_MEASURE, PINS, Key, PinnedRun, Pins, load_pins
 from claimtrack.registry import REGISTRY, Registry, load_registry
 from claimtrack.results import places
-from claimtrack.runs import LEDGER, RESULTS, Place
+from claimtrack.runs import Place
 from claimtrack.seal import SEALS, Seal, not_due, read_seals, seal_problems, sealed_claims
 from claimtrack.settings import ACTIVE, load_settings
 
@@ -25,14 +25,7 @@ RECORDED_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Suite:
-    """All checks of a project.
-
-    Attributes:
-        folder: that above ``claims/``.
-        registry, pins, seals: what it claims, has pinned and sealed.
-        fresh: the present run.
-        places: the present run, if it has claims, and every recorded run.
-    """
+    """All checks of a project, in the present run (``fresh``), if it has claims, and in every recorded one."""
 
     folder: Path
     registry: Registry
@@ -46,10 +39,9 @@ class Suite:
         """Load the project in a folder; a `ClaimError` where one of its files is wrong."""
         registry = load_registry(folder / REGISTRY)
         settings: Any = load_settings(folder / ACTIVE, registry.project.settings)
-        fresh, *recorded = places(settings, registry.project, folder / RESULTS, folder / LEDGER)
-        there = (fresh, *recorded) if (fresh.folder / "claims").is_dir() else recorded
-        pins, seals = load_pins(folder / PINS), read_seals(folder / SEALS)
-        return cls(folder, registry, pins, seals, fresh, tuple(there))
+        fresh, *recorded = places(settings, registry.project, folder)
+        there = [fresh, *recorded] if (fresh.folder / "claims").is_dir() else recorded
+        return cls(folder, registry, load_pins(folder / PINS), read_seals(folder / SEALS), fresh, tuple(there))
 
     def broken_seals(self) -> dict[str, str]:
         """By claim, what decides it and is not as sealed."""
@@ -81,9 +73,8 @@ class Suite:
         except ClaimError as error:
             return [str(error)]
         expected = {"claim": claim, "profile": place.profile.profile, "run": place.name, "metric": entry.metric}
-        found = {name: getattr(evidence, name) for name in expected}
-        wrong = [name for name in expected if found[name] != expected[name]]
-        if wrong:
+        found = evidence.model_dump(include=set(expected))
+        if wrong := [name for name in expected if found[name] != expected[name]]:
             return [f"{claim}: evidence is of {name} {found[name]!r}, not {expected[name]!r}" for name in wrong]
         stale = sorted(set(evidence.trials) - set(self.registry.project.trials(place.folder)))
         if not stale or place.run is not None:
@@ -146,11 +137,9 @@ def _pin_command(place: Place) -> str:
 
 def _values(evidence: Evidence) -> dict[Key, float]:
     """Judged estimates by measure and task, and the share of passed checks."""
-    judged = [part for part in evidence.parts if part.judged]
     values: dict[Key, float] = {
-        (part.measure, part.subject): part.estimate for part in judged if part.estimate is not None
+        (p.measure, p.subject): p.estimate for p in evidence.parts if p.judged and p.estimate is not None
     }
     if evidence.checks:
-        passed = sum(check.passed for check in evidence.checks)
-        values[CHECKS_MEASURE, None] = passed / len(evidence.checks)
+        values[CHECKS_MEASURE, None] = sum(c.passed for c in evidence.checks) / len(evidence.checks)
     return values

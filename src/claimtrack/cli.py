@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
@@ -18,19 +17,20 @@ from claimtrack.errors import ClaimError, in_one_line
 from claimtrack.export import FORMATS
 from claimtrack.files import write_text
 from claimtrack.importer import read_report, skeleton
+from claimtrack.judging import unknown_names
 from claimtrack.notebook import run_notebook
 from claimtrack.pins import pin
-from claimtrack.project import unknown_names
 from claimtrack.registry import REGISTRY, Registry, json_schema, load_registry
 from claimtrack.report.text import visible
 from claimtrack.results import load_all, load_fresh, load_recorded, table
 from claimtrack.runlog import revision
-from claimtrack.runs import LEDGER, RESULTS, RunResults
+from claimtrack.runs import FRESH, LEDGER, RESULTS, RunResults
 from claimtrack.seal import (
     SEAL_AGAIN,
     SEALS,
     JudgedAt,
     Plan,
+    Planned,
     SealedClaim,
     add_seal,
     plan_problems,
@@ -38,7 +38,7 @@ from claimtrack.seal import (
     seal_problems,
     sealed_claims,
 )
-from claimtrack.settings import ACTIVE, load_settings
+from claimtrack.settings import ACTIVE, load_settings, validated
 from claimtrack.why import ways
 from claimtrack.wording import SEALED, decision_words, literature_line, measure_title
 
@@ -99,12 +99,8 @@ def diff(
     two: Annotated[str, typer.Argument(help="Another.")],
 ) -> None:
     """Compare two runs: which verdicts and judged values differ, and by how much against their intervals."""
-    registry, runs = _loaded()
-    by_name = {results.name: results for results in runs}
-    for name in (one, two):
-        if name not in by_name:
-            raise ClaimError(f"there is no run {name!r:.60}; there are {', '.join(by_name)}")
-    _say(differences(by_name[one], by_name[two], registry.project.titles))
+    registry = _project()
+    _say(differences(_run(registry, one), _run(registry, two), registry.project.titles))
 
 
 @app.command("pin")
@@ -128,7 +124,9 @@ def check_claims() -> None:
     `pytest claims/` checks the same but for the names, one test each.
     """
     registry = _project()
-    _complain([*unknown_names(registry, _active(registry)), *Suite.of(Path()).problems()])
+    measured = {c: e for c, e in _run(registry, None).evidence.items() if e.status == "measured"}
+    unknown = [f"{c}: {told}" for c, e in measured.items() for told in unknown_names(registry.entry(c), e)]
+    _complain([*unknown, *Suite.of(Path()).problems()])
 
 
 @app.command("seal")
@@ -139,29 +137,34 @@ def seal_claims(
     ] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Also seal the active profile as a plan.")] = False,
     judged_at_seeds: Annotated[
-        int | None,
-        typer.Option("--judged-at-seeds", min=1, help="With --plan: judge at that many seeds everywhere."),
+        int | None, typer.Option(min=1, help="With --plan: judge at that many seeds everywhere.")
     ] = None,
     or_date: Annotated[
-        str | None,
-        typer.Option("--or-date", metavar="YYYY-MM-DD", help="With --plan: or from that day on (UTC)."),
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="With --plan: or from that day on (UTC).")
     ] = None,
     at_least_seeds: Annotated[
-        int | None, typer.Option("--at-least-seeds", min=1, help="With --or-date: fewest seeds everywhere.")
+        int | None, typer.Option(min=1, help="With --or-date: fewest seeds everywhere.")
     ] = None,
 ) -> None:
     """Seal what decides each claim before trials are trained, so that later changes show."""
     if check == (reason is not None):
         raise ClaimError("give either --reason TEXT, to seal, or --check")
-    when = _judged_at(judged_at_seeds, or_date, at_least_seeds)
-    if plan != (when is not None) or (check and plan):
-        raise ClaimError("--plan needs --judged-at-seeds or --or-date, and these need --plan; --check takes none")
+    options = {"seeds": judged_at_seeds, "day": or_date, "at_least": at_least_seeds}
+    when = {name: value for name, value in options.items() if value is not None}
+    if plan != bool(when) or (check and plan) or (at_least_seeds and not or_date):
+        raise ClaimError(
+            "--plan needs --judged-at-seeds or --or-date, which need --plan; --at-least-seeds needs --or-date; "
+            "--check takes none"
+        )
     registry = _project()
     claims = sealed_claims(registry.entries, registry.project.all_rules)
+    planned = registry.project.planned(_active(registry)) if plan or check else None
     if reason is None:
-        _complain(_broken_seals(claims, registry))
-    planned = _active_plan(when, registry) if when else None
-    _say(add_seal(claims, reason, revision() or "unknown", plan=planned))
+        _complain(_broken_seals(claims, planned))
+    if plan and planned is None:
+        raise ClaimError(f"the plugin {registry.plugin} plans no trials; seal without --plan")
+    made = Plan.made(**dict(planned), judged_at=validated(when, JudgedAt, "--plan")) if planned else None
+    _say(add_seal(claims, reason, revision() or "unknown", plan=made))
 
 
 @app.command("import")
@@ -289,39 +292,17 @@ def _loaded() -> tuple[Registry, list[RunResults]]:
 
 def _run(registry: Registry, name: str | None) -> RunResults:
     """The present run, or a recorded one by name."""
-    if name is None:
+    if name in (None, FRESH):
         return load_fresh(_active(registry), registry)
-    known = sorted(path.parent.name for path in LEDGER.glob("[!.]*/profile.yaml"))
+    known = [FRESH, *sorted(path.parent.name for path in LEDGER.glob("[!.]*/profile.yaml"))]
     if name not in known:
-        raise ClaimError(f"there is no recorded run {name!r:.60}; there are {', '.join(known) or 'none'}")
+        raise ClaimError(f"there is no run {name!r:.60}; there are {', '.join(known)}")
     return load_recorded(LEDGER / name, registry)
 
 
-def _broken_seals(claims: Mapping[str, SealedClaim], registry: Registry) -> list[str]:
+def _broken_seals(claims: Mapping[str, SealedClaim], planned: Planned | None) -> list[str]:
     """One line for each claim that is not as sealed, and for the present settings if they are not as planned."""
     seals = read_seals()
     if not seals:
         raise ClaimError(f"{SEALS} does not exist or is empty; {SEAL_AGAIN}")
-    planned = registry.project.planned
-    changed = plan_problems(planned(_active(registry)), seals) if planned and ACTIVE.exists() else []
-    return [*seal_problems(claims, seals[-1]).values(), *changed]
-
-
-def _judged_at(seeds: int | None, day: str | None, at_least: int | None) -> JudgedAt | None:
-    """When a plan is judged, from the options; ``None`` without any."""
-    if at_least is not None and (day is None or (seeds is not None and at_least > seeds)):
-        raise ClaimError("--at-least-seeds goes with --or-date, and is at most --judged-at-seeds")
-    if seeds is None and day is None:
-        return None
-    try:
-        return JudgedAt(seeds=seeds, day=date.fromisoformat(day) if day else None, at_least=at_least or 1)
-    except ValueError:
-        raise ClaimError(f"--or-date {day!r:.40} is not a date; write it as 2026-12-31") from None
-
-
-def _active_plan(when: JudgedAt, registry: Registry) -> Plan:
-    """The present settings as a plan."""
-    planned = registry.project.planned
-    if planned is None:
-        raise ClaimError(f"the plugin {registry.plugin} plans no trials; seal without --plan")
-    return Plan.made(**dict(planned(_active(registry))), judged_at=when)
+    return [*seal_problems(claims, seals[-1]).values(), *(plan_problems(planned, seals) if planned else [])]

@@ -7,7 +7,7 @@ from math import hypot, isclose
 
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.runs import RunResults, Setting
-from claimtrack.wording import Titles, name, number
+from claimtrack.wording import Titles, number, title
 
 
 def differences(one: RunResults[Setting], two: RunResults[Setting], titles: Titles) -> Iterator[str]:
@@ -37,7 +37,8 @@ def _moved(one: Evidence | None, two: Evidence | None, titles: Titles) -> Iterat
         values = [part.estimate if part else None for part in (a, b)]
         if not _equal(*values):
             before, after = ("-" if value is None else number(value, known.unit) for value in values)
-            yield f"  {name(known, titles)}: {before} -> {after} {known.unit}{_distance(a, b)}"
+            named = " ".join(filter(None, (known.measure, title(known.subject, titles))))
+            yield f"  {named}: {before} -> {after} {known.unit}{_distance(a, b)}"
 
 
 def _equal(one: float | None, other: float | None) -> bool:

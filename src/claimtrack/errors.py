@@ -15,7 +15,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import NoReturn
 
 MAX_CHARACTERS = 2000
 """Of one error line."""
@@ -56,35 +55,29 @@ REMEDIES = {
 """What to do about the errors of a file system that are no mistake of the program."""
 
 
-def fail(error: ClaimtrackError | OSError, where: str = "") -> NoReturn:
-    """End the program with one line and exit code 2.
-
-    Args:
-        error: what was raised; one of the system that `REMEDIES` does not know is raised again.
-        where: the file or folder, if the error does not know it.
-    """
-    line = str(error)
-    if isinstance(error, OSError):
-        if error.errno not in REMEDIES:
-            raise error
-        place = error.filename or where or "a file"
-        line = f"{place}: {os.strerror(error.errno)}; {REMEDIES[error.errno]} and run the same command again"
-    sys.stderr.write(f"error: {line}\n")
-    sys.exit(2)
-
-
 @contextmanager
 def in_one_line(where: str = "") -> Iterator[None]:
-    """End the program as `fail` does on an error, and with 130 on an interrupt.
+    """End the program on an error with one line and exit code 2, on an interrupt with 130.
 
-    Letters that the terminal's encoding does not have are printed as escapes.
+    Letters that the terminal's encoding does not have are printed as escapes. An error of the system that
+    `REMEDIES` does not know is raised again.
+
+    Args:
+        where: the file or folder, if an error of the system does not know it.
     """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         yield
     except (ClaimtrackError, OSError) as error:
-        fail(error, where)
+        line = str(error)
+        if isinstance(error, OSError):
+            if error.errno not in REMEDIES:
+                raise
+            place = error.filename or where or "a file"
+            line = f"{place}: {os.strerror(error.errno)}; {REMEDIES[error.errno]} and run the same command again"
+        sys.stderr.write(f"error: {line}\n")
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(130)

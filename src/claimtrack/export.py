@@ -31,8 +31,8 @@ FORMULA = ("=", "+", "-", "@", "\t")
 """A spreadsheet would compute a text that begins so."""
 
 
-def to_rows(runs: Sequence[RunResults[Setting]]) -> Iterator[dict[str, Any]]:
-    """One record a claim and run, with the keys of `COLUMNS`; numbers are ``None`` where nothing was measured."""
+def _records(registry: Registry, runs: Sequence[RunResults[Setting]]) -> Iterator[dict[str, Any]]:
+    """One a claim and run: `COLUMNS`, ``None`` where nothing was measured; decisions and what others report."""
     for run in runs:
         for claim, verdict in run.verdicts.items():
             evidence = run.evidence.get(claim)
@@ -47,29 +47,22 @@ def to_rows(runs: Sequence[RunResults[Setting]]) -> Iterator[dict[str, Any]]:
                 **{name: getattr(bounds, name, None) for name in ("low", "high")},
                 "unit": part.unit if part else None,
                 "evidence": _link(run, claim),
+                "decisions": {task: found.model_dump() for task, found in verdict.decisions.items()},
+                "literature": [item.model_dump() for item in registry.entry(claim).literature],
             }
 
 
 def to_json(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
     """A list of records, each with the decisions on its tasks and with what others report about the claim."""
-    verdicts = [verdict for run in runs for verdict in run.verdicts.values()]
-    records = [
-        {
-            **row,
-            "decisions": {task: found.model_dump() for task, found in verdict.decisions.items()},
-            "literature": [item.model_dump() for item in registry.entry(verdict.claim).literature],
-        }
-        for row, verdict in zip(to_rows(runs), verdicts, strict=True)
-    ]
-    return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(list(_records(registry, runs)), indent=1, ensure_ascii=False) + "\n"
 
 
 def to_csv(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
     """A table with a header; a text that a spreadsheet would compute gets an apostrophe before it."""
     out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
+    writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    for row in to_rows(runs):
+    for row in _records(registry, runs):
         formulas = {k: f"'{v}" for k, v in row.items() if isinstance(v, str) and v.startswith(FORMULA)}
         writer.writerow(row | formulas)
     return out.getvalue()
@@ -104,7 +97,7 @@ FORMATS: dict[str, Callable[[Registry, Sequence[RunResults[Setting]]], str]] = {
 
 def _review(entry: Entry, run: RunResults[Setting], verdict: Verdict) -> dict[str, Any]:
     """A verdict, with a link to its evidence if there is some."""
-    review = {
+    return {
         "@type": "ClaimReview",
         "@id": f"#{entry.id}-{run.name}",
         "itemReviewed": {"@id": f"#{entry.id}"},
@@ -116,9 +109,8 @@ def _review(entry: Entry, run: RunResults[Setting], verdict: Verdict) -> dict[st
             "alternateName": verdict.verdict,
             "ratingExplanation": verdict.relevance_sentences,
         },
+        **({"url": link} if (link := _link(run, entry.id)) else {}),
     }
-    link = _link(run, entry.id)
-    return review if link is None else {**review, "url": link}
 
 
 def _link(run: RunResults[Setting], claim: str) -> str | None:

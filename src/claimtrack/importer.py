@@ -73,13 +73,8 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """What is read of a report.
-
-    Attributes:
-        date: in ISO 8601; it and the research question may be absent.
-        cites: the papers that it names, by arXiv number or DOI, then other words of its column Source.
-        gaps: what says that there are more or fewer claims than were read, one line each.
-    """
+    """What is read of a report: the date in ISO 8601; the papers that it names, by arXiv number or DOI, then other
+    words of its column Source; and what says that there are more or fewer claims than were read, one line each."""
 
     title: str
     date: str | None

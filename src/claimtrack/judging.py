@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from claimtrack.decisions import Decision
 from claimtrack.entries import Entry
 from claimtrack.evidence import Evidence
 from claimtrack.plugin import Plugin
@@ -25,11 +24,17 @@ def decide(
 ) -> Verdict:
     """The verdict on a claim in one run; ``hours_per_seed``: by task, what one more seed of it costs, if known."""
     verdict, because, decisions = judge(entry, evidence, setting, plugin)
+    hours, there = hours_per_seed or {}, evidence.seeds_by_name if evidence else {}
+    cost = {
+        task: round((found.seeds - there.get(task, 0)) * hours[task], 1)
+        for task, found in decisions.items()
+        if found.seeds is not None and task in hours
+    }
     known = plugin.all_conditions  # the last of an entry is for `any`
     relevance = next(item for item in entry.relevance if known[item.when](setting))
     return Verdict(
         claim=entry.id, profile=setting.profile, run=run, verdict=verdict, because=because,
-        decisions=_with_hours(decisions, evidence, hours_per_seed or {}),
+        decisions={task: found.model_copy(update={"hours": cost.get(task)}) for task, found in decisions.items()},
         relevance=relevance.value, relevant_to=entry.relevant_to, relevance_reason=relevance.reason,
         n_seeds=evidence.n_seeds if evidence else 0,
     )  # fmt: skip
@@ -44,7 +49,7 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting, plugin: Plu
     rule, titles = plugin.all_rules[entry.rule], plugin.titles
     parts = rule.parts(entry, evidence)
     if evidence.status == "missing" or not (parts or (evidence.checks and rule.is_structural)):
-        reason = "; ".join(evidence.missing) or _nothing_found(entry, evidence)
+        reason = "; ".join(evidence.missing or unknown_names(entry, evidence)) or "no part"
         return Judgement("not run", f"Nothing to measure it from: {reason}.")
     few = [part for part in parts if part.n_seeds < MIN_SEEDS and (part.n_seeds or not rule.seedless)]
     if not few:
@@ -61,22 +66,16 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting, plugin: Plu
     return Judgement("inconclusive", f"{sentence(few, titles)}; cannot be decided at this size: {needed}.")
 
 
-def _nothing_found(entry: Entry, evidence: Evidence) -> str:
-    """What a rule looked for in vain: mistyped names of measures and units end here."""
-    measured = sorted({f"{part.measure} ({part.unit})" for part in evidence.parts if part.judged})
-    if not (measured and entry.claimed.named_measures()):
-        return "no part"
-    return f"the registry names {', '.join(entry.claimed.named_measures())}, the evidence {', '.join(measured)}"
-
-
-def _with_hours(
-    decisions: Mapping[str, Decision], evidence: Evidence | None, hours: Mapping[str, float]
-) -> dict[str, Decision]:
-    """The same decisions, with what the seeds that are missing would cost."""
-    there = evidence.seeds_by_name if evidence else {}
-    cost = {
-        task: round((found.seeds - there.get(task, 0)) * hours[task], 1)
-        for task, found in decisions.items()
-        if found.seeds is not None and task in hours
-    }
-    return {task: found.model_copy(update={"hours": cost.get(task)}) for task, found in decisions.items()}
+def unknown_names(entry: Entry, evidence: Evidence) -> Iterator[str]:
+    """Measures, units and tasks that the registry names and the evidence does not have, one line each."""
+    units = {part.measure: part.unit for part in evidence.parts if part.judged}
+    known = ", ".join(units) or "no judged measurement"
+    for measure, unit in entry.claimed.named_measures().items():
+        if measure not in units:
+            yield f"claimed names {measure}, the evidence has {known}"
+        elif unit and unit != units[measure]:
+            yield f"claimed gives {measure} in {unit}, the evidence in {units[measure]}"
+    about = {part.subject for part in evidence.parts} | {part.task for part in evidence.parts}
+    for task in (*entry.claimed.by_task, *entry.claimed.other_metric):
+        if task not in about:
+            yield f"claimed names {task}, which no measurement is about"

@@ -132,7 +132,9 @@ def pin(results: RunResults[Setting], reason: str, path: Path = PINS) -> tuple[s
         raise ClaimError(f"{results.folder} has no evidence to pin; run `make repro` first")
     pins, profile = load_pins(path), results.profile.profile
     old = pins.of(profile, results.run)
-    claims = {claim: _pinned(claim, results) for claim in results.verdicts if claim in results.profile.claims}
+    judged = [part for evidence in results.evidence.values() for part in evidence.parts if part.judged]
+    n_ranged = sum(part.estimate is not None and part.interval is not None for part in judged)
+    claims = {c: _pinned(c, results, n_ranged) for c in results.verdicts if c in results.profile.claims}
     new = PinnedRun(profile=profile, run=results.run, claims=claims)
     changes = [
         f"{claim}: {old.claims[claim].verdict if claim in old.claims else 'no pin'} -> {now.verdict}"
@@ -171,10 +173,9 @@ def prediction_range(part: Measurement, n_parts: int) -> tuple[float, float]:
     return estimate - below, estimate + max(factor * (interval.high - estimate), floor)
 
 
-def _pinned(claim: str, results: RunResults[Setting]) -> PinnedClaim:
-    """A claim as it is now."""
+def _pinned(claim: str, results: RunResults[Setting], n_ranged: int) -> PinnedClaim:
     verdict, evidence = results.verdicts[claim].verdict, results.evidence.get(claim)
-    ranges = _ranges(evidence, results) if evidence else {}
+    ranges = _ranges(evidence, None if results.run else n_ranged) if evidence else {}
     if not ranges or evidence is None:
         return PinnedClaim(verdict=verdict)
     basis: Basis = "recorded"
@@ -185,34 +186,30 @@ def _pinned(claim: str, results: RunResults[Setting]) -> PinnedClaim:
         basis, n = "pilot", evidence.n_seeds
         seeds = f" of {n} seed{'s' if n > 1 else ''}" if n else ""
         reason = (
-            f"prediction interval for a new run{seeds}, 95 % over all {_n_ranged(results)} parts of the run; "
+            f"prediction interval for a new run{seeds}, 95 % over all {n_ranged} parts of the run; "
             f"at least {FLOOR_POINTS} points or {100 * FLOOR_SHARE:g} % to either side"
         )
     return PinnedClaim(verdict=verdict, basis=basis, reason=reason, ranges=ranges)
 
 
-def _ranges(evidence: Evidence, results: RunResults[Setting]) -> dict[str, Any]:
-    """``{measure: {task: (low, high)}}``; no level of tasks without a task."""
+def _ranges(evidence: Evidence, n_ranged: int | None) -> dict[str, Any]:
+    """``{measure: {task: (low, high)}}``, or ``{measure: (low, high)}`` without a task; values where ``n_ranged``,
+    the number of prediction intervals, is ``None``."""
     ranges: dict[str, Any] = {}
     without = {part.measure for part in evidence.parts if part.judged and part.subject is None}
     for part in evidence.parts:
-        if not part.judged or part.estimate is None or (results.run is None and part.interval is None):
+        if not part.judged or part.estimate is None or (n_ranged is not None and part.interval is None):
             continue
         bounds: Bounds = round(part.estimate, 12)
-        if results.run is None:
-            low, high = prediction_range(part, _n_ranged(results))
+        if n_ranged is not None:
+            low, high = prediction_range(part, n_ranged)
             bounds = float(f"{low:.4g}"), float(f"{high:.4g}")
-        if part.subject is not None and part.measure in without:
+        if part.subject is None:
+            ranges[part.measure] = bounds
+        elif part.measure in without:
             raise ClaimError(f"{evidence.claim} judges {part.measure} with and without a task; judge one of them")
-        inner = ranges if part.subject is None else ranges.setdefault(part.measure, {})
-        name = part.subject or part.measure
-        inner[name] = bounds
+        else:
+            ranges.setdefault(part.measure, {})[part.subject] = bounds
     if evidence.checks:
         ranges[CHECKS_MEASURE] = 1.0
     return ranges
-
-
-def _n_ranged(results: RunResults[Setting]) -> int:
-    """How many measurements of a fresh run get a prediction interval."""
-    parts = [part for evidence in results.evidence.values() for part in evidence.parts]
-    return sum(part.judged and part.estimate is not None and part.interval is not None for part in parts)

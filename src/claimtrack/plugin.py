@@ -60,7 +60,7 @@ class Plugin:
     conditions: Mapping[str, Condition] = field(default_factory=dict)
     rules: Mapping[str, Rule] = field(default_factory=dict)
     trials: Callable[[Path], Mapping[str, Trial]] = lambda folder: {}
-    planned: Callable[[Any], Planned] | None = None
+    planned: Callable[[Any], Planned | None] = lambda settings: None
     shipped: Callable[[Any, Path], bool] = lambda settings, project: True
     titles: Mapping[str, str] = field(default_factory=dict)
     sections: Callable[[], Sections] = Sections

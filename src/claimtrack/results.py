@@ -17,20 +17,15 @@ from claimtrack.seal import SEALS, not_due, read_seals, sealed_before
 from claimtrack.settings import load_settings
 from claimtrack.wording import EVIDENCE, Titles, key_number, relevance_note
 
-NO_RECORD = Trial(key="", subject="", model="", seed=0)
-"""A trial without a record cannot be shown to have come after a seal."""
 
-
-def load_all(
-    profile: Setting, registry: Registry, results: Path = RESULTS, ledger: Path = LEDGER
-) -> list[RunResults]:
+def load_all(profile: Setting, registry: Registry) -> list[RunResults]:
     """The fresh run of the profile, then the recorded ones by name."""
-    return [load(place, registry) for place in places(profile, registry.project, results, ledger)]
+    return [load(place, registry) for place in places(profile, registry.project)]
 
 
-def load_fresh(profile: Setting, registry: Registry, results: Path = RESULTS) -> RunResults:
+def load_fresh(profile: Setting, registry: Registry) -> RunResults:
     """The present results of a profile; all verdicts are `not run` where there are none."""
-    return load(fresh_place(profile, results), registry)
+    return load(Place(FRESH, profile, RESULTS / profile.profile), registry)
 
 
 def load_recorded(folder: Path, registry: Registry) -> RunResults:
@@ -53,8 +48,8 @@ def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> Run
     for claim, entry in registry.entries.items():
         found = evidence.get(claim)
         verdict = decide(entry, found, place.profile, plugin, place.name, hours_per_seed(found, trials, info))
-        behind = [trials.get(key, NO_RECORD) for key in (found.trials if found else ())]
-        update: dict[str, Any] = {"sealed": sealed_before(entry, plugin.all_rules[entry.rule], behind, sealed)}
+        named = [trials[key].seal if key in trials else "" for key in (found.trials if found else ())]
+        update: dict[str, Any] = {"sealed": sealed_before(entry, plugin.all_rules[entry.rule], named, sealed)}
         if withheld and claim in paths:
             update = {"because": f"{withheld}."}
         verdicts[claim] = verdict.model_copy(update=update)
@@ -80,15 +75,11 @@ def hours_per_seed(
     return {task: sum(n * hours[stage] for stage, n in by_stage.items()) for task, by_stage in known.items()}
 
 
-def places(profile: Setting, plugin: Plugin, results: Path = RESULTS, ledger: Path = LEDGER) -> list[Place]:
-    """The fresh run, then the recorded runs by name."""
-    folders = sorted(path for path in ledger.glob("[!.]*") if path.is_dir())
-    return [fresh_place(profile, results), *(recorded_place(folder, plugin) for folder in folders)]
-
-
-def fresh_place(profile: Setting, results: Path = RESULTS) -> Place:
-    """Where the present run of a profile lies, or will."""
-    return Place(FRESH, profile, results / profile.profile)
+def places(profile: Setting, plugin: Plugin, project: Path = Path()) -> list[Place]:
+    """The fresh run of a project, then the recorded runs by name."""
+    folders = sorted(path for path in (project / LEDGER).glob("[!.]*") if path.is_dir())
+    fresh = Place(FRESH, profile, project / RESULTS / profile.profile)
+    return [fresh, *(recorded_place(folder, plugin) for folder in folders)]
 
 
 def recorded_place(folder: Path, plugin: Plugin) -> Place:

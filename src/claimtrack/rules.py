@@ -33,14 +33,7 @@ class Judgement(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """What a rule decides on.
-
-    Attributes:
-        entry: the claim.
-        evidence: what was measured.
-        rule: the rule itself, with its measures and thresholds.
-        titles: how names are shown (`claimtrack.plugin.Plugin`).
-    """
+    """What a rule decides on; ``titles`` are those of the `claimtrack.plugin.Plugin`."""
 
     entry: Entry
     evidence: Evidence
@@ -154,13 +147,12 @@ def _claimed_each(case: Case) -> Judgement:
     return Judgement(each.verdict if targets else "inconclusive", f"{'; '.join(told)}.", decisions)
 
 
-def _without_measure(claimed: Claimed) -> str:
-    """`claimed_each` needs a measure."""
-    return "" if claimed.measures else "claimed.each or claimed.order"
-
-
 COMMON: Mapping[str, Rule] = {
     "all_checks": Rule(_all_checks),
-    "claimed_each": Rule(_claimed_each, claimed=True, lacks=_without_measure),
+    "claimed_each": Rule(
+        _claimed_each,
+        claimed=True,
+        lacks=lambda claimed: "" if claimed.measures else "claimed.each or claimed.order",
+    ),
 }
 """The rules that every project has."""

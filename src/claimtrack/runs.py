@@ -18,17 +18,13 @@ LEDGER = Path("claims/ledger")
 
 
 class Setting(Protocol):
-    """What claimtrack needs of a project's settings."""
+    """What claimtrack needs of a project's settings: their name, and the ids of the claims that they measure."""
 
     @property
-    def profile(self) -> str:
-        """Their name."""
-        ...
+    def profile(self) -> str: ...
 
     @property
-    def claims(self) -> Sequence[str]:
-        """The ids of the claims that they measure."""
-        ...
+    def claims(self) -> Sequence[str]: ...
 
 
 SettingT = TypeVar("SettingT", bound=Setting, default=Any, covariant=True)
@@ -36,13 +32,7 @@ SettingT = TypeVar("SettingT", bound=Setting, default=Any, covariant=True)
 
 @dataclass(frozen=True)
 class Place(Generic[SettingT]):
-    """Where a run lies.
-
-    Attributes:
-        name: ``fresh`` or the name of the recorded run.
-        profile: its settings.
-        folder: holds ``claims/ID/evidence.json``; of a fresh run also ``trials/``.
-    """
+    """Where a run lies; ``name`` is ``fresh`` or that of the recorded run, ``folder`` holds ``claims/ID/``."""
 
     name: str
     profile: SettingT
@@ -60,13 +50,9 @@ class Place(Generic[SettingT]):
 
 @dataclass(frozen=True)
 class RunResults(Place[SettingT]):
-    """A run with what it measured and what follows from it.
+    """A run with what it measured and what follows from it, by claim id: verdicts are there of every claim.
 
-    Attributes:
-        title: for readers.
-        evidence: by claim id, of the claims that have any.
-        verdicts: of every claim of the registry, in its order.
-        info: ``run.json`` (revision, hardware, versions, seconds); empty if absent.
+    ``info`` is its ``run.json`` (revision, hardware, versions, seconds); empty if absent.
     """
 
     title: str

@@ -19,8 +19,8 @@ from scipy.special import stdtr, stdtrit
 from claimtrack.decisions import p_above, p_below
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Interval, Measurement
+from claimtrack.statistics import Floats
 
-Floats = npt.NDArray[np.float64]
 LEVEL = 0.95
 FEWEST = 2
 """Values behind an interval; verdicts ask for three."""
@@ -59,19 +59,18 @@ def mean_of(
     if method == "bootstrap" and shared:
         raise ResultsError(f"{measure}: the bootstrap takes no shared variance; use method='t'")
     sample = _sample(measure, values)
-    interval, p, kept = None, None, 0.0
-    if len(sample) >= FEWEST:
-        variance = float(sample.var(ddof=1))
+    mean, interval, p, kept = float(sample.mean()), None, None, 0.0
+    if len(sample) >= FEWEST and method == "bootstrap":
+        interval = _bootstrap(sample)
+    elif len(sample) >= FEWEST:
+        variance, df = float(sample.var(ddof=1)), len(sample) - 1
         kept = shared * variance
-        error, df = math.sqrt(variance / len(sample) + kept), len(sample) - 1
-        away = float(sample.mean()) - null
-        if method == "bootstrap":
-            interval = _bootstrap(sample)
-        else:
-            interval = _student(float(sample.mean()), error, df)
-            p = 2 * float(stdtr(df, -abs(away) / error)) if error else float(away == 0)
+        error = math.sqrt(variance / len(sample) + kept)
+        half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
+        interval = Interval(low=mean - half, high=mean + half, level=LEVEL, method="Student's t", df=df)
+        p = 2 * float(stdtr(df, -abs(mean - null) / error)) if error else float(mean == null)
     made = {"judged": True, "p_value": p, "n_seeds": len(sample), "item_variance": kept, **about}
-    return Measurement(measure=measure, unit=unit, estimate=float(sample.mean()), interval=interval, **made)
+    return Measurement(measure=measure, unit=unit, estimate=mean, interval=interval, **made)
 
 
 def difference_of(
@@ -200,11 +199,6 @@ def _sample(name: str, values: Iterable[float]) -> Floats:
     if len(wrong := np.flatnonzero(~np.isfinite(sample))):
         raise ResultsError(f"{name}: value {wrong[0]} is not finite; leave out what failed")
     return sample
-
-
-def _student(mean: float, error: float, df: int) -> Interval:
-    half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
-    return Interval(low=mean - half, high=mean + half, level=LEVEL, method="Student's t", df=df)
 
 
 def _bootstrap(sample: Floats) -> Interval:

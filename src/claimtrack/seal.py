@@ -119,15 +119,7 @@ class SealedClaim(Hashed):
 
 
 class Seal(Hashed):
-    """One seal; its hash covers the hashes of its claims and of its plan.
-
-    Attributes:
-        date: when it was made (UTC).
-        commit: HEAD of git then.
-        reason: why.
-        claims: by id.
-        plan: the plan that was sealed with it, if any.
-    """
+    """One seal: its hash covers the hashes of its claims and its plan; ``commit`` was HEAD of git on its date."""
 
     date: AwareDatetime
     commit: str
@@ -176,7 +168,7 @@ def newest_hash(path: Path = SEALS) -> str:
 def add_seal(
     claims: Mapping[str, SealedClaim], reason: str, commit: str, path: Path = SEALS, plan: Plan | None = None
 ) -> list[str]:
-    """Append a seal of what the present rules give (`sealed_claims`); a line for each changed claim and the plan.
+    """Append a seal of what the present rules give (`sealed_claims`); a line for each claim and plan that is new.
 
     A `ClaimError` where there is no reason, nothing to seal, or a damaged file.
     """
@@ -185,8 +177,8 @@ def add_seal(
         raise ClaimError("a seal needs a reason in plain words; add --reason TEXT")
     seals = read_seals(path)
     before = seals[-1].claims if seals else {}
-    found = _changed(before, claims, "{} {} -> {}", "sealed for the first time", "no longer in the registry")
-    lines = [f"{claim}: {told}" for claim, told in found.items()]
+    lines = [f"{claim}: sealed" for claim, sealed in claims.items() if sealed != before.get(claim)]
+    lines += [f"{claim}: no longer in the registry" for claim in before if claim not in claims]
     if plan and plan != plan_of_profile(plan.profile, seals):
         lines.append(f"plan of {plan.profile}: {plan.n_trials} trials, judged {plan.judged_at}")
     if not lines:
@@ -201,20 +193,25 @@ def add_seal(
 
 def seal_problems(claims: Mapping[str, SealedClaim], seal: Seal) -> dict[str, str]:
     """By claim, one line for each whose deciding values are not those of the seal."""
-    day = f"{seal.date:%Y-%m-%d}"
-    changed = f"{{}} was {{}} when sealed on {day}, is {{}}"
-    found = _changed(seal.claims, claims, changed, f"not in the seal of {day}", f"sealed on {day}, now absent")
-    return {claim: f"{claim}: {told}; {SEAL_AGAIN}" for claim, told in found.items()}
+    day, told = f"{seal.date:%Y-%m-%d}", {}
+    for claim in sorted(seal.claims.keys() | claims.keys()):
+        if claim not in seal.claims:
+            told[claim] = f"not in the seal of {day}"
+        elif claim not in claims:
+            told[claim] = f"sealed on {day}, now absent"
+        else:
+            told[claim] = ", ".join(_changes(seal.claims[claim].values, claims[claim].values, f"sealed on {day}"))
+    return {claim: f"{claim}: {text}; {SEAL_AGAIN}" for claim, text in told.items() if text}
 
 
-def sealed_before(entry: Entry, rule: Rule, trials: Sequence[Trial], seals: Iterable[Seal]) -> bool | None:
+def sealed_before(entry: Entry, rule: Rule, named: Sequence[str], seals: Iterable[Seal]) -> bool | None:
     """Whether the present rule of a claim was sealed before the first of the trials behind its evidence was
-    trained; ``None`` without any trial."""
-    if not trials:
+    trained, from the hash of the seal that each of them names; ``None`` without any trial."""
+    if not named:
         return None
     present = digest(decisive(entry, rule))
     fitting = {seal.hash for seal in seals if entry.id in seal.claims and seal.claims[entry.id].hash == present}
-    return all(trial.seal in fitting for trial in trials)
+    return fitting.issuperset(named)
 
 
 def plan_of_profile(profile: str, seals: Sequence[Seal]) -> Plan | None:
@@ -226,17 +223,8 @@ def plan_of_profile(profile: str, seals: Sequence[Seal]) -> Plan | None:
 def plan_problems(planned: Planned, seals: Sequence[Seal]) -> list[str]:
     """One line where settings are not what the plan of their name sealed."""
     plan = plan_of_profile(planned.profile, seals)
-    found = list(_changes(plan.grid, planned.grid)) if plan else []
-    told = ", ".join(f"{name} was {was} when sealed, is {now}" for name, was, now in found)
-    return [f"plan of {planned.profile}: {told}; set it as it was, or seal a new plan"] if found else []
-
-
-def plan_due(plan: Plan, seeds_everywhere: int, today: date) -> bool:
-    """Whether a plan may be judged today (UTC), when every model has so many seeds (`_seeds_done`)."""
-    when = plan.judged_at
-    if when.seeds is not None and seeds_everywhere >= when.seeds:
-        return True
-    return when.day is not None and today >= when.day and seeds_everywhere >= when.at_least
+    told = ", ".join(_changes(plan.grid, planned.grid, "sealed")) if plan else ""
+    return [f"plan of {planned.profile}: {told}; set it as it was, or seal a new plan"] if told else []
 
 
 def not_due(profile: str, trials: Iterable[Trial], seals: Sequence[Seal]) -> str:
@@ -257,9 +245,15 @@ def counts_only(plan: Plan, trials: Iterable[Trial], today: date) -> str:
     for trial in trials:
         if trial.outcome in FINISHED:
             done[model_name(trial.stage, trial.subject, trial.model, trial.arm)].add(trial.seed)
-    if plan_due(plan, _seeds_done(plan, done), today):
+    left = {model: set(seeds) - done[model] for model, seeds in plan.seeds.items()}
+    most = max(map(len, plan.seeds.values()), default=0)
+    # a model with fewer planned seeds no longer counts once it has them all
+    n_seeds = min((len(plan.seeds[model]) - len(rest) for model, rest in left.items() if rest), default=most)
+    when = plan.judged_at
+    enough = when.seeds is not None and n_seeds >= when.seeds
+    if enough or (when.day is not None and today >= when.day and n_seeds >= when.at_least):
         return ""
-    n_done = sum(len(done[model].intersection(seeds)) for model, seeds in plan.seeds.items())
+    n_done = plan.n_trials - sum(map(len, left.values()))
     return f"sealed plan: {n_done} of {plan.n_trials} trials; judged {plan.judged_at}"
 
 
@@ -268,32 +262,14 @@ def model_name(stage: str, subject: str, model: str, arm: str) -> str:
     return f"{stage}/{subject}/{model}/{arm}"
 
 
-def _seeds_done(plan: Plan, done: Mapping[str, set[int]]) -> int:
-    """How many seeds every model has; a model with fewer planned seeds no longer counts once it has them all."""
-    most = max(map(len, plan.seeds.values()), default=0)
-    left = {model: set(seeds) - done.get(model, set()) for model, seeds in plan.seeds.items()}
-    return min((len(plan.seeds[model]) - len(rest) for model, rest in left.items() if rest), default=most)
-
-
-def _changed(
-    old: Mapping[str, SealedClaim], new: Mapping[str, SealedClaim], changed: str, added: str, removed: str
-) -> dict[str, str]:
-    """What differs, by claim; ``changed`` is a format of a value's name and both sides."""
-    told = dict.fromkeys(new.keys() - old.keys(), added) | dict.fromkeys(old.keys() - new.keys(), removed)
-    for claim in old.keys() & new.keys():
-        if differ := list(_changes(old[claim].values, new[claim].values)):
-            told[claim] = ", ".join(changed.format(*each) for each in differ)
-    return dict(sorted(told.items()))
-
-
-def _changes(old: Values, new: Values, prefix: str = "") -> Iterator[tuple[str, str, str]]:
-    """Values that differ: name, and both sides as text; thresholds go by their own names."""
+def _changes(old: Values, new: Values, sealed: str, prefix: str = "") -> Iterator[str]:
+    """``NAME was 0.5 when sealed, is 0.3`` for each value that differs; thresholds go by their own names."""
     for name in sorted({*old, *new}):
         was, now = old.get(name, "absent"), new.get(name, "absent")
         if isinstance(was, dict) and isinstance(now, dict):
-            yield from _changes(was, now, "" if name == "thresholds" else f"{prefix}{name}.")
+            yield from _changes(was, now, sealed, "" if name == "thresholds" else f"{prefix}{name}.")
         elif _text(was) != _text(now):
-            yield f"{prefix}{name}", _text(was), _text(now)
+            yield f"{prefix}{name} was {_text(was)} when {sealed}, is {_text(now)}"
 
 
 def _text(value: Any) -> str:

@@ -33,11 +33,6 @@ def sentence(parts: Iterable[Measurement], titles: Titles, *, capital: bool = Tr
     return text[:1].upper() + text[1:] if capital else text
 
 
-def name(part: Measurement, titles: Titles) -> str:
-    """``dev_selected_gain XNLI``: the measure, and the task where there is one."""
-    return " ".join(filter(None, (part.measure, title(part.subject, titles))))
-
-
 def measure_title(measure: str, titles: Titles) -> str:
     """``dev-selected gain`` for ``dev_selected_gain``: words, with hyphens and capitals where they belong."""
     if measure in titles:

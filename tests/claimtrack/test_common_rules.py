@@ -13,7 +13,6 @@ from scipy import stats
 
 from claimtrack import rules
 from claimtrack.entries import Claimed, ClaimedMeasure, Entry
-from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Measurement, read_evidence, write_evidence
 from claimtrack.judging import decide, judge
 from claimtrack.pins import PinnedClaim
@@ -115,7 +114,7 @@ def test_what_the_evidence_lacks_is_named() -> None:
     assert other.verdict == "inconclusive"
     assert "measured in points, claimed in %" in other.because
     nothing = judged({"each": {"gian": {"sign": "+", "unit": "points"}}}, part(0.9))
-    assert nothing.because == "Nothing to measure it from: the registry names gian, the evidence x (points)."
+    assert nothing.because == "Nothing to measure it from: claimed names gian, the evidence has x."
 
 
 def test_a_part_without_a_value_keeps_a_claim_from_being_reproduced() -> None:
@@ -123,13 +122,6 @@ def test_a_part_without_a_value_keeps_a_claim_from_being_reproduced() -> None:
     found = judged({"each": {"x": {"sign": "+", "unit": "points"}}}, part(0.9, task="a"), lost)
     assert found.verdict == "partly reproduced"
     assert "missing on b (collapsed)" in found.because
-
-
-def test_two_judged_parts_of_one_name_are_refused(tmp_path: Path) -> None:
-    """A rule would read one of them."""
-    parts = [part(value, language=code) for code, value in (("en", -1.0), ("de", 1.0))]
-    with pytest.raises(ClaimError, match="x is measured twice"):
-        write_evidence(evidence(parts), tmp_path)
 
 
 def test_an_order_is_a_sign_of_every_step() -> None:

@@ -28,7 +28,6 @@ from claimtrack.seal import (
     counts_only,
     decisive,
     newest_hash,
-    plan_due,
     read_seals,
     seal_problems,
     sealed_before,
@@ -102,6 +101,7 @@ def test_what_is_sealed_of_a_claim_is_what_decides_it() -> None:
         ('"sweep/pos/baseline/none": [\n     10', '"sweep/pos/baseline/none": [\n     9', "plan: the hash"),
         ('"commit"', '"comit"', "unknown key 0.comit; did you mean commit?"),
         ("[", "{", "is damaged"),
+        ("[", "[" * 5000, "is damaged"),
         ("0.5", "NaN", "claims.C05: Out of range float values"),
     ],
 )
@@ -115,13 +115,6 @@ def test_seals_edited_by_hand_are_one_line(old: str, new: str, said: str, tmp_pa
     assert str(raised.value).startswith(str(path))
     assert said in str(raised.value)
     assert "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize("text", ["", "{}", "[1]", "[[]]", "[" * 5000, '[{"hash": "' + "g" * 64 + '"}]'])
-def test_what_is_no_list_of_seals_is_one_line(text: str, tmp_path: Path) -> None:
-    (tmp_path / "seals.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ClaimError, match=r"seals\.json"):
-        read_seals(tmp_path / "seals.json")
 
 
 # --- what breaks a seal ---
@@ -221,7 +214,7 @@ def test_sealing_writes_what_changed_and_refuses_what_has_not(claimtrack: Comman
     assert (code, out, err.count("\n")) == (2, "", 1)
     assert "claims/seals.json does not exist" in err
     code, out, _ = claimtrack("seal", "--reason", "the first rules")
-    assert (code, out.splitlines()[0], len(out.splitlines())) == (0, "C01: sealed for the first time", 18)
+    assert (code, out.splitlines()[0], len(out.splitlines())) == (0, "C01: sealed", 18)
     first = path.read_bytes()
     assert claimtrack("seal", "--check") == (0, "", "")
     code, out, err = claimtrack("seal", "--reason", "again")
@@ -235,7 +228,7 @@ def test_sealing_writes_what_changed_and_refuses_what_has_not(claimtrack: Comman
     code, out, _ = claimtrack("seal", "--check")
     assert (code, out.count("\n")) == (1, 1)
     assert out.startswith("C06: claimed.high was 3.0 when sealed on 20")
-    assert claimtrack("seal", "--reason", "as the abstract has it")[:2] == (0, "C06: claimed.high 3.0 -> 2.0\n")
+    assert claimtrack("seal", "--reason", "as the abstract has it")[:2] == (0, "C06: sealed\n")
     assert claimtrack("seal", "--check")[0] == 0
     content = json.loads(path.read_text(encoding="utf-8"))
     assert content[0] == json.loads(first)[0], "what was sealed before stays"
@@ -248,7 +241,7 @@ def test_wrong_options_and_files_are_one_line_and_seal_nothing(claimtrack: Comma
         ["--reason", " "], [], ["--check", "--reason", "r"], ["--reason", "r", "--plan"],
         ["--reason", "r", "--judged-at-seeds", "3"], ["--check", "--plan", "--judged-at-seeds", "3"],
         ["--reason", "r", "--plan", "--or-date", "soon"], ["--reason", "r", "--plan", "--at-least-seeds", "3"],
-        ["--reason", "r", "--plan", "--judged-at-seeds", "3", "--or-date", "2026-12-20", "--at-least-seeds", "4"],
+        ["--reason", "r", "--plan", "--judged-at-seeds", "3", "--at-least-seeds", "2"],
     ):  # fmt: skip
         code, out, err = claimtrack("seal", *options)
         assert (code, out, err.count("\n")) == (2, "", 1), options
@@ -301,10 +294,6 @@ def test_a_claim_is_shown_with_its_seal(claimtrack: Command, place: Path) -> Non
 # --- sealed before the first trial ---
 
 
-def trials_under(*seals: str) -> list[Trial]:
-    return [replace(as_trial(make_record("pos", "baseline", i)), seal=seal) for i, seal in enumerate(seals)]
-
-
 def test_a_rule_is_sealed_before_trials_that_all_name_a_seal_of_it() -> None:
     entry, rule, seals = REGISTRY.entry("C05"), RULES["gain_above_zero"], read_seals(GOLDEN)
     first, second = (seal.hash for seal in seals)
@@ -319,9 +308,9 @@ def test_a_rule_is_sealed_before_trials_that_all_name_a_seal_of_it() -> None:
         ([first], False),
         ([], None),
     ):
-        assert sealed_before(entry, rule, trials_under(*named), mixed) is expected
+        assert sealed_before(entry, rule, named, mixed) is expected
     changed = replace(rule, thresholds=dict(rule.thresholds) | {"smallest_effect": 0.1})
-    assert sealed_before(entry, changed, trials_under(hashes[0]), mixed) is False
+    assert sealed_before(entry, changed, hashes[:1], mixed) is False
 
 
 def made_profile() -> Profile:
@@ -380,17 +369,16 @@ def plan_for(profile: Profile, when: JudgedAt) -> Plan:
 @pytest.mark.parametrize(
     ("seeds", "today", "due"),
     [
-        (10, "2026-12-01", True),
-        (9, "2026-12-01", False),
-        (9, "2026-12-19", False),
-        (9, "2026-12-20", True),
-        (6, "2026-12-21", True),
-        (5, "2026-12-21", False),
+        (3, "2026-12-01", True),
+        (2, "2026-12-01", False),
+        (2, "2026-12-19", False),
+        (2, "2026-12-20", True),
+        (1, "2026-12-21", False),
     ],
 )
 def test_a_plan_is_due_at_its_seeds_or_on_its_day_with_enough(seeds: int, today: str, due: bool) -> None:
-    plan = plan_for(made_profile(), JudgedAt(seeds=10, day=date(2026, 12, 20), at_least=6))
-    assert plan_due(plan, seeds, date.fromisoformat(today)) is due
+    plan = plan_for(made_profile(), JudgedAt(seeds=3, day=date(2026, 12, 20), at_least=2))
+    assert (counts_only(plan, trials_of(*range(seeds)), date.fromisoformat(today)) == "") is due
 
 
 def test_seeds_count_where_every_model_has_them() -> None:

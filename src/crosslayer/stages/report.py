@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def report(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
     """Write ``paper/build/``."""
     registry = load_registry()
-    runs = load_all(profile, registry, folder.parent)
+    runs = load_all(profile, registry)
     context = build(registry, runs, paper=PAPER, date=_date(), revision=revision()[:8])
     for line in write_report(context, PAPER / "build"):
         log.info(line)

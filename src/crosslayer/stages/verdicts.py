@@ -27,7 +27,7 @@ def verdicts(profile: Profile, folder: Path, options: argparse.Namespace) -> Non
     measured = measures(registry.entries)
     for entry in sorted(path for path in LEDGER.glob("[!.]*") if path.is_dir()):
         derive_again(entry, measured)
-    results = load_fresh(profile, registry, folder.parent)
+    results = load_fresh(profile, registry)
     decided = [verdict.model_dump(mode="json") for verdict in results.verdicts.values()]
     for name, content in (("verdicts.json", decided), ("metrics.json", metrics(results))):
         write_text(folder / name, json.dumps(content, indent=1) + "\n")
