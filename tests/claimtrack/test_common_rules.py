@@ -15,7 +15,6 @@ from claimtrack import rules
 from claimtrack.entries import Claimed, ClaimedMeasure, Entry
 from claimtrack.evidence import Evidence, Measurement, read_evidence, write_evidence
 from claimtrack.judging import decide, judge
-from claimtrack.pins import PinnedClaim
 from claimtrack.plugin import Plugin
 from claimtrack.project import evidence_of
 from claimtrack.rules import Judgement
@@ -153,13 +152,6 @@ def test_free_dimensions_are_kept_and_absent_ones_change_no_byte(tmp_path: Path)
     assert one["about"] == about
     assert "about" not in other
     assert [p.subject for p in read_evidence(path).parts] == ["data digits, share 0.5, size 32", None]
-
-
-def test_pins_know_free_dimensions() -> None:
-    ranges = {"x": {"data a": (0.0, 1.0), "data b": (5.0, 6.0)}}
-    one = PinnedClaim(verdict="reproduced", basis="pilot", reason="made up", ranges=ranges)  # type: ignore[arg-type]
-    assert one.expected == {("x", "data a"): (0.0, 1.0), ("x", "data b"): (5.0, 6.0)}
-    assert {("x", part(0.5, about={"data": name}).subject) for name in "ab"} == one.expected.keys()
 
 
 def test_no_claim_is_reproduced_while_a_part_has_too_few_seeds() -> None:

@@ -15,6 +15,7 @@ from claimtrack.errors import ClaimError
 from claimtrack.evidence import read_evidence
 from claimtrack.registry import load_registry
 from notebook_head import HEAD
+from one_line import said
 from repository import ROOT
 from synthetic_run import make_profile, make_sweep, write_results
 
@@ -43,13 +44,8 @@ def execute_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def parameters(results: Path, output: Path, claim: str = "C06") -> dict[str, str]:
-    return {
-        "claim": claim,
-        "results": str(results / "made-up"),
-        "profile": str(results / "profile.yaml"),
-        "output": str(output),
-        "run": "fresh",
-    }
+    paths = {"results": results / "made-up", "profile": results / "profile.yaml", "output": output}
+    return {"claim": claim, "run": "fresh", **{name: str(path) for name, path in paths.items()}}
 
 
 def small(folder: Path, cell: str, declared: str = 'output: str = "x"') -> Path:
@@ -73,28 +69,31 @@ def test_wrong_parameters_are_refused_before_papermill_starts(
     execute_nothing: None, tmp_path: Path, change: dict[str, object], complaint: str
 ) -> None:
     given = {name: value for name, value in (dict.fromkeys(STANDARD, "x") | change).items() if value is not ...}
-    with pytest.raises(ClaimError, match=re.escape(complaint)):
-        notebook.run_notebook(ROOT / "notebooks" / "gains.py", given, tmp_path / "C05")  # type: ignore[arg-type]
+    source = ROOT / "notebooks" / "gains.py"
+    assert complaint in said(ClaimError, notebook.run_notebook, source, given, tmp_path / "C05")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_parameter_without_a_type_is_unknown(execute_nothing: None, tmp_path: Path) -> None:
-    with pytest.raises(ClaimError, match="has no parameter claim; it takes x; write NAME: str = VALUE"):
-        notebook.run_notebook(
-            small(tmp_path, "1", "claim = 'C05'\nx: int = -1"), {"claim": "C05"}, tmp_path / "out"
-        )
-
-
-def test_a_source_without_parameters_or_none_at_all(tmp_path: Path) -> None:
-    (tmp_path / "bare.py").write_text("# %%\n1\n", encoding="utf-8")
-    with pytest.raises(ClaimError, match="has 0 cells tagged `parameters`"):
-        notebook.run_notebook(tmp_path / "bare.py", {}, tmp_path / "out")
-    with pytest.raises(ClaimError, match=r"nowhere\.py does not exist"):
-        notebook.run_notebook(tmp_path / "nowhere.py", {}, tmp_path / "out")
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "small.py does not exist"),
+        ("# %%\n1\n", "has 0 cells tagged `parameters`"),
+        (f"{HEAD}x: int =\n", "the parameters are not Python"),
+        (f"{HEAD}x: int = 1\nclaim = 'C05'\n", "has no parameter claim; it takes x; write NAME: str = VALUE"),
+    ],
+)
+def test_a_source_that_does_not_declare_its_parameters_is_one_line(
+    execute_nothing: None, tmp_path: Path, content: str | None, told: str
+) -> None:
+    path = tmp_path / "small.py"
+    if content:
+        path.write_text(content, encoding="utf-8")
+    assert told in said(ClaimError, notebook.run_notebook, path, {"claim": "C05"}, tmp_path / "out")
 
 
 def test_types_of_parameters(tmp_path: Path) -> None:
-    source = small(tmp_path, "1", "a: str = 'x'\nb: int = 1\nc: float = 1.0\nd: bool = True")
+    source = small(tmp_path, "1", "a: str = 'x'\nb: int = -1\nc: float = 1.0\nd: bool = True")
     found = notebook.declared_parameters(source, notebook.read_source(source))
     assert found == {"a": str, "b": int, "c": float, "d": bool}
 
@@ -162,9 +161,9 @@ def test_a_failing_cell_leaves_the_former_evidence(results: Path, tmp_path: Path
     (output / "evidence.json").write_text("former", encoding="utf-8")
     write = 'import pathlib\npathlib.Path(output, "evidence.json").write_text("new")'
     cell = f'{write}\n\n# %%\nraise ValueError("first\\nlast")'
-    with pytest.raises(ClaimError) as caught:
-        notebook.run_notebook(small(tmp_path, cell), {"output": str(output)}, output)
-    assert str(caught.value) == f"{tmp_path / 'small.py'}, cell 4: ValueError: last"
+    source = small(tmp_path, cell)
+    told = said(ClaimError, notebook.run_notebook, source, {"output": str(output)}, output)
+    assert told == f"{source}, cell 4: ValueError: last"
     assert (output / "evidence.json").read_text(encoding="utf-8") == "former"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["C06", "small.py"]
 
@@ -177,14 +176,3 @@ def test_a_failure_names_file_and_line_of_the_projects_code(
     source = small(tmp_path, "import mine\nmine.ratio()")
     with pytest.raises(ClaimError, match=r"ZeroDivisionError: division by zero \(mine\.py:2\)$"):
         notebook.run_notebook(source, {"output": str(tmp_path / "out")}, tmp_path / "out")
-
-
-@pytest.mark.parametrize(
-    ("content", "told"), [(b"x: int =\n", "are not Python"), (b"x: str = '\xff'\n", "not UTF-8")]
-)
-def test_a_source_that_is_no_python_text_is_one_line(tmp_path: Path, content: bytes, told: str) -> None:
-    path = tmp_path / "small.py"
-    path.write_bytes(HEAD.encode() + content)
-    with pytest.raises(ClaimError, match=told) as caught:
-        notebook.declared_parameters(path, notebook.read_source(path))
-    assert "\n" not in str(caught.value)

