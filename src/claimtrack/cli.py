@@ -10,7 +10,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from claimtrack import scaffold
+from claimtrack import scaffold, seal
 from claimtrack.checks import Suite
 from claimtrack.compare import differences
 from claimtrack.errors import ClaimError, in_one_line
@@ -25,27 +25,12 @@ from claimtrack.report.text import visible
 from claimtrack.results import load_all, load_fresh, load_recorded, table
 from claimtrack.runlog import revision
 from claimtrack.runs import FRESH, LEDGER, RESULTS, RunResults
-from claimtrack.seal import (
-    SEAL_AGAIN,
-    SEALS,
-    JudgedAt,
-    Plan,
-    Planned,
-    SealedClaim,
-    add_seal,
-    plan_problems,
-    read_seals,
-    seal_problems,
-    sealed_claims,
-)
 from claimtrack.settings import ACTIVE, load_settings, validated
 from claimtrack.why import ways
 from claimtrack.wording import SEALED, decision_words, literature_line, measure_title
 
 app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    help="Check the claims of a paper against measured evidence.",
+    no_args_is_help=True, add_completion=False, help="Check the claims of a paper against measured evidence."
 )
 
 
@@ -157,14 +142,14 @@ def seal_claims(
             "--check takes none"
         )
     registry = _project()
-    claims = sealed_claims(registry.entries, registry.project.all_rules)
+    claims = seal.sealed_claims(registry.entries, registry.project.all_rules)
     planned = registry.project.planned(_active(registry)) if plan or check else None
     if reason is None:
         _complain(_broken_seals(claims, planned))
     if plan and planned is None:
         raise ClaimError(f"the plugin {registry.plugin} plans no trials; seal without --plan")
-    made = Plan.made(**dict(planned), judged_at=validated(when, JudgedAt, "--plan")) if planned else None
-    _say(add_seal(claims, reason, revision() or "unknown", plan=made))
+    made = seal.Plan.made(**dict(planned), judged_at=validated(when, seal.JudgedAt, "--plan")) if planned else None
+    _say(seal.add_seal(claims, reason, revision() or "unknown", plan=made))
 
 
 @app.command("import")
@@ -300,9 +285,10 @@ def _run(registry: Registry, name: str | None) -> RunResults:
     return load_recorded(LEDGER / name, registry)
 
 
-def _broken_seals(claims: Mapping[str, SealedClaim], planned: Planned | None) -> list[str]:
+def _broken_seals(claims: Mapping[str, seal.SealedClaim], planned: seal.Planned | None) -> list[str]:
     """One line for each claim that is not as sealed, and for the present settings if they are not as planned."""
-    seals = read_seals()
+    seals = seal.read_seals()
     if not seals:
-        raise ClaimError(f"{SEALS} does not exist or is empty; {SEAL_AGAIN}")
-    return [*seal_problems(claims, seals[-1]).values(), *(plan_problems(planned, seals) if planned else [])]
+        raise ClaimError(f"{seal.SEALS} does not exist or is empty; {seal.SEAL_AGAIN}")
+    changed = seal.plan_problems(planned, seals) if planned else []
+    return [*seal.seal_problems(claims, seals[-1]).values(), *changed]

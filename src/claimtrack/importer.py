@@ -96,18 +96,13 @@ def read_report(path: Path) -> Report:
     needed = WHOLE if any(_header(line, WHOLE) for line in lines) else {"claim"}
     start = next((number for number, line in enumerate(lines) if _header(line, needed)), None)
     if start is None:
-        raise ClaimError(
-            f"{path} has no table with a column Claim and others, such as Verified, parted by tabs or |"
-        )
+        raise ClaimError(f"{path} has no table with a column Claim and others, parted by tabs or |")
     rows = tuple(_rows(lines, start, path, needed))
     if not 0 < len(rows) <= MAX_CLAIMS:
-        raise ClaimError(
-            f"{path}, line {start + 1}: the table has {len(rows)} claims; 1 to {MAX_CLAIMS} can be read"
-        )
+        raise ClaimError(f"{path}, line {start + 1}: the table has {len(rows)} claims; 1 to {MAX_CLAIMS} fit")
     before = [line.replace("*", "") for line in lines[:start]]
-    return Report(
-        title, _date(before), _question(before), _cites(text, rows), _cut_off(rows), tuple(_gaps(before, rows))
-    )
+    date, question, gaps = _date(before), _question(before), tuple(_gaps(before, rows))
+    return Report(title, date, question, _cites(text, rows), _cut_off(rows), gaps)
 
 
 def skeleton(report: Report, name: str) -> str:
@@ -192,9 +187,8 @@ def _row(header: _Header, line: str, where: str) -> Row:
         raise ClaimError(f"{where}: {len(cells)} cells, {empty} empty; {needed}")
     mark = found.get("verified", "").strip("*_`[] ").lower()
     if mark not in MARKS:
-        raise ClaimError(
-            f"{where}: {found['verified']!r:.40} is not a mark; use one of {' '.join(filter(None, MARKS))}"
-        )
+        known = " ".join(filter(None, MARKS))
+        raise ClaimError(f"{where}: {found['verified']!r:.40} is not a mark; use one of {known}")
     if not JOINERS.sub("", found["claim"]).isprintable():
         raise ClaimError(f"{where}: the claim holds a control character; remove it")
     digits = re.sub(r"\D", "", found.get("number", ""))
@@ -222,15 +216,13 @@ def _cut_off(rows: tuple[Row, ...]) -> tuple[Row, ...]:
     A single one is at the width only as the longest claim. Where claims of many lengths lack a full stop, that is
     how the report writes.
     """
-    longest = max(len(row.text) for row in rows)
-    is_open = [not row.text.rstrip("\"'”’»)]*_ ").endswith(ENDS) for row in rows]
-    lengths = [len(row.text) for row, unended in zip(rows, is_open, strict=True) if unended]
+    unended = [row for row in rows if not row.text.rstrip("\"'”’»)]*_ ").endswith(ENDS)]
+    lengths = [len(row.text) for row in unended]
     at_width = min(lengths, default=0) >= max(NARROWEST, max(lengths, default=0) / SPREAD)
     if len(lengths) == 1:
-        at_width = at_width and lengths[0] == longest
+        at_width = at_width and lengths[0] == max(len(row.text) for row in rows)
     return tuple(
-        replace(row, truncated=row.text.endswith(("…", "...")) or (unended and at_width))
-        for row, unended in zip(rows, is_open, strict=True)
+        replace(row, truncated=row.text.endswith(("…", "...")) or (at_width and row in unended)) for row in rows
     )
 
 

@@ -56,10 +56,9 @@ class Case:
     def judged_each(self, tasks: Mapping[str, list[Target]], about_size: bool, n_parts: int = 1) -> Judgement:
         """The decision on each task and the verdict on all (`decide_each`), in words."""
         each = decide_each(tasks, about_size, n_parts)
-        by_measure: dict[str, list[Measurement]] = {}
-        for part, *_ in chain(*tasks.values()):
-            by_measure.setdefault(part.measure, []).append(part)
-        shown = self.sentence(chain(*by_measure.values()))
+        parts = [target.part for target in chain(*tasks.values())]
+        measures = list(dict.fromkeys(part.measure for part in parts))
+        shown = self.sentence(sorted(parts, key=lambda part: measures.index(part.measure)))
         because = f"{shown}; {decisions_sentence(each.decisions, self.titles)}."
         return Judgement(each.verdict, because, each.decisions)
 
@@ -125,7 +124,6 @@ def _claimed_each(case: Case) -> Judgement:
     claimed = case.entry.claimed.measures
     targets: dict[str, Target] = {}
     lost: dict[str, str] = {}
-    shown: list[Measurement] = []
     for measure, target in claimed.items():
         parts = [part for part in case.evidence.parts if part.judged and part.measure == measure]
         lost |= {} if parts else {measure: "not in the evidence"}
@@ -139,11 +137,11 @@ def _claimed_each(case: Case) -> Judgement:
                 lost[name] = "without an interval"
             else:
                 targets[name] = Target(part, target.refuted_outside, target.bounds, target.within is not None)
-                shown.append(part)
     each = decide_targets(targets, len(lost))
     decisions = each.decisions | {name: Decision(decision="missing", note=note) for name, note in lost.items()}
     stated = ", ".join(f"{measure_title(measure, case.titles)} {target}" for measure, target in claimed.items())
-    told = filter(None, (case.sentence(shown), f"claimed: {stated}", decisions_sentence(decisions, case.titles)))
+    shown = case.sentence(one.part for one in targets.values())
+    told = filter(None, (shown, f"claimed: {stated}", decisions_sentence(decisions, case.titles)))
     return Judgement(each.verdict if targets else "inconclusive", f"{'; '.join(told)}.", decisions)
 
 

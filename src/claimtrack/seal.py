@@ -114,7 +114,6 @@ class SealedClaim(Hashed):
     values: Values
 
     def content(self) -> Values:
-        """What the hash is made of."""
         return self.values
 
 
@@ -128,7 +127,6 @@ class Seal(Hashed):
     plan: Plan | None = None
 
     def content(self) -> Values:
-        """What the hash is made of."""
         hashes = {"claims": {claim: sealed.hash for claim, sealed in self.claims.items()}}
         return hashes | ({"plan": self.plan.hash} if self.plan else {})
 

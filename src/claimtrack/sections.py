@@ -27,14 +27,9 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table.
+    """A table whose first column names the rows; a link finds it by its ``id``, and ``closed`` it is opened first.
 
-    Attributes:
-        caption, head: what it is, and the names of its columns; the first column names the rows.
-        rows: cells, as many as there are columns.
-        groups: a row above the head: a title and how many columns it spans, the first column left out.
-        closed: whether a reader opens it first.
-        id: where a link finds it; empty for none.
+    ``groups`` stand above the head: a title and how many columns it spans, the first column left out.
     """
 
     caption: str
