@@ -17,13 +17,14 @@ from ruamel.yaml import YAML
 
 from claimtrack.compare import differences
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Interval, Measurement, read_evidence, write_evidence
+from claimtrack.evidence import Evidence, Measurement, read_evidence, write_evidence
 from claimtrack.export import to_csv, to_json, to_jsonld
 from claimtrack.importer import BLANK, MARKS, Report, read_report, skeleton
 from claimtrack.judging import decide
 from claimtrack.registry import Registry, json_schema, load_registry
 from claimtrack.runs import RunResults
 from crosslayer.paper import PLUGIN
+from made_evidence import gain, gains
 from one_line import said
 from synthetic_run import make_profile
 
@@ -249,13 +250,8 @@ def test_a_report_that_is_no_text(tmp_path: Path) -> None:
 
 def a_run(registry: Registry, name: str, estimate: float | None, half: float = 1.0) -> RunResults:
     """A run that measured C05 on NER only."""
-    bounds = None if estimate is None else Interval(low=estimate - half, high=estimate + half, method="made up")
-    part = Measurement(measure="dev_selected_gain", task="ner", estimate=estimate, interval=bounds, unit="points",
-                n_seeds=5, judged=True)  # fmt: skip
-    evidence = Evidence(
-        claim="C05", profile=PROFILE.profile, run=name, metric="dev_selected_gain_v1", parts=(part,),
-        status="missing" if estimate is None else "measured", headline=None if estimate is None else 0,
-    )  # fmt: skip
+    about = {"status": "missing", "headline": None} if estimate is None else {}
+    evidence = gains(gain("ner", estimate, half, n_seeds=5), run=name, **about)
     found = {"C05": evidence}
     verdicts = {
         claim: decide(entry, found.get(claim), PROFILE, PLUGIN, name) for claim, entry in registry.entries.items()

@@ -19,7 +19,7 @@ from scipy.stats import norm, t
 from claimtrack.checks import Suite
 from claimtrack.entries import Literature
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Check, Evidence, Interval, Measurement, write_evidence
+from claimtrack.evidence import Evidence, Interval, Measurement
 from claimtrack.pins import PINS, PinnedRun, load_pins, pin, prediction_range
 from claimtrack.registry import load_registry
 from claimtrack.results import load, load_all, load_fresh, load_recorded, places, recorded_place, table
@@ -28,6 +28,7 @@ from crosslayer.config import Profile, load_profile
 from crosslayer.paper import PLUGIN
 from crosslayer.paper.plugin import is_shipped
 from crosslayer.tasks import TaskName
+from made_evidence import branches, gain, gains, put
 from one_line import said
 from repository import ROOT
 from synthetic_run import make_record, write_trials
@@ -47,40 +48,16 @@ claims: [C05, C09, C17]
 GAIN, HALF = 0.7, 0.6
 
 
-def gains(place: str = "fresh", values: Iterable[float | None] = (GAIN, 1 / 3), **more: Any) -> Evidence:
-    """C05 on POS and NER."""
-    parts = tuple(
-        Measurement(
-            measure="dev_selected_gain", task=task, estimate=gain, unit="points", n_seeds=3, judged=True,
-            interval=None if gain is None else Interval(low=gain - HALF, high=gain + HALF, method="t"),
-        )
-        for task, gain in zip(("pos", "ner"), values, strict=True)
-    )  # fmt: skip
-    record = {"claim": "C05", "metric": "dev_selected_gain_v1", "parts": parts, "trials": ("a1", "b2")}
-    return evidence(place, **{**record, "headline": 0, **more})
+def two_gains(run: str = "fresh", values: Iterable[float | None] = (GAIN, 1 / 3), **more: Any) -> Evidence:
+    parts = [gain(task, value, HALF) for task, value in zip(("pos", "ner"), values, strict=True)]
+    return gains(*parts, **{"profile": "small", "run": run, "trials": ("a1", "b2"), **more})
 
 
-def branches(place: str = "fresh", found: str = "2") -> Evidence:
-    """C17."""
-    check = Check(name="branches", passed=found == "2", expected="2", found=found)
-    return evidence(place, claim="C17", metric="structural_checks_v1", checks=(check,))
-
-
-def evidence(place: str, **more: Any) -> Evidence:
-    return Evidence(**{"profile": "small", "run": place, "status": "measured", **more})
-
-
-def put(folder: Path, record: Evidence) -> None:
-    (folder / "claims" / record.claim).mkdir(parents=True, exist_ok=True)
-    write_evidence(record, folder / "claims" / record.claim)
-
-
-def write_run(folder: Path, place: str) -> None:
+def write_run(folder: Path, run: str) -> None:
     """A run of three claims, one of them with nothing to measure."""
-    put(folder, gains(place))
     nothing = {"claim": "C09", "metric": "language_similarity_v3", "status": "missing", "missing": ("no pairs",)}
-    put(folder, evidence(place, **nothing))
-    put(folder, branches(place))
+    about = {"profile": "small", "run": run}
+    put(folder, two_gains(run), branches(**about), Evidence(**about, **nothing))
 
 
 @pytest.fixture
@@ -157,9 +134,9 @@ def test_missing_damaged_or_foreign_evidence(root: Path, fresh: Place) -> None:
 
 def test_evidence_from_trials_that_are_no_longer_named(root: Path, fresh: Place) -> None:
     assert PLUGIN.trials(fresh.folder).keys() == {"a1", "b2", "c3"}
-    put(fresh.folder, gains(trials=("a1", "c3")))
+    put(fresh.folder, two_gains(trials=("a1", "c3")))
     assert Suite.of(Path()).evidence(fresh, "C05") == []
-    put(fresh.folder, gains(trials=("a1", "old", "zzz")))
+    put(fresh.folder, two_gains(trials=("a1", "old", "zzz")))
     (problem,) = Suite.of(Path()).evidence(fresh, "C05")
     assert problem == "C05: computed from 2 trials that no manifest names (first old); run `dvc repro`"
 
@@ -167,10 +144,10 @@ def test_evidence_from_trials_that_are_no_longer_named(root: Path, fresh: Place)
 def test_a_value_out_of_its_range(root: Path, fresh: Place, recorded: Place) -> None:
     pin_place(fresh)
     pin_place(recorded)
-    low, high = prediction_range(gains().parts[0], 2)
+    low, high = prediction_range(two_gains().parts[0], 2)
 
     def problems(place: Place, value: float | None) -> list[str]:
-        put(place.folder, gains(place.name, (value, 1 / 3)))
+        put(place.folder, two_gains(place.name, (value, 1 / 3)))
         return Suite.of(Path()).expected(place, "C05")
 
     assert problems(fresh, low + 0.01) == problems(fresh, high - 0.01) == []
@@ -185,7 +162,7 @@ def test_a_verdict_is_the_pinned_one(root: Path, fresh: Place) -> None:
     assert "is not pinned yet; run `claimtrack pin --reason TEXT`" in Suite.of(Path()).unpinned(fresh)
     pin_place(fresh)
     assert (Suite.of(Path()).unpinned(fresh), Suite.of(Path()).verdict(fresh, "C05")) == ("", [])
-    put(fresh.folder, gains(values=(-0.2, -0.2)))
+    put(fresh.folder, two_gains(values=(-0.2, -0.2)))
     (problem,) = Suite.of(Path()).verdict(fresh, "C05")
     assert problem.startswith("C05: verdict is 'not reproduced', pinned is 'inconclusive': ")
 
@@ -194,8 +171,8 @@ def test_a_recorded_value_without_a_pin_and_a_failed_check(root: Path, fresh: Pl
     pin_place(recorded)
     pin_place(fresh)
     extra = Measurement(measure="new", estimate=1.0, unit="points", n_seeds=3, judged=True)
-    put(recorded.folder, gains("first", parts=(*gains().parts, extra)))
-    put(fresh.folder, branches(found="3"))
+    put(recorded.folder, two_gains("first", parts=(*two_gains().parts, extra)))
+    put(fresh.folder, branches("3", profile="small"))
     (problem,) = Suite.of(Path()).expected(recorded, "C05")
     assert problem == "C05: new has no pinned value; run `claimtrack pin --run first --reason TEXT`"
     (problem,) = Suite.of(Path()).expected(fresh, "C17")
@@ -286,7 +263,7 @@ def test_no_verdict_reads_what_others_report() -> None:
 
 
 def test_a_prediction_range_is_the_noise_of_two_runs_over_all_parts() -> None:
-    part = gains().parts[0]
+    part = two_gains().parts[0]
     half = HALF / norm.ppf(0.975) * math.sqrt(2) * norm.ppf(1 - 0.05 / 2 / 7)
     assert prediction_range(part, 7) == pytest.approx((GAIN - half, GAIN + half))
     assert prediction_range(part, 1) == pytest.approx((GAIN - HALF * 2**0.5, GAIN + HALF * 2**0.5))
@@ -315,7 +292,7 @@ def test_pins_are_written_with_their_history_and_nothing_else_is(
     assert "new run of 3 seeds, 95 % over all 2 parts" in now.reason
     low, _ = pinned(recorded).claims["C05"].expected["dev_selected_gain", "ner"]
     assert low == pytest.approx(1 / 3, abs=1e-12)
-    put(fresh.folder, gains(values=(-0.2, -0.2)))
+    put(fresh.folder, two_gains(values=(-0.2, -0.2)))
     assert pin_place(fresh, " a better\nencoder ") == ("C05: inconclusive -> not reproduced",)
     assert pin_place(fresh, "again") == ()
     pins = load_pins()
@@ -331,8 +308,8 @@ def test_pins_are_written_with_their_history_and_nothing_else_is(
 def test_what_cannot_be_pinned_is_one_line_and_writes_nothing(root: Path, fresh: Place) -> None:
     for reason in ("", "  \n\t ", "bell\x07"):
         assert "needs a reason" in said(ClaimError, pin_place, fresh, reason)
-    whole = gains().parts[0].model_copy(update={"task": None})
-    put(fresh.folder, gains(parts=(*gains().parts, whole)))
+    whole = two_gains().parts[0].model_copy(update={"task": None})
+    put(fresh.folder, two_gains(parts=(*two_gains().parts, whole)))
     assert "C05 judges dev_selected_gain with and without a task" in said(ClaimError, pin_place, fresh)
     shutil.rmtree(fresh.folder)
     assert "has no evidence to pin; run `make repro` first" in said(ClaimError, pin_place, fresh)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
+from claimtrack.evidence import Evidence
 from claimtrack.registry import load_registry
 from claimtrack.results import hours_per_seed, load_recorded
 from claimtrack.runlog import read_run
@@ -17,6 +17,7 @@ from crosslayer.predictions.records import as_trial, write_records
 from crosslayer.stages import command
 from crosslayer.stages.command import run_stage
 from crosslayer.sweep.runlog import combined_info, note_seconds
+from made_evidence import gain, gains, put
 from synthetic_run import make_profile, make_record
 
 PROFILE = json.dumps(make_profile(("pos",)).model_dump(mode="json"))
@@ -30,15 +31,7 @@ TRIALS = {record.key: as_trial(record) for record in RECORDS}
 
 def evidence(*keys: str) -> Evidence:
     """A gain of 0.7 points whose interval needs more than three seeds to decide."""
-    interval = Interval(low=-0.3, high=1.7, method="t", df=4)
-    part = Measurement(
-        measure="dev_selected_gain", task="pos", estimate=0.7, interval=interval, unit="points", n_seeds=3,
-        judged=True,
-    )  # fmt: skip
-    return Evidence(
-        claim="C05", profile="made-up", run="entry", metric="dev_selected_gain_v1", status="measured", headline=0,
-        parts=(part,), trials=keys or tuple(sorted(TRIALS)),
-    )  # fmt: skip
+    return gains(gain("pos", 0.7, 1.0), run="entry", trials=keys or tuple(sorted(TRIALS)))
 
 
 def stages_of(folder: Path) -> Any:
@@ -103,8 +96,7 @@ def test_a_task_of_two_stages_costs_both_or_is_not_known() -> None:
 
 def recorded(folder: Path, entry: dict[str, Any]) -> Any:
     """The decision on POS of a recorded run whose sweep took so long."""
-    (folder / "claims" / "C05").mkdir(parents=True, exist_ok=True)
-    write_evidence(evidence(), folder / "claims" / "C05")
+    put(folder, evidence())
     (folder / "profile.yaml").write_text(PROFILE, encoding="utf-8")
     write_records(RECORDS, folder / "trials.json")
     (folder / "run.json").write_text(json.dumps({"stages": {"sweep-pos": entry}}), encoding="utf-8")
@@ -116,5 +108,5 @@ def test_an_undecided_task_says_what_the_missing_seeds_cost(tmp_path: Path) -> N
     decision = recorded(folder, {"seconds": 9.0, "trained": 8, "trained_seconds": 7200.0})
     assert decision.decision == "undecided"
     assert decision.seeds > 3
-    assert decision.hours == pytest.approx((decision.seeds - 3) * 0.75, abs=0.05)
+    assert decision.hours == pytest.approx((decision.seeds - 3) * 0.75, abs=0.051), "rounded to tenths"
     assert recorded(folder, {"seconds": 9.0}).hours is None, "an older run did not count its trials"

@@ -16,7 +16,7 @@ import pytest
 from claimtrack import cli
 from claimtrack.entries import Entry
 from claimtrack.errors import ClaimError
-from claimtrack.evidence import Evidence, Interval, Measurement, Trial, write_evidence
+from claimtrack.evidence import Trial
 from claimtrack.export import to_json
 from claimtrack.registry import load_registry
 from claimtrack.results import load, table
@@ -39,6 +39,7 @@ from claimtrack.seal import (
 from crosslayer.config import Profile, load_profile
 from crosslayer.paper.plugin import planned
 from crosslayer.predictions.records import TrialRecord, as_trial, write_records
+from made_evidence import branches, gain, gains, put
 from one_line import said
 from repository import ROOT
 from synthetic_run import make_profile, make_record, write_trials
@@ -310,19 +311,8 @@ def write_run(folder: Path, records: Iterable[TrialRecord], run: str = "fresh") 
     else:
         folder.mkdir(parents=True)
         write_records(records, folder / "trials.json")
-    gain = Measurement(
-        measure="dev_selected_gain", task="pos", estimate=1.0, unit="points", n_seeds=3, judged=True,
-        interval=Interval(low=0.5, high=1.5, method="t"),
-    )  # fmt: skip
-    about = {"profile": "made-up", "run": run, "status": "measured"}
     keys = tuple(sorted(record.key for record in records))
-    checks = ({"name": "one", "passed": True, "expected": "1", "found": "1"},)
-    for evidence in (
-        Evidence(claim="C05", metric="dev_selected_gain_v1", parts=(gain,), headline=0, trials=keys, **about),
-        Evidence(claim="C17", metric="structural_checks_v1", checks=checks, **about),
-    ):
-        (folder / "claims" / evidence.claim).mkdir(parents=True)
-        write_evidence(evidence, folder / "claims" / evidence.claim)
+    put(folder, gains(gain("pos", 1.0), run=run, trials=keys), branches(run=run))
 
 
 def records_of(*seeds: int, seal: str = "") -> list[TrialRecord]:
