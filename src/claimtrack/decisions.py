@@ -8,7 +8,7 @@ know which.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
 from typing import Literal, NamedTuple
@@ -160,15 +160,43 @@ def _p_outside(target: Target) -> list[float]:
 
 
 def _seeds(target: Target, n_targets: int, n_tests: int) -> int | None:
-    """Seeds that would decide, at levels corrected for all measurements and tests (Bonferroni)."""
-    (low, high), (least, most), sides = target.inside, target.outside, 1 if target.equal else 2
+    """Fewest seeds, more than there are, that decide in 80 % of runs, were the true value what is estimated now.
 
-    def regions(n_error: float, n_df: float) -> list[tuple[float, float]]:
+    Levels are corrected for all measurements and tests (Bonferroni). Seeds shrink the variance but for the items'
+    part, and add degrees of freedom. None where `MAX_SEEDS` are too few or no seed enters.
+    """
+    part, (low, high), (least, most) = target.part, target.inside, target.outside
+    if part.n_seeds < 2:
+        return None
+    estimate, n_seeds, sides = _estimate(part), part.n_seeds, 1 if target.equal else 2
+    error, df = error_of(part)
+    seeds = max(error**2 - part.item_variance, 0.0)
+
+    def decided(n: int) -> float:
+        n_error, n_df = np.sqrt(seeds * n_seeds / n + part.item_variance), df * (n - 1) / (n_seeds - 1)
+        if not n_error:
+            return 1.0
         inside = float(stdtrit(n_df, 1 - LEVEL / sides / n_targets)) * n_error
         outside = float(stdtrit(n_df, 1 - LEVEL / max(n_tests, 1))) * n_error  # none where nothing can refute
-        return [(-inf, least - outside), (low + inside, high - inside), (most + outside, inf)]
+        regions = [(-inf, least - outside), (low + inside, high - inside), (most + outside, inf)]
+        return sum(
+            float(stdtr(n_df, (end - estimate) / n_error) - stdtr(n_df, (start - estimate) / n_error))
+            for start, end in _union(regions)
+        )
 
-    return _needed(target.part, regions)
+    needed = fewest(decided)
+    return None if needed is None else max(needed, n_seeds + 1)
+
+
+def _union(ranges: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The same numbers in ranges that do not overlap; an empty range, whose end lies before its start, is none."""
+    merged: list[tuple[float, float]] = []
+    for low, high in sorted(pair for pair in ranges if pair[0] < pair[1]):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
+        else:
+            merged.append((low, high))
+    return merged
 
 
 def decide_difference(part: Measurement, margin: float) -> Decision:
@@ -182,12 +210,7 @@ def decide_difference(part: Measurement, margin: float) -> Decision:
         return Decision(decision="practically none", note=f"{sign}, within {margin:g}" if sign else "")
     if p_of_zero(part) < LEVEL:
         return Decision(decision="improves" if _estimate(part) < 0 else "worsens")
-
-    def regions(n_error: float, n_df: float) -> list[tuple[float, float]]:
-        two_sided, one_sided = (float(stdtrit(n_df, 1 - level)) * n_error for level in (LEVEL / 2, LEVEL))
-        return [(-inf, -two_sided), (one_sided - margin, margin - one_sided), (two_sided, inf)]
-
-    return Decision(decision="undecided", seeds=_needed(part, regions))
+    return Decision(decision="undecided", seeds=_seeds(Target(part, (0.0, 0.0), (-margin, margin), True), 1, 2))
 
 
 def error_of(part: Measurement) -> tuple[float, float]:
@@ -242,40 +265,3 @@ def is_below_zero(part: Measurement) -> bool:
 def _estimate(part: Measurement) -> float:
     assert part.estimate is not None
     return part.estimate
-
-
-def _needed(part: Measurement, regions: Callable[[float, float], Sequence[tuple[float, float]]]) -> int | None:
-    """Fewest seeds, more than there are, that decide a part in 80 % of runs, were the true value what is estimated
-    now; None where `MAX_SEEDS` are too few or no seed enters.
-
-    ``regions``: from a standard error and degrees of freedom the ranges of estimates that are decided. Seeds
-    shrink the variance but for the items' part, and add degrees of freedom.
-    """
-    if part.n_seeds < 2:
-        return None
-    estimate, n_seeds, items = _estimate(part), part.n_seeds, part.item_variance
-    error, df = error_of(part)
-    seeds = max(error**2 - items, 0.0)
-
-    def decided(n: int) -> float:
-        n_error, n_df = np.sqrt(seeds * n_seeds / n + items), df * (n - 1) / (n_seeds - 1)
-        if not n_error:
-            return 1.0
-        return sum(
-            float(stdtr(n_df, (high - estimate) / n_error) - stdtr(n_df, (low - estimate) / n_error))
-            for low, high in _union(regions(n_error, n_df))
-        )
-
-    needed = fewest(decided)
-    return None if needed is None else max(needed, n_seeds + 1)
-
-
-def _union(ranges: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The same numbers in ranges that do not overlap; an empty range, whose end lies before its start, is none."""
-    merged: list[tuple[float, float]] = []
-    for low, high in sorted(pair for pair in ranges if pair[0] < pair[1]):
-        if merged and low <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(high, merged[-1][1]))
-        else:
-            merged.append((low, high))
-    return merged

@@ -5,20 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import pytest
-from scipy.stats import binomtest
 
 from claimtrack.figures import Row, forest, forest_height, picture, reliability, shortened
 from claimtrack.samples import mean_of, reliability_bins
-
-
-def test_reliability_bins_are_counted() -> None:
-    bins = reliability_bins([0.05, 0.1, 0.95, 0.99, 0.92], [0, 1, 1, 1, 0])
-    assert bins.n.tolist() == [2, 3]
-    assert bins.confidence == pytest.approx([0.075, np.mean([0.95, 0.99, 0.92])])
-    assert bins.accuracy == pytest.approx([0.5, 2 / 3])
-    wilson = binomtest(2, 3).proportion_ci(method="wilson")
-    assert (bins.low[1], bins.high[1]) == pytest.approx((wilson.low, wilson.high))
 
 
 def test_figures_have_equal_bytes_for_equal_numbers(tmp_path: Path) -> None:
