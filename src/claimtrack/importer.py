@@ -93,9 +93,11 @@ def read_report(path: Path) -> Report:
     title = next((line.strip("#* ") for line in lines if line.strip("#* ")), None)
     if title is None:
         raise ClaimError(f"{path} is empty")
-    needed = WHOLE if any(_header(line, WHOLE) for line in lines) else {"claim"}
-    start = next((number for number, line in enumerate(lines) if _header(line, needed)), None)
-    if start is None:
+    for needed in (WHOLE, {"claim"}):
+        start = next((number for number, line in enumerate(lines) if _header(line, needed)), None)
+        if start is not None:
+            break
+    else:
         raise ClaimError(f"{path} has no table with a column Claim and others, parted by tabs or |")
     rows = tuple(_rows(lines, start, path, needed))
     if not 0 < len(rows) <= MAX_CLAIMS:

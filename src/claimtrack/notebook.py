@@ -61,7 +61,9 @@ def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool
     there, when everything has succeeded. The kernel's working directory is the present one. Where the source, a
     parameter or a cell is wrong there is a `ClaimError`, and ``output`` is as it was.
     """
-    notebook = read_source(source)
+    import jupytext
+
+    notebook = jupytext.reads(read_text(source), fmt="py:percent")
     check_parameters(source, declared_parameters(source, notebook), parameters)
     logging.getLogger("papermill").setLevel(logging.ERROR)
     with fresh_folder(output) as fresh, warnings.catch_warnings():
@@ -69,14 +71,6 @@ def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool
         Thread(target=import_module, args=("nbconvert",)).start()  # takes a second, while the kernel works
         executed = execute(source, notebook, {**parameters, "output": str(fresh)})
         _write(executed, fresh, output, f"{parameters.get('claim', '')} {source.stem}".strip())
-
-
-def read_source(source: Path) -> NotebookNode:
-    """Read a percent-format source; a `ClaimError` where it is absent or not UTF-8."""
-    import jupytext
-
-    notebook: NotebookNode = jupytext.reads(read_text(source), fmt="py:percent")
-    return notebook
 
 
 def declared_parameters(source: Path, notebook: NotebookNode) -> dict[str, type]:

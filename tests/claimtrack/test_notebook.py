@@ -94,13 +94,15 @@ def test_a_source_that_does_not_declare_its_parameters_is_one_line(
 
 def test_types_of_parameters(tmp_path: Path) -> None:
     source = small(tmp_path, "1", "a: str = 'x'\nb: int = -1\nc: float = 1.0\nd: bool = True")
-    found = notebook.declared_parameters(source, notebook.read_source(source))
+    found = notebook.declared_parameters(
+        source, jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    )
     assert found == {"a": str, "b": int, "c": float, "d": bool}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_sources_take_the_standard_parameters_and_name_their_kernel(source: Path) -> None:
-    found = notebook.read_source(source)
+    found = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
     assert notebook.declared_parameters(source, found) == STANDARD
     kernel = found.metadata["kernelspec"]
     assert kernel == {"display_name": "Python 3", "language": "python", "name": "python3"}
