@@ -24,7 +24,7 @@ from claimtrack.pins import PINS, PinnedRun, load_pins, pin, prediction_range
 from claimtrack.registry import load_registry
 from claimtrack.results import load, load_all, load_fresh, load_recorded, places, recorded_place, table
 from claimtrack.runs import LEDGER, Place
-from crosslayer.config import Profile, load_profile
+from crosslayer.config import load_profile
 from crosslayer.paper import PLUGIN
 from crosslayer.paper.plugin import is_shipped
 from crosslayer.tasks import TaskName
@@ -87,13 +87,8 @@ def three_entries() -> str:
 
 
 @pytest.fixture
-def profile(root: Path) -> Profile:
-    return load_profile()
-
-
-@pytest.fixture
-def fresh(root: Path, profile: Profile) -> Place:
-    return places(profile, PLUGIN)[0]
+def fresh(root: Path) -> Place:
+    return places(load_profile(), PLUGIN)[0]
 
 
 @pytest.fixture
@@ -198,10 +193,10 @@ def test_only_the_shipped_specification_has_pins(root: Path) -> None:
 # --- reading runs ---
 
 
-def test_runs_are_the_fresh_one_then_the_recorded_ones_by_name(root: Path, profile: Profile) -> None:
+def test_runs_are_the_fresh_one_then_the_recorded_ones_by_name(root: Path, fresh: Place) -> None:
     shutil.copytree(root / "claims/ledger/first", root / "claims/ledger/a-second")
     registry = load_registry()
-    runs = load_all(profile, registry)
+    runs = load_all(fresh.profile, registry)
     assert [run.name for run in runs] == ["fresh", "a-second", "first"]
     assert [run.title for run in runs] == ["present run of small", "The first run", "The first run"]
     verdicts = {claim: found.verdict for claim, found in runs[0].verdicts.items()}
@@ -210,7 +205,7 @@ def test_runs_are_the_fresh_one_then_the_recorded_ones_by_name(root: Path, profi
     assert [place.name for place in Suite.of(Path()).places] == ["fresh", "a-second", "first"]
     shutil.rmtree(root / "results")
     assert [place.name for place in Suite.of(Path()).places] == ["a-second", "first"]
-    assert {verdict.verdict for verdict in load_fresh(profile, registry).verdicts.values()} == {"not run"}
+    assert {verdict.verdict for verdict in load_fresh(fresh.profile, registry).verdicts.values()} == {"not run"}
 
 
 def test_leftover_evidence_of_a_claim_that_the_profile_left_out_does_not_count(root: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -47,9 +48,13 @@ def load_text(folder: Path, text: str) -> Registry:
     return load_registry(path)
 
 
-def test_hostile_text_is_read_as_it_stands(tmp_path: Path) -> None:
+def test_texts_are_read_as_they_stand(tmp_path: Path) -> None:
     entry = load_text(tmp_path, SMALL).entry("C01")
     assert entry.source_text == "Text <script>alert(1)</script> \\input{x} [red]{{ 7*7 }}"
+    first, second = entry.literature
+    assert (first.finding, first.reported) == ("All <b>layers</b>", "70 → 71 %")
+    assert first.citation == "S, as reported in the abstract"
+    assert (second.reported, second.citation) == ("", "S, by authors of the paper itself")
 
 
 @pytest.mark.parametrize(
@@ -80,10 +85,9 @@ def test_hostile_text_is_read_as_it_stands(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_malformed_registry_is_one_line_with_the_place(tmp_path: Path, old: str, new: str, message: str) -> None:
     assert SMALL.count(old) >= 1
-    with pytest.raises(ClaimError, match=message) as caught:
-        load_text(tmp_path, SMALL.replace(old, new, 1))
-    assert str(tmp_path / "registry.yaml") in str(caught.value)
-    assert "\n" not in str(caught.value)
+    line = said(ClaimError, load_text, tmp_path, SMALL.replace(old, new, 1))
+    assert str(tmp_path / "registry.yaml") in line
+    assert re.search(message, line)
 
 
 @pytest.mark.parametrize(
@@ -100,17 +104,8 @@ def test_a_plugin_that_does_not_load_is_one_line(
     monkeypatch.delitem(sys.modules, "broken", raising=False)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "broken.py").write_text(code, encoding="utf-8")
-    with pytest.raises(ClaimError, match=message) as caught:
-        load_text(tmp_path, SMALL.replace("crosslayer.paper:PLUGIN", "broken:PLUGIN"))
-    assert "\n" not in str(caught.value)
-
-
-def test_literature_is_read_as_it_stands(tmp_path: Path) -> None:
-    first, second = load_text(tmp_path, SMALL).entry("C01").literature
-    assert (first.finding, first.number, first.unit) == ("All <b>layers</b>", "70 → 71", "%")
-    assert (first.reported, first.citation) == ("70 → 71 %", "S, as reported in the abstract")
-    assert (second.number, second.unit, second.reported) == (None, None, "")
-    assert second.citation == "S, by authors of the paper itself"
+    text = SMALL.replace("crosslayer.paper:PLUGIN", "broken:PLUGIN")
+    assert re.search(message, said(ClaimError, load_text, tmp_path, text))
 
 
 def test_no_registry_at_all_is_one_line(tmp_path: Path) -> None:
