@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from scipy import stats
 from claimtrack import rules
 from claimtrack.entries import Claimed, ClaimedMeasure, Entry
 from claimtrack.evidence import Evidence, Measurement, read_evidence, write_evidence
-from claimtrack.judging import decide, judge
+from claimtrack.judging import judge
 from claimtrack.plugin import Plugin
 from claimtrack.project import evidence_of
 from claimtrack.rules import Judgement
@@ -164,10 +163,3 @@ def test_no_claim_is_reproduced_while_a_part_has_too_few_seeds() -> None:
 
 def test_something_must_be_claimed() -> None:
     assert rules.COMMON["claimed_each"].lacks(Claimed()) == "claimed.each or claimed.order"
-
-
-def test_settings_of_another_paper_bring_their_own_conditions() -> None:
-    one = entry({}, relevance=[{"when": "reduced", "value": "none", "reason": "R."}, ANY])
-    for holds, value in ((True, "none"), (False, "direct")):
-        plugin = replace(PLUGIN, conditions={"reduced": lambda setting, holds=holds: holds})
-        assert decide(one, None, Settings(), plugin).relevance == value

@@ -5,9 +5,11 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from claimtrack.evidence import Check, Evidence, Interval, Measurement, Trial
+from claimtrack.evidence import Check, Evidence, Trial
 from claimtrack.plugin import Plugin
+from claimtrack.project import evidence_of
 from claimtrack.rules import Case, Judgement, Rule
+from claimtrack.samples import mean_of
 
 
 class Settings(BaseModel):
@@ -17,20 +19,13 @@ class Settings(BaseModel):
     claims: list[str]
 
 
-def rolls(settings: Settings) -> np.ndarray:
-    return np.random.default_rng(7).integers(1, 7, (3, settings.rolls))
-
-
 def measure(claim: str, run: Path, settings: Settings) -> Evidence:
-    means, trials = rolls(settings).mean(axis=1), tuple(sorted(dice(run)))
-    half = 4.30 * means.std(ddof=1) / np.sqrt(3)
-    interval = Interval(low=means.mean() - half, high=means.mean() + half, method="t", df=2)
-    mean = Measurement(
-        measure="mean_roll", estimate=means.mean(), interval=interval, unit="pips", n_seeds=3, judged=True
-    )
     faces = Check(name="faces", passed=True, expected="6", found="6")
-    more = {"checks": (faces,)} if claim == "C02" else {"parts": (mean,), "headline": 0, "trials": trials}
-    return Evidence(claim=claim, profile=settings.profile, metric="roll_v1", status="measured", **more)
+    if claim == "C02":
+        return evidence_of(claim, settings, "roll_v1", checks=[faces])
+    rolls = np.random.default_rng(7).integers(1, 7, (3, settings.rolls))
+    found = evidence_of(claim, settings, "roll_v1", [mean_of("mean_roll", rolls.mean(axis=1), "pips")])
+    return found.model_copy(update={"trials": tuple(sorted(dice(run)))})
 
 
 def dice(run: Path) -> dict[str, Trial]:
