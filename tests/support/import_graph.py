@@ -1,4 +1,4 @@
-"""Which sources each DVC stage reads, from the import graph, against the dependencies in dvc.yaml.
+"""What our modules import of one another, and what dvc.yaml lacks of the sources that a stage reads.
 
 python tests/support/import_graph.py    what is missing there
 """
@@ -6,69 +6,53 @@ python tests/support/import_graph.py    what is missing there
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 
 from claimtrack.settings import read_yaml
 from repository import ROOT
 
 SOURCE = ROOT / "src"
+MODULES = {
+    ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(SOURCE.rglob("*.py"))
+}
+"""By name, claimtrack's and crosslayer's."""
 DYNAMIC = {"claim": "crosslayer.paper"}
 """Packages that a stage imports by name at run time."""
 
 
+class _AtRunTime(ast.NodeTransformer):
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if "TYPE_CHECKING" in ast.unparse(node.test) else self.generic_visit(node)
+
+
+def imports(module: str, *, for_types: bool) -> set[str]:
+    """The modules of ours that one imports, inside functions too; those for types only are asked for."""
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    found: set[str] = set()
+    for node in ast.walk(tree if for_types else _AtRunTime().visit(tree)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            inner = (f"{node.module}.{alias.name}" for alias in node.names)
+            found.update(name if name in MODULES else str(node.module) for name in inner)
+    return found & MODULES.keys()
+
+
 def missing(stage: str, deps: Iterable[str]) -> list[str]:
     """The modules that the stage's program imports, directly or not, and that lie in none of its dependencies."""
-    starts = [f"crosslayer.stages.{stage}"]
-    if stage in DYNAMIC:
-        folder = SOURCE.joinpath(*DYNAMIC[stage].split("."))
-        starts += [f"{DYNAMIC[stage]}.{path.stem}" for path in sorted(folder.glob("*.py"))]
-    covered = {ROOT / dep for dep in deps}
-    return sorted(
-        str(path.relative_to(ROOT)) for path in closure(starts) if covered.isdisjoint({path, *path.parents})
-    )
-
-
-def closure(starts: Iterable[str]) -> set[Path]:
-    """All modules of the packages reached from ``starts``, with the packages they lie in."""
-    found: set[Path] = set()
-    todo = list(starts)
+    found: set[str] = set()
+    todo = {f"crosslayer.stages.{stage}"}
+    todo |= {name for name in MODULES if stage in DYNAMIC and name.startswith(f"{DYNAMIC[stage]}.")}
     while todo:
-        parts = todo.pop().split(".")
-        for length in range(1, len(parts) + 1):
-            path = module_file(parts[:length])
-            if path is not None and path not in found:
-                found.add(path)
-                todo += imported(path)
-    return found
-
-
-def module_file(parts: list[str]) -> Path | None:
-    """The file of a module of our packages."""
-    if parts[0] not in {"claimtrack", "crosslayer"}:
-        return None
-    base = SOURCE.joinpath(*parts)
-    candidates = (base.with_suffix(".py"), base / "__init__.py")
-    return next((path for path in candidates if path.exists()), None)
-
-
-def imported(path: Path) -> Iterator[str]:
-    """Names that a file imports at run time, inside functions too; imports for types only are left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    typing_only = {
-        id(inner)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        for inner in ast.walk(node)
-    }
-    for node in ast.walk(tree):
-        if id(node) in typing_only:
-            continue
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield node.module
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        module = todo.pop()
+        found.add(module)
+        package = module.rpartition(".")[0]
+        todo |= ({package} if package else set()) | imports(module, for_types=False)
+        todo -= found
+    covered = {ROOT / dep for dep in deps}
+    paths = [MODULES[module] for module in sorted(found)]
+    return [str(path.relative_to(ROOT)) for path in paths if covered.isdisjoint({path, *path.parents})]
 
 
 if __name__ == "__main__":
