@@ -13,8 +13,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 import pytest
@@ -36,8 +37,7 @@ ALONE = ("unshare", "--net", "--map-root-user", sys.executable, "-c", LOOPBACK_U
 """Before a command: it runs without any network but the loopback."""
 
 
-@dataclass(frozen=True)
-class Undisturbed:
+class Undisturbed(NamedTuple):
     """A clone in which the pipeline has run, and how many seconds that took."""
 
     folder: Path
@@ -66,14 +66,13 @@ def strangers(clone: Path) -> Path:
 
 
 def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run a program of this environment in a clone."""
     return subprocess.run(
         command, cwd=clone, env=environment(clone), capture_output=True, text=True, check=False, timeout=1800
     )
 
 
 def crosslayer(clone: Path, *arguments: str) -> None:
-    """Run the command line in a clone, successfully."""
+    """Run the command line, successfully."""
     ended = run(clone, sys.executable, "-m", "crosslayer.cli", *arguments)
     assert ended.returncode == 0, ended.stderr
 
@@ -86,7 +85,6 @@ def repro(clone: Path, *before: str) -> list[str]:
 
 
 def stages_run(log: str) -> list[str]:
-    """The stages that DVC says it ran."""
     return [line.split("'")[1] for line in log.splitlines() if line.startswith("Running stage")]
 
 
@@ -95,15 +93,19 @@ def status(clone: Path) -> int:
     return run(clone, "dvc", "status", "-q").returncode
 
 
-def make_clone(folder: Path) -> Path:
-    """Copy what the pipeline needs of the repository, without recorded runs and results."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+def tracked(*paths: str) -> list[str]:
+    """The files below some paths of the repository, by default all, that git has and that are there."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--", *paths], cwd=ROOT, capture_output=True, check=False)
     if listed.returncode:
         pytest.skip("not a git checkout")
-    for name in listed.stdout.decode().split("\0"):
-        if name and name.startswith(NEEDED) and (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    return [name for name in listed.stdout.decode().split("\0") if (ROOT / name).is_file()]
+
+
+def make_clone(folder: Path) -> Path:
+    """Copy what the pipeline needs of the repository, without recorded runs and results."""
+    for name in tracked(*NEEDED):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, folder / name)
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     crosslayer(folder, "profile", "use", "tiny")
     return folder
@@ -120,34 +122,21 @@ def trials(clone: Path) -> dict[str, int]:
     return {str(path.parent.relative_to(clone)): path.stat().st_mtime_ns for path in found}
 
 
-def alive(process: psutil.Process) -> bool:
-    """Whether a process still works."""
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return False
-
-
-def family(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    """A program and all that it has started."""
-    try:
+def family(process: subprocess.Popen[Any]) -> list[psutil.Process]:
+    """A program and all that it has started, as far as they are there."""
+    with suppress(psutil.NoSuchProcess):
         own = psutil.Process(process.pid)
         return [own, *own.children(recursive=True)]
-    except psutil.NoSuchProcess:
-        return []
+    return []
 
 
 def kill(processes: Iterable[psutil.Process]) -> None:
-    """Kill those that are still there."""
     for process in processes:
-        try:
+        with suppress(psutil.NoSuchProcess):
             process.kill()
-        except psutil.NoSuchProcess:
-            continue
 
 
 def wait_for(condition: Callable[[], bool], seconds: float) -> None:
-    """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import re
 import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,13 +25,15 @@ from crosslayer.config import Profile, load_profile
 from crosslayer.data.xtreme import read_all
 from crosslayer.errors import DataError
 from crosslayer.predictions.records import read_manifest
-from crosslayer.stages.command import run_stage
+from crosslayer.stages.command import Body, run_stage
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
 from crosslayer.stages.probe import probe
 from crosslayer.stages.verdicts import verdicts
 from crosslayer.sweep import run as sweep
+from made_inputs import prepared
 from notebook_head import HEAD
+from one_line import said
 from repository import ROOT
 
 TESTS = ROOT / "tests"
@@ -47,13 +48,15 @@ def tiny() -> Profile:
     return profile.model_copy(update={"sweep": few})
 
 
+def train(profile: Profile, results: Path, options: argparse.Namespace | None = None) -> None:
+    sweep.run_sweep(profile, "sweep", "pos", results / "encoder", results / "trials" / "sweep" / "pos")
+
+
 @pytest.fixture(scope="module")
 def trained(tiny: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A results folder with data, encoder and a sweep."""
-    folder = tmp_path_factory.mktemp("results") / "tiny"
-    prepare(tiny, folder, argparse.Namespace())
-    encode_all(tiny, folder, argparse.Namespace())
-    sweep.run_sweep(tiny, "sweep", "pos", folder / "encoder", folder / "trials" / "sweep" / "pos")
+    folder = prepared(tiny, tmp_path_factory.mktemp("results") / "tiny")
+    train(tiny, folder)
     return folder
 
 
@@ -87,15 +90,8 @@ def room_for(n_bytes: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def sweep_pos(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
-    """The sweep, with nothing trained yet."""
-    shutil.rmtree(folder / "trials")
-    sweep.run_sweep(profile, "sweep", "pos", folder / "encoder", folder / "trials" / "sweep" / "pos")
-
-
-Body = Callable[[Profile, Path, argparse.Namespace], None]
 STAGES: dict[str, Body] = {
-    "prepare": prepare, "encoder": encode_all, "sweep": sweep_pos, "probe": probe, "verdicts": verdicts,
+    "prepare": prepare, "encoder": encode_all, "sweep": train, "probe": probe, "verdicts": verdicts,
 }  # fmt: skip
 
 
@@ -103,55 +99,46 @@ STAGES: dict[str, Body] = {
 def test_a_file_that_cannot_be_written_is_one_line_and_leaves_nothing_half_written(
     name: str, place: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    results = place / "results" / "tiny"
     for made in ("probes/structure.json", "verdicts.json"):
-        (place / "results" / "tiny" / made).parent.mkdir(exist_ok=True)
-        (place / "results" / "tiny" / made).write_text("former", encoding="utf-8")
-    before = content(place / "results")
+        (results / made).parent.mkdir(exist_ok=True)
+        (results / made).write_text("former", encoding="utf-8")
+    if name == "sweep":
+        shutil.rmtree(results / "trials")
+    before = content(results)
     for n_bytes in (0, 700):
         with room_for(n_bytes), pytest.raises(SystemExit) as ended:
             run_stage("test", STAGES[name], argv=["tiny"])
-        err = capsys.readouterr().err
         assert ended.value.code == 2
-        assert re.fullmatch(r"error: .*(File too large|cannot be written).*\n", err)
-        after = content(place / "results")
-        if name == "sweep":
-            after = {path: data for path, data in after.items() if "/." not in path}
-            before = {path: data for path, data in before.items() if "/trials/" not in path}
-            (place / "results" / "tiny" / "trials").mkdir(exist_ok=True)
-        assert after == before
-
-
-FULL = "mount -t tmpfs -o size={size} tmpfs results"
-READ_ONLY = "mkdir results/tiny && mount --bind results results && mount -o remount,bind,ro results"
+        assert re.fullmatch(r"error: .*(File too large|cannot be written).*\n", capsys.readouterr().err)
+        after = content(results)
+        assert {path: after[path] for path in after if name != "sweep" or "/." not in path} == before
 
 
 @pytest.mark.parametrize(
     ("mount", "told"),
     [
-        (FULL.format(size="8k"), "No space left on device; free some space"),
-        (READ_ONLY, "Read-only file system; make it writable"),
+        ("mount -t tmpfs -o size=8k tmpfs results", "No space left on device; free some space"),
+        (
+            "mkdir results/tiny && mount --bind results results && mount -o remount,bind,ro results",
+            "Read-only file system; make it writable",
+        ),
     ],
     ids=["full", "read-only"],
 )
 def test_a_disk_that_takes_nothing(mount: str, told: str, tmp_path: Path) -> None:
     """A small file system, and one mounted for reading, in a namespace that goes with the process."""
-    namespace = ("unshare", "--mount", "--map-root-user")
     (tmp_path / "results").mkdir()
     shutil.copyfile(ROOT / "profiles" / "tiny.yaml", tmp_path / "params.yaml")
-    if (
-        not shutil.which("unshare")
-        or subprocess.run(
-            [*namespace, "sh", "-c", mount], cwd=tmp_path, capture_output=True, check=False
-        ).returncode
-    ):
-        pytest.skip("no rights to mount; the test before limits the size of files instead")
-    shutil.rmtree(tmp_path / "results" / "tiny", ignore_errors=True)
     stage = f"{sys.executable} -m crosslayer.stages.prepare tiny; echo $?; find results -type f -size +0"
+    unshare = shutil.which("unshare") or "false"
     ended = subprocess.run(
-        [*namespace, "sh", "-c", f"{mount} && {stage}"],
+        [unshare, "--mount", "--map-root-user", "sh", "-c", f"{mount} && {{ {stage}; }}"],
         env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
+    if not ended.stdout:
+        pytest.skip("no rights to mount; the test before limits the size of files instead")
     assert ended.stdout == "2\n", "no file is left"
     assert told in ended.stderr
     assert ended.stderr.count("\n") == 1
@@ -190,20 +177,14 @@ def test_a_folder_is_replaced_whole_or_not(tmp_path: Path) -> None:
 # Damaged results
 
 
-def trial_folder(place: Path) -> Path:
-    """The first trial that counts."""
-    home = place / "results" / "tiny" / "trials" / "sweep" / "pos"
-    return home / read_manifest(home / "manifest.json")[0]
-
-
 @pytest.mark.parametrize("name", ["trial.json", "predictions.parquet", "diagnostics.npz"])
 @pytest.mark.parametrize("how", ["cut", "changed", "gone"])
 def test_a_damaged_trial_is_trained_again_and_no_other(
     name: str, how: str, tiny: Profile, place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    folder = trial_folder(place)
-    before = content(folder.parent)
-    path = folder / name
+    home = place / "results" / "tiny" / "trials" / "sweep" / "pos"
+    before = content(home)
+    path = home / read_manifest(home / "manifest.json")[0] / name
     data = bytearray(path.read_bytes())
     if how == "gone":
         path.unlink()
@@ -211,23 +192,21 @@ def test_a_damaged_trial_is_trained_again_and_no_other(
         middle = len(data) // 2 if name != "trial.json" else data.index(b'"outcome"') + 2
         data[middle] ^= 0xFF
         path.write_bytes(data[: len(data) // 2] if how == "cut" else data)
-    times = {path: path.stat().st_mtime_ns for path in folder.parent.glob("*/trial.json")}
-    results = place / "results" / "tiny"
-    sweep.run_sweep(tiny, "sweep", "pos", results / "encoder", folder.parent)
-    assert content(folder.parent) == before, "the same trial again, bit for bit"
-    anew = {path.parent for path in times if path.stat().st_mtime_ns != times[path]}
-    assert anew <= {folder}
+    times = {trial: trial.stat().st_mtime_ns for trial in home.glob("*/trial.json")}
+    train(tiny, place / "results" / "tiny")
+    assert content(home) == before, "the same trial again, bit for bit"
+    assert {trial.parent for trial in times if trial.stat().st_mtime_ns != times[trial]} <= {path.parent}
     assert "\n" not in "".join(record.message for record in caplog.records if record.levelname == "WARNING")
 
 
 @pytest.mark.parametrize("damage", ["{", "[]", '{"digests": 3}', None])
 def test_a_damaged_description_of_the_encoder(damage: str | None, tiny: Profile, place: Path) -> None:
-    results = place / "results" / "tiny"
-    (results / "encoder" / "meta.json").unlink()
+    meta = place / "results" / "tiny" / "encoder" / "meta.json"
+    meta.unlink()
     if damage is not None:
-        (results / "encoder" / "meta.json").write_text(damage, encoding="utf-8")
+        meta.write_text(damage, encoding="utf-8")
     with pytest.raises(ResultsError, match=r"meta\.json is missing or damaged; run `dvc repro`"):
-        sweep.run_sweep(tiny, "sweep", "pos", results / "encoder", results / "trials" / "sweep" / "pos")
+        train(tiny, place / "results" / "tiny")
 
 
 # What nobody can do
@@ -272,23 +251,20 @@ def test_a_profile_reads_texts_below_its_root_only(tiny: Profile, tmp_path: Path
             read_all("xnli", spec.model_copy(update={"xnli_train": [stem]}))
 
 
-@pytest.mark.parametrize("name", ["../x", "/etc/x", "..", "C05/../../x", "", "c05"])
+@pytest.mark.parametrize("name", ["../x", "/etc/x", "..", "C05/../../x", ""])
 def test_names_that_become_paths_are_checked(name: str, tmp_path: Path) -> None:
     """The profile's, which names the results folder; a claim's, which names its folder; a notebook's."""
     profile = (ROOT / "profiles" / "tiny.yaml").read_text(encoding="utf-8")
     registry = (ROOT / "examples" / "good-probabilities" / "claims" / "registry.yaml").read_text(encoding="utf-8")
-    quoted = json.dumps(name)
-    spoiled = [
-        (load_profile, re.sub(r"^profile: .*", f"profile: {quoted}", profile, flags=re.M)),
-        (load_registry, re.sub(r"^  C01:", f"  {quoted}:", registry, flags=re.M)),
-        (load_registry, re.sub(r"notebook: .*", f"notebook: {quoted}", registry, count=1)),
-    ]
-    for read, text in spoiled if name != "c05" else spoiled[1:2]:
-        assert text not in (profile, registry)
-        (tmp_path / "file.yaml").write_text(text, encoding="utf-8")
-        with pytest.raises(ClaimtrackError) as caught:
-            read(tmp_path / "file.yaml")
-        assert "\n" not in str(caught.value)
+    path = tmp_path / "file.yaml"
+    for read, text, old, new in (
+        (load_profile, profile, "profile: tiny", f'profile: "{name}"'),
+        (load_registry, registry, "  C01:", f'  "{name}":'),
+        (load_registry, registry, "notebook: claim", f'notebook: "{name}"'),
+    ):
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+        said(ClaimtrackError, read, path)
 
 
 def test_a_notebook_that_reaches_out_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,6 @@ import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 import psutil
@@ -21,7 +20,6 @@ from ruamel.yaml import YAML, YAMLError
 
 from clones import (
     Undisturbed,
-    alive,
     environment,
     evidence,
     family,
@@ -68,42 +66,27 @@ def is_whole(text: str) -> bool:
     return whole and not any(None in out.values() for out in outs)
 
 
-def remove_cut_lock(clone: Path) -> None:
-    """What docs/faults.md says to do where a kill cut ``dvc.lock``, of which no clone has another."""
-    path = clone / "dvc.lock"
-    if path.exists() and not is_whole(path.read_text(encoding="utf-8")):
-        path.unlink()
-
-
 def begun(dvc: subprocess.Popen[bytes]) -> bool:
     """Whether a stage below DVC has started its interpreter and loads its imports, psutil being the first."""
-    stages = [process for process in family(dvc)[1:] if "crosslayer.stages" in " ".join(command_line(process))]
-    try:
+    with suppress(psutil.NoSuchProcess):  # one has just ended
+        stages = [process for process in family(dvc)[1:] if "crosslayer.stages" in " ".join(process.cmdline())]
         return any("psutil" in entry.path for stage in stages for entry in stage.memory_maps())
-    except psutil.NoSuchProcess:  # it has just ended
-        return False
+    return False
 
 
-def command_line(process: psutil.Process) -> list[str]:
-    """The words of a process, none if it has gone."""
+def wait_for_the_end(processes: list[psutil.Process]) -> None:
+    assert psutil.wait_procs(processes, timeout=30)[1] == []
+
+
+def remove_cut_locks(clone: Path) -> None:
+    """What docs/faults.md says to do where a kill cut what DVC writes in place: its lock, its list of readers."""
+    lock, readers = clone / "dvc.lock", clone / ".dvc" / "tmp" / "rwlock"
+    if lock.exists() and not is_whole(lock.read_text(encoding="utf-8")):
+        lock.unlink()
     try:
-        return process.cmdline()
-    except psutil.NoSuchProcess:
-        return []
-
-
-def all_gone(processes: list[psutil.Process]) -> bool:
-    """Whether none of them works any more."""
-    return not any(map(alive, processes))
-
-
-def remove_cut_rwlock(clone: Path) -> None:
-    """What docs/faults.md says to do where a kill fell into DVC's writing of its own lock."""
-    path = clone / ".dvc" / "tmp" / "rwlock"
-    try:
-        json.loads(path.read_text(encoding="utf-8") if path.exists() else "{}")
+        json.loads(readers.read_text(encoding="utf-8") if readers.exists() else "{}")
     except ValueError:
-        path.unlink()
+        readers.unlink()
 
 
 def test_twenty_kills_lose_nothing_and_repeat_nothing(undisturbed: Undisturbed, tmp_path: Path) -> None:
@@ -121,9 +104,8 @@ def test_twenty_kills_lose_nothing_and_repeat_nothing(undisturbed: Undisturbed, 
         everyone = family(dvc)
         kill(everyone[: 1 if number % 2 else None])
         dvc.wait()
-        wait_for(partial(all_gone, everyone), 30)
-        remove_cut_rwlock(other)
-        remove_cut_lock(other)
+        wait_for_the_end(everyone)
+        remove_cut_locks(other)
         ran, after = set(stages_run(log.read_text(encoding="utf-8"))), trials(other)
         assert not ran & done, "a stage ran twice"
         assert {key: after.get(key) for key in before} == before, "a trial was lost or trained twice"
@@ -146,7 +128,7 @@ def test_a_lock_that_was_cut_costs_no_trial(clone: Path) -> None:
     assert is_whole(text)
     assert not any(is_whole(text[:size]) for size in blocks)
     lock.write_text(text[: blocks[len(blocks) // 2]], encoding="utf-8")
-    remove_cut_lock(clone)
+    remove_cut_locks(clone)
     assert repro(clone)
     assert trials(clone) == kept
     assert evidence(clone) == before
@@ -173,7 +155,7 @@ def test_two_at_once(clone: Path, tmp_path: Path) -> None:
 def interrupt(clone: Path, log: Path, command: Sequence[str], moment: float) -> list[psutil.Process]:
     """Interrupt a command so many seconds after its stage has begun, or earlier where it is over by then."""
     dvc = start(clone, log, *command)
-    wait_for(partial(begun, dvc), 120)
+    wait_for(lambda: begun(dvc), 120)
     time.sleep(moment)
     everyone = family(dvc) if dvc.poll() is None else []
     with suppress(ProcessLookupError):
@@ -191,13 +173,13 @@ def test_an_interrupt_from_the_keyboard_is_a_line_and_nothing_is_lost(
     """The signal goes to the whole group, as from a terminal, while the stage imports and later."""
     before, log, command = evidence(clone), tmp_path / "log", ("dvc", "repro", "-s", "-f", stage)
     undisturbed = start(clone, log, *command)
-    wait_for(partial(begun, undisturbed), 120)
+    wait_for(lambda: begun(undisturbed), 120)
     began = time.monotonic()
     wait_for(lambda: not begun(undisturbed), 120)
     took = time.monotonic() - began
     assert undisturbed.wait(60) == 0
     for moment in (0.0, 0.6 * took):
-        wait_for(partial(all_gone, interrupt(clone, log, command, moment)), 30)
+        wait_for_the_end(interrupt(clone, log, command, moment))
         text = log.read_text(encoding="utf-8")
         assert text.count("interrupted; the same command goes on where it stopped") == 1, text
         assert "Traceback" not in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 import shutil
@@ -14,14 +13,14 @@ from typing import Any
 import pytest
 
 import import_graph
+from claimtrack.entries import Entry
 from claimtrack.registry import load_registry
 from claimtrack.settings import ACTIVE, read_yaml
-from clones import AWKWARD
+from clones import AWKWARD, tracked
 from crosslayer.config import Profile, load_profile
 from repository import ROOT
 
 STAGES: dict[str, Any] = read_yaml(ROOT / "dvc.yaml")["stages"]
-PROFILES = sorted((ROOT / "profiles").glob("*.yaml"))
 MACHINE = re.compile(r"(?<![\w./{}$-])/(?:work|tmp|root|home)/")
 """An absolute path below a folder that differs between machines."""
 
@@ -35,24 +34,15 @@ def test_a_stage_depends_on_all_that_it_imports(name: str) -> None:
 
 
 def test_the_report_and_the_claims_make_no_stage_train() -> None:
-    later = ("crosslayer/paper", "crosslayer/ledger", "crosslayer/stats", "crosslayer/ingest", "crosslayer/cli.py")
+    later = [f"src/crosslayer/{room}" for room in ("paper", "ledger", "stats", "ingest", "cli.py")]
     for name in ("prepare", "encoder", "sweep", "intermediate", "probe"):
         deps = STAGES[name]["deps"]
         assert "src" not in deps
-        assert not [
-            dep for dep in deps if dep.startswith(("paper", "notebooks", *(f"src/{room}" for room in later)))
-        ]
+        assert not any(dep.startswith(("paper", "notebooks", *later)) for dep in deps)
 
 
 def test_stages_that_compute_depend_on_the_locked_packages() -> None:
     assert {name for name in STAGES if "requirements.lock" not in STAGES[name]["deps"]} == {"report"}
-
-
-KINDS = ("outs", "metrics", "plots")
-
-
-def _path(out: Any) -> str:
-    return out if isinstance(out, str) else str(next(iter(out)))
 
 
 @pytest.mark.parametrize("name", STAGES)
@@ -60,25 +50,22 @@ def test_every_stage_is_kept_apart_by_profile(name: str) -> None:
     stage = STAGES[name]
     assert stage["matrix"]["profile"] == ["${profile}"]
     assert "${item.profile}" in stage["cmd"]
-    for kind in KINDS:
-        for out in stage.get(kind, []):
-            assert _path(out).startswith("results/${item.profile}/") or name == "report"
+    outs = [out for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
+    paths = [next(iter(out)) if isinstance(out, dict) else out for out in outs]
+    assert name == "report" or all(path.startswith("results/${item.profile}/") for path in paths)
 
 
-@pytest.mark.parametrize("name", STAGES)
-def test_parameters_of_a_stage_exist_in_every_profile(name: str) -> None:
-    registry = read_yaml(ROOT / "claims" / "registry.yaml")
-    for param in STAGES[name].get("params", []):
+def test_parameters_of_stages_are_required() -> None:
+    """Of every profile, and of every claim in the registry, so that none lacks one."""
+    for param in (param for stage in STAGES.values() for param in stage.get("params", [])):
         if isinstance(param, str):
-            key = param.split(".")[0]
-            assert all(key in read_yaml(path) for path in PROFILES), param
-            assert key in Profile.model_fields
+            assert Profile.model_fields[param.split(".")[0]].is_required(), param
         else:
-            keys = [key.split(".")[-1] for key in param["claims/registry.yaml"]]
-            assert all(key in entry for entry in registry["entries"].values() for key in keys)
+            fields = [Entry.model_fields[key.split(".")[-1]] for key in param["claims/registry.yaml"]]
+            assert all(field.is_required() for field in fields), param
 
 
-@pytest.mark.parametrize("path", [*PROFILES, ROOT / ACTIVE], ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*(ROOT / "profiles").glob("*.yaml"), ROOT / ACTIVE], ids=lambda path: path.name)
 def test_claims_of_a_profile_are_in_the_registry(path: Path) -> None:
     claims = read_yaml(path)["claims"]
     assert claims
@@ -92,23 +79,13 @@ def test_the_active_profile_is_a_shipped_one() -> None:
 
 
 def test_dvc_asks_no_other_host() -> None:
-    config = configparser.ConfigParser()
-    config.read_string((ROOT / ".dvc" / "config").read_text(encoding="utf-8").replace("\n    ", "\n"))
-    assert config["core"]["analytics"] == "false"
-    assert config["core"]["check_update"] == "false"
-    assert config.sections() == ["core"]
-
-
-def _tracked() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
-    if listed.returncode:
-        pytest.skip("not a git checkout")
-    return [path for name in listed.stdout.decode().split("\0") if name and (path := ROOT / name).is_file()]
+    config = (ROOT / ".dvc" / "config").read_text(encoding="utf-8")
+    assert config == "[core]\n    analytics = false\n    check_update = false\n"
 
 
 def test_no_path_of_a_machine() -> None:
-    texts = {path: path.read_bytes().decode("utf-8", errors="ignore") for path in _tracked()}
-    assert [path for path, text in texts.items() if MACHINE.search(text)] == []
+    texts = {name: (ROOT / name).read_bytes().decode("utf-8", errors="ignore") for name in tracked()}
+    assert [name for name, text in texts.items() if MACHINE.search(text)] == []
 
 
 @pytest.mark.parametrize("stage", ["probe", "claim", "verdicts"])

@@ -6,8 +6,7 @@ import json
 import re
 import shlex
 import shutil
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -66,44 +65,30 @@ def test_commands_of_ray_are_known_to_it(command: tuple[str, ...]) -> None:
     scripts.cli.commands[name].make_context(name, rest)
 
 
-def parse(words: tuple[str, ...]) -> str:
-    """The full name of the command, whose arguments and options are checked; an error where one is wrong."""
-    command: Any = typer.main.get_command(PROGRAMS[words[0]])
-    names, rest = [], [PLACEHOLDERS.get(word, word) for word in words[1:]]
-    while hasattr(command, "commands"):
-        command = command.commands[rest[0]]
-        names.append(rest.pop(0))
-    command.make_context(names[-1], rest)
-    return " ".join(names)
-
-
 @pytest.mark.parametrize("words", cases(*PROGRAMS))
 def test_commands_exist_with_their_options(words: tuple[str, ...]) -> None:
-    parse(words)
+    command: Any = typer.main.get_command(PROGRAMS[words[0]])
+    name, *rest = (PLACEHOLDERS.get(word, word) for word in words)
+    while hasattr(command, "commands"):
+        name, *rest = rest
+        command = command.commands[name]
+    command.make_context(name, rest)
 
 
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the active profile and all others."""
+@pytest.mark.parametrize("words", [case for case in cases("crosslayer") if case.values[0][1] in READ_ONLY])
+def test_cheap_commands_run(
+    words: tuple[str, ...],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command_line: Callable[..., Callable[..., tuple[int, str, str]]],
+) -> None:
+    """As they stand, in a folder with all profiles; where a comment promises an error, that error."""
     shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    "words", [case for case in cases("crosslayer") if " ".join(case.values[0][1:]).startswith(READ_ONLY)]
-)
-def test_cheap_commands_run(
-    words: tuple[str, ...], place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """As they stand; where a comment promises an error, that error."""
-    monkeypatch.setattr(sys, "argv", ["crosslayer", *(PLACEHOLDERS.get(word, word) for word in words[1:])])
-    with pytest.raises(SystemExit) as ended:
-        cli.main()
     promised = re.search(rf"^{re.escape(' '.join(words))} +# (error: .*)$", TEXT, re.MULTILINE)
-    out, err = capsys.readouterr()
-    assert (ended.value.code or 0, err.strip()) == ((2, promised[1]) if promised else (0, ""))
+    code, out, err = command_line("crosslayer", cli.main)(*(PLACEHOLDERS.get(word, word) for word in words[1:]))
+    assert (code, err.strip()) == ((2, promised[1]) if promised else (0, ""))
     assert out or promised
 
 
@@ -165,20 +150,14 @@ def named_paths(text: str) -> set[str]:
     return {name for name in names if "/" in name or re.search(r"\.(py|ya?ml|md|txt|j2)$", name)}
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", [*PAGES, ROOT / "CONTRIBUTING.md"], ids=lambda path: str(path.relative_to(ROOT)))
 def test_paths_in_tables_exist(path: Path) -> None:
-    """Below the repository or beside the page; what stages make aside."""
-    outputs = ("results/", "paper/build/", "trials/", "predictions.parquet")
+    """Below the repository or a package, or beside the page; what stages make aside."""
+    made = ("results/", "paper/build/", "trials/", "predictions.parquet", "run.py")
+    bases = (ROOT, path.parent, ROOT / "src" / "claimtrack", ROOT / "src" / "crosslayer")
     for name in named_paths(path.read_text(encoding="utf-8")):
-        if path.name != "schemas.md" and not name.startswith(outputs):
-            assert (ROOT / name).exists() or (path.parent / name).exists(), name
-
-
-def test_the_contributing_table_names_what_there_is() -> None:
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    for name in named_paths(text) - {"run.py"}:
-        bases = (ROOT, ROOT / "src" / "claimtrack", ROOT / "src" / "crosslayer")
-        assert any((base / name).exists() for base in bases), name
+        if path.name != "schemas.md" and not name.startswith(made):
+            assert any((base / name).exists() for base in bases), name
 
 
 # Pages made from the code
@@ -212,36 +191,18 @@ def test_every_recorded_benchmark_is_quoted() -> None:
 
 
 def test_a_stale_figure_is_made_anew() -> None:
-    page = "<!-- benchmarks: paper -->\n| 1 |\n<!-- end -->\nrest"
-    made = generate.with_figures(page)
-    recorded = json.loads((ROOT / "benchmarks" / "recorded" / "paper.json").read_text(encoding="utf-8"))
+    made = generate.with_figures("<!-- benchmarks: paper -->\n| 1 |\n<!-- end -->\nrest")
     assert re.fullmatch(r"<!-- benchmarks: paper -->\n.*<!-- end -->\nrest", made, re.DOTALL)
     assert "| 1 |" not in made
-    for sheet in recorded["sheets"]:
-        for row in sheet["rows"]:
-            assert " | ".join(row) in made
-    assert generate.with_figures(made) == made
-
-
-def test_every_field_is_in_the_reference() -> None:
-    page = generate.schemas_page()
-    for name, fields in {
-        "TaskSpec": "epochs", "Entry": "rule", "PinnedClaim": "ranges", "Measurement": "estimate",
-        "TrialRecord": "outcome",
-    }.items():  # fmt: skip
-        section = page.partition(f"### {name}\n")[2].partition("\n### ")[0]
-        assert f"| `{fields}` |" in section
-    assert "| `epochs` | whole number, at least 1 | required |" in page
+    recorded = json.loads((ROOT / "benchmarks" / "recorded" / "paper.json").read_text(encoding="utf-8"))
+    assert all(" | ".join(row) in made for sheet in recorded["sheets"] for row in sheet["rows"])
 
 
 def test_the_files_of_recorded_runs_are_those_described() -> None:
-    patterns = {name: re.compile(re.sub(r"[A-Z]{2,}", "[^/]+", re.escape(name))) for name in generate.LEDGER}
-    used = set()
-    for entry in sorted(path for path in (ROOT / "claims" / "ledger").iterdir() if path.is_dir()):
-        for path in sorted(path for path in entry.rglob("*") if path.is_file()):
-            name = path.relative_to(entry).as_posix()
-            fitting = {key for key, pattern in patterns.items() if pattern.fullmatch(name)}
-            assert fitting, name
-            used |= fitting
-    calibration = {"scores-KEY.parquet", "confidences-STAGE-TASK.parquet"}
-    assert used >= set(patterns) - calibration, "older entries keep neither"
+    patterns = {name: re.sub(r"[A-Z]{2,}", "[^/]+", re.escape(name)) for name in generate.LEDGER}
+    ledger = ROOT / "claims" / "ledger"
+    kept = {path.relative_to(ledger).as_posix() for path in ledger.glob("*/**/*") if path.is_file()}
+    fitting = {name: [key for key in patterns if re.fullmatch(f"[^/]+/{patterns[key]}", name)] for name in kept}
+    assert [name for name in kept if not fitting[name]] == []
+    calibration = {"scores-KEY.parquet", "confidences-STAGE-TASK.parquet"}  # older entries keep neither
+    assert {key for keys in fitting.values() for key in keys} >= patterns.keys() - calibration
