@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 
-from benchmarks import breakdown, calibration, frozen, paper, pipeline, scaleout, simulation
+from benchmarks import breakdown, calibration, frozen, paper, pipeline, scaleout
 from benchmarks.contenders import CONTENDERS, XTREME, Trial
 from benchmarks.measures import derive, matmul_rate, matmul_rates
 from benchmarks.sheets import Sheet, save
+from benchmarks.simulation.designs import planned
+from benchmarks.simulation.rates import all_tables
 from claimtrack.runs import LEDGER
 from crosslayer.config import FusionKind, Profile, load_profile
 from crosslayer.stages.encoder import encode_all
 from crosslayer.stages.prepare import prepare
 from crosslayer.sweep.plan import load_inputs
-from crosslayer.sweep.progress import Progress
 from crosslayer.tasks import TASKS, TaskName
 
 FINETUNED: tuple[TaskName, ...] = ("pos", "xnli")
@@ -48,12 +48,11 @@ def main() -> None:
     parser.add_argument("--only", choices=list(BENCHMARKS), help="one of the benchmarks")
     parser.add_argument("--save", action="store_true", help="keep the tables in benchmarks/recorded/")
     options = parser.parse_args()
-    console = Console()
     with tempfile.TemporaryDirectory() as scratch:
         for name in [options.only] if options.only else BENCHMARKS:
             sheets = BENCHMARKS[name](Path(scratch), options.train, options.rounds)
             for sheet in sheets:
-                sheet.show(console)
+                sheet.show()
             if options.save:
                 save(name, sheets)
 
@@ -253,9 +252,7 @@ Benchmark = Callable[[Path, int, int], list[Sheet]]
 
 def reachable(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
     """What every rule decides on made-up measurements, at the planned design."""
-    with Progress("simulate", simulation.n_scenarios()) as progress:
-        tables = simulation.all_tables(simulation.planned(), DATA_SETS, progress.advance)
-    return [Sheet(*table) for table in tables]
+    return all_tables(planned(), DATA_SETS)
 
 
 BENCHMARKS: dict[str, Benchmark] = {

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rich.box import MARKDOWN
 from rich.console import Console
 from rich.table import Table
 
@@ -26,14 +27,12 @@ class Sheet:
     rows: Sequence[Sequence[str]]
     note: str = ""
 
-    def show(self, console: Console) -> None:
-        """Print it."""
-        table = Table(*self.head, title=self.title)
+    def show(self) -> None:
+        """Print it as Markdown, one line a row."""
+        table = Table(*self.head, title=self.title, title_justify="left", box=MARKDOWN)
         for row in self.rows:
             table.add_row(*row)
-        console.print(table)
-        if self.note:
-            console.print(self.note)
+        Console(width=1000).print(table, *([self.note] if self.note else []), sep="\n")
 
 
 def save(name: str, sheets: Iterable[Sheet]) -> None:

@@ -6,21 +6,3 @@ that is right there, and `rates` counts what `claimtrack.judging.judge` says abo
 
 Notation: D data sets, T tasks, M models, S seeds, X layers.
 """
-
-from benchmarks.simulation.designs import Design, Measured, TaskDesign, planned, recorded
-from benchmarks.simulation.rates import (
-    MAX_FALSE_ALARMS,
-    REACHED,
-    Rates,
-    Table,
-    all_tables,
-    n_scenarios,
-    simulate,
-    to_markdown,
-)  # fmt: skip
-from benchmarks.simulation.scenarios import SCENARIOS, Scenario
-
-__all__ = [
-    "MAX_FALSE_ALARMS", "REACHED", "SCENARIOS", "Design", "Measured", "Rates", "Scenario", "Table", "TaskDesign",
-    "all_tables", "n_scenarios", "planned", "recorded", "simulate", "to_markdown",
-]  # fmt: skip

@@ -1,14 +1,14 @@
-"""Prints the tables of all rules as Markdown: ``python -m benchmarks.simulation --help``."""
+"""Prints the tables of all rules: ``python -m benchmarks.simulation --help``."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
 
-from benchmarks.simulation import Design, all_tables, n_scenarios, planned, recorded, to_markdown
+from benchmarks.simulation.designs import Design, planned, recorded
+from benchmarks.simulation.rates import all_tables
 from claimtrack.errors import in_one_line
 from claimtrack.runs import LEDGER
-from crosslayer.sweep.progress import Progress
 
 DESIGNS: dict[str, Callable[[], Design]] = {
     "planned": planned, "recorded": lambda: recorded(LEDGER / "xtreme-pilot" / "claims"),
@@ -25,8 +25,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = parser.parse_args(argv)
     if options.data_sets < 1:
         parser.error("--data-sets must be at least 1")
-    with in_one_line(), Progress("simulate", n_scenarios()) as progress:
-        print(to_markdown(all_tables(DESIGNS[options.design](), options.data_sets, progress.advance)), end="")
+    with in_one_line():
+        for sheet in all_tables(DESIGNS[options.design](), options.data_sets):
+            sheet.show()
 
 
 if __name__ == "__main__":

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.sheets import Sheet
 from benchmarks.simulation.designs import Design, planned
 from benchmarks.simulation.samples import Sample
 from benchmarks.simulation.scenarios import SCENARIOS, WITHOUT_SEEDS, Scenario
@@ -20,6 +20,7 @@ from claimtrack.registry import Registry, load_registry
 from claimtrack.verdict import VERDICTS
 from claimtrack.wording import measure_title
 from crosslayer.paper.plugin import TITLES
+from crosslayer.sweep.progress import Progress
 
 MAX_FALSE_ALARMS = 0.065
 """A true rate of 5 % stays below it in all but 1 of 10,000 runs of 4,000 data sets."""
@@ -105,11 +106,6 @@ def seeds_needed(claim: str, scenario: Scenario, n: int, share: Callable[[Rates]
     return None
 
 
-def standard_error(share: float, n: int) -> float:
-    """Of a rate in ``n`` independent data sets."""
-    return float(np.sqrt(share * (1 - share) / n))
-
-
 def _evidence(claim: str, sample: Sample) -> Evidence:
     return Evidence(
         claim=claim, profile=Simulated.profile, metric="simulated", facts={**sample.facts},
@@ -136,43 +132,21 @@ def _registry() -> Registry:
     return load_registry()
 
 
-class Table(NamedTuple):
-    """A title, a head, rows, and a note below."""
-
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    note: str
-
-
-def all_tables(design: Design, n: int, advance: Callable[[str], None]) -> list[Table]:
-    """One table a claim of ``n`` data sets a truth; ``advance`` is told each truth that is done.
+def all_tables(design: Design, n: int) -> list[Sheet]:
+    """One table a claim of ``n`` data sets a truth, while a bar tells each truth that is done.
 
     For the planned design a verdict that it does not reach is followed by the seeds that reach it.
     """
-    return [_table(claim, design, n, advance) for claim in SCENARIOS]
+    n_truths = sum(len(scenarios) for _, scenarios in SCENARIOS.values())
+    with Progress("simulate", n_truths) as progress:
+        return [_table(claim, design, n, progress) for claim in SCENARIOS]
 
 
-def n_scenarios() -> int:
-    """Steps of `all_tables`."""
-    return sum(len(scenarios) for _, scenarios in SCENARIOS.values())
-
-
-def to_markdown(tables: Iterable[Table]) -> str:
-    """Tables under headings."""
-    texts = []
-    for table in tables:
-        lines = [table.head, ["---"] * len(table.head), *table.rows]
-        rows = "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-        texts.append(f"## {table.title}\n\n{rows}\n\n{table.note}\n")
-    return "\n".join(texts)
-
-
-def _table(claim: str, design: Design, n: int, advance: Callable[[str], None]) -> Table:
+def _table(claim: str, design: Design, n: int, progress: Progress) -> Sheet:
     found = []
     for scenario in SCENARIOS[claim][1]:
         found.append(simulate(claim, scenario, design, n))
-        advance(f"{claim}, {scenario.name}")
+        progress.advance(f"{claim}, {scenario.name}")
     seen = [name for name in VERDICTS if any(rates.verdicts[name] for rates in found)]
     head = ["truth", "right there", *(f"{name} (%)" for name in seen), "false alarms (%)", "coverage (%)"]
     head += [f"seeds for {100 * REACHED:.0f} %"] if design.name == "planned" else []
@@ -181,7 +155,7 @@ def _table(claim: str, design: Design, n: int, advance: Callable[[str], None]) -
         f"{n:,} data sets a truth, {design.name} design; ± one standard error. At most "
         f"{100 * MAX_FALSE_ALARMS:.1f} % may be false alarms."
     )
-    return Table(claim, head, [row(rates, seen, design) for rates in found], note)
+    return Sheet(claim, head, [row(rates, seen, design) for rates in found], note)
 
 
 def row(rates: Rates, seen: Sequence[str], design: Design) -> list[str]:
@@ -227,4 +201,4 @@ def _counted(counts: Counter[str], n: int) -> str:
 
 
 def _percent(share: float, n: int) -> str:
-    return f"{100 * share:.1f} ± {100 * standard_error(share, n):.1f}"
+    return f"{100 * share:.1f} ± {100 * np.sqrt(share * (1 - share) / n):.1f}"

@@ -8,18 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 
 from benchmarks import pipeline, sheets
 from benchmarks.sheets import Sheet
 
 
-def test_a_sheet_is_printed_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sheet_is_printed_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(sheets, "RECORDED", tmp_path / "recorded")
     sheet = Sheet("speed of x", ("what", "seconds"), [("ours", "1.5"), ("theirs", "3.0")], "A note.")
-    console = Console(record=True, width=60)
-    sheet.show(console)
-    shown = console.export_text()
+    sheet.show()
+    shown = capsys.readouterr().out
     assert all(word in shown for word in ("speed of x", "seconds", "theirs", "3.0", "A note."))
     sheets.save("x", [sheet])
     kept = json.loads((tmp_path / "recorded" / "x.json").read_text(encoding="utf-8"))
