@@ -28,41 +28,39 @@ from crosslayer.sweep.plan import load_inputs
 from crosslayer.tasks import TASKS, TaskName
 
 FINETUNED: tuple[TaskName, ...] = ("pos", "xnli")
-GOALS = {"Trainer, dynamic padding": 1.5, XTREME: 5.0}
+TRAINED = 2000
+"""Training items of a fine-tuning trial."""
+GOALS = {"Trainer, dynamic padding": "1.5", XTREME: "5"}
 """How many times faster ours is meant to be."""
 PRECISIONS = ("bfloat16", "float32")
-SHARE = 0.6
-"""Of the rate of matrix products at the shapes that occur, meant for a fine-tuning trial."""
-FROZEN_GOALS = {"plain loop over cached states": 1.0, f"trials that run the encoder ({frozen.SINGLE} timed)": 15.0}
+FROZEN_GOALS = {
+    "plain loop over cached states": "1", f"trials that run the encoder ({frozen.SINGLE} timed)": "15",
+}  # fmt: skip
 DATA_SETS = 4000
 """Of each truth under which a rule is tried."""
-SECONDS, MEGABYTES = 30, 2000
-"""Meant for all analysis of the recorded runs together, and for each."""
 
 
 def main() -> None:
     """Measure and print, and keep where asked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--train", type=int, default=2000, help="training items of a fine-tuning trial")
-    parser.add_argument("--rounds", type=int, default=1, help="how often each contender runs; the fastest counts")
     parser.add_argument("--only", choices=list(BENCHMARKS), help="one of the benchmarks")
     parser.add_argument("--save", action="store_true", help="keep the tables in benchmarks/recorded/")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         for name in [options.only] if options.only else BENCHMARKS:
-            sheets = BENCHMARKS[name](Path(scratch), options.train, options.rounds)
+            sheets = BENCHMARKS[name](Path(scratch))
             for sheet in sheets:
                 sheet.show()
             if options.save:
                 save(name, sheets)
 
 
-def finetuning(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
+def finetuning(scratch: Path) -> list[Sheet]:
     """One baseline trial on the fragment, side by side."""
-    profile, folder = _prepared(scratch / "finetuned", _finetuned_settings(n_train))
+    profile, folder = _prepared(scratch / "finetuned", _finetuned_settings(TRAINED))
     threads = profile.compute.threads
     rates = {precision: _alone(partial(matmul_rate, precision=precision), threads) for precision in PRECISIONS}
-    of_tasks = (_finetuning_of(task, profile, folder, n_train, rounds, rates) for task in FINETUNED)
+    of_tasks = (_finetuning_of(task, profile, folder, rates) for task in FINETUNED)
     return [*chain(*of_tasks), products()]
 
 
@@ -77,31 +75,25 @@ def products() -> Sheet:
     return Sheet("matrix products of a layer, one thread", head, rows)
 
 
-def _finetuning_of(
-    task: TaskName, profile: Profile, folder: Path, n_train: int, rounds: int, rates: Mapping[str, float]
-) -> list[Sheet]:
+def _finetuning_of(task: TaskName, profile: Profile, folder: Path, rates: Mapping[str, float]) -> list[Sheet]:
     """The contenders on one task; ``rates`` are those of matrix products by precision, in FLOP/s."""
-    trials: dict[str, list[Trial]] = {name: [] for name in CONTENDERS}
-    for _ in range(rounds):
-        for name, run in CONTENDERS.items():
-            trials[name].append(_alone(run, profile, folder, task))
-    best = {name: min(found, key=lambda trial: trial.seconds) for name, found in trials.items()}
+    trials: dict[str, Trial] = {name: _alone(run, profile, folder, task) for name, run in CONTENDERS.items()}
     rows = []
-    for name, trial in best.items():
-        ratio = trial.seconds / best["crosslayer"].seconds
+    for name, trial in trials.items():
+        ratio = trial.seconds / trials["crosslayer"].seconds
         share = training_flops(trial.tokens, profile, folder, task) / trial.seconds / rates[trial.precision]
         rows.append((
             name,
             f"{trial.seconds:.1f}",
-            f"{ratio:.2f}" + (f" (goal {GOALS[name]:g})" if name in GOALS else ""),
+            _against(f"{ratio:.2f}", GOALS.get(name)),
             f"{trial.tokens / trial.seconds:.0f}",
-            f"{share:.0%}" + (f" (goal {SHARE:.0%})" if name == "crosslayer" else ""),
+            _against(f"{share:.0%}", "60%" if name == "crosslayer" else None),
             f"{trial.megabytes:.0f}",
             trial.precision,
             "" if name == XTREME else f"{trial.score:.1f}",
         ))  # fmt: skip
     reached = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {precision}" for precision, rate in rates.items())
-    title = f"one fine-tuning trial, {TASKS[task].title}, {n_train:,} items, one thread"
+    title = f"one fine-tuning trial, {TASKS[task].title}, {TRAINED:,} items, one thread"
     head = (
         "contender", "seconds", "times ours", "trained tokens/s", "share of matmul", "peak MB", "precision",
         "score",
@@ -115,7 +107,7 @@ def _finetuning_of(
     ]
 
 
-def frozen_sweep(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
+def frozen_sweep(scratch: Path) -> list[Sheet]:
     """Eleven layers, five seeds, one process and one thread each."""
     layers, seeds = list(range(1, 12)), list(range(5))
     settings: dict[str, Any] = {
@@ -124,57 +116,57 @@ def frozen_sweep(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
     }
     profile, folder = _prepared(scratch / "frozen", settings)
     runs = dict(zip(("crosslayer", *FROZEN_GOALS), (frozen.ours, frozen.loop, frozen.single), strict=True))
-    best = {name: min(_alone(run, profile, folder) for _ in range(rounds)) for name, run in runs.items()}
-    goals = {name: f" (goal {goal:g})" for name, goal in FROZEN_GOALS.items()}
+    took = {name: _alone(run, profile, folder) for name, run in runs.items()}
     rows = [
-        (name, f"{seconds:.1f}", f"{seconds / best['crosslayer']:.2f}{goals.get(name, '')}")
-        for name, seconds in best.items()
+        (name, f"{seconds:.1f}", _against(f"{seconds / took['crosslayer']:.2f}", FROZEN_GOALS.get(name)))
+        for name, seconds in took.items()
     ]
     title = f"frozen sweep, {len(layers)} layers x {len(seeds)} seeds"
     return [Sheet(title, ("contender", "seconds", "times ours"), rows)]
 
 
-def scale_out(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
+def scale_out(scratch: Path) -> list[Sheet]:
     """Two workers of one thread against one, in processes of this machine and on Ray."""
     settings = _finetuned_settings(640) | {
         "sweep": {"layers": [], "controls": [], "halves": False, "seeds": list(range(scaleout.SEEDS))},
         "compute": {"threads": 1, "workers": 1},
     }
     profile, folder = _prepared(scratch / "scaleout", settings)
-    rows: list[tuple[str, ...]] = []
-    one = 0.0
-    for workers, executor in ((1, "local"), (2, "local"), (2, "ray")):
-        took = min(_alone(scaleout.seconds, profile, folder, "pos", workers, executor) for _ in range(rounds))
-        one = one or took
-        goal = " (goal 1.8)" if workers > 1 else ""
-        rows.append((f"{workers}, {executor}", f"{took:.1f}", f"{one / took:.2f}{goal}"))
-    title = f"{scaleout.SEEDS} trials of UPOS, one thread each"
-    return [
-        Sheet(
-            title, ("workers", "seconds", "times as fast as one"), rows, "The start of workers and of Ray counts."
+    ways = ((1, "local"), (2, "local"), (2, "ray"))
+    took = [_alone(scaleout.seconds, profile, folder, "pos", *way) for way in ways]
+    rows = [
+        (
+            f"{workers}, {executor}",
+            f"{each:.1f}",
+            _against(f"{took[0] / each:.2f}", "1.8" if workers > 1 else None),
         )
+        for (workers, executor), each in zip(ways, took, strict=True)
     ]
+    title = f"{scaleout.SEEDS} trials of UPOS, one thread each"
+    head, note = ("workers", "seconds", "times as fast as one"), "The start of workers and of Ray counts."
+    return [Sheet(title, head, rows, note)]
 
 
-def analysis(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
+def analysis(scratch: Path) -> list[Sheet]:
     """All evidence of the recorded runs, again."""
     found = {e.name: _alone(derive, e) for e in sorted(LEDGER.glob("[!.]*")) if e.is_dir()}
-    found["all"] = sum(seconds for seconds, _ in found.values()), max(megabytes for _, megabytes in found.values())
-    rows = []
-    for name, (seconds, megabytes) in found.items():
-        goals = (f" (goal {SECONDS})", f" (goal {MEGABYTES})") if name == "all" else ("", "")
-        rows.append((name, f"{seconds:.1f}{goals[0]}", f"{megabytes:.0f}{goals[1]}"))
+    rows = [(name, f"{seconds:.1f}", f"{megabytes:.0f}") for name, (seconds, megabytes) in found.items()]
+    total, most = sum(seconds for seconds, _ in found.values()), max(megabytes for _, megabytes in found.values())
+    rows.append(("all", f"{total:.1f} (goal 30)", f"{most:.0f} (goal 2000)"))
     return [Sheet("all analysis of a recorded run", ("recorded run", "seconds", "peak MB"), rows)]
 
 
-def calibration_metrics(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
+def calibration_metrics(scratch: Path) -> list[Sheet]:
     """Every metric on a million predictions, and netcal's ECE."""
-    ours, megabytes = _alone(calibration.ours, max(3, rounds))
-    netcal, their_megabytes = _alone(calibration.netcal, max(3, rounds))
+    ours, megabytes = _alone(calibration.ours)
+    netcal, their_megabytes = _alone(calibration.netcal)
     theirs = netcal["ECE"]
-    goals = {"all together": " (goal 10)"}
     rows = [
-        (name, f"{1000 * seconds:.0f}", f"{theirs / seconds:.1f}{goals.get(name, '')}")
+        (
+            name,
+            f"{1000 * seconds:.0f}",
+            _against(f"{theirs / seconds:.1f}", "10" if name == "all together" else None),
+        )
         for name, seconds in [*ours.items(), ("all together", sum(ours.values())), ("netcal's ECE", theirs)]
     ]
     title = f"calibration of {calibration.N:,} predictions of {calibration.K} labels"
@@ -182,7 +174,7 @@ def calibration_metrics(scratch: Path, n_train: int, rounds: int) -> list[Sheet]
     return [Sheet(title, ("metric", "ms", "times faster than netcal's ECE"), rows, note)]
 
 
-def paper_profile(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
+def paper_profile(scratch: Path) -> list[Sheet]:
     """A step at mBERT's size, and the hours of the whole profile `paper` here and on an H100."""
     profile, threads = load_profile(Path("profiles/paper.yaml")), torch.get_num_threads()
     models: dict[str, FusionKind] = {"baseline": "none", f"D_{profile.sweep.control_layer}": "dlfa"}
@@ -230,7 +222,7 @@ def paper_profile(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
     return [step, memory, Sheet("the profile paper: millions of tokens, hours", head, rows)]
 
 
-def whole_pipeline(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
+def whole_pipeline(scratch: Path) -> list[Sheet]:
     """The active profile, in a clone of what is committed."""
     profile = load_profile()
     usage, seconds, disk = pipeline.first_run(scratch, profile.profile)
@@ -247,20 +239,22 @@ def whole_pipeline(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
     return [Sheet(title, ("stage", "of them", "seconds each", "peak MB"), rows, f"Disk: {space}.")]
 
 
-Benchmark = Callable[[Path, int, int], list[Sheet]]
-
-
-def reachable(scratch: Path, n_train: int, rounds: int) -> list[Sheet]:
+def reachable(scratch: Path) -> list[Sheet]:
     """What every rule decides on made-up measurements, at the planned design."""
     return all_tables(planned(), DATA_SETS)
 
 
-BENCHMARKS: dict[str, Benchmark] = {
+BENCHMARKS: dict[str, Callable[[Path], list[Sheet]]] = {
     "finetuning": finetuning, "frozen": frozen_sweep, "scaleout": scale_out, "analysis": analysis,
     "calibration": calibration_metrics, "paper": paper_profile, "pipeline": whole_pipeline,
     "reachable": reachable,
 }  # fmt: skip
-"""Each takes a scratch folder, the training items of a fine-tuning trial, and the rounds."""
+"""Each takes a scratch folder."""
+
+
+def _against(value: str, goal: str | None) -> str:
+    """A value beside what is meant to be reached."""
+    return value if goal is None else f"{value} (goal {goal})"
 
 
 def training_flops(tokens: int, profile: Profile, folder: Path, task: TaskName) -> float:

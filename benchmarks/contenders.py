@@ -60,9 +60,8 @@ class Trial:
 
 def ours(profile: Profile, folder: Path, task: TaskName) -> Trial:
     """A baseline trial as a sweep runs it."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     spec = next(s for s in trial_specs(profile, "sweep", task, folder / "encoder") if s.model == "baseline")
-    inputs = load_inputs(folder / "encoder", task, [], device)
+    inputs = load_inputs(folder / "encoder", task, [], torch.device(_device()))
     now = clock(profile.compute.threads)
     start = now()
     finished = make_runner([spec], inputs)(spec)
@@ -95,12 +94,12 @@ def trainer(profile: Profile, folder: Path, task: TaskName) -> Trial:
         with_collate = Trainer(
             model=model,
             args=arguments,
-            train_dataset=_Windows(train),
+            train_dataset=train.tolist(),
             data_collator=lambda windows: _padded(encoded, np.array(windows), pad_id, None),
         )
         start = now()
         with_collate.train()
-        logits = with_collate.predict(_Windows(test)).predictions  # padded with -100 to one length
+        logits = with_collate.predict(test.tolist()).predictions  # padded with -100 to one length
         seconds = now() - start
     return _trial(encoded, test, logits, seconds, profile, task, precision)
 
@@ -169,19 +168,6 @@ class Whole(nn.Module):
         logits = self.head.output(self.head.dropout(hidden))
         loss = nn.functional.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=IGNORED)
         return {"loss": loss, "logits": logits}
-
-
-class _Windows(torch.utils.data.Dataset[int]):
-    """Indices of windows; the collator makes them a batch."""
-
-    def __init__(self, rows: Any) -> None:
-        self.rows = rows
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, place: int) -> int:
-        return int(self.rows[place])
 
 
 def _whole(profile: Profile, folder: Path, task: TaskName) -> tuple[Encoded, Whole]:

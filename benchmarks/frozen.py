@@ -39,7 +39,8 @@ def ours(profile: Profile, folder: Path) -> float:
 def single(profile: Profile, folder: Path) -> float:
     """Seconds of all trials if each runs the frozen encoder with every batch, from `SINGLE` of them."""
     specs, inputs = _load(profile, folder)
-    chosen = [spec.model_copy(update={"training": _encoder_every_time(spec)}) for spec in specs[:SINGLE]]
+    every_time = {"mode": "finetuned", "trainable_layers": 0}
+    chosen = [s.model_copy(update={"training": s.training.model_copy(update=every_time)}) for s in specs[:SINGLE]]
     torch.set_num_threads(profile.compute.threads)
     start = time.perf_counter()
     for spec in chosen:
@@ -62,10 +63,6 @@ def _load(profile: Profile, folder: Path) -> tuple[list[TrialSpec], TrialInputs]
     specs = trial_specs(profile, "sweep", TASK, folder / "encoder")
     layers = [spec for spec in specs if spec.model.startswith("layer_")]
     return layers, load_inputs(folder / "encoder", TASK, [], torch.device("cpu"))
-
-
-def _encoder_every_time(spec: TrialSpec) -> Any:
-    return spec.training.model_copy(update={"mode": "finetuned", "trainable_layers": 0})
 
 
 @torch.inference_mode()

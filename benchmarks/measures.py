@@ -42,17 +42,13 @@ Rates = dict[tuple[int, int, int], float]
 """FLOP/s by (M, K, N)."""
 
 
-def shapes(width: int) -> list[tuple[int, int]]:
-    """(K, N) of the products of a layer: query, key and value together, output, both of the feed-forward block."""
-    return [(width, 3 * width), (width, width), (width, 4 * width), (4 * width, width)]
-
-
 def matmul_rates(threads: int, width: int = 384, precision: str = "float32") -> Rates:
-    """FLOP/s of products (M, K) by (K, N) at the shapes that occur in a layer, best of 30."""
+    """FLOP/s of products (M, K) by (K, N) at the shapes that occur in a layer, best of 30: query, key and value
+    together, output, both of the feed-forward block."""
     torch.set_num_threads(threads)
-    return {
-        (m, k, n): _rate(m, k, n, threads, getattr(torch, precision)) for m in SUBWORDS for k, n in shapes(width)
-    }
+    shapes = ((width, 3 * width), (width, width), (width, 4 * width), (4 * width, width))
+    dtype = getattr(torch, precision)
+    return {(m, k, n): _rate(m, k, n, threads, dtype) for m in SUBWORDS for k, n in shapes}
 
 
 def matmul_rate(threads: int, width: int = 384, precision: str = "float32") -> float:
