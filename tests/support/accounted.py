@@ -60,28 +60,18 @@ def unaccounted(
     """
     accounts, known = tuple(accounts), set(references)
     lines = [line for account in accounts for line in _wrong(account, root, known)]
-    for name, raw in texts.items():
-        text = prose_of(raw)
-        covered: set[int] = set()
-        for account in accounts:
-            for found in re.finditer(re.escape(account.says), text):
-                covered.update(range(*found.span()))
+    for name, text in texts.items():
+        for pattern in _UNREAD:
+            text = pattern.sub(" ", text)
+        spans = [found.span() for account in accounts for found in re.finditer(re.escape(account.says), text)]
         for found in NUMBER.finditer(text):
-            if found.start() not in covered:
-                around = text[max(0, found.start() - 30) : found.end() + 20]
-                lines.append(f"{name}: nothing accounts for {found[0].rstrip(',')} in '{around.strip()}'")
+            if not any(start <= found.start() < end for start, end in spans):
+                around = text[max(0, found.start() - 30) : found.end() + 20].strip()
+                lines.append(f"{name}: nothing accounts for {found[0].rstrip(',')} in '{around}'")
     return lines
 
 
-def prose_of(text: str) -> str:
-    """A text without what is no prose, in one line."""
-    for pattern in _UNREAD:
-        text = pattern.sub(" ", text)
-    return text
-
-
 def _wrong(account: Account, root: Path, references: set[str]) -> Iterator[str]:
-    said = [found[0].rstrip(",").replace(",", "").replace("−", "-") for found in NUMBER.finditer(account.says)]
     if account.source:
         if account.source not in references:
             yield f"numbers.yaml: no reference {account.source} for '{account.says}'"
@@ -90,9 +80,9 @@ def _wrong(account: Account, root: Path, references: set[str]) -> Iterator[str]:
         there = [float(len(list(root.glob(account.count))))]
     else:
         text = (root / account.file).read_text(encoding="utf-8")
-        there = [float(found[0].replace("_", "")) for found in _LITERAL.finditer(text)]
-    for number in said:
-        places = len(number.partition(".")[2])
-        value = abs(float(number))
-        if not any(round(abs(each), places) == value or round(100 * each, places) == value for each in there):
+        there = [abs(float(number.replace("_", ""))) for number in _LITERAL.findall(text)]
+    for said in NUMBER.findall(account.says):
+        number = re.sub("[−+,-]", "", said)
+        value, places = float(number), len(number.partition(".")[2])
+        if not any(value in (round(each, places), round(100 * each, places)) for each in there):
             yield f"numbers.yaml: {account.count or account.file} does not have {number} of '{account.says}'"

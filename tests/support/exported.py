@@ -6,6 +6,8 @@ import csv
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -37,24 +39,23 @@ def write_data(run: Run, tasks: Iterable[TaskName], root: Path) -> None:
         folder.mkdir(parents=True)
         record = next(r for r in run.records("sweep", task) if r.outcome == "ok")
         train = folder / ("train-en.mnli.tsv" if task == "xnli" else "train-en.tsv")
-        train.write_text(_file(task, {1: [0]}, ["1"]), encoding="utf-8")
+        train.write_text(_file(task, {1: [0]}), encoding="utf-8")
         for split in SPLITS:
             table = run.table([record], split)
             for code, rows in rows_by_language(table).items():
-                items: dict[str, list[int]] = defaultdict(list)
+                items: dict[int, list[int]] = defaultdict(list)
                 for item, gold in zip(table.item[rows].tolist(), table.gold[rows].tolist(), strict=True):
-                    items[item].append(gold)
-                content = _file(task, {int(item): gold for item, gold in items.items()}, list(items))
-                (folder / f"{split}-{code}.tsv").write_text(content, encoding="utf-8")
+                    items[int(item)].append(gold)
+                (folder / f"{split}-{code}.tsv").write_text(_file(task, items), encoding="utf-8")
 
 
-def _file(task: TaskName, items: dict[int, list[int]], ids: Sequence[str]) -> str:
+def _file(task: TaskName, items: dict[int, list[int]]) -> str:
     labels, most = TASKS[task].labels, max(items)
     if task == "pawsx":
-        lines = [f"{item}\tfirst {item}\tsecond {item}\t{labels[items[int(item)][0]]}" for item in ids]
+        lines = [f"{n}\tfirst {n}\tsecond {n}\t{labels[gold[0]]}" for n, gold in items.items()]
         return "\n".join([HEADERS[task], *lines]) + "\n"
     if task == "xnli":
-        lines = [f"first {n}\tsecond {n}\t{labels[items.get(n, [1])[0]]}" for n in range(1, max(most, 1) + 1)]
+        lines = [f"first {n}\tsecond {n}\t{labels[items.get(n, [1])[0]]}" for n in range(1, most + 1)]
         return "\n".join([HEADERS[task], *lines]) + "\n"
     filler = [labels.index("O" if task == "ner" else "X")]
     sentences = ["\n".join(f"w{n}\t{labels[tag]}" for tag in items.get(n, filler)) for n in range(most + 1)]
@@ -95,10 +96,7 @@ def write_predictions(
 
 def _labels(predicted: Sequence[str], items: Sequence[str]) -> str:
     """One label a line; a blank line where a sentence of several words ends."""
-    pairs = len(set(items)) == len(items)
-    lines = []
-    for i, label in enumerate(predicted):
-        if i and items[i] != items[i - 1] and not pairs:
-            lines.append("")
-        lines.append(label)
-    return "\n".join(lines) + "\n"
+    rows = groupby(zip(items, predicted, strict=True), key=itemgetter(0))
+    sentences = [[label for _, label in words] for _, words in rows]
+    end = "\n\n" if len(sentences) < len(predicted) else "\n"
+    return end.join("\n".join(labels) for labels in sentences) + "\n"

@@ -7,8 +7,6 @@ import numpy as np
 from crosslayer import stats
 
 LAYERS = [f"layer_{layer}" for layer in range(1, 12)]
-
-
 MODELS = ("baseline", *LAYERS)
 
 
@@ -25,7 +23,3 @@ def table(scores, item_variance=0.0, seeds=None):
 def noise(rng, models=12, seeds=3, sd=1.0):
     """Scores without any effect but the seeds'."""
     return 60 + 2 * rng.standard_normal(seeds) + sd * rng.standard_normal((models, seeds))
-
-
-def covered(gains, truth):
-    return np.mean([g.interval.low <= truth <= g.interval.high for g in gains])

@@ -90,16 +90,16 @@ class MadeUpRun(Run):
 
     def drop(self, **about: object) -> None:
         """Forget the trials that have all these values."""
-        self.trials = [t for t in self.trials if any(getattr(t, name) != value for name, value in about.items())]
+        self.trials = [trial for trial in self.trials if not _has(trial, about)]
 
     def end(self, outcome: Outcome, **about: object) -> None:
         """Let the trials that have all these values end otherwise."""
-        self.trials = [
-            t.model_copy(update={"outcome": outcome})
-            if all(getattr(t, name) == value for name, value in about.items())
-            else t
-            for t in self.trials
-        ]
+        ended = {"outcome": outcome}
+        self.trials = [t.model_copy(update=ended) if _has(t, about) else t for t in self.trials]
+
+
+def _has(trial: TrialRecord, about: Mapping[str, object]) -> bool:
+    return all(getattr(trial, name) == value for name, value in about.items())
 
 
 def make_record(task: TaskName, model: str, seed: int, stage: Stage = "sweep", arm: Arm = "none") -> TrialRecord:
