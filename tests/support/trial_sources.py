@@ -13,6 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from claimtrack.settings import read_yaml
 from crosslayer.training.trials import TRIAL_VERSION
 from repository import ROOT
 
@@ -33,24 +34,20 @@ def hashes(folder: Path = SOURCE) -> dict[str, str]:
 
 def problem(record: dict[str, Any], version: int, present: dict[str, str]) -> str | None:
     """What is wrong with the present sources, if anything."""
+    command = "`python tests/support/trial_sources.py"
+    if record["version"] != version:
+        return f"TRIAL_VERSION is {version}, recorded is {record['version']}; run {command}`"
     changed = [name for name in FILES if record["sources"].get(name) != present[name]]
-    if changed and record["version"] == version:
+    if changed:
         return (
             f"{', '.join(changed)} changed but TRIAL_VERSION is still {version}: raise it if a trial computes "
-            'something else now, or run `python tests/support/trial_sources.py --no-effect "REASON"`'
-        )
-    if record["version"] != version:
-        return (
-            f"TRIAL_VERSION is {version}, recorded is {record['version']}; "
-            "run `python tests/support/trial_sources.py`"
+            f'something else now, or run {command} --no-effect "REASON"`'
         )
     return None
 
 
 def load() -> dict[str, Any]:
-    """The record."""
-    content: dict[str, Any] = YAML(typ="safe").load(RECORD.read_text(encoding="utf-8"))
-    return content
+    return read_yaml(RECORD)
 
 
 def main() -> None:
@@ -58,10 +55,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--no-effect", metavar="REASON")
     reason = parser.parse_args().no_effect
-    old = load() if RECORD.exists() else {"version": TRIAL_VERSION, "no_effect": []}
-    if reason is None and RECORD.exists() and old["version"] == TRIAL_VERSION:
-        parser.error("TRIAL_VERSION is as recorded; state a reason with --no-effect")
-    reasons = [] if old["version"] != TRIAL_VERSION else [*old["no_effect"], *([reason] if reason else [])]
+    old = load()
+    is_new = old["version"] != TRIAL_VERSION
+    if is_new == bool(reason):
+        parser.error("a reason is stated with --no-effect where TRIAL_VERSION is as recorded, and only there")
+    reasons = [] if is_new else [*old["no_effect"], reason]
     with RECORD.open("w", encoding="utf-8") as stream:
         YAML().dump({"version": TRIAL_VERSION, "no_effect": reasons, "sources": hashes()}, stream)
 

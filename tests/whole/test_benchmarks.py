@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -42,14 +41,3 @@ def test_a_stage_is_seen_with_its_memory(tmp_path: Path) -> None:
     assert list(usage.megabytes) == ["sweep-pos"]
     assert usage.megabytes["sweep-pos"] > 114
     assert usage.seconds > 2.5
-
-
-def test_a_file_under_two_names_takes_its_room_once(tmp_path: Path) -> None:
-    (tmp_path / "a").write_bytes(b"x" * 40_960)
-    once = pipeline.size(tmp_path)
-    (tmp_path / "deep").mkdir()
-    os.link(tmp_path / "a", tmp_path / "deep" / "b")
-    (tmp_path / "c").symlink_to(tmp_path / "a")
-    assert pipeline.size(tmp_path) == once >= 40_960
-    (tmp_path / "d").write_bytes(b"x" * 40_960)
-    assert pipeline.size(tmp_path) == 2 * once

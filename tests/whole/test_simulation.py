@@ -161,12 +161,6 @@ def test_scores_have_the_noise_that_the_design_says() -> None:
     assert np.corrcoef(*within)[0, 1] == pytest.approx(0.5 * np.sqrt(0.88), abs=0.02)
 
 
-def test_the_halves_of_the_items_make_up_the_whole() -> None:
-    tables = next(samples.score_tables({}, ("a", "b"), Measured(3, 1.0, 0.5), np.random.default_rng(0), 1))
-    one, two = tables.halves
-    np.testing.assert_allclose((one.scores + two.scores) / 2, tables.test.scores)
-
-
 def test_a_recorded_design_is_read_from_its_evidence() -> None:
     design = designs.recorded(LEDGER)
     evidence = read_evidence(LEDGER / "C05" / "evidence.json")
