@@ -16,13 +16,13 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import pyarrow as pa
 import typer
 from pydantic import TypeAdapter
-from typer.models import ArgumentInfo, OptionInfo
 
 from claimtrack import figures as drawing
 from claimtrack import project, registry, samples, statistics, tables
@@ -162,61 +162,36 @@ def _capitalised(title: str) -> str:
 
 def cli_page() -> str:
     """The reference of the command line."""
-    found = [*commands(claims_app, "claimtrack"), *commands(app, "crosslayer")]
-    sections = [command_section(name, callback) for name, callback in sorted(found)]
+    programs = {"claimtrack": claims_app, "crosslayer": app}
+    found = [part for name, group in programs.items() for part in commands(typer.main.get_command(group), name)]
     head = "# The command line\n\nAn error of the user's is one line on standard error and exit code 2.\n"
-    return "\n".join([MADE, head, *sections])
+    return "\n".join([MADE, head, *(command_section(*each) for each in sorted(found, key=itemgetter(0)))])
 
 
-def commands(group: typer.Typer, name: str) -> Iterator[tuple[str, Callable[..., Any]]]:
-    """Full names and functions of all commands."""
-    for command in group.registered_commands:
-        assert command.callback is not None
-        yield f"{name} {command.name or command.callback.__name__}", command.callback
-    for inner in group.registered_groups:
-        assert inner.typer_instance is not None
-        yield from commands(inner.typer_instance, f"{name} {inner.name}")
+def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """Full names of all commands below one, and the commands."""
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield name, command
+    else:
+        for word, each in inner.items():
+            yield from commands(each, f"{name} {word}")
 
 
-def command_section(name: str, callback: Callable[..., Any]) -> str:
+def command_section(name: str, command: Any) -> str:
     """One command: its line, what it does, its parameters."""
-    hints = get_type_hints(callback, include_extras=True)
-    parameters = [Parameter(n, hints[n], p.default) for n, p in inspect.signature(callback).parameters.items()]
-    usage = " ".join([name, *(parameter.usage for parameter in parameters)])
-    rows = [parameter.row for parameter in parameters]
+    usage, rows = [name], []
+    for parameter in command.params:
+        kind, word = parameter.type_descriptor.annotation, parameter.metavar or parameter.name.upper()
+        is_option, is_switch = parameter.param_type_name == "option", kind is bool
+        shown = parameter.opts[0] if is_option else word
+        told = "switch" if is_switch else type_text(TypeAdapter(kind).json_schema())
+        default = "required" if parameter.required else f"`{parameter.default}`" if parameter.default else ""
+        rows.append((f"`{shown}`", told, default, parameter.help or ""))
+        shown += f" {word}" if is_option and not is_switch else ""
+        usage.append(shown if parameter.required else f"[{shown}]{'...' if parameter.multiple else ''}")
     table = rows_as_table(("argument", "type", "default", "meaning"), rows) if rows else ""
-    return f"## {name}\n\n`{usage}`\n\n{inspect.getdoc(callback)}\n{table}"
-
-
-class Parameter:
-    """An argument or option of a command, from its annotation."""
-
-    def __init__(self, name: str, hint: Any, default: Any) -> None:
-        self.required = default is inspect.Parameter.empty
-        self.default = None if self.required else default
-        annotated = get_origin(hint) is Annotated
-        self.type = get_args(hint)[0] if annotated else hint
-        info = next((i for i in get_args(hint) if isinstance(i, ArgumentInfo | OptionInfo)), ArgumentInfo())
-        self.is_option = isinstance(info, OptionInfo)
-        self.help = info.help or ""
-        self.metavar: str = info.metavar or name.upper()
-        # in Annotated, typer takes the first name of an option for its default until the command is built
-        names = [str(word) for word in (info.default, *(info.param_decls or ())) if str(word).startswith("--")]
-        self.name = (names or [f"--{name.replace('_', '-')}"])[0] if self.is_option else self.metavar
-
-    @property
-    def usage(self) -> str:
-        """As in a line of usage."""
-        many = "..." if "list" in str(self.type) else ""
-        shown = self.name if self.type is bool or not self.is_option else f"{self.name} {self.metavar}"
-        return shown if self.required else f"[{shown}]{many}"
-
-    @property
-    def row(self) -> tuple[str, ...]:
-        """As in a table."""
-        kind = "switch" if self.type is bool else type_text(TypeAdapter(self.type).json_schema())
-        default = "required" if self.required else "" if self.default in (None, False) else f"`{self.default}`"
-        return f"`{self.name}`", kind.removesuffix(" or `null`"), default, self.help
+    return f"## {name}\n\n`{' '.join(usage)}`\n\n{command.help}\n{table}"
 
 
 # Schemas
