@@ -87,11 +87,11 @@ def half_run(profile: Profile, apart: float, alike: float = 0.0) -> MadeUpRun:
     return run
 
 
-def probe_run(n_layers: int = 12, rise: float = 0.05) -> MadeUpRun:
+def probe_run() -> MadeUpRun:
     """Retrieval falls and the UPOS probe rises by layer; transfer follows retrieval."""
     rng = np.random.default_rng(4)
-    layers = range(n_layers + 1)
-    hit = {f"layer_{x}": 0.9 - rise * x for x in layers}
+    layers = range(13)
+    hit = {f"layer_{x}": 0.9 - 0.05 * x for x in layers}
     frames = []
     for language in ("de", "es", "zh"):
         for item in range(200):
@@ -101,7 +101,7 @@ def probe_run(n_layers: int = 12, rise: float = 0.05) -> MadeUpRun:
                     row = {"language": language, "item": f"{item}", "direction": direction, "centred": centred}
                     frames.append(row | {name: luck < share + 0.02 * centred for name, share in hit.items()})
     words = rng.random(1000)
-    tagging = {f"layer_{x}": words < 0.5 + rise * x / 2 for x in layers}
+    tagging = {f"layer_{x}": words < 0.5 + 0.025 * x for x in layers}
     target = [
         {"task": task, "language": code, "layer": x, "score": 60 - x + rng.standard_normal() / 10,
          "n_items": 1000, "commonest": 50.0}
@@ -131,7 +131,7 @@ def similarity_frame(languages: list[str], kin: float, script: float = 0.0) -> p
     return pd.DataFrame(rows)
 
 
-def arms_run(profile: Profile, sharper: float, n: int = 400, seeds: tuple[int, ...] = (0, 1, 2)) -> MadeUpRun:
+def arms_run(profile: Profile, sharper: float, n: int = 400) -> MadeUpRun:
     """Two labels of known probability; the English-only arm's logits are ``sharper`` times too large."""
     rng = np.random.default_rng(6)
     run = MadeUpRun()
@@ -141,7 +141,7 @@ def arms_run(profile: Profile, sharper: float, n: int = 400, seeds: tuple[int, .
             logit = rng.normal(1.5, 1.0, len(items.gold))
             run.items[task, split] = items
             for arm in ("none", "english", "multilingual"):
-                for seed in seeds:
+                for seed in range(3):
                     record = make_record(task, "baseline", seed, "intermediate", arm)
                     noisy = logit + 0.3 * rng.standard_normal(len(logit))
                     right = rng.random(len(logit)) < 1 / (1 + np.exp(-logit))

@@ -63,7 +63,6 @@ def _file(task: TaskName, items: dict[int, list[int]]) -> str:
 
 
 def rows_by_language(table: TaskTable) -> dict[str, np.ndarray[tuple[int], np.dtype[np.intp]]]:
-    """The rows of each language."""
     return {code: np.flatnonzero(table.language == i) for i, code in enumerate(table.languages)}
 
 

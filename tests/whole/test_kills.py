@@ -46,7 +46,6 @@ def start(clone: Path, log: Path, *command: str) -> subprocess.Popen[bytes]:
 
 
 def finished_stages(clone: Path) -> set[str]:
-    """The stages that ``dvc.lock`` has."""
     lock = clone / "dvc.lock"
     return set(YAML(typ="safe").load(lock)["stages"]) if lock.exists() else set()
 

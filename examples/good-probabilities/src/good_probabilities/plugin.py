@@ -10,8 +10,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from claimtrack.evidence import Evidence
 from claimtrack.plugin import Plugin
 
-PAPERS_TRAINING_ITEMS = 4000
-
 
 class Settings(BaseModel):
     """A file of profiles/, or params.yaml.
