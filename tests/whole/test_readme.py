@@ -6,7 +6,6 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -33,18 +32,15 @@ PLACEHOLDERS = {
     "REPORT.txt": "r.txt",
 }
 PROGRAMS = {"claimtrack": claims_cli.app, "crosslayer": cli.app}
-FENCE = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^ *```sh\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"`([\w.][\w./*-]*)`")
 FILE = re.compile(r"/|\.(?:py|ya?ml|md|txt|j2)$")
 
 
 def commands(text: str) -> list[list[str]]:
     """The words of every command in the ``sh`` blocks of a page."""
-    lines = [line for block in FENCE.findall(text) for line in block.splitlines()]
-    words = [shlex.split(line, comments=True) for line in lines]
-    return [
-        list(part) for line in words for both, part in groupby(line, key=lambda word: word == "&&") if not both
-    ]
+    parts = [part for block in FENCE.findall(text) for part in re.split(r"&&|\n", block)]
+    return [words for part in parts if (words := shlex.split(part, comments=True))]
 
 
 def cases(*programs: str) -> list[Any]:
