@@ -9,7 +9,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -143,15 +143,14 @@ def test_a_disk_that_takes_nothing(mount: str, told: str, tmp_path: Path) -> Non
 
 
 def test_the_command_line_says_it_in_one_line_too(
-    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Path, command_line: Callable[..., Callable[..., tuple[int, str, str]]]
 ) -> None:
     shutil.copytree(ROOT / "profiles", place / "profiles")
     before = (place / "params.yaml").read_bytes()
-    monkeypatch.setattr(sys, "argv", ["crosslayer", "profile", "use", "offline"])
-    with room_for(100), pytest.raises(SystemExit) as ended:
-        cli.main()
-    assert ended.value.code == 2
-    assert re.fullmatch(r"error: .*: File too large; .* and run the same command again\n", capsys.readouterr().err)
+    with room_for(100):
+        code, _, err = command_line("crosslayer", cli.main)("profile", "use", "offline")
+    assert code == 2
+    assert re.fullmatch(r"error: .*: File too large; .* and run the same command again\n", err)
     assert (place / "params.yaml").read_bytes() == before
     assert not list(place.glob(".params*"))
 
