@@ -289,8 +289,8 @@ def _prepared(folder: Path, settings: dict[str, Any]) -> tuple[Profile, Path]:
         else:
             content[section] |= values
     profile = Profile.model_validate(content)
-    prepare(profile, folder, argparse.Namespace())
-    encode_all(profile, folder, argparse.Namespace())
+    prepare(profile, folder)
+    encode_all(profile, folder)
     return profile, folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -56,11 +55,11 @@ def test_a_stage_records_what_its_body_returns(tmp_path: Path, monkeypatch: pyte
     def sweep(*_: object) -> dict[str, int]:
         return {"trained": 4}
 
-    def prepare(profile: object, folder: Path, options: argparse.Namespace) -> None:
+    def prepare(profile: object, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
-    run_stage("sweep", sweep, ["task"], ["made-up", "pos"])
-    run_stage("prepare", prepare, (), ["made-up"])
+    run_stage("sweep", sweep, ["made-up", "pos"])
+    run_stage("prepare", prepare, ["made-up"])
     found = stages_of(tmp_path / "results" / "made-up")
     assert found["sweep-pos"]["trained"] == 4
     assert found["sweep-pos"]["trained_seconds"] == found["sweep-pos"]["seconds"]

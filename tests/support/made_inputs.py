@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +55,8 @@ def changed(profile: Profile, **sections: dict[str, Any]) -> Profile:
 
 def prepared(profile: Profile, folder: Path) -> Path:
     """A folder of results in which the stages before the first trial have run."""
-    prepare(profile, folder, argparse.Namespace())
-    encode_all(profile, folder, argparse.Namespace())
+    prepare(profile, folder)
+    encode_all(profile, folder)
     return folder
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import resource
@@ -46,7 +45,7 @@ def tiny() -> Profile:
     return changed(load_profile(ROOT / "profiles" / "tiny.yaml"), sweep=few)
 
 
-def train(profile: Profile, results: Path, options: argparse.Namespace | None = None) -> None:
+def train(profile: Profile, results: Path) -> None:
     sweep.run_sweep(profile, "sweep", "pos", results / "encoder", results / "trials" / "sweep" / "pos")
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from crosslayer.config import DataSpec
-from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Reading, TagExample, corpus_of, pairs_of
+from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Reading, TagExample, corpus_of
 from crosslayer.data.intermediate import normalised, texts_of
 from crosslayer.data.sources import languages_of
 from crosslayer.data.xtreme import CODE, NAMES, folders_of, read_all, read_pairs, task_folder
@@ -33,7 +33,8 @@ def check_data(root: Path) -> Iterator[str]:
             if unread := _unread(name, task_folder(name, spec)):
                 yield f"  not read: {', '.join(unread)} (the language is not a code such as de)"
             if name == "tatoeba":
-                yield from _pairs(read_pairs(spec, refused))
+                found = read_pairs(spec, refused).items()
+                yield from ("  ".join([f"  {language:3}", *_facts(reading)]) for language, reading in found)
             else:
                 with_all = _with_all_training(name, spec)
                 yield from _task(read_all(name, with_all, refused=refused))  # type: ignore[arg-type]
@@ -76,37 +77,23 @@ def _task(readings: Mapping[Key, Reading]) -> Iterator[str]:
 
 
 def _facts(reading: Reading) -> Iterator[str]:
-    rows = reading.examples
-    labels = Counter(
-        label for row in rows for label in ([row.label] if isinstance(row, PairExample) else row.tags)
-    )
+    rows, labels = reading.examples, Counter[str]()
+    lengths, unit = [], "characters"
+    for row in rows:
+        if isinstance(row, TagExample):
+            labels.update(row.tags)
+            lengths.append(len(row.words))
+            unit = "words"
+        else:
+            labels.update([row.label] if row.label else [])
+            lengths += map(len, texts_of(row))
     yield f"{len(rows)} items ({reading.format})"
-    yield " ".join(f"{label} {count}" for label, count in sorted(labels.items()))
-    if isinstance(rows[0], PairExample):
-        yield _range([len(text) for row in rows for text in texts_of(row)], "characters")
-    else:
-        yield _range([len(row.words) for row in rows if isinstance(row, TagExample)], "words")
-    yield _duplicates(len(rows) - len(set(map(_content, rows))))
+    yield from [" ".join(f"{label} {count}" for label, count in sorted(labels.items()))] if labels else []
+    yield f"{min(lengths, default=0)} to {max(lengths, default=0)} {unit}"
+    doubled = len(rows) - len(set(map(_content, rows)))
+    yield f"{doubled} duplicate{'' if doubled == 1 else 's'}"
     yield from (f"{count} left out or changed: {reason}" for reason, count in reading.left_out.items())
-
-
-def _duplicates(count: int) -> str:
-    return f"{count} duplicate{'' if count == 1 else 's'}"
-
-
-def _range(lengths: Sequence[int], unit: str) -> str:
-    return f"{min(lengths, default=0)} to {max(lengths, default=0)} {unit}"
 
 
 def _content(row: Example) -> tuple[str, ...]:
     return tuple(map(normalised, texts_of(row)))
-
-
-def _pairs(found: Mapping[str, Reading]) -> Iterator[str]:
-    for language, reading in found.items():
-        pairs = pairs_of(reading)
-        doubled = len(pairs) - len({(pair.first, pair.second) for pair in pairs})
-        facts = [f"{len(pairs)} pairs ({reading.format})", _duplicates(doubled)]
-        facts.append(_range([len(pair.first) for pair in pairs], "characters"))
-        facts += [f"{count} left out: {reason}" for reason, count in reading.left_out.items()]
-        yield "  ".join([f"  {language:3}", *facts])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from claimtrack.errors import ResultsError
@@ -16,10 +15,10 @@ from crosslayer.stages.command import run_stage
 NOTEBOOKS = Path("notebooks")
 
 
-def claim(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+def claim(profile: Profile, folder: Path, claim_id: str) -> None:
     """Write ``claims/ID/`` with evidence, figures and the executed notebook."""
     registry = load_registry()
-    entry = registry.entry(options.claim)
+    entry = registry.entry(claim_id)
     if told := not_due(profile.profile, registry.project.trials(folder).values(), read_seals()):
         raise ResultsError(f"{told}; claims are measured then, `crosslayer sweep train` trains the rest")
     parameters: dict[str, str | int | float | bool] = {
@@ -34,4 +33,4 @@ def claim(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    run_stage("claim", claim, ["claim"])
+    run_stage("claim", claim)

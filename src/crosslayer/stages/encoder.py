@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ COMMON_SENTENCES = 64
 """English sentences of the text on which attention weights are compared between tasks."""
 
 
-def encode_all(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+def encode_all(profile: Profile, folder: Path) -> None:
     """Write the trimmed encoder and every table of windows to ``encoder/``.
 
     Digests are of the ids before trimming: what one task is cut to changes no other task's trials.

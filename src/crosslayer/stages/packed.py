@@ -24,16 +24,17 @@ from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile, parse_profile
 from crosslayer.errors import ConfigError, TrialFailure
 from crosslayer.ledger.compact import without_paths
-from crosslayer.predictions.records import (
-    PREDICTED,
-    TrialRecord,
-    read_arrays,
-    read_predictions,
-    write_records,
-)
+from crosslayer.predictions.records import PREDICTED, TrialRecord, read_arrays, read_predictions, write_records
 from crosslayer.stages.grid import recorded_trials
 from crosslayer.sweep.locking import exclusive
-from crosslayer.sweep.plan import choose_precision, intermediate_file, planned_device, planned_parts, trial_specs
+from crosslayer.sweep.plan import (
+    choose_precision,
+    intermediate_file,
+    planned_device,
+    planned_parts,
+    planned_specs,
+    trial_specs,
+)
 from crosslayer.sweep.runlog import note_seconds
 from crosslayer.sweep.store import adopt, finished, finished_trials, keep
 from crosslayer.tasks import TASKS, TaskName
@@ -58,11 +59,11 @@ def pack(profile: Profile, results: Path, task: TaskName, folder: Path) -> int:
     encoder, small = results / "encoder", _only(profile, task)
     if not (encoder / "meta.json").exists():
         raise ConfigError(f"{encoder} is missing; run `dvc repro encoder@{profile.profile}` first")
-    planned = {stage: trial_specs(small, stage, task, encoder) for stage, _ in planned_parts(small)}
-    for stage, specs in planned.items():
-        adopt(specs, results / "trials" / stage / task)
+    planned = planned_specs(small, encoder)
+    for spec in planned.values():
+        adopt([spec], results / "trials" / spec.stage / task)
     done = recorded_trials() | {record.key: record for record in finished_trials(small, results)}
-    left = {spec.key for specs in planned.values() for spec in specs} - done.keys()
+    left = planned.keys() - done.keys()
     if not left:
         raise ConfigError(f"every trial of {task} is finished; there is nothing to pack")
     with fresh_folder(folder) as home:
@@ -123,36 +124,25 @@ def merge(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
     hours = hours_of_trials(read_run(there / "run.json"))
     merged = known = 0
     for stage, task in planned_parts(profile):
-        keys = {path.parent.name for path in (there / "trials" / stage / task).glob("[!.]*/trial.json")}
-        if not keys:
-            continue
+        name, part = f"{stage}-{task}", Path("trials") / stage / task
+        keys = sorted(path.parent.name for path in (there / part).glob("[!.]*/trial.json"))
         specs = {spec.key: spec for spec in trial_specs(profile, stage, task, results / "encoder")}
-        if strange := keys - specs.keys():
+        if strange := set(keys) - specs.keys():
             raise ResultsError(
                 f"{folder}: trial {min(strange)} is none of the profile {profile.profile}; activate its profile"
             )
-        left = [specs[key] for key in sorted(keys) if not finished(results / "trials" / stage / task, specs[key])]
-        new = _merge_part(there, results, left)
-        merged, known = merged + new, known + len(keys) - len(left)
-        if new:
-            name = f"{stage}-{task}"
-            note_seconds(results, name, 3600 * hours.get(name, 0.0) * new, trained=new)
+        for spec in map(specs.__getitem__, keys):
+            if finished(results / part, spec):
+                known += 1
+            elif record := finished(there / part, spec):
+                result = _read(record, spec, there / part / spec.key, results / "encoder")
+                with exclusive(results / part):
+                    keep(spec, result, results / part, record.torch, record.seal)
+                note_seconds(results, name, 3600 * hours.get(name, 0.0), trained=1)
+                merged += 1
     if not merged + known:
         raise ResultsError(f"{folder} holds no finished trial of {profile.profile}; train there first")
     return merged, known
-
-
-def _merge_part(there: Path, results: Path, specs: Iterable[TrialSpec]) -> int:
-    """Copy the trials that are finished there; returns how many that were."""
-    merged = 0
-    for spec in specs:
-        part = Path("trials") / spec.stage / spec.task
-        if record := finished(there / part, spec):
-            result = _read(record, spec, there / part / spec.key, results / "encoder")
-            with exclusive(results / part):
-                keep(spec, result, results / part, record.torch, record.seal)
-            merged += 1
-    return merged
 
 
 def _read(record: TrialRecord, spec: TrialSpec, folder: Path, encoder: Path) -> TrialResult | TrialFailure:

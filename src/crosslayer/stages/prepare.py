@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from claimtrack.files import fresh_folder
@@ -13,7 +12,7 @@ from crosslayer.data.sources import load_corpus, load_parallel
 from crosslayer.stages.command import run_stage
 
 
-def prepare(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+def prepare(profile: Profile, folder: Path) -> None:
     """Write ``data/TASK.parquet``, the intermediate arms and the parallel sentences."""
     corpora = {task: load_corpus(task, profile) for task in profile.tasks}
     parallel = load_parallel(profile)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +22,7 @@ PAIR_TASKS: tuple[TaskName, ...] = ("xnli", "pawsx")
 SPLITS = ("dev", "test")
 
 
-def probe(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+def probe(profile: Profile, folder: Path) -> None:
     """Write ``probes/*.parquet`` and ``probes/structure.json``."""
     torch.set_num_threads(profile.compute.threads * profile.compute.workers)  # there are no trials beside it
     source = folder / "encoder"

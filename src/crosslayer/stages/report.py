@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import subprocess
 from pathlib import Path
@@ -19,7 +18,7 @@ PAPER = Path("paper")
 log = logging.getLogger(__name__)
 
 
-def report(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+def report(profile: Profile, folder: Path) -> None:
     """Write ``paper/build/``."""
     registry = load_registry()
     runs = load_all(profile, registry)

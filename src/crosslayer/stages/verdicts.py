@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from crosslayer.paper.plugin import measures
 from crosslayer.stages.command import run_stage
 
 
-def verdicts(profile: Profile, folder: Path, options: argparse.Namespace) -> None:
+def verdicts(profile: Profile, folder: Path) -> None:
     """Write ``verdicts.json``, ``metrics.json`` and ``gains.csv``.
 
     Raises:
@@ -37,23 +36,17 @@ def verdicts(profile: Profile, folder: Path, options: argparse.Namespace) -> Non
 def metrics(results: RunResults) -> dict[str, dict[str, float | int]]:
     """What `dvc metrics show` shows: how many claims have each verdict, and each claim's headline number."""
     found = [verdict.verdict for verdict in results.verdicts.values()]
-    headline = {
-        claim: round(evidence.parts[evidence.headline].estimate or 0.0, 3)
-        for claim, evidence in results.evidence.items()
-        if evidence.headline is not None and evidence.parts[evidence.headline].estimate is not None
-    }
+    parts = {c: e.parts[e.headline] for c, e in results.evidence.items() if e.headline is not None}
+    headline = {claim: round(part.estimate, 3) for claim, part in parts.items() if part.estimate is not None}
     return {"verdicts": {name: found.count(name) for name in VERDICTS if name in found}, "headline": headline}
 
 
 def gains_by_layer(results: RunResults) -> str:
     """What `dvc plots show` draws: the gain over the baseline by task and fusion layer, as CSV."""
-    rows = {
-        (part.task or "", part.layer or 0): part.estimate
-        for evidence in results.evidence.values()
-        for part in evidence.parts
-        if part.measure == "layer_gain" and part.estimate is not None
-    }
-    lines = [f"{task},{layer},{gain:.4f}" for (task, layer), gain in sorted(rows.items())]
+    parts = (part for evidence in results.evidence.values() for part in evidence.parts)
+    gains = (part for part in parts if part.measure == "layer_gain")
+    rows = {(part.task or "", part.layer or 0, part.estimate) for part in gains if part.estimate is not None}
+    lines = [f"{task},{layer},{gain:.4f}" for task, layer, gain in sorted(rows)]
     return "\n".join(["task,layer,gain", *lines]) + "\n"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -242,7 +241,7 @@ def test_what_a_killed_record_left_is_no_run(
     shutil.copy(ROOT / "claims" / "registry.yaml", tmp_path / "claims")
     (tmp_path / "results" / "made-up").mkdir(parents=True)
     assert [run.name for run in load_all(profile, structural)] == ["fresh"]
-    verdicts(profile, Path("results/made-up"), argparse.Namespace())
+    verdicts(profile, Path("results/made-up"))
     assert {row["verdict"] for row in json.loads(Path("results/made-up/verdicts.json").read_text())} == {"not run"}
     folder = record_all("half", "t", profile, structural, results, home)
     assert not (folder / "left.txt").exists()
@@ -257,7 +256,7 @@ def test_a_damaged_entry_stops_the_verdicts(
     monkeypatch.setattr("crosslayer.stages.verdicts.LEDGER", entry.parent)
     monkeypatch.setattr("crosslayer.stages.verdicts.load_registry", lambda: SimpleNamespace(entries={}))
     with pytest.raises(ResultsError, match=r"first/run\.json is missing"):
-        verdicts(profile, Path("results/made-up"), argparse.Namespace())
+        verdicts(profile, Path("results/made-up"))
 
 
 def test_a_claim_that_came_after_the_recording_is_left_out(entry: Path) -> None:

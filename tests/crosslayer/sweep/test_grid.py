@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 from datetime import date
@@ -166,7 +165,7 @@ def test_until_the_plan_is_due_no_score_is_told(
     with pytest.raises(
         ResultsError, match=r"sealed plan: 0 of 13 .*; claims are measured then, `crosslayer sweep"
     ):
-        claim(grid.profile, grid.results, argparse.Namespace(claim="C05"))
+        claim(grid.profile, grid.results, "C05")
     assert not (grid.results / "claims").exists()
     lines = [line for line in capfd.readouterr().err.splitlines() if "seed" in line]
     assert len(lines) == 4

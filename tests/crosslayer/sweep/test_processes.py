@@ -57,7 +57,7 @@ from multiprocessing import get_context
 from crosslayer.stages.command import run_stage
 from crosslayer.sweep.processes import end_with_parent
 
-def body(profile, folder, options):
+def body(profile, folder):
     with ProcessPoolExecutor(2, mp_context=get_context("spawn"), initializer=end_with_parent) as pool:
         futures = [pool.submit(time.sleep, 60) for _ in range(4)]
         pool.submit(print, "never")
