@@ -18,16 +18,15 @@ from claimtrack.runs import RunResults
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of a table: its text, what stands small below it, and the place in the report that it leads to."""
+    """A cell of a table: its text, and what stands small below it."""
 
     text: str
     small: str = ""
-    link: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table whose first column names the rows; a link finds it by its ``id``, and ``closed`` it is opened first.
+    """A table whose first column names the rows; ``closed``: a reader opens it first.
 
     ``groups`` stand above the head: a title and how many columns it spans, the first column left out.
     """
@@ -37,7 +36,6 @@ class Table:
     rows: tuple[tuple[Cell, ...], ...]
     groups: tuple[tuple[str, int], ...] = ()
     closed: bool = False
-    id: str = ""
 
 
 @dataclass(frozen=True)

@@ -112,9 +112,8 @@ class ReportContext:
     def axes(self) -> dict[tuple[str, ...], pictures.Axis]:
         """One axis for each quantity; real data, what is no evidence and made-up data have axes of their own."""
         marks: dict[tuple[str, ...], list[pictures.Mark]] = {}
-        for row in (row for item in self.items for row in item.parts):
-            if row.drawn and row.part.judged:
-                marks.setdefault(row.axis, []).append(row.drawn)
+        for row in (row for item in self.items for row in item.judged):
+            marks.setdefault(row.axis, []).extend([row.drawn] if row.drawn else [])
         return {key: pictures.axis_of(found, key[0]) for key, found in marks.items()}
 
     def counts(self, run: RunView) -> tuple[tuple[str, int], ...]:
@@ -124,9 +123,8 @@ class ReportContext:
 
     def strip(self, row: PartRow) -> Markup:
         """The figure of a row."""
-        if row.drawn is None or row.axis not in self.axes:
-            return Markup("")
-        return pictures.strip(row.drawn, self.axes[row.axis], f"{row.subject}: {row.estimate}, {row.interval}")
+        said = f"{row.subject}: {row.estimate}, {row.interval}"
+        return pictures.strip(row.drawn, self.axes[row.axis], said) if row.drawn else Markup()
 
 
 def build(
@@ -150,15 +148,11 @@ def build(
         for entry in registry.entries.values()
     )
     prose, deviations = load_prose(paper / "prose.yaml"), load_deviations(paper / "deviations.yaml")
-    references = load_references(paper / "references.bib")
+    references, sections = load_references(paper / "references.bib"), tuple(shown.sections(runs))
     known = {reference.key for reference in references}
-    check_citations([prose.question, *prose.limits, *(p.text for p in prose.method)], known, paper / "prose.yaml")
-    differences = [text for item in deviations for text in (item.source, item.ours, item.effect)]
-    check_citations(differences, known, paper / "deviations.yaml")
-    sections = tuple(shown.sections(runs))
-    check_citations(
-        [text for section in sections for text in section.text], known, f"the plugin {registry.plugin}"
-    )
+    check_citations(str(prose), known, paper / "prose.yaml")
+    check_citations(str(deviations), known, paper / "deviations.yaml")
+    check_citations(str([section.text for section in sections]), known, f"the plugin {registry.plugin}")
     return ReportContext(
         source=registry.source,
         prose=prose,

@@ -17,7 +17,7 @@ from markupsafe import Markup
 
 from claimtrack.report import pictures
 from claimtrack.report.context import MARKS, SHOWN, ReportContext
-from claimtrack.report.prose import pieces
+from claimtrack.report.prose import set_prose
 from claimtrack.report.text import visible
 from claimtrack.wording import EVIDENCE, SEALED
 
@@ -46,16 +46,10 @@ def render(context: ReportContext) -> str:
     """The report as one HTML file; evidence and the figures of other runs lie in ``data/`` beside it."""
     labels = {reference.key: reference.label for reference in context.references}
     jinja = environment(context.paper, escape)
-    jinja.filters["prose"] = partial(prose, labels=labels)
+    jinja.filters.update(prose=partial(prose, labels=labels), digest=digest)
     jinja.globals.update(data_uri=data_uri, scale=pictures.scale, shown=SHOWN)
-    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("style.css", "report.js"))
-    return jinja.get_template("report.html.j2").render(
-        report=context,
-        style=Markup(style),
-        style_hash=digest(style),
-        script=Markup(script),
-        script_hash=digest(script),
-    )
+    style, script = (Markup((TEMPLATES / name).read_text(encoding="utf-8")) for name in ("style.css", "report.js"))
+    return jinja.get_template("report.html.j2").render(report=context, style=style, script=script)
 
 
 def digest(text: str) -> str:
@@ -70,16 +64,12 @@ def escape(value: Any) -> Markup:
 
 def prose(text: str, labels: dict[str, str]) -> Markup:
     """A paragraph of ours: citations become links to the references, names in backquotes code."""
-    shown = []
-    for piece in pieces(text):
-        if piece.kind == "text":
-            shown.append(escape(piece.text))
-        elif piece.kind == "code":
-            shown.append(Markup("<code>{}</code>").format(escape(piece.text)))
-        else:
-            links = [Markup('<a href="#ref-{}">{}</a>').format(key, labels[key]) for key in piece.text.split(",")]
-            shown.append(Markup("({})").format(Markup("; ").join(links)))
-    return Markup("").join(shown)
+
+    def cite(keys: list[str]) -> Markup:
+        links = (Markup('<a href="#ref-{}">{}</a>').format(key, labels[key]) for key in keys)
+        return Markup("({})").format(Markup("; ").join(links))
+
+    return set_prose(text, escape, cite, lambda name: Markup("<code>{}</code>").format(escape(name)))
 
 
 def data_uri(svg: bytes) -> str:

@@ -15,11 +15,9 @@ from markupsafe import Markup
 
 from claimtrack.report.context import ReportContext
 from claimtrack.report.html import environment
-from claimtrack.report.prose import pieces
+from claimtrack.report.prose import set_prose
 from claimtrack.report.text import anchor, code_point, visible
 
-SUMMARY_NAME = "figure-summary.pdf"
-"""File name of the picture of the first page."""
 LONG, STEP = 24, 8
 """Words of more than LONG characters may be broken after every STEP."""
 _SPECIAL = {
@@ -57,7 +55,7 @@ def render(context: ReportContext) -> str:
         comment_start_string="<#", comment_end_string="#>",
     )  # fmt: skip
     jinja.filters["prose"] = prose
-    jinja.globals.update(summary_name=SUMMARY_NAME, figure_name=figure_name, drawing_name=drawing_name)
+    jinja.globals.update(figure_name=figure_name)
     return jinja.get_template("report.tex.j2").render(report=context)
 
 
@@ -72,23 +70,19 @@ def escape(value: Any) -> Markup:
 
 def prose(text: str) -> Markup:
     """A paragraph of ours: citations become ``\\citep``, names in backquotes typewriter."""
-    shown = []
-    for piece in pieces(text):
-        blank_before, blank_after = (" " if end.isspace() else "" for end in (piece.text[:1], piece.text[-1:]))
-        command = {"text": "{}", "code": r"\texttt{{{}}}", "cite": r"\citep{{{}}}"}[piece.kind]
-        inner = piece.text if piece.kind == "cite" else escape(piece.text)
-        shown.append(blank_before + command.format(inner) + blank_after)
-    return Markup("".join(shown))
+
+    def plain(stretch: str) -> str:
+        before, after = (" " if end.isspace() else "" for end in (stretch[:1], stretch[-1:]))
+        return f"{before}{escape(stretch)}{after}"
+
+    return set_prose(
+        text, plain, lambda keys: rf"\citep{{{','.join(keys)}}}", lambda name: rf"\texttt{{{escape(name)}}}"
+    )
 
 
-def figure_name(section: str, number: int) -> Markup:
-    """File name of a figure of a section, which LaTeX takes as it is."""
-    return Markup(f"figure-{anchor(section).replace('_', '-')}-{number}.pdf")
-
-
-def drawing_name(claim: str) -> Markup:
-    """File name of the first figure of a claim's notebook, in the leading run."""
-    return Markup(f"figure-{claim}.pdf")
+def figure_name(*parts: object) -> Markup:
+    """File name of a figure: of the ``summary``, a section by number, or a claim; LaTeX takes it as it is."""
+    return Markup(f"figure-{'-'.join(anchor(str(part)) for part in parts)}.pdf".replace("_", "-"))
 
 
 def _word(word: str) -> str:

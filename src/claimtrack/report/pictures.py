@@ -40,7 +40,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Axis:
-    """A horizontal axis; what lies outside is drawn at its end, with an arrow."""
+    """A horizontal axis; a claimed range without an end goes to its end."""
 
     low: float
     high: float
@@ -55,7 +55,13 @@ class Axis:
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the whole figure: what it is about, what is drawn, and the words beside it and below them."""
+    """A row of the whole figure: what it is about, what is drawn, and what is said of it.
+
+    Attributes:
+        words, beside: the decision on the claim, and on its size.
+        value: the estimate with its interval.
+        link: the anchor of its trials.
+    """
 
     label: str
     small: str
@@ -63,6 +69,8 @@ class Row:
     estimate: str
     words: str
     beside: str
+    value: str
+    link: str
 
 
 def axis_of(marks: Iterable[Mark], unit: str) -> Axis:
@@ -95,21 +103,22 @@ def _strip(title: str, drawn: str) -> Markup:
     )
 
 
-def whole(rows: Sequence[Row], axis: Axis, title: str, heads: tuple[str, str, str], note: str) -> str:
-    """The figure as a file of its own, with its words and its colours."""
+def whole(rows: Sequence[Row], axis: Axis, head: str, note: str) -> str:
+    """The figure as a file of its own, with its words and its colours; ``head`` stands above the words."""
     left, right, top, step = 210, 300, 40, 38
     width, height = left + WIDTH + right, top + step * len(rows) + 72
-    heading = [_text(x, 20, head, "soft") for x, head in zip((8, left, left + WIDTH + 14), heads, strict=True)]
-    body = []
+    x = left + WIDTH + 14
+    body = [_text(x, 20, head, "soft")]
     for place, row in enumerate(rows):
-        y, x = top + step * place, left + WIDTH + 14
+        y = top + step * place
         drawn = "" if row.mark is None else f'<g transform="translate({left} {y})">{_row(row.mark, axis)}</g>'
         body += [drawn, _text(8, y + 11, row.label), _text(8, y + 25, row.small, "soft")]
         body += [_text(x, y + 11, f"{row.estimate} {row.words}"), _text(x, y + 25, row.beside, "soft")]
     foot = top + step * len(rows)
     body.append(f'<g transform="translate({left} {foot})">{_ticks(axis, 0)}</g>')
     body += [_text(8, foot + 42, axis.unit, "soft"), _text(8, foot + 62, note, "soft")]
-    inner = "\n".join((f"<title>{_escaped(title)}</title>", f"<style>{STYLE}</style>", *heading, *body))
+    title = f"{axis.unit}: {'; '.join(f'{row.label} {row.value}, {row.words}' for row in rows)}"
+    inner = "\n".join((f"<title>{_escaped(title)}</title>", f"<style>{STYLE}</style>", *body))
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">\n{inner}\n</svg>\n'
 
 
@@ -126,11 +135,7 @@ def _row(mark: Mark, axis: Axis) -> str:
         parts.append(f'<path class="seed" d="{circles}"/>')
     if mark.interval:
         line = f"M{x(mark.interval[0])} {middle}H{x(mark.interval[1])}"
-        for end in mark.interval:  # a stroke, or an arrow where the interval goes on
-            back = 6 if end < axis.low else -6
-            on = end < axis.low or end > axis.high
-            arrow = f"M{x(end) + back} {middle - 5}L{x(end)} {middle}L{x(end) + back} {middle + 5}"
-            line += arrow if on else f"M{x(end)} {middle - 5}V{middle + 5}"
+        line += "".join(f"M{x(end)} {middle - 5}V{middle + 5}" for end in mark.interval)
         parts.append(f'<path fill="none" stroke="currentColor" stroke-width="1.6" d="{line}"/>')
     parts.append(f'<circle fill="currentColor" cx="{x(mark.estimate)}" cy="{middle}" r="4.5"/>')
     if mark.reported is not None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
+from markupsafe import Markup
 from pydantic import TypeAdapter, ValidationError
 
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Strict
 from claimtrack.settings import describe, read_yaml, validated
 
-_MARKED = re.compile(r"\[(@[\w:.-]+(?:; @[\w:.-]+)*)\]|`([^`]+)`")
+_CITED = re.compile(r"\[@([\w:.-]+(?:; @[\w:.-]+)*)\]")
+_MARKED = re.compile(rf"{_CITED.pattern}|`([^`]+)`")
 
 
 class Paragraph(Strict):
@@ -60,13 +62,6 @@ class Deviation(Strict):
     settings: tuple[str, ...]
 
 
-class Piece(NamedTuple):
-    """A stretch of prose: plain text, a citation key, or the name of something in the code."""
-
-    kind: Literal["text", "cite", "code"]
-    text: str
-
-
 def load_prose(path: Path) -> Prose:
     """Read ``prose.yaml``; a `ClaimError` names what is wrong."""
     return validated(read_yaml(path), Prose, str(path))
@@ -80,22 +75,20 @@ def load_deviations(path: Path) -> tuple[Deviation, ...]:
         raise ClaimError(f"{path}: {describe(error, Deviation)}") from None
 
 
-def pieces(text: str) -> Iterator[Piece]:
-    """Split prose at ``[@key; @key]`` and at backquotes."""
-    end = 0
-    for match in _MARKED.finditer(text):
-        if match.start() > end:
-            yield Piece("text", text[end : match.start()])
-        cited = (match[1] or "").replace("@", "").replace("; ", ",")
-        yield Piece("cite", cited) if cited else Piece("code", match[2])
-        end = match.end()
-    if text[end:]:
-        yield Piece("text", text[end:])
+def set_prose(
+    text: str, plain: Callable[[str], str], cite: Callable[[list[str]], str], code: Callable[[str], str]
+) -> Markup:
+    """A paragraph, set: plain stretches, citations ``[@key; @key]`` by their keys, and what is in backquotes."""
+    first, *rest = _MARKED.split(text)
+    shown = [plain(first)]
+    for cited, name, after in zip(rest[::3], rest[1::3], rest[2::3], strict=True):
+        shown += [cite(cited.split("; @")) if cited else code(name), plain(after)]
+    return Markup("".join(shown))
 
 
-def check_citations(texts: Iterable[str], known: Set[str], where: Path | str) -> None:
+def check_citations(text: str, known: Set[str], where: Path | str) -> None:
     """Raise a `ClaimError` for a citation without a reference."""
-    cited = {key for text in texts for kind, keys in pieces(text) if kind == "cite" for key in keys.split(",")}
+    cited = {key for keys in _CITED.findall(text) for key in keys.split("; @")}
     if unknown := sorted(cited - known):
         raise ClaimError(f"{where} cites {unknown[0]}, which references.bib does not have; add it there")
 

@@ -16,40 +16,19 @@ from claimtrack.runs import RunResults
 from claimtrack.sections import RunNotes, Sections
 from claimtrack.wording import title
 
-
-@dataclass(frozen=True)
-class TrialRow:
-    """The trials of one model that the same claims rest on.
-
-    Attributes:
-        model: with its arm, if any.
-        distinct: what tells it from others of its name.
-        claims: separated by blanks.
-        by_seed: its trials, by seed.
-    """
-
-    model: str
-    distinct: str
-    claims: str
-    by_seed: Mapping[int, Sequence[Trial]]
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        """All of them."""
-        return tuple(trial for trials in self.by_seed.values() for trial in trials)
+Rows = Mapping[tuple[str, str, tuple[str, ...]], Mapping[int, Sequence[Trial]]]
+"""By model (with its arm, if any), what tells it from others of its name, and the claims on it: trials by seed."""
 
 
 @dataclass(frozen=True)
 class TrialTable:
-    """The trials of one subject and stage, with what they share.
+    """The trials of one subject and stage.
 
     Attributes:
         id: where a link finds it.
         file: of the predictions, in the repository.
         revision: of the parts of the run that trained the stage; which of several is not recorded.
-        unit: of the scores.
-        seeds: its columns.
-        rows: models in a natural order.
+        rows: in a natural order.
     """
 
     id: str
@@ -58,14 +37,8 @@ class TrialTable:
     stage: str
     file: str
     revision: str
-    unit: str
-    seeds: tuple[int, ...]
-    rows: tuple[TrialRow, ...]
-
-    @property
-    def n_trials(self) -> int:
-        """How many trials it shows."""
-        return sum(len(row.trials) for row in self.rows)
+    trials: Sequence[Trial]
+    rows: Rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +74,7 @@ class RunView(RunNotes):
     def tables(self, claim: str, subject: str | None) -> tuple[tuple[str, str], ...]:
         """Anchor and name of the tables of trials that a claim rests on, in one subject or in all."""
         of = (t for t in self.trials if subject is None or t.subject == subject)
-        used = (t for t in of if any(claim in row.claims.split() for row in t.rows))
+        used = (t for t in of if any(claim in claims for _, _, claims in t.rows))
         return tuple((t.id, f"{t.title}, {t.stage}") for t in used)
 
 
@@ -140,21 +113,18 @@ def _trial_tables(run: RunResults[Any], plugin: Plugin, sections: Sections) -> I
             stage=stage,
             file=", ".join(dict.fromkeys(str(t.file).replace(t.key, "KEY") for t in trials if t.file)),
             revision=" or ".join(dict.fromkeys(filter(None, revisions))) or "not recorded",
-            unit=trials[0].unit,
-            seeds=tuple(sorted({trial.seed for trial in trials})),
-            rows=tuple(_rows(trials, distinct, claims)),
+            trials=trials,
+            rows=_rows(trials, distinct, claims),
         )
 
 
-def _rows(
-    trials: Iterable[Trial], distinct: Mapping[str, str], claims: Mapping[str, Sequence[str]]
-) -> Iterator[TrialRow]:
-    rows: dict[tuple[str, str, str], dict[int, list[Trial]]] = {}
+def _rows(trials: Iterable[Trial], distinct: Mapping[str, str], claims: Mapping[str, Sequence[str]]) -> Rows:
+    rows: dict[tuple[str, str, tuple[str, ...]], dict[int, list[Trial]]] = {}
     for trial in sorted(trials, key=lambda trial: (_natural(trial.model), trial.arm, trial.seed)):
         model = trial.model if trial.arm in ("", "none") else f"{trial.model}, {trial.arm}"
-        name = (model, distinct.get(trial.key, ""), " ".join(claims.get(trial.key, ())))
+        name = (model, distinct.get(trial.key, ""), tuple(claims.get(trial.key, ())))
         rows.setdefault(name, {}).setdefault(trial.seed, []).append(trial)
-    return (TrialRow(*name, by_seed) for name, by_seed in rows.items())
+    return rows
 
 
 def _trained(part: Mapping[str, Any], stage: str) -> bool:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from claimtrack.decisions import Decision
-from claimtrack.entries import Entry
 from claimtrack.evidence import Evidence
 from claimtrack.report import numbers, pictures
 from claimtrack.report.claims import ClaimInRun, ClaimView
@@ -18,19 +17,6 @@ from claimtrack.wording import EVIDENCE, Titles, title
 ENOUGH = 10
 """Seeds a task below which they count as few."""
 Certainty = Literal["high", "moderate", "low"]
-
-
-@dataclass(frozen=True)
-class SummaryRow(pictures.Row):
-    """One task: what is drawn and said of it, the decisions on the claim beside the number and on its size below.
-
-    Attributes:
-        value: the number with its interval.
-        link: the anchor of its trials.
-    """
-
-    value: str
-    link: str
 
 
 @dataclass(frozen=True)
@@ -54,18 +40,17 @@ class Summary:
     certainty: Certainty
     reasons: tuple[str, ...]
     axis: pictures.Axis
-    rows: tuple[SummaryRow, ...]
+    rows: tuple[pictures.Row, ...]
     others: tuple[tuple[str, str, str], ...]
     deciding: tuple[str, ...]
     built: str
 
     def svg(self) -> str:
         """The picture as a file of its own."""
-        said = "; ".join(f"{r.label} {r.value}, {r.words}" for r in self.rows)
-        heads = ("", "", f"gain ({self.asked.claim}); below it, its size ({self.asked.size})")
-        return pictures.whole(self.rows, self.axis, f"{self.axis.unit}: {said}", heads, self.asked.note)
+        head = f"gain ({self.asked.claim}); below it, its size ({self.asked.size})"
+        return pictures.whole(self.rows, self.axis, head, self.asked.note)
 
-    def strip(self, row: SummaryRow) -> str:
+    def strip(self, row: pictures.Row) -> str:
         """The picture of a row."""
         return pictures.strip(row.mark, self.axis, f"{row.label}: {row.value}, {row.words}") if row.mark else ""
 
@@ -78,20 +63,21 @@ def summarise(
     ``costs``: what else would decide the rest (`Sections.costs`).
     """
     first, by_id = sections.first, {claim.entry.id: claim for claim in claims}
-    lead = by_id[first.claim].lead if first and first.claim in by_id else None
-    if first is None or lead is None or lead.evidence is None or not lead.found.decisions:
+    if first is None or not {first.claim, first.size} <= by_id.keys():
         return None
-    size = by_id.get(first.size)
-    sized = next((item.found.decisions for item in size.runs if item.run == lead.run), {}) if size else {}
-    claimed = " to ".join(f"{bound:g}" for bound in size.entry.claimed.bounds) if size else ""
-    rows = tuple(_rows(first, lead, size.entry if size else None, sized, sections))
+    lead, size = by_id[first.claim].lead, by_id[first.size]
+    if lead is None or lead.evidence is None or not lead.found.decisions:
+        return None
+    sized = next(item.found.decisions for item in size.runs if item.run == lead.run)
+    bounds = size.entry.claimed.bounds
+    rows = tuple(_rows(first, lead, bounds, sized, sections))
     structural = [claim.verdict for claim in claims if claim.entry.kind == "structural"]
     held = structural.count("reproduced")
     certainty, reasons = grade(lead.found, lead.evidence)
     return Summary(
         asked=first,
         measured_on=lead.run.labels,
-        sentences=tuple(sections.sentences(lead.found.decisions, sized, claimed)),
+        sentences=tuple(sections.sentences(lead.found.decisions, sized, " to ".join(f"{b:g}" for b in bounds))),
         certainty=certainty,
         reasons=reasons,
         axis=pictures.axis_of([row.mark for row in rows if row.mark], first.axis),
@@ -104,24 +90,26 @@ def summarise(
 
 def grade(verdict: Verdict, evidence: Evidence) -> tuple[Certainty, tuple[str, ...]]:
     """How sure an answer is, after the grading of systematic reviews: high, less one step for each reason."""
-    reasons = []
-    if verdict.relevance != "direct":
-        reasons.append(EVIDENCE[verdict.relevance])
     found = [decision.decision for decision in verdict.decisions.values()]
-    if unknown := sum(name in ("undecided", "missing") for name in found):
-        reasons.append(f"{unknown} of {len(found)} tasks undecided")
-    judged = [part.n_seeds for part in evidence.parts if part.judged and part.n_seeds]
-    if judged and min(judged) < ENOUGH:
-        reasons.append("few seeds")
-    if verdict.sealed is False:
-        reasons.append("rules written after seeing results")
+    unknown = sum(name in ("undecided", "missing") for name in found)
+    against = {
+        EVIDENCE[verdict.relevance]: verdict.relevance != "direct",
+        f"{unknown} of {len(found)} tasks undecided": unknown > 0,
+        "few seeds": 0 < evidence.n_seeds < ENOUGH,
+        "rules written after seeing results": verdict.sealed is False,
+    }
+    reasons = tuple(reason for reason, holds in against.items() if holds)
     steps: tuple[Certainty, ...] = get_args(Certainty)
-    return steps[min(len(reasons), 2)], tuple(reasons)
+    return steps[min(len(reasons), 2)], reasons
 
 
 def _rows(
-    first: FirstScreen, lead: ClaimInRun, size: Entry | None, sized: Mapping[str, Decision], sections: Sections
-) -> Iterator[SummaryRow]:
+    first: FirstScreen,
+    lead: ClaimInRun,
+    bounds: tuple[float, float],
+    sized: Mapping[str, Decision],
+    sections: Sections,
+) -> Iterator[pictures.Row]:
     for row in lead.judged:
         part, decision = row.part, lead.found.decisions.get(str(row.part.task))
         if decision is None:
@@ -131,15 +119,15 @@ def _rows(
             value = estimate = numbers.number(mark.estimate, 1, signed=True)
             low_high = " to ".join(numbers.number(end, 1) for end in mark.interval or ())
             value += f" ({low_high})" if low_high else ""
-            mark = replace(mark, claimed=size.claimed.bounds if size else None)
+            mark = replace(mark, claimed=bounds)
         answer = sized.get(str(part.task))
-        yield SummaryRow(
+        yield pictures.Row(
             label=row.subject,
             small=", ".join(filter(None, (f"{part.n_seeds} seeds", sections.remark(part)))),
             mark=mark,
             estimate=estimate,
             words=_words(decision, first.words),
-            beside=_size(answer, part.estimate, size) if answer else "",
+            beside=_size(answer, part.estimate, bounds[1]) if answer else "",
             value=value,
             link=row.trials[0][0] if row.trials else "",
         )
@@ -150,11 +138,11 @@ def _words(decision: Decision, words: Mapping[str, str]) -> str:
     return f"{said} ({decision.seeds} seeds would decide)" if decision.seeds else said
 
 
-def _size(decision: Decision, estimate: float | None, entry: Entry | None) -> str:
-    """The decision on a claimed range in words."""
-    if decision.decision != "refuted" or estimate is None or entry is None:
-        return {"holds": "as large as claimed"}.get(decision.decision, decision.decision)
-    return "larger than claimed" if estimate > entry.claimed.bounds[1] else "smaller than claimed"
+def _size(decision: Decision, estimate: float | None, high: float) -> str:
+    """The decision on a claimed range, which ends at ``high``, in words."""
+    if decision.decision == "refuted" and estimate is not None:
+        return "larger than claimed" if estimate > high else "smaller than claimed"
+    return "as large as claimed" if decision.decision == "holds" else decision.decision
 
 
 def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[str]:

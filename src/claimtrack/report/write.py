@@ -63,7 +63,7 @@ def write_figures(context: ReportContext, out: Path) -> list[str]:
 def _figures(context: ReportContext) -> Iterator[tuple[str, bytes]]:
     """The picture of the summary, those of sections, and a notebook's figure of each claim in a chapter."""
     if context.summary:
-        yield latex.SUMMARY_NAME, context.summary.svg().encode()
+        yield latex.figure_name("summary"), context.summary.svg().encode()
     for section in context.sections:
         for number, drawn in enumerate(section.figures, 1):
             if drawn.svg is not None:
@@ -71,7 +71,7 @@ def _figures(context: ReportContext) -> Iterator[tuple[str, bytes]]:
     for claim in (claim for chapter in context.chapters for claim in context.chapter(chapter)[0]):
         first = claim.lead.drawings[0].svg if claim.lead and claim.lead.drawings else None
         if first is not None:
-            yield latex.drawing_name(claim.entry.id), first
+            yield latex.figure_name(claim.entry.id), first
 
 
 def compile_pdf(source: Path) -> list[str]:

@@ -22,6 +22,7 @@ from claimtrack.wording import title
 from crosslayer.config import Profile
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS, fragment, frozen_trunk, other_encoder
+from crosslayer.paper.plugin import TITLES
 from crosslayer.predictions.batches import by_batch
 from crosslayer.predictions.records import PREDICTED, STAGES, TrialRecord
 from crosslayer.predictions.runs import TaskTable, open_run, records_of
@@ -123,8 +124,8 @@ class PaperSections(Sections):
             return {}
         chosen = [name if name.startswith("layer_") else f"layer_{name}" for name in found[1].split(", ")]
         trials = [t for t in self._records(run.folder) if (t.stage, t.task) == ("sweep", part.task)]
-        for precision in dict.fromkeys(trial.precision for trial in trials):
-            gains = _gains([trial for trial in trials if trial.precision == precision], chosen)
+        for batch in by_batch(trials).values():
+            gains = _gains(batch, chosen)
             if len(gains) == part.n_seeds and abs(sum(gains.values()) / len(gains) - part.estimate) < SAME:
                 return gains
         return {}
@@ -161,13 +162,12 @@ class PaperSections(Sections):
         """What the paper's own setting would cost, unless a run of it is there."""
         if any(not other_encoder(run.profile) for run in runs) or not COSTS.is_file():
             return ()
-        total = json.loads(COSTS.read_text(encoding="utf-8"))
-        hours = sorted(_h100_hours(total))
-        return (f"mBERT: {hours[0]:.0f} to {hours[-1]:.0f} H100 hours (computed)",) if hours else ()
+        hours = sorted(_h100_hours(json.loads(COSTS.read_text(encoding="utf-8"))))
+        return (f"mBERT: {hours[0]:.0f} to {hours[-1]:.0f} H100 hours (computed)",)
 
     def sections(self, runs: Sequence[RunResults[Any]]) -> Sequence[Section]:
         """Tables 1 to 3 rebuilt, frozen against fine-tuned, failures to train."""
-        shown = [run for run in runs if self.notes(run).real]
+        shown = [run for run in runs if not fragment(run.profile)]
         sizes = {run.name: self.notes(run).size for run in shown}
         return sections_tables.sections(shown, sizes, {run.name: self._records(run.folder) for run in shown})
 
@@ -202,15 +202,15 @@ def _tested(table: TaskTable) -> str:
 def _told(trials: Sequence[TrialRecord]) -> str:
     """``15 trials: baseline D_4 D_8; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
     models, arms, modes, precisions = zip(*((t.model, t.arm, t.mode, t.precision) for t in trials), strict=True)
+    ended = Counter(t.outcome.replace("_", " ") for t in trials if t.outcome != "ok")
     told = [
         _spaced(dict.fromkeys(models)).replace("layer_", "D_"),
+        *([f"arms {_spaced(dict.fromkeys(arms))}"] if trials[0].stage == "intermediate" else []),
         f"seeds {_spaced(sorted({t.seed for t in trials}))}",
+        *(_spaced(dict.fromkeys(names)) for names in (modes, precisions)),
+        *(f"{n} {outcome}" for outcome, n in ended.items()),
     ]
-    if trials[0].stage == "intermediate":
-        told.insert(1, f"arms {_spaced(dict.fromkeys(arms))}")
-    told += [_spaced(dict.fromkeys(names)) for names in (modes, precisions)]
-    ended = Counter(t.outcome.replace("_", " ") for t in trials if t.outcome != "ok")
-    return f"{len(trials)} trials: {'; '.join([*told, *(f'{n} {outcome}' for outcome, n in ended.items())])}"
+    return f"{len(trials)} trials: {'; '.join(told)}"
 
 
 def _gains(trials: Sequence[TrialRecord], chosen: Sequence[str]) -> dict[int, float]:
@@ -231,9 +231,8 @@ def _h100_hours(recorded: Any) -> Iterator[float]:
 
 def _by_decision(decisions: Mapping[str, Decision]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    titles = {str(name): task.title for name, task in TASKS.items()}
     for task, decision in decisions.items():
-        found.setdefault(decision.decision, []).append(title(task, titles))
+        found.setdefault(decision.decision, []).append(title(task, TITLES))
     return found
 
 

@@ -88,8 +88,7 @@ def layer_table(run: RunResults[Any], size: str = "") -> Table | None:
     ]
     controls = {str(part.model): f"control: {part.model}" for part in gains if part.layer is None}
     models = {BASELINE: "baseline, score", **_layer_names(gains), **controls}
-    caption = f"Table 1 in {run.name}, points; {size}; seeds a cell: "
-    return _rebuilt(caption, columns, models, gains, f"table-1-{run.name}")
+    return _rebuilt(f"Table 1 in {run.name}, points; {size}; seeds a cell: ", columns, models, gains)
 
 
 def near_table(run: RunResults[Any]) -> Table | None:
@@ -108,7 +107,7 @@ def near_table(run: RunResults[Any]) -> Table | None:
 
 
 def _rebuilt(
-    caption: str, columns: Sequence[Column], models: Mapping[str, str], parts: Sequence[Measurement], id: str = ""
+    caption: str, columns: Sequence[Column], models: Mapping[str, str], parts: Sequence[Measurement]
 ) -> Table | None:
     """One row a model, under its name; how many seeds a cell has ends the caption."""
     if not columns:
@@ -117,10 +116,10 @@ def _rebuilt(
     for model, name in models.items():
         pairs = [(Cell(c.reported.get(model, numbers.NO_VALUE)), _cell(c.ours.get(model))) for c in columns]
         rows.append((Cell(name), *chain(*pairs)))
-    counts = sorted({part.n_seeds for part in parts})
-    seeds = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    counts = [part.n_seeds for part in parts]
+    seeds = " to ".join(map(str, sorted({min(counts), max(counts)})))
     head = ("model", *("paper", "here") * len(columns))
-    return Table(caption + seeds, head, tuple(rows), tuple((column.title, 2) for column in columns), id=id)
+    return Table(caption + seeds, head, tuple(rows), tuple((column.title, 2) for column in columns))
 
 
 def _layer_names(parts: Sequence[Measurement]) -> dict[str, str]:

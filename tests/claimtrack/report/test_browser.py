@@ -27,6 +27,7 @@ WITHOUT_AXES = """() => {
     .map((n) => n.data).join(" ");
 }"""
 """The words of the first screen but for axis labels."""
+OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is absent; on Debian: apt install chromium"),
@@ -73,14 +74,19 @@ def page(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterator
     assert heard == []
 
 
+def ids(context: ReportContext, *, verdict: str | None = None) -> list[str]:
+    """The claims that have this verdict in any run, in the order of the page; all without one."""
+    claims = (*context.measured, *context.structural)
+    return [c.entry.id for c in claims if verdict in (None, *(item.found.verdict for item in c.runs))]
+
+
 def shown_claims(page: Any) -> list[str]:
     return [text.split()[0] for text in page.locator(".matrix tr.filtered:visible th").all_inner_texts()]
 
 
 @pytest.mark.parametrize("page", [{"width": width} for width in WIDTHS], indirect=True)
 def test_the_page_is_no_wider_than_the_screen(page: Any) -> None:
-    for details in page.locator("details").all():
-        details.evaluate("one => one.open = true")
+    page.evaluate(OPEN_ALL)
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
@@ -94,15 +100,8 @@ def test_the_first_screen_answers(page: Any, height: int, context: ReportContext
     box = page.locator("#answer").bounding_box()
     assert box["y"] + box["height"] < height
     text = page.locator("#answer").inner_text()
-    for wanted in (
-        *first.sentences,
-        first.certainty,
-        *first.reasons,
-        *first.deciding,
-        first.built,
-        first.measured_on,
-    ):
-        assert wanted in text
+    wanted = (*first.sentences, first.certainty, *first.reasons, *first.deciding, first.built, first.measured_on)
+    assert all(said in text for said in wanted)
     said = page.evaluate(WITHOUT_AXES)
     unnamed = re.sub(rf"\b(C\d\d|layers? [\d, ]+only|e5-small|mBERT|H100|{'|'.join(context.tasks)})", "", said)
     assert len(re.findall(r"[A-Za-z]+", unnamed)) <= 120
@@ -139,19 +138,15 @@ def test_a_filter_is_kept_in_the_address(page: Any) -> None:
 
 
 def test_a_verdict_is_filtered(page: Any, context: ReportContext) -> None:
-    every = [claim.entry.id for claim in (*context.measured, *context.structural)]
-    assert shown_claims(page) == every
+    assert shown_claims(page) == ids(context)
+    n = len(ids(context))
     for verdict in context.verdicts:
         page.get_by_role("combobox", name="Verdict").select_option(verdict)
-        wanted = [
-            claim.entry.id
-            for claim in (*context.measured, *context.structural)
-            if any(item.found.verdict == verdict for item in claim.runs)
-        ]
+        wanted = ids(context, verdict=verdict)
         assert shown_claims(page) == wanted
-        assert page.locator("form.filter output").inner_text() == f"{len(wanted)} of {len(every)} claims"
+        assert page.locator("form.filter output").inner_text() == f"{len(wanted)} of {n} claims"
     page.get_by_role("button", name="Show all").click()
-    page.locator("form.filter output", has_text=f"{len(every)} of {len(every)} claims").wait_for()
+    page.locator("form.filter output", has_text=f"{n} of {n} claims").wait_for()
 
 
 def test_a_run_and_a_task_are_filtered_together(page: Any, context: ReportContext) -> None:
@@ -178,7 +173,7 @@ def test_a_link_to_a_hidden_claim_shows_it(page: Any) -> None:
 @pytest.mark.parametrize("column", [0, 3])
 def test_a_table_is_sorted(column: int, page: Any) -> None:
     """Names as text with their numbers, scores (above a trial's key) as numbers; both ways."""
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.evaluate(OPEN_ALL)
     table = page.locator("#runs table.sortable").first
     header = table.locator("thead th").nth(column)
 
@@ -186,31 +181,26 @@ def test_a_table_is_sorted(column: int, page: Any) -> None:
         texts = table.locator(f"tbody td:nth-child({column + 1})").all_inner_texts()
         return [float(text.split()[0]) for text in texts if text] if column else texts
 
+    def words_and_numbers(text: str) -> list[Any]:
+        return [int(piece) if piece.isdecimal() else piece.lower() for piece in re.split(r"(\d+)", text)]
+
     before = cells()
     for order, reverse in (("ascending", False), ("descending", True)):
         header.get_by_role("button").click()
         assert header.get_attribute("aria-sort") == order
-        key = None if column else _words_and_numbers
-        assert cells() == sorted(before, key=key, reverse=reverse)
-
-
-def _words_and_numbers(text: str) -> list[Any]:
-    return [int(piece) if piece.isdecimal() else piece.lower() for piece in re.split(r"(\d+)", text)]
+        assert cells() == sorted(before, key=None if column else words_and_numbers, reverse=reverse)
 
 
 def test_keys_reach_everything(page: Any) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
-    page.get_by_role("combobox", name="Verdict").focus()
-    page.keyboard.press("ArrowDown")
-    assert page.get_by_role("combobox", name="Verdict").input_value() != ""
-    page.get_by_role("button", name="Show all").focus()
-    page.keyboard.press("Enter")
-    assert page.get_by_role("combobox", name="Verdict").input_value() == ""
-    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-    header = page.locator("table.sortable th button").first
-    header.focus()
-    page.keyboard.press("Enter")
+    choice = page.get_by_role("combobox", name="Verdict")
+    choice.press("ArrowDown")
+    assert choice.input_value() != ""
+    page.get_by_role("button", name="Show all").press("Enter")
+    assert choice.input_value() == ""
+    page.evaluate(OPEN_ALL)
+    page.locator("table.sortable th button").first.press("Enter")
     assert page.locator("th[aria-sort]").count() == 1
 
 
@@ -219,8 +209,7 @@ def test_both_colour_schemes_can_be_used_by_all(page: Any) -> None:
     """axe-core finds no violation, contrast included, and the schemes differ."""
     from axe_playwright_python.sync_playwright import Axe
 
-    for details in page.locator("details").all():
-        details.evaluate("one => one.open = true")
+    page.evaluate(OPEN_ALL)
     found = Axe().run(page).response["violations"]
     assert [(v["id"], v["nodes"][0]["html"][:200]) for v in found] == []
     background = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -230,7 +219,7 @@ def test_both_colour_schemes_can_be_used_by_all(page: Any) -> None:
 
 @pytest.mark.parametrize("page", [{"java_script_enabled": False}], indirect=True)
 def test_without_a_script_everything_is_there(page: Any, context: ReportContext) -> None:
-    assert shown_claims(page) == [claim.entry.id for claim in (*context.measured, *context.structural)]
+    assert shown_claims(page) == ids(context)
     assert not page.locator("form.filter").is_visible()
     assert page.locator("section.run:visible").count() == len(context.measured)
     assert page.locator("#answer svg.strip").count() == 1 + 4
@@ -243,12 +232,8 @@ def test_the_pdf_has_a_dozen_pages_and_an_appendix(
     monkeypatch.setattr("claimtrack.report.write.LEFT_BY_LATEX", ())
     said = write_report(context, tmp_path)
     assert (tmp_path / "report.pdf").exists(), said
-    labels = (tmp_path / "report.aux").read_text(encoding="utf-8")
-    appendix = re.search(r"\\contentsline \{section\}\{\\numberline \{A\}[^}]*\}\{(\d+)\}", labels)
-    pages = re.search(
-        r"Output written on report.pdf \((\d+) pages", (tmp_path / "report.log").read_text(errors="replace")
-    )
-    assert appendix
-    assert pages
-    assert int(appendix[1]) <= 14
-    assert int(pages[1]) - int(appendix[1]) < 15
+    labels, log = ((tmp_path / f"report.{end}").read_text(errors="replace") for end in ("aux", "log"))
+    (appendix,) = re.findall(r"\\contentsline \{section\}\{\\numberline \{A\}[^}]*\}\{(\d+)\}", labels)
+    (pages,) = re.findall(r"Output written on report.pdf \((\d+) pages", log)
+    assert int(appendix) <= 14
+    assert int(pages) - int(appendix) < 15
