@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from claimtrack.errors import in_one_line
+from claimtrack.errors import UserError, in_one_line
 from claimtrack.files import write_text
 from claimtrack.settings import ACTIVE, read_yaml
 from crosslayer.config import PROFILES, Profile, load_profile, parse_profile
@@ -317,29 +319,56 @@ def clean(
 ) -> None:
     """List orphaned trials, which no manifest counts; with --remove delete them."""
     from claimtrack.runs import RESULTS
-    from crosslayer.stages import cleaning
+    from crosslayer.stages.cleaning import leftovers
+    from crosslayer.sweep.locking import exclusive
     from crosslayer.sweep.plan import planned_keys
 
     _in_project()
     planned = planned_keys(load_profile(), RESULTS) if ACTIVE.exists() else ()
     sizes = {}
-    for folder in cleaning.leftovers(RESULTS, planned):
+    for folder in leftovers(RESULTS, planned):
         sizes[folder] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         typer.echo(f"{sizes[folder] / 1e3:8.0f} kB  {folder}")
     total = f"{len(sizes)} trials, {sum(sizes.values()) / 1e6:.1f} MB"
-    if remove:
-        cleaning.remove(sizes)
+    for folder in sizes if remove else ():
+        with exclusive(folder.parent):
+            shutil.rmtree(folder)
+            (folder.parent / ".lock").unlink()
     typer.echo(f"{total} removed" if remove else f"{total}; remove them with: crosslayer clean --remove")
 
 
 @app.command("doctor")
 def doctor() -> None:
     """What this machine can do, and how to add what is missing."""
-    from crosslayer.stages.diagnosis import findings
+    import torch
+
+    from claimtrack.report.write import PACKAGES
+    from crosslayer.config import ComputeSpec
+    from crosslayer.encoders.packaged import read_weights
+    from crosslayer.sweep.plan import has_bfloat16, planned_device
 
     _in_project()
-    for name, found, fix in findings():
-        typer.echo(f"{'yes' if found else 'no ':3}  {name}" + ("" if found else f"  ->  {fix}"))
+    native = has_bfloat16(planned_device(ComputeSpec()))
+    fixes = {
+        "packaged encoder": _complaint(read_weights),
+        "GPU": ""
+        if torch.cuda.is_available()
+        else "profile paper wants one; offline, tiny and xtreme-small do not",
+        "native bfloat16": "" if native else "set compute.precision=float32, on a CPU about four times slower",
+        "latexmk (PDF)": "" if shutil.which("latexmk") else f"on Debian: apt-get install {PACKAGES} librsvg2-bin",
+        **({"active profile": _complaint(load_profile)} if ACTIVE.exists() else {}),
+    }
+    for name, fix in fixes.items():
+        typer.echo(f"no   {name}  ->  {fix}" if fix else f"yes  {name}")
+
+
+def _complaint(check: Callable[[], object]) -> str:
+    """What a check raises, which says how to mend it; empty where it succeeds."""
+    try:
+        check()
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 if __name__ == "__main__":

@@ -362,28 +362,22 @@ class Profile(Section):
             raise ValueError(f"sweep.variations.fusion: {describe(error, FusionSpec)}") from None
 
     def _check_groups(self, fusion: FusionSpec, tasks: list[TaskName], key: str) -> None:
-        micro = self.compute.micro_batch
+        micro, group = self.compute.micro_batch, f"{key}.bn_group {fusion.bn_group}"
         if micro and micro % fusion.bn_group:
             raise ValueError(
-                f"compute.micro_batch {micro} is not a multiple of {key}.bn_group {fusion.bn_group}; "
+                f"compute.micro_batch {micro} is not a multiple of {group}; "
                 "parts of a normalisation group would change the result"
             )
         for name in tasks:
             batch = self.tasks[name].batch_size
             if batch % fusion.bn_group:
-                raise ValueError(
-                    f"tasks.{name}.batch_size {batch} is not a multiple of {key}.bn_group {fusion.bn_group}"
-                )
+                raise ValueError(f"tasks.{name}.batch_size {batch} is not a multiple of {group}")
             if micro and batch % micro:
                 raise ValueError(f"compute.micro_batch {micro} does not divide tasks.{name}.batch_size {batch}")
 
 
 def load_profile(path: Path = ACTIVE) -> Profile:
-    """Read and check a profile.
-
-    Raises:
-        ClaimError: one line naming the file, the key and its neighbours.
-    """
+    """Read and check a profile; a ClaimError names the file, the key and its neighbours in one line."""
     return load_settings(path, Profile)
 
 

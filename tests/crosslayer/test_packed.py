@@ -20,7 +20,7 @@ from claimtrack.runlog import read_run
 from claimtrack.seal import newest_hash
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import ConfigError
-from crosslayer.predictions.records import read_record
+from crosslayer.predictions.records import read_arrays, read_record
 from crosslayer.stages import packed
 from crosslayer.stages.packed import merge, pack
 from crosslayer.sweep import run as sweep
@@ -105,11 +105,8 @@ def test_results_from_elsewhere_equal_those_from_here(
             assert record.seal == newest_hash() != ""
             for name in ("trial.json", "predictions.parquet"):
                 assert (merged / record.key / name).read_bytes() == (here / record.key / name).read_bytes()
-            with (
-                np.load(merged / record.key / "diagnostics.npz") as one,
-                np.load(here / record.key / "diagnostics.npz") as two,
-            ):
-                assert {name: one[name].tolist() for name in one} == {name: two[name].tolist() for name in two}
+            one, two = (read_arrays(path / record.key / "diagnostics.npz") for path in (merged, here))
+            assert {name: one[name].tolist() for name in one} == {name: two[name].tolist() for name in two}
     monkeypatch.setattr(workers, "run_and_keep", lambda *_: pytest.fail("a finished trial was trained again"))
     sweep.run_sweep(tiny, "sweep", "pos", home / "encoder", home / "trials" / "sweep" / "pos")
 
@@ -211,23 +208,25 @@ def test_what_does_not_belong_here_is_refused(tiny: Profile, home: Path, ran: Pa
     assert read_record(one).key == one.parent.name
 
 
-@pytest.mark.parametrize("column", ["predicted", "score_0"])
 def test_values_that_no_trial_has_are_refused_or_a_failure(
-    column: str, tiny: Profile, home: Path, ran: Path, tmp_path: Path
+    tiny: Profile, home: Path, ran: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(ran, tmp_path / "pack"))
     path = min((folder / "results" / "tiny" / "trials" / "sweep").rglob("predictions.parquet"))
-    table = pq.read_table(path)
-    place, values = table.column_names.index(column), table[column].to_numpy().copy()
-    values[3] = 99 if column == "predicted" else np.nan
-    pq.write_table(table.set_column(place, table.schema.field(column), pa.array(values)), path)
-    if column == "predicted":
-        with pytest.raises(ResultsError, match="predicted must be 0 to "):
-            merge(tiny, home, folder)
-    else:
+    whole = pq.read_table(path)
+
+    def spoil(column: str, value: float) -> None:
+        place, values = whole.column_names.index(column), whole[column].to_numpy().copy()
+        values[3] = value
+        pq.write_table(whole.set_column(place, whole.schema.field(column), pa.array(values)), path)
+
+    spoil("predicted", 99)
+    with pytest.raises(ResultsError, match="predicted must be 0 to "):
         merge(tiny, home, folder)
-        record = read_record(home / path.parent.relative_to(folder / "results" / "tiny") / "trial.json")
-        assert (record.outcome, record.detail) == ("nan_loss", "scores are not finite")
+    spoil("score_0", np.nan)
+    merge(tiny, home, folder)
+    record = read_record(home / path.parent.relative_to(folder / "results" / "tiny") / "trial.json")
+    assert (record.outcome, record.detail) == ("nan_loss", "scores are not finite")
 
 
 def test_a_pack_trains_the_same_trials_on_any_machine(tiny: Profile, home: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -115,11 +114,6 @@ class ReportContext:
         for row in (row for item in self.items for row in item.judged):
             marks.setdefault(row.axis, []).extend([row.drawn] if row.drawn else [])
         return {key: pictures.axis_of(found, key[0]) for key, found in marks.items()}
-
-    def counts(self, run: RunView) -> tuple[tuple[str, int], ...]:
-        """How many claims have each verdict in a run, in the order of `MARKS`."""
-        found = Counter(item.found.verdict for item in self.items if item.run == run)
-        return tuple((verdict, found[verdict]) for verdict in MARKS if found[verdict])
 
     def strip(self, row: PartRow) -> Markup:
         """The figure of a row."""

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +22,8 @@ from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS, fragment, frozen_trunk, other_encoder
 from crosslayer.paper.plugin import TITLES
 from crosslayer.predictions.batches import by_batch
-from crosslayer.predictions.records import PREDICTED, STAGES, TrialRecord
-from crosslayer.predictions.runs import TaskTable, open_run, records_of
+from crosslayer.predictions.records import PREDICTED, TrialRecord
+from crosslayer.predictions.runs import open_run, records_of
 from crosslayer.tasks import TASK_NAMES, TASKS
 
 SAME = 0.005
@@ -92,7 +90,7 @@ class PaperSections(Sections):
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self._records, self._trained = cache(records_of), cache(_trained)
+        self._records, self._tested = cache(records_of), cache(_tested)
 
     def notes(self, run: RunResults[Any]) -> RunNotes:
         """What was run, and what its numbers cannot show."""
@@ -104,15 +102,15 @@ class PaperSections(Sections):
         told = source or f"{encoder.name} {encoder.revision or ''}".strip()
         return RunNotes(
             cautions=cautions(profile),
-            setting=(("encoder", told), ("data", profile.data.source), *self._trained(run.folder)),
+            setting=(("encoder", told), ("data", profile.data.source), *self._tested(run.folder)),
             size="made-up sentences" if made_up else f"training items: {named}",
             order=2 if made_up else int(frozen_trunk(profile)),
             real=not made_up,
         )
 
     def distinct(self, run: RunResults[Any]) -> Mapping[str, str]:
-        """The precision: models are compared within one."""
-        return {record.key: record.precision for record in self._records(run.folder)}
+        """Mode and precision: models are compared within one."""
+        return {record.key: f"{record.mode}, {record.precision}" for record in self._records(run.folder)}
 
     def seed_values(self, run: RunResults[Any], part: Measurement) -> Mapping[int, float]:
         """The dev-selected gain of each seed: the chosen layers are in the part's note, the scores in the records.
@@ -179,38 +177,17 @@ def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:
     return tuple(CAUTIONS[condition] for condition in found if condition not in encoder[1:])
 
 
-def _trained(folder: Path) -> tuple[tuple[str, str], ...]:
-    """What was trained and tested, by stage and task: the profile may plan more."""
+def _tested(folder: Path) -> tuple[tuple[str, str], ...]:
+    """On what each task was tested: ``10,500 pairs in 7 languages: en de es fr ja ko zh``."""
     run, rows = open_run(folder), []
-    for stage, task in product(STAGES, TASK_NAMES):
-        if trials := run.records(stage, task):
-            after = " after an intermediate task" if stage == "intermediate" else ""
-            told = map(_told, by_batch(trials).values())
-            rows.append((f"trained, {TASKS[task].title}{after}", ". Not compared with them: ".join(told)))
-            predicted = [trial for trial in trials if trial.outcome in PREDICTED]
-            if stage == "sweep" and predicted:
-                rows.append((f"tested, {TASKS[task].title}", _tested(run.table(predicted[:1], "test"))))
+    for task in TASK_NAMES:
+        predicted = [trial for trial in run.records("sweep", task) if trial.outcome in PREDICTED]
+        if predicted:
+            table = run.table(predicted[:1], "test")
+            unit = "pairs" if TASKS[task].kind == "pair" else "words"
+            languages = f"{len(table.languages)} languages: {' '.join(table.languages)}"
+            rows.append((f"tested, {TASKS[task].title}", f"{len(table.gold):,} {unit} in {languages}"))
     return tuple(rows)
-
-
-def _tested(table: TaskTable) -> str:
-    """``10,500 pairs in 7 languages: en de es fr ja ko zh``."""
-    unit = "pairs" if TASKS[table.records[0].task].kind == "pair" else "words"
-    return f"{len(table.gold):,} {unit} in {len(table.languages)} languages: {_spaced(table.languages)}"
-
-
-def _told(trials: Sequence[TrialRecord]) -> str:
-    """``15 trials: baseline D_4 D_8; seeds 0 1 2; finetuned; bfloat16; 1 collapsed``."""
-    models, arms, modes, precisions = zip(*((t.model, t.arm, t.mode, t.precision) for t in trials), strict=True)
-    ended = Counter(t.outcome.replace("_", " ") for t in trials if t.outcome != "ok")
-    told = [
-        _spaced(dict.fromkeys(models)).replace("layer_", "D_"),
-        *([f"arms {_spaced(dict.fromkeys(arms))}"] if trials[0].stage == "intermediate" else []),
-        f"seeds {_spaced(sorted({t.seed for t in trials}))}",
-        *(_spaced(dict.fromkeys(names)) for names in (modes, precisions)),
-        *(f"{n} {outcome}" for outcome, n in ended.items()),
-    ]
-    return f"{len(trials)} trials: {'; '.join(told)}"
 
 
 def _gains(trials: Sequence[TrialRecord], chosen: Sequence[str]) -> dict[int, float]:
@@ -239,7 +216,3 @@ def _by_decision(decisions: Mapping[str, Decision]) -> dict[str, list[str]]:
 def _listed(names: Sequence[str]) -> str:
     """``XNLI, NER and POS``."""
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def _spaced(values: Iterable[object]) -> str:
-    return " ".join(map(str, values)) or "none"

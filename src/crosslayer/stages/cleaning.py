@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from crosslayer.predictions.records import read_manifest
-from crosslayer.sweep.locking import exclusive
 
 KEY = re.compile(r"[0-9a-f]{16}")
 
@@ -25,15 +23,3 @@ def leftovers(results: Path, planned: Collection[str] = ()) -> Iterator[Path]:
         for path in sorted(manifest.parent.iterdir()):
             if KEY.fullmatch(path.name) and path.name not in named and path.is_dir() and not path.is_symlink():
                 yield path
-
-
-def remove(folders: Collection[Path]) -> None:
-    """Remove them, never beside a running sweep.
-
-    Raises:
-        ResultsError: a sweep works there.
-    """
-    for folder in folders:
-        with exclusive(folder.parent):
-            shutil.rmtree(folder)
-            (folder.parent / ".lock").unlink()

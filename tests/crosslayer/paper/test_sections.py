@@ -10,24 +10,18 @@ from xml.etree import ElementTree
 import pytest
 
 from claimtrack.evidence import Evidence, Measurement
-from claimtrack.registry import Registry, load_registry
+from claimtrack.registry import Registry
 from claimtrack.report.runs import view_run
 from claimtrack.results import load_recorded
 from claimtrack.runs import RunResults
-from claimtrack.sections import Cell, Section
+from claimtrack.sections import Cell, Section, Table
 from crosslayer.config import SplitSizes
 from crosslayer.paper.sections import PaperSections, cautions
-from crosslayer.paper.sections_tables import failures_to_train, layer_table, near_table
-from crosslayer.predictions.runs import records_of
+from crosslayer.paper.sections_tables import layer_table, near_table
 from made_report import FULL, OFFLINE, layer_parts, profile, run
 from repository import ROOT
 
 PILOT = ROOT / "claims" / "ledger" / "xtreme-pilot"
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry(ROOT / "claims" / "registry.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -39,9 +33,18 @@ def sections(runs: list[RunResults[Any]]) -> dict[str, Section]:
     return {section.id: section for section in PaperSections().sections(runs)}
 
 
-def with_parts(of: RunResults[Any], claim: str, parts: list[Measurement]) -> RunResults[Any]:
-    found = Evidence(claim=claim, profile="made-up", metric="m_v1", status="measured", parts=tuple(parts))
-    return replace(of, evidence={claim: found})
+@pytest.fixture
+def bare(registry: Registry, tmp_path: Path) -> RunResults[Any]:
+    """A run without any evidence."""
+    return run(registry, "late", FULL, tmp_path, only=())
+
+
+def table_1(of: RunResults[Any], parts: list[Measurement]) -> Table:
+    """Rebuilt from these parts of C05."""
+    found = Evidence(claim="C05", profile="made-up", metric="m_v1", status="measured", parts=tuple(parts))
+    table = layer_table(replace(of, evidence={"C05": found}))
+    assert table is not None
+    return table
 
 
 # --- what a run is
@@ -70,17 +73,22 @@ def test_every_recorded_trial_is_listed_with_score_file_and_revision(
     pilot: RunResults[Any], registry: Registry
 ) -> None:
     tables = view_run(pilot, registry.project, PaperSections()).trials
-    listed = [trial for table in tables for row in table.rows for trial in row.trials]
-    assert len({trial.key for trial in listed}) == len(listed)
-    for table in tables:
-        assert (ROOT / table.file).is_file()
-        assert all(trial.score is not None and row.distinct for row in table.rows for trial in row.trials)
-        assert all(trial in row.by_seed[trial.seed] for row in table.rows for trial in row.trials)
     xnli = next(table for table in tables if (table.subject, table.stage) == ("xnli", "sweep"))
-    assert (xnli.revision, xnli.unit) == ("e3ac8231 or ec0963ab", "points")
+    assert (xnli.revision, xnli.trials[0].unit) == ("e3ac8231 or ec0963ab", "points")
+    assert all((ROOT / table.file).is_file() for table in tables)
+    listed = [
+        (precision, claims, seed, trial)
+        for table in tables
+        for (_, precision, claims), by_seed in table.rows.items()
+        for seed, trials in by_seed.items()
+        for trial in trials
+    ]
+    assert all(precision and trial.score is not None for precision, _, _, trial in listed)
+    assert all(trial.seed == seed for _, _, seed, trial in listed)
+    assert len({trial.key for *_, trial in listed}) == len(listed) == sum(len(t.trials) for t in tables)
     for claim in ("C05", "C06", "Q01"):
-        used = [row for table in tables for row in table.rows if claim in row.claims.split()]
-        assert {trial.key for row in used for trial in row.trials} == set(pilot.evidence[claim].trials)
+        used = {trial.key for _, claims, _, trial in listed if claim in claims}
+        assert used == set(pilot.evidence[claim].trials)
 
 
 def test_seed_values_give_the_judged_estimate_again(pilot: RunResults[Any]) -> None:
@@ -105,12 +113,10 @@ def test_differences_carry_a_sign() -> None:
     assert not any(map(PaperSections().is_difference, ("weight_variance_over_tokens", "ece", "baseline_score")))
 
 
-def test_a_choice_among_some_layers_only_is_named() -> None:
-    part = Measurement(
-        measure="m", estimate=1.0, unit="points", note="Layer chosen among layers 4, 8 only on dev."
-    )
-    assert PaperSections().remark(part) == "layers 4, 8 only"
-    assert PaperSections().remark(part.model_copy(update={"note": "Layer chosen among layers 1-11 on dev."})) == ""
+@pytest.mark.parametrize(("layers", "told"), [("layers 4, 8 only", "layers 4, 8 only"), ("layers 1-11", "")])
+def test_a_choice_among_some_layers_only_is_named(layers: str, told: str) -> None:
+    note = f"Layer chosen among {layers} on dev."
+    assert PaperSections().remark(Measurement(measure="m", estimate=1.0, unit="points", note=note)) == told
 
 
 def test_failures_to_train_are_a_finding(pilot: RunResults[Any]) -> None:
@@ -119,21 +125,17 @@ def test_failures_to_train_are_a_finding(pilot: RunResults[Any]) -> None:
         "PAWS-X in xtreme-pilot: 3 of 12 fused models stayed at chance, and none of 3 baselines. "
         "They do not count in the gains."
     )
-
-
-def test_controls_are_no_fused_models(pilot: RunResults[Any]) -> None:
-    evidence = pilot.evidence["C05"]
     lines = [f"PAWS-X: {name} stayed at chance with seed 0" for name in ("self", "layer_4", "baseline")]
-    told = replace(pilot, evidence={"C05": evidence.model_copy(update={"missing": tuple(lines)})})
-    (line,) = failures_to_train(told, records_of(pilot.folder))
-    assert line.startswith("PAWS-X in xtreme-pilot: 1 of 12 fused models stayed at chance, and 1 of 3 baselines.")
+    told = pilot.evidence["C05"].model_copy(update={"missing": tuple(lines)})
+    (point,) = sections([replace(pilot, evidence={"C05": told})])["failures"].points
+    assert "1 of 12 fused models stayed at chance, and 1 of 3 baselines." in point, "a control is no fused model"
 
 
 # --- the paper's tables
 
 
-def test_table_1_has_the_papers_numbers_beside_ours(registry: Registry, tmp_path: Path) -> None:
-    found = layer_table(with_parts(run(registry, "late", FULL, tmp_path, only=()), "C05", layer_parts()))
+def test_table_1_has_the_papers_numbers_beside_ours(bare: RunResults[Any]) -> None:
+    found = table_1(bare, layer_parts())
     assert found.groups == (("NER", 2), ("POS", 2))
     assert found.caption.endswith("seeds a cell: 2 to 3")
     none, rows = Cell("–"), {row[0].text: row[1:] for row in found.rows}
@@ -144,15 +146,13 @@ def test_table_1_has_the_papers_numbers_beside_ours(registry: Registry, tmp_path
     assert rows["control: self"] == (none, none, none, Cell("+0.8", "2 seeds only"))
 
 
-def test_pos_stands_first_by_the_papers_rule(registry: Registry, tmp_path: Path) -> None:
+def test_pos_stands_first_by_the_papers_rule(bare: RunResults[Any]) -> None:
     common: dict[str, Any] = {"task": "pos", "unit": "points", "n_seeds": 3}
     spans = [
         Measurement(measure="baseline_score_by_pos_span_f1", model="baseline", estimate=65.5, **common),
         Measurement(measure="layer_gain_by_pos_span_f1", layer=4, model="layer_4", estimate=-0.25, **common),
     ]
-    found = layer_table(
-        with_parts(run(registry, "late", FULL, tmp_path, only=()), "C05", [*layer_parts(), *spans])
-    )
+    found = table_1(bare, [*layer_parts(), *spans])
     assert [title for title, _ in found.groups] == ["NER", "POS, span F1", "POS, accuracy"]
     rows = {row[0].text: row[3:] for row in found.rows}
     assert rows["baseline, score"] == (Cell("70.3"), Cell("65.5"), Cell("–"), Cell("–"))
@@ -170,19 +170,15 @@ def test_tables_2_and_3_have_the_papers_numbers_beside_ours(registry: Registry, 
 
 
 def test_frozen_and_fine_tuned_runs_of_real_data_are_compared(registry: Registry, tmp_path: Path) -> None:
-    assert "modes" not in sections([run(registry, "fresh", OFFLINE, tmp_path)]), (
-        "the fragment is compared with nothing"
-    )
+    assert "modes" not in sections([run(registry, "fresh", OFFLINE, tmp_path)]), "of the fragment"
     modes = {mode: profile(mode, "xtreme", {"source": "packaged"}, mode) for mode in ("finetuned", "frozen")}
     runs = [run(registry, f"run-{mode}", of, tmp_path / mode) for mode, of in modes.items()]
     found = sections(runs)["modes"]
     (figure,) = found.figures
     assert {"NER", "POS", "frozen", "fine-tuned"} <= set(ElementTree.fromstring(figure.svg).itertext())
     assert [point.count(" points ") for point in found.points] == [2, 2]
-    sizes = {
-        name: task.model_copy(update={"sizes": SplitSizes(train=200)})
-        for name, task in runs[1].profile.tasks.items()
-    }
-    for other in ({"encoder": FULL.encoder}, {"data": FULL.data}, {"tasks": sizes}):
+    tasks = runs[1].profile.tasks.items()
+    smaller = {name: task.model_copy(update={"sizes": SplitSizes(train=200)}) for name, task in tasks}
+    for other in ({"encoder": FULL.encoder}, {"data": FULL.data}, {"tasks": smaller}):
         changed = replace(runs[1], profile=runs[1].profile.model_copy(update=other))
         assert "modes" not in sections([runs[0], changed]), "not the same encoder and data"
