@@ -76,12 +76,9 @@ def refused(program: Command, *arguments: str) -> str:
 
 
 def test_profiles_are_listed_with_their_purpose(crosslayer: Command) -> None:
-    listed = {line[2:].split()[0]: line for line in done(crosslayer, "profile", "list").splitlines()}
-    assert set(listed) == {path.stem for path in (ROOT / "profiles").glob("*.yaml")}
-    assert not any(line.startswith("*") for line in listed.values())
-    for name, line in listed.items():
-        assert read_yaml(ROOT / "profiles" / f"{name}.yaml")["profile"] == name
-        assert len(line.split(maxsplit=1)[1]) > 20
+    listed = re.findall(r"^  (\S+) +(.*)$", done(crosslayer, "profile", "list"), re.M)
+    assert [name for name, _ in listed] == sorted(path.stem for path in (ROOT / "profiles").glob("*.yaml"))
+    assert all(len(purpose) > 20 for _, purpose in listed)
     crosslayer("profile", "use", "tiny")
     assert re.findall(r"^\* (\w+)", done(crosslayer, "profile", "list"), re.M) == ["tiny"]
 
@@ -91,7 +88,6 @@ def test_a_profile_is_used_as_it_is(name: str, crosslayer: Command, place: Path)
     done(crosslayer, "profile", "use", name)
     assert load_profile() == load_profile(place / "profiles" / f"{name}.yaml")
     assert _comments(place / "params.yaml") == _comments(place / "profiles" / f"{name}.yaml")
-    assert not list(place.glob("*.tmp"))
 
 
 def _comments(path: Path) -> list[str]:
@@ -159,7 +155,6 @@ def test_a_name_that_is_too_long_is_one_line(crosslayer: Command) -> None:
         (("../params",), "unknown profile ../params"),
         (("broken",), "is not YAML"),
         (("tiny", "--set", "fusion.bn_groop=8"), "unknown key fusion.bn_groop; did you mean bn_group"),
-        (("tiny", "--set", "tasks.pos.epochs=many"), "tasks.pos.epochs: "),
         (("tiny", "--set", "sweep.halves=yes"), "sweep.halves: "),
         (("tiny", "--set", "sweep.layers.0=3"), "sweep.layers: "),
         (("tiny", "--set", "tasks.xnli.epochs=3"), "tasks.xnli.learning_rate is missing"),
@@ -168,8 +163,7 @@ def test_a_name_that_is_too_long_is_one_line(crosslayer: Command) -> None:
         (("tiny", "--set", "data.root=[a"), "--set data.root=[a: the value is not YAML"),
         (("tiny", "--set", "data.root=!!python/object:os.x {}"), "the value is not YAML"),
         (("tiny", "--set", "data.root=2020-99-99"), "the value is not YAML"),
-        (("tiny", "--set", "data.source=xtreme"), "data.root is missing"),
-        (("xtreme-small",), "data.root"),
+        (("xtreme-small",), "data.root is missing"),
     ],
 )
 def test_wrong_choices_change_nothing(
@@ -179,7 +173,7 @@ def test_wrong_choices_change_nothing(
     (place / "params.yaml").write_bytes(b"as it was\n")
     assert words in refused(crosslayer, "profile", "use", *arguments)
     assert (place / "params.yaml").read_bytes() == b"as it was\n"
-    assert not list(place.glob("*.tmp"))
+    assert not list(place.glob(".*")), "nothing half-written"
 
 
 def test_without_an_active_profile(crosslayer: Command, claimtrack: Command) -> None:

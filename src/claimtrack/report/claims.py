@@ -54,8 +54,7 @@ class ClaimInRun:
     """What one run says about one claim.
 
     Attributes:
-        found: the verdict.
-        answer: its decisions as a sentence, or the sentence behind it where there are none.
+        answer: the decisions as a sentence, or the sentence behind the verdict where there are none.
         evidence: ``None`` where it was not run.
         folder: of its evidence, in the repository.
         tasks: that were measured, by title.

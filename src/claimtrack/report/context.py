@@ -39,12 +39,9 @@ class ReportContext:
 
     Attributes:
         summary: the first screen; ``None`` where the paper asks for none or there is no run.
-        sections: this paper's own, rebuilt tables and the like.
-        chapters: how the results are put together on paper.
         asks: whether there is a main question, which the first screen answers.
         deviations: each with the values that its settings have.
         paper: the folder of prose, bibliography and templates that differ.
-        date, revision: of the report.
     """
 
     source: Source

@@ -46,11 +46,9 @@ class RunView(RunNotes):
     """One run, with the project's notes on it.
 
     Attributes:
-        name, title, profile: as recorded.
         revision: of the code, or ``unknown``; several where the run was recorded in parts.
         cost: time by stage.
         facts: revision and machine of each of its parts.
-        trials: tables of all trials.
     """
 
     name: str

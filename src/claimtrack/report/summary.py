@@ -28,7 +28,6 @@ class Summary:
         measured_on: the encoder, where it is not the paper's.
         sentences: the answer.
         certainty, reasons: how sure that is, and what takes from it.
-        rows: one a task.
         others: question, claim id and verdict of other claims.
         deciding: what would decide the rest and what it costs, one line each.
         built: how many of the structural claims hold, as a sentence.
