@@ -20,7 +20,6 @@ from claimtrack.wording import title
 from crosslayer.config import Profile
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS, fragment, frozen_trunk, other_encoder
-from crosslayer.paper.plugin import TITLES
 from crosslayer.predictions.batches import by_batch
 from crosslayer.predictions.records import PREDICTED, TrialRecord
 from crosslayer.predictions.runs import open_run, records_of
@@ -208,8 +207,9 @@ def _h100_hours(recorded: Any) -> Iterator[float]:
 
 def _by_decision(decisions: Mapping[str, Decision]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
+    titles = {str(name): task.title for name, task in TASKS.items()}
     for task, decision in decisions.items():
-        found.setdefault(decision.decision, []).append(title(task, TITLES))
+        found.setdefault(decision.decision, []).append(title(task, titles))
     return found
 
 
