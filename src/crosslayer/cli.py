@@ -68,10 +68,9 @@ def train() -> None:
 @sweep_app.command("status")
 def show_status() -> None:
     """Show how many trials are done and how many hours are left; no scores."""
-    from crosslayer.stages.grid import status, status_lines
+    from crosslayer.stages.grid import status
 
-    parts, plan = status(*_active())
-    for line in (*status_lines(parts), *filter(None, [plan])):
+    for line in status(*_active()):
         typer.echo(line)
 
 

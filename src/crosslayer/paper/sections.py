@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -159,8 +159,10 @@ class PaperSections(Sections):
         """What the paper's own setting would cost, unless a run of it is there."""
         if any(not other_encoder(run.profile) for run in runs) or not COSTS.is_file():
             return ()
-        hours = sorted(_h100_hours(json.loads(COSTS.read_text(encoding="utf-8"))))
-        return (f"mBERT: {hours[0]:.0f} to {hours[-1]:.0f} H100 hours (computed)",)
+        sheets = json.loads(COSTS.read_text(encoding="utf-8"))["sheets"]
+        cells = (pair for sheet in sheets for pair in zip(sheet["head"], sheet["rows"][-1], strict=True))
+        hours = [float(value) for column, value in cells if column.startswith("H100 at")]
+        return (f"mBERT: {min(hours):.0f} to {max(hours):.0f} H100 hours (computed)",)
 
     def sections(self, runs: Sequence[RunResults[Any]]) -> Sequence[Section]:
         """Tables 1 to 3 rebuilt, frozen against fine-tuned, failures to train."""
@@ -195,14 +197,6 @@ def _gains(trials: Sequence[TrialRecord], chosen: Sequence[str]) -> dict[int, fl
     seeds = sorted(seed for model, seed in scores if model == "baseline")
     pairs = [((model, seed), ("baseline", seed)) for seed, model in zip(seeds, chosen, strict=False)]
     return {ours[1]: scores[ours] - scores[base] for ours, base in pairs if ours in scores}
-
-
-def _h100_hours(recorded: Any) -> Iterator[float]:
-    """The hours of the whole profile in the recorded table of costs."""
-    for sheet in recorded["sheets"]:
-        for column, value in zip(sheet["head"], sheet["rows"][-1], strict=True):
-            if column.startswith("H100 at"):
-                yield float(value)
 
 
 def _by_decision(decisions: Mapping[str, Decision]) -> dict[str, list[str]]:

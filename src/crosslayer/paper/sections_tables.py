@@ -43,12 +43,15 @@ def sections(
     rebuilt = [t for run in runs if (t := layer_table(run, sizes[run.name])) is not None]
     rebuilt = [replace(table, closed=place > 0) for place, table in enumerate(rebuilt)]
     near = [t for run in runs if (t := near_table(run)) is not None]
-    figures, said = _modes(runs)
+    both = {task: pair for task in TASK_NAMES if (pair := _pair(task, runs))}
+    said = tuple(_sentence(task, pair) for task, pair in both.items())
     failures = [line for run in runs for line in failures_to_train(run, trials[run.name])]
     found = [
         Section("layers", "Table 1, rebuilt", LAYERS, (), (), tuple(rebuilt)),
         Section("failures", "Failures to train", FAILURES, tuple(failures)),
-        Section("modes", "Does the benefit survive fine-tuning?", MODES_TEXT, said, figures),
+        Section(
+            "modes", "Does the benefit survive fine-tuning?", MODES_TEXT, said, (_drawn(both),) if both else ()
+        ),
         Section("near", "Tables 2 and 3, rebuilt", NEAR_TEXT, (), (), tuple(near)),
     ]
     return tuple(section for section in found if section.tables or section.figures or section.points)
@@ -180,14 +183,6 @@ def _cell(part: Measurement | None) -> Cell:
     return Cell(ours, span if p is None else f"{span}, p {numbers.p_value(p)}")
 
 
-def _modes(runs: Sequence[RunResults[Any]]) -> tuple[tuple[Drawing, ...], tuple[str, ...]]:
-    """The tasks that were measured in both modes with one encoder on the same real data."""
-    pairs = {task: pair for task in TASK_NAMES if (pair := _pair(task, runs))}
-    if not pairs:
-        return (), ()
-    return (_drawn(pairs),), tuple(_sentence(task, pair) for task, pair in pairs.items())
-
-
 def _drawn(pairs: Mapping[TaskName, Sequence[RunResults[Any]]]) -> Drawing:
     """Gains by layer in both modes, all tasks on one scale."""
     from crosslayer.paper import plots  # matplotlib is slow to load
@@ -206,6 +201,7 @@ def _drawn(pairs: Mapping[TaskName, Sequence[RunResults[Any]]]) -> Drawing:
 
 
 def _pair(task: TaskName, runs: Sequence[RunResults[Any]]) -> list[RunResults[Any]]:
+    """Two runs that measured a task in both modes, with one encoder on the same data."""
     real = [run for run in runs if task in run.profile.tasks and _layer_gains(run, task)]
     for run in real:
         alike = [other for other in real if _setting(other, task) == _setting(run, task)]

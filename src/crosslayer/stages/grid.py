@@ -7,32 +7,21 @@ goes on elsewhere.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
+from math import isnan, nan
 from pathlib import Path
-from typing import NamedTuple
 
 from claimtrack.runlog import hours_of_trials, read_run
 from claimtrack.runs import LEDGER
 from claimtrack.seal import FINISHED
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import withheld
-from crosslayer.predictions.records import Stage, TrialRecord, read_records
+from crosslayer.predictions.records import TrialRecord, read_records
 from crosslayer.sweep.plan import planned_parts, trial_specs
 from crosslayer.sweep.run import run_sweep
 from crosslayer.sweep.runlog import note_seconds
 from crosslayer.sweep.store import finished
-from crosslayer.tasks import TaskName
-
-
-class Part(NamedTuple):
-    """How far a stage and task are: trials that are done, and all; hours of one, ``None`` before any was timed."""
-
-    stage: Stage
-    task: TaskName
-    done: int
-    trials: int
-    hours: float | None
 
 
 def train_grid(profile: Profile, results: Path) -> int:
@@ -64,33 +53,30 @@ def recorded_trials() -> dict[str, TrialRecord]:
     return {record.key: record for record in records if record.outcome in FINISHED}
 
 
-def status(profile: Profile, results: Path) -> tuple[list[Part], str]:
-    """How far each part of a grid is, and what its sealed plan says while it is not due; no score."""
+def status(profile: Profile, results: Path) -> Iterator[str]:
+    """A line for each part of a grid, and one for all: ``sweep pos: 45 of 150 trials, 1.8 hours left``.
+
+    The last line is what its sealed plan says while it is not due. None has a score.
+    """
     recorded, done = recorded_trials(), list[TrialRecord]()
     here, before = (read_run(home / "run.json") for home in (results, LEDGER / profile.profile))
     hours = hours_of_trials(before) | hours_of_trials(here)
-    parts = []
+    n_trials, hours_left = 0, 0.0
     for stage, task in planned_parts(profile):
         home = results / "trials" / stage / task
         specs = trial_specs(profile, stage, task, results / "encoder")
         records = [record for spec in specs if (record := recorded.get(spec.key) or finished(home, spec))]
-        parts.append(Part(stage, task, len(records), len(specs), hours.get(f"{stage}-{task}")))
-        done += records
-    return parts, withheld(profile, done)
+        left = len(specs) - len(records)
+        hours_of_part = left * hours.get(f"{stage}-{task}", nan) if left else 0.0
+        yield f"{stage} {task}: {len(records)} of {len(specs)} trials{_left(hours_of_part)}"
+        done, n_trials, hours_left = done + records, n_trials + len(specs), hours_left + hours_of_part
+    yield f"all: {len(done)} of {n_trials} trials{_left(hours_left)}"
+    if plan := withheld(profile, done):
+        yield plan
 
 
-def status_lines(parts: Iterable[Part]) -> Iterator[str]:
-    """A line for each part, and one for all: ``sweep pos: 45 of 150 trials, 1.8 hours left``."""
-    parts = list(parts)
-    for part in parts:
-        yield f"{part.stage} {part.task}: {part.done} of {part.trials} trials{_left([part])}"
-    done, trials = sum(part.done for part in parts), sum(part.trials for part in parts)
-    yield f"all: {done} of {trials} trials{_left(parts)}"
-
-
-def _left(parts: Iterable[Part]) -> str:
-    waiting = [part for part in parts if part.done < part.trials]
-    if any(part.hours is None for part in waiting):
+def _left(hours: float) -> str:
+    """In words; NaN hours where trials are left none of which was timed."""
+    if isnan(hours):
         return ", hours left unknown until a trial of each has been timed"
-    left = sum((part.trials - part.done) * (part.hours or 0) for part in waiting)
-    return f", {left:.1f} hours left" if waiting else ""
+    return f", {hours:.1f} hours left" if hours else ""
