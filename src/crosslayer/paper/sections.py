@@ -168,7 +168,8 @@ class PaperSections(Sections):
         """Tables 1 to 3 rebuilt, frozen against fine-tuned, failures to train."""
         shown = [run for run in runs if not fragment(run.profile)]
         sizes = {run.name: self.notes(run).size for run in shown}
-        return sections_tables.sections(shown, sizes, {run.name: self._records(run.folder) for run in shown})
+        trials = {run.name: self._records(run.folder) for run in shown}
+        return tuple(sections_tables.sections(shown, sizes, trials))
 
 
 def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:

@@ -38,23 +38,18 @@ class Column(NamedTuple):
 
 def sections(
     runs: Sequence[RunResults[Any]], sizes: Mapping[str, str], trials: Mapping[str, Sequence[TrialRecord]]
-) -> tuple[Section, ...]:
+) -> Iterator[Section]:
     """The sections that the runs have something for; ``sizes`` and ``trials`` are those of each run, by name."""
-    rebuilt = [t for run in runs if (t := layer_table(run, sizes[run.name])) is not None]
-    rebuilt = [replace(table, closed=place > 0) for place, table in enumerate(rebuilt)]
-    near = [t for run in runs if (t := near_table(run)) is not None]
-    both = {task: pair for task in TASK_NAMES if (pair := _pair(task, runs))}
-    said = tuple(_sentence(task, pair) for task, pair in both.items())
-    failures = [line for run in runs for line in failures_to_train(run, trials[run.name])]
-    found = [
-        Section("layers", "Table 1, rebuilt", LAYERS, (), (), tuple(rebuilt)),
-        Section("failures", "Failures to train", FAILURES, tuple(failures)),
-        Section(
-            "modes", "Does the benefit survive fine-tuning?", MODES_TEXT, said, (_drawn(both),) if both else ()
-        ),
-        Section("near", "Tables 2 and 3, rebuilt", NEAR_TEXT, (), (), tuple(near)),
-    ]
-    return tuple(section for section in found if section.tables or section.figures or section.points)
+    if rebuilt := [table for run in runs if (table := layer_table(run, sizes[run.name]))]:
+        closed = (replace(table, closed=True) for table in rebuilt[1:])
+        yield Section("layers", "Table 1, rebuilt", LAYERS, tables=(rebuilt[0], *closed))
+    if failures := tuple(line for run in runs for line in failures_to_train(run, trials[run.name])):
+        yield Section("failures", "Failures to train", FAILURES, failures)
+    if both := {task: pair for task in TASK_NAMES if (pair := _pair(task, runs))}:
+        said = tuple(_sentence(task, pair) for task, pair in both.items())
+        yield Section("modes", "Does the benefit survive fine-tuning?", MODES_TEXT, said, (_drawn(both),))
+    if near := tuple(table for run in runs if (table := near_table(run))):
+        yield Section("near", "Tables 2 and 3, rebuilt", NEAR_TEXT, tables=near)
 
 
 LAYERS = (
