@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,8 @@ MARKS: dict[VerdictName, str] = {
 """A shape beside each verdict, so that nothing hangs on colour."""
 SHOWN = 4
 """Rows of a claim that are open."""
-SettingRow = tuple[str, tuple[tuple[str, str], ...]]
-"""A setting, and each of its values with the runs that have it."""
+Values = Mapping[str, Mapping[str, Sequence[str]]]
+"""By setting and value, the runs that have it."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class ReportContext:
     sections: tuple[Section, ...]
     chapters: tuple[Chapter, ...]
     asks: bool
-    deviations: tuple[tuple[Deviation, tuple[SettingRow, ...]], ...]
+    deviations: tuple[tuple[Deviation, Values], ...]
     references: tuple[Reference, ...]
     paper: Path
     date: str
@@ -153,7 +154,7 @@ def build(
         sections=sections,
         chapters=shown.chapters or (Chapter("The claims", tuple(registry.entries)),),
         asks=shown.first is not None,
-        deviations=tuple((item, tuple(_settings(item, runs))) for item in deviations),
+        deviations=tuple((item, _values(item, runs)) for item in deviations),
         references=references,
         paper=paper,
         date=date,
@@ -161,10 +162,8 @@ def build(
     )
 
 
-def _settings(deviation: Deviation, runs: Iterable[RunResults[Any]]) -> Iterator[SettingRow]:
-    for key in deviation.settings:
-        by_value: dict[str, list[str]] = {}
-        for run in runs:
-            by_value.setdefault(setting(run.profile, key), []).append(run.name)
-        if by_value:
-            yield key, tuple((value, ", ".join(names)) for value, names in by_value.items())
+def _values(deviation: Deviation, runs: Iterable[RunResults[Any]]) -> Values:
+    found: dict[str, dict[str, list[str]]] = {}
+    for key, run in product(deviation.settings, runs):
+        found.setdefault(key, {}).setdefault(setting(run.profile, key), []).append(run.name)
+    return found
