@@ -117,7 +117,7 @@ def test_two_clicks_lead_from_a_number_to_its_trials(page: Any, context: ReportC
         page.get_by_role("link", name=f"trials of {row.label}").first.click()
         table = page.locator(f"[id='{row.link}'] table")
         table.wait_for(state="visible")
-        assert "baseline" in table.inner_text()
+        assert re.search(r"model.*\bseed \d.*baseline", table.inner_text(), re.DOTALL)
         assert table.locator("td.trial:not(:empty)").count() >= int(row.small.split()[0])
         assert ".parquet" in page.locator(f"[id='{row.link}']").inner_text()
 
