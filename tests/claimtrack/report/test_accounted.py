@@ -59,13 +59,6 @@ def test_a_spoilt_number_is_found(name: str) -> None:
     assert line.startswith(f"{name}: nothing accounts for ")
 
 
-def test_names_code_citations_and_tables_hold_no_numbers_of_prose() -> None:
-    names = "C05 of e5-small, 4-bit, `seed 7` [@a2020] [a](b9)"
-    blocks = "```\n9\n```\n<!-- benchmarks: x -->8<!-- end -->\n1. first"
-    assert check({"page": f"{names}\n{blocks}"}) == []
-    assert len(check({"page": "2.5 points, −3 and 1,500"})) == 3
-
-
 def test_an_account_must_hold(tmp_path: Path) -> None:
     """To as many decimals as are said; per cent of a share."""
     (tmp_path / "sizes.txt").write_text("n = 1234, share 0.1234", encoding="utf-8")

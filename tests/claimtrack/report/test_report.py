@@ -212,6 +212,13 @@ def test_one_quantity_has_one_axis_and_made_up_data_another(context: ReportConte
     assert len({axis for _, axis in axes}) == 2, "the fragment does not stand on the axis of real data"
 
 
+def test_a_number_that_no_verdict_reads_has_an_axis(registry: Registry, c06: RunResults[Any]) -> None:
+    shown = c06.evidence["C06"].parts[0].model_copy(update={"judged": False, "unit": "%"})
+    found = made(registry, [of_evidence(c06, "C06", parts=(shown,), headline=0)])
+    assert found.axes.keys() == {view(found).runs[0].judged[0].axis}
+    assert section(html.render(found), "C06")
+
+
 def test_a_row_draws_what_is_claimed_and_reported(context: ReportContext) -> None:
     c06 = view(context)
     rows = {row.subject: row.drawn for row in c06.runs[0].judged if row.drawn}
