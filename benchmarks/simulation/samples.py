@@ -247,11 +247,10 @@ def modules(truth: float, design: Design, rng: np.random.Generator, n: int) -> I
     sd = np.array([*scatter.values()])[:, None, None]
     shift = np.zeros(shape[1:])
     shift[..., : len(scatter)] = np.sqrt(N_CHANNELS) * centres[:, None]
-    tasks = tuple(task for task in TASKS if task in scatter)
     floor = attention.smallest_p(len(scatter), n_seeds)
     for _ in range(n):
         weights = shift + sd * rng.standard_normal(shape)
-        distances = attention.Modules(tasks, tuple(range(n_seeds)), weights, sd.ravel(), "", ()).distances
+        distances = attention.distances(weights)
         part = parts.gain_part(
             "between_minus_within", stats.pair_gain(attention.between_minus_within(distances)),
             unit=attention.UNIT, judged=True, p_value=attention.permutation_p(distances, rng, N_PERMUTATIONS),

@@ -17,7 +17,7 @@ MODULES = {
     for path in sorted(SOURCE.rglob("*.py"))
 }
 """By name, claimtrack's and crosslayer's."""
-DYNAMIC = {"claim": "crosslayer.paper"}
+DYNAMIC = dict.fromkeys(("claim", "verdicts"), "crosslayer.paper")
 """Packages that a stage imports by name at run time."""
 
 

@@ -13,6 +13,7 @@ Notation: T tasks, S seeds, E width, P permutations.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,26 +43,18 @@ class Modules:
     """The modules trained on halves.
 
     Attributes:
-        tasks, seeds: that have both halves everywhere.
-        weights: (2, T, S, E) mean over the common text's sub-words.
+        tasks: that have both halves at the same seeds.
+        distances: (T, S, T, S) of mean weights on the common text, as `distances` gives them.
         variance: (T,) mean over channels, halves and seeds of the variance over sub-words.
         layer: the lower layer that all of them fuse; several in words where they differ.
         keys: of the trials.
     """
 
     tasks: tuple[TaskName, ...]
-    seeds: tuple[int, ...]
-    weights: Floats
+    distances: Floats
     variance: Floats
     layer: str
     keys: tuple[str, ...]
-
-    @property
-    def distances(self) -> Floats:
-        """(T, S, T, S) squared, between first halves and second halves."""
-        first, second = self.weights
-        gap = first[:, :, None, None] - second[None, None]
-        return np.asarray((gap**2).mean(axis=-1))
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
@@ -86,22 +79,21 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     except ResultsError as error:
         part = Measurement(measure="between_minus_within", estimate=None, unit=UNIT, judged=True, note=str(error))
         return make_evidence(claim, run, profile, [part], missing)
-    facts: Facts = {"smallest_p": smallest_p(len(modules.tasks), len(modules.seeds))}
+    facts: Facts = {"smallest_p": smallest_p(*modules.distances.shape[:2])}
     parts = [_difference(modules), *_shown(modules)]
     return make_evidence(claim, run, profile, parts, missing, modules.keys, facts)
 
 
 def compared_tasks(records: Sequence[TrialRecord]) -> tuple[list[TaskName], list[str]]:
     """The tasks with both halves at three seeds, or all where fewer than two have that; the others in words."""
-    there: dict[TaskName, list[set[int]]] = {}
-    for record in records:
-        there.setdefault(record.task, [set(), set()])[HALVES.index(record.model)].add(record.seed)
-    seeds = {task: set.intersection(*halves) for task, halves in there.items()}
-    enough = [task for task in seeds if len(seeds[task]) >= stats.MIN_SEEDS]
+    halves = Counter((record.task, record.seed) for record in records)
+    seeds = Counter({record.task: 0 for record in records})
+    seeds.update(task for (task, _), n in halves.items() if n == len(HALVES))
+    enough = [task for task, n in seeds.items() if n >= stats.MIN_SEEDS]
     if len(enough) < 2:
         return list(seeds), []
     few = [task for task in seeds if task not in enough]
-    return enough, [f"{TASKS[t].title}: both halves at {len(seeds[t])} of {stats.MIN_SEEDS} seeds" for t in few]
+    return enough, [f"{TASKS[t].title}: both halves at {seeds[t]} of {stats.MIN_SEEDS} seeds" for t in few]
 
 
 def load_modules(run: Run, records: Iterable[TrialRecord]) -> Modules:
@@ -124,20 +116,25 @@ def load_modules(run: Run, records: Iterable[TrialRecord]) -> Modules:
     if not all({"attention_mean", "attention_variance"} <= arrays.keys() for arrays in found):
         raise ResultsError("no weights of the fusion modules on the common text were kept")
     shape = (len(HALVES), len(tasks), len(seeds))
-    weights = np.array([arrays["attention_mean"] for arrays in found], dtype=np.float64)
+    weights = np.array([arrays["attention_mean"] for arrays in found], dtype=np.float64).reshape(*shape, -1)
     variance = np.array([arrays["attention_variance"].mean() for arrays in found]).reshape(shape)
+    by_task = variance.mean(axis=(0, 2), dtype=np.float64)
     layer = ", ".join(map(str, sorted({record.layer for record in chosen if record.layer is not None})))
-    keys = tuple(record.key for record in chosen)
-    return Modules(
-        tasks, seeds, weights.reshape(*shape, -1), variance.mean(axis=(0, 2), dtype=np.float64), layer, keys
-    )
+    return Modules(tasks, distances(weights), by_task, layer, tuple(record.key for record in chosen))
+
+
+def distances(weights: Floats) -> Floats:
+    """Squared (T, S, T, S), between first halves and second halves, of weights (2, T, S, E)."""
+    first, second = weights
+    gap = first[:, :, None, None] - second[None, None]
+    return np.asarray((gap**2).mean(axis=-1))
 
 
 def between_minus_within(distances: Floats) -> Floats:
     """Mean distance between tasks minus that within them, for each two seeds, (S, S).
 
     Args:
-        distances: (T, S, T, S), as `Modules.distances`.
+        distances: (T, S, T, S), as `distances` gives them.
     """
     n_tasks = len(distances)
     within, total = np.einsum("tstr->sr", distances), distances.sum(axis=(0, 2))
@@ -165,21 +162,19 @@ def permutation_p(distances: Floats, rng: np.random.Generator, n: int = N_PERMUT
 
 
 def _difference(modules: Modules) -> Measurement:
-    distances = modules.distances
-    p = permutation_p(distances, generator("attention"))
+    p = permutation_p(modules.distances, generator("attention"))
     tasks = ", ".join(TASKS[task].title for task in modules.tasks)
-    floor = smallest_p(len(modules.tasks), len(modules.seeds))
     note = (
         f"Squared distance of mean weights, {tasks}, fusion layer {modules.layer}; p by exchanging tasks "
-        f"within seeds, at least {floor:.2g}."
+        f"within seeds, at least {smallest_p(*modules.distances.shape[:2]):.2g}."
     )
-    gain = stats.pair_gain(between_minus_within(distances))
+    gain = stats.pair_gain(between_minus_within(modules.distances))
     return gain_part("between_minus_within", gain, unit=UNIT, judged=True, p_value=p, note=note)
 
 
 def _shown(modules: Modules) -> list[Measurement]:
     """Root mean square distances between every two tasks, and the variance of the weights over sub-words."""
-    n_seeds = len(modules.seeds)
+    n_seeds = modules.distances.shape[1]
     other = ~np.eye(n_seeds, dtype=bool)
     table = modules.distances.transpose(0, 2, 1, 3)[:, :, other].mean(axis=-1)
     table = np.sqrt((table + table.T) / 2)

@@ -73,15 +73,12 @@ def mended(scores: TaskScores) -> ScoreTable:
     Raises:
         ResultsError: fewer than two seeds have a baseline.
     """
-    right = _right(scores)
-    wrong = ~right[scores.grid.models.index(BASELINE)]
-    others = _other_baselines(scores)
+    right, others = _right(scores), _other_baselines(scores)
+    wrong = ~right[scores.test.models.index(BASELINE)]
     weights = others @ wrong.astype(np.int16)  # (S, N): how many other baselines are wrong
-    present = np.isfinite(scores.test.scores)
-    counts = np.full((*present.shape, scores.n_items, 2), np.nan)
-    for model, seed in zip(*np.nonzero(present), strict=True):
-        counts[model, seed, :, 0] = scores.units.sums(weights[seed] * right[model, seed])
-        counts[model, seed, :, 1] = scores.units.sums(weights[seed])
+    hits = scores.units.sums(weights * right)
+    counts = np.stack([hits, np.broadcast_to(scores.units.sums(weights), hits.shape)], axis=-1).astype(np.float64)
+    counts[scores.row < 0] = np.nan
     where = scores.units.language, scores.units.cluster
     variance = stats.item_variance(counts, *where, share_from_counts, generator("mended", scores.task))
     return replace(scores.test, scores=_shares(scores, wrong, right, others), item_variance=variance)
@@ -90,21 +87,18 @@ def mended(scores: TaskScores) -> ScoreTable:
 def broken(scores: TaskScores) -> Floats:
     """(M, S) per cent of the right answers of the baselines of other seeds that each trial has wrong."""
     right = _right(scores)
-    return _shares(scores, right[scores.grid.models.index(BASELINE)], ~right, _other_baselines(scores))
+    return _shares(scores, right[scores.test.models.index(BASELINE)], ~right, _other_baselines(scores))
 
 
 def _right(scores: TaskScores) -> Bools:
     """(M, S, N) which rows each trial has right; all False where there is no trial."""
-    table, grid = scores.table, scores.grid
-    right = np.zeros((len(grid.models), len(grid.seeds), len(table.gold)), dtype=bool)
-    for (model, seed), row in grid.row.items():
-        right[grid.models.index(model), grid.seeds.index(seed)] = table.predicted[row] == table.gold
-    return right
+    right = (scores.table.predicted == scores.table.gold)[scores.row]
+    return np.asarray(right & (scores.row >= 0)[..., None])
 
 
 def _other_baselines(scores: TaskScores) -> npt.NDArray[np.int16]:
     """(S, S) 1 where a seed (row) is held against the baseline of another one (column)."""
-    there = np.array([(BASELINE, seed) in scores.grid.row for seed in scores.grid.seeds])
+    there = scores.row[scores.test.models.index(BASELINE)] >= 0
     if there.sum() < 2:
         raise ResultsError(
             "excess complementarity compares with another seed of the baseline: run 2 seeds or more"

@@ -8,7 +8,7 @@ Notation: X fusion layers, S seeds, L languages, R resamples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +30,17 @@ from crosslayer.paper.parts import (
     select,
     tasks_in,
 )
-from crosslayer.paper.scores import TaskScores, load_sweep
+from crosslayer.paper.scores import TaskScores, language_scores, load_sweep
 from crosslayer.predictions.models import BASELINE, Model
-from crosslayer.predictions.records import Array
 from crosslayer.predictions.runs import Run
-from crosslayer.stats import Floats
+from crosslayer.stats import Floats, Indices
 from crosslayer.tasks import TASKS, TaskName
 
 PAIR_TASKS: tuple[TaskName, ...] = ("xnli", "pawsx")
 NEAR = ("en", "de")
-Similarity = Callable[[Mapping[str, Array]], float]
-"""Mean cosine over every two languages, from the diagnostics of a trial."""
+JUDGED = "slope_similarity"
+SIMILARITIES = {JUDGED: "fused_mean", "slope_pair_similarity": "pair_similarity"}
+"""Diagnostics of a trial that each slope is fitted to: vectors (L, E), cosines of parallel items (L, L)."""
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
@@ -48,40 +48,36 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     sweep = load_sweep(run, profile, PAIR_TASKS)
     scored = list(sweep.tasks.values())
     parts = [_slope_of_gap(scores) for scores in scored]
-    for name, similarity in (("slope_similarity", mean_vectors), ("slope_pair_similarity", parallel_items)):
-        parts += [_slope_of_similarity(scores, run, name, similarity) for scores in scored]
+    parts += [_slope_of_similarity(scores, run, name) for name in SIMILARITIES for scores in scored]
     parts += [part for scores in scored for part in _by_layer(scores, run)]
     parts += [part for scores in scored for part in _levels(scores)]
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys)
 
 
-def mean_vectors(diagnostics: Mapping[str, Array]) -> float:
-    """Mean cosine between the fused mean vectors of every two languages."""
-    vectors = diagnostics["fused_mean"].astype(np.float64)
-    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    return _mean_off_diagonal(unit @ unit.T)
+def mean_cosine(values: Floats, *, are_vectors: bool) -> float:
+    """Mean over every two languages of given cosines (L, L), or of those between vectors (L, E)."""
+    if are_vectors:
+        unit = values / np.linalg.norm(values, axis=1, keepdims=True)
+        values = unit @ unit.T
+    size = len(values)
+    return float((values.sum() - np.trace(values)) / (size * (size - 1)))
 
 
-def parallel_items(diagnostics: Mapping[str, Array]) -> float:
-    """Mean cosine between the fused vectors of parallel items, over every two languages."""
-    return _mean_off_diagonal(diagnostics["pair_similarity"].astype(np.float64))
-
-
-def complete_layers(scores: TaskScores) -> tuple[list[int], list[int]]:
-    """The fusion layers, and the seeds that have all of them.
+def complete_layers(scores: TaskScores) -> tuple[Indices, Indices]:
+    """The fusion layers (X,), and their rows of the R trials at the seeds that have all of them, (X, S).
 
     Raises:
         ResultsError: fewer than two layers, or no such seed.
     """
-    row = scores.grid.row
-    seeds = [seed for seed in scores.grid.seeds if all((model, seed) in row for model in scores.layers)]
-    layers = [model.layer for model in scores.layers if model.layer is not None]
-    if len(layers) < 2 or not seeds:
+    rows = scores.row[scores.test.rows(scores.layers)]
+    rows = rows[:, (rows >= 0).all(axis=0)]
+    n_layers, n_seeds = rows.shape
+    if n_layers < 2 or not n_seeds:
         raise ResultsError(
             f"{TASKS[scores.task].title}: a slope needs a seed with two or more layers, "
-            f"found {len(layers)} layers and {len(seeds)} seeds with all of them"
+            f"found {n_layers} layers and {n_seeds} seeds with all of them"
         )
-    return layers, seeds
+    return np.array([model.layer for model in scores.layers]), rows
 
 
 def gap_weights(languages: tuple[str, ...]) -> Floats:
@@ -98,77 +94,76 @@ def gap_weights(languages: tuple[str, ...]) -> Floats:
 
 def _slope_of_gap(scores: TaskScores) -> Measurement:
     def make() -> Fields:
-        layers, seeds = complete_layers(scores)
-        slopes = stats.slopes(np.array(layers), _gaps(scores, layers, seeds).T)
-        gain = stats.seed_gain(slopes, _item_variance_of_slope(scores, layers, seeds))
-        return gain_fields(gain, n_items=scores.n_items, note=_seeds_used(scores, seeds))
+        layers, rows = complete_layers(scores)
+        items = _item_variance_of_slope(scores, layers, rows)
+        gain = stats.seed_gain(stats.slopes(layers, _gaps(scores, rows).T), items)
+        return gain_fields(gain, n_items=scores.n_items, note=_seeds_used(scores, rows))
 
     return part_or_none("slope_accuracy_gap", make, unit="points a layer", task=scores.task, judged=True)
 
 
-def _seeds_used(scores: TaskScores, seeds: list[int]) -> str:
+def _seeds_used(scores: TaskScores, rows: Indices) -> str:
     """Which seeds have all layers, where some have not."""
-    if len(seeds) == len(scores.grid.seeds):
+    n_seeds, n_whole = len(scores.test.seeds), rows.shape[1]
+    if n_whole == n_seeds:
         return ""
-    return f"A slope needs all layers of a seed: of {len(scores.grid.seeds)} seeds {len(seeds)} have them."
+    return f"A slope needs all layers of a seed: of {n_seeds} seeds {n_whole} have them."
 
 
-def _gaps(scores: TaskScores, layers: list[int], seeds: list[int]) -> Floats:
-    """Accuracy gaps (X, S)."""
-    rows = [scores.grid.models.index(Model.fused(x)) for x in layers]
-    columns = [scores.grid.seeds.index(seed) for seed in seeds]
-    return np.asarray(scores.by_language[np.ix_(rows, columns)] @ gap_weights(scores.table.languages))
+def _gaps(scores: TaskScores, rows: Indices) -> Floats:
+    """Points (X, S)."""
+    by_language = language_scores(scores.counts, scores.units.language)
+    return np.asarray(by_language[rows] @ gap_weights(scores.table.languages))
 
 
-def _item_variance_of_slope(scores: TaskScores, layers: list[int], seeds: list[int]) -> float:
+def _item_variance_of_slope(scores: TaskScores, layers: Indices, rows: Indices) -> float:
     """The part of the mean slope's variance that is due to the test items and that no seed removes."""
-    rows = [scores.grid.row[Model.fused(x), seed] for x in layers for seed in seeds]
     weights = gap_weights(scores.table.languages) * len(scores.table.languages)
     resampled = stats.bootstrap_scores(
-        scores.counts[rows].astype(np.float64), scores.units.language, scores.units.cluster,
+        scores.counts[rows.ravel()].astype(np.float64), scores.units.language, scores.units.cluster,
         lambda sums: share_from_counts(sums) * weights, generator("slope", scores.task),
     )  # fmt: skip
-    slopes = stats.slopes(np.array(layers), resampled.reshape(len(layers), -1).T).reshape(len(seeds), -1)
+    slopes = stats.slopes(layers, resampled.reshape(len(layers), -1).T).reshape(rows.shape[1], -1)
     return float(stats.pure_item_variance(np.stack([slopes, np.zeros_like(slopes)]))[0, 1])
 
 
-def _slope_of_similarity(scores: TaskScores, run: Run, measure: str, similarity: Similarity) -> Measurement:
+def _slope_of_similarity(scores: TaskScores, run: Run, measure: str) -> Measurement:
     def make() -> Fields:
-        layers, seeds = complete_layers(scores)
-        slopes = stats.slopes(np.array(layers), _similarities(scores, run, similarity, layers, seeds).T)
-        return gain_fields(stats.seed_gain(slopes), note=_seeds_used(scores, seeds))
+        layers, rows = complete_layers(scores)
+        slopes = stats.slopes(layers, _similarities(scores, run, SIMILARITIES[measure], rows).T)
+        return gain_fields(stats.seed_gain(slopes), note=_seeds_used(scores, rows))
 
-    judged = similarity is mean_vectors
-    return part_or_none(measure, make, unit="cosine a layer", task=scores.task, judged=judged)
+    return part_or_none(measure, make, unit="cosine a layer", task=scores.task, judged=measure == JUDGED)
 
 
-def _similarities(
-    scores: TaskScores, run: Run, similarity: Similarity, layers: list[int], seeds: list[int]
-) -> Floats:
-    """Similarities (X, S)."""
+def _similarities(scores: TaskScores, run: Run, name: str, rows: Indices) -> Floats:
+    """Similarities (X, S) by one of the diagnostics."""
     if len(scores.table.languages) < 2:
         raise ResultsError(f"{TASKS[scores.task].title}: one language has no similarity to others")
-    records = [[scores.table.records[scores.grid.row[Model.fused(x), seed]] for seed in seeds] for x in layers]
-    try:
-        return np.array([[similarity(run.diagnostics(record)) for record in row] for row in records])
-    except KeyError as error:
-        raise ResultsError(f"{TASKS[scores.task].title}: no {error} among the diagnostics of its trials") from None
+    are_vectors = name == SIMILARITIES[JUDGED]
+    found = []
+    for row in rows.ravel():
+        arrays = run.diagnostics(scores.table.records[row])
+        if name not in arrays:
+            raise ResultsError(f"{TASKS[scores.task].title}: no {name!r} among the diagnostics of its trials")
+        found.append(mean_cosine(arrays[name].astype(np.float64), are_vectors=are_vectors))
+    return np.array(found).reshape(rows.shape)
 
 
 def _by_layer(scores: TaskScores, run: Run) -> list[Measurement]:
     """Gap and similarity of each layer, mean over seeds."""
     try:
-        layers, seeds = complete_layers(scores)
+        layers, rows = complete_layers(scores)
         tables = {
-            ("accuracy_gap", "points"): _gaps(scores, layers, seeds),
-            ("similarity", "cosine"): _similarities(scores, run, mean_vectors, layers, seeds),
+            ("accuracy_gap", "points"): _gaps(scores, rows),
+            ("similarity", "cosine"): _similarities(scores, run, SIMILARITIES[JUDGED], rows),
         }
     except ResultsError:
         return []
     return [
-        mean_part(measure, unit, row, task=scores.task, layer=x, model=Model.fused(x))
+        mean_part(measure, unit, values, task=scores.task, layer=x, model=Model.fused(x))
         for (measure, unit), table in tables.items()
-        for x, row in zip(layers, table, strict=True)
+        for x, values in zip(layers.tolist(), table, strict=True)
     ]
 
 
@@ -177,7 +172,7 @@ def _levels(scores: TaskScores) -> list[Measurement]:
     near = np.isin(scores.table.languages, NEAR)
     parts = []
     for model in (BASELINE, *scores.layers):
-        cells = scores.by_language[scores.grid.models.index(model)]
+        cells = scores.by_language[scores.test.models.index(model)]
         for measure, here in ((paper.ON_NEAR, near), (paper.ON_REST, ~near)):
             if here.any():
                 values = cells[np.isfinite(cells[:, 0])][:, here].mean(axis=1)
@@ -187,27 +182,21 @@ def _levels(scores: TaskScores) -> list[Measurement]:
     return parts
 
 
-def _mean_off_diagonal(matrix: Floats) -> float:
-    size = len(matrix)
-    return float((matrix.sum() - np.trace(matrix)) / (size * (size - 1)))
-
-
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """Gap and similarity by fusion layer, with the paper's."""
     if not has_values(evidence):
         return ()
     tasks = tasks_in(evidence)
     title = "Accuracy gap and similarity of languages by fusion layer, with 95 % intervals, and the paper's values"
+    shown = (
+        ("accuracy_gap", paper.accuracy_gap, "en, de minus rest (points)"),
+        ("similarity", paper.similarity, "similarity (cosine)"),
+    )
     height = 2.3 * len(tasks)
     with plots.picture(folder, "equilibrium.svg", title, height=height, rows=len(tasks), columns=2) as panels:
-        for row, task in enumerate(tasks):
-            shown = (
-                ("accuracy_gap", paper.accuracy_gap, "en, de minus rest (points)"),
-                ("similarity", paper.similarity, "similarity (cosine)"),
-            )
-            for axes, (measure, reported, label) in zip(panels[2 * row : 2 * row + 2], shown, strict=True):
-                plots.by_layer(axes, select(evidence, measure, task), label="here")
-                plots.paper_points(axes, reported(task))
-                axes.set(title=TASKS[task].title, xlabel="fusion layer x of D_x", ylabel=label)
+        for axes, (task, (measure, reported, label)) in zip(panels, product(tasks, shown), strict=True):
+            plots.by_layer(axes, select(evidence, measure, task), label="here")
+            plots.paper_points(axes, reported(task))
+            axes.set(title=TASKS[task].title, xlabel="fusion layer x of D_x", ylabel=label)
         panels[0].legend()
     return ("equilibrium.svg",)

@@ -35,7 +35,7 @@ from crosslayer.paper.parts import (
     select,
     tasks_in,
 )
-from crosslayer.paper.scores import TaskScores, load_sweep
+from crosslayer.paper.scores import TaskScores, count_spans, load_sweep
 from crosslayer.paper.variations import draw_variations, varied_parts
 from crosslayer.predictions.models import BASELINE, CONTROLS, Model
 from crosslayer.predictions.runs import Run
@@ -57,7 +57,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     scored = list(sweep.tasks.values())
     judged, shown = (dev_selected, _shown_for_c05) if claim == "C05" else (cross_fitted, _shown_for_c06)
     parts = [judged(scores) for scores in scored] + [part for scores in scored for part in shown(scores)]
-    parts += _over_tasks(parts[: len(scored)]) if len(scored) > 1 else []
+    parts += _over_tasks(parts[: len(scored)])
     keys = sweep.keys
     if claim == "C05":
         controlled = load_sweep(run, profile, needs=CONTROLS)
@@ -105,11 +105,10 @@ def _selected(measure: str, scores: TaskScores, select: Callable[[], stats.Selec
 
 
 def _shown_for_c05(scores: TaskScores) -> list[Measurement]:
-    baseline = _score("baseline_score", scores, TASKS[scores.task].metric)
     by_spans = _gains_by_spans(scores) if scores.task == "pos" else []
     return [
-        *_model_gains(scores, scores.layers), *_language_gains(scores), baseline, *by_spans, *_power(scores),
-        *_beside(scores),
+        *_model_gains(scores, scores.layers), *_language_gains(scores),
+        _score("baseline_score", scores, TASKS[scores.task].metric), *by_spans, *_power(scores), *_beside(scores),
     ]  # fmt: skip
 
 
@@ -127,13 +126,18 @@ def _control_gains(scores: TaskScores) -> list[Measurement]:
 
 
 def _model_gains(scores: TaskScores, models: Sequence[Model], rule: str = "") -> list[Measurement]:
-    """The gain of each model over the baseline; ``rule`` ends the names of the measures."""
+    """The gain of each model over the baseline, of layers with p after Holm's correction over the layers; ``rule``
+    ends the names of the measures."""
     parts = []
     for model in models:
         measure = ("control_gain" if model.layer is None else "layer_gain") + rule
         make = partial(_model_gain, scores, model)
         parts.append(part_or_none(measure, make, task=scores.task, layer=model.layer, model=model))
-    return adjusted(parts)
+    tested = [place for place, part in enumerate(parts) if part.layer is not None and part.p_value is not None]
+    corrected = stats.holm(np.array([parts[place].p_value for place in tested]))
+    for place, p in zip(tested, corrected.tolist(), strict=True):
+        parts[place] = parts[place].model_copy(update={"p_adjusted": p})
+    return parts
 
 
 def _model_gain(scores: TaskScores, model: Model) -> Fields:
@@ -141,14 +145,6 @@ def _model_gain(scores: TaskScores, model: Model) -> Fields:
     layers = sorted({record.layer for record in scores.table.records if record.model == model and record.layer})
     note = f"Its lower layer: {', '.join(map(str, layers))}." if layers and model.layer is None else ""
     return gain_fields(stats.gain(scores.test, model), n_items=scores.n_items, note=note)
-
-
-def adjusted(parts: list[Measurement]) -> list[Measurement]:
-    """The same parts, those of layers with their p after Holm's correction over the layers."""
-    tested = [place for place, part in enumerate(parts) if part.layer is not None and part.p_value is not None]
-    corrected = stats.holm(np.array([parts[place].p_value for place in tested]))
-    found = dict(zip(tested, corrected.tolist(), strict=True))
-    return [part.model_copy(update={"p_adjusted": found.get(place)}) for place, part in enumerate(parts)]
 
 
 def _power(scores: TaskScores) -> list[Measurement]:
@@ -234,7 +230,8 @@ def _language_gains(scores: TaskScores) -> list[Measurement]:
 
 def _by_spans(scores: TaskScores) -> TaskScores:
     """Test scores of POS by the span F1 on bare tags, the rule that XTREME and the paper report."""
-    return replace(scores, test=scores.by_rule(xtreme_pos_span_counts_v1, "spans"))
+    counts = count_spans(scores.table, scores.units, xtreme_pos_span_counts_v1)
+    return replace(scores, test=scores.rescored(counts, scores.units, "spans"))
 
 
 def _gains_by_spans(scores: TaskScores) -> list[Measurement]:
@@ -287,9 +284,8 @@ def _best_on_test(scores: TaskScores) -> list[Measurement]:
 
 def gains_by_language(scores: TaskScores) -> stats.Floats:
     """Mean gain over the baselines of the same seeds, (layers, languages) in points; NaN without such a seed."""
-    models = scores.grid.models
-    rows = [models.index(layer) for layer in scores.layers]
-    gains = np.ma.masked_invalid(scores.by_language[rows] - scores.by_language[models.index(BASELINE)])
+    rows = scores.test.rows([BASELINE, *scores.layers])
+    gains = np.ma.masked_invalid(scores.by_language[rows[1:]] - scores.by_language[rows[0]])
     return np.asarray(gains.mean(axis=1).filled(np.nan), dtype=np.float64)
 
 
@@ -344,8 +340,8 @@ def _draw_estimands(evidence: Evidence, folder: Path) -> str:
     rows = plots.rows_of(evidence, ESTIMANDS)
     for place, row in enumerate(rows):
         if row.part.measure == "best_on_test_gain":
-            gains = [paper.comparable_gains(task).values() for task in TASKS if task == row.part.task]
-            rows[place] = replace(row, reported=max(gains[0], default=None))
+            reported = paper.comparable_gains(str(row.part.task)).values()
+            rows[place] = replace(row, reported=max(reported, default=None))
     title = "Three gains for each task, the claimed range, and the paper's best on test, but for POS (span F1)"
     unit = "gain (points); band: claimed range, diamonds: the paper"
     return plots.forest_picture(folder, "estimands.svg", title, rows, unit, claimed_range())

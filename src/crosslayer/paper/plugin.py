@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -26,6 +27,12 @@ if TYPE_CHECKING:
 
 GRID = {"encoder", "tasks", "sweep", "intermediate", "fusion", "data"}
 """The parts of a profile that decide its trials; the directory of the data is left out."""
+ANALYSES = {
+    "C01": "layers", "C02": "complementarity", "C03": "equilibrium", "C05": "gains", "C06": "gains",
+    "C07": "best_layers", "C08": "layers", "C09": "layers", "C13": "attention", "Q01": "calibration",
+    **dict.fromkeys(("C04", "C10", "C11", "C12", "C14", "C15", "C16", "C17"), "structure"),
+}  # fmt: skip
+"""Modules beside this one."""
 TITLES = {
     **{str(task): found.title for task, found in TASKS.items()},
     "ece": "ECE", "nll": "NLL", "upos": "UPOS", "english": "English",
@@ -46,8 +53,7 @@ def measure(claim: str, folder: Path, profile: Profile) -> Evidence:
     """The evidence of a claim from a run, present or recorded."""
     from crosslayer.predictions.runs import open_run
 
-    found: Evidence = analysis_of(claim).measure(claim, open_run(folder), profile)
-    return found
+    return _measured(analysis_of(claim), claim, open_run(folder), profile)
 
 
 def measures(claims: Iterable[str]) -> dict[str, Measure]:
@@ -74,25 +80,9 @@ def analysis_of(claim: str) -> ModuleType:
     Raises:
         ClaimError: nothing measures it.
     """
-    from crosslayer.paper import (
-        attention,
-        best_layers,
-        calibration,
-        complementarity,
-        equilibrium,
-        gains,
-        layers,
-        structure,
-    )
-
-    modules = {
-        "C01": layers, "C02": complementarity, "C03": equilibrium, "C05": gains, "C06": gains, "C07": best_layers,
-        "C08": layers, "C09": layers, "C13": attention, "Q01": calibration,
-        **dict.fromkeys(("C04", "C10", "C11", "C12", "C14", "C15", "C16", "C17"), structure),
-    }  # fmt: skip
-    if claim not in modules:
-        raise ClaimError(f"nothing measures {claim!r:.20}; measured are {', '.join(sorted(modules))}")
-    return modules[claim]
+    if claim not in ANALYSES:
+        raise ClaimError(f"nothing measures {claim!r:.20}; measured are {', '.join(sorted(ANALYSES))}")
+    return import_module(f"crosslayer.paper.{ANALYSES[claim]}")
 
 
 def trials(folder: Path) -> dict[str, Trial]:

@@ -36,15 +36,25 @@ def layer_contrast(case: Case) -> Judgement:
     return case.judged_each(contrasts, about_size=False)
 
 
-def complementarity(case: Case) -> Judgement:
-    """C02: both measures above 0 in every task; refuted in one by either of them."""
-    measures, thresholds = case.rule.measures, case.rule.thresholds
-    smallest = (thresholds["smallest_effect"], thresholds["smallest_share"])
-    found = [(case.by_task(m), (bound, inf)) for m, bound in zip(measures, smallest, strict=True)]
-    tasks = {
+def above_zero(case: Case) -> Judgement:
+    """C02, C05: every measure above 0 in all four tasks; refuted in one where one of them is shown to be below its
+    smallest effect, in the order of the thresholds."""
+    return case.judged_each(_by_task(case, *case.rule.thresholds.values()), False, len(case.rule.measures))
+
+
+def gain_in_range(case: Case) -> Judgement:
+    """C06: above 0 and overlapping the claimed range in all four tasks; refuted where shown to be outside."""
+    low, high = case.entry.claimed.bounds
+    judged = case.judged_each(_by_task(case, low, high=high), about_size=True)
+    return judged._replace(because=f"{judged.because[:-1]}; claimed: {low:g} to {high:g}.")
+
+
+def _by_task(case: Case, *lows: float, high: float = inf) -> dict[str, list[Target]]:
+    """What was measured of each task, refuted below ``lows``, one a measure, and above ``high``."""
+    found = [(case.by_task(m), (low, high)) for m, low in zip(case.rule.measures, lows, strict=True)]
+    return {
         str(task): [Target(parts[task], outside) for parts, outside in found if task in parts] for task in TASKS
     }
-    return case.judged_each(tasks, about_size=False, n_parts=len(measures))
 
 
 def slopes(case: Case) -> Judgement:
@@ -59,23 +69,6 @@ def slopes(case: Case) -> Judgement:
     shown = case.sentence([found[m][task] for m in measures for task in tasks if task in found[m]])
     decided = decisions_sentence(judged.decisions, case.titles)
     return judged._replace(because=f"{shown}; of the claimed sign: {decided}.")
-
-
-def gain_above_zero(case: Case) -> Judgement:
-    """C05: above 0 in all four tasks; refuted in one where it is shown to be below the smallest effect."""
-    [measure] = case.rule.measures
-    gains, smallest = case.by_task(measure), case.rule.thresholds["smallest_effect"]
-    tasks = {str(task): [Target(gains[task], (smallest, inf))] if task in gains else [] for task in TASKS}
-    return case.judged_each(tasks, about_size=False)
-
-
-def gain_in_range(case: Case) -> Judgement:
-    """C06: above 0 and overlapping the claimed range in all four tasks; refuted where shown to be outside."""
-    [measure] = case.rule.measures
-    gains, (low, high) = case.by_task(measure), case.entry.claimed.bounds
-    tasks = {str(task): [Target(gains[task], (low, high))] if task in gains else [] for task in TASKS}
-    judged = case.judged_each(tasks, about_size=True)
-    return judged._replace(because=f"{judged.because[:-1]}; claimed: {low:g} to {high:g}.")
 
 
 def _towards(part: Measurement, sign: Sign) -> Measurement:
@@ -118,37 +111,26 @@ def correlations(case: Case) -> Judgement:
     return Judgement("not reproduced" if refuted else "inconclusive", because)
 
 
-def families(case: Case) -> Judgement:
-    """C09: difference positive for one genus and for one family, permutation p < 0.05 after Holm over the two."""
-    both = [case.measured(m) for m in case.rule.measures]
-    parts = list(chain(*both))
+def permutation(case: Case) -> Judgement:
+    """C09, C13: every difference positive, permutation p < 0.05 after Holm over the measures.
+
+    Nothing is decided where the smallest p that the design can give, a fact of the evidence, is too large.
+    """
+    by_measure = [case.measured(m) for m in case.rule.measures]
+    parts = list(chain(*by_measure))
     because = f"{case.sentence(parts)}."
-    if not all(both) or not has_p(parts):
+    if not all(by_measure) or not has_p(parts):
         return Judgement("inconclusive", because)
-    floor = max(float(case.evidence.facts.get(f"smallest_p_{kind}", 0)) for kind in ("genus", "family"))
-    if floor >= case.rule.thresholds["largest_floor"]:
-        return _too_small(because, floor)
+    facts = case.evidence.facts
+    floor = max((float(facts[name]) for name in facts if name.startswith("smallest_p")), default=0.0)
+    if floor >= case.rule.thresholds.get("largest_floor", LEVEL):
+        told = f"{because[:-1]}; cannot be decided at this size: p is at least {floor:.2g}."
+        return Judgement("inconclusive", told)
     adjusted = holm(np.array([part.p_value for part in parts]))
     if (adjusted < LEVEL).all() and all(part.estimate is not None and part.estimate > 0 for part in parts):
         return Judgement("reproduced", because)
-    refuted = any(all(map(is_below_zero, parts)) for parts in both)
+    refuted = any(all(map(is_below_zero, parts)) for parts in by_measure)
     return Judgement("not reproduced" if refuted else "inconclusive", because)
-
-
-def task_distance(case: Case) -> Judgement:
-    """C13: the distance between tasks exceeds that within a task, permutation p < 0.05."""
-    parts = case.measured()
-    because = f"{case.sentence(parts)}."
-    floor = float(case.evidence.facts.get("smallest_p", 0))
-    if floor >= LEVEL:
-        return _too_small(because, floor)
-    if significant(parts) and all(part.estimate is not None and part.estimate > 0 for part in parts):
-        return Judgement("reproduced", because)
-    return Judgement("not reproduced" if all(map(is_below_zero, parts)) else "inconclusive", because)
-
-
-def _too_small(because: str, floor: float) -> Judgement:
-    return Judgement("inconclusive", f"{because[:-1]}; cannot be decided at this size: p is at least {floor:.2g}.")
 
 
 def calibration_sign(case: Case) -> Judgement:
@@ -193,20 +175,20 @@ RULES: Mapping[str, Rule] = {
         {"smallest_effect": SMALLEST_EFFECT}, seedless=True,
     ),
     "complementarity": Rule(
-        complementarity, ("dev_selected_minus_self", "excess_complementarity"),
+        above_zero, ("dev_selected_minus_self", "excess_complementarity"),
         {"smallest_effect": SMALLEST_EFFECT, "smallest_share": SMALLEST_SHARE},
     ),
     "slopes": Rule(slopes, SLOPES, lacks=_without_signs),
-    "gain_above_zero": Rule(gain_above_zero, ("dev_selected_gain",), {"smallest_effect": SMALLEST_EFFECT}),
+    "gain_above_zero": Rule(above_zero, ("dev_selected_gain",), {"smallest_effect": SMALLEST_EFFECT}),
     "gain_in_range": Rule(gain_in_range, ("cross_fitted_gain",), lacks=_without_range),
     "different_layers": Rule(
         different_layers, ("task_by_layer_interaction", "own_over_common"), {"smallest_advantage": 0.3}
     ),
     "correlations": Rule(correlations, ("correlation_semantic", "correlation_structural"), seedless=True),
     "families": Rule(
-        families, ("genus_similarity_difference", "family_similarity_difference"), {"largest_floor": 0.01},
+        permutation, ("genus_similarity_difference", "family_similarity_difference"), {"largest_floor": 0.01},
         seedless=True,
     ),
-    "task_distance": Rule(task_distance, ("between_minus_within",)),
+    "task_distance": Rule(permutation, ("between_minus_within",)),
     "calibration_sign": Rule(calibration_sign, ("ece_multilingual_minus_english",), {"smallest_difference": 1.0}),
 }  # fmt: skip

@@ -73,22 +73,6 @@ class Units:
         return np.asarray(np.add.reduceat(values, self.start, axis=-1, dtype=np.int32))
 
 
-@dataclass(frozen=True)
-class Grid:
-    """Where each trial stands in tables of models and seeds; ``row`` is (model, seed) -> row of R."""
-
-    models: tuple[Model, ...]
-    seeds: tuple[int, ...]
-    row: dict[tuple[Model, int], int]
-
-    def spread(self, values: npt.NDArray[np.generic]) -> Floats:
-        """Values (R, ...) as cells (M, S, ...), NaN where there is no trial."""
-        cells = np.full((len(self.models), len(self.seeds), *values.shape[1:]), np.nan)
-        for (model, seed), row in self.row.items():
-            cells[self.models.index(model), self.seeds.index(seed)] = values[row]
-        return cells
-
-
 @dataclass(frozen=True, eq=False)
 class TaskScores:
     """Everything that the claims about gains read of one task.
@@ -97,7 +81,7 @@ class TaskScores:
         dev, test: scores of baseline, layers and controls; dev is English, has no item variance, and
             is NaN where it was not predicted.
         table: the test predictions of the R trials.
-        grid: of the tables.
+        row: (M, S) which of the R trials stands in a cell of the tables; -1 where there is none.
         units: of `table`.
         counts: (R, U, K) what each unit adds to the metric.
         by_language: (M, S, L) test scores, NaN as in `test`.
@@ -107,7 +91,7 @@ class TaskScores:
     dev: ScoreTable
     test: ScoreTable
     table: TaskTable
-    grid: Grid
+    row: Indices
     units: Units
     counts: Counts
     by_language: Floats
@@ -115,7 +99,7 @@ class TaskScores:
     @property
     def layers(self) -> tuple[Model, ...]:
         """The D_x with a score, by x."""
-        return tuple(model for model in self.grid.models if model.layer is not None)
+        return tuple(model for model in map(Model, self.test.models) if model.layer is not None)
 
     @property
     def comparable(self) -> tuple[str, ...]:
@@ -144,27 +128,23 @@ class TaskScores:
 
     def halves(self) -> tuple[ScoreTable, ScoreTable]:
         """The test scores on every other cluster of items, and on the rest; without item variance."""
-        return self._half(0), self._half(1)
-
-    def _half(self, parity: int) -> ScoreTable:
-        here = self.units.cluster % 2 == parity
-        points = language_scores(self.counts[:, here], self.units.language[here])
-        scores = self.grid.spread(points).mean(axis=-1)
-        return replace(self.test, scores=scores, item_variance=np.zeros_like(self.test.item_variance))
+        first = self.units.cluster % 2 == 0
+        one, two = (self.rescored(self.counts[:, here], self.units.only(here)) for here in (first, ~first))
+        return one, two
 
     def language_table(self, code: str) -> ScoreTable:
         """The test scores in one language."""
-        place = self.table.languages.index(code)
-        here = self.units.language == place
-        variance = item_variance(self.task, self.grid, self.counts[:, here], self.units.only(here), code)
-        return replace(self.test, scores=self.by_language[:, :, place], item_variance=variance)
+        here = self.units.language == self.table.languages.index(code)
+        return self.rescored(self.counts[:, here], self.units.only(here), code)
 
-    def by_rule(self, rule: SpanRule, name: str) -> ScoreTable:
-        """The test scores by the F1 of spans that another rule counts; ``name`` is that of the random stream."""
-        counts = count_spans(self.table, self.units, rule)
-        points = self.grid.spread(language_scores(counts, self.units.language)).mean(axis=-1)
-        variance = item_variance(self.task, self.grid, counts, self.units, name)
-        return replace(self.test, scores=points, item_variance=variance)
+    def rescored(self, counts: Counts, units: Units, about: str = "") -> ScoreTable:
+        """The test scores from other counts, or from those of some units; ``about`` names the random stream of the
+        item variance, which is 0 without it."""
+        scores = spread(language_scores(counts, units.language), self.row).mean(axis=-1)
+        variance = np.zeros_like(self.test.item_variance)
+        if about:
+            variance = item_variance(self.task, self.row, counts, units, about)
+        return replace(self.test, scores=scores, item_variance=variance)
 
 
 @dataclass(frozen=True)
@@ -242,7 +222,11 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
     """
     by_key = {record.key: record for record in run.records("sweep", task)}
     records = [by_key[key] for key in keys]
-    grid = make_grid(records)
+    models = tuple(sorted({record.model for record in records}, key=_place))
+    seeds = tuple(sorted({record.seed for record in records}))
+    row = np.full((len(models), len(seeds)), -1)
+    for place, record in enumerate(records):
+        row[models.index(record.model), seeds.index(record.seed)] = place
     dev, table = run.table(records, "dev"), run.table(records, "test")
     on_dev = np.full((len(records), 1), np.nan)
     if dev.has_english:
@@ -250,13 +234,24 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
         on_dev = language_scores(count(dev, dev_units), dev_units.language)
     units = find_units(table, parallel)
     counts = count(table, units)
-    by_language = grid.spread(language_scores(counts, units.language))
+    by_language = spread(language_scores(counts, units.language), row)
     scores = by_language.mean(axis=-1)
-    variance = item_variance(task, grid, counts, units, "all languages")
-    pooled = one_kind(grid.models, scores, chance(task, table.gold))
-    test = ScoreTable(grid.models, grid.seeds, scores, variance, pooled)
-    dev_table = replace(test, scores=grid.spread(on_dev).mean(axis=-1), item_variance=np.zeros_like(variance))
-    return TaskScores(task, dev_table, test, table, grid, units, counts, by_language)
+    variance = item_variance(task, row, counts, units, "all languages")
+    test = ScoreTable(models, seeds, scores, variance, one_kind(models, scores, chance(task, table.gold)))
+    dev_table = replace(test, scores=spread(on_dev, row).mean(axis=-1), item_variance=np.zeros_like(variance))
+    return TaskScores(task, dev_table, test, table, row, units, counts, by_language)
+
+
+def _place(model: Model) -> tuple[bool, bool, int, int, str]:
+    """Sorts the baseline first, then the layers by x, the controls in their order, and others by name."""
+    return model != BASELINE, model.layer is None, model.layer or 0, [*CONTROLS, model].index(model), model
+
+
+def spread(values: npt.NDArray[np.generic], row: Indices) -> Floats:
+    """Values (R, ...) as cells (M, S, ...), NaN where there is no trial; ``row`` as in `TaskScores`."""
+    cells = values[row].astype(np.float64)
+    cells[row < 0] = np.nan
+    return cells
 
 
 def one_kind(models: tuple[str, ...], scores: Floats, chance: float) -> tuple[str, ...]:
@@ -285,18 +280,6 @@ def stated_layers(names: Sequence[str]) -> str:
     if layers == list(range(1, N_LAYERS + 1)):
         return f"layers 1-{N_LAYERS}"
     return f"layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))} only"
-
-
-def make_grid(records: Sequence[TrialRecord]) -> Grid:
-    """Models in order (the baseline, the layers by x, the controls, others by name) and seeds; R is the order of
-    records."""
-    names = {record.model for record in records}
-    layers = sorted((model for model in names if model.layer is not None), key=lambda model: model.layer or 0)
-    known = (BASELINE, *layers, *CONTROLS)
-    ordered = (*known, *sorted(names - set(known)))
-    seeds = sorted({record.seed for record in records})
-    row = {(record.model, record.seed): i for i, record in enumerate(records)}
-    return Grid(tuple(model for model in ordered if model in names), tuple(seeds), row)
 
 
 def find_units(table: TaskTable, parallel: bool) -> Units:
@@ -330,15 +313,15 @@ def count_spans(table: TaskTable, units: Units, rule: SpanRule) -> Counts:
     return np.stack([rule(table.gold, row, index, labels) for row in table.predicted]).astype(np.int16)
 
 
-def item_variance(task: TaskName, grid: Grid, counts: Counts, units: Units, about: str) -> Floats:
+def item_variance(task: TaskName, row: Indices, counts: Counts, units: Units, about: str) -> Floats:
     """Model-by-item variance (M, M) of all differences of models; ``about`` names the random stream."""
     random = generator("items", task, about)
-    return stats.item_variance(grid.spread(counts), units.language, units.cluster, points_of, random)
+    return stats.item_variance(spread(counts, row), units.language, units.cluster, points_of, random)
 
 
 def language_scores(counts: Counts, language: Indices) -> Floats:
     """Points (R, L) of each trial in each language."""
-    sums = [counts[:, language == code].sum(axis=1) for code in range(int(language.max()) + 1)]
+    sums = [counts[:, language == code].sum(axis=1) for code in np.unique(language)]
     return points_of(np.stack(sums, axis=1).astype(np.float64))
 
 

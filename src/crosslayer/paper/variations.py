@@ -26,9 +26,8 @@ def varied_parts(run: Run, profile: Profile) -> list[Measurement]:
     for task in profile.sweep.variations.tasks:
         records = run.records("sweep", task)
         usable, _ = that_learnt(run, best_batch(records, {r.model for r in records if _is_varied(r)}))
-        varied = [record for record in usable if _is_varied(record)]
-        if varied and any(record.model == BASELINE for record in usable):
-            parts += _parts_of(run, profile, task, usable, varied)
+        if any(map(_is_varied, usable)) and any(record.model == BASELINE for record in usable):
+            parts += _parts_of(run, profile, task, usable)
     return parts
 
 
@@ -36,24 +35,23 @@ def _is_varied(record: TrialRecord) -> bool:
     return bool(record.model.changes or record.model.share)
 
 
-def _parts_of(
-    run: Run, profile: Profile, task: TaskName, usable: list[TrialRecord], varied: list[TrialRecord]
-) -> list[Measurement]:
+def _parts_of(run: Run, profile: Profile, task: TaskName, usable: list[TrialRecord]) -> list[Measurement]:
     """Trials with fewer training items are scored in a table of their own: their noise is another."""
     as_configured = Model.fused(profile.sweep.control_layer or 0)
-    seeds = {record.seed for record in varied}
-    settings = [record for record in varied if record.model.changes]
+    seeds = {record.seed for record in usable if _is_varied(record)}
+    settings = [record for record in usable if record.model.changes]
     compared = [r for r in usable if r.model in (BASELINE, as_configured) and r.seed in seeds] + settings
     labels = {as_configured: "as configured", **{r.model: r.model.changes or "" for r in settings}}
-    parts: list[Measurement] = []
-    if compared:
-        scores = score_task(run, task, tuple(r.key for r in compared), fragment(profile))
-        parts += [_part(scores, name, BASELINE, label) for name, label in labels.items()]
+    tables = [(compared, BASELINE, labels)]
     for share in profile.sweep.variations.train_shares:
         baseline, fused = (Model.at_share(share, fused=fused) for fused in (False, True))
-        if keys := tuple(record.key for record in varied if record.model in (baseline, fused)):
-            fewer = score_task(run, task, keys, fragment(profile))
-            parts.append(_part(fewer, fused, baseline, f"{share:.3g} of the training items"))
+        fewer = [record for record in usable if record.model in (baseline, fused)]
+        tables.append((fewer, baseline, {fused: f"{share:.3g} of the training items"}))
+    parts: list[Measurement] = []
+    for records, baseline, labels in tables:
+        if records:
+            scores = score_task(run, task, tuple(record.key for record in records), fragment(profile))
+            parts += [_part(scores, model, baseline, label) for model, label in labels.items()]
     return parts
 
 

@@ -8,14 +8,9 @@ raise a ResultsError that names them.
 Notation: M models, S seeds, L layers, T tasks, N items, C clusters, R resamples, K counts per item.
 """
 
-from claimtrack.statistics import MAX_SEEDS, MIN_SEEDS, POWER, holm
+from claimtrack.statistics import MAX_SEEDS, MIN_SEEDS, holm
 from crosslayer.stats.items import best_guess, bootstrap_scores, item_variance, pure_item_variance
-from crosslayer.stats.layers import (
-    chance_all_distinct,
-    own_against_common,
-    probability_best,
-    task_by_layer_interaction,
-)
+from crosslayer.stats.layers import own_against_common, probability_best, task_by_layer_interaction
 from crosslayer.stats.power import exaggeration, power, win_probability
 from crosslayer.stats.seeds import circular_shift_p, pair_gain, permutation_p, slopes
 from crosslayer.stats.selection import (
@@ -24,7 +19,6 @@ from crosslayer.stats.selection import (
     comparable,
     cross_fitted_gain,
     dev_selected_gain,
-    gain_of_choices,
     max_statistic_p,
     null_best_gain,
 )
@@ -33,8 +27,8 @@ from crosslayer.stats.tables import (
     Gain,
     Indices,
     ScoreTable,
-    Statistic,
     gain,
+    gain_of_choices,
     mean_gain,
     minimum_detectable,
     residual_variance,
@@ -42,10 +36,10 @@ from crosslayer.stats.tables import (
 )
 
 __all__ = [
-    "MAX_SEEDS", "MIN_SEEDS", "POWER", "Floats", "Gain", "Indices", "ScoreTable", "SelectedGain", "Statistic",
-    "best_guess", "best_on_test_gain", "bootstrap_scores", "chance_all_distinct", "circular_shift_p", "comparable",
-    "cross_fitted_gain", "dev_selected_gain", "exaggeration", "gain", "gain_of_choices", "holm", "item_variance",
-    "max_statistic_p", "mean_gain", "minimum_detectable", "null_best_gain", "own_against_common", "pair_gain",
-    "permutation_p", "power", "probability_best", "pure_item_variance", "residual_variance", "seed_gain",
-    "slopes", "task_by_layer_interaction", "win_probability",
+    "MAX_SEEDS", "MIN_SEEDS", "Floats", "Gain", "Indices", "ScoreTable", "SelectedGain", "best_guess",
+    "best_on_test_gain", "bootstrap_scores", "circular_shift_p", "comparable", "cross_fitted_gain",
+    "dev_selected_gain", "exaggeration", "gain", "gain_of_choices", "holm", "item_variance", "max_statistic_p",
+    "mean_gain", "minimum_detectable", "null_best_gain", "own_against_common", "pair_gain", "permutation_p",
+    "power", "probability_best", "pure_item_variance", "residual_variance", "seed_gain", "slopes",
+    "task_by_layer_interaction", "win_probability",
 ]  # fmt: skip

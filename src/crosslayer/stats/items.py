@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import bdtr, bdtrik
 
-from crosslayer.stats.tables import Floats, Indices, Statistic
+from crosslayer.stats.tables import Floats, Statistic
 
 N_RESAMPLES = 500
 """Leaves the standard error of an item variance at 6 % of it."""
 
 
 def best_guess(chance: float, n_items: int, level: float = 0.95) -> float:
-    """The share of items that guessing does not exceed at that level: a quantile of the binomial distribution.
+    """The share of items that guessing does not exceed at that level: a quantile of the binomial distribution."""
+    from scipy.stats import binom  # slow to load
 
-    It is that of `scipy.stats.binom`, which takes most of a second to import.
-    """
-    right = float(np.ceil(bdtrik(level, n_items, chance)))
-    reached = right > 0 and bdtr(right - 1, n_items, chance) >= level
-    return float(right - reached) / n_items
+    return float(binom.ppf(level, n_items, chance)) / n_items
 
 
 def item_variance(
@@ -86,34 +81,19 @@ def bootstrap_scores(
         rng: source of the draws.
         n_resamples: R.
     """
-    languages, language_code = np.unique(language, return_inverse=True)
-    _, cluster_code = np.unique(cluster, return_inverse=True)
-    n_trials, _, n_counts = counts.shape
+    languages, column = np.unique(language, return_inverse=True)
+    _, row = np.unique(cluster, return_inverse=True)
+    covers = np.zeros((row.max() + 1, len(languages)), dtype=bool)
+    covers[row, column] = True
+    cell = np.cumsum(covers).reshape(covers.shape) - 1  # numbers of the clusters in the languages that they cover
+    n_trials, n_items, n_counts = counts.shape
+    totals = np.zeros((cell[-1, -1] + 1, n_trials * n_counts))
+    np.add.at(totals, cell[row, column], counts.transpose(1, 0, 2).reshape(n_items, -1))
     sums = np.zeros((n_resamples, n_trials, len(languages), n_counts))
-    for items, columns in _strata(language_code, cluster_code):
-        totals = _cluster_totals(counts[:, items], language_code[items], cluster_code[items], len(columns))
-        weights = rng.multinomial(len(totals), np.full(len(totals), 1 / len(totals)), size=n_resamples)
-        drawn = (weights @ totals.reshape(len(totals), -1)).reshape(n_resamples, n_trials, len(columns), n_counts)
-        sums[:, :, columns] += drawn
+    _, first, stratum = np.unique(covers, axis=0, return_index=True, return_inverse=True)
+    for number in np.argsort(first):
+        here, columns = np.flatnonzero(stratum == number), np.flatnonzero(covers[first[number]])
+        weights = rng.multinomial(len(here), np.full(len(here), 1 / len(here)), size=n_resamples)
+        drawn = weights @ totals[cell[np.ix_(here, columns)]].reshape(len(here), -1)
+        sums[:, :, columns] += drawn.reshape(n_resamples, len(columns), n_trials, n_counts).swapaxes(1, 2)
     return np.asarray(statistic(sums).mean(axis=-1).T)
-
-
-def _strata(language: Indices, cluster: Indices) -> Iterator[tuple[Indices, Indices]]:
-    """Items and languages of each group of clusters that cover the same languages."""
-    pairs = np.unique(np.stack([cluster, language], axis=1), axis=0)
-    bounds = np.flatnonzero(np.diff(pairs[:, 0])) + 1
-    covered = np.split(pairs[:, 1], bounds)
-    patterns: dict[tuple[int, ...], list[int]] = {}
-    for code, columns in enumerate(covered):
-        patterns.setdefault(tuple(columns.tolist()), []).append(code)
-    for pattern, codes in patterns.items():
-        yield np.flatnonzero(np.isin(cluster, codes)), np.array(pattern)
-
-
-def _cluster_totals(counts: Floats, language: Indices, cluster: Indices, n_languages: int) -> Floats:
-    """Sums (C, A, languages, K) of counts (A, N, K), clusters and languages renumbered from 0."""
-    _, rows = np.unique(cluster, return_inverse=True)
-    _, columns = np.unique(language, return_inverse=True)
-    totals = np.zeros((rows.max() + 1, n_languages, counts.shape[0], counts.shape[2]))
-    np.add.at(totals, (rows, columns), counts.transpose(1, 0, 2))
-    return totals.transpose(0, 2, 1, 3)

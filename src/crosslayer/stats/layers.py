@@ -22,8 +22,8 @@ from crosslayer.stats.tables import (
     KNOWN,
     ROUNDING,
     Floats,
-    Indices,
     ScoreTable,
+    item_variance_of,
     known_gain,
     residual_variance,
     welch_df,
@@ -94,9 +94,10 @@ def own_against_common(
         common = chosen_by_others(selection.mean(axis=0), choosing)
         commons.append(common)
         for place, table in enumerate(tables.values()):
-            own = chosen_by_others(selection[place], choosing)
+            own, rows = chosen_by_others(selection[place], choosing), table.rows(names)
             won.append(np.mean(scored[place][own, column] - scored[place][common, column]))
-            items.append(_switch_item_variance(table, names, own, common))
+            counts = [np.bincount(rows[choice], minlength=len(table.models)) for choice in (own, common)]
+            items.append(item_variance_of(table, (counts[0] - counts[1]) / len(seeds), int(rows[0])))
     residuals, dfs = zip(*(residual_variance(table) for table in tables.values()), strict=True)
     n_tasks, n_seeds = len(tables), len(seeds)
     seed_part = _switch_spread(n_tasks, len(names), n_seeds) * sum(residuals) / (n_tasks**2 * n_seeds)
@@ -113,11 +114,9 @@ def _switch_spread(n_tasks: int, n_layers: int, n_seeds: int) -> float:
     choosing = choosing_seeds(n_seeds)
     own = chosen_by_others(scores, choosing)
     common = chosen_by_others(scores.mean(axis=1), choosing)[:, None]
-    won = [
-        np.take_along_axis(scores, choice[:, :, None], axis=2)
-        for choice in (own, np.broadcast_to(common, own.shape))
-    ]
-    return max(2.0, float(n_tasks * n_seeds * (won[0] - won[1]).mean(axis=(1, 2, 3)).var()))
+    of_own = np.take_along_axis(scores, own[:, :, None], axis=2)
+    of_common = np.take_along_axis(scores, np.broadcast_to(common, own.shape)[:, :, None], axis=2)
+    return max(2.0, float(n_tasks * n_seeds * (of_own - of_common).mean(axis=(1, 2, 3)).var()))
 
 
 def probability_best(
@@ -136,14 +135,10 @@ def probability_best(
     rows = table.rows(names)
     error = np.sqrt(residual * df / rng.chisquare(df, size=(n, 1)) / len(seeds))
     draws = means + error * rng.standard_normal((n, len(names)))
-    draws += _normal(table.item_covariance(rows, int(rows[0])), n, rng)
+    values, vectors = np.linalg.eigh(table.item_covariance(rows, int(rows[0])))
+    draws += rng.standard_normal(draws.shape) @ (vectors * np.sqrt(np.maximum(values, 0))).T
     counts = np.bincount(draws.argmax(axis=1), minlength=len(names))
     return dict(zip(names, (counts / n).tolist(), strict=True))
-
-
-def chance_all_distinct(n_options: int, n_tasks: int) -> float:
-    """Probability that uniform draws for all tasks differ from each other (11 layers, 4 tasks: 0.54)."""
-    return float(np.prod(1 - np.arange(n_tasks) / n_options))
 
 
 def _check_two_of_each(n_tasks: int, n_layers: int, n_seeds: int) -> None:
@@ -165,17 +160,3 @@ def _layer_item_variance(table: ScoreTable, names: Sequence[str]) -> float:
     rows = table.rows(names)
     pairs = len(rows) * (len(rows) - 1)
     return float(table.item_variance[np.ix_(rows, rows)].sum() / (2 * pairs))
-
-
-def _switch_item_variance(table: ScoreTable, names: list[str], own: Indices, common: Indices) -> float:
-    """Item variance of the mean over seeds of (own layer - common layer)."""
-    size = len(names)
-    weights = (np.bincount(own, minlength=size) - np.bincount(common, minlength=size)) / len(own)
-    rows = table.rows(names)
-    return max(float(weights @ table.item_covariance(rows, int(rows[0])) @ weights), 0.0)
-
-
-def _normal(covariance: Floats, n: int, rng: np.random.Generator) -> Floats:
-    values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    return np.asarray(rng.standard_normal((n, len(values))) @ root.T)

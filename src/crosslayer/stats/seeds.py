@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 
 from crosslayer.stats.tables import Floats, Gain, seed_gain
 
 
-def slopes(x: Floats, y: Floats) -> Floats:
+def slopes(x: npt.NDArray[Any], y: Floats) -> Floats:
     """Least-squares slopes (S,) of y (S, n) on x (n,)."""
     centred = np.asarray(x, dtype=np.float64) - np.mean(x)
     return np.asarray(y @ centred / (centred @ centred))

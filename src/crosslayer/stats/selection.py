@@ -6,7 +6,7 @@ fewer than three seeds or nearly collapsed (`comparable`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -23,9 +23,9 @@ from crosslayer.stats.tables import (
     Gain,
     Indices,
     ScoreTable,
+    gain_of_choices,
     item_variance_of,
     known_gain,
-    paired_gain,
     residual_variance,
 )
 
@@ -51,17 +51,6 @@ class SelectedGain:
     chosen: dict[int, str]
     overall: str
     spread: float = 2.0
-
-
-def gain_of_choices(
-    table: ScoreTable, chosen: Mapping[int, str], baseline: str = BASELINE, spread: float = 2.0
-) -> Gain:
-    """Gain over the baseline of the model that was chosen for each seed; both are there at every seed.
-
-    ``spread`` times the residual variance is S times the seed variance: 2 for choices that depend on no score.
-    """
-    columns = table.columns(list(chosen))
-    return paired_gain(table, table.rows(list(chosen.values())), columns, int(table.rows([baseline])[0]), spread)
 
 
 def dev_selected_gain(
@@ -137,22 +126,16 @@ def max_statistic_p(
     """
     names, seeds = complete([test], candidates, BASELINE)
     scores = test.cells([BASELINE, *names], seeds)
-    null = np.empty(n_permutations)
-    for start in range(0, n_permutations, 1000):
-        block = null[start : start + 1000]
-        shuffled = np.broadcast_to(scores, (len(block), *scores.shape))
-        block[:] = _best_gain(rng.permuted(shuffled, axis=1))
-    return permutation_p(null, float(_best_gain(scores)))
+    shuffled = rng.permuted(np.broadcast_to(scores, (n_permutations, *scores.shape)), axis=1)
+    return permutation_p(_best_gain(shuffled), float(_best_gain(scores)))
 
 
 def null_best_gain(sd: float, n_candidates: int, n_seeds: int) -> float:
-    """Mean best-on-test gain, in points, where no candidate has an effect; 0 for one candidate.
+    """Mean best-on-test gain, in points, where none of two candidates or more has an effect.
 
     sd / sqrt(n_seeds) times the expected maximum of n standard normals, which is the integral over x > 0 of
     1 - F(x)^n - F(-x)^n; `sd` is the seed noise of one score.
     """
-    if n_candidates == 1:
-        return 0.0
     x = np.linspace(0, 9, 1801)
     return float(sd / np.sqrt(n_seeds) * np.trapezoid(1 - ndtr(x) ** n_candidates - ndtr(-x) ** n_candidates, x))
 
@@ -175,9 +158,8 @@ def complete(tables: Sequence[ScoreTable], candidates: Sequence[str], *others: s
         return [], []
     names = comparable(tables, candidates)
     seeds = [seed for seed in tables[0].seeds if all(seed in table.seeds for table in tables)]
-    for table in tables:
-        whole = np.isfinite(table.cells([*names, *others], seeds)).all(axis=0)
-        seeds = [seeds[column] for column in np.flatnonzero(whole).tolist()]
+    whole = [np.isfinite(table.cells([*names, *others], seeds)).all(axis=0) for table in tables]
+    seeds = [seeds[column] for column in np.flatnonzero(np.all(whole, axis=0))]
     if not names or not seeds:
         raise ResultsError(f"no seed has all of {', '.join([*candidates, *others])}: run the missing trials")
     return names, seeds

@@ -20,8 +20,8 @@ freedom adding v can narrow it; then the wider one, without v, counts.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -169,24 +169,29 @@ def gain(table: ScoreTable, model: str, baseline: str = BASELINE) -> Gain:
 
     With two models and no item variance this is the paired t test.
     """
-    row, base = table.rows([model, baseline])
-    columns = np.flatnonzero(np.isfinite(table.scores[[row, base]]).all(axis=0))
-    if not len(columns):
+    both = np.isfinite(table.scores[table.rows([model, baseline])]).all(axis=0)
+    if not both.any():
         raise ResultsError(f"no seed has both {model!r} and {baseline!r}: run the missing trials")
-    return paired_gain(table, np.full(len(columns), row), columns, base)
+    seeds = [table.seeds[column] for column in np.flatnonzero(both)]
+    return gain_of_choices(table, dict.fromkeys(seeds, model), baseline)
 
 
-def paired_gain(table: ScoreTable, rows: Indices, columns: Indices, base: int, spread: float = 2.0) -> Gain:
-    """Mean over seeds of score[rows[i], columns[i]] - score[base, columns[i]], of seed variance spread x r / n."""
+def gain_of_choices(
+    table: ScoreTable, chosen: Mapping[int, str], baseline: str = BASELINE, spread: float = 2.0
+) -> Gain:
+    """Gain over the baseline of the model that was chosen for each seed; both are there at every seed.
+
+    ``spread`` times the residual variance is S times the seed variance: 2 for choices that depend on no score.
+    """
+    rows, columns = table.rows([*chosen.values()]), table.columns([*chosen])
+    base = int(table.rows([baseline])[0])
     differences = table.scores[rows, columns] - table.scores[base, columns]
-    weights = np.bincount(rows, minlength=len(table.models)) / len(rows)
-    items = item_variance_of(table, weights, base)
+    items = item_variance_of(table, np.bincount(rows, minlength=len(table.models)) / len(rows), base)
     pooled = table.models if table.pooled is None else table.pooled
-    if all(table.models[row] in pooled for row in {base, *rows.tolist()}):
-        residual, df = residual_variance(table)
-        return known_gain(float(differences.mean()), len(columns), spread * residual / len(columns), df, items)
-    own = seed_gain(differences, items)
-    return Gain(own.estimate, own.n_seeds, own.seed_variance, own.seed_df, items, "Student t, own differences")
+    if not {baseline, *chosen.values()} <= {*pooled}:
+        return replace(seed_gain(differences, items), method="Student t, own differences")
+    residual, df = residual_variance(table)
+    return known_gain(float(differences.mean()), len(columns), spread * residual / len(columns), df, items)
 
 
 def seed_gain(by_seed: Floats, item_variance: float = 0.0) -> Gain:

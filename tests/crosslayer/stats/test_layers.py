@@ -153,8 +153,3 @@ def test_probability_best_spreads_with_item_noise():
 def test_probability_best_needs_a_residual():
     with pytest.raises(ResultsError, match=r"P\(best\) needs 2 seeds"):
         stats.probability_best(table([[60.0], [61.0]]), ["layer_1"], np.random.default_rng(0))
-
-
-def test_chance_that_all_best_layers_differ():
-    assert stats.chance_all_distinct(11, 4) == pytest.approx(11 * 10 * 9 * 8 / 11**4)
-    assert stats.chance_all_distinct(3, 4) == 0
