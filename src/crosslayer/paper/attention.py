@@ -25,7 +25,7 @@ from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper import plots
-from crosslayer.paper.parts import Facts, gain_part, generator, has_values, make_evidence, select, tasks_in
+from crosslayer.paper.parts import Facts, gain_part, generator, make_evidence, select, tasks_in
 from crosslayer.paper.scores import describe_failures, never_run, that_learnt
 from crosslayer.predictions.batches import best_batch
 from crosslayer.predictions.models import HALVES
@@ -195,8 +195,6 @@ def _shown(modules: Modules) -> list[Measurement]:
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """Distances between and within tasks."""
-    if not has_values(evidence):
-        return ()
     tasks: list[str | None] = [*tasks_in(evidence)]
     names = [TASKS[task].title for task in tasks_in(evidence)]
     table = np.full((len(tasks), len(tasks)), np.nan)

@@ -13,23 +13,11 @@ from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper import paper, plots
-from crosslayer.paper.parts import (
-    Facts,
-    Fields,
-    gain_fields,
-    generator,
-    make_evidence,
-    part_or_none,
-    select,
-    tasks_in,
-)
+from crosslayer.paper.parts import Facts, Fields, gain_fields, make_evidence, part_or_none, select, tasks_in
 from crosslayer.paper.scores import Sweep, TaskScores, load_sweep, stated_layers
 from crosslayer.predictions.models import Model
 from crosslayer.predictions.runs import Run
 from crosslayer.tasks import TASKS
-
-LARGEST_F = 1e12
-"""Stands for an F without noise in its denominator, which JSON cannot hold."""
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
@@ -72,8 +60,7 @@ def _interaction(sweep: Sweep) -> Measurement:
         layers = _common_layers(sweep)
         found = stats.task_by_layer_interaction(_tables(sweep), layers)
         return {
-            "estimate": min(found.f, LARGEST_F), "p_value": found.p,
-            "n_seeds": found.n_seeds, "n_items": _n_items(sweep),
+            "estimate": found.f, "p_value": found.p, "n_seeds": found.n_seeds, "n_items": _n_items(sweep),
             "note": f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {stated_layers(layers)}.",
         }  # fmt: skip
 
@@ -110,7 +97,7 @@ def _n_items(sweep: Sweep) -> int:
 
 def _probabilities(scores: TaskScores) -> list[Measurement]:
     try:
-        found = stats.probability_best(scores.test, scores.layers, generator("probability best", scores.task))
+        found = stats.probability_best(scores.test, scores.layers, scores.generator("probability best"))
     except ResultsError:
         return []
     return [

@@ -27,16 +27,7 @@ from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.metrics.classification import share_from_counts
 from crosslayer.paper import plots
-from crosslayer.paper.parts import (
-    Fields,
-    gain_fields,
-    gain_part,
-    generator,
-    has_values,
-    make_evidence,
-    mean_part,
-    part_or_none,
-)
+from crosslayer.paper.parts import Fields, gain_fields, gain_part, make_evidence, mean_part, part_or_none
 from crosslayer.paper.scores import TaskScores, load_sweep
 from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.runs import Run
@@ -80,7 +71,7 @@ def mended(scores: TaskScores) -> ScoreTable:
     counts = np.stack([hits, np.broadcast_to(scores.units.sums(weights), hits.shape)], axis=-1).astype(np.float64)
     counts[scores.row < 0] = np.nan
     where = scores.units.language, scores.units.cluster
-    variance = stats.item_variance(counts, *where, share_from_counts, generator("mended", scores.task))
+    variance = stats.item_variance(counts, *where, share_from_counts, scores.generator("mended"))
     return replace(scores.test, scores=_shares(scores, wrong, right, others), item_variance=variance)
 
 
@@ -164,8 +155,6 @@ def _shown(scores: TaskScores) -> list[Measurement]:
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """All measures with their intervals; what is mended beside what is broken."""
-    if not has_values(evidence):
-        return ()
     rows = [row for measure, label in LABELS.items() for row in plots.rows_of(evidence, {measure: label})]
     title = "Gain over the control of equal parameters, and extra errors fixed, with 95 % intervals"
     drawn = [plots.forest_picture(folder, "complementarity.svg", title, rows, "points, or % of errors")]

@@ -19,17 +19,7 @@ from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.metrics.classification import share_from_counts
 from crosslayer.paper import paper, plots
-from crosslayer.paper.parts import (
-    Fields,
-    gain_fields,
-    generator,
-    has_values,
-    make_evidence,
-    mean_part,
-    part_or_none,
-    select,
-    tasks_in,
-)
+from crosslayer.paper.parts import Fields, gain_fields, make_evidence, mean_part, part_or_none, select, tasks_in
 from crosslayer.paper.scores import TaskScores, language_scores, load_sweep
 from crosslayer.predictions.models import BASELINE, Model
 from crosslayer.predictions.runs import Run
@@ -121,7 +111,7 @@ def _item_variance_of_slope(scores: TaskScores, layers: Indices, rows: Indices) 
     weights = gap_weights(scores.table.languages) * len(scores.table.languages)
     resampled = stats.bootstrap_scores(
         scores.counts[rows.ravel()].astype(np.float64), scores.units.language, scores.units.cluster,
-        lambda sums: share_from_counts(sums) * weights, generator("slope", scores.task),
+        lambda sums: share_from_counts(sums) * weights, scores.generator("slope"),
     )  # fmt: skip
     slopes = stats.slopes(layers, resampled.reshape(len(layers), -1).T).reshape(rows.shape[1], -1)
     return float(stats.pure_item_variance(np.stack([slopes, np.zeros_like(slopes)]))[0, 1])
@@ -184,8 +174,6 @@ def _levels(scores: TaskScores) -> list[Measurement]:
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """Gap and similarity by fusion layer, with the paper's."""
-    if not has_values(evidence):
-        return ()
     tasks = tasks_in(evidence)
     title = "Accuracy gap and similarity of languages by fusion layer, with 95 % intervals, and the paper's values"
     shown = (

@@ -27,8 +27,6 @@ from crosslayer.paper.parts import (
     gain_fields,
     gain_of,
     gain_part,
-    generator,
-    has_values,
     make_evidence,
     mean_part,
     part_or_none,
@@ -217,7 +215,7 @@ def _language_gains(scores: TaskScores) -> list[Measurement]:
     gains = np.array([part.estimate for part in parts if part.estimate is not None])
     if len(gains) < 2:
         return parts
-    draws = generator("languages", scores.task).integers(len(gains), size=(N_RESAMPLES, len(gains)))
+    draws = scores.generator("languages").integers(len(gains), size=(N_RESAMPLES, len(gains)))
     low, high = np.quantile(gains[draws].mean(axis=1), [0.025, 0.975])
     resampled = Measurement(
         measure="dev_selected_gain_languages_resampled", task=scores.task, estimate=float(gains.mean()),
@@ -262,7 +260,7 @@ def _best_on_test(scores: TaskScores) -> list[Measurement]:
         found = stats.best_on_test_gain(scores.test, layers)
         p = None
         if found.gain.n_seeds > 1:
-            p = stats.max_statistic_p(scores.test, layers, N_PERMUTATIONS, generator("best", scores.task))
+            p = stats.max_statistic_p(scores.test, layers, N_PERMUTATIONS, scores.generator("best"))
         note = f"{found.overall}, the best on the test sets {scores.among}: biased upward; p by permutation."
         return {
             "layer": Model(found.overall).layer, "model": found.overall, "estimate": found.gain.estimate,
@@ -291,8 +289,6 @@ def gains_by_language(scores: TaskScores) -> stats.Floats:
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """Gains of each layer, of each language and, with several layers, of each in each; or the three estimands."""
-    if not has_values(evidence):
-        return ()
     if evidence.claim == "C06":
         return (_draw_estimands(evidence, folder),)
     title = "Dev-selected gain in each language, with 95 % intervals"

@@ -68,8 +68,10 @@ def measures(claims: Iterable[str]) -> dict[str, Measure]:
 def _measured(
     analysis: ModuleType, claim: str, run: Run, profile: Profile, figures: Path | None = None
 ) -> Evidence:
+    from crosslayer.paper.parts import has_values
+
     evidence: Evidence = analysis.measure(claim, run, profile)
-    if figures is None:
+    if figures is None or not has_values(evidence):
         return evidence
     return evidence.model_copy(update={"figures": analysis.figures(evidence, run, profile, figures)})
 

@@ -139,26 +139,26 @@ def calibration_sign(case: Case) -> Judgement:
     margin, parts = case.rule.thresholds["smallest_difference"], case.evidence.parts
     part = case.measured()[0]
     answer = decide_difference(part, margin)
-    because = (
-        f"{case.sentence([part])}; below 0 is better calibrated, within {margin:g} either way is practically none"
-    )
+    told = [
+        case.sentence([part]),
+        f"below 0 is better calibrated, within {margin:g} either way is practically none",
+    ]
     if answer.seeds:
-        because += f"; {answer.seeds} seeds would decide"
+        told.append(f"{answer.seeds} seeds would decide")
     shown = [
         p for p in parts
         if p.measure == measure and p.task and not (p.language or p.judged) and p.estimate is not None
     ]  # fmt: skip
     decisions = {str(p.task): decide_difference(p, margin) for p in shown if p.interval is not None}
     if shown:
-        told = {task: found.decision for task, found in decisions.items()}
-        because += "; by target: " + ", ".join(
-            f"{value(p, case.titles)} {told.get(str(p.task), 'not counted')}" for p in shown
-        )
+        names = {task: found.decision for task, found in decisions.items()}
+        targets = (f"{value(p, case.titles)} {names.get(str(p.task), 'not counted')}" for p in shown)
+        told.append(f"by target: {', '.join(targets)}")
     named = (p for p in parts if p.measure == ACCURACY_BESIDE and not (p.language or p.task))
     if beside := [p for p in named if p.estimate is not None]:
-        because += f"; beside it, {case.sentence(beside, capital=False)}"
+        told.append(f"beside it, {case.sentence(beside, capital=False)}")
     verdict: VerdictName = answer.decision  # type: ignore[assignment]  # a difference has these four alone
-    return Judgement(verdict, f"{because}.", decisions)
+    return Judgement(verdict, f"{'; '.join(told)}.", decisions)
 
 
 def _without_signs(claimed: Claimed) -> str:

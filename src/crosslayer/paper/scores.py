@@ -126,6 +126,10 @@ class TaskScores:
             raise ResultsError(f"{TASKS[self.task].title}: no predictions of English dev, which chooses a layer")
         return stats.dev_selected_gain(self.dev, test, self.layers, baseline=baseline)
 
+    def generator(self, name: str) -> np.random.Generator:
+        """Random numbers that depend on a name and the task."""
+        return generator(name, self.task)
+
     def halves(self) -> tuple[ScoreTable, ScoreTable]:
         """The test scores on every other cluster of items, and on the rest; without item variance."""
         first = self.units.cluster % 2 == 0

@@ -12,6 +12,7 @@ from claimtrack.evidence import Evidence
 from claimtrack.runs import FRESH
 from claimtrack.tables import checks, judged, shown, summary
 from crosslayer.config import Profile, load_profile
+from crosslayer.paper.parts import has_values
 from crosslayer.predictions.runs import RecordedRun, ResultsRun, Run
 
 if TYPE_CHECKING:
@@ -39,10 +40,10 @@ def open_source(results: str, profile: str, run: str) -> Source:
 
 
 def keep(evidence: Evidence, figures: Figures, source: Source, output: str) -> list[HTML]:
-    """Draw the figures, write them and the evidence into ``output``, and give the figures out to be shown."""
+    """Draw the figures, if anything has a value; leave them and the evidence in ``output``; give them out."""
     folder = Path(output)
     folder.mkdir(parents=True, exist_ok=True)
-    names = figures(evidence, source.run, source.profile, folder)
+    names = figures(evidence, source.run, source.profile, folder) if has_values(evidence) else ()
     project.keep(evidence, output, *names)
     return [_image(folder / name) for name in names]
 

@@ -48,8 +48,7 @@ def task_by_layer_interaction(tables: Mapping[str, ScoreTable], layers: Sequence
     task's residual variance of score ~ model + seed, S_t its seeds that have all layers (tasks are not paired by
     seed) and items_t the item variance of a layer. Noise differs between tasks, so the degrees of freedom are
     Box's (1954) for the numerator and Welch-Satterthwaite's for the denominator; with equal v_t and no item
-    variance they are the classical ones, (T-1)(L-1) and the sum over tasks. Without any noise p is 1 or, with an
-    interaction, 0.
+    variance they are the classical ones, (T-1)(L-1) and the sum over tasks. No noise counts as that of rounding.
     """
     names = comparable(list(tables.values()), layers) if tables else []
     seeds = [complete([table], names)[1] for table in tables.values()]
@@ -58,18 +57,16 @@ def task_by_layer_interaction(tables: Mapping[str, ScoreTable], layers: Sequence
         [table.cells(names, own).mean(axis=1) for table, own in zip(tables.values(), seeds, strict=True)]
     )
     centred = means - means.mean(axis=0) - means.mean(axis=1, keepdims=True) + means.mean()
-    residuals = [residual_variance(table) for table in tables.values()]
+    variances, dfs = np.transpose([residual_variance(table) for table in tables.values()])
     n_seeds = [len(own) for own in seeds]
-    noise = np.array([variance for variance, _ in residuals]) / n_seeds
-    expected = noise + [_layer_item_variance(table, names) for table in tables.values()]
+    noise = np.maximum(variances, ROUNDING) / n_seeds
+    among = [table.item_variance[np.ix_(table.rows(names), table.rows(names))] for table in tables.values()]
+    # of one layer's mean in the contrasts among layers: half the mean over pairs
+    expected = noise + [between.sum() / (2 * len(names) * (len(names) - 1)) for between in among]
     full_df1 = (len(tables) - 1) * (len(names) - 1)
-    square = float((centred**2).sum())
-    if not expected.any():
-        p = float(square <= ROUNDING)
-        return FTest(np.inf if square > ROUNDING else 0.0, full_df1, KNOWN, p, min(n_seeds))
-    f = float(square / full_df1 / expected.mean())
+    f = float((centred**2).sum() / full_df1 / expected.mean())
     df1 = full_df1 * _box_epsilon(expected)
-    df2 = float(min(expected.sum() ** 2 / (noise**2 / [df for _, df in residuals]).sum(), KNOWN))
+    df2 = float(min(expected.sum() ** 2 / (noise**2 / dfs).sum(), KNOWN))
     return FTest(f, df1, df2, float(fdtrc(df1, df2, f)), min(n_seeds))
 
 
@@ -153,10 +150,3 @@ def _box_epsilon(variances: Floats) -> float:
     centring = np.eye(size) - 1 / size
     matrix = centring * variances @ centring
     return float(np.trace(matrix) ** 2 / (np.trace(matrix @ matrix) * (size - 1)))
-
-
-def _layer_item_variance(table: ScoreTable, names: Sequence[str]) -> float:
-    """Item variance of one layer's mean in the contrasts among layers: half the mean over pairs."""
-    rows = table.rows(names)
-    pairs = len(rows) * (len(rows) - 1)
-    return float(table.item_variance[np.ix_(rows, rows)].sum() / (2 * pairs))

@@ -146,9 +146,7 @@ class Gain:
         if self._wider is None:
             return None
         error, df = self._wider
-        if error == 0:
-            return float(self.estimate**2 <= ROUNDING)
-        return float(2 * stdtr(df, -abs(self.estimate) / error))
+        return float(2 * stdtr(df, -abs(self.estimate) / max(error, np.sqrt(ROUNDING))))
 
     @cached_property
     def _wider(self) -> tuple[float, float] | None:
