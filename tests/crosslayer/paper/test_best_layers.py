@@ -78,7 +78,10 @@ def test_a_task_with_one_layer_is_missing_and_every_two_tasks_are_compared(regis
     assert not any(part.measure == "interaction_of_two_tasks" for part in of_two.parts)
 
 
-def brute_excess(run: MadeUpRun, task: TaskName, model: str, seeds: Sequence[int] = (0, 1, 2)) -> float:
+def brute_share(
+    run: MadeUpRun, task: TaskName, model: str, seeds: Sequence[int] = (0, 1, 2), broken: bool = False
+) -> float:
+    """Per cent of the errors of baselines of other seeds that a model has right, or of their right answers wrong."""
     items = run.items[task, "test"]
     right = {
         (m, s): run.predicted[f"sweep-{task}-{m}-none-{s}", "test"] == items.gold
@@ -87,9 +90,9 @@ def brute_excess(run: MadeUpRun, task: TaskName, model: str, seeds: Sequence[int
     }
     shares = []
     for seed, other in permutations(seeds, 2):
-        for code in sorted(set(items.language)):
-            errors = ~right["baseline", seed] & (items.language == code)
-            shares.append(100 * (right[model, other][errors].mean() - right["baseline", other][errors].mean()))
+        for code in set(items.language):
+            among = (right["baseline", seed] == broken) & (items.language == code)
+            shares.append(100 * np.mean(right[model, other][among] != broken))
     return float(np.mean(shares))
 
 
@@ -97,30 +100,17 @@ def brute_excess(run: MadeUpRun, task: TaskName, model: str, seeds: Sequence[int
 def test_excess_complementarity_by_hand(planted: MadeUpRun, task: TaskName) -> None:
     evidence = complementarity.measure("C02", planted, PROFILE)
     part = one(evidence, "excess_complementarity", task)
-    expected = brute_excess(planted, task, "layer_2")
+    expected, *without = (
+        brute_share(planted, task, "layer_2", seeds) - brute_share(planted, task, "baseline", seeds)
+        for seeds in ((0, 1, 2), (1, 2), (0, 2), (0, 1))
+    )
     assert part.estimate == pytest.approx(expected)
-    without = [brute_excess(planted, task, "layer_2", pair) for pair in ((1, 2), (0, 2), (0, 1))]
-    pseudo = 3 * expected - 2 * np.array(without)
-    bare = ttest_1samp(pseudo, 0).confidence_interval()
+    bare = ttest_1samp(3 * expected - 2 * np.array(without), 0).confidence_interval()  # a jackknife
     assert part.interval.high > bare.high or part.interval.low > bare.low  # items widen, more degrees narrow
     mended, by_seed = (one(evidence, f"errors_mended_by_{name}", task).estimate for name in ("layer", "seed"))
     assert mended - by_seed == pytest.approx(part.estimate)
     broken = one(evidence, "right_answers_broken_by_layer", task).estimate
-    assert broken == pytest.approx(brute_broken(planted, task, "layer_2"))
-
-
-def brute_broken(run: MadeUpRun, task: TaskName, model: str) -> float:
-    """Points of the baseline's right answers that the model of another seed has wrong."""
-    items = run.items[task, "test"]
-    values = []
-    for seed, other in permutations(range(3), 2):
-        right, theirs = (
-            run.predicted[f"sweep-{task}-{m}-none-{s}", "test"] == items.gold
-            for m, s in (("baseline", seed), (model, other))
-        )
-        here = [right & (items.language == code) for code in sorted(set(items.language))]
-        values.append(np.mean([100 * np.mean(~theirs[rows]) for rows in here]))
-    return float(np.mean(values))
+    assert broken == pytest.approx(brute_share(planted, task, "layer_2", broken=True))
 
 
 def test_complementarity_verdicts(planted: MadeUpRun, null: MadeUpRun, registry: Registry) -> None:

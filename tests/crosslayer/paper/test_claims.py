@@ -8,13 +8,10 @@ import pytest
 
 from claimtrack.importer import read_report
 from claimtrack.registry import Registry
+from crosslayer.paper.plugin import analysis_of
 from repository import ROOT
 
 SOURCE_REPORT = ROOT.parent / "shared" / "source-report.txt"
-NOTEBOOKS = {
-    "structure": "C04 C10 C11 C12 C14 C15 C16 C17", "layers": "C01 C08 C09", "complementarity": "C02",
-    "equilibrium": "C03", "gains": "C05 C06", "best_layers": "C07", "attention": "C13", "calibration": "Q01",
-}  # fmt: skip
 
 
 @pytest.mark.skipif(not SOURCE_REPORT.exists(), reason="the source report is not on this machine")
@@ -34,12 +31,11 @@ def test_they_are_those_of_the_source_report(registry: Registry) -> None:
 
 def test_every_claim_has_its_notebook_and_rule(registry: Registry) -> None:
     assert list(registry.entries) == [f"C{row:02d}" for row in range(1, 18)] + ["Q01"]
-    found: dict[str, str] = {}
     for claim, entry in registry.entries.items():
-        found[entry.notebook] = f"{found.get(entry.notebook, '')} {claim}".strip()
-        assert (entry.rule == "all_checks") == (entry.kind == "structural")
-    assert found == NOTEBOOKS
-    assert found.keys() == {path.stem for path in (ROOT / "notebooks").glob("*.py")}
+        assert analysis_of(claim).__name__ == f"crosslayer.paper.{entry.notebook}"
+        assert (entry.rule == "all_checks") == (entry.kind == "structural") == (entry.notebook == "structure")
+    notebooks = {path.stem for path in (ROOT / "notebooks").glob("*.py")}
+    assert notebooks == {entry.notebook for entry in registry.entries.values()}
 
 
 def test_only_one_row_is_not_verified_and_the_paper_supports_it(registry: Registry) -> None:

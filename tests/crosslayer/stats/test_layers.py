@@ -10,7 +10,7 @@ import scipy.stats
 
 from claimtrack.errors import ResultsError
 from crosslayer import stats
-from score_tables import LAYERS, noise, table
+from score_tables import LAYERS, MODELS, noise, table
 
 
 def on_all(tables):
@@ -18,9 +18,9 @@ def on_all(tables):
     return {name: (one, one) for name, one in tables.items()}
 
 
-def task_tables(rng, sds=(1, 1, 1, 1), effects=0.0, items=0.0):
+def task_tables(rng, sds=(1, 1, 1, 1), effects=0.0):
     return {
-        f"task {number}": table(noise(rng, sd=sd) + effects * rng.standard_normal((12, 1)), items)
+        f"task {number}": table(noise(rng, sd=sd) + effects * rng.standard_normal((12, 1)))
         for number, sd in enumerate(sds)
     }
 
@@ -31,11 +31,7 @@ def test_interaction_of_two_tasks_and_two_layers_is_a_t_test(others):
     task has more seeds)."""
     rng = np.random.default_rng(12)
     scores = [noise(rng, models=2, seeds=seeds) for seeds in (8, others)]
-    tables = {
-        str(i): stats.ScoreTable(("layer_1", "layer_2"), tuple(range(s.shape[1])), s, np.zeros((2, 2)))
-        for i, s in enumerate(scores)
-    }
-    found = stats.task_by_layer_interaction(tables, ["layer_1", "layer_2"])
+    found = stats.task_by_layer_interaction({str(i): table(s) for i, s in enumerate(scores)}, MODELS[:2])
     differences = [s[1] - s[0] for s in scores]
     expected = scipy.stats.ttest_ind(*differences, equal_var=False)
     assert found.f == pytest.approx(expected.statistic**2)
@@ -51,16 +47,11 @@ def test_interaction_is_the_classical_f_where_noise_is_equal():
     shared -= shared.mean(axis=1, keepdims=True)
     means = rng.standard_normal((4, 5))
     scores = 60 + means[:, :, None] + shared
-    layers = LAYERS[:5]
-    tables = {
-        str(task): stats.ScoreTable(tuple(layers), (0, 1, 2), cells, np.zeros((5, 5)))
-        for task, cells in enumerate(scores)
-    }
     cells = scores.mean(axis=2)
     centred = cells - cells.mean(axis=0) - cells.mean(axis=1, keepdims=True) + cells.mean()
     rest = shared - shared.mean(axis=0)
     f = (3 * (centred**2).sum() / 12) / (4 * (rest**2).sum() / 32)
-    found = stats.task_by_layer_interaction(tables, layers)
+    found = stats.task_by_layer_interaction({str(i): table(s) for i, s in enumerate(scores)}, MODELS[:5])
     assert (found.f, found.df1, found.df2) == pytest.approx((f, 12, 32))
     assert found.p == pytest.approx(scipy.stats.f.sf(f, 12, 32))
 
@@ -122,9 +113,7 @@ def test_the_gain_over_pairs_leaves_a_seed_out_of_rows_and_columns():
 def test_own_against_common_counts_item_noise():
     rng = np.random.default_rng(17)
     tables = task_tables(rng, effects=3.0)
-    wider = {
-        name: stats.ScoreTable(t.models, t.seeds, t.scores, 4 * (1 - np.eye(12))) for name, t in tables.items()
-    }
+    wider = {name: table(one.scores, item_variance=4.0) for name, one in tables.items()}
     plain, noisy = (stats.own_against_common(t, LAYERS, on_all(t)).gain for t in (tables, wider))
     assert noisy.estimate == plain.estimate
     assert plain.standard_error**2 < noisy.standard_error**2 <= plain.standard_error**2 + 1 + 1e-9
@@ -148,8 +137,5 @@ def test_probability_best_spreads_with_item_noise():
     assert clear["layer_2"] > 0.99
     gap = scores[2].mean() - scores[1].mean()
     assert vague["layer_2"] == pytest.approx(scipy.stats.norm.cdf(gap / 2), abs=0.02)
-
-
-def test_probability_best_needs_a_residual():
     with pytest.raises(ResultsError, match=r"P\(best\) needs 2 seeds"):
-        stats.probability_best(table([[60.0], [61.0]]), ["layer_1"], np.random.default_rng(0))
+        stats.probability_best(table(scores[:, :1]), LAYERS[:2], np.random.default_rng(0))

@@ -24,16 +24,6 @@ def test_the_mean_over_seeds_has_students_interval():
     assert stats.seed_gain(values[:2]) == stats.Gain(1.5, 2)
 
 
-@given(st.floats(0.01, 1), st.integers(1, 5000), st.floats(0.5, 0.999))
-def test_the_best_guess_is_a_quantile_of_the_binomial_distribution(chance, n_items, level):
-    """The smallest number with that probability of as many or fewer; rounding decides where it is hit exactly."""
-    right = stats.best_guess(chance, n_items, level) * n_items
-    below, reached = scipy.stats.binom.cdf([round(right) - 1, round(right)], n_items, chance)
-    assert right == pytest.approx(round(right))
-    assert below < level + 1e-9
-    assert reached > level - 1e-9
-
-
 def test_slopes_are_least_squares_ones():
     rng = np.random.default_rng(19)
     x, y = np.arange(1.0, 12), rng.normal(size=(3, 11))
@@ -58,12 +48,8 @@ def test_circular_shift_p_by_hand_and_at_its_smallest():
 
 @settings(max_examples=20)
 @given(arrays(float, st.integers(1, 8), elements=st.floats(0, 1)))
-def test_holm_is_monotone_and_never_below_p(p):
-    adjusted = stats.holm(p)
-    assert adjusted == pytest.approx(multipletests(p, method="holm")[1])
-    assert np.all((adjusted >= p) & (adjusted <= 1))
-    assert np.all(np.diff(adjusted[np.argsort(p, kind="stable")]) >= 0)
-    assert adjusted.min() == min(1, len(p) * p.min())
+def test_holm_as_another_package_has_it(p):
+    assert stats.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 def correct_items(rng, n, accuracy):
