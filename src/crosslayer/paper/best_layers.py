@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
@@ -17,22 +18,24 @@ from crosslayer.paper.parts import Facts, Fields, gain_fields, make_evidence, pa
 from crosslayer.paper.scores import Sweep, TaskScores, load_sweep, stated_layers
 from crosslayer.predictions.models import Model
 from crosslayer.predictions.runs import Run
-from crosslayer.tasks import TASKS
+from crosslayer.tasks import TASKS, TaskName
+
+Tasks = Mapping[TaskName, TaskScores]
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The interaction of task and layer, and the points won by layers of one's own."""
     sweep = _with_a_choice(load_sweep(run, profile))
-    parts = [_interaction(sweep), _own_over_common(sweep), *_interactions_of_two(sweep)]
-    parts += [part for scores in sweep.tasks.values() for part in _probabilities(scores)]
-    layers = _common_layers(sweep)
+    tasks, layers = sweep.tasks, _common_layers(sweep.tasks)
+    parts = [_interaction(tasks), _own_over_common(tasks), *_interactions_of_two(tasks)]
+    parts += [part for scores in tasks.values() for part in _probabilities(scores)]
     facts: Facts = {}
-    for task, scores in sweep.tasks.items():
+    for task, scores in tasks.items():
         with suppress(ResultsError):
             facts[f"best_layer_{task}"] = stats.best_on_test_gain(scores.test, layers).overall
     if layers:
         facts["layers_compared"] = stated_layers(layers)
-        distinct = np.prod(1 - np.arange(len(sweep.tasks)) / len(layers))
+        distinct = np.prod(1 - np.arange(len(tasks)) / len(layers))
         facts["chance_that_all_best_layers_differ"] = float(distinct)
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys, facts)
 
@@ -45,54 +48,50 @@ def _with_a_choice(sweep: Sweep) -> Sweep:
     return Sweep(tasks, (*sweep.missing, *lines))
 
 
-def _tables(sweep: Sweep) -> dict[str, stats.ScoreTable]:
-    return {task: scores.test for task, scores in sweep.tasks.items()}
-
-
-def _common_layers(sweep: Sweep) -> list[str]:
+def _common_layers(tasks: Tasks) -> list[str]:
     """The layers that every task has, at enough seeds."""
-    tasks = [scores.comparable for scores in sweep.tasks.values()]
-    return [name for name in (tasks[0] if tasks else ()) if all(name in other for other in tasks)]
+    first, *others = [scores.comparable for scores in tasks.values()] or [()]
+    return [name for name in first if all(name in other for other in others)]
 
 
-def _interaction(sweep: Sweep) -> Measurement:
+def _interaction(tasks: Tasks) -> Measurement:
     def make() -> Fields:
-        layers = _common_layers(sweep)
-        found = stats.task_by_layer_interaction(_tables(sweep), layers)
-        return {
-            "estimate": found.f, "p_value": found.p, "n_seeds": found.n_seeds, "n_items": _n_items(sweep),
-            "note": f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {stated_layers(layers)}.",
-        }  # fmt: skip
+        layers = _common_layers(tasks)
+        found = stats.task_by_layer_interaction({task: scores.test for task, scores in tasks.items()}, layers)
+        note = f"F test, {found.df1:.3g} and {found.df2:.3g} degrees of freedom, {stated_layers(layers)}."
+        about = {"n_seeds": found.n_seeds, "n_items": _n_items(tasks), "note": note}
+        return {"estimate": found.f, "p_value": found.p, **about}
 
     return part_or_none("task_by_layer_interaction", make, unit="F", judged=True)
 
 
-def _interactions_of_two(sweep: Sweep) -> list[Measurement]:
+def _interactions_of_two(tasks: Tasks) -> list[Measurement]:
     """The interaction in every two of three or more tasks, which may share more layers and seeds than all do."""
     parts = []
-    for pair in combinations(sweep.tasks, 2) if len(sweep.tasks) > 2 else ():
-        found = _interaction(Sweep({task: sweep.tasks[task] for task in pair}, ()))
+    for pair in combinations(tasks, 2) if len(tasks) > 2 else ():
+        found = _interaction({task: tasks[task] for task in pair})
         names = " and ".join(TASKS[task].title for task in pair)
         about = {"measure": "interaction_of_two_tasks", "model": names, "judged": False}
         parts.append(found.model_copy(update={**about, "note": f"Exploratory. {found.note}"}))
     return parts
 
 
-def _own_over_common(sweep: Sweep) -> Measurement:
+def _own_over_common(tasks: Tasks) -> Measurement:
     def make() -> Fields:
-        halves = {str(task): scores.halves() for task, scores in sweep.tasks.items()}
-        found = stats.own_against_common(_tables(sweep), _common_layers(sweep), halves)
+        tables = {task: scores.test for task, scores in tasks.items()}
+        halves = {task: scores.halves() for task, scores in tasks.items()}
+        found = stats.own_against_common(tables, _common_layers(tasks), halves)
         note = (
             f"Over one layer for all tasks ({found.overall}), both chosen by the other seeds on the other half of "
             "the items."
         )
-        return gain_fields(found.gain, n_items=_n_items(sweep), note=note)
+        return gain_fields(found.gain, n_items=_n_items(tasks), note=note)
 
     return part_or_none("own_over_common", make, judged=True)
 
 
-def _n_items(sweep: Sweep) -> int:
-    return sum(scores.n_items for scores in sweep.tasks.values())
+def _n_items(tasks: Tasks) -> int:
+    return sum(scores.n_items for scores in tasks.values())
 
 
 def _probabilities(scores: TaskScores) -> list[Measurement]:

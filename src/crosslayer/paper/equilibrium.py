@@ -44,15 +44,6 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     return make_evidence(claim, run, profile, parts, sweep.missing, sweep.keys)
 
 
-def mean_cosine(values: Floats, *, are_vectors: bool) -> float:
-    """Mean over every two languages of given cosines (L, L), or of those between vectors (L, E)."""
-    if are_vectors:
-        unit = values / np.linalg.norm(values, axis=1, keepdims=True)
-        values = unit @ unit.T
-    size = len(values)
-    return float((values.sum() - np.trace(values)) / (size * (size - 1)))
-
-
 def complete_layers(scores: TaskScores) -> tuple[Indices, Indices]:
     """The fusion layers (X,), and their rows of the R trials at the seeds that have all of them, (X, S).
 
@@ -127,16 +118,20 @@ def _slope_of_similarity(scores: TaskScores, run: Run, measure: str) -> Measurem
 
 
 def _similarities(scores: TaskScores, run: Run, name: str, rows: Indices) -> Floats:
-    """Similarities (X, S) by one of the diagnostics."""
-    if len(scores.table.languages) < 2:
+    """Mean cosine (X, S) over every two languages, by one of the diagnostics."""
+    size = len(scores.table.languages)
+    if size < 2:
         raise ResultsError(f"{TASKS[scores.task].title}: one language has no similarity to others")
-    are_vectors = name == SIMILARITIES[JUDGED]
     found = []
     for row in rows.ravel():
         arrays = run.diagnostics(scores.table.records[row])
         if name not in arrays:
             raise ResultsError(f"{TASKS[scores.task].title}: no {name!r} among the diagnostics of its trials")
-        found.append(mean_cosine(arrays[name].astype(np.float64), are_vectors=are_vectors))
+        cosines = arrays[name].astype(np.float64)
+        if name == SIMILARITIES[JUDGED]:
+            unit = cosines / np.linalg.norm(cosines, axis=1, keepdims=True)
+            cosines = unit @ unit.T
+        found.append((cosines.sum() - np.trace(cosines)) / (size * (size - 1)))
     return np.array(found).reshape(rows.shape)
 
 

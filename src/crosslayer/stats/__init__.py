@@ -1,8 +1,8 @@
 """Intervals, selections and tests of gains between models trained with the same seeds.
 
-Every score and gain is in points, every variance in points squared. `tables` has the model of a gain, `selection`
-the three estimands, `power` what a design can find, `layers` the comparisons across tasks, `seeds` what has one
-value a seed, and `items` the noise of the test items. Where trials are missing that a result needs, functions
+Every score and gain is in points, every variance in points squared. `tables` has the model of a gain and what has
+one value a seed, `selection` the three estimands, `power` what a design can find, `layers` the comparisons across
+tasks and layers, and `items` the noise of the test items. Where trials are missing that a result needs, functions
 raise a ResultsError that names them.
 
 Notation: M models, S seeds, L layers, T tasks, N items, C clusters, R resamples, K counts per item.
@@ -10,9 +10,8 @@ Notation: M models, S seeds, L layers, T tasks, N items, C clusters, R resamples
 
 from claimtrack.statistics import MAX_SEEDS, MIN_SEEDS, holm
 from crosslayer.stats.items import best_guess, bootstrap_scores, item_variance, pure_item_variance
-from crosslayer.stats.layers import own_against_common, probability_best, task_by_layer_interaction
+from crosslayer.stats.layers import circular_shift_p, probability_best, slopes, task_by_layer_interaction
 from crosslayer.stats.power import exaggeration, power, win_probability
-from crosslayer.stats.seeds import circular_shift_p, pair_gain, permutation_p, slopes
 from crosslayer.stats.selection import (
     SelectedGain,
     best_on_test_gain,
@@ -21,6 +20,8 @@ from crosslayer.stats.selection import (
     dev_selected_gain,
     max_statistic_p,
     null_best_gain,
+    own_against_common,
+    permutation_p,
 )
 from crosslayer.stats.tables import (
     Floats,
@@ -31,6 +32,7 @@ from crosslayer.stats.tables import (
     gain_of_choices,
     mean_gain,
     minimum_detectable,
+    pair_gain,
     residual_variance,
     seed_gain,
 )

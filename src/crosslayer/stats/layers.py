@@ -1,33 +1,17 @@
-"""Layers across tasks: do they gain differently, what wins a task's own layer, how probably is each the best."""
+"""Layers: do they gain differently across tasks, how probably is each the best, how does a value go with them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import fdtrc
 
 from claimtrack.errors import ResultsError
-from crosslayer.stats.selection import (
-    SelectedGain,
-    by_seed,
-    choosing_seeds,
-    chosen_by_others,
-    comparable,
-    complete,
-)
-from crosslayer.stats.tables import (
-    KNOWN,
-    ROUNDING,
-    Floats,
-    ScoreTable,
-    item_variance_of,
-    known_gain,
-    residual_variance,
-    welch_df,
-)
+from crosslayer.stats.selection import check_two_of_each, comparable, complete, permutation_p
+from crosslayer.stats.tables import KNOWN, ROUNDING, Floats, ScoreTable, residual_variance
 
 
 class FTest(NamedTuple):
@@ -52,7 +36,7 @@ def task_by_layer_interaction(tables: Mapping[str, ScoreTable], layers: Sequence
     """
     names = comparable(list(tables.values()), layers) if tables else []
     seeds = [complete([table], names)[1] for table in tables.values()]
-    _check_two_of_each(len(tables), len(names), min(map(len, seeds), default=0))
+    check_two_of_each(len(tables), len(names), min(map(len, seeds), default=0))
     means = np.stack(
         [table.cells(names, own).mean(axis=1) for table, own in zip(tables.values(), seeds, strict=True)]
     )
@@ -68,52 +52,6 @@ def task_by_layer_interaction(tables: Mapping[str, ScoreTable], layers: Sequence
     df1 = full_df1 * _box_epsilon(expected)
     df2 = float(min(expected.sum() ** 2 / (noise**2 / dfs).sum(), KNOWN))
     return FTest(f, df1, df2, float(fdtrc(df1, df2, f)), min(n_seeds))
-
-
-def own_against_common(
-    tables: Mapping[str, ScoreTable], layers: Sequence[str], halves: Mapping[str, tuple[ScoreTable, ScoreTable]]
-) -> SelectedGain:
-    """Points that each task's own best layer wins over one common layer, mean over tasks.
-
-    Both are chosen by other seeds on the other of the two ``halves`` of the items, as in `cross_fitted_gain` (own:
-    best mean of the task; common: best mean over tasks), and compared on what did not choose. The interval takes
-    own and common layer as two different trials at every seed and task, so it keeps its width where they happen to
-    be the same, and is wider where folds that choose from each other's scores vary more (`_switch_spread`).
-    `chosen` has the common layer.
-    """
-    names, seeds = complete(list(tables.values()), layers)
-    _check_two_of_each(len(tables), len(names), len(seeds))
-    scores = np.stack([table.cells(names, seeds) for table in tables.values()])  # (T, L, S)
-    one, two = (np.stack([halves[task][k].cells(names, seeds) for task in tables]) for k in (0, 1))
-    column, choosing = np.arange(len(seeds)), choosing_seeds(len(seeds))
-    commons, won, items = [], [], []
-    for selection, scored in ((one, two), (two, one)):
-        common = chosen_by_others(selection.mean(axis=0), choosing)
-        commons.append(common)
-        for place, table in enumerate(tables.values()):
-            own, rows = chosen_by_others(selection[place], choosing), table.rows(names)
-            won.append(np.mean(scored[place][own, column] - scored[place][common, column]))
-            counts = [np.bincount(rows[choice], minlength=len(table.models)) for choice in (own, common)]
-            items.append(item_variance_of(table, (counts[0] - counts[1]) / len(seeds), int(rows[0])))
-    residuals, dfs = zip(*(residual_variance(table) for table in tables.values()), strict=True)
-    n_tasks, n_seeds = len(tables), len(seeds)
-    seed_part = _switch_spread(n_tasks, len(names), n_seeds) * sum(residuals) / (n_tasks**2 * n_seeds)
-    df = welch_df(residuals, dfs) if all(dfs) else 0.0
-    found = known_gain(float(np.mean(won)), n_seeds, seed_part, df, float(np.mean(items)) / n_tasks)
-    return SelectedGain(found, by_seed(seeds, names, commons), names[int(scores.mean(axis=(0, 2)).argmax())])
-
-
-@lru_cache
-def _switch_spread(n_tasks: int, n_layers: int, n_seeds: int) -> float:
-    """n_tasks n_seeds times the variance of the mean points won on unit normal scores, at least 2: that of two
-    fixed layers. From 20,000 simulated sets of tables without layer effects."""
-    scores = np.random.default_rng(0).standard_normal((20_000, n_tasks, n_layers, n_seeds))
-    choosing = choosing_seeds(n_seeds)
-    own = chosen_by_others(scores, choosing)
-    common = chosen_by_others(scores.mean(axis=1), choosing)[:, None]
-    of_own = np.take_along_axis(scores, own[:, :, None], axis=2)
-    of_common = np.take_along_axis(scores, np.broadcast_to(common, own.shape)[:, :, None], axis=2)
-    return max(2.0, float(n_tasks * n_seeds * (of_own - of_common).mean(axis=(1, 2, 3)).var()))
 
 
 def probability_best(
@@ -138,10 +76,22 @@ def probability_best(
     return dict(zip(names, (counts / n).tolist(), strict=True))
 
 
-def _check_two_of_each(n_tasks: int, n_layers: int, n_seeds: int) -> None:
-    if min(n_tasks, n_layers, n_seeds) < 2:
-        found = f"{n_tasks} tasks, {n_layers} layers, {n_seeds} seeds"
-        raise ResultsError(f"a comparison across tasks needs 2 of each, found {found}: run the missing trials")
+def slopes(x: npt.NDArray[Any], y: Floats) -> Floats:
+    """Least-squares slopes (S,) of y (S, n) on x (n,)."""
+    centred = np.asarray(x, dtype=np.float64) - np.mean(x)
+    return np.asarray(y @ centred / (centred @ centred))
+
+
+def circular_shift_p(x: Floats, y: Floats) -> float:
+    """One-sided p of a positive correlation of two series over layers (n,), by shifts of one of them.
+
+    Neighbouring layers are alike, so y is moved round as a whole, forward and reversed, which keeps its
+    smoothness: 2 n arrangements, the observed one among them, so p is at least 1 / (2 n) (13 layers: 0.038;
+    shifts alone would stop at 1 / 13 = 0.077).
+    """
+    centred = x - x.mean()
+    shifts = [np.roll(series, k) for series in (y, y[::-1]) for k in range(len(y))]
+    return permutation_p(np.stack(shifts[1:]) @ centred, float(y @ centred))
 
 
 def _box_epsilon(variances: Floats) -> float:

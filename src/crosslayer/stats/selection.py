@@ -1,4 +1,5 @@
-"""The three estimands: the gain of a layer that dev scores, other seeds, or the test scores themselves choose.
+"""The three estimands: the gain of a layer that dev scores, other seeds, or the test scores themselves choose;
+and what a task's own layer wins over a common one.
 
 Comparisons of several models use the seeds that have all of them, and leave out a candidate that succeeded at
 fewer than three seeds or nearly collapsed (`comparable`).
@@ -6,7 +7,7 @@ fewer than three seeds or nearly collapsed (`comparable`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +17,6 @@ from scipy.special import ndtr
 
 from claimtrack.errors import ResultsError
 from claimtrack.statistics import MIN_SEEDS
-from crosslayer.stats.seeds import permutation_p
 from crosslayer.stats.tables import (
     BASELINE,
     Floats,
@@ -27,6 +27,7 @@ from crosslayer.stats.tables import (
     item_variance_of,
     known_gain,
     residual_variance,
+    welch_df,
 )
 
 MIN_SEEDS_OF_TWO_FOLDS = 10
@@ -109,6 +110,39 @@ def cross_fitted_gain(
     return SelectedGain(found, by_seed(seeds, names, choices), overall)
 
 
+def own_against_common(
+    tables: Mapping[str, ScoreTable], layers: Sequence[str], halves: Mapping[str, tuple[ScoreTable, ScoreTable]]
+) -> SelectedGain:
+    """Points that each task's own best layer wins over one common layer, mean over tasks.
+
+    Both are chosen by other seeds on the other of the two ``halves`` of the items, as in `cross_fitted_gain` (own:
+    best mean of the task; common: best mean over tasks), and compared on what did not choose. The interval takes
+    own and common layer as two different trials at every seed and task, so it keeps its width where they happen to
+    be the same, and is wider where folds that choose from each other's scores vary more (`_switch_spread`).
+    `chosen` has the common layer.
+    """
+    names, seeds = complete(list(tables.values()), layers)
+    check_two_of_each(len(tables), len(names), len(seeds))
+    scores = np.stack([table.cells(names, seeds) for table in tables.values()])  # (T, L, S)
+    one, two = (np.stack([halves[task][k].cells(names, seeds) for task in tables]) for k in (0, 1))
+    column, choosing = np.arange(len(seeds)), choosing_seeds(len(seeds))
+    commons, won, items = [], [], []
+    for selection, scored in ((one, two), (two, one)):
+        common = chosen_by_others(selection.mean(axis=0), choosing)
+        commons.append(common)
+        for place, table in enumerate(tables.values()):
+            own, rows = chosen_by_others(selection[place], choosing), table.rows(names)
+            won.append(np.mean(scored[place][own, column] - scored[place][common, column]))
+            counts = [np.bincount(rows[choice], minlength=len(table.models)) for choice in (own, common)]
+            items.append(item_variance_of(table, (counts[0] - counts[1]) / len(seeds), int(rows[0])))
+    residuals, dfs = zip(*(residual_variance(table) for table in tables.values()), strict=True)
+    n_tasks, n_seeds = len(tables), len(seeds)
+    seed_part = _switch_spread(n_tasks, len(names), n_seeds) * sum(residuals) / (n_tasks**2 * n_seeds)
+    df = welch_df(residuals, dfs) if all(dfs) else 0.0
+    found = known_gain(float(np.mean(won)), n_seeds, seed_part, df, float(np.mean(items)) / n_tasks)
+    return SelectedGain(found, by_seed(seeds, names, commons), names[int(scores.mean(axis=(0, 2)).argmax())])
+
+
 def best_on_test_gain(test: ScoreTable, candidates: Sequence[str]) -> SelectedGain:
     """Gain of the candidate with the best mean test score: what papers show, biased upward, never judged."""
     names, seeds = complete([test], candidates, BASELINE)
@@ -128,6 +162,14 @@ def max_statistic_p(
     scores = test.cells([BASELINE, *names], seeds)
     shuffled = rng.permuted(np.broadcast_to(scores, (n_permutations, *scores.shape)), axis=1)
     return permutation_p(_best_gain(shuffled), float(_best_gain(scores)))
+
+
+def permutation_p(null: Floats, observed: float) -> float:
+    """One-sided p of an observed statistic among permuted ones: (1 + number at least as large) / (1 + number).
+
+    Differences below 1e-9 count as ties.
+    """
+    return float((1 + np.sum(null >= observed - 1e-9 * max(1.0, abs(observed)))) / (1 + len(null)))
 
 
 def null_best_gain(sd: float, n_candidates: int, n_seeds: int) -> float:
@@ -163,6 +205,12 @@ def complete(tables: Sequence[ScoreTable], candidates: Sequence[str], *others: s
     if not names or not seeds:
         raise ResultsError(f"no seed has all of {', '.join([*candidates, *others])}: run the missing trials")
     return names, seeds
+
+
+def check_two_of_each(n_tasks: int, n_layers: int, n_seeds: int) -> None:
+    if min(n_tasks, n_layers, n_seeds) < 2:
+        found = f"{n_tasks} tasks, {n_layers} layers, {n_seeds} seeds"
+        raise ResultsError(f"a comparison across tasks needs 2 of each, found {found}: run the missing trials")
 
 
 def choosing_seeds(n_seeds: int) -> npt.NDArray[np.bool_]:
@@ -204,6 +252,19 @@ def _fold_variance(n_candidates: int, n_seeds: int, correlation: float, two_fold
     choices = chosen_by_others(choosing, seeds)
     held_out = np.take_along_axis(scores, choices[:, None], axis=1)
     return float(n_seeds * held_out.mean(axis=(1, 2)).var())
+
+
+@lru_cache
+def _switch_spread(n_tasks: int, n_layers: int, n_seeds: int) -> float:
+    """n_tasks n_seeds times the variance of the mean points won on unit normal scores, at least 2: that of two
+    fixed layers. From 20,000 simulated sets of tables without layer effects."""
+    scores = np.random.default_rng(0).standard_normal((20_000, n_tasks, n_layers, n_seeds))
+    choosing = choosing_seeds(n_seeds)
+    own = chosen_by_others(scores, choosing)
+    common = chosen_by_others(scores.mean(axis=1), choosing)[:, None]
+    of_own = np.take_along_axis(scores, own[:, :, None], axis=2)
+    of_common = np.take_along_axis(scores, np.broadcast_to(common, own.shape)[:, :, None], axis=2)
+    return max(2.0, float(n_tasks * n_seeds * (of_own - of_common).mean(axis=(1, 2, 3)).var()))
 
 
 def _residual_correlation(one: Floats, other: Floats) -> float:

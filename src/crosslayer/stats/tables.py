@@ -200,6 +200,22 @@ def seed_gain(by_seed: Floats, item_variance: float = 0.0) -> Gain:
     return known_gain(float(np.mean(by_seed)), n, variance, n - 1, item_variance, method)
 
 
+def pair_gain(values: Floats) -> Gain:
+    """Mean over ordered pairs of different seeds of ``values`` (S, S), the diagonal unread, by a jackknife.
+
+    A seed stands in 2 (S - 1) pairs, in a row and in a column, and is left out of both. The pseudo-values (S,)
+    have the mean of the pairs, and their standard error is that of this mean, noise of rows and of columns counted
+    (Arvesen 1969, Jackknifing U-statistics). With two seeds there is no interval.
+    """
+    n = len(values)
+    pairs = np.where(np.eye(n, dtype=bool), 0.0, values)
+    total = pairs.sum()
+    if n < 3:
+        return Gain(float(total / (n * (n - 1))), n)
+    without = (total - pairs.sum(axis=0) - pairs.sum(axis=1)) / ((n - 1) * (n - 2))
+    return seed_gain(total / (n - 1) - (n - 1) * without)
+
+
 def mean_gain(gains: Sequence[Gain]) -> Gain:
     """Mean of gains that share no random numbers, such as those of different tasks: their variances add up."""
     if not gains:

@@ -81,7 +81,7 @@ def test_a_task_with_one_layer_is_missing_and_every_two_tasks_are_compared(regis
 def brute_share(
     run: MadeUpRun, task: TaskName, model: str, seeds: Sequence[int] = (0, 1, 2), broken: bool = False
 ) -> float:
-    """Per cent of the errors of baselines of other seeds that a model has right, or of their right answers wrong."""
+    """Per cent of the errors of baselines of other seeds that a model has right, or of right answers wrong."""
     items = run.items[task, "test"]
     right = {
         (m, s): run.predicted[f"sweep-{task}-{m}-none-{s}", "test"] == items.gold

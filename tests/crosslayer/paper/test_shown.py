@@ -20,7 +20,7 @@ from analysed import (
 )
 from claimtrack.evidence import Evidence, read_evidence
 from claimtrack.registry import Registry
-from crosslayer.paper import attention, calibration, gains, paper, parts, plots, show, structure
+from crosslayer.paper import attention, calibration, gains, paper, parts, show, structure
 from crosslayer.paper.plugin import analysis_of
 from crosslayer.tasks import TASK_NAMES, TASKS
 from synthetic_run import MadeUpRun
@@ -33,17 +33,6 @@ def test_structural_checks(registry: Registry) -> None:
     profile = PROFILE.model_copy(update={"claims": ["C15", "C17"]})
     assert verdict(registry, evidence, profile) == "not reproduced"
     assert verdict(registry, structure.measure("C15", run, profile), profile) == "not run"
-
-
-def test_figures_name_one_font_and_turn_only_what_is_turned(tmp_path: Path) -> None:
-    """What matplotlib writes beyond that is a third of a figure, and recorded runs keep their figures."""
-    with plots.picture(tmp_path, "a.svg", "a title", height=2) as (axes,):
-        plots.heat(axes, np.ones((2, 2)), ["a", "b"], ["c", "d"])
-        axes.set_ylabel("turned")
-    drawn = (tmp_path / "a.svg").read_text(encoding="utf-8")
-    assert drawn.count("<text") == 9
-    assert drawn.count("rotate(") == 1
-    assert "Arial" not in drawn
 
 
 def test_metrics_are_those_of_the_registry(registry: Registry) -> None:
@@ -89,7 +78,9 @@ def test_figures_are_readable(all_evidence: Measured, claim: str, tmp_path: Path
     names = analysis_of(claim).figures(evidence, run, PROFILE, tmp_path)
     assert names
     for name in names:
-        picture = ET.fromstring((tmp_path / name).read_bytes())
+        drawn = (tmp_path / name).read_bytes()
+        assert b"Arial" not in drawn, "one font is named"
+        picture = ET.fromstring(drawn)
         words = " ".join(element.text or "" for element in picture.iter("{http://www.w3.org/2000/svg}text"))
         assert any(unit in words for unit in ("points", "cosine", "layer", "weights", "accuracy", "%"))
         assert picture.find("{http://www.w3.org/2000/svg}title") is not None
