@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 from pathlib import Path
 
 import numpy as np
@@ -72,10 +73,10 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
         elif sweep.halves:
             there = {(record.model, record.seed) for record in records}
             missing += never_run(TASKS[task].title, HALVES, sweep.seeds, there)
-    compared, few = compared_tasks(usable)
+    seeds, few = compared_seeds(usable)
     missing += few
     try:
-        modules = load_modules(run, [record for record in usable if record.task in compared])
+        modules = load_modules(run, usable, seeds)
     except ResultsError as error:
         part = Measurement(measure="between_minus_within", estimate=None, unit=UNIT, judged=True, note=str(error))
         return make_evidence(claim, run, profile, [part], missing)
@@ -84,33 +85,33 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     return make_evidence(claim, run, profile, parts, missing, modules.keys, facts)
 
 
-def compared_tasks(records: Sequence[TrialRecord]) -> tuple[list[TaskName], list[str]]:
-    """The tasks with both halves at three seeds, or all where fewer than two have that; the others in words."""
+def compared_seeds(records: Sequence[TrialRecord]) -> tuple[dict[TaskName, set[int]], list[str]]:
+    """The seeds with both halves of each task that has three, or of all where fewer than two tasks have; the other
+    tasks in words."""
     halves = Counter((record.task, record.seed) for record in records)
-    seeds = Counter({record.task: 0 for record in records})
-    seeds.update(task for (task, _), n in halves.items() if n == len(HALVES))
-    enough = [task for task, n in seeds.items() if n >= stats.MIN_SEEDS]
+    both = [pair for pair, n in halves.items() if n == len(HALVES)]
+    seeds = {record.task: {seed for task, seed in both if task == record.task} for record in records}
+    enough = {task: found for task, found in seeds.items() if len(found) >= stats.MIN_SEEDS}
     if len(enough) < 2:
-        return list(seeds), []
-    few = [task for task in seeds if task not in enough]
-    return enough, [f"{TASKS[t].title}: both halves at {seeds[t]} of {stats.MIN_SEEDS} seeds" for t in few]
+        return seeds, []
+    few = {TASKS[task].title: len(found) for task, found in seeds.items() if task not in enough}
+    return enough, [f"{title}: both halves at {n} of {stats.MIN_SEEDS} seeds" for title, n in few.items()]
 
 
-def load_modules(run: Run, records: Iterable[TrialRecord]) -> Modules:
-    """The modules of all tasks that have any, at the seeds that all of them have.
+def load_modules(run: Run, records: Iterable[TrialRecord], compared: Mapping[TaskName, set[int]]) -> Modules:
+    """The modules of the tasks that are compared, at the seeds that all of them have.
 
     Raises:
         ResultsError: fewer than two tasks or seeds.
     """
-    place = {(record.model, record.task, record.seed): record for record in records}
-    tasks = tuple(task for task in TASK_NAMES if any(task == key[1] for key in place))
-    every = sorted({seed for _, _, seed in place})
-    seeds = tuple(s for s in every if all((half, task, s) in place for half in HALVES for task in tasks))
+    tasks = tuple(task for task in TASK_NAMES if task in compared)
+    seeds = sorted(set.intersection(*compared.values())) if tasks else []
     if len(tasks) < 2 or len(seeds) < 2:
         raise ResultsError(
             f"modules trained on halves are compared over 2 tasks and 2 seeds or more, found {len(tasks)} and "
             f"{len(seeds)}: set sweep.halves and run more"
         )
+    place = {(record.model, record.task, record.seed): record for record in records}
     chosen = [place[half, task, seed] for half in HALVES for task in tasks for seed in seeds]
     found = [run.diagnostics(record) for record in chosen]
     if not all({"attention_mean", "attention_variance"} <= arrays.keys() for arrays in found):
@@ -175,21 +176,18 @@ def _difference(modules: Modules) -> Measurement:
 def _shown(modules: Modules) -> list[Measurement]:
     """Root mean square distances between every two tasks, and the variance of the weights over sub-words."""
     n_seeds = modules.distances.shape[1]
-    other = ~np.eye(n_seeds, dtype=bool)
-    table = modules.distances.transpose(0, 2, 1, 3)[:, :, other].mean(axis=-1)
+    table = modules.distances.transpose(0, 2, 1, 3)[:, :, ~np.eye(n_seeds, dtype=bool)].mean(axis=-1)
     table = np.sqrt((table + table.T) / 2)
     parts = [
-        Measurement(measure="distance", task=first, model=second, estimate=float(table[i, j]), unit="weight",
-                    n_seeds=n_seeds)
-        for i, first in enumerate(modules.tasks)
-        for j, second in enumerate(modules.tasks)
-        if i <= j
-    ]  # fmt: skip
-    return parts + [
         Measurement(
-            measure="weight_variance_over_tokens", task=task, estimate=float(v), unit=UNIT, n_seeds=n_seeds
+            measure="distance", task=one, model=other, estimate=table[i, j], unit="weight", n_seeds=n_seeds
         )
-        for task, v in zip(modules.tasks, modules.variance, strict=True)
+        for (i, one), (j, other) in combinations_with_replacement(enumerate(modules.tasks), 2)
+    ]
+    name = "weight_variance_over_tokens"
+    return parts + [
+        Measurement(measure=name, task=task, estimate=value, unit=UNIT, n_seeds=n_seeds)
+        for task, value in zip(modules.tasks, modules.variance, strict=True)
     ]
 
 

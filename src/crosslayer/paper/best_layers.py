@@ -78,8 +78,8 @@ def _interactions_of_two(tasks: Tasks) -> list[Measurement]:
 
 def _own_over_common(tasks: Tasks) -> Measurement:
     def make() -> Fields:
-        tables = {task: scores.test for task, scores in tasks.items()}
-        halves = {task: scores.halves() for task, scores in tasks.items()}
+        tables = {str(task): scores.test for task, scores in tasks.items()}
+        halves = {str(task): scores.halves() for task, scores in tasks.items()}
         found = stats.own_against_common(tables, _common_layers(tasks), halves)
         note = (
             f"Over one layer for all tasks ({found.overall}), both chosen by the other seeds on the other half of "

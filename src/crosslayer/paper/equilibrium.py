@@ -158,12 +158,11 @@ def _levels(scores: TaskScores) -> list[Measurement]:
     parts = []
     for model in (BASELINE, *scores.layers):
         cells = scores.by_language[scores.test.models.index(model)]
+        about = {"task": scores.task, "layer": model.layer, "model": model}
         for measure, here in ((paper.ON_NEAR, near), (paper.ON_REST, ~near)):
             if here.any():
                 values = cells[np.isfinite(cells[:, 0])][:, here].mean(axis=1)
-                parts.append(
-                    mean_part(measure, "points", values, task=scores.task, layer=model.layer, model=model)
-                )
+                parts.append(mean_part(measure, "points", values, **about))
     return parts
 
 

@@ -110,15 +110,8 @@ def part_or_none(measure: str, make: Callable[[], Fields], *, unit: str = "point
 
 def mean_part(measure: str, unit: str, values: Floats, **about: Any) -> Measurement:
     """A measurement from one value a seed (S,), with a t interval over seeds; ``about``: its other fields."""
-    found = stats.seed_gain(values)
-    return Measurement(
-        measure=measure,
-        unit=unit,
-        estimate=found.estimate,
-        interval=found.interval,
-        n_seeds=found.n_seeds,
-        **about,
-    )
+    untested = {"p_value": None, "minimum_detectable": None}
+    return gain_part(measure, stats.seed_gain(values), unit=unit, **untested, **about)
 
 
 def layer_parts(measure: str, load: Callable[[], Floats], unit: str = "points", **about: Any) -> list[Measurement]:

@@ -196,15 +196,12 @@ def that_learnt(run: Run, records: Iterable[TrialRecord]) -> tuple[list[TrialRec
     """
     usable = [record for record in records if record.outcome == "ok"]
     tuned = [record for record in usable if record.mode == "finetuned" and TASKS[record.task].kind == "pair"]
-    if not tuned:
+    table = run.table(tuned, "dev") if tuned else None
+    if table is None or not table.has_english:
         return usable, []
-    table = run.table(tuned, "dev")
-    if not table.has_english:
-        return usable, []
-    english = table.english
-    gold = table.gold[english]
+    gold = table.gold[table.english]
     commonest = np.bincount(gold).max() / len(gold)
-    right = (table.predicted[:, english] == gold).mean(axis=1)
+    right = (table.predicted[:, table.english] == gold).mean(axis=1)
     limit = stats.best_guess(commonest, len(gold), 1 - AT_CHANCE)
     low = {record.key: share for record, share in zip(tuned, right.tolist(), strict=True) if share <= limit}
     lines = [

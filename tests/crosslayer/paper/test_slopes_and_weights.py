@@ -124,13 +124,13 @@ def test_a_task_without_both_halves_is_left_out_of_the_comparison(registry: Regi
     assert key not in evidence.trials
     assert verdict(registry, evidence) == "inconclusive", "two tasks at three seeds are too few"
     two = half_run(make_profile(tasks=["xnli", "pos"], seeds=[0, 1]), apart=0.3)
-    assert attention.compared_tasks(two.trials) == (["xnli", "pos"], [])
+    assert attention.compared_seeds(two.trials) == ({"xnli": {0, 1}, "pos": {0, 1}}, [])
 
 
 def test_permutation_p_of_attention_is_that_of_all_permutations() -> None:
     """Two tasks and four seeds: 2^4 ways to exchange tasks, both halves together, counted one by one."""
     run = half_run(make_profile(tasks=["xnli", "pos"], seeds=[0, 1, 2, 3]), apart=0.05)
-    distances = attention.load_modules(run, run.trials).distances
+    distances = attention.load_modules(run, run.trials, attention.compared_seeds(run.trials)[0]).distances
     other = ~np.eye(4, dtype=bool)
     observed = attention.between_minus_within(distances)[other].mean()
     larger = 0
