@@ -88,6 +88,11 @@ class MadeUpRun(Run):
     def structure(self) -> dict[str, Any] | None:
         return self.checks
 
+    def right(self, task: TaskName, model: str, seed: int) -> Array:
+        """(N,) which test rows a trial of the sweep has right."""
+        predicted = self.predicted[f"sweep-{task}-{model}-none-{seed}", "test"]
+        return np.asarray(predicted == self.items[task, "test"].gold)
+
     def drop(self, **about: object) -> None:
         """Forget the trials that have all these values."""
         self.trials = [trial for trial in self.trials if not _has(trial, about)]

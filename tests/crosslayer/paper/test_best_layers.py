@@ -82,17 +82,11 @@ def brute_share(
     run: MadeUpRun, task: TaskName, model: str, seeds: Sequence[int] = (0, 1, 2), broken: bool = False
 ) -> float:
     """Per cent of the errors of baselines of other seeds that a model has right, or of right answers wrong."""
-    items = run.items[task, "test"]
-    right = {
-        (m, s): run.predicted[f"sweep-{task}-{m}-none-{s}", "test"] == items.gold
-        for m in (model, "baseline")
-        for s in seeds
-    }
-    shares = []
+    language, shares = run.items[task, "test"].language, []
     for seed, other in permutations(seeds, 2):
-        for code in set(items.language):
-            among = (right["baseline", seed] == broken) & (items.language == code)
-            shares.append(100 * np.mean(right[model, other][among] != broken))
+        theirs, ours = run.right(task, "baseline", seed), run.right(task, model, other)
+        for code in set(language):
+            shares.append(100 * np.mean(ours[(theirs == broken) & (language == code)] != broken))
     return float(np.mean(shares))
 
 

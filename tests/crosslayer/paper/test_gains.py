@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import binom
 from statsmodels.stats.multitest import multipletests
 
-from analysed import PROFILE, brute_gain, equilibrium_evidence, one, task_score, verdict
+from analysed import PROFILE, brute_gain, equilibrium_evidence, one, verdict
 from claimtrack.registry import Registry
 from crosslayer import stats
 from crosslayer.config import VariationSpec
@@ -61,17 +61,13 @@ def test_best_on_test_is_shown_beside_what_it_gives_without_effect(null: MadeUpR
 
 def test_gain_in_a_language_is_that_of_its_rows_alone(planted: MadeUpRun) -> None:
     evidence = gains.measure("C05", planted, PROFILE)
-    items = planted.items["pawsx", "test"]
-    here = items.language == "zh"
-    right = {
-        model: [
-            np.mean((planted.predicted[f"sweep-pawsx-{model}-none-{s}", "test"] == items.gold)[here])
-            for s in range(3)
-        ]
+    here = planted.items["pawsx", "test"].language == "zh"
+    fused, baseline = (
+        100 * np.mean([planted.right("pawsx", model, seed)[here] for seed in range(3)])
         for model in ("layer_2", "baseline")
-    }
+    )
     part = one(evidence, "dev_selected_gain_in_language", "pawsx", language="zh")
-    assert part.estimate == pytest.approx(100 * float(np.mean(right["layer_2"]) - np.mean(right["baseline"])))
+    assert part.estimate == pytest.approx(fused - baseline)
     assert part.n_items == 500
     everywhere = [p.estimate for p in parts.select(evidence, "dev_selected_gain_in_language", "pawsx")]
     assert one(evidence, "dev_selected_gain_languages_resampled", "pawsx").estimate == pytest.approx(
@@ -108,11 +104,8 @@ def test_other_choices_are_shown_beside_the_gain_and_judge_nothing(tmp_path: Pat
     assert list(found) == ["as configured", "reduction=16", "0.25 of the training items"]
     pairs = [("layer_1", "baseline"), (models[0], "baseline"), (models[2], models[1])]
     for part, (model, baseline) in zip(found.values(), pairs, strict=True):
-        scores_of = [
-            np.mean([task_score(run, "pos", f"sweep-pos-{name}-none-{seed}") for seed in range(3)])
-            for name in (model, baseline)
-        ]
-        assert part.estimate == pytest.approx(scores_of[0] - scores_of[1])
+        expected = brute_gain(run, "pos", model) - brute_gain(run, "pos", baseline)
+        assert part.estimate == pytest.approx(expected)
         assert not part.judged
     assert {part.model for part in evidence.parts if part.measure == "control_gain"} == {"self"}
     assert "choices.svg" in gains.figures(evidence, run, profile, tmp_path)

@@ -51,9 +51,8 @@ def brute_slope(run: MadeUpRun, task: TaskName, seed: int) -> float:
 
 def brute_levels(run: MadeUpRun, task: TaskName, model: str, seed: int) -> tuple[float, float]:
     """Accuracy on English and German, and on the rest."""
-    items = run.items[task, "test"]
-    right = run.predicted[f"sweep-{task}-{model}-none-{seed}", "test"] == items.gold
-    share = {code: 100 * right[items.language == code].mean() for code in set(items.language)}
+    language, right = run.items[task, "test"].language, run.right(task, model, seed)
+    share = {code: 100 * right[language == code].mean() for code in set(language)}
     return (share["en"] + share["de"]) / 2, (share["es"] + share["zh"]) / 2
 
 
