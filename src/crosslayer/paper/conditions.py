@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from crosslayer.config import Profile, TaskSpec
+from crosslayer.config import Profile
 from crosslayer.tasks import TASKS
 
 PAPER_ENCODER = "bert-base-multilingual-cased"
@@ -37,8 +37,13 @@ def frozen_trunk(profile: Profile) -> bool:
 
 def reduced(profile: Profile) -> bool:
     """Fewer items, languages, tasks or trained layers than the paper had."""
-    cut = profile.data.languages is not None or len(profile.tasks) < len(TASKS)
-    return cut or any(map(_is_partial, profile.tasks.values()))
+    tasks = profile.tasks.values()
+    return (
+        profile.data.languages is not None
+        or len(tasks) < len(TASKS)
+        or any(task.trainable_layers is not None or not task.train_embeddings for task in tasks)
+        or any(size is not None for task in tasks for size in (task.sizes.train, task.sizes.dev, task.sizes.test))
+    )
 
 
 CONDITIONS: Mapping[str, Callable[[Profile], bool]] = {
@@ -50,10 +55,3 @@ CONDITIONS: Mapping[str, Callable[[Profile], bool]] = {
 def _encoder_name(profile: Profile) -> str:
     """The last part of the hub id or directory, in lower case."""
     return (profile.encoder.name or "").replace("\\", "/").rstrip("/").rpartition("/")[2].lower()
-
-
-def _is_partial(task: TaskSpec) -> bool:
-    sizes = (task.sizes.train, task.sizes.dev, task.sizes.test)
-    return (
-        any(size is not None for size in sizes) or task.trainable_layers is not None or not task.train_embeddings
-    )

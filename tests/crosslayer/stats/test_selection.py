@@ -48,11 +48,16 @@ def test_seeds_for_80_percent_are_the_fewest_that_do():
         stats.power(table(np.zeros((3, 1))), ["layer_1"], 1.0)
 
 
+def crossed(test):
+    """Layers 1 and 2, chosen and scored on all items."""
+    return stats.cross_fitted_gain(test, LAYERS[:2], (test, test))
+
+
 def test_each_estimand_by_hand():
     """Layers 1, 2 over a baseline of 60; test and dev prefer different layers on different seeds."""
     test = table([[60, 60, 60], [61, 64, 61], [62, 60, 63]])
     dev = table([[70, 70, 70], [75, 71, 75], [74, 74, 74]])
-    found = stats.cross_fitted_gain(test, LAYERS[:2], (test, test))
+    found = crossed(test)
     assert list(found.chosen.values()) == ["layer_1", "layer_2", "layer_1"]
     assert found.gain.estimate == pytest.approx((1 + 0 + 1) / 3)
     assert found.overall == "layer_1"
@@ -93,11 +98,10 @@ def test_from_ten_seeds_on_two_folds_of_seeds_choose_for_each_other():
     """Seeds in even places say layer 1, those in odd ones layer 2: each fold is scored with the other's choice."""
     even = np.arange(10) % 2 == 0
     scores = np.stack([np.full(10, 60.0), np.where(even, 64, 59), np.where(even, 58, 63)])
-    found = stats.cross_fitted_gain(table(scores), LAYERS[:2], (table(scores),) * 2)
+    found = crossed(table(scores))
     assert list(found.chosen.values()) == ["layer_2", "layer_1"] * 5
     assert found.gain.estimate == pytest.approx((-2 - 1) / 2)
-    fewer = table(scores[:, :9])
-    assert set(stats.cross_fitted_gain(fewer, LAYERS[:2], (fewer, fewer)).chosen.values()) == {"layer_1"}
+    assert set(crossed(table(scores[:, :9])).chosen.values()) == {"layer_1"}
 
 
 def test_item_variance_of_a_mixed_choice():
@@ -119,15 +123,11 @@ def test_selection_with_missing_scores_and_few_seeds():
     one = table([[60.0], [61.0], [62.0]])
     assert stats.dev_selected_gain(one, one, LAYERS[:2]).gain.estimate == 2
     with pytest.raises(ResultsError, match="cross-fitting needs 2 seeds"):
-        stats.cross_fitted_gain(one, LAYERS[:2], (one, one))
+        crossed(one)
     holed = table([[60, 60, 60], [61, 61, np.nan], [62, 62, 62]])
-    assert stats.cross_fitted_gain(holed, LAYERS[:2], (holed, holed)).chosen == dict.fromkeys(
-        range(3), "layer_2"
-    ), "layer 1 is out"
+    assert crossed(holed).chosen == dict.fromkeys(range(3), "layer_2"), "layer 1 is out"
     holed = table([[60, 60, 60, 60], [61, 61, np.nan, 61], [62, 62, 62, 62]])
-    assert list(stats.cross_fitted_gain(holed, LAYERS[:2], (holed, holed)).chosen) == [0, 1, 3], (
-        "three seeds are enough to stay in"
-    )
+    assert list(crossed(holed).chosen) == [0, 1, 3], "three seeds are enough to stay in"
     with pytest.raises(ResultsError, match="no seed has all of layer_1, layer_2, baseline"):
         stats.best_on_test_gain(table([[60, np.nan], [np.nan, 61], [np.nan, 62]]), LAYERS[:2])
 
