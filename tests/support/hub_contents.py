@@ -10,14 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import pyarrow.parquet as pq
 from datasets import ClassLabel, Dataset, DatasetInfo, Features, Sequence, Value
 from datasets.info import DatasetInfosDict
 from huggingface_hub import DatasetCardData
 from safetensors.torch import load, save
 
 from crosslayer.tasks import TASKS, UPOS
-from hub_server import Repository
+from hub_server import Hub
 from small_encoders import write_bert
 
 XTREME, MULTI_NLI, MBERT = "google/xtreme", "nyu-mll/multi_nli", "google-bert/bert-base-multilingual-cased"
@@ -122,24 +121,16 @@ def files_of(configurations: Tables) -> dict[str, bytes]:
             infos[name] = DatasetInfo(features=parts[0].features, config_name=name)
             for number, part in enumerate(parts):
                 path = f"{'data' if name == 'default' else name}/{split}-{number:05}-of-{len(parts):05}.parquet"
-                files[path] = parquet(part)
+                part.to_parquet(out := BytesIO())
+                files[path] = out.getvalue()
     card = DatasetCardData()
     infos.to_dataset_card_data(card)
     return {"README.md": f"---\n{card}\n---\n\n# Made up\n".encode(), **files}
 
 
-def parquet(table: Dataset) -> bytes:
-    out = BytesIO()
-    pq.write_table(table.data.table, out)
-    return out.getvalue()
-
-
-def repositories() -> list[Repository]:
-    """The three of them."""
-    return [
-        *(Repository("datasets", name, files_of(configurations)) for name, configurations in tables().items()),
-        Repository("models", MBERT, mbert()),
-    ]
+def make_hub() -> Hub:
+    """A hub with the three of them."""
+    return Hub({MBERT: mbert()}, {name: files_of(configurations) for name, configurations in tables().items()})
 
 
 def mbert() -> dict[str, bytes]:

@@ -12,43 +12,31 @@ import hashlib
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 LARGE = (".parquet", ".safetensors")
-
-
-@dataclass
-class Repository:
-    """A repository that has the same files at each of its commits.
-
-    Attributes:
-        kind: models or data sets.
-        name: its id with the owner.
-        files: content by path.
-        commits: those that there are.
-    """
-
-    kind: Literal["models", "datasets"]
-    name: str
-    files: dict[str, bytes]
-    commits: set[str] = field(default_factory=set)
+Files = Mapping[str, bytes]
+"""Content by path."""
 
 
 class Hub:
-    """The hub, whose port stays the same over a restart.
+    """The hub, whose port stays the same over a restart; a repository has the same files at each commit.
+
+    Args:
+        models, datasets: the repositories by name.
 
     Attributes:
         requests: ``METHOD PATH`` of each request so far.
         spoilt: how many of the next files are sent with a changed byte.
     """
 
-    def __init__(self, repositories: list[Repository]) -> None:
-        self.repositories = {(repository.kind, repository.name): repository for repository in repositories}
+    def __init__(self, models: Mapping[str, Files], datasets: Mapping[str, Files]) -> None:
+        self.repositories = {"models": models, "datasets": datasets}
+        self.commits: set[str] = set()
         self.requests: list[str] = []
         self.spoilt = 0
         self._port = 0
@@ -60,14 +48,12 @@ class Hub:
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Listen."""
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), type("Handler", (_Handler,), {"hub": self}))
         self._server.daemon_threads = True
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
-        """Close the port."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -83,8 +69,7 @@ class Hub:
     def commit(self, name: str) -> str:
         """A commit of all repositories, made of a name: so that no test meets what another has cached."""
         commit = hashlib.sha1(name.encode()).hexdigest()
-        for repository in self.repositories.values():
-            repository.commits.add(commit)
+        self.commits.add(commit)
         return commit
 
 
@@ -100,28 +85,23 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = unquote(urlsplit(self.path).path)
         self.hub.requests.append(f"{self.command} {path}")
-        if match := re.fullmatch(r"/api/(models|datasets)/(.+)/(tree|revision)/([^/]+)", path):
-            if repository := self._repository(match[1], match[2], match[4]):
-                listing = [_entry(name, content) for name, content in sorted(repository.files.items())]
-                about = {"id": match[2], "sha": match[4], "siblings": []}
-                self._send(200, json.dumps(listing if match[3] == "tree" else about).encode())
-        elif (match := re.fullmatch(r"(?:/(datasets))?/(.+?)/resolve/([^/]+)/(.+)", path)) and (
-            repository := self._repository(match[1] or "models", match[2], match[3])
-        ):
-            self._file(repository, match[3], match[4])
+        listed = re.fullmatch(r"/api/(models|datasets)/(.+)/(tree|revision)/([^/]+)()", path)
+        file = re.fullmatch(r"/(?:(datasets)/)?(.+?)/(resolve)/([^/]+)/(.+)", path)
+        if found := listed or file:
+            kind, name, what, commit, inner = found.groups()
+            files = self.hub.repositories[kind or "models"].get(name)
+            if files is None:
+                self._send(401, **{"X-Error-Code": "RepoNotFound"})
+            elif commit not in self.hub.commits:
+                self._send(404, **{"X-Error-Code": "RevisionNotFound"})
+            elif what == "resolve":
+                self._file(files[inner], commit, inner)
+            else:
+                listing = [_entry(name, content) for name, content in sorted(files.items())]
+                about = {"id": name, "sha": commit, "siblings": []}
+                self._send(200, json.dumps(listing if what == "tree" else about).encode())
 
-    def _repository(self, kind: str, name: str, commit: str) -> Repository | None:
-        found = self.hub.repositories.get((kind, name))  # type: ignore[call-overload]
-        if found is None:
-            self._send(401, **{"X-Error-Code": "RepoNotFound"})
-        elif commit not in found.commits:
-            self._send(404, **{"X-Error-Code": "RevisionNotFound"})
-        else:
-            return found
-        return None
-
-    def _file(self, repository: Repository, commit: str, path: str) -> None:
-        content = repository.files[path]
+    def _file(self, content: bytes, commit: str, path: str) -> None:
         known = {"X-Repo-Commit": commit, "ETag": f'"{_blob_id(content)}"'}
         if path.endswith(LARGE):
             known["X-Linked-Etag"] = f'"{hashlib.sha256(content).hexdigest()}"'

@@ -14,11 +14,7 @@ def align(reading: Reading, english: Reading, where: str) -> None:
 
     A language may lack rows in one place (PAWS-X test in Korean has 1,999 of 2,000). Rows before and after it
     get the English numbers; those next to it whose labels leave it open on which side they are, are left out.
-
-    Args:
-        reading: the pairs of a language, which are changed.
-        english: the English pairs.
-        where: the name of the data in errors.
+    ``where`` names the data in errors.
 
     Raises:
         DataError: the labels do not follow the English ones, with the row where they part, or leave all open.
@@ -42,7 +38,8 @@ def align(reading: Reading, english: Reading, where: str) -> None:
             f"{where}: the labels of its {n} rows fit more than one place among the {len(expected)} of English; "
             "leave its language out of data.languages"
         )
-    reading.keep((index, replace(pairs[index], item=source[row].item)) for index, row in facing.items())
+    aligned = {pairs[i].item: replace(pairs[i], item=source[row].item) for i, row in facing.items()}
+    reading.rows = [row and aligned.get(row.item) for row in reading.rows]
     if n > len(facing):
         reading.left_out["labels do not tell beside which English row"] += n - len(facing)
 

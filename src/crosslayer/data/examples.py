@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Literal
 
 Split = Literal["train", "dev", "test"]
 SPLITS: tuple[Split, ...] = ("train", "dev", "test")
@@ -49,43 +49,27 @@ class Reading:
 
     Attributes:
         format: its name.
+        rows: in the order of the file, None for one that is left out; a row is a pair or a sentence.
         has_ids: whether the file names its items.
-        examples: in the order of the file.
         left_out: how many rows or tags were left out or changed, by reason.
-        rows: the rows that hold an example, counted from 0; a row is a pair or a sentence.
-        row_of: the row of each example, by its item.
-        n_rows: how many rows there are with those left out.
     """
 
     format: str
+    rows: list[Example | None] = field(default_factory=list)
     has_ids: bool = False
-    examples: list[Example] = field(default_factory=list)
     left_out: Counter[str] = field(default_factory=Counter)
-    rows: list[int] = field(default_factory=list)
-    row_of: dict[str, int] = field(default_factory=dict)
-    n_rows: int = 0
 
-    def add(self, rows: Iterable[Example | None]) -> Self:
-        """Further rows of the file, None for one that is left out; returns itself."""
-        for example in rows:
-            if example is not None:
-                self.examples.append(example)
-                self.rows.append(self.n_rows)
-                self.row_of[example.item] = self.n_rows
-            self.n_rows += 1
-        return self
-
-    def keep(self, numbered: Iterable[tuple[int, Example]]) -> None:
-        """Keep some examples, each with its index among those of now; they may have new items."""
-        kept = list(numbered)
-        self.row_of = {example.item: self.rows[index] for index, example in kept}
-        self.examples = [example for _, example in kept]
+    @property
+    def examples(self) -> list[Example]:
+        """The rows that are not left out."""
+        return [row for row in self.rows if row is not None]
 
     def places(self, examples: Iterable[Example]) -> dict[int, list[int]]:
-        """Where examples stand among all rows of the file, and among those read, by the number of these rows."""
-        rows = [self.row_of[example.item] for example in examples]
-        index = {row: i for i, row in enumerate(self.rows)}
-        return {self.n_rows: rows, len(self.rows): [index[row] for row in rows]}
+        """Where examples stand among all rows, and among those not left out, by the number of these rows."""
+        items = [example.item for example in examples]
+        index = {row.item: place for place, row in enumerate(self.rows) if row is not None}
+        kept = {item: place for place, item in enumerate(index)}
+        return {len(self.rows): [index[item] for item in items], len(kept): [kept[item] for item in items]}
 
 
 def pairs_of(reading: Reading) -> list[PairExample]:

@@ -10,9 +10,11 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import groupby
+from functools import cached_property, partial
+from io import StringIO
+from itertools import groupby, zip_longest
 from pathlib import Path
 
 from crosslayer.data.examples import Example, PairExample, Reading, TagExample
@@ -64,8 +66,8 @@ class File:
 class Table:
     """A pair format with a header line: the columns that hold texts, label, item and language, others ignored.
 
-    A row is left out where its label or a text is a key of ``left_out``. ``without`` names a column that another
-    format has.
+    A row is left out where its label or a text is ``mark``, and ``why`` says what that means. ``without`` names a
+    column that another format has.
     """
 
     first: str
@@ -74,7 +76,8 @@ class Table:
     item: str | None = None
     language: str | None = None
     without: str | None = None
-    left_out: tuple[tuple[str, str], ...] = ()
+    mark: str | None = None
+    why: str = ""
 
     def __call__(self, file: File, reading: Reading) -> Iterator[Example | None]:
         header = file.lines[0].split("\t")
@@ -97,8 +100,8 @@ class Table:
             if self.language and cells[place[self.language]] != file.language:
                 continue
             first, second, label = (cells[place[name]] for name in (self.first, self.second, self.label))
-            if reason := next((why for mark, why in self.left_out if mark in (first, second, label)), ""):
-                reading.left_out[reason] += 1
+            if self.mark in (first, second, label):
+                reading.left_out[self.why] += 1
                 yield None
                 continue
             item = cells[place[self.item]] if self.item else str(file.at - 1)
@@ -135,24 +138,19 @@ Split = Callable[[str, File], tuple[str, str] | None]
 """Word and tag of a line, or nothing where it holds none; a ValueError where it is no such line."""
 
 
-def _by_tab(line: str, file: File) -> tuple[str, str]:
-    word, tag = _cells(line, "\t", 2)
-    if word.startswith(file.prefix or f"{file.language}:"):
-        raise ValueError(f"the word starts with {word.partition(':')[0]}: as all words do in WikiANN")
-    return word, tag
-
-
-def _by_prefix(line: str, file: File) -> tuple[str, str]:
-    word, tag = _cells(line, "\t", 2)
-    if not word.startswith(prefix := file.prefix or f"{file.language}:"):
-        raise ValueError(f"the word does not start with {prefix} as others do")
+def _by_tab(line: str, file: File, prefixed: bool = False) -> tuple[str, str]:
+    """``prefixed`` words start with their language, as in WikiANN; either all do or none."""
+    word, tag = _checked(line.split("\t"), 2)
+    prefix = file.prefix or f"{file.language}:"
+    if word.startswith(prefix) != prefixed:
+        raise ValueError(f"the word {'does not start' if prefixed else 'starts'} with {prefix!r}")
     return word.removeprefix(prefix), tag
 
 
 def _by_space(line: str, file: File) -> tuple[str, str]:
     if "\t" in line:
         raise ValueError("a tab")
-    word, tag = _cells(line, " ", 2)
+    word, tag = _checked(line.split(" "), 2)
     return word, tag
 
 
@@ -160,15 +158,11 @@ def _by_conllu(line: str, file: File) -> tuple[str, str] | None:
     """Comments, the ranges of multi-word tokens (1-2) and empty nodes (1.1) hold no word of the sentence."""
     if line.startswith("#"):
         return None
-    cells = _cells(line, "\t", 10)
+    cells = _checked(line.split("\t"), 10)
     number = cells[0].replace("-", "").replace(".", "")
     if not number.isdecimal():
         raise ValueError(f"the id {cells[0]!r:.40}")
     return (cells[1], cells[3]) if cells[0] == number else None
-
-
-def _cells(line: str, separator: str, columns: int) -> list[str]:
-    return _checked(line.split(separator), columns)
 
 
 def _checked(cells: list[str], columns: int) -> list[str]:
@@ -191,22 +185,15 @@ def _tagged(split: Split) -> Format:
 
 
 def _download_words(file: File, reading: Reading) -> Iterator[Example]:
-    words = [[_one_column(line) for line in lines] for lines in _sentences(file, file.lines)]
+    sentences = [[line for line in lines if _checked(line.split(), 1)] for lines in _sentences(file, file.lines)]
     labels = _sentences(file, read_labels(file.path, file.labels))
-    tags = [[_tag(line.strip(), file, reading) for line in lines] for lines in labels]
-    for count in range(max(len(words), len(tags))):
-        sizes = [len(part[count]) if count < len(part) else 0 for part in (words, tags)]
-        if sizes[0] != sizes[1]:
+    tagged = [[_tag(line.strip(), file, reading) for line in lines] for lines in labels]
+    for count, (words, tags) in enumerate(zip_longest(sentences, tagged, fillvalue=())):
+        if len(words) != len(tags):
             raise DataError(
-                f"{file.labels}: sentence {count + 1} has {sizes[1]} tags, and {sizes[0]} words in {file.path}"
+                f"{file.labels}: sentence {count + 1} has {len(tags)} tags, and {len(words)} words in {file.path}"
             )
-        yield TagExample(str(count), tuple(words[count]), tuple(tags[count]))
-
-
-def _one_column(line: str) -> str:
-    if len(line.split()) != 1:
-        raise ValueError("more than one column")
-    return line
+        yield TagExample(str(count), tuple(words), tuple(tags))
 
 
 def _sentences(file: File, lines: list[str]) -> Iterator[Iterator[str]]:
@@ -222,25 +209,24 @@ def _tag(tag: str, file: File, reading: Reading) -> str:
     return file.task.known(tag)
 
 
-UNLABELLED = "XTREME's download without labels"
-NO_LABEL, NOT_TRANSLATED = (("-", "no gold label"),), (("NS", "not translated"),)
+UNLABELLED, NO_LABEL = "XTREME's download without labels", "no gold label"
 FORMATS: dict[TaskName, dict[str, Format]] = {
     "xnli": {
         "columns premise, hypothesis, label": Table("premise", "hypothesis", "label"),
-        "XNLI 1.0": Table("sentence1", "sentence2", "gold_label", "pairID", "language", left_out=NO_LABEL),
-        "MultiNLI 1.0": Table("sentence1", "sentence2", "gold_label", without="language", left_out=NO_LABEL),
+        "XNLI 1.0": Table("sentence1", "sentence2", "gold_label", "pairID", "language", mark="-", why=NO_LABEL),
+        "MultiNLI 1.0": Table("sentence1", "sentence2", "gold_label", without="language", mark="-", why=NO_LABEL),
         "XNLI-MT 1.0": Table("premise", "hypo", "label"),
         "XTREME's download": _download_pairs,
         UNLABELLED: _download_texts,
     },
     "pawsx": {
-        "PAWS-X": Table("sentence1", "sentence2", "label", "id", left_out=NOT_TRANSLATED),
+        "PAWS-X": Table("sentence1", "sentence2", "label", "id", mark="NS", why="not translated"),
         "XTREME's download": _download_pairs,
         UNLABELLED: _download_texts,
     },
     "ner": {
         "word TAB tag": _tagged(_by_tab),
-        "WikiANN (LANGUAGE:word TAB tag)": _tagged(_by_prefix),
+        "WikiANN (LANGUAGE:word TAB tag)": _tagged(partial(_by_tab, prefixed=True)),
         "MasakhaNER (word SPACE tag)": _tagged(_by_space),
         UNLABELLED: _download_words,
     },
@@ -260,16 +246,16 @@ def read_file(file: File) -> Reading:
     """
     if not any(map(str.strip, file.lines)):
         raise DataError(f"{file.path} holds no example; remove the file or restore it")
-    known, fitting, misfits = FORMATS[file.task.name], list[Reading](), dict[str, tuple[int, str]]()
+    known, fitting, misfits = FORMATS[file.task.name], list[Reading](), list[tuple[int, str, str]]()
     for name, parse in known.items():
         reading, file.at = Reading(name), 0
         try:
-            fitting.append(reading.add(parse(file, reading)))
+            reading.rows.extend(parse(file, reading))
+            fitting.append(reading)
         except (ValueError, csv.Error) as error:
-            misfits[name] = (file.at, str(error))
+            misfits.append((file.at, name, str(error)))
     if not fitting:
-        name = max(misfits, key=lambda name: misfits[name][0])
-        line, reason = misfits[name]
+        line, name, reason = max(misfits, key=lambda misfit: misfit[0])
         raise DataError(
             f"{file.path}:{line or 1}: {reason}; the nearest format is {name}, of those known: {'; '.join(known)}"
         )
@@ -279,6 +265,15 @@ def read_file(file: File) -> Reading:
     if not fitting[0].examples:
         raise DataError(f"{file.path} holds no example of {file.language}; remove the file or restore it")
     return fitting[0]
+
+
+@contextmanager
+def located(where: str) -> Iterator[None]:
+    """A ValueError as a DataError that says where."""
+    try:
+        yield
+    except ValueError as error:
+        raise DataError(f"{where}: {error}") from None
 
 
 def read_labels(path: Path, labels: Path) -> list[str]:
@@ -306,3 +301,20 @@ def read_lines(path: Path) -> list[str]:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise DataError(f"{path}:{line}: not UTF-8 (byte {error.start}); save the file as UTF-8") from None
+
+
+def read_csv(path: Path) -> Iterator[tuple[str, list[str]]]:
+    """The rows of a CSV file with file and line, for errors; blank ones are passed over.
+
+    Raises:
+        DataError: as `read_lines`, or a line is no CSV or not as long as the first.
+    """
+    table, width = csv.reader(StringIO("\n".join(read_lines(path))), strict=True), 0
+    try:
+        for cells in filter(any, table):
+            width = width or len(cells)
+            if len(cells) != width:
+                raise DataError(f"{path}:{table.line_num}: {len(cells)} cells where the header has {width}")
+            yield f"{path}:{table.line_num}", cells
+    except csv.Error as error:
+        raise DataError(f"{path}:{table.line_num}: {error}") from None

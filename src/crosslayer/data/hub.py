@@ -16,6 +16,7 @@ from claimtrack.errors import ResultsError
 from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
 from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Parallel, Reading, Split, TagExample
+from crosslayer.data.formats import located
 from crosslayer.data.hubfiles import HubError, fetch, is_commit
 from crosslayer.data.languages import LANGUAGES, TATOEBA_CODES
 from crosslayer.data.parquet import read_table
@@ -61,14 +62,11 @@ def read_all(name: TaskName, spec: DataSpec, only: Collection[Key] | None = None
         wanted = [code for code in languages if only is None or (split, code) in only]
         rows = _rows(spec, source) if wanted else []
         for language in wanted:
-            where = f"{' '.join(source)} {language}"
+            where, reading = f"{' '.join(source)} {language}", Reading(XTREME)
             own = [row for row in rows if len(row) < 4 or row[3] == language]
-            reading = Reading(XTREME)
             for number, row in enumerate(own):
-                try:
-                    reading.add([_example(TASKS[name], str(number), row)])
-                except ValueError as error:
-                    raise DataError(f"{where} row {number}: {error}") from None
+                with located(f"{where} row {number}"):
+                    reading.rows.append(_example(TASKS[name], str(number), row))
             if not reading.examples:
                 raise DataError(f"{where} has no row; check data.revisions")
             if is_pair and language != "en":
@@ -80,12 +78,12 @@ def read_all(name: TaskName, spec: DataSpec, only: Collection[Key] | None = None
 def read_parallel(spec: DataSpec) -> Parallel:
     """Sentence pairs with English, none with a blank side, from ``tatoeba``; errors as `read_all`."""
     pairs = {}
-    for language, source in _tatoeba(spec).items():
-        try:
-            texts = [tuple(_text(text).strip() for text in row) for row in _rows(spec, source)]
-        except ValueError as error:
-            raise DataError(f"{' '.join(source)}: {error}") from None
-        pairs[language] = [PairExample(str(number), *both) for number, both in enumerate(texts) if all(both)]
+    for own, language in TATOEBA_CODES.items():
+        if language in (spec.languages or (language,)):
+            source: Source = (XTREME, f"tatoeba.{own}", "dev")
+            with located(" ".join(source)):
+                texts = [tuple(_text(text).strip() for text in row) for row in _rows(spec, source)]
+            pairs[language] = [PairExample(str(number), *both) for number, both in enumerate(texts) if all(both)]
     return pairs
 
 
@@ -113,11 +111,6 @@ def _sources(name: TaskName, spec: DataSpec) -> dict[Source, list[str]]:
     }
 
 
-def _tatoeba(spec: DataSpec) -> dict[str, Source]:
-    codes = {code: own for own, code in TATOEBA_CODES.items() if code in (spec.languages or (code,))}
-    return {code: (XTREME, f"tatoeba.{own}", "dev") for code, own in codes.items()}
-
-
 def _example(task: Task, item: str, row: Sequence[Any]) -> Example | None:
     """A row as an example; a ValueError where it is none."""
     if task.kind == "pair":
@@ -139,16 +132,14 @@ def _text(value: Any) -> str:
     return value
 
 
-def _pattern(source: Source) -> str:
-    return f"{'data' if source[1] == 'default' else source[1]}/{HUB_SPLIT[source[2]]}-*.parquet"
-
-
 def _rows(spec: DataSpec, source: Source) -> list[tuple[Any, ...]]:
     """The values of a split's columns, class labels by name; a DataError where they cannot be had."""
-    revision, columns, pattern = pinned(spec, source[0]), COLUMNS[source[1].partition(".")[0]], _pattern(source)
+    name, config, split = source
+    revision, columns = pinned(spec, name), COLUMNS[config.partition(".")[0]]
+    pattern = f"{'data' if config == 'default' else config}/{HUB_SPLIT[split]}-*.parquet"
     try:
-        folder = fetch("dataset", source[0], revision, ["README.md", pattern])
-        features = card_features(folder)[source[1]]
+        folder = fetch("dataset", name, revision, ["README.md", pattern])
+        features = card_features(folder)[config]
         table = pa.concat_tables(read_table(path, ADVICE, columns) for path in sorted(folder.glob(pattern)))
         return list(zip(*(_decoded(table[name].to_pylist(), features[name]) for name in columns), strict=True))
     except ResultsError as error:

@@ -118,35 +118,29 @@ def _tested(target: TaskName, profile: Profile) -> set[str]:
 def _dealt(pool: Pool, shares: Mapping[str, int], english: Sequence[Example]) -> dict[str, list[Example]]:
     """The shares of the languages, with as many words in all as the English arm has or nearly so."""
     candidates = {code: pool[code][: SPARE * share] for code, share in shares.items()}
-    length = {code: np.array([_words(row) for row in rows]) for code, rows in candidates.items()}
+    length = {code: _lengths(rows) for code, rows in candidates.items()}
     inside = {code: np.arange(len(rows)) < shares[code] for code, rows in candidates.items()}
-    excess = sum(int(length[code][chosen].sum()) for code, chosen in inside.items()) - sum(map(_words, english))
+    excess = sum(length[code][chosen].sum() for code, chosen in inside.items()) - _lengths(english).sum()
     while excess:
         found = [
-            (abs(excess - less), code, less) for code in shares for less in _steps(length[code], inside[code])
+            (abs(excess - less), code, less)
+            for code in shares
+            for less in np.unique(_shortened(length[code], inside[code]))
         ]
         left, code, less = min(found, default=(abs(excess), "", 0))
         if left >= abs(excess):
             break
-        _exchange(length[code], inside[code], less)
+        ours, theirs = np.flatnonzero(inside[code]), np.flatnonzero(~inside[code])
+        i, j = np.argwhere(_shortened(length[code], inside[code]) == less)[0]
+        inside[code][ours[i]], inside[code][theirs[j]] = False, True
         excess -= less
     return {code: [rows[i] for i in np.flatnonzero(inside[code])] for code, rows in candidates.items()}
 
 
-def _words(example: Example) -> int:
-    return len(example.words) if isinstance(example, TagExample) else len(" ".join(texts_of(example)).split())
+def _lengths(sentences: Sequence[Example]) -> Lengths:
+    return np.array([len(row.words) for row in sentences if isinstance(row, TagExample)], dtype=int)
 
 
-def _steps(length: Lengths, inside: Mask) -> set[int]:
-    """By how many words an arm can become shorter by one exchange; longer where negative."""
-    ours, theirs = np.unique(length[inside]), np.unique(length[~inside])
-    return set((ours[:, None] - theirs).ravel().tolist())
-
-
-def _exchange(length: Lengths, inside: Mask, less: int) -> None:
-    """Exchange the first pair of sentences that makes the arm shorter by so many words."""
-    for i in np.flatnonzero(inside):
-        others = np.flatnonzero(~inside & (length == length[i] - less))
-        if len(others):
-            inside[i], inside[others[0]] = False, True
-            return
+def _shortened(length: Lengths, inside: Mask) -> Lengths:
+    """By how many words an arm becomes shorter if one of its sentences is exchanged for one of the others."""
+    return np.subtract.outer(length[inside], length[~inside])

@@ -7,7 +7,9 @@ from collections.abc import Collection, Sequence
 from typing import TypeVar
 
 from crosslayer.config import DataSpec, Profile, SplitSizes
-from crosslayer.data.examples import Corpus, Example, Key, Parallel, Reading, Split, corpus_of
+from crosslayer.data import hub, xtreme
+from crosslayer.data.examples import Corpus, Example, Key, Parallel, Reading, Split, corpus_of, pairs_of
+from crosslayer.data.fragment import LANGUAGES, fragment_corpus, fragment_parallel
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName, english_first
 
@@ -41,17 +43,11 @@ def read_all(
     """
     spec = profile.data
     if spec.source == "fragment":
-        from crosslayer.data.fragment import fragment_corpus
-
         languages = ["en", *_foreign_fragment_languages(spec)]
         made = fragment_corpus(name, sizes or profile.tasks[name].sizes, languages, spec.draw_seed)
-        return {key: Reading("the fragment").add(rows) for key, rows in made.items() if key in (only or made)}
+        return {key: Reading("the fragment", [*rows]) for key, rows in made.items() if key in (only or made)}
     if spec.source == "hub":
-        from crosslayer.data import hub
-
         return hub.read_all(name, spec, only)
-    from crosslayer.data import xtreme
-
     return xtreme.read_all(name, spec, only)
 
 
@@ -63,19 +59,13 @@ def load_parallel(profile: Profile) -> Parallel:
     """
     spec, n = profile.data, profile.probe.pairs
     if spec.source == "fragment":
-        from crosslayer.data.fragment import fragment_parallel
-
         return fragment_parallel(_foreign_fragment_languages(spec), n, spec.draw_seed)
     asking = [claim for claim in FROM_PAIRS if claim in profile.claims]
     if spec.source == "hub":
-        from crosslayer.data import hub
-
         pairs = hub.read_parallel(spec)
     else:
-        from crosslayer.data import xtreme
-
-        wanted = asking or xtreme.folders_of("tatoeba", spec)
-        pairs = xtreme.read_parallel(spec) if wanted else {}
+        found = xtreme.read_pairs(spec) if asking or xtreme.folders_of("tatoeba", spec) else {}
+        pairs = {language: pairs_of(reading) for language, reading in found.items()}
     if asking and not pairs:
         raise DataError(
             f"no language of data.languages has sentence pairs with English, which {asking[0]} needs; add one, or "
@@ -85,20 +75,13 @@ def load_parallel(profile: Profile) -> Parallel:
 
 
 def _foreign_fragment_languages(spec: DataSpec) -> list[str]:
-    from crosslayer.data.fragment import LANGUAGES
-
     return [code for code in (LANGUAGES if spec.languages is None else spec.languages) if code != "en"]
 
 
 def cut(corpus: Corpus, sizes: SplitSizes, seed: int, *, joint: bool) -> Corpus:
-    """Draw smaller splits, the same items whatever the file order.
+    """Draw smaller splits, the same items whatever the file order; a size of ``None`` keeps all.
 
-    Args:
-        corpus: all examples.
-        sizes: how many of each split; ``None`` keeps all.
-        seed: which ones.
-        joint: draw the same dev and test items in all languages (parallel sets): only items that every language
-            has are drawn from.
+    ``joint`` draws the same dev and test items in all languages (parallel sets), from those that all of them have.
 
     Raises:
         DataError: a split of a language has no item, or none that all languages share.
@@ -118,13 +101,9 @@ def cut(corpus: Corpus, sizes: SplitSizes, seed: int, *, joint: bool) -> Corpus:
 
 
 def draw(rows: Sequence[Row], n: int | None, seed: int, salt: str, *, shuffle: bool = False) -> list[Row]:
-    """The ``n`` rows whose item has the smallest hash: nested in ``n`` and free of the file order.
+    """The ``n`` rows, or all, whose item has the smallest hash: nested in ``n`` and free of the file order.
 
-    Args:
-        rows: examples.
-        n: how many; ``None`` or more than there are keeps all.
-        seed, salt: which draw.
-        shuffle: return them in drawn order instead of theirs.
+    ``shuffle`` gives them in drawn order instead of theirs.
     """
 
     def rank(index: int) -> bytes:

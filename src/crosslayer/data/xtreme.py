@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from crosslayer.config import DataSpec
 from crosslayer.data.alignment import align
-from crosslayer.data.examples import SPLITS, Key, PairExample, Parallel, Reading, pairs_of
+from crosslayer.data.examples import SPLITS, Key, PairExample, Reading
 from crosslayer.data.formats import File, read_file, read_labels, read_lines
 from crosslayer.data.languages import CODES
 from crosslayer.errors import DataError
@@ -25,7 +26,8 @@ FOLDERS: dict[str, tuple[str, ...]] = {
 }
 """Names that the folder of a task may have; the first is XTREME's."""
 CODE = r"(?P<code>[a-z]{2,3}(-\w+)?)"
-XTREME_NAME = rf"(?P<split>train|dev|test)-{CODE}\.tsv"
+SPLIT = "(?P<split>train|dev|test)"
+XTREME_NAME = rf"{SPLIT}-{CODE}\.tsv"
 NAMES: dict[str, tuple[str, ...]] = {
     "xnli": (
         XTREME_NAME,
@@ -34,12 +36,13 @@ NAMES: dict[str, tuple[str, ...]] = {
         r"multinli_1\.0_(?P<split>train)\.txt",
         rf"multinli\.(?P<split>train)\.{CODE}\.tsv",
     ),
-    "pawsx": (XTREME_NAME, rf"{CODE}/(?P<split>train|dev|test)(_2k)?\.tsv"),
-    "ner": (XTREME_NAME, rf"{CODE}[/-](?P<split>train|dev|test)(\.txt)?"),
-    "pos": (XTREME_NAME, rf"{CODE}_\w+-ud-(?P<split>train|dev|test)\.conllu"),
+    "pawsx": (XTREME_NAME, rf"{CODE}/{SPLIT}(_2k)?\.tsv"),
+    "ner": (XTREME_NAME, rf"{CODE}[/-]{SPLIT}(\.txt)?"),
+    "pos": (XTREME_NAME, rf"{CODE}_\w+-ud-{SPLIT}\.conllu"),
     "tatoeba": (rf"tatoeba\.{CODE}-eng\.eng", rf"{CODE}-en\.en"),
 }
-"""File names by task; several of the last pattern of POS, treebanks of one language, are read together."""
+"""File names by task, of Tatoeba (all test) the English ones. Several of the last pattern of POS, treebanks
+of one language, are read together."""
 
 
 def read_all(
@@ -119,7 +122,7 @@ def task_folder(name: str, spec: DataSpec) -> Path:
 
 
 def _paths(
-    name: TaskName, folder: Path, spec: DataSpec, only: Collection[Key] | None, refused: list[DataError] | None
+    name: str, folder: Path, spec: DataSpec, only: Collection[Key] | None, refused: list[DataError] | None
 ) -> dict[Key, list[Path]]:
     """The files to read, by split and language; XNLI may have several English training files to choose from."""
     found: dict[Key, list[Path]] = {}
@@ -129,7 +132,8 @@ def _paths(
                 with _collected(refused):
                     for code in _codes(path, match):
                         if spec.languages is None or code in {"en", *spec.languages}:
-                            found.setdefault((match["split"], code), []).append(path)  # type: ignore[arg-type]
+                            split: Any = match.groupdict().get("split", "test")
+                            found.setdefault((split, code), []).append(path)
                 break
     if only is not None:
         found = {key: paths for key, paths in found.items() if key in only}
@@ -175,58 +179,42 @@ def _read(key: Key, paths: list[Path], name: TaskName, spec: DataSpec) -> Readin
         return readings[0]
     together = Reading(" and ".join(dict.fromkeys(reading.format for reading in readings)))
     for path, reading in zip(paths, readings, strict=True):
-        rows = dict(zip(reading.rows, reading.examples, strict=True))
-        named = {row: replace(example, item=f"{path.stem}:{example.item}") for row, example in rows.items()}
-        together.add(named.get(row) for row in range(reading.n_rows))
+        together.rows += [row and replace(row, item=f"{path.stem}:{row.item}") for row in reading.rows]
         together.left_out += reading.left_out
     return together
 
 
-def read_parallel(spec: DataSpec) -> Parallel:
-    """Sentence pairs with English from the ``tatoeba`` folder.
+def read_pairs(spec: DataSpec, refused: list[DataError] | None = None) -> dict[str, Reading]:
+    """Sentence pairs with English by language, from the ``tatoeba`` folder; those with a blank side are left out.
+
+    A list ``refused`` takes the errors of single languages, so that the others can be read.
 
     Raises:
         DataError: the folder is missing, or two parallel files differ in length.
     """
-    return {language: pairs_of(reading) for language, reading in read_pairs(spec).items()}
-
-
-def read_pairs(spec: DataSpec, refused: list[DataError] | None = None) -> dict[str, Reading]:
-    """As `read_parallel`, with the format of the files and what was left out. Pairs with a blank side are.
-
-    A list ``refused`` takes the errors of single languages, so that the others can be read.
-    """
-    folder = task_folder("tatoeba", spec)
     found: dict[str, Reading] = {}
-    for path in sorted(folder.iterdir()):
-        matches = [re.fullmatch(pattern, path.name) for pattern in NAMES["tatoeba"]]
-        if not (match := matches[0] or matches[1]):
-            continue
-        language = CODES.get(match["code"], match["code"])
-        if spec.languages is not None and language not in spec.languages:
-            continue
+    for (_, language), (path,) in _paths("tatoeba", task_folder("tatoeba", spec), spec, None, refused).items():
         with _collected(refused):
-            if language in found:
-                raise DataError(f"{folder} has Tatoeba pairs of {language} in two formats; remove one")
-            found[language] = _read_pairs(path, match["code"], language, is_download=bool(matches[1]))
+            found[language] = _read_pairs(path, language)
     return found
 
 
-def _read_pairs(path: Path, suffix: str, language: str, *, is_download: bool) -> Reading:
+def _read_pairs(path: Path, language: str) -> Reading:
     """The pairs of an English file and the file beside it."""
-    foreign = path.with_suffix(f".{suffix}")
+    foreign = path.with_suffix("." + path.stem.removeprefix("tatoeba.").rpartition("-")[0])
     if not foreign.exists():
         raise DataError(f"{foreign} is missing beside {path.name}")
     texts, english = _without_end(read_lines(foreign)), _without_end(read_lines(path))
     if len(texts) != len(english):
         raise DataError(f"{foreign} has {len(texts)} lines but {path.name} has {len(english)}")
-    if is_download:
+    if is_download := path.suffix == ".en":
         english = _in_order(english, path, path.parent.parent / "labels" / "tatoeba" / f"test-{language}.tsv")
-    pairs = [PairExample(str(number), *both) for number, both in enumerate(zip(texts, english, strict=True))]
-    whole = [pair for pair in pairs if pair.first.strip() and pair.second.strip()]
-    reading = Reading("XTREME's download" if is_download else "Tatoeba").add(whole)
-    if len(whole) < len(pairs):
-        reading.left_out["a side is blank"] = len(pairs) - len(whole)
+    reading = Reading("XTREME's download" if is_download else "Tatoeba")
+    for number, both in enumerate(zip(texts, english, strict=True)):
+        is_whole = all(map(str.strip, both))
+        reading.rows.append(PairExample(str(number), *both) if is_whole else None)
+    if blank := reading.rows.count(None):
+        reading.left_out["a side is blank"] = blank
     return reading
 
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -17,115 +16,23 @@ import pytest
 from crosslayer.cli import changed
 from crosslayer.data import xtreme
 from crosslayer.data.examples import PairExample, Reading, TagExample
-from crosslayer.data.formats import FORMATS, File, read_file
+from crosslayer.data.formats import FORMATS
 from crosslayer.errors import DataError
 from crosslayer.stages.checking import check_data
 from crosslayer.tasks import TASKS, TaskName
-from data_files import read_corpus, spec, write
+from data_files import FILES, TAGGED, read_corpus, read_data, read_parallel, spec, write
 from one_line import said
 from repository import ROOT
 
 NLI = ("entailment", "neutral", "contradiction")
 
 
-def read(folder: Path, task: TaskName, text: str, labels: str | None = None, language: str = "de") -> Reading:
+def read(folder: Path, task: TaskName, text: str, labels: str | None = None) -> Reading:
     """A file as the one format that it has."""
     write(folder / "data.tsv", text)
     if labels is not None:
         write(folder / "labels.tsv", labels)
-    return read_file(File(folder / "data.tsv", folder / "labels.tsv", TASKS[task], language, ("DATE",)))
-
-
-# Files of each format, and what they hold
-
-XNLI_HEAD = (
-    "language\tgold_label\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\t"
-    "sentence1\tsentence2\tpromptID\tpairID\tgenre\tlabel1\tmatch\n"
-)
-MNLI_HEAD = "gold_label\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2\tpromptID\tpairID\tgenre\tlabel1\n"
-GOLD = [
-    PairExample("1", "Ein Boot.", "Ein Schiff.", "neutral"),
-    PairExample("2", 'Er sagt "ja".', "Ja.", "entailment"),
-]
-TAGGED = [
-    TagExample("0", ("Ada", "ruht"), ("B-PER", "O")),
-    TagExample("1", ("in", "Ulm"), ("O", "B-LOC")),
-]
-UPOS = [TagExample("0", ("zum", "Haus", "!"), ("ADP", "NOUN", "PUNCT")), TagExample("1", ("ja",), ("INTJ",))]
-CONLLU = """\
-# sent_id = 1
-# text = zum Haus!
-1-2\tzum\t_\t_\t_\t_\t_\t_\t_\t_
-1\tzum\tzu\tADP\t_\t_\t2\tcase\t_\t_
-1.1\tleer\t_\tVERB\t_\t_\t_\t_\t_\t_
-2\tHaus\tHaus\tNOUN\t_\t_\t0\troot\t_\t_
-3\t!\t!\tPUNCT\t_\t_\t2\tpunct\t_\t_
-
-# sent_id = 2
-1\tja\tja\tINTJ\t_\t_\t0\troot\t_\t_
-
-"""
-FILES: dict[str, tuple[TaskName, str, str | None, list[Any]]] = {
-    "columns premise, hypothesis, label": (
-        "xnli", 'premise\thypothesis\tlabel\nEin Boot.\tEin Schiff.\tneutral\nEr sagt "ja".\tJa.\tentailment\n',
-        None, GOLD,
-    ),
-    "columns in another order, one more": (
-        "xnli", 'hypothesis\tlabel\tgenre\tpremise\nEin Schiff.\tneutral\tx\tEin Boot.\nJa.\tentailment\tx\t'
-        'Er sagt "ja".\n', None, GOLD,
-    ),
-    "XNLI 1.0": (
-        "xnli",
-        XNLI_HEAD
-        + "".join(
-            f"{code}\t{label}\t\t\t\t\t{first}\t{second}\t1\t{item}\tletters\t{label}\tTrue\n"
-            for code, item, first, second, label in (
-                ("de", 7, "Ein Boot.", "Ein Schiff.", "neutral"), ("fr", 7, "Un bateau.", "Un navire.", "neutral"),
-                ("de", 9, 'Er sagt "ja".', "Ja.", "entailment"), ("de", 11, "Nie.", "Immer.", "-"),
-            )
-        ),
-        None,
-        [PairExample("7", *(GOLD[0].first, GOLD[0].second), "neutral"),
-         PairExample("9", *(GOLD[1].first, GOLD[1].second), "entailment")],
-    ),
-    "MultiNLI 1.0": (
-        "xnli", MNLI_HEAD + "neutral\t\t\tEin Boot.\tEin Schiff.\t1\t1n\tletters\tneutral\n"
-        '-\t\t\tNie.\tImmer.\t2\t2n\tletters\n"entailment\t\t\tx\ty\t3\t3e\tletters\n'.replace('"', ""), None,
-        [GOLD[0], PairExample("3", "x", "y", "entailment")],
-    ),
-    "XNLI-MT 1.0": (
-        "xnli", "premise\thypo\tlabel\na\tb\tcontradictory\nc\td\tneutral\n", None,
-        [PairExample("1", "a", "b", "contradiction"), PairExample("2", "c", "d", "neutral")],
-    ),
-    "XTREME's download": (
-        "xnli", 'Ein Boot.\tEin Schiff.\tneutral\r\n"Er sagt ""ja""."\tJa.\tentailment\r\n', None, GOLD,
-    ),
-    "XTREME's download without labels": (
-        "xnli", 'Ein Boot.\tEin Schiff.\r\n"Er sagt ""ja""."\tJa.\r\n', "neutral\nentailment\n", GOLD,
-    ),
-    "PAWS-X": (
-        "pawsx", "id\tsentence1\tsentence2\tlabel\n3\ta b\tb a\t0\n4\tNS\tb a\t1\n5\tc\td\t1\n", None,
-        [PairExample("3", "a b", "b a", "0"), PairExample("5", "c", "d", "1")],
-    ),
-    "XTREME's PAWS-X": ("pawsx", "a b\tb a\t0\r\n", None, [PairExample("1", "a b", "b a", "0")]),
-    "XTREME's PAWS-X without labels": ("pawsx", "a\tb\r\nc\td\r\n", "0\n1\n",
-                                       [PairExample("1", "a", "b", "0"), PairExample("2", "c", "d", "1")]),
-    "word TAB tag": ("ner", "Ada\tB-PER\nruht\tO\n\nin\tO\nUlm\tB-LOC", None, TAGGED),
-    "WikiANN": ("ner", "de:Ada\tB-PER\nde:ruht\tO\n\nde:in\tO\nde:Ulm\tB-LOC\n\n", None, TAGGED),
-    "WikiANN with another code": (
-        "ner", "als:Ada\tB-PER\nals:ruht\tO\n\nals:in\tO\nals:Ulm\tB-LOC\n\n", None, TAGGED,
-    ),
-    "MasakhaNER with spaces": ("ner", "Ada B-PER\nruht O\n\nin O\nUlm B-LOC\n\n", None, TAGGED),
-    "MasakhaNER with tabs and dates": (
-        "ner", "Ada\tB-PER\nruht\tO\n\n2021\tB-DATE\n\n", None,
-        [TAGGED[0], TagExample("1", ("2021",), ("O",))],
-    ),
-    "words": ("ner", "Ada\nruht\n\nin\nUlm\n\n", "B-PER\nO\n\nO\nB-LOC\n", TAGGED),
-    "UPOS in two columns": ("pos", "zum\tADP\nHaus\tNOUN\n!\tPUNCT\n\nja\tINTJ\n\n", None, UPOS),
-    "UPOS with other line ends": ("pos", "zum\tADP\r\nHaus\tNOUN\r\n!\tPUNCT\r\n\r\n\r\nja\tINTJ", None, UPOS),
-    "CoNLL-U": ("pos", CONLLU, None, UPOS),
-    "words without UPOS": ("pos", "zum\nHaus\n!\n\nja\n\n", "ADP\nNOUN\nPUNCT\n\nINTJ\n\n", UPOS),
-}  # fmt: skip
+    return read_data(folder, task)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -142,17 +49,18 @@ def test_every_known_format_is_tried_above(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "left_out", "rows", "n_rows"),
-    [("XNLI 1.0", {"no gold label": 1}, [0, 1], 3), ("MultiNLI 1.0", {"no gold label": 1}, [0, 2], 3),
-     ("PAWS-X", {"not translated": 1}, [0, 2], 3), ("CoNLL-U", {}, [0, 1], 2),
-     ("MasakhaNER with tabs and dates", {"DATE read as O": 1}, [0, 1], 2)],
+    ("name", "left_out", "rows"),
+    [("XNLI 1.0", {"no gold label": 1}, [0, 1, None]), ("MultiNLI 1.0", {"no gold label": 1}, [0, None, 1]),
+     ("PAWS-X", {"not translated": 1}, [0, None, 1]), ("CoNLL-U", {}, [0, 1]),
+     ("MasakhaNER with tabs and dates", {"DATE read as O": 1}, [0, 1])],
 )  # fmt: skip
 def test_what_is_left_out_or_changed_is_counted(
-    name: str, left_out: dict[str, int], rows: list[int], n_rows: int, tmp_path: Path
+    name: str, left_out: dict[str, int], rows: list[int | None], tmp_path: Path
 ) -> None:
-    task, text, labels, _ = FILES[name]
+    task, text, labels, expected = FILES[name]
     reading = read(tmp_path, task, text, labels)
-    assert (dict(reading.left_out), reading.rows, reading.n_rows) == (left_out, rows, n_rows)
+    assert reading.left_out == left_out
+    assert reading.rows == [None if row is None else expected[row] for row in rows]
 
 
 REFUSED: dict[str, tuple[TaskName, str, str | None, str]] = {
@@ -175,8 +83,8 @@ REFUSED: dict[str, tuple[TaskName, str, str | None, str]] = {
     "labels of another sentence": ("ner", "Ada\n\nin\nUlm\n", "O\n\nO\n",
                                    "labels.tsv: sentence 2 has 1 tags, and 2 words"),
     "a prefix in some lines": ("ner", "de:Ada\tB-PER\nruht\tO\n", None,
-                               ":2: the word does not start with de: as others do; the nearest format is WikiANN"),
-    "a prefix further down": ("ner", "Ada\tB-PER\nde:ruht\tO\n", None, ":2: the word starts with de: as all"),
+                               ":2: the word does not start with 'de:'; the nearest format is WikiANN"),
+    "a prefix further down": ("ner", "Ada\tB-PER\nde:ruht\tO\n", None, ":2: the word starts with 'de:'; the"),
     "an unknown tag": ("ner", "Ada\tB-MISC\n", None, ":1: unknown tag 'B-MISC'; known: O, B-PER"),
     "tabs and spaces": ("ner", "Ada B-PER\nruht\tO\n", None, ":2: a tab; the nearest format is MasakhaNER"),
     "a treebank's word without tag": ("pos", "1\ta\ta\tNOUN" + "\t_" * 6 + "\n2\tb\tb" + "\t_" * 7 + "\n", None,
@@ -238,7 +146,7 @@ def test_the_download_of_xtreme_is_read(tmp_path: Path) -> None:
     assert read_corpus("pawsx", spec(tmp_path))["test", "de"][1] == PairExample("2", "satz 1", "sätze 1", "1")
     assert read_corpus("ner", spec(tmp_path))["test", "de"][2] == TagExample("2", ("Ada2", "ruht"), ("B-PER", "O"))
     assert read_corpus("pos", spec(tmp_path))["test", "es"][0].tags == ("NOUN", "VERB")  # type: ignore[union-attr]
-    pairs = xtreme.read_parallel(spec(tmp_path))
+    pairs = read_parallel(spec(tmp_path))
     expected = [PairExample(str(i), f"satz {i}", f"sentence {i}") for i in range(24)]
     assert pairs["de"] == expected, "sorted English is put in order"
 
@@ -251,20 +159,21 @@ def test_tests_without_labels_say_where_they_belong(task: str, name: str, tmp_pa
     download(tmp_path)
     (tmp_path / f"labels/{name}/test-de.tsv").unlink()
 
-    call = xtreme.read_parallel if task == "tatoeba" else partial(xtreme.read_all, task)
+    call = read_parallel if task == "tatoeba" else partial(xtreme.read_all, task)
     assert f"put them into {tmp_path}/labels/{name}/test-de.tsv, one a line" in said(
         DataError, call, spec(tmp_path)
     )
 
 
 def test_xnli_and_multi_nli_as_published(tmp_path: Path) -> None:
+    heads = [FILES[name][1].partition("\n")[0] + "\n" for name in ("XNLI 1.0", "MultiNLI 1.0")]
     rows = "".join(
         f"{code}\t{NLI[i % 3]}\t\t\t\t\t{code} p{i}\t{code} h{i}\t1\t{i + 1}\tletters\t\t\n"
         for code in ("ar", "en", "de") for i in range(4)
     )  # fmt: skip
     for split in ("dev", "test"):
-        write(tmp_path / f"XNLI-1.0/xnli.{split}.tsv", XNLI_HEAD + rows)
-    write(tmp_path / "XNLI-1.0/multinli_1.0/multinli_1.0_train.txt", MNLI_HEAD + "neutral\t\t\ta\tb\t1\t1n\tx\t\n")
+        write(tmp_path / f"XNLI-1.0/xnli.{split}.tsv", heads[0] + rows)
+    write(tmp_path / "XNLI-1.0/multinli_1.0/multinli_1.0_train.txt", heads[1] + "neutral\t\t\ta\tb\t1\t1n\tx\t\n")
     corpus = read_corpus("xnli", spec(tmp_path))
     assert set(corpus) == {
         ("train", "en"),
@@ -309,7 +218,9 @@ def test_entities_as_published(name: str, tmp_path: Path) -> None:
 def test_treebanks_of_one_language_are_read_together(tmp_path: Path) -> None:
     for treebank in ("gsd", "hdt"):
         for split in ("train", "dev", "test"):
-            write(tmp_path / f"ud/UD_English-{treebank.upper()}/en_{treebank}-ud-{split}.conllu", CONLLU)
+            write(
+                tmp_path / f"ud/UD_English-{treebank.upper()}/en_{treebank}-ud-{split}.conllu", FILES["CoNLL-U"][1]
+            )
     found = read_corpus("pos", spec(tmp_path))["test", "en"]
     assert [row.item for row in found] == [f"en_{bank}-ud-test:{i}" for bank in ("gsd", "hdt") for i in (0, 1)]
 
@@ -335,7 +246,7 @@ def test_a_file_that_is_there_is_never_denied(tmp_path: Path) -> None:
     assert set(read_corpus("pos", spec(tmp_path, languages=["tlh"]))) == {
         ("train", "en"), ("dev", "en"), ("test", "en"), ("dev", "tlh"), ("test", "tlh")
     }  # fmt: skip
-    assert "gsw" in xtreme.read_parallel(spec(tmp_path))
+    assert "gsw" in read_parallel(spec(tmp_path))
 
 
 def run_tiny(place: Path, tasks: Iterable[TaskName], *changes: str) -> None:
@@ -398,7 +309,7 @@ def test_pairs_stay_pairs_beside_a_blank_line(tmp_path: Path) -> None:
     write(tmp_path / "tatoeba/de-en.en", "one\n")
     write(tmp_path / "tatoeba/de-en.de", "eins\n")
     write(tmp_path / "labels/tatoeba/test-de.tsv", "0\n")
-    assert "pairs of de in two formats" in said(DataError, xtreme.read_pairs, spec(tmp_path))
+    assert "both hold test of de; remove one" in said(DataError, xtreme.read_pairs, spec(tmp_path))
 
 
 # What `crosslayer data check` says

@@ -20,7 +20,7 @@ from crosslayer.data import hub as reader
 from crosslayer.data.examples import Corpus, PairExample, TagExample, corpus_of
 from crosslayer.encoders.hub import load_hub
 from crosslayer.errors import DataError, EncoderError
-from hub_contents import MBERT, MULTI_NLI, NLI, XTREME, mbert, repositories, sentence, words
+from hub_contents import MBERT, MULTI_NLI, NLI, XTREME, make_hub, mbert, sentence, words
 from hub_server import Hub
 from one_line import said
 from repository import ROOT, TESTS
@@ -28,8 +28,7 @@ from repository import ROOT, TESTS
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Hub]:
-    """The hub with its three repositories."""
-    server = Hub(repositories())
+    server = make_hub()
     yield server
     server.stop()
 

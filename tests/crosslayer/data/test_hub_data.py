@@ -14,12 +14,12 @@ from crosslayer.data import hub
 from crosslayer.data.examples import PairExample, TagExample
 from crosslayer.data.hubfiles import HubError
 from crosslayer.errors import DataError
-from crosslayer.tasks import TaskName
+from crosslayer.tasks import UPOS, TaskName
+from data_files import write
 from hub_contents import (
     MULTI_NLI,
     NLI,
     TEXT,
-    UPOS,
     XTREME,
     Tables,
     files_of,
@@ -34,7 +34,6 @@ from one_line import said
 from repository import ROOT
 
 REVISIONS = {XTREME: "a" * 40, MULTI_NLI: "b" * 40}
-SPLITS = {"dev": "validation"}
 
 
 class Hub:
@@ -48,21 +47,19 @@ class Hub:
     def __call__(self, kind: str, name: str, revision: str, patterns: list[str]) -> Path:
         assert (kind, revision, patterns[0]) == ("dataset", REVISIONS[name], "README.md")
         self.asked.append((name, patterns[1]))
-        config, split = patterns[1].replace("data/", "default/").removesuffix("-*.parquet").split("/")
         if name not in self.tables:
             raise HubError("https://hub cannot be reached")
-        files = files_of({config: {split: self.tables[name][config][split]}})
+        config, split = patterns[1].replace("data/", "default/").removesuffix("-*.parquet").split("/")
         folder = self.folder / str(len(self.asked))
-        for path, content in files.items():
+        for path, content in files_of({config: {split: self.tables[name][config][split]}}).items():
             assert fnmatch(path, patterns[1]) or path == "README.md"
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
+            write(folder / path, content)
         return folder
 
     def put(self, config: str, **splits: Dataset) -> None:
         for split, table in splits.items():
             home = self.tables[MULTI_NLI if config == "default" else XTREME]
-            home.setdefault(config, {})[SPLITS.get(split, split)] = [table]
+            home.setdefault(config, {})[split] = [table]
 
 
 @pytest.fixture
@@ -111,7 +108,7 @@ def test_only_what_is_asked_for_is_read(fake: Hub) -> None:
     found = hub.read_all("pawsx", spec("de"), {("test", "de")})
     assert fake.asked == [(XTREME, f"PAWS-X.{code}/test-*.parquet") for code in ("en", "de")]
     german = found["test", "de"]
-    assert (german.n_rows, german.row_of) == (3, {"0": 0, "3": 2}), "the labels leave open which row 1 faces"
+    assert [row and row.item for row in german.rows] == ["0", None, "3"], "the labels leave open which row 1 faces"
     assert sum(german.left_out.values()) == 1
     assert hub.read_all("ner", spec("de"), {("test", "de")}).keys() == {("test", "de")}
 
@@ -134,7 +131,7 @@ def test_tags_are_read_by_the_names_of_the_feature(fake: Hub) -> None:
 
 def test_pairs_with_a_blank_side_are_left_out(fake: Hub) -> None:
     pairs = texts(source_sentence=["eins\n", "\n", "drei"], target_sentence=["one\n", "two\n", "three"])
-    fake.put("tatoeba.deu", dev=pairs)
+    fake.put("tatoeba.deu", validation=pairs)
     expected = [PairExample("0", "eins", "one"), PairExample("2", "drei", "three")]
     assert hub.read_parallel(spec("de", "pl")) == {"de": expected}
     assert fake.asked == [(XTREME, "tatoeba.deu/validation-*.parquet")]
@@ -203,10 +200,9 @@ CARD = (
 def test_what_a_repository_may_lack(
     content: bytes | None, card: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "README.md").write_text(card)
+    write(tmp_path / "README.md", card)
     if content is not None:
-        (tmp_path / "tatoeba.deu").mkdir()
-        (tmp_path / "tatoeba.deu" / "validation-00000-of-00001.parquet").write_bytes(content)
+        write(tmp_path / "tatoeba.deu" / "validation-00000-of-00001.parquet", content)
     monkeypatch.setattr(hub, "fetch", lambda *_: tmp_path)
     line = said(DataError, hub.read_parallel, spec("de"))
     assert line.startswith(f"cannot load google/xtreme tatoeba.deu dev at {'a' * 40}: ")
@@ -215,7 +211,7 @@ def test_what_a_repository_may_lack(
 
 @pytest.mark.parametrize("value", [None, 3, ["a"]])
 def test_rows_are_texts(value: Any, fake: Hub) -> None:
-    fake.put("tatoeba.deu", dev=Dataset.from_dict({"source_sentence": [value], "target_sentence": ["x"]}))
+    fake.put("tatoeba.deu", validation=Dataset.from_dict({"source_sentence": [value], "target_sentence": ["x"]}))
     assert "is not text" in said(DataError, hub.read_parallel, spec("de"))
 
 

@@ -24,20 +24,17 @@ class Draw:
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
 
-    def named_person(self) -> Phrase:
-        """A given name, mostly with a surname."""
-        return self._named(self.rng.choice(self.rng.choice((self.half.women, self.half.given["m"]))))
+    def named(self, given: Sequence[str], surname: float = 0.7) -> Phrase:
+        """Somebody with one of these given names, with a surname at this probability."""
+        name = self.rng.choice(given)
+        return Phrase(self._full(name) if self.chance(surname) else name, "person", human=True)
 
-    def named_man(self) -> Phrase:
-        """A man's name, as the masculine nouns of occupations ask for."""
-        return self._named(self.rng.choice(self.half.given["m"]))
+    def named_person(self) -> Phrase:
+        return self.named(self.rng.choice((self.half.women, self.half.given["m"])))
 
     def named_lady(self) -> Phrase:
         """A woman's full name whose parts take no case endings in Slavic languages."""
-        return replace(self._named(self.rng.choice(self.half.given["steady"]), 1), courtesy=True)
-
-    def _named(self, given: str, surname: float = 0.7) -> Phrase:
-        return Phrase(self._full(given) if self.chance(surname) else given, "person", human=True)
+        return replace(self.named(self.half.given["steady"], 1), courtesy=True)
 
     def _full(self, given: str) -> str:
         return f"{given} {self.rng.choice(self.half.surnames)}"
@@ -217,9 +214,8 @@ def relative(draw: Draw) -> Clause:
 def subordinate(draw: Draw) -> Clause:
     """*Clara said that David found a hammer*; *Paul sang because the shop was closed.*"""
     if draw.chance(0.5):
-        inner = draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.slots(1))
-        while names_meet(inner):
-            inner = draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.slots(1))
+        while names_meet(inner := draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.slots(1))):
+            pass
         return Clause(draw.rng.choice(draw.half.speech), draw.person(), link=("that", inner))
     reason = draw.state(negated=0.2)
     outer = draw.event([*draw.half.kinds, *PEOPLE], draw.slots(1, ("time",)))
@@ -245,7 +241,8 @@ def quantity(draw: Draw) -> Clause:
 def role(draw: Draw) -> Clause:
     """*David Novak was a young teacher in Vienna.*"""
     what = replace(draw.worker(adjective=0.6), definite=False)
-    return Clause("", draw.named_man(), what, kind="role", place=draw.place())
+    man = draw.named(draw.half.given["m"])  # as the masculine nouns of occupations ask for
+    return Clause("", man, what, kind="role", place=draw.place())
 
 
 def location(draw: Draw) -> Clause:

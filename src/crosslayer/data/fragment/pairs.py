@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from crosslayer.data.fragment.draw import NO_MANNER, PEOPLE, SLOTS, Draw
 from crosslayer.data.fragment.meanings import Clause, Phrase, gender_of
@@ -155,12 +155,8 @@ def _adjuncts(draw: Draw, slots: Sequence[str], more: bool) -> tuple[list[str], 
 
 
 def _restrict(clause: Clause, slots: list[str]) -> Clause:
-    return replace(
-        clause,
-        time=clause.time if "time" in slots else None,
-        manner=clause.manner if "manner" in slots else None,
-        place=clause.place if "place" in slots else None,
-    )
+    empty: dict[str, Any] = {slot: None for slot in SLOTS if slot not in slots}
+    return replace(clause, **empty)
 
 
 TURNED = 0.3
