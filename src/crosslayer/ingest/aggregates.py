@@ -6,7 +6,6 @@ and tables as CSV whose first column names the rows.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -18,8 +17,9 @@ from ruamel.yaml import YAML
 from claimtrack.entries import Literature
 from claimtrack.reading import Malformed, parse_json
 from claimtrack.settings import describe
-from crosslayer.data.formats import read_lines
+from crosslayer.data.formats import located, read_csv, read_lines
 from crosslayer.errors import DataError
+from crosslayer.ingest.formats import number_of
 
 SPENT = ("runtime", "per_second", "epoch", "samples", "flos", "mem_", "stderr")
 """Parts of the names of numbers that are no scores."""
@@ -92,24 +92,11 @@ def _numbers(content: Any) -> Iterator[tuple[str, float]]:
 
 
 def _of_table(path: Path) -> Iterator[tuple[str, float]]:
-    rows = csv.reader(StringIO("\n".join(read_lines(path))), strict=True)
-    try:
-        header = next(rows, [])
-        for cells in filter(None, rows):
-            if len(cells) != len(header):
-                raise DataError(f"{path}:{rows.line_num}: {len(cells)} cells where the header has {len(header)}")
-            for column, cell in zip(header[1:], cells[1:], strict=True):
-                if cell.strip():
-                    yield f"{cells[0].strip()}, {column.strip()}", _number(cell, f"{path}:{rows.line_num}")
-    except csv.Error as error:
-        raise DataError(f"{path}:{rows.line_num}: {error}") from None
-
-
-def _number(cell: str, where: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = float("nan")
-    if not abs(value) < 1e9:
-        raise DataError(f"{where}: {cell.strip()!r:.40} is not a number")
-    return value
+    rows = read_csv(path)
+    _, header = next(rows, ("", [""]))
+    for where, cells in rows:
+        for column, cell in zip(header[1:], cells[1:], strict=True):
+            if cell.strip():
+                with located(where):
+                    number = number_of(cell)
+                yield f"{cells[0].strip()}, {column.strip()}", number

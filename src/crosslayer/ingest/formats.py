@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from claimtrack.reading import Malformed, parse_json
-from crosslayer.data.formats import read_lines
+from crosslayer.data.formats import located, read_lines
 from crosslayer.errors import DataError
 from crosslayer.predictions.records import parse_arrays
 from crosslayer.tasks import Task
@@ -48,15 +48,15 @@ class Gold:
         labels: gold label ids (N,) in the order of the data.
         sizes: the number of words of each sentence, 1 for a pair.
         places: which rows of a file these are, by its number of rows; a file may also have these rows only.
-        chosen: for errors, why files may have more rows.
         outside: entity types that count as O.
+        items: the name of each pair or sentence.
     """
 
     labels: Ids
     sizes: tuple[int, ...]
     places: Mapping[int, Sequence[int]] = field(default_factory=dict)
-    chosen: str = ""
     outside: tuple[str, ...] = ()
+    items: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,7 @@ class Item:
 
 
 def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
-    """The predictions of one task, language and split, of the rows that count.
-
-    Args:
-        path: the file, with all rows of the data or those that count.
-        task: which labels there are.
-        gold: of the rows that count.
+    """The predictions of one task, language and split, of the rows that count; the file may have more.
 
     Raises:
         DataError: the file is absent, of no known format, malformed, or of other items.
@@ -108,7 +103,7 @@ def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
     if len(items) not in places:
         counts = " or ".join(map(str, sorted(places, reverse=True)))
         what = "pairs" if task.kind == "pair" else "sentences"
-        raise DataError(f"{path}: {len(items)} {what} where the data have {counts}{gold.chosen}")
+        raise DataError(f"{path}: {len(items)} {what} where the data have {counts}; see docs/ingest.md for which")
     counted = [items[place] for place in places[len(items)]]
     told = iter(gold.labels.tolist())
     for item, size in zip(counted, gold.sizes, strict=True):
@@ -141,9 +136,9 @@ def read_labels(path: Path, task: Task, ids: Mapping[str, int]) -> list[Item]:
     items: list[Item] = []
     sentence: list[int] = []
     for number, line in enumerate([*read_lines(path), ""], start=1):
-        where = f"{path}:{number}"
-        if word := line.strip():
-            sentence.append(_label(word, task, ids, where))
+        with located(where := f"{path}:{number}"):
+            if word := line.strip():
+                sentence.append(_label(word, task, ids))
         if sentence and (task.kind == "pair" or not word):
             items.append(Item(where, sentence))
             sentence = []
@@ -155,17 +150,21 @@ def read_json_lines(path: Path, task: Task, ids: Mapping[str, int]) -> list[Item
     rows = list(_json_rows(path))
     if rows and "doc_id" in rows[0][1] and "label" not in rows[0][1]:
         return _of_harness(rows, task)
-    key = "label" if task.kind == "pair" else "labels"
     items = []
     for where, row in rows:
-        if key not in row:
-            raise DataError(f"{where}: no key {key}, which {task.title} needs")
-        names = [row[key]] if task.kind == "pair" else row[key]
-        if not isinstance(names, list):
-            raise DataError(f"{where}: labels is not a list of the sentence's tags")
-        labels = [_label(name, task, ids, where) for name in names]
-        items.append(Item(where, labels, _scores_of(row, task, len(names), where)))
+        with located(where):
+            items.append(_item(where, row, task, ids))
     return items
+
+
+def _item(where: str, row: dict[str, Any], task: Task, ids: Mapping[str, int]) -> Item:
+    key = "label" if task.kind == "pair" else "labels"
+    if key not in row:
+        raise ValueError(f"no key {key}, which {task.title} needs")
+    names = [row[key]] if task.kind == "pair" else row[key]
+    if not isinstance(names, list):
+        raise ValueError("labels is not a list of the sentence's tags")
+    return Item(where, [_label(name, task, ids) for name in names], _scores_of(row, task, len(names)))
 
 
 def read_trainer(path: Path, task: Task, ids: Mapping[str, int]) -> list[Item]:
@@ -200,87 +199,82 @@ READERS: dict[str, Callable[[Path, Task, Mapping[str, int]], list[Item]]] = {
 
 def _of_harness(rows: list[tuple[str, dict[str, Any]]], task: Task) -> list[Item]:
     """The choice of the largest log-likelihood; choices in the order of the task's labels, items by ``doc_id``."""
-    if task.kind == "tags":
-        raise DataError(
-            f"{rows[0][0]}: outputs of lm-evaluation-harness are read for pairs, {task.title} has tags"
-        )
     items: dict[int, Item] = {}
     for where, row in rows:
-        doc, choices = row.get("doc_id"), row.get("filtered_resps", row.get("resps"))
-        if type(doc) is not int or doc < 0:
-            raise DataError(f"{where}: doc_id {doc!r:.40} is not the number of an item")
-        if doc in items:
-            raise DataError(f"{where}: doc_id {doc} appears twice")
-        if not isinstance(choices, list) or len(choices) != len(task.labels):
-            raise DataError(f"{where}: no log-likelihood of each of the {len(task.labels)} choices")
-        scores = [_likelihood(choice, where) for choice in choices]
-        items[doc] = Item(where, [int(np.argmax(scores))], [scores], _target(row, task, where))
-    if absent := [doc for doc in range(len(items)) if doc not in items]:
-        path = rows[0][0].rpartition(":")[0]
-        raise DataError(f"{path}: no item has doc_id {absent[0]}, though larger ones are there")
-    return [items[doc] for doc in sorted(items)]
+        with located(where):
+            doc, choices = row.get("doc_id"), row.get("filtered_resps", row.get("resps"))
+            if task.kind == "tags":
+                raise ValueError(f"outputs of lm-evaluation-harness are read for pairs, {task.title} has tags")
+            if type(doc) is not int or not 0 <= doc < len(rows):
+                raise ValueError(f"doc_id {doc!r:.40} is none of 0 to {len(rows) - 1}")
+            if doc in items:
+                raise ValueError(f"doc_id {doc} appears twice")
+            if not isinstance(choices, list) or len(choices) != len(task.labels):
+                raise ValueError(f"no log-likelihood of each of the {len(task.labels)} choices")
+            scores = [_likelihood(choice) for choice in choices]
+            items[doc] = Item(where, [int(np.argmax(scores))], [scores], _target(row, task))
+    return [items[doc] for doc in range(len(rows))]
 
 
-def _target(row: dict[str, Any], task: Task, where: str) -> list[int] | None:
+def _target(row: dict[str, Any], task: Task) -> list[int] | None:
     """The gold label as the harness has it: its name or its number, as a text or not."""
     if "target" not in row:
         return None
     names = {name: index for index, label in enumerate(task.labels) for name in (str(index), label)}
     if (name := str(row["target"])) not in names:
-        raise DataError(f"{where}: target {name:.40} is none of {', '.join(task.labels)}, nor its number")
+        raise ValueError(f"target {name:.40} is none of {', '.join(task.labels)}, nor its number")
     return [names[name]]
 
 
-def _likelihood(choice: Any, where: str) -> float:
+def _likelihood(choice: Any) -> float:
     """The log-likelihood of one choice: ``[-3.2, false]``, ``["-3.2", "False"]`` or one such list in a list."""
     while isinstance(choice, list) and choice:
         choice = choice[0]
-    return _number(choice, where)
+    return number_of(choice)
 
 
-def _scores_of(row: dict[str, Any], task: Task, n: int, where: str) -> list[Sequence[float]] | None:
+def _scores_of(row: dict[str, Any], task: Task, n: int) -> list[Sequence[float]] | None:
     """Log-probabilities of one line, (n, K), NaN for null; None where the line has neither of the keys."""
     key = next((name for name in ("probabilities", "logits") if name in row), None)
     if key is None:
         return None
     values = [row[key]] if task.kind == "pair" else row[key]
     if not isinstance(values, list) or len(values) != n:
-        raise DataError(f"{where}: {key} has not one entry for each of {n} labels")
-    return [_row_of_scores(value, key, task, where) for value in values]
+        raise ValueError(f"{key} has not one entry for each of {n} labels")
+    return [_row_of_scores(value, key, task) for value in values]
 
 
-def _row_of_scores(value: Any, key: str, task: Task, where: str) -> Sequence[float]:
+def _row_of_scores(value: Any, key: str, task: Task) -> Sequence[float]:
     if value is None:
         return [np.nan] * len(task.labels)
     if isinstance(value, dict):
         value = [value.get(label) for label in task.labels] if set(value) == set(task.labels) else None
     if not isinstance(value, list) or len(value) != len(task.labels):
-        raise DataError(f"{where}: {key} are not one number for each of {', '.join(task.labels)}")
-    numbers = [_number(number, where) for number in value]
+        raise ValueError(f"{key} are not one number for each of {', '.join(task.labels)}")
+    numbers = list(map(number_of, value))
     if key == "logits":
         return numbers
     if min(numbers) < 0 or abs(sum(numbers) - 1) > TOLERANCE:
-        raise DataError(f"{where}: probabilities add up to {sum(numbers):.6g}, or one is negative")
+        raise ValueError(f"probabilities add up to {sum(numbers):.6g}, or one is negative")
     return [float(np.log(number)) if number > 0 else LEAST for number in numbers]
 
 
-def _number(value: Any, where: str) -> float:
+def number_of(value: Any) -> float:
+    """A number or its text; a ValueError where it is none that is finite."""
     try:
         number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else np.nan
     except (ValueError, OverflowError):
         number = np.nan
     if not np.isfinite(number):
-        raise DataError(f"{where}: {value!r:.40} is not a finite number")
+        raise ValueError(f"{value!r:.40} is not a finite number")
     return number
 
 
-def _label(name: Any, task: Task, ids: Mapping[str, int], where: str) -> int:
+def _label(name: Any, task: Task, ids: Mapping[str, int]) -> int:
     """The id of a label by its name, or of a pair by its id."""
-    if isinstance(name, str) and name in ids:
-        return ids[name]
     if isinstance(name, int) and not isinstance(name, bool) and 0 <= name < len(task.labels):
         return name
-    raise DataError(f"{where}: unknown label {name!r:.40}; known: {', '.join(ids)}")
+    return ids[name] if isinstance(name, str) and name in ids else ids[task.known(name)]
 
 
 def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -288,7 +282,7 @@ def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if not line.strip():
             continue
         try:
-            row = parse_json(line.encode())
+            row = parse_json(line)
         except Malformed:
             row = None
         if not isinstance(row, dict):

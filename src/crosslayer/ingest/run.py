@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -31,15 +29,6 @@ from crosslayer.tasks import TASK_NAMES, TASKS, TaskName, english_first
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
-class Items:
-    """The rows of one task, split and language: item names, word positions, and the gold labels."""
-
-    item: tuple[str, ...]
-    position: tuple[int, ...]
-    gold: Gold
-
-
 class IngestedRun(Run):
     """Trials from files, in the order of ``trials.csv``.
 
@@ -54,18 +43,18 @@ class IngestedRun(Run):
         self.tables: dict[tuple[str, Split], TaskTable] = {}
         self.logits: dict[tuple[str, Split], Array] = {}
 
-    def add(self, trial: TrialRecord, split: Split, rows: Mapping[str, tuple[Items, Predicted]]) -> None:
+    def add(self, trial: TrialRecord, split: Split, rows: Mapping[str, tuple[Gold, Predicted]]) -> None:
         """Add a trial's predictions of a split, by language; nothing for a split that was not predicted."""
-        items, found = [own for own, _ in rows.values()], [predicted for _, predicted in rows.values()]
-        none = np.zeros(0, np.int8)
-        codes = np.repeat(np.array(list(rows), dtype=object), [len(own.item) for own in items])
-        item = np.array([*chain(*(own.item for own in items))], dtype=object)
-        position = np.array([*chain(*(own.position for own in items))], dtype=np.int32)
-        gold = np.concatenate([none, *(own.gold.labels for own in items)])
-        labels = np.concatenate([none, *(predicted.labels for predicted in found)])
+        golds, predictions = [gold for gold, _ in rows.values()], [predicted for _, predicted in rows.values()]
+        none, sizes = np.zeros(0, np.int8), [size for gold in golds for size in gold.sizes]
+        codes = np.repeat(np.array([*rows], dtype=object), [len(gold.labels) for gold in golds])
+        item = np.repeat(np.array([item for gold in golds for item in gold.items], dtype=object), sizes)
+        position = np.array([place for size in sizes for place in range(size)], dtype=np.int32)
+        gold = np.concatenate([none, *(gold.labels for gold in golds)])
+        labels = np.concatenate([none, *(predicted.labels for predicted in predictions)])
         self.tables[trial.key, split] = task_table((trial,), codes, item, position, gold, labels[None])
-        kept = [predicted.scores for predicted in found if predicted.scores is not None]
-        if kept and len(kept) == len(found):
+        kept = [predicted.scores for predicted in predictions if predicted.scores is not None]
+        if kept and len(kept) == len(predictions):
             scores = np.concatenate(kept)
             centred = np.maximum(scores - scores.max(axis=1, keepdims=True), LEAST)
             self.logits[trial.key, split] = centred.astype(np.float16).astype(np.float32)
@@ -80,18 +69,9 @@ class IngestedRun(Run):
 def ingest(
     source: Path, name: str, title: str, profile: Profile, measures: Measures, ledger: Path = LEDGER
 ) -> tuple[Path, int]:
-    """Record the predictions of a folder; nothing is written where anything is wrong.
+    """Record the predictions of a folder with ``trials.csv``; nothing is written where anything is wrong.
 
-    Args:
-        source: the folder with ``trials.csv``.
-        name: of the entry.
-        title: one line for readers.
-        profile: the active profile, of which the data and their sizes count.
-        measures: of the claims that are computed.
-        ledger: where entries lie.
-
-    Returns:
-        The entry, and the number of trials.
+    Of the active profile the data and their sizes count. Returns the entry, and the number of trials.
 
     Raises:
         ConfigError: the name is no folder name, or there already.
@@ -115,19 +95,19 @@ def load_run(source: Path, rows: Sequence[Row], name: str, profile: Profile) -> 
     Raises:
         DataError: naming the file, or the line of the manifest, that is wrong.
     """
-    items = _load_items(rows, profile)
+    gold = _load_gold(rows, profile)
     trials: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
+        if (row.task, row.split, row.language) not in gold:
+            raise DataError(f"{row.where}: the data of {row.task} have no {row.split} items in {row.language}")
         trials.setdefault(row.trial, []).append(row)
-    for row in rows:
-        _items(items, row)
     _check_languages(trials)
     run = IngestedRun(name)
     for own in trials.values():
         digest, found = hashlib.sha256(repr(own[0].trial).encode()), {}
         for row in own:
-            predicts = _items(items, row)
-            found[row] = predicts, read_predictions(source / row.file, TASKS[row.task], predicts.gold)
+            expected = gold[row.task, row.split, row.language]
+            found[row] = expected, read_predictions(source / row.file, TASKS[row.task], expected)
             digest.update((source / row.file).read_bytes())
         record = _record(own[0], digest.hexdigest()[:16])
         run.trials.append(record)
@@ -205,38 +185,20 @@ def _intermediate(rows: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _load_items(rows: Sequence[Row], profile: Profile) -> dict[tuple[TaskName, str, str], Items]:
-    """The items that the manifest's files predict, by task, split and language."""
-    found: dict[tuple[TaskName, str, str], Items] = {}
+def _load_gold(rows: Sequence[Row], profile: Profile) -> dict[tuple[TaskName, str, str], Gold]:
+    """What the manifest's files predict, by task, split and language."""
+    found: dict[tuple[TaskName, str, str], Gold] = {}
     for task in dict.fromkeys(row.task for row in rows):
         index = {label: i for i, label in enumerate(TASKS[task].labels)}
         readings = read_all(task, profile, only={(row.split, row.language) for row in rows if row.task == task})
         for key, examples in sample(task, corpus_of(readings), profile).items():
             tagged = [e.tags if isinstance(e, TagExample) else (e.label,) for e in examples]
-            gold = Gold(
+            found[task, *key] = Gold(
                 np.array([index[tag] for tags in tagged for tag in tags], dtype=np.int8),
-                tuple(map(len, tagged)), readings[key].places(examples), _chosen(task, key[0], profile),
-                tuple(profile.data.ner_outside),
+                tuple(map(len, tagged)), readings[key].places(examples), tuple(profile.data.ner_outside),
+                tuple(example.item for example in examples),
             )  # fmt: skip
-            item = [example.item for example, tags in zip(examples, tagged, strict=True) for _ in tags]
-            position = [place for tags in tagged for place in range(len(tags))]
-            found[task, *key] = Items(tuple(item), tuple(position), gold)
     return found
-
-
-def _chosen(task: TaskName, split: Split, profile: Profile) -> str:
-    """Which rows of the data count under a profile, as the end of an error; empty for all."""
-    size = getattr(profile.tasks[task].sizes, split)
-    most = "" if size is None else f"at most {size} (tasks.{task}.sizes.{split} of the profile {profile.profile})"
-    if TASKS[task].kind == "tags":
-        return most and f": all rows of the file, or those that count, {most}"
-    return f": all rows of the file, or those that count, which all languages share{most and f', {most}'}"
-
-
-def _items(items: Mapping[tuple[TaskName, str, str], Items], row: Row) -> Items:
-    if (row.task, row.split, row.language) not in items:
-        raise DataError(f"{row.where}: the data of {row.task} have no {row.split} items in {row.language}")
-    return items[row.task, row.split, row.language]
 
 
 def _check_languages(trials: Mapping[tuple[object, ...], Sequence[Row]]) -> None:
@@ -258,7 +220,8 @@ def _check_languages(trials: Mapping[tuple[object, ...], Sequence[Row]]) -> None
 
 def _record(row: Row, key: str) -> TrialRecord:
     return TrialRecord(
-        key=key, stage=row.stage, task=row.task, model=row.model, layer=row.layer, arm=row.arm, seed=row.seed,
-        mode="finetuned", outcome="ok", precision=row.batch or UNKNOWN, device_kind=UNKNOWN, threads=0,
+        key=key, stage=row.stage, task=row.task, model=row.model, layer=row.layer, arm=row.arm or "none",
+        seed=row.seed, mode="finetuned", outcome="ok", precision=row.batch or UNKNOWN, device_kind=UNKNOWN,
+        threads=0,
         specification={"ingested": True, "encoder": row.encoder, "training_items": row.training_items},
     )  # fmt: skip

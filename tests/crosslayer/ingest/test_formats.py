@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from crosslayer.errors import DataError
 from crosslayer.ingest.formats import Gold, read_predictions
@@ -84,7 +82,7 @@ def test_the_harness_leaves_likelihoods_of_choices_in_any_order(tmp_path: Path) 
     ("name", "content", "words"),
     [
         ("a.txt", "neutral\nperhaps\n", r"a.txt:2: unknown label 'perhaps'; known: entailment, neutral"),
-        ("a.txt", "neutral\nneutral\n", "a.txt: 2 pairs where the data have 3$"),
+        ("a.txt", "neutral\nneutral\n", "a.txt: 2 pairs where the data have 3;"),
         ("a.jsonl", "{}\n", "a.jsonl:1: no key label"),
         ("a.jsonl", "[1]\n", "a.jsonl:1: no JSON object"),
         ("a.jsonl", '{"label": 0, "probabilities": [1, 1, 0]}\n', "a.jsonl:1: probabilities add up to 2"),
@@ -94,9 +92,9 @@ def test_the_harness_leaves_likelihoods_of_choices_in_any_order(tmp_path: Path) 
         ("a.jsonl", '{"label": true}\n', "unknown label True"),
         ("a.jsonl", harness(target=2), "a.jsonl:3: gold label contradiction where the data have neutral"),
         ("a.jsonl", harness(doc=2), "a.jsonl:3: doc_id 2 appears twice"),
-        ("a.jsonl", harness(doc=3), "a.jsonl: no item has doc_id 1, though larger ones are there"),
-        ("a.jsonl", harness(doc=-1), "a.jsonl:3: doc_id -1 is not the number of an item"),
-        ("a.jsonl", harness() + "{}\n", "a.jsonl:4: doc_id None is not the number of an item"),
+        ("a.jsonl", harness(doc=3), "a.jsonl:3: doc_id 3 is none of 0 to 2"),
+        ("a.jsonl", harness(doc=-1), "a.jsonl:3: doc_id -1 is none of 0 to 2"),
+        ("a.jsonl", harness() + "{}\n", "a.jsonl:4: doc_id None is none of 0 to 3"),
         ("a.jsonl", harness(target="yes"), "a.jsonl:3: target yes is none of entailment, neutral"),
         ("a.xml", "", "no known format; known are .txt"),
         ("a.npz", "PK", "no readable arrays"),
@@ -120,7 +118,7 @@ def test_sentences_of_other_lengths_are_refused(tmp_path: Path) -> None:
             read_predictions(tmp_path / name, NER, WORDS)
 
 
-FEWER = Gold(np.array([1, 0], np.int8), (1, 1), {4: [1, 3], 3: [0, 2]}, ": all rows, or those that count")
+FEWER = Gold(np.array([1, 0], np.int8), (1, 1), {4: [1, 3], 3: [0, 2]})
 
 
 @pytest.mark.parametrize(
@@ -152,7 +150,7 @@ def test_rows_of_arrays_and_of_the_harness_are_chosen_too(tmp_path: Path) -> Non
 def test_another_number_of_rows_is_refused_with_those_that_fit(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("neutral\n")
     said = refusal(read_predictions, tmp_path / "a.txt", XNLI, FEWER)
-    assert said.endswith("a.txt: 1 pairs where the data have 4 or 3 or 2: all rows, or those that count")
+    assert "a.txt: 1 pairs where the data have 4 or 3 or 2;" in said
 
 
 def test_entities_that_count_as_o_may_be_predicted(tmp_path: Path) -> None:
@@ -177,19 +175,3 @@ def test_entities_that_count_as_o_may_be_predicted(tmp_path: Path) -> None:
 def test_arrays_of_other_data_are_refused(about: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=words):
         read_predictions(arrays(tmp_path / "a.npz", **about), XNLI, PAIRS)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 9) | st.floats() | st.sampled_from(["neutral", "O", ""]),
-    lambda inner: st.lists(inner, max_size=3),
-    max_leaves=6,
-)
-KEYS = st.sampled_from("label labels probabilities logits doc_id target resps filtered_resps".split())
-
-
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.dictionaries(KEYS, JSON, max_size=4), max_size=3))
-def test_any_json_is_read_or_refused_in_one_line(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
-    (tmp_path / "a.jsonl").write_text(jsonl(*rows))
-    for task, gold in ((XNLI, PAIRS), (NER, WORDS)):
-        assert refusal(read_predictions, tmp_path / "a.jsonl", task, gold).isprintable()

@@ -89,9 +89,9 @@ def test_pairs_are_chosen_by_their_rows(files: dict[str, str], other: str, pawsx
 
 def test_other_numbers_of_rows_are_refused_with_those_that_fit(pawsx: Path) -> None:
     folder = predictions(pawsx / "mine", "pawsx", {"en": "10101", "de": "01", "ko": "001"})
-    said = refusal(ingested, folder, profile(pawsx))
-    rows = "all rows of the file, or those that count, which all languages share"
-    assert said == f"{folder}/de.txt: 2 pairs where the data have 5 or 4 or 3: {rows}"
+    assert f"{folder}/de.txt: 2 pairs where the data have 5 or 4 or 3;" in refusal(
+        ingested, folder, profile(pawsx)
+    )
 
 
 def test_only_the_languages_of_the_manifest_share_their_pairs(pawsx: Path) -> None:

@@ -107,16 +107,6 @@ def described_by(folder: Path, *lines: str) -> Path:
     return folder
 
 
-def test_too_few_predictions_name_which_pairs_count(profile: Profile, tmp_path: Path) -> None:
-    files = described_by(tmp_path, "a.txt,pawsx,en,test,baseline,0,mBERT,all")
-    size = profile.tasks["pawsx"].sizes.test
-    most = f"at most {size} (tasks.pawsx.sizes.test of the profile {profile.profile})"
-    why = f": all rows of the file, or those that count, which all languages share, {most}"
-    assert refusal(load_run, files, read_manifest(files), "again", profile).endswith(
-        f"a.txt: 1 pairs where the data have 1500{why}"
-    )
-
-
 def test_a_language_without_data_names_its_line(profile: Profile, tmp_path: Path) -> None:
     lines = [
         f"a.txt,pawsx,{code},test,baseline,{seed},mBERT,all" for seed, code in ((0, "en"), (1, "en"), (1, "xx"))
