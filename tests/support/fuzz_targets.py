@@ -1,7 +1,6 @@
 """Every reader of files that somebody else may have written: a valid file, how it is read, how often it is tried.
 
-`test_fuzz.py` changes its bytes, `test_fuzz_structure.py` its values. Imports stay in the functions, so that each
-target loads only what it needs.
+`test_fuzz.py` changes its bytes, `test_fuzz_structure.py` its values.
 """
 
 from __future__ import annotations
@@ -22,16 +21,26 @@ import numpy as np
 import pytest
 
 from claimtrack.errors import ClaimtrackError
+from claimtrack.importer import read_report
 from claimtrack.reading import Malformed
+from claimtrack.registry import load_registry
+from crosslayer.config import DataSpec, load_profile
+from crosslayer.data import hub
+from crosslayer.data.xtreme import read_pairs
+from crosslayer.ingest.aggregates import read_aggregates
+from crosslayer.ingest.formats import Gold, read_predictions
+from crosslayer.ingest.manifest import read_manifest
+from crosslayer.tasks import TASKS, TaskName
+from data_files import FILES, read_data, spec, write
 from repository import ROOT
 
 EXAMPLE = ROOT / "examples" / "good-probabilities"
 SECOND = ROOT / "tests" / "claimtrack" / "second_plugin"
-ENTRY = ROOT / "claims" / "ledger" / "xtreme-frozen"
 SECONDS, MEBIBYTES = 5, 512
 """For one file of a few kB: time, and address space beyond what the process has before."""
 MOST_SIGNS = 2000
 """Of an error's one line."""
+Folder = Callable[[Path], object]
 
 
 @dataclass(frozen=True)
@@ -46,25 +55,20 @@ class Target:
     """
 
     file: str
-    make: Callable[[Path], object]
-    read: Callable[[Path], object]
+    make: Folder
+    read: Folder
     changed: int = 3000
 
 
 # Making
 
 
-def write(path: Path, content: str | bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(content if isinstance(content, bytes) else content.encode())
-
-
-def texts(files: dict[str, str]) -> Callable[[Path], object]:
+def texts(files: dict[str, str]) -> Folder:
     """Files by name."""
     return lambda folder: [write(folder / file, content) for file, content in files.items()]
 
 
-def copied(*sources: Path) -> Callable[[Path], object]:
+def copied(*sources: Path) -> Folder:
     return lambda folder: [shutil.copyfile(source, folder / source.name) for source in sources]
 
 
@@ -74,96 +78,33 @@ def make_bert(folder: Path) -> None:
     write_bert(folder)
 
 
-CARD = """\
----
-configs:
-- config_name: tatoeba.deu
-  data_files:
-  - split: validation
-    path: tatoeba.deu/validation-*
-dataset_info:
-- config_name: tatoeba.deu
-  features:
-  - name: source_sentence
-    dtype: string
-  - name: target_sentence
-    dtype: string
-  splits:
-  - name: validation
-    num_bytes: 99
-    num_examples: 9
----
-"""
-
-
 def make_hub(folder: Path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from hub_contents import files_of, tatoeba
 
-    write(folder / "README.md", CARD)
-    path = folder / "tatoeba.deu" / "validation-00000-of-00001.parquet"
-    path.parent.mkdir()
-    pq.write_table(pa.table({"source_sentence": ["Haus"] * 9, "target_sentence": ["house"] * 9}), path)
+    for name, content in files_of({"tatoeba.deu": {"validation": [tatoeba("de", 9)]}}).items():
+        write(folder / name, content)
+
+
+def make_trainer(folder: Path) -> None:
+    np.savez(folder / "p.npz", predictions=np.eye(3)[[0, 1, 2] * 2], label_ids=np.zeros(6, int))
 
 
 # Reading
 
 
-def examples(task: str) -> Callable[[Path], object]:
-    def read(folder: Path) -> object:
-        from crosslayer.data.formats import File, read_file
-        from crosslayer.tasks import TASKS
-
-        return read_file(File(folder / "test-en.tsv", folder / "labels", TASKS[task], "en", ("DATE",)))  # type: ignore[index]
-
-    return read
-
-
-def predictions(task: str, file: str) -> Callable[[Path], object]:
+def predictions(task: TaskName, file: str) -> Folder:
     """Predictions of six pairs, or sentences of two words."""
-
-    def read(folder: Path) -> object:
-        from crosslayer.ingest.formats import Gold, read_predictions
-        from crosslayer.tasks import TASKS
-
-        size = 1 if task == "xnli" else 2
-        gold = Gold(np.zeros(6 * size, np.int8), (size,) * 6, {9: [0, 1, 2, 5, 6, 8]}, outside=("DATE",))
-        return read_predictions(folder / file, TASKS[task], gold)  # type: ignore[index]
-
-    return read
-
-
-def data_spec(source: str, root: Path) -> Any:
-    from crosslayer.config import DataSpec
-
-    pins = {"google/xtreme": "a" * 40}
-    return DataSpec(source=source, root=str(root), languages=["de"], revisions=pins)  # type: ignore[arg-type]
-
-
-def read_tatoeba(folder: Path) -> object:
-    from crosslayer.data.xtreme import read_parallel
-
-    return read_parallel(data_spec("xtreme", folder))
+    size = 1 if task == "xnli" else 2
+    gold = Gold(np.zeros(6 * size, np.int8), (size,) * 6, {9: [0, 1, 2, 5, 6, 8]}, ("DATE",))
+    return lambda folder: read_predictions(folder / file, TASKS[task], gold)
 
 
 def read_hub(folder: Path) -> object:
     """As if the hub's cache held this folder."""
-    from crosslayer.data import hub
-
+    pinned = DataSpec(source="hub", languages=["de"], revisions={"google/xtreme": "a" * 40})
     hub.card_features.cache_clear()
     with mock.patch.object(hub, "fetch", return_value=folder):
-        return hub.read_parallel(data_spec("hub", folder))
-
-
-def reader(module: str, name: str, file: str = "") -> Callable[[Path], object]:
-    """A function of the project that takes the path of the file, or of the folder."""
-
-    def read(folder: Path) -> object:
-        from importlib import import_module
-
-        return getattr(import_module(module), name)(folder / file)
-
-    return read
+        return hub.read_parallel(pinned)
 
 
 def read_bert(folder: Path) -> object:
@@ -172,26 +113,14 @@ def read_bert(folder: Path) -> object:
     return load_hub(str(folder), None).tokenizer.encode_text("the cat sat.")
 
 
-def make_trainer(folder: Path) -> None:
-    np.savez(folder / "p.npz", predictions=np.eye(3)[[0, 1, 2] * 2], label_ids=np.zeros(6, int))
+def data_targets() -> Iterator[tuple[str, Target]]:
+    """The files of all formats, and of their labels where these lie apart."""
+    for name, (task, content, labels, _) in FILES.items():
+        make = texts({"data.tsv": content} | ({"labels.tsv": labels} if labels else {}))
+        for file in ("data.tsv", "labels.tsv")[: 1 + bool(labels)]:
+            yield f"{name}: {file}", Target(file, make, lambda folder, task=task: read_data(folder, task), 1500)  # type: ignore[misc]
 
 
-DATA = {
-    "XNLI": ("xnli", "premise\thypothesis\tlabel\n" + "a b\tc\tneutral\n" * 20),
-    "PAWS-X": ("pawsx", "id\tsentence1\tsentence2\tlabel\n" + "".join(f"{i}\ta\tb\t{i % 2}\n" for i in range(20))),
-    "NER": ("ner", "a\tO\nb\tB-PER\n\n" * 20),
-    "POS": ("pos", "a\tNOUN\nb\tX\n\n" * 20),
-    "XNLI 1.0": ("xnli", "language\tgold_label\tsentence1\tsentence2\tpairID\n"
-                 + "".join(f"{code}\tneutral\ta\tb\t{i}\n" for i in range(9) for code in ("en", "de"))),
-    "MultiNLI 1.0": ("xnli", "gold_label\tsentence1\tsentence2\n" + "neutral\ta\tb\n-\ta\tb\n" * 9),
-    "XTREME's pairs": ("xnli", 'a\t"b ""c"""\tneutral\r\n' * 9),
-    "WikiANN": ("ner", "en:a\tO\nen:b\tB-PER\n\n" * 9),
-    "MasakhaNER": ("ner", "a O\nb B-DATE\n\n" * 9),
-    "CoNLL-U": ("pos", "# text = a\n1-2\tab" + "\t_" * 8 + "\n1\ta\ta\tNOUN" + "\t_" * 6 + "\n\n"),
-}  # fmt: skip
-"""Task and content of a data file of each format."""
-LABELS = {"pairs": ("pawsx", "0\n1\n" * 9, "a\tb\r\n" * 18), "words": ("ner", "O\n\n" * 9, "a\n\n" * 9)}
-"""Task, labels and texts of data whose labels lie in a file of their own."""
 HAUS, HOUSE = "Haus\n" * 9, "house\n" * 9
 TATOEBA = {"tatoeba/tatoeba.deu-eng.deu": HAUS, "tatoeba/tatoeba.deu-eng.eng": HOUSE}
 OF_XTREME = {
@@ -208,33 +137,26 @@ SAMPLES = "".join(json.dumps({"doc_id": n, "target": "0", "filtered_resps": CHOI
 AGGREGATES = json.dumps({"results": {"xnli_de": {"acc,none": 0.4, "acc_stderr,none": 0.1}}, "epoch": 3})
 
 
-def text(file: str, content: str, read: Callable[[Path], object], **size: int) -> Target:
-    return Target(file, texts({file: content}), read, **size)
+def text(file: str, content: str, read: Folder) -> Target:
+    return Target(file, texts({file: content}), read)
 
 
 TARGETS: dict[str, Target] = {
-    **{name: text("test-en.tsv", content, examples(task)) for name, (task, content) in DATA.items()},
-    **{
-        f"labels of {kind}": Target("labels", texts({"labels": labels, "test-en.tsv": words}), examples(task))
-        for kind, (task, labels, words) in LABELS.items()
-    },
-    "Tatoeba of XTREME": Target("labels/tatoeba/test-de.tsv", texts(OF_XTREME), read_tatoeba),
-    "Tatoeba": Target("tatoeba/tatoeba.deu-eng.deu", texts(TATOEBA), read_tatoeba),
+    **dict(data_targets()),
+    "Tatoeba of XTREME": Target("labels/tatoeba/test-de.tsv", texts(OF_XTREME), lambda f: read_pairs(spec(f))),
+    "Tatoeba": Target("tatoeba/tatoeba.deu-eng.deu", texts(TATOEBA), lambda f: read_pairs(spec(f))),
     "predicted tags": text("p.txt", "O\nB-DATE\n\n" * 9, predictions("ner", "p.txt")),
     "predictions with scores": text("p.jsonl", SCORED, predictions("xnli", "p.jsonl")),
     "samples of the harness": text("p.jsonl", SAMPLES, predictions("xnli", "p.jsonl")),
     "predictions of a Trainer": Target("p.npz", make_trainer, predictions("xnli", "p.npz"), 1000),
-    "manifest": text("trials.csv", MANIFEST, reader("crosslayer.ingest.manifest", "read_manifest")),
-    "scores as JSON": text("r.json", AGGREGATES,
-                           reader("crosslayer.ingest.aggregates", "read_aggregates", "r.json")),
-    "scores as CSV": text("r.csv", "model,de,fr\n" + "mBERT,66.5,67\nD_8,,68\n" * 3,
-                          reader("crosslayer.ingest.aggregates", "read_aggregates", "r.csv")),
-    "report": Target("report.txt", copied(EXAMPLE / "report.txt"),
-                     reader("claimtrack.importer", "read_report", "report.txt")),
+    "manifest": text("trials.csv", MANIFEST, read_manifest),
+    "scores as JSON": text("r.json", AGGREGATES, read_aggregates),
+    "scores as CSV": text("r.csv", "model,de,fr\n" + "mBERT,66.5,67\nD_8,,68\n" * 3, read_aggregates),
+    "report": Target("report.txt", copied(EXAMPLE / "report.txt"), lambda f: read_report(f / "report.txt")),
     "profile": Target("tiny.yaml", copied(ROOT / "profiles" / "tiny.yaml"),
-                      reader("crosslayer.config", "load_profile", "tiny.yaml"), 800),
+                      lambda f: load_profile(f / "tiny.yaml"), 800),
     "registry": Target("registry.yaml", copied(SECOND / "registry.yaml", SECOND / "dice.py"),
-                       reader("claimtrack.registry", "load_registry", "registry.yaml"), 400),
+                       lambda f: load_registry(f / "registry.yaml"), 400),
     "hub config": Target("config.json", make_bert, read_bert, 200),
     "hub tokeniser": Target("tokenizer.json", make_bert, read_bert, 200),
     "hub weights": Target("model.safetensors", make_bert, read_bert, 200),

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 
 from claimtrack.registry import json_schema
 from crosslayer.config import Profile
-from fuzz_targets import CARD, TARGETS, is_refused, memory, within_bounds
+from fuzz_targets import TARGETS, data_targets, is_refused, memory, within_bounds
 
 EACH = 60
 """Examples of a file."""
@@ -108,10 +108,11 @@ def dumped(value: Any) -> bytes:
 FRAMES = {"profile": b"%s\n", "registry": b"%s\n", "hub card": b"---\n%s\n---\n"}
 
 
-@pytest.mark.parametrize("name", [*FRAMES, "hub config", "hub tokeniser"])
+@pytest.mark.parametrize("name", [*FRAMES, "hub config", "hub tokeniser", "scores as JSON"])
 def test_yaml_with_other_values(name: str, folder: Path) -> None:
     """YAML, and JSON, which is YAML too."""
-    content = YAML(typ="safe").load(CARD.strip("-\n") if name == "hub card" else valid(name).decode())
+    text = valid(name).decode()
+    content = YAML(typ="safe").load(text.split("---")[1] if name == "hub card" else text)
     frame = FRAMES.get(name, b"%s")
 
     @settings(TRIED, max_examples=EACH // SHARE.get(name, 1))
@@ -123,28 +124,36 @@ def test_yaml_with_other_values(name: str, folder: Path) -> None:
     check()
 
 
+@pytest.mark.parametrize("name", ["predictions with scores", "samples of the harness"])
+def test_json_lines_with_other_values(name: str, folder: Path) -> None:
+    rows = [json.loads(line) for line in valid(name).splitlines()]
+
+    @TRIED
+    @given(variants(rows) | st.lists(ANY, max_size=3))
+    def check(changed: list[Any]) -> None:
+        tried(name, folder, b"\n".join(map(dumped, changed)))
+
+    check()
+
+
 # Lines
 
 
 CELLS = st.text(max_size=12) | st.sampled_from(["neutral", "0", "1", "O", "B-PER", "NOUN", "label", "yes", "0.5"])
 LINES = st.lists(st.lists(CELLS, max_size=5).map("\t".join), max_size=8)
-HEADS = {
-    "XNLI": "premise\thypothesis\tlabel", "PAWS-X": "id\tsentence1\tsentence2\tlabel", "NER": "a\tO",
-    "POS": "a\tNOUN", "XNLI 1.0": "language\tgold_label\tsentence1\tsentence2\tpairID",
-    "XTREME's pairs": 'a\t"b"\tneutral', "WikiANN": "en:a\tO", "MasakhaNER": "a O",
-    "CoNLL-U": "1\ta\ta\tNOUN" + "\t_" * 6, "labels of pairs": "0", "labels of words": "O",
-    "Tatoeba": "Haus", "report": "Title\nClaim\tVerified\tConfidence",
-}  # fmt: skip
+HEADS = dict.fromkeys([*dict(data_targets()), "Tatoeba"]) | {"report": "Title\nClaim\tVerified\tConfidence"}
+"""By target what half of the files start with, by default its own first line."""
 
 
 @pytest.mark.parametrize("name", HEADS)
 def test_lines_of_any_cells(name: str, folder: Path) -> None:
     ends = st.sampled_from(["\n", "\r\n", "\r", "\u2028"])
+    head = HEADS[name] or valid(name).decode().splitlines()[0]
 
     @TRIED
     @given(LINES, ends, st.booleans())
     def check(lines: list[str], end: str, headed: bool) -> None:
-        whole = end.join([HEADS[name]] * headed + lines)
+        whole = end.join([head] * headed + lines)
         tried(name, folder, whole.encode("utf-8", "surrogatepass"))
 
     check()
