@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from crosslayer.config import DataSpec
 from crosslayer.data import xtreme
-from crosslayer.data.examples import Corpus, PairExample, Parallel, Reading, TagExample, corpus_of, pairs_of
+from crosslayer.data.examples import (
+    SPLITS,
+    Corpus,
+    PairExample,
+    Parallel,
+    Reading,
+    TagExample,
+    corpus_of,
+    pairs_of,
+)
 from crosslayer.data.formats import File, read_file
 from crosslayer.tasks import TASKS, TaskName
+
+NLI = TASKS["xnli"].labels
 
 
 def write(path: Path, content: str | bytes) -> None:
@@ -27,6 +39,31 @@ def read_corpus(name: TaskName, data: DataSpec) -> Corpus:
 
 def read_parallel(data: DataSpec) -> Parallel:
     return {language: pairs_of(reading) for language, reading in xtreme.read_pairs(data).items()}
+
+
+def download(root: Path, languages: tuple[str, ...] = ("de", "es"), n: int = 24) -> None:
+    """What XTREME's script leaves, with the labels of the tests where its evaluation looks for them."""
+    for code in ("en", *languages):
+        tasks = {
+            "xnli": [(f"{code} p{i}\t{code} h{i}", NLI[i % 3]) for i in range(n)],
+            "pawsx": [(f"{code} a{i}\t{code} b{i}", str(i % 2)) for i in range(n)],
+            "panx": [row for i in range(n) for row in ((f"{code}{i}", "B-PER"), ("ruht", "O"), ("", ""))],
+            "udpos": [row for i in range(n) for row in ((f"{code}{i}", "NOUN"), ("ruht", "VERB"), ("", ""))],
+        }
+        for (task, rows), split in product(tasks.items(), SPLITS):
+            end = "\r\n" if task in TASKS else "\n"  # pairs are written by Python's csv module
+            if split == "test":
+                write(root / f"labels/{task}/test-{code}.tsv", "".join(f"{label}\n" for _, label in rows))
+                write(root / f"{task}/test-{code}.tsv", "".join(f"{text}{end}" for text, _ in rows))
+            elif split == "dev" or code == "en" or task == "panx":
+                whole = "".join("\t".join(filter(None, row)) + end for row in rows)
+                write(root / f"{task}/{split}-{code}.tsv", whole)
+    for code in languages:
+        english = sorted(f"sentence {i}" for i in range(n))
+        write(root / f"tatoeba/{code}-en.{code}", "".join(f"satz {i}\n" for i in range(n)))
+        write(root / f"tatoeba/{code}-en.en", "".join(f"{text}\n" for text in english))
+        order = "".join(f"{english.index(f'sentence {i}')}\n" for i in range(n))
+        write(root / f"labels/tatoeba/test-{code}.tsv", order)
 
 
 def read_data(folder: Path, task: TaskName, language: str = "de") -> Reading:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from scipy.special import softmax
 
-from claimtrack.errors import UserError
 from crosslayer.ingest.manifest import COLUMNS
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import SPLITS, Run, TaskTable
@@ -21,15 +20,6 @@ from crosslayer.tasks import TASKS, TaskName
 
 FOLDERS = {"xnli": "xnli", "pawsx": "pawsx", "ner": "panx", "pos": "udpos"}
 HEADERS = {"xnli": "premise\thypothesis\tlabel", "pawsx": "id\tsentence1\tsentence2\tlabel"}
-
-
-def refusal(read: Callable[..., object], *given: object) -> str:
-    """What a reader says where it refuses something; empty where it reads it."""
-    try:
-        read(*given)
-    except UserError as error:
-        return str(error)
-    return ""
 
 
 def write_data(run: Run, tasks: Iterable[TaskName], root: Path) -> None:

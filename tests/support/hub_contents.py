@@ -21,7 +21,6 @@ from small_encoders import write_bert
 
 XTREME, MULTI_NLI, MBERT = "google/xtreme", "nyu-mll/multi_nli", "google-bert/bert-base-multilingual-cased"
 NER, NLI = list(TASKS["ner"].labels), list(TASKS["xnli"].labels)
-TEXT = Value("string")
 LANGUAGES = {"en": "English", "de": "German", "es": "Spanish"}
 ANIMALS = {"en": ("The cat", "The dog"), "de": ("Die Katze", "Der Hund"), "es": ("El gato", "El perro")}
 VERBS = {"en": ("sleeps", "rests"), "de": ("schläft", "ruht"), "es": ("duerme", "descansa")}
@@ -44,42 +43,31 @@ def words(language: str, number: int) -> list[str]:
     return [*animal.split(), verb, {"en": "in", "de": "in", "es": "en"}[language], place, "."]
 
 
-def texts(**columns: list[str]) -> Dataset:
-    """A table of texts."""
-    return Dataset.from_dict(columns, features=Features(dict.fromkeys(columns, TEXT)))
-
-
 def multi_nli(labels: list[int], first: int = 0) -> Dataset:
     """Pairs of MultiNLI; -1 is no gold label."""
     numbers = range(first, first + len(labels))
-    columns = {
-        "premise": [sentence("en", n) for n in numbers],
-        "hypothesis": [sentence("en", n + 1) for n in numbers],
-    }
-    features = Features({"premise": TEXT, "hypothesis": TEXT, "label": ClassLabel(names=NLI)})
-    return Dataset.from_dict({**columns, "label": labels}, features=features)
+    premises, hypotheses = ([sentence("en", n + more) for n in numbers] for more in (0, 1))
+    table = Dataset.from_dict({"premise": premises, "hypothesis": hypotheses, "label": labels})
+    return table.cast_column("label", ClassLabel(names=NLI))
 
 
 def xnli(rows: list[tuple[str, str]]) -> Dataset:
     """One table of all languages; a row is a language and a label, its number that among those of its language."""
-    numbers = [[code for code, _ in rows[:place]].count(code) for place, (code, _) in enumerate(rows)]
-    return texts(
-        language=[code for code, _ in rows],
-        sentence1=[sentence(code, n) for (code, _), n in zip(rows, numbers, strict=True)],
-        sentence2=[sentence(code, n + 2) for (code, _), n in zip(rows, numbers, strict=True)],
-        gold_label=[label for _, label in rows],
-    )
+    codes, labels = map(list, zip(*rows, strict=True))
+    numbers = [codes[:place].count(code) for place, code in enumerate(codes)]
+    first, second = ([sentence(code, n + more) for code, n in zip(codes, numbers, strict=True)] for more in (0, 2))
+    return Dataset.from_dict({"language": codes, "sentence1": first, "sentence2": second, "gold_label": labels})
 
 
 def paws(language: str, labels: str) -> Dataset:
     """Pairs whose labels are digits in a text column."""
     first, second = ([sentence(language, n + more) for n in range(len(labels))] for more in (0, 4))
-    return texts(sentence1=first, sentence2=second, label=list(labels))
+    return Dataset.from_dict({"sentence1": first, "sentence2": second, "label": list(labels)})
 
 
 def tagged(column: str, names: list[str], tokens: list[list[str]], tags: list[list[int]]) -> Dataset:
     """Sentences with the ids of their tags."""
-    features = Features({"tokens": Sequence(TEXT), column: Sequence(ClassLabel(names=names))})
+    features = Features({"tokens": Sequence(Value("string")), column: Sequence(ClassLabel(names=names))})
     return Dataset.from_dict({"tokens": tokens, column: tags}, features=features)
 
 
@@ -95,13 +83,13 @@ def udpos(language: str, n: int) -> Dataset:
 def tatoeba(language: str, n: int) -> Dataset:
     """Translations with the line ends that they have on the hub."""
     own, english = ([f"{sentence(code, i)}\n" for i in range(n)] for code in (language, "en"))
-    return texts(source_sentence=own, target_sentence=english)
+    return Dataset.from_dict({"source_sentence": own, "target_sentence": english})
 
 
 def tables() -> dict[str, Tables]:
     """The tables of each data set; MLQA is one that nothing here reads."""
     nli = [(code, NLI[n % 3]) for code in sorted(LANGUAGES) for n in range(4)]
-    found: Tables = {"MLQA.ar.ar": {"test": [texts(id=["1"])]}}
+    found: Tables = {"MLQA.ar.ar": {"test": [Dataset.from_dict({"id": ["1"]})]}}
     found["XNLI"] = {"test": [xnli(nli)], "validation": [xnli([row for i, row in enumerate(nli) if i % 4 < 3])]}
     for code, name in LANGUAGES.items():
         sizes = {"train": 6, "validation": 4, "test": 5}

@@ -100,10 +100,13 @@ def folders_of(name: str, spec: DataSpec) -> list[Path]:
     Raises:
         DataError: ``data.root`` does not exist.
     """
-    root = Path(spec.root or ".").expanduser()
-    if not root.is_dir():
+    if not (root := _root(spec)).is_dir():
         raise DataError(f"data.root {root} is not a directory; point it to the directory of the data files")
     return [root / folder for folder in FOLDERS[name] if (root / folder).is_dir()]
+
+
+def _root(spec: DataSpec) -> Path:
+    return Path(spec.root or ".").expanduser()
 
 
 def task_folder(name: str, spec: DataSpec) -> Path:
@@ -112,7 +115,7 @@ def task_folder(name: str, spec: DataSpec) -> Path:
     Raises:
         DataError: it does not exist or is empty, or there are two.
     """
-    found, root = folders_of(name, spec), Path(spec.root or ".").expanduser()
+    found, root = folders_of(name, spec), _root(spec)
     if len(found) > 1:
         raise DataError(f"{found[0]} and {found[1]} both hold {name}; move one of them out of {root}")
     if not found or not any(found[0].iterdir()):
@@ -138,7 +141,11 @@ def _paths(
     if only is not None:
         found = {key: paths for key, paths in found.items() if key in only}
     elif name == "xnli" and spec.xnli_train is not None:
-        found["train", "en"] = [_training_file(stem, folder, found) for stem in spec.xnli_train]
+        there = {path.stem: path for path in found.get(("train", "en"), [])}
+        if absent := [stem for stem in spec.xnli_train if stem not in there]:
+            having = ", ".join(there) or "no training file"
+            raise DataError(f"data.xnli_train names {absent[0]!r:.60}, but {folder} has {having}")
+        found["train", "en"] = [there[stem] for stem in spec.xnli_train]
     for (split, code), paths in list(found.items()):
         chosen = (name, split, code) == ("xnli", "train", "en")
         if len(paths) > 1 and not (chosen and spec.xnli_train) and {path.suffix for path in paths} != {".conllu"}:
@@ -160,21 +167,10 @@ def _codes(path: Path, match: re.Match[str]) -> list[str]:
     return sorted({row[place] for row in rows if place < len(row)})
 
 
-def _training_file(stem: str, folder: Path, found: dict[Key, list[Path]]) -> Path:
-    there = {path.stem: path for path in found.get(("train", "en"), [])}
-    if stem not in there:
-        raise DataError(
-            f"data.xnli_train names {stem!r:.60}, but {folder} has {', '.join(there) or 'no training file'}"
-        )
-    return there[stem]
-
-
 def _read(key: Key, paths: list[Path], name: TaskName, spec: DataSpec) -> Reading:
     """The content of one or several files; with several, items carry the name of theirs."""
-    split, language = key
-    folder = Path(spec.root or ".").expanduser() / "labels" / FOLDERS[name][0]
-    labels = folder / f"{split}-{language}.tsv"
-    readings = [read_file(File(path, labels, TASKS[name], language, tuple(spec.ner_outside))) for path in paths]
+    labels, outside = _labels(name, key, spec), tuple(spec.ner_outside)
+    readings = [read_file(File(path, labels, TASKS[name], key[1], outside)) for path in paths]
     if len(readings) == 1:
         return readings[0]
     together = Reading(" and ".join(dict.fromkeys(reading.format for reading in readings)))
@@ -182,6 +178,11 @@ def _read(key: Key, paths: list[Path], name: TaskName, spec: DataSpec) -> Readin
         together.rows += [row and replace(row, item=f"{path.stem}:{row.item}") for row in reading.rows]
         together.left_out += reading.left_out
     return together
+
+
+def _labels(name: str, key: Key, spec: DataSpec) -> Path:
+    """Where the labels lie of files that have none."""
+    return _root(spec) / "labels" / FOLDERS[name][0] / f"{key[0]}-{key[1]}.tsv"
 
 
 def read_pairs(spec: DataSpec, refused: list[DataError] | None = None) -> dict[str, Reading]:
@@ -193,13 +194,13 @@ def read_pairs(spec: DataSpec, refused: list[DataError] | None = None) -> dict[s
         DataError: the folder is missing, or two parallel files differ in length.
     """
     found: dict[str, Reading] = {}
-    for (_, language), (path,) in _paths("tatoeba", task_folder("tatoeba", spec), spec, None, refused).items():
+    for key, (path,) in _paths("tatoeba", task_folder("tatoeba", spec), spec, None, refused).items():
         with _collected(refused):
-            found[language] = _read_pairs(path, language)
+            found[key[1]] = _read_pairs(path, _labels("tatoeba", key, spec))
     return found
 
 
-def _read_pairs(path: Path, language: str) -> Reading:
+def _read_pairs(path: Path, labels: Path) -> Reading:
     """The pairs of an English file and the file beside it."""
     foreign = path.with_suffix("." + path.stem.removeprefix("tatoeba.").rpartition("-")[0])
     if not foreign.exists():
@@ -208,7 +209,7 @@ def _read_pairs(path: Path, language: str) -> Reading:
     if len(texts) != len(english):
         raise DataError(f"{foreign} has {len(texts)} lines but {path.name} has {len(english)}")
     if is_download := path.suffix == ".en":
-        english = _in_order(english, path, path.parent.parent / "labels" / "tatoeba" / f"test-{language}.tsv")
+        english = _in_order(english, path, labels)
     reading = Reading("XTREME's download" if is_download else "Tatoeba")
     for number, both in enumerate(zip(texts, english, strict=True)):
         is_whole = all(map(str.strip, both))

@@ -9,68 +9,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claimtrack.errors import ResultsError
-from crosslayer.config import DataSpec, Profile, SplitSizes, parse_profile
+from crosslayer.config import Profile, SplitSizes, parse_profile
 from crosslayer.data import prepared
-from crosslayer.data.examples import SPLITS, Corpus, Example, PairExample, Split, TagExample, corpus_of
+from crosslayer.data.alignment import align
+from crosslayer.data.examples import Corpus, PairExample, Reading, TagExample, corpus_of
 from crosslayer.data.intermediate import intermediate_corpus, normalised, round_robin, texts_of
 from crosslayer.data.languages import CODES, LANGUAGES
 from crosslayer.data.sources import cut, draw, languages_of, load_corpus, load_parallel, read_all
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
-from data_files import read_corpus, read_parallel, write
-from data_files import spec as spec_of
+from data_files import download, read_corpus, read_parallel, spec, write
 from one_line import said
 from repository import ROOT
 
 SHARED = ROOT / ".." / "shared" / "data" / "xtreme"
-NLI = TASKS["xnli"].labels
 
 
 def lines(*rows: str) -> str:
     return "".join(f"{row}\n" for row in rows)
 
 
-def nli(language: str, n: int) -> str:
-    return lines(
-        "premise\thypothesis\tlabel", *(f"{language} p{i}\t{language} h{i}\t{NLI[i % 3]}" for i in range(n))
-    )
-
-
-def paws(language: str, ids: list[str]) -> str:
-    rows = (f"{item}\t{language} a{item}\t{language} b{item}\t{i % 2}" for i, item in enumerate(ids))
-    return lines("id\tsentence1\tsentence2\tlabel", *rows)
-
-
-def tagged(language: str, n: int, tags: tuple[str, str]) -> str:
-    return lines(*(line for i in range(n) for line in (f"{language}{i}\t{tags[0]}", f"x\t{tags[1]}", "")))
-
-
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A directory of XTREME files, a handful of items each; NER and NLI have what both arms need."""
-    write(
-        tmp_path / "xnli/train-en.mnli.tsv", lines("premise\thypothesis\tlabel\tgenre", "a\tb\tneutral\tfiction")
-    )
-    write(tmp_path / "xnli/train-en.other.tsv", nli("other", 2))
-    write(tmp_path / "pawsx/train-en.tsv", paws("en", ["t1", "t2"]))
-    for language in ("en", "de", "sw"):
-        write(tmp_path / f"xnli/dev-{language}.tsv", nli(language, 12))
-        write(tmp_path / f"xnli/test-{language}.tsv", nli(language, 5))
-        write(tmp_path / f"panx/train-{language}.tsv", tagged(language, 12, ("B-PER", "O")))
-        write(tmp_path / f"panx/test-{language}.tsv", tagged(language, 3, ("B-LOC", "I-LOC")))
-    for language, ids in {"en": ["1", "2", "3"], "de": ["3", "1"]}.items():
-        write(tmp_path / f"pawsx/dev-{language}.tsv", paws(language, ids))
-        write(tmp_path / f"pawsx/test-{language}.tsv", paws(language, ids))
-    write(tmp_path / "panx/dev-en.tsv", tagged("en", 2, ("B-ORG", "I-ORG")))
-    for name in ("train-en", "dev-en", "test-en", "test-th"):
-        write(tmp_path / f"udpos/{name}.tsv", tagged(name[-2:], 2, ("NOUN", "PUNCT")))
-    write(tmp_path / "tatoeba/tatoeba.deu-eng.deu", "eins\nzwei\n")
-    write(tmp_path / "tatoeba/tatoeba.deu-eng.eng", "one\ntwo\n")
+    """XTREME's download, twelve items of each language."""
+    download(tmp_path, ("de", "sw"), 12)
     return tmp_path
-
-
-def spec(root: Path, **changes: object) -> DataSpec:
-    return spec_of(root, **{"xnli_train": ["train-en.mnli"], **changes})
 
 
 def profile(root: Path | None, items: int = 6, **data: object) -> Profile:
@@ -94,49 +57,23 @@ def profile(root: Path | None, items: int = 6, **data: object) -> Profile:
 # The XTREME reader
 
 
-EVERYWHERE, ENGLISH = ["en", "de", "sw"], ["en"]
-
-
-@pytest.mark.parametrize(
-    ("task", "languages", "split", "example"),
-    [
-        ("xnli", (ENGLISH, EVERYWHERE, EVERYWHERE), "test", PairExample("2", "de p1", "de h1", "neutral")),
-        ("pawsx", (ENGLISH, ["en", "de"], ["en", "de"]), "test", PairExample("1", "de a1", "de b1", "1")),
-        ("ner", (EVERYWHERE, ENGLISH, EVERYWHERE), "train", TagExample("1", ("de1", "x"), ("B-PER", "O"))),
-        ("pos", (ENGLISH, ENGLISH, ["en", "th"]), "dev", TagExample("1", ("en1", "x"), ("NOUN", "PUNCT"))),
-    ],
-)
-def test_reads_the_files_of_a_task(
-    root: Path, task: TaskName, languages: tuple[list[str], ...], split: Split, example: Example
-) -> None:
-    corpus = read_corpus(task, spec(root))
-    assert tuple(languages_of(corpus, part) for part in SPLITS) == languages
-    assert corpus[split, "en" if task == "pos" else "de"][1] == example
-
-
 def test_joins_the_training_files_that_are_named(root: Path) -> None:
-    corpus = read_corpus("xnli", spec(root, xnli_train=["train-en.mnli", "train-en.other"]))
-    assert corpus["train", "en"] == [
-        PairExample("train-en.mnli:1", "a", "b", "neutral"),
-        PairExample("train-en.other:1", "other p0", "other h0", "entailment"),
-        PairExample("train-en.other:2", "other p1", "other h1", "neutral"),
-    ]
+    write(root / "xnli/train-en.other.tsv", "premise\thypothesis\tlabel\na\tb\tneutral\n")
+    found = read_corpus("xnli", spec(root, xnli_train=["train-en", "train-en.other"]))["train", "en"]
+    assert len(found) == 13
+    assert found[0] == PairExample("train-en:1", "en p0", "en h0", "entailment")
+    assert found[-1] == PairExample("train-en.other:1", "a", "b", "neutral")
 
 
 def test_languages_restrict_and_english_stays(root: Path) -> None:
     corpus = read_corpus("ner", spec(root, languages=["sw"]))
     assert languages_of(corpus, "test") == languages_of(corpus, "train") == ["en", "sw"]
-    assert read_parallel(spec(root, languages=["sw"])) == {}
-
-
-def test_reads_parallel_sentences(root: Path) -> None:
-    one, two = PairExample("0", "eins", "one"), PairExample("1", "zwei", "two")
-    assert read_parallel(spec(root)) == {"de": [one, two]}
-    assert load_parallel(profile(root))["de"] in ([one], [two])
+    assert list(read_parallel(spec(root, languages=["sw"]))) == ["sw"]
+    assert [len(pairs) for pairs in load_parallel(profile(root)).values()] == [1, 1], "as many as probes take"
 
 
 def test_only_claims_about_sentence_pairs_need_some(root: Path) -> None:
-    chosen = profile(root, languages=["sw"])
+    chosen = profile(root, languages=["en"])
     asking = chosen.model_copy(update={"claims": ["C01", "C05"]})
     assert load_parallel(chosen) == {}
     told = said(DataError, load_parallel, asking)
@@ -169,9 +106,9 @@ def test_a_language_without_a_file(root: Path) -> None:
 
 
 def test_parallel_files_that_do_not_fit(root: Path) -> None:
-    english, german = (root / f"tatoeba/tatoeba.deu-eng.{code}" for code in ("eng", "deu"))
+    english, german = (root / f"tatoeba/de-en.{code}" for code in ("en", "de"))
     write(english, "one\n")
-    assert f"{german} has 2 lines" in said(DataError, read_parallel, spec(root))
+    assert f"{german} has 12 lines but {english.name} has 1" in said(DataError, read_parallel, spec(root))
     german.unlink()
     assert f"{german} is missing" in said(DataError, read_parallel, spec(root))
 
@@ -311,6 +248,36 @@ def test_the_fragment_keeps_to_the_languages_of_the_profile() -> None:
     assert list(load_parallel(chosen)) == ["de"]
 
 
+# Parallel sets without ids
+
+
+def reading(labels: str, language: str = "en") -> Reading:
+    return Reading("x", [PairExample(str(i), f"{language}{i}", "x", label) for i, label in enumerate(labels)])
+
+
+@pytest.mark.parametrize(
+    ("english", "german", "items"),
+    [
+        ("010011", "01011", "0145"),  # row 2 or 3 is lacking: which, the labels do not tell
+        ("010101", "01101", "01345"),  # row 2 is lacking
+        ("0110", "110", "123"),  # the first row is lacking
+        ("0110", "011", "012"),  # the last row is lacking
+        ("01100101", "011", "01"),  # rows 2 to 6 or 3 to 7 are lacking
+    ],
+)
+def test_a_language_that_lacks_rows_keeps_the_english_numbers(english: str, german: str, items: str) -> None:
+    align(own := reading(german, "de"), reading(english), "data")
+    assert "".join(row.item for row in own.examples) == items
+    for row in own.examples:
+        assert english[int(row.item)] == row.label == german[int(row.first.removeprefix("de"))]
+
+
+@pytest.mark.parametrize(("german", "row"), [("0111", 3), ("01100", 4), ("000", 1)])
+def test_labels_that_do_not_follow_english_are_an_error(german: str, row: int) -> None:
+    told = said(DataError, align, reading(german), reading("0110"), "data")
+    assert f"data is not parallel to English: their labels part at row {row + 1}" in told
+
+
 # Prepared files
 
 
@@ -399,17 +366,16 @@ def test_round_robin_deals_all_and_stays_even(sizes: list[int], n: int) -> None:
     assert not open_ones or max(shares.values()) <= min(open_ones) + 1
 
 
-@pytest.mark.parametrize(("target", "test_file"), [("pos", "udpos/test-th.tsv"), ("xnli", "xnli/test-de.tsv")])
+@pytest.mark.parametrize(("target", "test_file"), [("pos", "udpos/test-de.tsv"), ("xnli", "xnli/test-de.tsv")])
 def test_no_text_of_the_targets_test_sets_is_trained_on(root: Path, target: TaskName, test_file: str) -> None:
     """A training text planted in a test set, written otherwise: neither arm has it, in no language."""
     chosen = profile(root, 4)
     victim = intermediate_corpus(target, "english", chosen)["train", "en"][0]
     text = texts_of(victim)[0]
     written = f"{text.upper()} !"
-    more = [f"{word}\tNOUN" for word in written.split()] if target == "pos" else [f"{written}\tx\tneutral"]
     for path in (root / test_file).parent.glob("test-*" if target == "xnli" else Path(test_file).name):
-        with path.open("a", encoding="utf-8") as stream:  # pairs are parallel, so that all languages get one
-            stream.write("\n" + lines(*more))
+        rows = [f"{word}\tNOUN" for word in written.split()] if target == "pos" else [f"{written}\tx\tneutral"]
+        write(path, lines(*rows))  # pairs are parallel, so that all languages get one
     tested = corpus_of(read_all(target, chosen, SplitSizes()))
     held_out = {normalised(t) for (s, _), rows in tested.items() if s == "test" for r in rows for t in texts_of(r)}
     assert normalised(text) in held_out

@@ -15,16 +15,15 @@ import pytest
 
 from crosslayer.cli import changed
 from crosslayer.data import xtreme
-from crosslayer.data.examples import PairExample, Reading, TagExample
+from crosslayer.data.examples import SPLITS, PairExample, Reading, TagExample
 from crosslayer.data.formats import FORMATS
+from crosslayer.data.sources import languages_of
 from crosslayer.errors import DataError
 from crosslayer.stages.checking import check_data
 from crosslayer.tasks import TASKS, TaskName
-from data_files import FILES, TAGGED, read_corpus, read_data, read_parallel, spec, write
+from data_files import FILES, NLI, TAGGED, download, read_corpus, read_data, read_parallel, spec, write
 from one_line import said
 from repository import ROOT
-
-NLI = ("entailment", "neutral", "contradiction")
 
 
 def read(folder: Path, task: TaskName, text: str, labels: str | None = None) -> Reading:
@@ -104,51 +103,21 @@ def test_what_has_no_known_format_or_two_is_refused(name: str, tmp_path: Path) -
 # Folders as they are published
 
 
-def nli_rows(n: int, header: bool = True, labels: bool = True, end: str = "\n") -> str:
-    rows = [f"p {i}\th {i}" + f"\t{NLI[i % 3]}" * labels for i in range(n)]
-    return end.join(["premise\thypothesis\tlabel"] * header + rows) + end
-
-
-def download(root: Path, languages: tuple[str, ...] = ("de", "es"), n: int = 24) -> None:
-    """What XTREME's script leaves, with the labels of the tests where its evaluation looks for them."""
-    paws = [f"satz {i}\tsätze {i}" for i in range(n)]
-    ner = [f"Ada{i}\tB-PER\nruht\tO\n" for i in range(n)]
-    pos = [f"Katze{i}\tNOUN\nruht\tVERB\n" for i in range(n)]
-    for code in ("en", *languages):
-        for split in ("train", "dev", "test") if code == "en" else ("dev", "test"):
-            test = split == "test"
-            write(root / f"xnli/{split}-{code}.tsv", nli_rows(n, header=False, labels=not test, end="\r\n"))
-            labelled = "".join(f"{row}" + f"\t{i % 2}" * (not test) + "\r\n" for i, row in enumerate(paws))
-            write(root / f"pawsx/{split}-{code}.tsv", labelled)
-        for split in ("train", "dev", "test"):
-            for task, sentences in (("panx", ner), ("udpos", pos)):
-                lines = "\n".join(sentences)
-                if split == "test":
-                    lines = "\n".join(line.partition("\t")[0] for line in lines.split("\n"))
-                    tags = "\n".join(line.partition("\t")[2] for line in "\n".join(sentences).split("\n"))
-                    write(root / f"labels/{task}/test-{code}.tsv", tags)
-                if task == "panx" or split != "train" or code == "en":
-                    write(root / f"{task}/{split}-{code}.tsv", lines)
-        write(root / f"labels/xnli/test-{code}.tsv", "".join(f"{NLI[i % 3]}\n" for i in range(n)))
-        write(root / f"labels/pawsx/test-{code}.tsv", "".join(f"{i % 2}\n" for i in range(n)))
-    for code in languages:
-        english = sorted(f"sentence {i}" for i in range(n))
-        write(root / f"tatoeba/{code}-en.{code}", "".join(f"satz {i}\n" for i in range(n)))
-        write(root / f"tatoeba/{code}-en.en", "".join(f"{text}\n" for text in english))
-        order = "".join(f"{english.index(f'sentence {i}')}\n" for i in range(n))
-        write(root / f"labels/tatoeba/test-{code}.tsv", order)
-
-
 def test_the_download_of_xtreme_is_read(tmp_path: Path) -> None:
     download(tmp_path)
-    nli = read_corpus("xnli", spec(tmp_path))
-    assert nli["test", "es"][4] == PairExample("5", "p 4", "h 4", "neutral") == nli["train", "en"][4]
-    assert read_corpus("pawsx", spec(tmp_path))["test", "de"][1] == PairExample("2", "satz 1", "sätze 1", "1")
-    assert read_corpus("ner", spec(tmp_path))["test", "de"][2] == TagExample("2", ("Ada2", "ruht"), ("B-PER", "O"))
-    assert read_corpus("pos", spec(tmp_path))["test", "es"][0].tags == ("NOUN", "VERB")  # type: ignore[union-attr]
-    pairs = read_parallel(spec(tmp_path))
-    expected = [PairExample(str(i), f"satz {i}", f"sentence {i}") for i in range(24)]
-    assert pairs["de"] == expected, "sorted English is put in order"
+    corpora = {task: read_corpus(task, spec(tmp_path)) for task in TASKS}
+    expected = {
+        "xnli": PairExample("5", "es p4", "es h4", "neutral"),
+        "pawsx": PairExample("5", "es a4", "es b4", "0"),
+        "ner": TagExample("4", ("es4", "ruht"), ("B-PER", "O")),
+        "pos": TagExample("4", ("es4", "ruht"), ("NOUN", "VERB")),
+    }
+    for task, corpus in corpora.items():
+        everywhere, in_training = ["en", "de", "es"], ["en", "de", "es"] if task == "ner" else ["en"]
+        assert [languages_of(corpus, split) for split in SPLITS] == [in_training, everywhere, everywhere]
+        assert corpus["test", "es"][4] == corpus["dev", "es"][4] == expected[task]
+    pairs = [PairExample(str(i), f"satz {i}", f"sentence {i}") for i in range(24)]
+    assert read_parallel(spec(tmp_path)) == {"de": pairs, "es": pairs}, "sorted English is put in order"
 
 
 @pytest.mark.parametrize(
@@ -227,7 +196,7 @@ def test_treebanks_of_one_language_are_read_together(tmp_path: Path) -> None:
 
 def test_two_files_of_one_split_are_refused(tmp_path: Path) -> None:
     download(tmp_path)
-    write(tmp_path / "xnli/train-en.more.tsv", nli_rows(3))
+    write(tmp_path / "xnli/train-en.more.tsv", "a\tb\tneutral\n" * 3)
     told = said(DataError, read_corpus, "xnli", spec(tmp_path))
     assert "both hold train of en; choose with data.xnli_train" in told
     assert len(read_corpus("xnli", spec(tmp_path, xnli_train=["train-en.more"]))["train", "en"]) == 3
@@ -319,8 +288,8 @@ def test_check_tells_what_is_there(parallel: Path) -> None:
     write(parallel / "panx/test-de.tsv", "Ada B-PER\n\nAda B-PER\n\n2021 B-DATE\n")
     write(parallel / "pawsx/dev-es.tsv", "a\tb\t2\n")
     lines = list(check_data(parallel))
-    assert "  test  de   24 items (XTREME's download without labels)  contradiction 8 entailment 8 neutral 8  " \
-        "3 to 4 characters  0 duplicates  24 also in training" in lines  # fmt: skip
+    assert "  test  en   24 items (XTREME's download without labels)  contradiction 8 entailment 8 neutral 8  " \
+        "5 to 6 characters  0 duplicates  24 also in training" in lines  # fmt: skip
     assert "  test  parallel: 24 items in all 3 languages" in lines
     assert "  test  de   3 items (MasakhaNER (word SPACE tag))  B-PER 2 O 1  1 to 1 words  1 duplicate  " \
         "1 left out or changed: DATE read as O  0 also in training" in lines  # fmt: skip

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,13 +22,13 @@ from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.data.fragment import LANGUAGES, fragment_corpus, fragment_parallel, tasks
 from crosslayer.data.fragment.meanings import Clause, Phrase, inventory
 from crosslayer.data.fragment.tasks import LIMIT, realiser
+from crosslayer.data.intermediate import texts_of
 from crosslayer.errors import ConfigError
 from crosslayer.tasks import TASKS, UPOS, TaskName
 from fragment_pages import page
 from one_line import said
 from repository import TESTS
 
-SIZES = SplitSizes(train=216, dev=120, test=216)
 PAIR_TASKS: tuple[TaskName, ...] = ("xnli", "pawsx")
 TAG_TASKS: tuple[TaskName, ...] = ("ner", "pos")
 CONTENT = {"NOUN", "VERB", "ADJ", "PROPN"}
@@ -41,26 +39,13 @@ PAGES = TESTS / "fragment"
 """Sentences of each language with their tags, read by somebody who had not written the grammar."""
 
 
+def sizes(task: TaskName) -> dict[str, int]:
+    return {"train": 5000 if task in PAIR_TASKS else 216, "dev": 120, "test": 216}
+
+
 @cache
 def corpus(task: TaskName) -> Corpus:
-    return fragment_corpus(task, SIZES, LANGUAGES, seed=7)
-
-
-@cache
-def large_corpus(task: TaskName) -> Corpus:
-    return fragment_corpus(task, SplitSizes(train=5000, dev=1, test=1), LANGUAGES, seed=11)
-
-
-def train_pairs(task: TaskName, language: str = "en") -> list[PairExample]:
-    return [e for e in large_corpus(task)["train", language] if isinstance(e, PairExample)]
-
-
-def pairs(task: TaskName, split: str, language: str) -> list[PairExample]:
-    return [e for e in corpus(task)[split, language] if isinstance(e, PairExample)]
-
-
-def tagged(task: TaskName, split: str, language: str) -> list[TagExample]:
-    return [e for e in corpus(task)[split, language] if isinstance(e, TagExample)]
+    return fragment_corpus(task, SplitSizes(**sizes(task)), LANGUAGES, seed=11)
 
 
 def given_names() -> set[str]:
@@ -72,9 +57,7 @@ def words_of(text: str) -> list[str]:
 
 
 def sentences(task: TaskName, split: str, language: str) -> set[str]:
-    if task in TAG_TASKS:
-        return {" ".join(example.words) for example in tagged(task, split, language)}
-    return {text for example in pairs(task, split, language) for text in (example.first, example.second)}
+    return {text for example in corpus(task)[split, language] for text in texts_of(example)}
 
 
 # --- schema, ids, determinism ---------------------------------------------------------------------------
@@ -83,20 +66,21 @@ def sentences(task: TaskName, split: str, language: str) -> set[str]:
 @pytest.mark.parametrize("task", TASKS)
 def test_splits_have_their_sizes_and_distinct_items_parallel_to_the_english(task: TaskName) -> None:
     found = {key: len(examples) for key, examples in corpus(task).items()}
-    expected = {(split, "en"): getattr(SIZES, split) for split in ("train", "dev", "test")}
-    assert found == expected | {(split, code): 216 for split in ("train", "test") for code in OTHERS}
+    expected = {(split, "en"): size for split, size in sizes(task).items()}
+    assert found == expected | {
+        (split, code): sizes(task)[split] for split in ("train", "test") for code in OTHERS
+    }
     for split, language in product(("train", "test"), OTHERS):
         english, other = corpus(task)[split, "en"], corpus(task)[split, language]
         assert [e.item for e in other] == [e.item for e in english]
         assert len({e.item for e in other}) == len(other)
-        assert task in TAG_TASKS or [e.label for e in other] == [e.label for e in english]  # type: ignore[union-attr]
+        assert task in TAG_TASKS or [e.label for e in other] == [e.label for e in english]
 
 
 @pytest.mark.parametrize("task", PAIR_TASKS)
 def test_pairs_are_two_different_sentences_with_a_known_label(task: TaskName) -> None:
     for (_, language), examples in corpus(task).items():
         for example in examples:
-            assert isinstance(example, PairExample)
             assert example.label in TASKS[task].labels
             assert example.first != example.second
             for text in (example.first, example.second):
@@ -109,8 +93,8 @@ def test_pairs_are_two_different_sentences_with_a_known_label(task: TaskName) ->
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_bio_is_well_formed_and_the_spans_are_as_many_as_in_english(language: str) -> None:
     counts: Counter[str] = Counter()
-    assert {tag for example in tagged("pos", "test", language) for tag in example.tags} <= set(UPOS)
-    for example, english in zip(tagged("ner", "test", language), tagged("ner", "test", "en"), strict=True):
+    assert {tag for example in corpus("pos")["test", language] for tag in example.tags} <= set(UPOS)
+    for example, english in zip(corpus("ner")["test", language], corpus("ner")["test", "en"], strict=True):
         for before, tag in pairwise(("O", *example.tags)):
             assert not tag.startswith("I-") or before[2:] == tag[2:]
         kinds = [Counter(kind for _, kind in spans(e)) for e in (example, english)]
@@ -124,7 +108,7 @@ def test_the_spans_are_the_names(language: str) -> None:
     halves = inventory().values()
     names = {name.replace("_", " ") for half in halves for name in (*half.places, *half.organisations)}
     local = names | {realiser(language).names.get(name, name) for name in names}
-    for example in tagged("ner", "test", language):
+    for example in corpus("ner")["test", language]:
         for words, kind in spans(example):
             assert words.split()[0] in given_names() if kind == "PER" else words in local
 
@@ -137,11 +121,11 @@ def spans(example: TagExample) -> list[tuple[str, str]]:
 @settings(max_examples=8)
 @given(seed=st.integers(0, 10**6), task=st.sampled_from(tuple(TASKS)))
 def test_a_seed_fixes_everything_and_languages_do_not_matter(seed: int, task: TaskName) -> None:
-    sizes = SplitSizes(train=9, dev=5, test=9)
-    whole = fragment_corpus(task, sizes, LANGUAGES, seed)
-    assert fragment_corpus(task, sizes, LANGUAGES, seed) == whole
-    assert fragment_corpus(task, sizes, ("es",), seed)["test", "es"] == whole["test", "es"]
-    assert fragment_corpus(task, sizes, LANGUAGES, seed + 1) != whole
+    few = SplitSizes(train=9, dev=5, test=9)
+    whole = fragment_corpus(task, few, LANGUAGES, seed)
+    assert fragment_corpus(task, few, LANGUAGES, seed) == whole
+    assert fragment_corpus(task, few, ("es",), seed)["test", "es"] == whole["test", "es"]
+    assert fragment_corpus(task, few, LANGUAGES, seed + 1) != whole
 
 
 def test_retrieval_sentences_are_parallel() -> None:
@@ -151,11 +135,6 @@ def test_retrieval_sentences_are_parallel() -> None:
     for language in LANGUAGES:
         assert [(pair.item, pair.second) for pair in parallel[language]] == english
     assert all(pair.first != pair.second for pair in parallel["de"])
-
-
-def test_importing_and_drawing_leaves_torch_alone() -> None:
-    draw = "import sys, crosslayer.data.fragment as f; f.fragment_parallel(['de'], 3, 0)"
-    subprocess.run([sys.executable, "-c", f"{draw}; assert 'torch' not in sys.modules"], check=True)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +184,7 @@ def test_content_words_of_test_are_new(language: str) -> None:
 def content_words(split: str, language: str) -> set[str]:
     return {
         word.lower()
-        for example in tagged("pos", split, language)
+        for example in corpus("pos")[split, language]
         for word, tag in zip(example.words, example.tags, strict=True)
         if tag in CONTENT
     }
@@ -233,7 +212,7 @@ def test_the_inventory_is_fully_worded() -> None:
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
 def test_labels_are_balanced_within_two_points(task: TaskName, split: str) -> None:
     labels = TASKS[task].labels
-    found = [example.label for example in pairs(task, split, "en")]
+    found = [example.label for example in corpus(task)[split, "en"]]
     assert [100 * found.count(label) / len(found) for label in labels] == pytest.approx(
         [100 / len(labels)] * len(labels), abs=2
     )
@@ -247,7 +226,7 @@ def test_a_hypernym_is_as_frequent_under_every_label(field: str, negated: bool) 
     members = {noun for half in inventory().values() for nouns in half.kinds.values() for noun in nouns}
     wide: Counter[str] = Counter()
     all_: Counter[str] = Counter()
-    for example in train_pairs("xnli"):
+    for example in corpus("xnli")["train", "en"]:
         words = set(words_of(getattr(example, field)))
         if ("not" in words) == negated and words & (kinds | members):
             wide[example.label] += bool(words & kinds)
@@ -258,7 +237,7 @@ def test_a_hypernym_is_as_frequent_under_every_label(field: str, negated: bool) 
 
 
 def test_a_second_reading_of_the_english_gives_the_inference_labels() -> None:
-    examples = pairs("xnli", "train", "en") + pairs("xnli", "test", "en")
+    examples = corpus("xnli")["train", "en"] + corpus("xnli")["test", "en"]
     assert [infer(example) for example in examples] == [example.label for example in examples]
 
 
@@ -308,7 +287,7 @@ def relate(lost: Counter[str], gained: Counter[str]) -> str:
 
 
 def test_a_second_reading_of_the_english_gives_the_paraphrase_labels() -> None:
-    examples = pairs("pawsx", "train", "en") + pairs("pawsx", "test", "en")
+    examples = corpus("pawsx")["train", "en"] + corpus("pawsx")["test", "en"]
     for example in examples:
         assert bag(example.first) == bag(example.second)
         assert str(int(facts(example.first) == facts(example.second))) == example.label
@@ -335,7 +314,7 @@ def participant_words() -> frozenset[str]:
 
 
 def test_passives_and_reorderings_are_as_frequent_under_both_paraphrase_labels() -> None:
-    examples = train_pairs("pawsx")
+    examples = corpus("pawsx")["train", "en"]
     for cue in (
         lambda e: " by " in e.first,
         lambda e: " by " in e.second,
@@ -350,7 +329,7 @@ def test_passives_and_reorderings_are_as_frequent_under_both_paraphrase_labels()
 
 def test_the_order_of_the_participants_hints_at_the_paraphrase_label_and_no_more() -> None:
     """Named in the other order, three of ten pairs mean the same: enough for gradient descent to start from."""
-    examples = train_pairs("pawsx")
+    examples = corpus("pawsx")["train", "en"]
     one_event = [e for e in examples if " and " not in e.first]
     other_order = [e for e in one_event if participants(e.first) != participants(e.second)]
     assert 0.45 < len(other_order) / len(one_event) < 0.55
@@ -422,13 +401,13 @@ SHORTCUTS: dict[TaskName, tuple[Features, ...]] = {
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("task", PAIR_TASKS)
 def test_no_shortcut_solves_the_pairs(task: TaskName, language: str) -> None:
-    examples = train_pairs(task, language)
+    examples = corpus(task)["train", language]
     found = {features.__name__: shortcut_accuracy(examples, features) for features in SHORTCUTS[task]}
     assert {name: score for name, score in found.items() if score > limit(task)} == {}
 
 
 def test_planted_cues_are_found() -> None:
-    examples = train_pairs("xnli")
+    examples = corpus("xnli")["train", "en"]
     negated = [
         replace(e, second=e.second.replace("not ", "") if e.label == "entailment" else e.second) for e in examples
     ]
@@ -451,12 +430,12 @@ def test_a_leaked_split_is_noticed() -> None:
 def tag_by_form(language: str, split: str) -> float:
     """Points of that rule on a split."""
     known: dict[str, Counter[str]] = defaultdict(Counter)
-    for example in tagged("pos", "train", language):
+    for example in corpus("pos")["train", language]:
         for word, tag in zip(example.words, example.tags, strict=True):
             known[word.lower()][tag] += 1
     right = [
         (known[word.lower()].most_common(1)[0][0] if word.lower() in known else "NOUN") == tag
-        for example in tagged("pos", split, language)
+        for example in corpus("pos")[split, language]
         for word, tag in zip(example.words, example.tags, strict=True)
     ]
     return 100 * float(np.mean(right))
@@ -464,7 +443,7 @@ def tag_by_form(language: str, split: str) -> float:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_sentences_are_eight_to_sixteen_words_long(language: str) -> None:
-    assert 8 <= np.median([len(example.words) for example in tagged("pos", "test", language)]) <= 16
+    assert 8 <= np.median([len(example.words) for example in corpus("pos")["test", language]]) <= 16
 
 
 # --- grammar --------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from crosslayer.errors import DataError
 from crosslayer.ingest.formats import Gold, read_predictions
 from crosslayer.tasks import TASKS
-from exported import refusal
+from one_line import said
 
 XNLI, NER = TASKS["xnli"], TASKS["ner"]
 PAIRS = Gold(np.array([0, 1, 2], np.int8), (1, 1, 1))
@@ -67,7 +67,9 @@ def test_trainers_leave_logits_and_label_ids(tmp_path: Path) -> None:
     np.save(tmp_path / "label_ids.npy", np.array([0, 1, 2]))
     assert read_predictions(tmp_path / "predictions.npy", XNLI, PAIRS).labels.tolist() == [0, 2, 1]
     (tmp_path / "p.npz").rename(tmp_path / "named.npy")
-    assert "named.npy: no readable arrays" in refusal(read_predictions, tmp_path / "named.npy", XNLI, PAIRS)
+    assert "named.npy: no readable arrays" in said(
+        DataError, read_predictions, tmp_path / "named.npy", XNLI, PAIRS
+    )
 
 
 def test_the_harness_leaves_likelihoods_of_choices_in_any_order(tmp_path: Path) -> None:
@@ -149,8 +151,8 @@ def test_rows_of_arrays_and_of_the_harness_are_chosen_too(tmp_path: Path) -> Non
 
 def test_another_number_of_rows_is_refused_with_those_that_fit(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("neutral\n")
-    said = refusal(read_predictions, tmp_path / "a.txt", XNLI, FEWER)
-    assert "a.txt: 1 pairs where the data have 4 or 3 or 2;" in said
+    told = said(DataError, read_predictions, tmp_path / "a.txt", XNLI, FEWER)
+    assert "a.txt: 1 pairs where the data have 4 or 3 or 2;" in told
 
 
 def test_entities_that_count_as_o_may_be_predicted(tmp_path: Path) -> None:
@@ -159,7 +161,7 @@ def test_entities_that_count_as_o_may_be_predicted(tmp_path: Path) -> None:
     assert read_predictions(tmp_path / "a.txt", NER, gold).labels.tolist() == [0, 1, 0]
     (tmp_path / "b.txt").write_text("B-DATE\nneutral\nneutral\n")
     pairs = Gold(PAIRS.labels, PAIRS.sizes, outside=("DATE",))
-    assert "b.txt:1: unknown label 'B-DATE'" in refusal(read_predictions, tmp_path / "b.txt", XNLI, pairs)
+    assert "b.txt:1: unknown label 'B-DATE'" in said(DataError, read_predictions, tmp_path / "b.txt", XNLI, pairs)
 
 
 @pytest.mark.parametrize(

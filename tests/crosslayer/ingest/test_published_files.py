@@ -8,18 +8,15 @@ from pathlib import Path
 import pytest
 
 from crosslayer.config import DataSpec, Profile, SplitSizes, load_profile
+from crosslayer.errors import DataError
 from crosslayer.ingest.manifest import read_manifest
 from crosslayer.ingest.run import IngestedRun, load_run
-from exported import refusal
+from data_files import write
+from one_line import said
 from repository import ROOT
 
 PAWS = "id\tsentence1\tsentence2\tlabel\n"
 XNLI = "language\tgold_label\tsentence1\tsentence2\tpairID\n"
-
-
-def write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
 
 
 def profile(root: Path, size: int | None = None) -> Profile:
@@ -89,8 +86,8 @@ def test_pairs_are_chosen_by_their_rows(files: dict[str, str], other: str, pawsx
 
 def test_other_numbers_of_rows_are_refused_with_those_that_fit(pawsx: Path) -> None:
     folder = predictions(pawsx / "mine", "pawsx", {"en": "10101", "de": "01", "ko": "001"})
-    assert f"{folder}/de.txt: 2 pairs where the data have 5 or 4 or 3;" in refusal(
-        ingested, folder, profile(pawsx)
+    assert f"{folder}/de.txt: 2 pairs where the data have 5 or 4 or 3;" in said(
+        DataError, ingested, folder, profile(pawsx)
     )
 
 

@@ -12,6 +12,7 @@ from claimtrack.evidence import Evidence, Measurement, read_evidence
 from claimtrack.judging import judge
 from claimtrack.registry import load_registry
 from crosslayer.config import Profile, load_profile
+from crosslayer.errors import DataError
 from crosslayer.ingest.manifest import read_manifest
 from crosslayer.ingest.run import describe, ingest, load_run
 from crosslayer.ledger.differences import differences
@@ -20,7 +21,8 @@ from crosslayer.paper.conditions import CONDITIONS
 from crosslayer.paper.plugin import measures
 from crosslayer.predictions.runs import SPLITS, RecordedRun
 from crosslayer.tasks import TASK_NAMES, TASKS
-from exported import refusal, write_data, write_predictions
+from exported import write_data, write_predictions
+from one_line import said
 from repository import ROOT
 
 ENTRY = ROOT / "claims" / "ledger" / "xtreme-pilot"
@@ -112,8 +114,8 @@ def test_a_language_without_data_names_its_line(profile: Profile, tmp_path: Path
         f"a.txt,pawsx,{code},test,baseline,{seed},mBERT,all" for seed, code in ((0, "en"), (1, "en"), (1, "xx"))
     ]
     files = described_by(tmp_path, *lines)
-    said = refusal(load_run, files, read_manifest(files), "again", profile)
-    assert said.endswith("trials.csv:4: the data of pawsx have no test items in xx")
+    told = said(DataError, load_run, files, read_manifest(files), "again", profile)
+    assert told.endswith("trials.csv:4: the data of pawsx have no test items in xx")
 
 
 @pytest.mark.parametrize(
