@@ -1,4 +1,4 @@
-"""The hub's files from a server on 127.0.0.1: what is asked for, kept, checked and refused."""
+"""The hub: its files from a server on 127.0.0.1, what is asked for, kept, checked and refused; and their rows."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from datasets import Dataset
 
+import hub_contents as made
 from crosslayer.cli import changed
-from crosslayer.config import DataSpec
+from crosslayer.config import DataSpec, load_profile
 from crosslayer.data import hub as reader
 from crosslayer.data.examples import Corpus, PairExample, TagExample, corpus_of
+from crosslayer.data.hubfiles import HubError
 from crosslayer.encoders.hub import load_hub
 from crosslayer.errors import DataError, EncoderError
-from hub_contents import MBERT, MULTI_NLI, NLI, XTREME, make_hub, mbert, sentence, words
+from crosslayer.tasks import UPOS, TaskName
+from data_files import write
+from hub_contents import MBERT, MULTI_NLI, NLI, XTREME, Tables, sentence, words
 from hub_server import Hub
 from one_line import said
 from repository import ROOT, TESTS
@@ -28,7 +34,7 @@ from repository import ROOT, TESTS
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Hub]:
-    server = make_hub()
+    server = made.make_hub()
     yield server
     server.stop()
 
@@ -51,7 +57,7 @@ def read_corpus(name: Any, data: DataSpec) -> Corpus:
 
 
 def spec(commit: str, *languages: str) -> DataSpec:
-    return DataSpec(source="hub", languages=list(languages), revisions={XTREME: commit, MULTI_NLI: commit})
+    return DataSpec(source="hub", languages=list(languages), revisions=dict.fromkeys((XTREME, MULTI_NLI), commit))
 
 
 def assert_intact(cache: Path) -> None:
@@ -97,7 +103,7 @@ def test_all_tasks_are_read_with_what_they_need_only(server: Hub, cache: Path) -
 def test_the_encoder_by_id_is_that_of_its_files(server: Hub, cache: Path, tmp_path: Path) -> None:
     commit, folder = server.commit("encoder"), tmp_path / "files"
     folder.mkdir()
-    for name, content in mbert().items():
+    for name, content in made.mbert().items():
         (folder / name).write_bytes(content)
     found, local = load_hub(MBERT, commit), load_hub(str(folder), None)
     assert found.name == f"{MBERT}@{commit[:8]}"
@@ -180,3 +186,169 @@ def test_the_stage_prepare_sends_nothing_elsewhere(server: Hub, tmp_path: Path) 
     ended = run()
     assert ended.returncode == 2
     assert re.fullmatch(r"error: cannot load .* RevisionNotFoundError: .*\n", ended.stderr)
+
+
+# Rows, without a server
+
+COMMIT = "a" * 40
+
+
+class Fetched:
+    """Stands in for `fetch`: writes the files that are asked for into a folder; a wrong pin is an error."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.tables: dict[str, Tables] = made.tables()
+        self.asked: list[tuple[str, str]] = []
+
+    def __call__(self, kind: str, name: str, revision: str, patterns: list[str]) -> Path:
+        assert (kind, revision, patterns[0]) == ("dataset", COMMIT, "README.md")
+        self.asked.append((name, patterns[1]))
+        if name not in self.tables:
+            raise HubError("https://hub cannot be reached")
+        config, split = patterns[1].replace("data/", "default/").removesuffix("-*.parquet").split("/")
+        folder = self.folder / str(len(self.asked))
+        for path, content in made.files_of({config: {split: self.tables[name][config][split]}}).items():
+            assert fnmatch(path, patterns[1]) or path == "README.md"
+            write(folder / path, content)
+        return folder
+
+    def put(self, config: str, **splits: Dataset) -> None:
+        for split, table in splits.items():
+            home = self.tables[MULTI_NLI if config == "default" else XTREME]
+            home.setdefault(config, {})[split] = [table]
+
+
+@pytest.fixture
+def fake(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fetched:
+    """A hub with a few rows of each task in English, German and Spanish."""
+    stand_in = Fetched(tmp_path)
+    monkeypatch.setattr(reader, "fetch", stand_in)
+    return stand_in
+
+
+def told(task: TaskName, chosen: DataSpec) -> str:
+    """Why a task is refused."""
+    return said(DataError, reader.read_all, task, chosen)
+
+
+def test_only_what_is_asked_for_is_read(fake: Fetched) -> None:
+    fake.put("PAWS-X.en", test=made.paws("en", "0110"))
+    fake.put("PAWS-X.de", test=made.paws("de", "010"))
+    found = reader.read_all("pawsx", spec(COMMIT, "de"), {("test", "de")})
+    assert fake.asked == [(XTREME, f"PAWS-X.{code}/test-*.parquet") for code in ("en", "de")]
+    german = found["test", "de"]
+    assert [row and row.item for row in german.rows] == ["0", None, "3"], "the labels leave open which row 1 faces"
+    assert sum(german.left_out.values()) == 1
+    assert reader.read_all("ner", spec(COMMIT, "de"), {("test", "de")}).keys() == {("test", "de")}
+
+
+def test_labels_that_do_not_follow_english_are_an_error(fake: Fetched) -> None:
+    fake.put("PAWS-X.en", test=made.paws("en", "0110"))
+    fake.put("PAWS-X.de", test=made.paws("de", "0111"))
+    assert "google/xtreme PAWS-X.de test de is not parallel to English: their labels part" in told(
+        "pawsx", spec(COMMIT, "de")
+    )
+
+
+def test_tags_are_read_by_the_names_of_the_feature(fake: Fetched) -> None:
+    shuffled = ["VERB", "PUNCT", *(tag for tag in UPOS if tag not in ("VERB", "PUNCT"))]
+    fake.put("udpos.German", test=made.tagged("pos_tags", shuffled, [["Los", "!"]], [[0, 1]]))
+    found = reader.read_all("pos", spec(COMMIT, "de"))["test", "de"].examples
+    assert found == [TagExample("0", ("Los", "!"), ("VERB", "PUNCT"))]
+
+
+def test_pairs_with_a_blank_side_are_left_out(fake: Fetched) -> None:
+    pairs = {"source_sentence": ["eins\n", "\n", "drei"], "target_sentence": ["one\n", "two\n", "three"]}
+    fake.put("tatoeba.deu", validation=Dataset.from_dict(pairs))
+    expected = [PairExample("0", "eins", "one"), PairExample("2", "drei", "three")]
+    assert reader.read_parallel(spec(COMMIT, "de", "pl")) == {"de": expected}
+    assert fake.asked == [(XTREME, "tatoeba.deu/validation-*.parquet")]
+
+
+NUMBERS = Dataset.from_dict({"premise": ["a"], "hypothesis": ["b"], "label": [1]})
+
+
+@pytest.mark.parametrize(
+    ("task", "place", "rows", "expected"),
+    [
+        ("pawsx", "PAWS-X.de test", made.paws("de", "02"), "de row 1: unknown label '2'"),
+        ("xnli", "XNLI test", made.xnli([("en", NLI[0]), ("de", "-")]), "de row 0: unknown label '-'"),
+        ("xnli", "XNLI test", made.xnli([("en", NLI[0])]), "de has no row"),
+        ("xnli", "default train", NUMBERS, "en row 0: unknown label 1"),
+        ("ner", "PAN-X.de test", made.tagged("ner_tags", ["O", "B-MISC"], [["a"], ["b"]], [[0], [1]]),
+         "de row 1: unknown tag 'B-MISC'"),
+        ("pos", "udpos.German test", made.tagged("pos_tags", list(UPOS), [["a", "b"]], [[0]]),
+         "de row 0: 2 words but 1 tags"),
+        ("pos", "udpos.German test", made.tagged("upos", list(UPOS), [["a"]], [[0]]), "it has no column pos_tags"),
+        ("pos", "udpos.German test", made.tagged("pos_tags", list(UPOS), [], []), "de has no row"),
+    ],
+)  # fmt: skip
+def test_a_bad_row_is_one_line_that_names_it(
+    fake: Fetched, task: TaskName, place: str, rows: Dataset, expected: str
+) -> None:
+    config, split = place.split()
+    fake.put(config, **{split: rows})
+    line = told(task, spec(COMMIT, "de"))
+    assert place in line
+    assert expected in line
+
+
+@pytest.mark.parametrize("name", [XTREME, MULTI_NLI])
+@pytest.mark.parametrize("pin", [None, "main", "v1.0", "A" * 40, "a" * 39])
+def test_a_data_set_without_a_whole_commit_is_never_asked_for(fake: Fetched, name: str, pin: str | None) -> None:
+    chosen = spec(COMMIT, "de")
+    chosen.revisions.pop(name) if pin is None else chosen.revisions.update({name: pin})
+    line = told("xnli", chosen)
+    assert f"data.revisions has no commit of {name} but {pin!r}; pin one by its 40 digits" in line
+    assert name not in {found for found, _ in fake.asked}
+
+
+def test_the_papers_profile_pins_all_that_it_reads() -> None:
+    profile = load_profile(ROOT / "profiles" / "paper.yaml")
+    for name in (XTREME, MULTI_NLI):
+        assert reader.pinned(profile.data, name)
+
+
+CARD = (
+    "---\ndataset_info:\n- config_name: tatoeba.deu\n  features: [{name: source_sentence, dtype: string}]\n---\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "card"),
+    [
+        (None, CARD),
+        (b"no Parquet", CARD),
+        (None, CARD.replace("deu", "deu: [")),
+        (None, CARD.replace("dtype: string", "dtype: 3")),
+    ],
+)
+def test_what_a_repository_may_lack(
+    content: bytes | None, card: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "README.md", card)
+    if content is not None:
+        write(tmp_path / "tatoeba.deu" / "validation-00000-of-00001.parquet", content)
+    monkeypatch.setattr(reader, "fetch", lambda *_: tmp_path)
+    line = said(DataError, reader.read_parallel, spec(COMMIT, "de"))
+    assert line.startswith(f"cannot load google/xtreme tatoeba.deu dev at {COMMIT}: ")
+    assert ("is damaged" if content else "tatoeba.deu/validation-*.parquet cannot be read") in line
+
+
+@pytest.mark.parametrize("value", [None, 3, ["a"]])
+def test_rows_are_texts(value: Any, fake: Fetched) -> None:
+    fake.put("tatoeba.deu", validation=Dataset.from_dict({"source_sentence": [value], "target_sentence": ["x"]}))
+    assert "is not text" in said(DataError, reader.read_parallel, spec(COMMIT, "de"))
+
+
+def test_a_hub_that_does_not_answer(fake: Fetched) -> None:
+    fake.tables.clear()
+    for line in (told("ner", spec(COMMIT, "de")), said(DataError, reader.read_parallel, spec(COMMIT, "de"))):
+        assert f"at {COMMIT}: https://hub cannot be reached; " in line
+        assert all(way in line for way in ("network", "data.revisions", "data.root"))
+
+
+def test_a_language_that_the_task_does_not_have(fake: Fetched) -> None:
+    assert "no pawsx in sw; drop sw from data.languages" in told("pawsx", spec(COMMIT, "de", "sw"))
+    assert fake.asked == []
