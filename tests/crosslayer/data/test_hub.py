@@ -157,17 +157,17 @@ def test_a_commit_or_repository_that_is_not_there(name: str, commit: str, words:
     assert words in said(EncoderError, lambda: load_hub(name, commit))
 
 
-def use(place: Path, commit: str, *changes: str) -> None:
+def use(place: Path, commit: str) -> None:
     """Make the paper's profile with German as its only other language the active one in a directory."""
     pins = f"data.revisions={{{XTREME}: {commit!r}, {MULTI_NLI}: {commit!r}}}"
-    settings = ["data.languages=[de]", pins, f"encoder.revision={commit!r}", *changes]
+    settings = ["data.languages=[de]", pins, f"encoder.revision={commit!r}", "intermediate.targets=[]"]
     text = changed(ROOT / "profiles" / "paper.yaml", settings)
     (place / "params.yaml").write_text(text, encoding="utf-8")
 
 
 def test_the_stage_prepare_sends_nothing_elsewhere(server: Hub, tmp_path: Path) -> None:
     """A whole process, in which an attempt to reach another host fails and is written down."""
-    use(tmp_path, server.commit("stages"), "intermediate.targets=[]")
+    use(tmp_path, server.commit("stages"))
     own = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     path = os.pathsep.join([str(ROOT / "src"), str(TESTS / "support" / "hub_guard")])
     log = tmp_path / "strangers.txt"
@@ -182,7 +182,7 @@ def test_the_stage_prepare_sends_nothing_elsewhere(server: Hub, tmp_path: Path) 
     prepared = tmp_path / "results" / "paper" / "data"
     assert {path.stem for path in prepared.iterdir()} == {"xnli", "pawsx", "ner", "pos", "parallel"}
     assert not log.exists()
-    use(tmp_path, "0" * 40, "intermediate.targets=[]")
+    use(tmp_path, "0" * 40)
     ended = run()
     assert ended.returncode == 2
     assert re.fullmatch(r"error: cannot load .* RevisionNotFoundError: .*\n", ended.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 
 from crosslayer.errors import DataError
-from crosslayer.ingest.formats import Gold, read_predictions
-from crosslayer.tasks import TASKS
+from crosslayer.ingest.formats import Gold, Predicted, read_predictions
+from crosslayer.tasks import TASKS, Task
 from one_line import said
 
 XNLI, NER = TASKS["xnli"], TASKS["ner"]
@@ -19,6 +20,11 @@ PAIRS = Gold(np.array([0, 1, 2], np.int8), (1, 1, 1))
 WORDS = Gold(np.array([0, 1, 2], np.int8), (1, 2))
 LOGITS = np.array([[2.0, 0, 0], [0, 0, 3], [0, 1, 0]])
 TAG_LOGITS = np.eye(7)[[[0, 3], [1, 2]]]
+
+
+def read(path: Path, content: str, task: Task = XNLI, gold: Gold = PAIRS) -> Predicted:
+    path.write_text(content)
+    return read_predictions(path, task, gold)
 
 
 def jsonl(*rows: dict[str, Any]) -> str:
@@ -38,25 +44,21 @@ def arrays(path: Path, predictions: Any = LOGITS, label_ids: Any = (0, 1, 2)) ->
 
 
 def test_xtreme_has_a_label_a_line(tmp_path: Path) -> None:
-    path = tmp_path / "test-de.tsv"
-    path.write_text("neutral\nentailment\ncontradiction\n")
-    assert read_predictions(path, XNLI, PAIRS).labels.tolist() == [1, 0, 2]
-    path.write_text("O\n\nB-PER\nI-PER\n\n")
-    assert read_predictions(path, NER, WORDS).labels.tolist() == [0, 1, 2]
+    assert read(tmp_path / "de.tsv", "neutral\nentailment\ncontradiction\n").labels.tolist() == [1, 0, 2]
+    assert read(tmp_path / "de.tsv", "O\n\nB-PER\nI-PER\n\n", NER, WORDS).labels.tolist() == [0, 1, 2]
 
 
 def test_json_lines_have_probabilities_where_kept(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
     named = {"entailment": 0.2, "contradiction": 0.0, "neutral": 0.8}
-    path.write_text(jsonl({"label": "neutral", "probabilities": named}, {"label": 2, "probabilities": None},
-                          {"label": 0, "probabilities": [0.5, 0.25, 0.25]}))  # fmt: skip
-    found = read_predictions(path, XNLI, PAIRS)
+    rows = jsonl({"label": "neutral", "probabilities": named}, {"label": 2, "probabilities": None},
+                 {"label": 0, "probabilities": [0.5, 0.25, 0.25]})  # fmt: skip
+    found = read(tmp_path / "a.jsonl", rows)
     assert found.labels.tolist() == [1, 2, 0]
     assert found.scores is not None
     np.testing.assert_allclose(np.exp(found.scores[[0, 2]]), [[0.2, 0.8, 0], [0.5, 0.25, 0.25]])
     assert np.isnan(found.scores[1]).all()
-    path.write_text(jsonl({"labels": ["O"]}, {"labels": ["B-PER", "I-PER"]}))
-    assert read_predictions(path, NER, WORDS).scores is None
+    rows = jsonl({"labels": ["O"]}, {"labels": ["B-PER", "I-PER"]})
+    assert read(tmp_path / "a.jsonl", rows, NER, WORDS).scores is None
 
 
 def test_trainers_leave_logits_and_label_ids(tmp_path: Path) -> None:
@@ -73,8 +75,7 @@ def test_trainers_leave_logits_and_label_ids(tmp_path: Path) -> None:
 
 
 def test_the_harness_leaves_likelihoods_of_choices_in_any_order(tmp_path: Path) -> None:
-    (tmp_path / "samples_xnli_de.jsonl").write_text(harness())
-    found = read_predictions(tmp_path / "samples_xnli_de.jsonl", XNLI, PAIRS)
+    found = read(tmp_path / "samples_xnli_de.jsonl", harness())
     assert found.labels.tolist() == [1, 0, 0]
     assert found.scores is not None
     assert found.scores[1].tolist() == [-1, -2, -9]
@@ -103,21 +104,18 @@ def test_the_harness_leaves_likelihoods_of_choices_in_any_order(tmp_path: Path) 
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_one_line(name: str, content: str, words: str, tmp_path: Path) -> None:
-    (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=words) as caught:
-        read_predictions(tmp_path / name, XNLI, PAIRS)
+        read(tmp_path / name, content)
     assert str(caught.value).isprintable()
 
 
-def test_sentences_of_other_lengths_are_refused(tmp_path: Path) -> None:
-    rows = jsonl({"labels": ["O", "O"]}, {"labels": ["O", "O"]})
-    for name, content, line in (("a.txt", "O\nO\n\nO\n", 3), ("a.jsonl", rows, 1)):
-        (tmp_path / name).write_text(content)
-        with pytest.raises(
-            DataError,
-            match=rf"{name}:{line}: 2 labels where the sentence has 1 words; one label a word, in the order of",
-        ):
-            read_predictions(tmp_path / name, NER, WORDS)
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [("a.txt", "O\nO\n\nO\n", 3), ("a.jsonl", jsonl({"labels": ["O", "O"]}, {"labels": ["O", "O"]}), 1)],
+)
+def test_sentences_of_other_lengths_are_refused(name: str, content: str, line: int, tmp_path: Path) -> None:
+    expected = f"{name}:{line}: 2 labels where the sentence has 1 words; one label a word, in the order of"
+    assert expected in said(DataError, read, tmp_path / name, content, NER, WORDS)
 
 
 FEWER = Gold(np.array([1, 0], np.int8), (1, 1), {4: [1, 3], 3: [0, 2]})
@@ -133,35 +131,15 @@ FEWER = Gold(np.array([1, 0], np.int8), (1, 1), {4: [1, 3], 3: [0, 2]})
 )
 def test_predictions_of_all_rows_or_of_those_that_count(labels: str, expected: list[int], tmp_path: Path) -> None:
     """Of four rows the second and fourth count; of the three that the reader keeps, the first and third."""
-    (tmp_path / "a.txt").write_text("\n".join(labels.split()))
-    assert read_predictions(tmp_path / "a.txt", XNLI, FEWER).labels.tolist() == expected
-    (tmp_path / "a.jsonl").write_text(jsonl(*({"label": label} for label in labels.split())))
-    assert read_predictions(tmp_path / "a.jsonl", XNLI, FEWER).labels.tolist() == expected
-
-
-def test_rows_of_arrays_and_of_the_harness_are_chosen_too(tmp_path: Path) -> None:
-    gold = Gold(np.array([1], np.int8), (1,), {3: [1]})
-    assert read_predictions(arrays(tmp_path / "p.npz"), XNLI, gold).labels.tolist() == [2]
-    (tmp_path / "samples.jsonl").write_text(harness())
-    assert read_predictions(tmp_path / "samples.jsonl", XNLI, gold).labels.tolist() == [0]
-    words = Gold(np.array([1, 2], np.int8), (2,), {2: [1]})
-    (tmp_path / "a.txt").write_text("O\n\nB-PER\nO\n")
-    assert read_predictions(tmp_path / "a.txt", NER, words).labels.tolist() == [1, 0]
-
-
-def test_another_number_of_rows_is_refused_with_those_that_fit(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("neutral\n")
-    told = said(DataError, read_predictions, tmp_path / "a.txt", XNLI, FEWER)
-    assert "a.txt: 1 pairs where the data have 4 or 3 or 2;" in told
+    assert read(tmp_path / "a.txt", "\n".join(labels.split()), XNLI, FEWER).labels.tolist() == expected
 
 
 def test_entities_that_count_as_o_may_be_predicted(tmp_path: Path) -> None:
-    (tmp_path / "a.txt").write_text("B-DATE\n\nB-PER\nI-DATE\n")
-    gold = Gold(WORDS.labels, WORDS.sizes, outside=("DATE",))
-    assert read_predictions(tmp_path / "a.txt", NER, gold).labels.tolist() == [0, 1, 0]
-    (tmp_path / "b.txt").write_text("B-DATE\nneutral\nneutral\n")
-    pairs = Gold(PAIRS.labels, PAIRS.sizes, outside=("DATE",))
-    assert "b.txt:1: unknown label 'B-DATE'" in said(DataError, read_predictions, tmp_path / "b.txt", XNLI, pairs)
+    path = tmp_path / "a.txt"
+    words, pairs = (replace(gold, outside=("DATE",)) for gold in (WORDS, PAIRS))
+    assert read(path, "B-DATE\n\nB-PER\nI-DATE\n", NER, words).labels.tolist() == [0, 1, 0]
+    told = said(DataError, read, path, "B-DATE\nneutral\nneutral\n", XNLI, pairs)
+    assert "a.txt:1: unknown label 'B-DATE'" in told
 
 
 @pytest.mark.parametrize(
