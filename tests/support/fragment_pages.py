@@ -8,11 +8,10 @@ from __future__ import annotations
 import random
 from hashlib import sha256
 
-from crosslayer.data.fragment import LANGUAGES
 from crosslayer.data.fragment.draw import PATTERNS, Draw
 from crosslayer.data.fragment.meanings import Clause, inventory
 from crosslayer.data.fragment.realise import Realiser
-from crosslayer.data.fragment.tasks import realiser
+from crosslayer.data.fragment.tasks import LANGUAGES, realiser
 from repository import TESTS
 
 PAGES = TESTS / "fragment"

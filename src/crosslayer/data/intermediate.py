@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from crosslayer.config import Arm, Profile, SplitSizes
 from crosslayer.data.examples import Corpus, Example, Split, TagExample, corpus_of
-from crosslayer.data.sources import draw, languages_of, read_all
+from crosslayer.data.sources import languages_of, ranked, read_all
 from crosslayer.errors import DataError
 from crosslayer.tasks import INTERMEDIATE, TaskName
 
@@ -94,25 +94,16 @@ def _pool(target: TaskName, source: TaskName, profile: Profile) -> Pool:
     parallel = _is_parallel(source, profile)
     if parallel:
         clean = dict.fromkeys(clean, set.intersection(*clean.values()))
-
-    def in_order(code: str) -> list[Example]:
-        rows = [row for row in pool[code] if row.item in clean[code]]
-        salt = f"intermediate:{'' if parallel else code}"
-        return draw(rows, None, profile.data.draw_seed, salt, shuffle=True)
-
-    return {code: in_order(code) for code in pool}
+    kept = {code: [row for row in rows if row.item in clean[code]] for code, rows in pool.items()}
+    salts = {code: f"intermediate:{'' if parallel else code}" for code in pool}
+    return {code: ranked(rows, profile.data.draw_seed, salts[code]) for code, rows in kept.items()}
 
 
 def _tested(target: TaskName, profile: Profile) -> set[str]:
     """The normalised texts of the target's test sets."""
-    corpus = corpus_of(read_all(target, profile))
-    return {
-        normalised(text)
-        for (split, _), rows in corpus.items()
-        if split == "test"
-        for row in rows
-        for text in texts_of(row)
-    }
+    readings = read_all(target, profile)
+    rows = [row for (split, _), reading in readings.items() if split == "test" for row in reading.examples]
+    return {normalised(text) for row in rows for text in texts_of(row)}
 
 
 def _dealt(pool: Pool, shares: Mapping[str, int], english: Sequence[Example]) -> dict[str, list[Example]]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 from crosslayer.config import DataSpec, Profile, SplitSizes
 from crosslayer.data import hub, xtreme
 from crosslayer.data.examples import Corpus, Example, Key, Parallel, Reading, Split, corpus_of, pairs_of
-from crosslayer.data.fragment import LANGUAGES, fragment_corpus, fragment_parallel
+from crosslayer.data.fragment.tasks import LANGUAGES, fragment_corpus, fragment_parallel
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASKS, TaskName, english_first
 
@@ -100,19 +100,15 @@ def cut(corpus: Corpus, sizes: SplitSizes, seed: int, *, joint: bool) -> Corpus:
     return drawn
 
 
-def draw(rows: Sequence[Row], n: int | None, seed: int, salt: str, *, shuffle: bool = False) -> list[Row]:
-    """The ``n`` rows, or all, whose item has the smallest hash: nested in ``n`` and free of the file order.
+def ranked(rows: Sequence[Row], seed: int, salt: str) -> list[Row]:
+    """Rows in an order that is random and free of that of the file: by a hash of seed, ``salt`` and item."""
+    return sorted(rows, key=lambda row: hashlib.sha256(f"{seed}:{salt}:{row.item}".encode()).digest())
 
-    ``shuffle`` gives them in drawn order instead of theirs.
-    """
 
-    def rank(index: int) -> bytes:
-        return hashlib.sha256(f"{seed}:{salt}:{rows[index].item}".encode()).digest()
-
-    if (n is None or n >= len(rows)) and not shuffle:
-        return list(rows)
-    chosen = sorted(range(len(rows)), key=rank)[:n]
-    return [rows[index] for index in (chosen if shuffle else sorted(chosen))]
+def draw(rows: Sequence[Row], n: int | None, seed: int, salt: str) -> list[Row]:
+    """The first ``n`` of `ranked`, or all, in the order of the file; nested in ``n``."""
+    chosen = {row.item for row in ranked(rows, seed, salt)[:n]}
+    return [row for row in rows if row.item in chosen]
 
 
 def languages_of(corpus: Corpus, split: Split) -> list[str]:

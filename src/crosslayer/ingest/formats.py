@@ -107,7 +107,8 @@ def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
     counted = [items[place] for place in places[len(items)]]
     told = iter(gold.labels.tolist())
     for item, size in zip(counted, gold.sizes, strict=True):
-        _check(item, [*islice(told, size)], task)
+        with located(item.where):
+            _check(item, [*islice(told, size)], task)
     labels = np.array([label for item in counted for label in item.labels], dtype=np.int8)
     scored = [item.scores for item in counted if item.scores is not None]
     if scored and len(scored) < len(counted):
@@ -120,14 +121,12 @@ def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
 def _check(item: Item, gold: list[int], task: Task) -> None:
     """Check what the file shows of a pair or sentence against the data."""
     if len(item.labels) != len(gold):
-        raise DataError(
-            f"{item.where}: {len(item.labels)} labels where the sentence has {len(gold)} words; {ORDER}"
-        )
+        raise ValueError(f"{len(item.labels)} labels where the sentence has {len(gold)} words; {ORDER}")
     if item.gold is not None and list(item.gold) != gold:
         told, expected = (" ".join(task.labels[k] for k in some) for some in (item.gold, gold))
-        raise DataError(
-            f"{item.where}: gold label {told:.60} where the data have {expected:.60}; are these other items, or "
-            f"labels in another order than {', '.join(task.labels)}?"
+        raise ValueError(
+            f"gold label {told:.60} where the data have {expected:.60}; are these other items, or labels in "
+            f"another order than {', '.join(task.labels)}?"
         )
 
 
@@ -279,15 +278,12 @@ def _label(name: Any, task: Task, ids: Mapping[str, int]) -> int:
 
 def _json_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     for number, line in enumerate(read_lines(path), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = parse_json(line)
-        except Malformed:
-            row = None
-        if not isinstance(row, dict):
-            raise DataError(f"{path}:{number}: no JSON object")
-        yield f"{path}:{number}", row
+        if line.strip():
+            with located(where := f"{path}:{number}"):
+                row = parse_json(line)
+                if not isinstance(row, dict):
+                    raise ValueError("no JSON object")
+            yield where, row
 
 
 def _arrays(path: Path) -> dict[str, npt.NDArray[Any]]:

@@ -19,9 +19,9 @@ from sklearn.linear_model import LogisticRegression
 
 from crosslayer.config import SplitSizes
 from crosslayer.data.examples import Corpus, PairExample, TagExample
-from crosslayer.data.fragment import LANGUAGES, fragment_corpus, fragment_parallel, tasks
+from crosslayer.data.fragment import tasks
 from crosslayer.data.fragment.meanings import Clause, Phrase, inventory
-from crosslayer.data.fragment.tasks import LIMIT, realiser
+from crosslayer.data.fragment.tasks import LANGUAGES, LIMIT, fragment_corpus, fragment_parallel, realiser
 from crosslayer.data.intermediate import texts_of
 from crosslayer.errors import ConfigError
 from crosslayer.tasks import TASKS, UPOS, TaskName

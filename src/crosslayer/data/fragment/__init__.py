@@ -2,7 +2,3 @@
 
 It shows that the machinery works end to end; it is no evidence about the paper.
 """
-
-from crosslayer.data.fragment.tasks import LANGUAGES, fragment_corpus, fragment_parallel
-
-__all__ = ["LANGUAGES", "fragment_corpus", "fragment_parallel"]

@@ -20,6 +20,8 @@ class Draw:
     def __init__(self, half: Half, rng: random.Random) -> None:
         self.half = half
         self.rng = rng
+        self.objects = (*half.kinds, "site", *PEOPLE)
+        self.anything = (*self.objects, "place")
 
     def chance(self, probability: float) -> bool:
         return self.rng.random() < probability
@@ -172,8 +174,7 @@ def names_meet(clause: Clause) -> bool:
 
 def transitive(draw: Draw) -> Clause:
     """*The doctor secretly bought an apple at the market.*"""
-    kinds = [*draw.half.kinds, "site", *PEOPLE]
-    clause = draw.event(kinds, draw.one_or_two_slots())
+    clause = draw.event(draw.objects, draw.one_or_two_slots())
     negated = draw.chance(0.25) and (clause.manner is None or can_be_passive(clause))
     return draw.fronted(replace(clause, negated=negated))
 
@@ -214,7 +215,7 @@ def relative(draw: Draw) -> Clause:
 def subordinate(draw: Draw) -> Clause:
     """*Clara said that David found a hammer*; *Paul sang because the shop was closed.*"""
     if draw.chance(0.5):
-        while names_meet(inner := draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.slots(1))):
+        while names_meet(inner := draw.event(draw.anything, draw.slots(1))):
             pass
         return Clause(draw.rng.choice(draw.half.speech), draw.person(), link=("that", inner))
     reason = draw.state(negated=0.2)
@@ -224,8 +225,7 @@ def subordinate(draw: Draw) -> Clause:
 
 def coordination(draw: Draw) -> Clause:
     """*Laura visited Rome and Hugo drew three horses.*"""
-    sorts = [*draw.half.kinds, "site", "place", *PEOPLE]
-    one, two = draw.two_events(sorts, draw.slots(1, NO_MANNER))
+    one, two = draw.two_events(draw.anything, draw.slots(1, NO_MANNER))
     return replace(one, link=("and", two))
 
 
@@ -253,22 +253,21 @@ def location(draw: Draw) -> Clause:
 
 def modality(draw: Draw) -> Clause:
     """*The waiter had to wash two coats in the garden.*"""
-    kinds = [*draw.half.kinds, "site", *PEOPLE]
-    clause = draw.event(kinds, draw.slots(1, NO_MANNER))
+    clause = draw.event(draw.objects, draw.slots(1, NO_MANNER))
     return draw.fronted(replace(clause, modal=draw.rng.choice(("must", "can", "want"))))
 
 
 def whether(draw: Draw) -> Clause:
     """*Did the tailor find a hammer in the cellar?*"""
-    clause = draw.event([*draw.half.kinds, "site", *PEOPLE], draw.slots(draw.rng.choice((1, 2, 2)), NO_MANNER))
+    clause = draw.event(draw.objects, draw.slots(draw.rng.choice((1, 2, 2)), NO_MANNER))
     while names_meet(clause):
-        clause = draw.event([*draw.half.kinds, "site", *PEOPLE], draw.slots(1, NO_MANNER))
+        clause = draw.event(draw.objects, draw.slots(1, NO_MANNER))
     return replace(clause, question="whether")
 
 
 def who(draw: Draw) -> Clause:
     """*Who painted the old bridge in summer?*"""
-    clause = draw.event([*draw.half.kinds, "site", "place", *PEOPLE], draw.one_or_two_slots())
+    clause = draw.event(draw.anything, draw.one_or_two_slots())
     return replace(clause, question="who")
 
 
