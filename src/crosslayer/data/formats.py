@@ -30,9 +30,7 @@ class File:
     """A file to be read.
 
     Attributes:
-        path: where it lies.
         labels: where its labels lie if it has none, as in XTREME's download.
-        task, language: what it holds.
         outside: entity types that count as O.
         at: the line that is being read, counted from 1; 0 if no part of the file follows the format.
     """

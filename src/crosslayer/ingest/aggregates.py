@@ -11,12 +11,11 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from claimtrack.entries import Literature
 from claimtrack.reading import Malformed, parse_json
-from claimtrack.settings import describe
+from claimtrack.settings import validated
 from crosslayer.data.formats import located, read_csv, read_lines
 from crosslayer.errors import DataError
 from crosslayer.ingest.formats import number_of
@@ -42,20 +41,13 @@ def read_aggregates(source: Path) -> list[tuple[str, float]]:
 def as_literature(scores: list[tuple[str, float]], model: str, source: str) -> str:
     """Scores as ``literature`` of a claim in ``claims/registry.yaml``; they give a scale and decide nothing.
 
-    A DataError where a name, the model or the source is empty or has more than one line.
+    A ClaimError where a name, the model or the source is empty or has more than one line.
     """
     out, yaml = StringIO(), YAML()
     yaml.width = 110
-    try:
-        records = [
-            Literature(
-                direction="context", finding=name, number=f"{value:.6g}", model=model, source=source,
-                independent=True, read="full text",
-            )
-            for name, value in scores
-        ]  # fmt: skip
-    except ValidationError as error:
-        raise DataError(f"a score cannot be told as literature: {describe(error, Literature)}") from None
+    about = {"direction": "context", "model": model, "source": source, "independent": True, "read": "full text"}
+    told = [about | {"finding": name, "number": f"{value:.6g}"} for name, value in scores]
+    records = [validated(score, Literature, "a score cannot be told as literature") for score in told]
     yaml.dump([record.model_dump(mode="json", exclude_defaults=True) for record in records], out)
     return out.getvalue()
 

@@ -6,17 +6,9 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from claimtrack.settings import describe
+from claimtrack.settings import validated
 from crosslayer.config import Arm
 from crosslayer.data.formats import read_csv
 from crosslayer.errors import DataError
@@ -110,7 +102,7 @@ def read_manifest(folder: Path) -> list[Row]:
     """The rows of ``trials.csv``.
 
     Raises:
-        DataError: it is absent or empty, or a line is wrong, which is named.
+        UserError: it is absent or empty, or a line is wrong, which is named.
     """
     path = folder / NAME
     if not path.is_file():
@@ -126,7 +118,8 @@ def read_manifest(folder: Path) -> list[Row]:
         )
     rows: dict[object, Row] = {}
     for where, cells in lines:
-        row = _row({name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}, where)
+        filled = {name: cell.strip() for name, cell in zip(header, cells, strict=True) if cell.strip()}
+        row = validated(filled | {"where": where}, Row, where)
         place = (*row.trial, row.language, row.split)
         if place in rows:
             raise DataError(f"{where}: the same trial, language and split as {rows[place].where}; one file each")
@@ -134,10 +127,3 @@ def read_manifest(folder: Path) -> list[Row]:
     if not rows:
         raise DataError(f"{path} names no file; add a line for each")
     return [*rows.values()]
-
-
-def _row(cells: dict[str, str], where: str) -> Row:
-    try:
-        return Row.model_validate(cells | {"where": where})
-    except ValidationError as error:
-        raise DataError(f"{where}: {describe(error, Row)}") from None

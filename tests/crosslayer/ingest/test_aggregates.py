@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from crosslayer.errors import DataError
+from claimtrack.errors import UserError
 from crosslayer.ingest.aggregates import as_literature, read_aggregates
 
 TRAINER = {"epoch": 3.0, "eval_accuracy": 0.6512, "eval_runtime": 12.5, "eval_samples_per_second": 99.0}
@@ -42,7 +42,7 @@ def test_they_are_context_and_no_verdict() -> None:
     [("two\nlines", "mBERT", "finding"), ("acc", "", "model")],
 )
 def test_a_name_that_is_no_line_of_text_is_refused(finding: str, model: str, words: str) -> None:
-    with pytest.raises(DataError, match=f"cannot be told as literature: {words}: "):
+    with pytest.raises(UserError, match=f"cannot be told as literature: {words}: "):
         as_literature([(finding, 0.48)], model, "Doe (2024)")
 
 
@@ -58,10 +58,10 @@ def test_a_name_that_is_no_line_of_text_is_refused(finding: str, model: str, wor
 )
 def test_what_is_wrong_is_named(name: str, content: str, words: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(content, encoding="utf-8")
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(UserError, match=words):
         read_aggregates(tmp_path)
 
 
 def test_an_absent_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"results\.json does not exist"):
+    with pytest.raises(UserError, match=r"results\.json does not exist"):
         read_aggregates(tmp_path / "results.json")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from crosslayer.errors import DataError
+from claimtrack.errors import UserError
 from crosslayer.ingest.manifest import read_manifest
 
 HEADER = "file,task,language,split,model,layer,seed,arm,encoder,training_items"
@@ -50,10 +50,10 @@ def test_a_layer_alone_is_a_fused_model(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_line_is_named(lines: tuple[str, ...], words: str, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=words):
+    with pytest.raises(UserError, match=words):
         read_manifest(write(tmp_path, *lines))
 
 
 def test_without_a_manifest_its_columns_are_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"trials.csv is missing; .* file, task, language"):
+    with pytest.raises(UserError, match=r"trials.csv is missing; .* file, task, language"):
         read_manifest(tmp_path)
