@@ -237,11 +237,7 @@ FORMATS: dict[TaskName, dict[str, Format]] = {
 
 
 def read_file(file: File) -> Reading:
-    """The examples of a file.
-
-    Raises:
-        DataError: naming the file and line, where it has no known format or two, or holds no example.
-    """
+    """The examples of a file; a DataError, with its line, where it has no known format, two, or no example."""
     if not any(map(str.strip, file.lines)):
         raise DataError(f"{file.path} holds no example; remove the file or restore it")
     known, fitting, misfits = FORMATS[file.task.name], list[Reading](), list[tuple[int, str, str]]()
@@ -285,11 +281,7 @@ def read_labels(path: Path, labels: Path) -> list[str]:
 
 
 def read_lines(path: Path) -> list[str]:
-    """The lines of a UTF-8 file, without their ends.
-
-    Raises:
-        DataError: not UTF-8 (naming the line) or not readable.
-    """
+    """The lines of a UTF-8 file, without their ends; a DataError where it is not UTF-8 or cannot be read."""
     try:
         content = path.read_bytes()
     except OSError as error:
@@ -302,10 +294,9 @@ def read_lines(path: Path) -> list[str]:
 
 
 def read_csv(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """The rows of a CSV file with file and line, for errors; blank ones are passed over.
+    """The rows of a CSV file but blank ones, with file and line for errors.
 
-    Raises:
-        DataError: as `read_lines`, or a line is no CSV or not as long as the first.
+    A DataError as `read_lines`, or where a line is no CSV or not as long as the first.
     """
     table, width = csv.reader(StringIO("\n".join(read_lines(path))), strict=True), 0
     try:

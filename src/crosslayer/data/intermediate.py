@@ -30,11 +30,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 def intermediate_corpus(target: TaskName, arm: Arm, profile: Profile) -> Corpus:
-    """The intermediate training examples of an arm, under the split ``train``.
-
-    Raises:
-        DataError: the source has too few items, or no second language.
-    """
+    """The examples of an arm, under the split ``train``; a DataError with too few items, or one language only."""
     source, n = INTERMEDIATE[target], profile.intermediate.items
     pool = _pool(target, source, profile)
     if len(pool["en"]) < n:

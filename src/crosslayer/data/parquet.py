@@ -14,13 +14,8 @@ from claimtrack.errors import ResultsError
 def read_table(path: Path, mend: str = "run `dvc repro`", columns: Sequence[str] | None = None) -> pa.Table:
     """The table of a file without pandas' own notes, its pages compared with their checksums.
 
-    Args:
-        path: the file.
-        mend: what the reader can do about a wrong one.
-        columns: those that are wanted; all by default.
-
-    Raises:
-        ResultsError: absent, damaged or without one of ``columns``.
+    A ResultsError where it is absent, damaged or without one of ``columns`` (all by default); ``mend`` is what the
+    user can do about that.
     """
     try:
         with pq.ParquetFile(path, page_checksum_verification=True) as file:

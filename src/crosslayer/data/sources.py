@@ -21,8 +21,7 @@ FROM_PAIRS = ("C01", "C08", "C09")
 def load_corpus(name: TaskName, profile: Profile) -> Corpus:
     """The examples that the trials of a task use, cut to the profile's sizes: English train, dev, test.
 
-    Raises:
-        DataError: a source is missing, malformed or empty.
+    A DataError where a source is missing, malformed or empty.
     """
     return sample(name, corpus_of(read_all(name, profile)), profile)
 
@@ -54,8 +53,7 @@ def read_all(
 def load_parallel(profile: Profile) -> Parallel:
     """Sentences with their English counterparts for retrieval, ``probe.pairs`` a language at most.
 
-    Raises:
-        DataError: as `load_corpus`; or there are none, and a claim of the profile is measured from them.
+    A DataError as `load_corpus`; or where there are none, and a claim of the profile is measured from them.
     """
     spec, n = profile.data, profile.probe.pairs
     if spec.source == "fragment":
@@ -82,9 +80,7 @@ def cut(corpus: Corpus, sizes: SplitSizes, seed: int, *, joint: bool) -> Corpus:
     """Draw smaller splits, the same items whatever the file order; a size of ``None`` keeps all.
 
     ``joint`` draws the same dev and test items in all languages (parallel sets), from those that all of them have.
-
-    Raises:
-        DataError: a split of a language has no item, or none that all languages share.
+    A DataError where a split of a language has no item, or none that all languages share.
     """
     drawn: dict[Key, list[Example]] = {}
     for (split, language), examples in corpus.items():

@@ -46,16 +46,12 @@ of one language, are read together."""
 
 
 def read_all(
-    name: TaskName,
-    spec: DataSpec,
-    only: Collection[Key] | None = None,
-    refused: list[DataError] | None = None,
+    name: TaskName, spec: DataSpec, only: Collection[Key] | None = None, refused: list[DataError] | None = None
 ) -> dict[Key, Reading]:
     """All of a task: English train and dev, test in every language there is, and further train and dev files where
     present (used in intermediate training and in probes).
 
     Args:
-        name, spec: the task, and where its files are.
         only: the splits and languages to read, where there are files; English is added where it is needed.
         refused: a list that takes the errors of single files, so that the others can be read.
 
@@ -95,11 +91,7 @@ def _collected(errors: list[DataError] | None) -> Iterator[None]:
 
 
 def folders_of(name: str, spec: DataSpec) -> list[Path]:
-    """The folders below ``data.root`` that hold a task (or ``tatoeba``); there should be one.
-
-    Raises:
-        DataError: ``data.root`` does not exist.
-    """
+    """The folders that hold a task (or ``tatoeba``), which should be one; a DataError without ``data.root``."""
     if not (root := _root(spec)).is_dir():
         raise DataError(f"data.root {root} is not a directory; point it to the directory of the data files")
     return [root / folder for folder in FOLDERS[name] if (root / folder).is_dir()]
@@ -110,11 +102,7 @@ def _root(spec: DataSpec) -> Path:
 
 
 def task_folder(name: str, spec: DataSpec) -> Path:
-    """The one folder of `folders_of`.
-
-    Raises:
-        DataError: it does not exist or is empty, or there are two.
-    """
+    """The one folder of `folders_of`; a DataError where it does not exist or is empty, or there are two."""
     found, root = folders_of(name, spec), _root(spec)
     if len(found) > 1:
         raise DataError(f"{found[0]} and {found[1]} both hold {name}; move one of them out of {root}")
@@ -188,10 +176,7 @@ def _labels(name: str, key: Key, spec: DataSpec) -> Path:
 def read_pairs(spec: DataSpec, refused: list[DataError] | None = None) -> dict[str, Reading]:
     """Sentence pairs with English by language, from the ``tatoeba`` folder; those with a blank side are left out.
 
-    A list ``refused`` takes the errors of single languages, so that the others can be read.
-
-    Raises:
-        DataError: the folder is missing, or two parallel files differ in length.
+    A DataError where the folder is missing or two parallel files differ; ``refused`` as for `read_all`.
     """
     found: dict[str, Reading] = {}
     for key, (path,) in _paths("tatoeba", task_folder("tatoeba", spec), spec, None, refused).items():

@@ -25,11 +25,7 @@ SPENT = ("runtime", "per_second", "epoch", "samples", "flos", "mem_", "stderr")
 
 
 def read_aggregates(source: Path) -> list[tuple[str, float]]:
-    """What the files of a folder, or one file, report: names and numbers.
-
-    Raises:
-        DataError: there is no such file, or one is malformed or has no score.
-    """
+    """Names and numbers that files of a folder, or one, report; a DataError if one is absent, wrong or has none."""
     if not source.exists():
         raise DataError(f"{source} does not exist")
     paths = [source] if source.is_file() else sorted(p for p in source.glob("*") if p.suffix in (".json", ".csv"))

@@ -87,8 +87,7 @@ class Item:
 def read_predictions(path: Path, task: Task, gold: Gold) -> Predicted:
     """The predictions of one task, language and split, of the rows that count; the file may have more.
 
-    Raises:
-        DataError: the file is absent, of no known format, malformed, or of other items.
+    A DataError where it is absent, of no known format, malformed, or of other items.
     """
     reader = READERS.get(path.suffix.lower())
     if reader is None:

@@ -99,11 +99,7 @@ COLUMNS = tuple(name for name in Row.model_fields if name != "where")
 
 
 def read_manifest(folder: Path) -> list[Row]:
-    """The rows of ``trials.csv``.
-
-    Raises:
-        UserError: it is absent or empty, or a line is wrong, which is named.
-    """
+    """The rows of ``trials.csv``; a UserError where it is absent or empty, or a line is wrong, which is named."""
     path = folder / NAME
     if not path.is_file():
         raise DataError(

@@ -90,11 +90,7 @@ def ingest(
 
 
 def load_run(source: Path, rows: Sequence[Row], name: str, profile: Profile) -> IngestedRun:
-    """Read all files of a manifest.
-
-    Raises:
-        DataError: naming the file, or the line of the manifest, that is wrong.
-    """
+    """Read all files of a manifest; a DataError names the file, or the line of the manifest, that is wrong."""
     gold = _load_gold(rows, profile)
     trials: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
@@ -120,9 +116,7 @@ def load_run(source: Path, rows: Sequence[Row], name: str, profile: Profile) -> 
 def describe(rows: Sequence[Row], name: str, profile: Profile) -> Profile:
     """The profile of what was ingested: data as active, models, seeds and training items as the manifest says.
 
-    Raises:
-        DataError: two encoders, or a task that was trained on different numbers of items.
-        ConfigError: the active profile has no such task.
+    A UserError with two encoders, different training items of a task, or a task that the active profile lacks.
     """
     if len(names := dict.fromkeys(row.encoder for row in rows)) > 1:
         raise DataError(

@@ -15,17 +15,13 @@ from crosslayer.data.fragment.meanings import Clause, Phrase, gender_of
 
 Pair = tuple[Clause, Clause]
 Relation = Literal["wider", "narrower", "opposite", "other"]
+"""What the positive hypothesis is to the positive premise: ``wider`` holds whenever the premise does, ``narrower``
+the reverse, by adjuncts or a hypernym; ``opposite`` holds exactly if it does not, ``other`` is independent, by
+adjectives."""
 
 
 class Recipe(NamedTuple):
-    """How a pair for inference is made.
-
-    Attributes:
-        relation: what the positive hypothesis is to the positive premise: ``wider`` holds whenever the premise
-            does, ``narrower`` the reverse, by adjuncts or a hypernym; ``opposite`` holds exactly if it does not,
-            ``other`` is independent, by adjectives.
-        negated: whether premise and hypothesis are.
-    """
+    """How a pair for inference is made: the relation, and whether premise and hypothesis are negated."""
 
     relation: Relation
     negated: tuple[bool, bool]

@@ -65,11 +65,7 @@ def fragment_corpus(task: TaskName, sizes: SplitSizes, languages: Sequence[str],
 
 
 def fragment_parallel(languages: Sequence[str], n: int, seed: int) -> Parallel:
-    """The same ``n`` test sentences in each language, with their English, for retrieval.
-
-    Raises:
-        ConfigError: as for `fragment_corpus`.
-    """
+    """The same ``n`` test sentences in each language, with their English, for retrieval; errors as above."""
     texts = {code: realiser(code).text for code in ("en", *languages)}
     clauses = [(item.key, item.clauses[0]) for item in _draw("pos", "test", n, f"parallel-{seed}", set())]
     return {
@@ -80,11 +76,7 @@ def fragment_parallel(languages: Sequence[str], n: int, seed: int) -> Parallel:
 
 @cache
 def realiser(language: str) -> Realiser:
-    """The realiser of a language, its lexicon read once.
-
-    Raises:
-        ConfigError: there is none.
-    """
+    """The realiser of a language, its lexicon read once; a ConfigError if there is none."""
     if language not in REALISERS:
         raise ConfigError(f"data.languages: the fragment has no {language!r}; use some of {', '.join(LANGUAGES)}")
     return REALISERS[language](language)
