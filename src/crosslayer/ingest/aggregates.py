@@ -25,7 +25,7 @@ SPENT = ("runtime", "per_second", "epoch", "samples", "flos", "mem_", "stderr")
 
 
 def read_aggregates(source: Path) -> list[tuple[str, float]]:
-    """Names and numbers that files of a folder, or one, report; a DataError if one is absent, wrong or has none."""
+    """Names and numbers in a file or in those of a folder; a DataError if one is absent, wrong or without any."""
     if not source.exists():
         raise DataError(f"{source} does not exist")
     paths = [source] if source.is_file() else sorted(p for p in source.glob("*") if p.suffix in (".json", ".csv"))

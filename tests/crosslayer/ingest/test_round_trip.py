@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from claimtrack.evidence import Evidence, Measurement, read_evidence
 from claimtrack.judging import judge
 from claimtrack.registry import load_registry
 from crosslayer.config import Profile, load_profile
 from crosslayer.errors import DataError
-from crosslayer.ingest.manifest import read_manifest
+from crosslayer.ingest.manifest import COLUMNS, read_manifest
 from crosslayer.ingest.run import describe, ingest, load_run
 from crosslayer.ledger.differences import differences
 from crosslayer.paper import PLUGIN
 from crosslayer.paper.conditions import CONDITIONS
 from crosslayer.paper.plugin import measures
-from crosslayer.predictions.runs import SPLITS, RecordedRun
-from crosslayer.tasks import TASK_NAMES, TASKS
-from exported import write_data, write_predictions
+from crosslayer.predictions.records import TrialRecord
+from crosslayer.predictions.runs import SPLITS, RecordedRun, Run, TaskTable
+from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 from one_line import said
 from repository import ROOT
 
@@ -35,6 +41,78 @@ NEEDS_MORE = {
     "C13": "no modules were trained on halves",
     "Q01": "XNLI is not an intermediate target of the profile",
 }  # fmt: skip
+
+
+FOLDERS = {"xnli": "xnli", "pawsx": "pawsx", "ner": "panx", "pos": "udpos"}
+HEADERS = {"xnli": "premise\thypothesis\tlabel", "pawsx": "id\tsentence1\tsentence2\tlabel"}
+
+
+def write_data(run: Run, tasks: Iterable[TaskName], root: Path) -> None:
+    """Files of the items that a run predicted, at their numbers; others are filled with one label."""
+    for task in tasks:
+        folder = root / FOLDERS[task]
+        folder.mkdir(parents=True)
+        record = next(r for r in run.records("sweep", task) if r.outcome == "ok")
+        train = folder / ("train-en.mnli.tsv" if task == "xnli" else "train-en.tsv")
+        train.write_text(_file(task, {1: [0]}, ["1"]), encoding="utf-8")
+        for split in SPLITS:
+            table = run.table([record], split)
+            for code, rows in rows_by_language(table).items():
+                items = by_item(table.item[rows], table.gold[rows])
+                content = _file(task, {int(item): gold for item, gold in items.items()}, list(items))
+                (folder / f"{split}-{code}.tsv").write_text(content, encoding="utf-8")
+
+
+def _file(task: TaskName, items: dict[int, list[int]], ids: Sequence[str]) -> str:
+    labels, most = TASKS[task].labels, max(items)
+    if task == "pawsx":
+        lines = [f"{item}\tfirst {item}\tsecond {item}\t{labels[items[int(item)][0]]}" for item in ids]
+        return "\n".join([HEADERS[task], *lines]) + "\n"
+    if task == "xnli":
+        lines = [f"first {n}\tsecond {n}\t{labels[items.get(n, [1])[0]]}" for n in range(1, max(most, 1) + 1)]
+        return "\n".join([HEADERS[task], *lines]) + "\n"
+    filler = [labels.index("O" if task == "ner" else "X")]
+    sentences = ["\n".join(f"w{n}\t{labels[tag]}" for tag in items.get(n, filler)) for n in range(most + 1)]
+    return "\n\n".join(sentences) + "\n\n"
+
+
+def rows_by_language(table: TaskTable) -> dict[str, np.ndarray[tuple[int], np.dtype[np.intp]]]:
+    """The rows of each language."""
+    return {code: np.flatnonzero(table.language == i) for i, code in enumerate(table.languages)}
+
+
+def write_predictions(
+    run: Run, records: Sequence[TrialRecord], folder: Path, encoder: str, *, scored: bool = False
+) -> None:
+    """The predictions of some trials with ``trials.csv``: in XTREME's format, or as JSON lines with scores."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for record in records:
+        for split in SPLITS:
+            table, scores = run.table([record], split), run.scores(record, split) if scored else None
+            for code, here in rows_by_language(table).items():
+                name = f"{record.key}-{split}-{code}.{'txt' if scores is None else 'jsonl'}"
+                predicted = [TASKS[record.task].labels[k] for k in table.predicted[0][here].tolist()]
+                if scores is None:
+                    end = "\n" if TASKS[record.task].kind == "pair" else "\n\n"
+                    content = end.join(map("\n".join, by_item(table.item[here], predicted).values())) + "\n"
+                else:
+                    p = softmax(scores[here].astype(np.float64), axis=1).tolist()
+                    lines = [{"label": k, "probabilities": q} for k, q in zip(predicted, p, strict=True)]
+                    content = "".join(json.dumps(line) + "\n" for line in lines)
+                (folder / name).write_text(content, encoding="utf-8")
+                arm = "" if record.stage == "sweep" else record.arm
+                layer = "" if record.layer is None else record.layer
+                about = (record.model, layer, record.seed, arm, encoder, "all")
+                rows.append((name, record.task, code, split, *about, "-".join(map(str, record.batch[:2]))))
+    with (folder / "trials.csv").open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *rows])
+
+
+def by_item(items: Iterable[Any], values: Iterable[Any]) -> dict[str, list[Any]]:
+    """The values of each pair or sentence; those of a sentence stand together."""
+    rows = groupby(zip(items, values, strict=True), key=itemgetter(0))
+    return {item: [value for _, value in found] for item, found in rows}
 
 
 def part_key(part: Measurement) -> tuple[Any, ...]:
