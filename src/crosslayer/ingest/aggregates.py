@@ -22,6 +22,7 @@ from crosslayer.ingest.formats import number_of
 
 SPENT = ("runtime", "per_second", "epoch", "samples", "flos", "mem_", "stderr")
 """Parts of the names of numbers that are no scores."""
+MOST = 1e9
 
 
 def read_aggregates(source: Path) -> list[tuple[str, float]]:
@@ -75,7 +76,7 @@ def _of_json(path: Path) -> Iterator[tuple[str, float]]:
 def _numbers(content: Any) -> Iterator[tuple[str, float]]:
     for name, value in content.items() if isinstance(content, dict) else ():
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and value == value
-        if is_number and abs(value) < 1e9 and not any(part in name for part in SPENT):
+        if is_number and abs(value) < MOST and not any(part in name for part in SPENT):
             yield name.removesuffix(",none").replace("_", " "), float(value)
 
 
@@ -86,5 +87,6 @@ def _of_table(path: Path) -> Iterator[tuple[str, float]]:
         for column, cell in zip(header[1:], cells[1:], strict=True):
             if cell.strip():
                 with located(where):
-                    number = number_of(cell)
+                    if abs(number := number_of(cell)) >= MOST:
+                        raise ValueError(f"{cell.strip()!r:.40} is no score")
                 yield f"{cells[0].strip()}, {column.strip()}", number

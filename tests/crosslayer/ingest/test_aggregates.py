@@ -52,6 +52,7 @@ def test_a_name_that_is_no_line_of_text_is_refused(finding: str, model: str, wor
         ("a.json", "{", "a.json:1: no JSON"),
         ("a.json", '{"epoch": 3}', "a.json holds no score"),
         ("a.csv", "model,de\nmBERT,good\n", "a.csv:2: 'good' is not a finite number"),
+        ("a.csv", "model,de\nmBERT,1e9\n", "a.csv:2: '1e9' is no score"),
         ("a.csv", "model,de\nmBERT\n", "a.csv:2: 1 cells where the header has 2"),
         ("a.txt", "", "has no .json or .csv file"),
     ],
