@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from claimtrack.errors import ResultsError
-from crosslayer.config import Profile, SplitSizes, parse_profile
+from crosslayer.config import Profile, SplitSizes, load_profile, parse_profile
 from crosslayer.data import prepared
 from crosslayer.data.alignment import align
 from crosslayer.data.examples import Corpus, PairExample, Reading, TagExample, corpus_of
@@ -37,21 +37,13 @@ def root(tmp_path: Path) -> Path:
 
 
 def profile(root: Path | None, items: int = 6, **data: object) -> Profile:
+    """Two items of each split; of the fragment without a ``root``."""
+    content = load_profile(ROOT / "profiles" / "tiny.yaml").model_dump(mode="json")
     source = {"source": "fragment"} if root is None else spec(root).model_dump()
-    training = {"epochs": 1, "learning_rate": 0.1, "sizes": {"train": 2, "dev": 2, "test": 2}}
-    content = {
-        "profile": "test",
-        "encoder": {"source": "random"},
-        "data": source | data,
-        "tasks": dict.fromkeys(TASK_NAMES, training),
-        "sweep": {"layers": [1], "seeds": [0]},
-        "intermediate": {"items": items},
-        "fusion": {},
-        "compute": {},
-        "probe": {"pairs": 1},
-        "claims": [],
-    }
-    return parse_profile(content, "test")
+    few = content["tasks"]["pos"] | {"sizes": {"train": 2, "dev": 2, "test": 2}}
+    changes = {"data": source | data, "tasks": dict.fromkeys(TASK_NAMES, few), "claims": []}
+    changes |= {"intermediate": {"items": items}, "probe": {"pairs": 1}}
+    return parse_profile(content | changes, "test")
 
 
 # The XTREME reader

@@ -78,7 +78,6 @@ REFUSED: dict[str, tuple[TaskName, str, str | None, str]] = {
     "an id twice": ("pawsx", "id\tsentence1\tsentence2\tlabel\n1\ta\tb\t0\n1\tc\td\t1\n", None,
                     ":3: id 1 appears twice"),
     "too few labels": ("xnli", "a\tb\nc\td\n", "neutral\n", "labels.tsv has 1 labels for the 2 rows of"),
-    "no labels": ("ner", "Ada\nruht\n", None, "data.tsv has no labels, since XTREME keeps those of its tests"),
     "labels of another sentence": ("ner", "Ada\n\nin\nUlm\n", "O\n\nO\n",
                                    "labels.tsv: sentence 2 has 1 tags, and 2 words"),
     "a prefix in some lines": ("ner", "de:Ada\tB-PER\nruht\tO\n", None,

@@ -16,7 +16,6 @@ from one_line import said
 from repository import ROOT
 
 PAWS = "id\tsentence1\tsentence2\tlabel\n"
-XNLI = "language\tgold_label\tsentence1\tsentence2\tpairID\n"
 
 
 def profile(root: Path, size: int | None = None) -> Profile:
@@ -102,16 +101,6 @@ def test_training_files_are_not_asked_for(tmp_path: Path) -> None:
         write(tmp_path / f"xnli/{name}.tsv", "premise\thypothesis\tlabel\na\tb\tneutral\n")
     folder = predictions(tmp_path / "mine", "xnli", {"en": ["contradiction"]})
     assert answers(ingested(folder, profile(tmp_path))) == {("en", "1"): (1, 2)}
-
-
-def test_pairs_without_gold_label_are_passed_over(tmp_path: Path) -> None:
-    gold = ["neutral", "-", "entailment"]
-    rows = [f"{code}\t{label}\ta\tb\t{i}" for code in ("de", "en") for i, label in enumerate(gold)]
-    write(tmp_path / "XNLI-1.0/xnli.test.tsv", XNLI + "\n".join(rows) + "\n")
-    labels = ["contradiction", "neutral", "entailment"]
-    folder = predictions(tmp_path / "mine", "xnli", {"en": labels, "de": [labels[0], labels[2]]})
-    found = answers(ingested(folder, profile(tmp_path)))
-    assert found == {(code, item): pair for code in ("en", "de") for item, pair in (("0", (1, 2)), ("2", (0, 0)))}
 
 
 def test_rows_whose_labels_leave_their_place_open_are_passed_over(tmp_path: Path) -> None:
