@@ -291,7 +291,7 @@ def test_check_tells_what_is_there(parallel: Path) -> None:
     assert "  test  parallel: 24 items in all 3 languages" in lines
     assert "  test  de   3 items (MasakhaNER (word SPACE tag))  B-PER 2 O 1  1 to 1 words  1 duplicate  " \
         "1 left out or changed: DATE read as O  0 also in training" in lines  # fmt: skip
-    assert "  de   24 items (XTREME's download)  6 to 7 characters  0 duplicates" in lines
+    assert "  de   24 items (XTREME's download)  6 to 11 characters  0 duplicates" in lines
 
 
 def test_check_shows_the_other_files_beside_bad_ones(parallel: Path) -> None:
