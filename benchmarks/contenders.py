@@ -173,11 +173,7 @@ class Whole(nn.Module):
 def _whole(profile: Profile, folder: Path, task: TaskName) -> tuple[Encoded, Whole]:
     encoder = load_encoder(profile.encoder)
     corpus = read_corpus(folder / "data" / f"{task}.parquet")
-    about, settings = TASKS[task], profile.tasks[task]
-    head = Head(
-        int(encoder.model.config.hidden_size), len(about.labels), pair=about.kind == "pair",
-        pooling=settings.pooling, dropout=settings.dropout,
-    )  # fmt: skip
+    head = Head(int(encoder.model.config.hidden_size), TASKS[task], profile.tasks[task])
     return encode(task, corpus, encoder.tokenizer, profile.data.max_length), Whole(encoder.model, head)
 
 

@@ -17,7 +17,7 @@ from crosslayer.tasks import TaskName
 from crosslayer.training.execution import make_runner
 from crosslayer.training.finetuned import run_finetuned
 from crosslayer.training.inference import MAX_TOKENS
-from crosslayer.training.trainable import TrialInputs, build_classifier
+from crosslayer.training.trainable import TrialInputs, build_model
 from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.batching import prediction_batches
 
@@ -86,7 +86,7 @@ def _cache(inputs: TrialInputs, layers: Sequence[int]) -> dict[int, list[Tensor]
 def _plain_trial(spec: TrialSpec, inputs: TrialInputs, lower: list[Tensor], last: list[Tensor]) -> None:
     """Train with shuffled batches, then predict dev and test."""
     encoded, training = inputs.encoded, spec.training
-    classifier = build_classifier(spec, TASK, inputs)
+    classifier = build_model(spec, TASK, inputs, nn.Identity())
     optimiser = torch.optim.AdamW(classifier.parameters(), lr=training.learning_rate)
     train = encoded.rows("train", "en")
     size = training.batch_size

@@ -18,7 +18,7 @@ from crosslayer.sweep.plan import choose_precision, planned_device
 from crosslayer.tasks import INTERMEDIATE, TaskName
 from crosslayer.training.finetuned import epochs
 from crosslayer.training.inference import MAX_TOKENS, predict
-from crosslayer.training.trainable import TrainableModel, TrialInputs, build_classifier
+from crosslayer.training.trainable import TrialInputs, build_model
 from crosslayer.training.trials import TrialSpec, variants, variations
 from crosslayer.windows.encoded import encode
 
@@ -132,8 +132,8 @@ def measure(
         micro_batch=micro_batch,
     )  # fmt: skip
     inputs = _inputs(training.batch_size, length, torch.device(device))
-    encoder = TrainedEncoder(Trunk(inputs.encoder).to(inputs.device), spec.layer)
-    module = TrainableModel(spec, build_classifier(spec, "xnli", inputs).to(inputs.device), encoder)
+    encoder = TrainedEncoder(Trunk(inputs.encoder).to(inputs.device), spec.layer, training)
+    module = build_model(spec, "xnli", inputs, encoder)
     seconds, now = [], clock(threads)
     start = now()
     for _ in epochs(module, inputs, inputs.encoded, inputs.encoded.rows("train")):

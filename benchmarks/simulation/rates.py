@@ -20,7 +20,7 @@ from claimtrack.registry import Registry, load_registry
 from claimtrack.verdict import VERDICTS
 from claimtrack.wording import measure_title
 from crosslayer.paper.plugin import TITLES
-from crosslayer.sweep.progress import Progress
+from crosslayer.sweep.progress import progress
 
 MAX_FALSE_ALARMS = 0.065
 """A true rate of 5 % stays below it in all but 1 of 10,000 runs of 4,000 data sets."""
@@ -138,15 +138,15 @@ def all_tables(design: Design, n: int) -> list[Sheet]:
     For the planned design a verdict that it does not reach is followed by the seeds that reach it.
     """
     n_truths = sum(len(scenarios) for _, scenarios in SCENARIOS.values())
-    with Progress("simulate", n_truths) as progress:
-        return [_table(claim, design, n, progress) for claim in SCENARIOS]
+    with progress("simulate", n_truths) as advance:
+        return [_table(claim, design, n, advance) for claim in SCENARIOS]
 
 
-def _table(claim: str, design: Design, n: int, progress: Progress) -> Sheet:
+def _table(claim: str, design: Design, n: int, advance: Callable[[str], None]) -> Sheet:
     found = []
     for scenario in SCENARIOS[claim][1]:
         found.append(simulate(claim, scenario, design, n))
-        progress.advance(f"{claim}, {scenario.name}")
+        advance(f"{claim}, {scenario.name}")
     seen = [name for name in VERDICTS if any(rates.verdicts[name] for rates in found)]
     head = ["truth", "right there", *(f"{name} (%)" for name in seen), "false alarms (%)", "coverage (%)"]
     head += [f"seeds for {100 * REACHED:.0f} %"] if design.name == "planned" else []

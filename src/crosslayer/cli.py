@@ -319,8 +319,8 @@ def clean(
     """List orphaned trials, which no manifest counts; with --remove delete them."""
     from claimtrack.runs import RESULTS
     from crosslayer.stages.cleaning import leftovers
-    from crosslayer.sweep.locking import exclusive
     from crosslayer.sweep.plan import planned_keys
+    from crosslayer.sweep.processes import exclusive
 
     _in_project()
     planned = planned_keys(load_profile(), RESULTS) if ACTIVE.exists() else ()

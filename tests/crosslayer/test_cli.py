@@ -20,7 +20,7 @@ from claimtrack.settings import read_yaml
 from crosslayer import cli
 from crosslayer.config import load_profile
 from crosslayer.stages.cleaning import leftovers
-from crosslayer.sweep.locking import exclusive
+from crosslayer.sweep.processes import exclusive
 from repository import ROOT
 
 Command = Callable[..., tuple[int, str, str]]

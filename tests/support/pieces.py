@@ -15,18 +15,19 @@ import pytest
 
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, read_evidence
-from claimtrack.registry import Registry
 from crosslayer.config import Profile
 from crosslayer.errors import ConfigError
 from crosslayer.ledger.combining import planned_places
 from crosslayer.ledger.ledger import record, verify
+from crosslayer.paper.plugin import measures
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import ResultsRun
 from crosslayer.tasks import TASKS
-from recording import measured, record_all
+from recording import QUICK, record_all
 from synthetic_run import LANGUAGES, MadeUpRun, add_predictions, make_items, make_record, write_results
 
 Choice = Callable[[TrialRecord], bool]
+GRID_CLAIMS = ("C01", "C05", "C07", "C13", "Q01")
 
 
 def make_grid(profile: Profile, n: int = 24) -> MadeUpRun:
@@ -70,8 +71,9 @@ def write_trials(run: MadeUpRun, folder: Path) -> Path:
 class Pieces:
     """A ledger in a temporary folder, with one entry that grows by results that hold one piece each."""
 
-    def __init__(self, grid: MadeUpRun, written: Path, profile: Profile, registry: Registry, home: Path) -> None:
-        self.grid, self.written, self.profile, self.registry = grid, written, profile, registry
+    def __init__(self, grid: MadeUpRun, written: Path, profile: Profile, home: Path) -> None:
+        self.grid, self.written, self.profile = grid, written, profile
+        self.claims: tuple[str, ...] = QUICK
         self.results, self.entry = home / "results", home / "ledger" / "grid"
 
     def rewrite(self, grid: MadeUpRun) -> None:
@@ -96,7 +98,7 @@ class Pieces:
         for home in self.results.glob("trials/*/*"):
             keys = [trial.key for trial in trials if (home / trial.key).is_dir()]
             (home / "manifest.json").write_text(json.dumps({"keys": keys}))
-        record_all("grid", "The first piece", self.profile, self.registry, self.results, self.entry.parent)
+        record_all("grid", self.profile, self.results, self.entry.parent, self.claims)
         shutil.rmtree(self.results)
         return self.entry
 
@@ -108,7 +110,7 @@ class Pieces:
 
     def extend(self, finished: list[TrialRecord], profile: Profile | None = None, **how: Any) -> Path:
         """Extend the entry by trials that lie in the results."""
-        about = (profile or self.profile, measured(self.registry), self.results, finished, ["grid"])
+        about = (profile or self.profile, measures(self.claims), self.results, finished, ["grid"])
         return record("grid", "All of it", *about, self.entry.parent, **how)
 
     def refuses(self, words: str, change: Callable[[], object]) -> None:
@@ -131,7 +133,7 @@ def of_task(entry: Path, claim: str, task: str) -> list[dict[str, Any]]:
 
 
 def joined(pieces: Pieces, *sources: str, name: str = "grid", profile: Profile | None = None) -> Path:
-    about = (profile or pieces.profile, measured(pieces.registry), pieces.results, None, sources)
+    about = (profile or pieces.profile, measures(pieces.claims), pieces.results, None, sources)
     return record(name, "A grid", *about, pieces.entry.parent)
 
 

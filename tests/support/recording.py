@@ -1,4 +1,4 @@
-"""Recording in tests: the claims of a registry as the ledger takes them, and a whole run recorded at once."""
+"""Recording in tests: a whole run at once, and how two recorded runs differ."""
 
 from __future__ import annotations
 
@@ -6,21 +6,26 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from claimtrack.registry import Registry
 from crosslayer.config import Profile
-from crosslayer.ledger.ledger import Measure, record
+from crosslayer.ledger.ledger import record
 from crosslayer.paper.plugin import measures
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import ResultsRun
 
+QUICK = ("C04",)
+"""The claim that takes no time, for tests of other things."""
 CLAIMS = ("C04", "C05", "Q01")
 ARMS = ("none", "english", "multilingual")
 SECRET = "/private/corpora/xtreme"
 
 
-def measured(registry: Registry) -> dict[str, Measure]:
-    """What computes the evidence of each claim of a registry."""
-    return measures(registry.entries)
+def unequal(one: Path, other: Path) -> set[str]:
+    """Files that differ between two folders, or that one of them lacks."""
+    contents, others = (
+        {path.relative_to(home).as_posix(): path.read_bytes() for path in home.rglob("*") if path.is_file()}
+        for home in (one, other)
+    )
+    return {name for name in contents | others if contents.get(name) != others.get(name)}
 
 
 def without_scores(records: Iterable[TrialRecord]) -> list[TrialRecord]:
@@ -29,8 +34,8 @@ def without_scores(records: Iterable[TrialRecord]) -> list[TrialRecord]:
 
 
 def record_all(
-    name: str, title: str, profile: Profile, registry: Registry, results: Path, ledger: Path, **how: Any
+    name: str, profile: Profile, results: Path, ledger: Path, claims: Iterable[str] = QUICK, **how: Any
 ) -> Path:
     """Record everything that lies in the results."""
     trials = ResultsRun(results).trials
-    return record(name, title, profile, measured(registry), results, trials, ledger=ledger, **how)
+    return record(name, "The first piece", profile, measures(claims), results, trials, ledger=ledger, **how)

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import crosslayer.data.hubfiles  # noqa: F401  settings of the hub client, read when it is first imported
+from crosslayer.config import EncoderSpec
 from crosslayer.encoders.base import Encoder, Tokenizer
-
-if TYPE_CHECKING:
-    from crosslayer.config import EncoderSpec
 
 __all__ = ["Encoder", "Tokenizer", "load_encoder"]
 
 
 def load_encoder(spec: EncoderSpec) -> Encoder:
-    """The encoder that a profile names, with its full vocabulary.
-
-    Raises:
-        EncoderError: the files are missing, damaged, not pinned or of another architecture.
-    """
+    """The encoder that a profile names, with its full vocabulary; an EncoderError where its files are missing,
+    damaged, not pinned or of another architecture."""
     if spec.source == "packaged":
         from crosslayer.encoders.packaged import load_packaged
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from crosslayer.errors import EncoderError
 
 if TYPE_CHECKING:
-    from torch import Tensor
-    from transformers import BertConfig, BertModel
+    from transformers import BertModel
 
 WORD_EMBEDDINGS = "embeddings.word_embeddings.weight"
 """The tensor of a BERT with one row a sub-word."""
+SIZES = (
+    "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size",
+    "max_position_embeddings", "type_vocab_size",
+)  # fmt: skip
+"""The shape of a BERT, as its configuration names it."""
 
 
 class Tokenizer(Protocol):
@@ -23,26 +27,21 @@ class Tokenizer(Protocol):
         pad_id: id of the padding sub-word.
         n_special_single, n_special_pair: how many special sub-words ``wrap`` adds to one text, to two.
         prefix_length: how many special sub-words precede the first sub-word of a wrapped text.
-        vocabulary_size: every id is below it.
     """
 
     pad_id: int
     n_special_single: int
     n_special_pair: int
     prefix_length: int
-    vocabulary_size: int
 
     def encode_text(self, text: str) -> list[int]:
         """Sub-words of running text, without special ones."""
-        ...
 
     def encode_word(self, word: str) -> list[int]:
         """Sub-words of one word of a pre-split sentence; never empty."""
-        ...
 
     def wrap(self, first: list[int], second: list[int] | None) -> tuple[list[int], list[int]]:
         """Add the special sub-words; returns (ids, token type ids) of equal length."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -66,39 +65,37 @@ class Encoder:
         """Number of Transformer layers; hidden states number one more."""
         return int(self.model.config.num_hidden_layers)
 
-    @property
-    def width(self) -> int:
-        """Size E of a hidden state."""
-        return int(self.model.config.hidden_size)
 
+def load_weights(source: Path | None = None, **options: Any) -> BertModel:
+    """``BertModel.from_pretrained`` without pooler, float32, silent, strict about missing tensors and shapes.
 
-def assemble(config: BertConfig, state: Mapping[str, Tensor]) -> BertModel:
-    """A BERT in evaluation mode over the tensors of ``state`` (shared, not copied).
+    Args:
+        source: a directory; by default ``options`` has a ``config`` and the tensors, which are not copied, as
+            ``state_dict``.
 
     Raises:
-        EncoderError: a tensor is missing or has another shape than ``config`` says.
+        EncoderError: a tensor is missing, damaged or of another shape than the configuration says.
     """
-    return load_weights(None, config=config, state_dict=dict(state))
-
-
-def load_weights(source: str | None, **options: Any) -> BertModel:
-    """``BertModel.from_pretrained`` without pooler, float32, silent, strict about missing tensors and shapes."""
     import torch
     from transformers import BertModel
 
     options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}  # reported below, by name
-    where = source or "the encoder"
+    if source is not None:
+        options |= {"use_safetensors": True, "local_files_only": True}
     try:
         silence()
         loaded: Any = BertModel.from_pretrained(source, add_pooling_layer=False, dtype=torch.float32, **options)
     except Exception as error:  # a configuration can be wrong in many ways
-        raise EncoderError(f"cannot load the weights of {where}: {one_line(error)}") from error
+        raise EncoderError(
+            f"cannot load the weights of {source}: {one_line(error)}; copy them again, or run `dvc repro` if they "
+            "are results"
+        ) from error
     model: BertModel = loaded[0]
     misfits = sorted({*loaded[1]["missing_keys"], *(entry[0] for entry in loaded[1]["mismatched_keys"])})
     if misfits:
         raise EncoderError(
-            f"the weights of {where} do not fit its config.json: {len(misfits)} tensors are missing or of another "
-            f"shape, the first is {misfits[0]}"
+            f"the weights of {source} do not fit its config.json: {len(misfits)} tensors are missing or of "
+            f"another shape, the first is {misfits[0]}"
         )
     return model
 

@@ -6,44 +6,26 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from transformers import BertConfig
+from transformers import AutoTokenizer, BertConfig
 
 from claimtrack.reading import Malformed, parse_json
 from crosslayer.data.hubfiles import HubError, fetch, is_commit
-from crosslayer.encoders.base import Encoder, load_weights, one_line
-from crosslayer.encoders.tokenizer import VOCABULARY_FILES, load_tokenizer
+from crosslayer.encoders.base import SIZES, Encoder, load_weights, one_line, silence
+from crosslayer.encoders.tokenizer import FastTokenizer
 from crosslayer.errors import EncoderError
 
+VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
 FILES = (
     *("config.json", "*.safetensors", "*.safetensors.index.json"),
     *(*VOCABULARY_FILES, "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
 )
-SIZES = (
-    "vocab_size", "max_position_embeddings", "type_vocab_size", "num_hidden_layers", "hidden_size",
-    "intermediate_size", "num_attention_heads",
-)  # fmt: skip
-"""What the number of a BERT's weights follows from; it does not depend on the heads."""
 
 
 def load_hub(name: str | None, revision: str | None) -> Encoder:
-    """The BERT called ``name``: a directory, or a hub id at the commit ``revision``.
-
-    Raises:
-        EncoderError: no such directory or id, no commit given, files missing or damaged, or not a BERT.
-    """
-    name, commit = pinned(name, revision)
-    if commit is None:
-        folder = Path(name).expanduser()
-        title = folder.resolve().name
-    else:
-        title = f"{name}@{commit[:8]}"
-        try:
-            folder = fetch("model", name, commit, FILES)
-        except HubError as error:
-            advice = "check the id and the network, or set encoder.name to a directory"
-            raise EncoderError(f"cannot get {title} from the hub ({error}); {advice}") from None
+    """The BERT called ``name``: a directory, or a hub id at the commit ``revision``."""
+    folder, title = _find(name, revision)
     check_folder(folder)
-    model = load_weights(str(folder), use_safetensors=True, local_files_only=True)
+    model = load_weights(folder)
     tokenizer = load_tokenizer(folder)
     if tokenizer.vocabulary_size > model.config.vocab_size:
         raise EncoderError(
@@ -54,33 +36,30 @@ def load_hub(name: str | None, revision: str | None) -> Encoder:
     return Encoder(title, digest_files(folder), model, tokenizer)
 
 
-def pinned(name: str | None, revision: str | None) -> tuple[str, str | None]:
-    """A hub id and its commit, or a directory.
-
-    Raises:
-        EncoderError: no name, a directory that is not there, or a hub id without a commit.
-    """
+def _find(name: str | None, revision: str | None) -> tuple[Path, str]:
+    """The directory of an encoder, fetched if it is on the hub, and a title for reports."""
     if not name:
         raise EncoderError("encoder.name is empty; set encoder.name to a Hugging Face id or a directory")
-    if Path(name).expanduser().is_dir():
-        return name, None
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder, folder.resolve().name
     if name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise EncoderError(f"no directory {name}; correct encoder.name")
-    if not is_commit(revision):
+    if revision is None or not is_commit(revision):
         raise EncoderError(
             f"{name} is not a directory, and as a hub id it must be pinned; "
             "set encoder.revision to the 40-digit commit shown on its page"
         )
-    return name, revision
+    title = f"{name}@{revision[:8]}"
+    try:
+        return fetch("model", name, revision, FILES), title
+    except HubError as error:
+        advice = "check the id and the network, or set encoder.name to a directory"
+        raise EncoderError(f"cannot get {title} from the hub ({error}); {advice}") from None
 
 
 def check_folder(folder: Path) -> None:
-    """Check a model directory before any room is made for its weights.
-
-    Raises:
-        EncoderError: it holds no BERT, a size is no positive integer, or its configuration asks for more weights
-            than there are bytes.
-    """
+    """Refuse what is no BERT, or asks for more weights than it has bytes, before any room is made for them."""
     path = folder / "config.json"
     try:
         config = parse_json(path.read_bytes())
@@ -95,13 +74,30 @@ def check_folder(folder: Path) -> None:
     sizes: list[Any] = [(BertConfig().to_dict() | config).get(name) for name in SIZES]
     if not all(isinstance(size, int) and size > 0 for size in sizes):
         raise EncoderError(f"{path}: {', '.join(SIZES)} must be positive; got {sizes!s:.200}")
-    rows, places, types, layers, width, inner, _ = sizes
+    width, layers, _, inner, rows, places, types = sizes
     weights = width * (rows + places + types) + layers * (4 * width * (width + 1) + inner * (2 * width + 1))
     if weights > n_bytes:
         raise EncoderError(
             f"the weights of {folder} do not fit its config.json, which asks for {weights} of them; there are "
             f"{n_bytes} bytes"
         )
+
+
+def load_tokenizer(folder: Path) -> FastTokenizer:
+    """The fast tokeniser of a model directory; an EncoderError where it is slow, damaged or without padding."""
+    if not any((folder / name).is_file() for name in VOCABULARY_FILES):
+        raise EncoderError(f"{folder} has none of {', '.join(VOCABULARY_FILES)}; give a complete model directory")
+    try:
+        silence()
+        tokenizer = AutoTokenizer.from_pretrained(
+            str(folder), local_files_only=True, trust_remote_code=False, use_fast=True
+        )
+        if not tokenizer.is_fast or tokenizer.pad_token_id is None or tokenizer.unk_token_id is None:
+            raise EncoderError("it must be a fast one with padding and unknown sub-words")
+        pad, unk = int(tokenizer.pad_token_id), int(tokenizer.unk_token_id)
+        return FastTokenizer(tokenizer.backend_tokenizer, pad, unk)
+    except Exception as error:  # the Rust backend raises bare Exception on a damaged file
+        raise EncoderError(f"cannot load the tokeniser of {folder}: {one_line(error)}") from error
 
 
 def digest_files(folder: Path) -> str:

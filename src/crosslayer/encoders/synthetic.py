@@ -13,7 +13,7 @@ import zlib
 import torch
 from transformers import BertConfig, BertModel
 
-from crosslayer.encoders.base import Encoder, assemble
+from crosslayer.encoders.base import Encoder, load_weights
 from crosslayer.errors import EncoderError
 
 PAD, CLS, SEP, UNK = range(4)
@@ -28,10 +28,8 @@ class HashTokenizer:
 
     pad_id = PAD
     n_special_single, n_special_pair, prefix_length = 2, 3, 1
-    vocabulary_size = BUCKETS
 
     def encode_text(self, text: str) -> list[int]:
-        """Sub-words of running text; empty for blank text."""
         return [piece for word in _WORD.findall(text) for piece in self.encode_word(word)]
 
     def encode_word(self, word: str) -> list[int]:
@@ -52,11 +50,7 @@ def _bucket(piece: str, opens_word: bool) -> int:
 
 
 def make_random(*, seed: int = 0, layers: int = 2, width: int = 32, heads: int = 2) -> Encoder:
-    """A BERT with seeded random weights; the caller's random state is left as it was.
-
-    Raises:
-        EncoderError: ``heads`` does not divide ``width``.
-    """
+    """A BERT with seeded random weights; the caller's random state is left as it was."""
     if width % heads:
         raise EncoderError(f"encoder.heads ({heads}) must divide encoder.width ({width})")
     recipe = {"recipe": _RECIPE, "seed": seed, "layers": layers, "width": width, "heads": heads}
@@ -74,6 +68,6 @@ def make_random(*, seed: int = 0, layers: int = 2, width: int = 32, heads: int =
     return Encoder(
         name=f"random BERT ({layers} x {width}, seed {seed})",
         digest=hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest(),
-        model=assemble(config, weights),
+        model=load_weights(config=config, state_dict=weights),
         tokenizer=HashTokenizer(),
     )

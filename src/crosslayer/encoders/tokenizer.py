@@ -1,16 +1,18 @@
-"""The fast tokenisers of the transformers library, as `Tokenizer` describes them."""
+"""Tokenisers of the ``tokenizers`` library, as `crosslayer.encoders.base.Tokenizer` describes them."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer
+from tokenizers.models import Unigram
+from tokenizers.processors import TemplateProcessing
 
-from crosslayer.encoders.base import one_line, silence
-from crosslayer.errors import EncoderError
-
-VOCABULARY_FILES = ("tokenizer.json", "vocab.txt", "sentencepiece.bpe.model")
+METASPACE = "▁"
+_SPACES = re.compile(" {2,}")
+_IMPOSSIBLE = " "  # normalised text has no space, so that a literal "<unk>" in a text is split like any other
 
 
 class FastTokenizer:
@@ -28,7 +30,6 @@ class FastTokenizer:
         self.vocabulary_size = max(backend.get_vocab(with_added_tokens=True).values()) + 1
 
     def encode_text(self, text: str) -> list[int]:
-        """Sub-words of running text; empty for blank text."""
         return list(self._backend.encode(text, add_special_tokens=False).ids)
 
     def encode_word(self, word: str) -> list[int]:
@@ -54,22 +55,47 @@ def _frame(encoding: Any) -> list[tuple[int, int, int | None]]:
     return [row for row, last in zip(rows, before, strict=False) if row[2] is None or row[2] != last]
 
 
-def load_tokenizer(folder: Path) -> FastTokenizer:
-    """The fast tokeniser of a model directory.
+class UnigramTokenizer(FastTokenizer):
+    """A Unigram model over (piece, score) pairs as XLM-R has it, after Kudo 2018 (arXiv 1804.10959).
 
-    Raises:
-        EncoderError: its files are missing or damaged, or it is slow or has no padding or unknown sub-word.
+    Normalise by a character map, join runs of spaces, write them as ``▁``, and find the best segmentation.
+
+    Unless the text begins with a space, one is put before it, so that the first sub-word of a word may be a bare
+    ``▁``, as is usual in Chinese. A character that no piece covers costs the lowest score less 10 and becomes one
+    unknown sub-word. Texts are wrapped as ``<s> A </s>`` and ``<s> A </s> </s> B </s>``, all of token type 0.
+
+    Args:
+        pieces, scores: the vocabulary; an id is an index into it.
+        characters: code point -> its normal form.
+        bos, eos, pad, unk: ids of the special pieces.
     """
-    if not any((folder / name).is_file() for name in VOCABULARY_FILES):
-        raise EncoderError(f"{folder} has none of {', '.join(VOCABULARY_FILES)}; give a complete model directory")
-    try:
-        silence()
-        tokenizer = AutoTokenizer.from_pretrained(
-            str(folder), local_files_only=True, trust_remote_code=False, use_fast=True
+
+    def __init__(
+        self,
+        pieces: Sequence[str],
+        scores: Sequence[float],
+        characters: Mapping[int, str],
+        *,
+        bos: int,
+        eos: int,
+        pad: int,
+        unk: int,
+    ) -> None:
+        names = [*pieces[:unk], _IMPOSSIBLE, *pieces[unk + 1 :]]
+        backend = Tokenizer(Unigram(list(zip(names, scores, strict=True)), unk_id=unk))
+        backend.post_processor = TemplateProcessing(
+            single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=[("<s>", bos), ("</s>", eos)]
         )
-        if not tokenizer.is_fast or tokenizer.pad_token_id is None or tokenizer.unk_token_id is None:
-            raise EncoderError("it must be a fast one with padding and unknown sub-words")
-        pad, unk = int(tokenizer.pad_token_id), int(tokenizer.unk_token_id)
-        return FastTokenizer(tokenizer.backend_tokenizer, pad, unk)
-    except Exception as error:  # the Rust backend raises bare Exception on a damaged file
-        raise EncoderError(f"cannot load the tokeniser of {folder}: {one_line(error)}") from error
+        super().__init__(backend, pad, unk)
+        self._characters = dict(characters)
+
+    def encode_text(self, text: str) -> list[int]:
+        encoding = self._backend.encode(self._normalise(text), add_special_tokens=False)
+        if self._unk_id not in encoding.ids:
+            return list(encoding.ids)
+        spans = zip(encoding.ids, encoding.offsets, strict=True)  # the segmenter fuses unknown neighbours
+        return [id for id, (start, end) in spans for _ in range(end - start if id == self._unk_id else 1)]
+
+    def _normalise(self, text: str) -> str:
+        text = _SPACES.sub(" ", text.translate(self._characters))
+        return (text if text.startswith(" ") else f" {text}").replace(" ", METASPACE)

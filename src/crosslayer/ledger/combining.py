@@ -18,17 +18,9 @@ from crosslayer.data.examples import Split
 from crosslayer.errors import ConfigError
 from crosslayer.ledger.compact import without_paths
 from crosslayer.ledger.differences import differences
-from crosslayer.predictions.models import BASELINE, Model
-from crosslayer.predictions.records import PREDICTED, Array, Batch, Stage, TrialRecord
-from crosslayer.predictions.runs import (
-    SPLITS,
-    FolderRun,
-    RecordedRun,
-    ResultsRun,
-    Run,
-    TaskTable,
-    side_by_side,
-)
+from crosslayer.predictions.models import Model
+from crosslayer.predictions.records import PREDICTED, STAGES, Array, Batch, Stage, TrialRecord
+from crosslayer.predictions.runs import SPLITS, FolderRun, RecordedRun, ResultsRun, Run, TaskTable, side_by_side
 from crosslayer.tasks import TASK_NAMES, TaskName
 from crosslayer.training.trials import planned_trials
 
@@ -114,13 +106,10 @@ def combined(
 
 def planned_places(profile: Profile) -> Iterator[Place]:
     """All trials that a profile plans, by what a sweep calls them, in its order."""
-    arms = profile.intermediate
-    for task in (task for task in TASK_NAMES if task in profile.tasks):
-        trials = planned_trials(profile, task)
-        yield from (("sweep", task, found.model, found.layer, "none", seed) for seed, found in trials)
-    for task in (task for task in TASK_NAMES if task in arms.targets):
-        pairs = product(arms.seeds_of(task), arms.arms)
-        yield from (("intermediate", task, BASELINE, None, arm, seed) for seed, arm in pairs)
+    for stage, tasks in zip(STAGES, (profile.tasks, profile.intermediate.targets), strict=True):
+        for task in (task for task in TASK_NAMES if task in tasks):
+            for seed, found in planned_trials(profile, stage, task):
+                yield stage, task, found.model, found.layer, found.arm, seed
 
 
 def place_of(trial: TrialRecord) -> Place:
@@ -133,11 +122,8 @@ def _united(
 ) -> tuple[list[TrialRecord], dict[str, FolderRun]]:
     """The trials of all sources, each once, and where each is read from: where its scores are kept.
 
-    A trial replaces one that failed, in any order.
-
-    Raises:
-        ResultsError: a trial has other predictions in two sources, or a batch two trials of one place; or present
-            results have nothing new.
+    A trial replaces one that failed, in any order. A ResultsError where one has other predictions in two sources,
+    a batch two trials of one place, or present results nothing new.
     """
     places: dict[tuple[Place, Batch], TrialRecord] = {}
     holders: dict[str, FolderRun] = {}
@@ -201,14 +187,8 @@ def _check_same_predictions(
     for trial in trials:
         if trial.outcome in PREDICTED:
             shared.setdefault((holders[trial.key], trial.stage, trial.task), []).append(trial)
-    for ((former, _, task), records), split in product(shared.items(), SPLITS):
-        try:
-            both = side_by_side([former.table(records, split), holder.table(records, split)], holder.name)
-        except ResultsError:
-            raise ResultsError(
-                f"trials of {task} were predicted on other items in {_where(holder)} than in {_where(former)}; "
-                "prepare the data from the same files"
-            ) from None
+    for ((former, *_), records), split in product(shared.items(), SPLITS):
+        both = side_by_side([former.table(records, split), holder.table(records, split)], holder.name)
         one, two = np.split(both.predicted, 2)
         for i in np.flatnonzero((one != two).any(axis=1)):
             raise ResultsError(
@@ -231,11 +211,7 @@ def _check_same_inputs(trials: Iterable[TrialRecord]) -> None:
 
 
 def _choose_probes(recorded: Sequence[RecordedRun], results: ResultsRun, new: Profile) -> FolderRun:
-    """Whose probes count: the first recorded ones while the tasks are what they were, so that nothing moves.
-
-    Raises:
-        ResultsError: they are not, and the results have no probes.
-    """
+    """Whose probes count: the first recorded ones while the tasks are what they were, so that nothing moves."""
     probed = next((run for run in recorded if any((run.folder / "probes").glob("*"))), None)
     if probed and load_profile(probed.folder / "profile.yaml").tasks == new.tasks:
         return probed

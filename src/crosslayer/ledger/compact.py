@@ -15,22 +15,11 @@ import pyarrow.parquet as pq
 from ruamel.yaml import YAML
 
 from crosslayer.config import Profile
+from crosslayer.predictions import runs
 from crosslayer.predictions.batches import by_batch, chosen_on_dev
 from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.records import PREDICTED, STAGES, Array, Stage, TrialRecord, write_records
-from crosslayer.predictions.runs import (
-    AS_USUAL,
-    CONFIDENCE_STEPS,
-    IDENTITY,
-    KEYS,
-    SPLITS,
-    USUAL,
-    Run,
-    confidences_file,
-    predictions_file,
-    scores_file,
-    twins,
-)
+from crosslayer.predictions.runs import Run
 from crosslayer.tasks import TASK_NAMES, TASKS
 
 PROBES = (
@@ -47,16 +36,13 @@ They are most of an entry's bytes, and the question Q01 rests on the arms."""
 def write_tables(
     run: Run, trials: list[TrialRecord], folder: Path, *, scored: bool, also: Collection[str] = ()
 ) -> None:
-    """Write what trials left: records, predicted ids, diagnostics, and, if asked for, the scores of some.
-
-    Args:
-        also: keys of more trials to score than those whose calibration is asked about now.
-    """
+    """Write what trials left: records, predicted ids, diagnostics, and, if asked for, the scores of some: of those
+    whose calibration is asked about now, and of ``also``, by key."""
     write_records(trials, folder / "trials.json")
     usable = [trial for trial in trials if trial.outcome in PREDICTED]
     parts = [[t for t in usable if (t.stage, t.task) == part] for part in product(STAGES, TASK_NAMES)]
     for part in filter(None, parts):
-        write_small(_compact(run, part), folder / predictions_file(part[0].stage, part[0].task))
+        write_small(_compact(run, part), folder / runs.predictions_file(part[0].stage, part[0].task))
     arrays = _stacked({trial.key: _diagnostics(run, trial) for trial in usable})
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
     if scored:
@@ -83,7 +69,7 @@ def _stacked(trials: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
     stacked = {}
     for place, ((name, *_), group) in enumerate(groups.items()):
         stacked[f"{place}/{name}"] = np.stack(list(group.values()))
-        stacked[f"{place}/{KEYS}"] = np.array(list(group))
+        stacked[f"{place}/{runs.KEYS}"] = np.array(list(group))
     return stacked
 
 
@@ -112,31 +98,31 @@ def _write_calibration(run: Run, trials: list[TrialRecord], folder: Path) -> Non
     confidences: dict[str, Array] = {}
     sizes: list[int] = []
     for trial in trials:
-        if not any((folder / scores_file(twin)).exists() for twin in twins(trial, run.trials)):
+        if not any((folder / runs.scores_file(twin)).exists() for twin in runs.twins(trial, run.trials)):
             _write_scores(run, trial, folder)
-        found = [run.confidence(trial, split) for split in SPLITS] if TASKS[trial.task].kind == "tags" else []
+        found = [run.confidence(trial, split) for split in runs.SPLITS] if TASKS[trial.task].kind == "tags" else []
         known = [values for values in found if values is not None and np.isfinite(values).all()]
-        if len(known) == len(SPLITS):
+        if len(known) == len(runs.SPLITS):
             sizes = [*map(len, known)]
-            confidences[trial.key] = np.round(np.concatenate(known) * CONFIDENCE_STEPS).astype(np.uint16)
+            confidences[trial.key] = np.round(np.concatenate(known) * runs.CONFIDENCE_STEPS).astype(np.uint16)
     if confidences:
-        columns = {"split": np.repeat(SPLITS, sizes), **confidences}
-        write_small(columns, folder / confidences_file(trials[0].stage, trials[0].task))
+        columns = {"split": np.repeat(runs.SPLITS, sizes), **confidences}
+        write_small(columns, folder / runs.confidences_file(trials[0].stage, trials[0].task))
 
 
 def _compact(run: Run, trials: list[TrialRecord]) -> dict[str, Array]:
     """Gold ids once, predicted ids of each trial where they are not the usual ones, dev and test."""
-    tables = [run.table(trials, split) for split in SPLITS]
+    tables = [run.table(trials, split) for split in runs.SPLITS]
     columns = {
-        "split": np.repeat(SPLITS, [len(table.gold) for table in tables]),
+        "split": np.repeat(runs.SPLITS, [len(table.gold) for table in tables]),
         "language": np.concatenate([np.array(table.languages)[table.language] for table in tables]),
-        **{name: np.concatenate([getattr(table, name) for table in tables]) for name in IDENTITY[1:]},
+        **{name: np.concatenate([getattr(table, name) for table in tables]) for name in runs.IDENTITY[1:]},
     }
     predicted = np.concatenate([table.predicted for table in tables], axis=1)
     labels = range(len(TASKS[trials[0].task].labels))
     usual = np.argmax([(predicted == k).sum(axis=0) for k in labels], axis=0).astype(np.int8)
-    told = np.where(predicted == usual, np.int8(AS_USUAL), predicted)
-    return columns | {USUAL: usual} | {trial.key: row for trial, row in zip(trials, told, strict=True)}
+    told = np.where(predicted == usual, np.int8(runs.AS_USUAL), predicted)
+    return columns | {runs.USUAL: usual} | {trial.key: row for trial, row in zip(trials, told, strict=True)}
 
 
 def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
@@ -145,7 +131,7 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
     A trial that was recorded before English dev chose its model has none.
     """
     values: list[Array] = []
-    for split in SPLITS:
+    for split in runs.SPLITS:
         scores = run.scores(trial, split)
         if scores is None:
             return
@@ -155,8 +141,8 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
             scores = np.where(kept[:, None], scores, np.nan)
         values.append(scores.astype(np.float16))
     columns = {f"score_{k}": column for k, column in enumerate(np.concatenate(values).T)}
-    splits = np.repeat(SPLITS, [len(scores) for scores in values])
-    write_small({"split": splits, **columns}, folder / scores_file(trial))
+    splits = np.repeat(runs.SPLITS, [len(scores) for scores in values])
+    write_small({"split": splits, **columns}, folder / runs.scores_file(trial))
 
 
 def write_small(columns: Mapping[str, Array], path: Path) -> None:

@@ -46,20 +46,8 @@ WHAT = {
 
 
 def write_crate(entry: Path, registry: Registry, folder: Path) -> int:
-    """Copy a recorded run into a new folder and describe it in ``ro-crate-metadata.json``.
-
-    Args:
-        entry: of the ledger.
-        registry: whose claims were judged.
-        folder: must not exist.
-
-    Returns:
-        How many files the crate holds besides its metadata.
-
-    Raises:
-        ConfigError: the folder already exists.
-        ResultsError: a file of the entry is not what was recorded.
-    """
+    """Copy a recorded run into a new folder and describe it in ``ro-crate-metadata.json``; returns how many files
+    there are besides that. Nothing is written over, and no entry published whose files have changed."""
     if folder.exists():
         raise ConfigError(f"{folder} already exists; choose another name")
     verify(entry)
@@ -90,11 +78,7 @@ def _describe(folder: Path, files: list[Path], title: str) -> None:
     author = crate.add(ContextEntity(crate, "#maintainers", makers))
     crate.root_dataset["author"] = crate.root_dataset["publisher"] = author
     for path in files:
-        name = path.as_posix()
-        about = {"name": name, "description": _what(path), "encodingFormat": KINDS[path.suffix]}
-        crate.add_file(folder / path, name, properties=about)
+        what = next(text for pattern, text in WHAT.items() if fnmatch(path.name, pattern))
+        about = {"name": path.as_posix(), "description": what, "encodingFormat": KINDS[path.suffix]}
+        crate.add_file(folder / path, path.as_posix(), properties=about)
     crate.metadata.write(str(folder))
-
-
-def _what(path: Path) -> str:
-    return next(text for pattern, text in WHAT.items() if fnmatch(path.name, pattern))

@@ -15,10 +15,7 @@ def differences(old: Any, new: Any, where: str = "") -> Iterator[tuple[str, Any,
     if isinstance(old, dict) and isinstance(new, dict) and old.keys() == new.keys():
         for key in old:
             yield from differences(old[key], new[key], f"{where}.{key}".lstrip("."))
-    elif isinstance(old, list) and isinstance(new, list):
-        if len(old) != len(new):
-            yield f"{where} (length)", len(old), len(new)
-            return
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         for i, (a, b) in enumerate(zip(old, new, strict=True)):
             yield from differences(a, b, f"{where}[{i}]")
     elif isinstance(old, float) and isinstance(new, float):

@@ -19,7 +19,6 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -67,10 +66,8 @@ def record(
         title: one line for readers, of the whole.
         profile: the active profile, which plans everything recorded and everything new.
         measures: of the claims that are computed.
-        results: ``results/PROFILE``.
-        trials: those of ``results`` that count; ``None`` takes none.
+        results, trials: ``results/PROFILE``, and those of its trials that count; ``None`` takes none.
         sources: names of entries.
-        ledger: where entries lie.
         scored: keep scores too, most of an entry's bytes; without them nothing of calibration is measured.
         replaced: stages and tasks of which the trials of ``results`` take the place of the recorded ones, so that
             settings may differ.
@@ -94,16 +91,11 @@ def record(
         kept = {trial.key for one in recorded for trial in one.trials if one.keeps_scores(trial)}
         write_tables(run, told(run, run.trials, profile), folder, scored=scored, also=kept)
         copy_probes(run.probed.folder / "probes", folder)
-        write_description(_info(title, recorded, None if trials is None else results), profile, folder)
+        infos = [read_run(one.folder / "run.json") for one in recorded]
+        if trials is not None:
+            infos.append({**read_run(results / "run.json"), "title": title})
+        write_description(combined_info(title, infos) if recorded else infos[0], profile, folder)
     return final
-
-
-def _info(title: str, recorded: Sequence[RecordedRun], results: Path | None) -> dict[str, Any]:
-    """The ``run.json`` of an entry that is made of others, or present results, or both."""
-    infos = [read_run(one.folder / "run.json") for one in recorded]
-    if results is not None:
-        infos.append({**read_run(results / "run.json"), "title": title})
-    return combined_info(title, infos) if recorded else infos[0]
 
 
 def recompute(name: str, measures: Measures, ledger: Path = LEDGER, *, scored: bool = True) -> Path:
@@ -124,7 +116,6 @@ def recompute(name: str, measures: Measures, ledger: Path = LEDGER, *, scored: b
 
 
 def _verified(folder: Path) -> RecordedRun:
-    """An entry whose files are those that were recorded."""
     if not folder.exists():
         raise ConfigError(f"there is no {folder}; record it first")
     verify(folder)
@@ -132,11 +123,8 @@ def _verified(folder: Path) -> RecordedRun:
 
 
 def entry_folder(name: str, ledger: Path) -> Path:
-    """Where the entry of that name lies, or will; one that a kill left aside is put back.
-
-    Raises:
-        ConfigError: the name is no folder name.
-    """
+    """Where the entry of that name lies, or will; one that a kill left aside is put back. A ConfigError for a name
+    that is none."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or name == FRESH:
         raise ConfigError(f"{name!r} is not a name for a recorded run; use lower-case letters, digits and -")
     put_back(ledger / name)
@@ -145,21 +133,17 @@ def entry_folder(name: str, ledger: Path) -> Path:
 
 @contextmanager
 def fresh_entry(final: Path, measures: Measures) -> Iterator[Path]:
-    """A hidden folder to fill; it gets its evidence, and takes the place of ``final`` only when it is whole."""
+    """A hidden folder to fill with the compact form, from which evidence and figures are computed, unless a sealed
+    plan is not due. It takes the place of ``final`` only when it is whole and hashed."""
     with fresh_folder(final) as folder:
         yield folder
-        write_claims(folder, measures)
-
-
-def write_claims(folder: Path, measures: Measures) -> None:
-    """Compute all evidence and figures from the compact form, unless a sealed plan is not due; hash all files."""
-    profile, run = load_profile(folder / "profile.yaml"), RecordedRun(folder)
-    for claim, measure in () if withheld(profile, run.trials) else measures.items():
-        home = folder / "claims" / claim
-        home.mkdir(parents=True, exist_ok=True)
-        write_evidence(measure(run, profile, home), home)
-    hashes = json.dumps(_hashes(folder), indent=1, sort_keys=True) + "\n"
-    (folder / "hashes.json").write_text(hashes, encoding="utf-8")
+        profile, run = load_profile(folder / "profile.yaml"), RecordedRun(folder)
+        for claim, measure in () if withheld(profile, run.trials) else measures.items():
+            home = folder / "claims" / claim
+            home.mkdir(parents=True, exist_ok=True)
+            write_evidence(measure(run, profile, home), home)
+        hashes = json.dumps(_hashes(folder), indent=1, sort_keys=True) + "\n"
+        (folder / "hashes.json").write_text(hashes, encoding="utf-8")
 
 
 def told(run: Run, trials: Iterable[TrialRecord], profile: Profile) -> list[TrialRecord]:
@@ -167,7 +151,7 @@ def told(run: Run, trials: Iterable[TrialRecord], profile: Profile) -> list[Tria
     trials = list(trials)
     if withheld(profile, trials):
         return [trial.model_copy(update={"test_score": None}) for trial in trials]
-    return [trial if trial.test_score is not None else _scored_anew(run, trial) for trial in trials]
+    return [_scored(run, trial) for trial in trials]
 
 
 def withheld(profile: Profile, trials: Iterable[TrialRecord]) -> str:
@@ -175,8 +159,9 @@ def withheld(profile: Profile, trials: Iterable[TrialRecord]) -> str:
     return not_due(profile.profile, map(as_trial, trials), read_seals())
 
 
-def _scored_anew(run: Run, trial: TrialRecord) -> TrialRecord:
-    if trial.outcome not in PREDICTED:
+def _scored(run: Run, trial: TrialRecord) -> TrialRecord:
+    """A trial with its test score, which it may lack."""
+    if trial.test_score is not None or trial.outcome not in PREDICTED:
         return trial
     table = run.table([trial], "test")
     rows = [table.language == code for code in range(len(table.languages))]
@@ -185,13 +170,8 @@ def _scored_anew(run: Run, trial: TrialRecord) -> TrialRecord:
 
 
 def derive_again(folder: Path, measures: Measures) -> None:
-    """Check an entry's files, then compute its evidence with today's code.
-
-    A claim that came into the registry after the run was recorded is left out.
-
-    Raises:
-        ResultsError: a file changed, or a number moved by more than 1e-9.
-    """
+    """Check an entry's files, then compute its evidence with today's code; a ResultsError where a file changed, or
+    a number moved by more than 1e-9. A claim that came after the recording is left out."""
     verify(folder)
     profile, run = load_profile(folder / "profile.yaml"), RecordedRun(folder)
     for claim, measure in measures.items():
@@ -208,11 +188,7 @@ def derive_again(folder: Path, measures: Measures) -> None:
 
 
 def verify(folder: Path) -> None:
-    """Check every file of an entry against its hash.
-
-    Raises:
-        ResultsError: naming the first file that is missing, changed or not listed.
-    """
+    """Check every file of an entry against its hash; a ResultsError names the first that differs."""
     try:
         hashes = parse_json((folder / "hashes.json").read_bytes())
     except (OSError, Malformed):
@@ -221,12 +197,10 @@ def verify(folder: Path) -> None:
         raise ResultsError(f"{folder}/hashes.json is missing or damaged; restore it from git")
     present = _hashes(folder)
     for name in sorted({*present, *hashes}):
-        if name not in present:
-            raise ResultsError(f"{folder / name} is missing; restore it from git")
-        if name not in hashes:
-            raise ResultsError(f"{folder / name} was not recorded; remove it")
-        if present[name] != hashes[name]:
-            raise ResultsError(f"{folder / name} is not what was recorded; restore it from git")
+        if present.get(name) != hashes.get(name):
+            known, there = name in hashes, name in present
+            what = "is not what was recorded" if known and there else "is missing" if known else "was not recorded"
+            raise ResultsError(f"{folder / name} {what}; restore the folder from git")
 
 
 def _hashes(folder: Path) -> dict[str, str]:

@@ -1,16 +1,16 @@
-"""Encoder, fusion and head.
+"""Encoder and head.
 
 Notation: B windows, T sub-words, E width, P predicted positions, K labels.
 """
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
+from crosslayer.config import TaskSpec
 from crosslayer.models.trunk import Trunk
+from crosslayer.tasks import Task
 from crosslayer.windows.batching import Batch
 from crosslayer.windows.encoded import Array
 
@@ -21,22 +21,17 @@ Hidden = tuple[Tensor, Tensor]
 class Head(nn.Module):
     """The ordinary task classifier on top of the fused embeddings.
 
-    A tag task classifies each predicted sub-word: dropout, linear. A sentence task pools first, as BERT does:
-    dense, tanh, dropout, linear (Devlin et al. 2019, section 4.1).
-
-    Args:
-        pair: whether the task is a sentence task.
-        pooling: the first sub-word, or the mean over the real ones.
+    A tag task classifies each predicted sub-word: dropout, linear. A sentence task pools first, the first sub-word
+    or the mean over the real ones, as BERT does: dense, tanh, dropout, linear (Devlin et al. 2019, section 4.1).
     """
 
-    def __init__(
-        self, width: int, n_labels: int, *, pair: bool, pooling: Literal["first", "mean"], dropout: float
-    ) -> None:
+    def __init__(self, width: int, task: Task, training: TaskSpec) -> None:
         super().__init__()
-        self.pooling = pooling if pair else None
+        pair = task.kind == "pair"
+        self.pooling = training.pooling if pair else None
         self.dense = nn.Linear(width, width) if pair else None
-        self.dropout = nn.Dropout(dropout)
-        self.output = nn.Linear(width, n_labels)
+        self.dropout = nn.Dropout(training.dropout)
+        self.output = nn.Linear(width, len(task.labels))
 
     def forward(self, fused: Tensor, batch: Batch) -> Tensor:
         """Logits (P, K) at the predicted positions."""
@@ -51,20 +46,6 @@ def pool(fused: Tensor, mask: Tensor) -> Tensor:
     """Mean over the real sub-words, (B, E)."""
     weight = mask.to(fused.dtype).unsqueeze(-1)
     return (fused * weight).sum(1) / weight.sum(1)
-
-
-class Classifier(nn.Module):
-    """Fusion and head; the encoder is outside, so that frozen trials can do without it."""
-
-    def __init__(self, fusion: nn.Module, head: Head) -> None:
-        super().__init__()
-        self.fusion = fusion
-        self.head = head
-
-    def forward(self, hidden: Hidden, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Fused embeddings (B, T, E) in float32 and logits (P, K), in bfloat16 where a trial is."""
-        fused = self.fusion(*hidden, batch.mask).float()
-        return fused, self.head(fused, batch)
 
 
 class HiddenStates:
@@ -94,22 +75,18 @@ class TrainedEncoder(nn.Module):
     Args:
         trunk: its layers are trained in place.
         layer: the lower layer to give out; ``None`` gives the last layer twice.
-        n_frozen: how many of the lowest layers stay as they are; they run without dropout.
-        train_embeddings: whether the embeddings are trained; only if all layers are.
+        settings: how many of the highest layers are trained, and whether the embeddings are if all layers are.
+            What stays as it is runs without dropout.
         states: hidden states of the frozen layers for the batches to come, so that they need not run again.
     """
 
     def __init__(
-        self,
-        trunk: Trunk,
-        layer: int | None,
-        n_frozen: int = 0,
-        train_embeddings: bool = True,
-        states: HiddenStates | None = None,
+        self, trunk: Trunk, layer: int | None, settings: TaskSpec, states: HiddenStates | None = None
     ) -> None:
         super().__init__()
-        self.trunk, self.layer, self.n_frozen, self.states = trunk, layer, n_frozen, states
-        self.train_embeddings = train_embeddings and not n_frozen
+        self.trunk, self.layer, self.settings, self.states = trunk, layer, settings, states
+        self.n_frozen = frozen_layers(len(trunk.layers), settings.trainable_layers)
+        self.train_embeddings = settings.train_embeddings and not self.n_frozen
         trunk.requires_grad_(True)
         for module in self._frozen():
             module.requires_grad_(False)
@@ -127,8 +104,7 @@ class TrainedEncoder(nn.Module):
 
     def rounded(self, precision: torch.dtype) -> TrainedEncoder:
         """A copy for prediction: see `Trunk.rounded`."""
-        trunk = self.trunk.rounded(precision)
-        return TrainedEncoder(trunk, self.layer, self.n_frozen, self.train_embeddings, self.states).eval()
+        return TrainedEncoder(self.trunk.rounded(precision), self.layer, self.settings, self.states).eval()
 
     def forward(self, batch: Batch) -> Hidden:
         """Hidden states of the two layers."""

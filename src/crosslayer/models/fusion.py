@@ -23,21 +23,8 @@ from crosslayer.config import FusionKind, FusionSpec
 from crosslayer.errors import ConfigError
 
 
-def build_fusion(kind: FusionKind, width: int, spec: FusionSpec) -> Fusion:
-    """The fusion module of that kind for an encoder of ``width`` E.
-
-    Raises:
-        ConfigError: a reduction that `AIF` refuses.
-    """
-    return FUSIONS[kind](width, spec)
-
-
 def check_layer(layer: int, n_layers: int) -> None:
-    """Refuse a lower layer that is not strictly between the embeddings (0) and the last layer.
-
-    Raises:
-        ConfigError: ``layer`` is outside 1..n_layers-1.
-    """
+    """A ConfigError for a lower layer that is not strictly between the embeddings (0) and the last layer."""
     if not 1 <= layer < n_layers:
         raise ConfigError(
             f"layer {layer} cannot be the lower layer of a fusion; it must be 1..{n_layers - 1}, "
@@ -48,9 +35,7 @@ def check_layer(layer: int, n_layers: int) -> None:
 class Fusion(nn.Module):
     """Base of all fusions: one call, computed in float32 whatever the encoder's precision.
 
-    Args:
-        width: E.
-        spec: the settings of the profile.
+    Built from the ``width`` E and the settings of the profile; a ConfigError for a reduction beyond that width.
     """
 
     def __init__(self, width: int, spec: FusionSpec) -> None:
@@ -95,15 +80,11 @@ class DLFA(Fusion):
         return torch.lerp(last, lower, attention)
 
 
-class SelfFusion(Fusion):
+class SelfFusion(DLFA):
     """Control of equal capacity: L = L2 + AIF(L2), which never sees the lower layer.
 
     `DLFA` of the last layer with itself would be no control: it is the identity, and trains nothing.
     """
-
-    def __init__(self, width: int, spec: FusionSpec) -> None:
-        super().__init__(width, spec)
-        self.aif = AIF(width, spec)
 
     def fuse(self, lower: Tensor, last: Tensor, mask: Tensor) -> Tensor:
         attended: Tensor = self.aif(last, mask)
@@ -184,9 +165,6 @@ class AIF(nn.Module):
             position, so its kernel is 1); the sequences that are normalised together, see `MaskedBatchNorm`; and
             whether padding is left out of pooling, convolution and normalisation. Otherwise padding counts as
             text, and the output depends on how far a batch is padded.
-
-    Raises:
-        ConfigError: a bottleneck without channels.
     """
 
     def __init__(self, width: int, spec: FusionSpec) -> None:
@@ -266,20 +244,16 @@ class MaskedBatchNorm(nn.Module):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, channels: int, group: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
+    def __init__(self, channels: int, group: int) -> None:
         super().__init__()
-        self.group, self.eps, self.momentum = group, eps, momentum
+        self.group, self.eps, self.momentum = group, 1e-5, 0.1
         self.weight = nn.Parameter(torch.ones(channels))
         self.bias = nn.Parameter(torch.zeros(channels))
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_var", torch.ones(channels))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, C); ``mask`` (B, T).
-
-        Raises:
-            ConfigError: in training, B is not a multiple of ``group``.
-        """
+        """(B, T, C) -> (B, T, C); ``mask`` (B, T). In training B must be a multiple of ``group``."""
         if not self.training:
             scale = self.weight * torch.rsqrt(self.running_var + self.eps)
             return torch.addcmul(self.bias - self.running_mean * scale, x, scale)

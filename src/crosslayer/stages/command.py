@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from claimtrack.settings import ACTIVE
 from crosslayer.config import load_profile
 from crosslayer.errors import ConfigError
 from crosslayer.sweep.processes import end_on_signals
-from crosslayer.sweep.runlog import timed
+from crosslayer.sweep.runlog import note_seconds
 
 Body = Callable[..., Mapping[str, Any] | None]
 
@@ -41,5 +42,6 @@ def run_stage(name: str, body: Body, argv: Sequence[str] | None = None) -> None:
         profile = load_profile()
         if asked != profile.profile:
             raise ConfigError(f"{ACTIVE} has the profile {profile.profile}, not {asked}; run `dvc repro`")
-        with timed(folder, "-".join([name, *arguments])) as noted:
-            noted.update(body(profile, folder, *arguments) or {})
+        start = time.monotonic()
+        noted = body(profile, folder, *arguments) or {}
+        note_seconds(folder, "-".join([name, *arguments]), time.monotonic() - start, **noted)

@@ -22,11 +22,11 @@ from claimtrack.runs import LEDGER, RESULTS
 from claimtrack.seal import SEALS
 from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile, parse_profile
+from crosslayer.encoders.base import load_weights
 from crosslayer.errors import ConfigError, TrialFailure
 from crosslayer.ledger.compact import without_paths
 from crosslayer.predictions.records import PREDICTED, TrialRecord, read_arrays, read_predictions, write_records
 from crosslayer.stages.grid import recorded_trials
-from crosslayer.sweep.locking import exclusive
 from crosslayer.sweep.plan import (
     choose_precision,
     intermediate_file,
@@ -35,6 +35,7 @@ from crosslayer.sweep.plan import (
     planned_specs,
     trial_specs,
 )
+from crosslayer.sweep.processes import exclusive
 from crosslayer.sweep.runlog import note_seconds
 from crosslayer.sweep.store import adopt, finished, finished_trials, keep
 from crosslayer.tasks import TASKS, TaskName
@@ -43,7 +44,7 @@ from crosslayer.training.inference import prediction_frame
 from crosslayer.training.trainable import pad_id_of
 from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.encoded import read_encoded, write_encoded
-from crosslayer.windows.vocabulary import load_trimmed, save_encoder, trim_together
+from crosslayer.windows.vocabulary import save_encoder, trim_together
 
 
 def pack(profile: Profile, results: Path, task: TaskName, folder: Path) -> int:
@@ -100,7 +101,7 @@ def _fill(folder: Path, profile: Profile, task: TaskName, encoder: Path, done: I
         shutil.copy(SEALS, folder / SEALS)
     arms = [arm for arm in profile.intermediate.arms if arm != "none"] if profile.intermediate.targets else []
     names = [f"{task}.parquet", *(intermediate_file(task, arm) for arm in arms)]
-    model, tables = load_trimmed(encoder), {name: read_encoded(encoder / name) for name in names}
+    model, tables = load_weights(encoder), {name: read_encoded(encoder / name) for name in names}
     if not profile.tasks[task].train_embeddings:
         # Where rows are trained, all stay: the gradient's norm is summed over them, and fewer round otherwise.
         model, tables = trim_together(model, pad_id_of(model), tables)

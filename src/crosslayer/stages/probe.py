@@ -11,12 +11,12 @@ import torch
 
 from claimtrack.files import fresh_folder
 from crosslayer.config import Profile
+from crosslayer.encoders.base import load_weights
 from crosslayer.probes.layers import identity, parallel_vectors, retrieval, similarity, tagging, transfer
 from crosslayer.probes.structure import measure_structure
 from crosslayer.stages.command import run_stage
 from crosslayer.tasks import TaskName
 from crosslayer.windows.encoded import Encoded, read_encoded
-from crosslayer.windows.vocabulary import load_trimmed
 
 PAIR_TASKS: tuple[TaskName, ...] = ("xnli", "pawsx")
 SPLITS = ("dev", "test")
@@ -26,7 +26,7 @@ def probe(profile: Profile, folder: Path) -> None:
     """Write ``probes/*.parquet`` and ``probes/structure.json``."""
     torch.set_num_threads(profile.compute.threads * profile.compute.workers)  # there are no trials beside it
     source = folder / "encoder"
-    encoder = load_trimmed(source)
+    encoder = load_weights(source)
     tasks = {task: read_encoded(source / f"{task}.parquet") for task in profile.tasks}
     n = profile.probe.sentences
     tables = {}

@@ -13,7 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -23,48 +23,31 @@ import claimtrack
 import crosslayer
 from crosslayer.config import ComputeSpec
 from crosslayer.errors import ConfigError, TrialFailure
-from crosslayer.sweep.plan import intermediate_file, planned_device
-from crosslayer.sweep.workers import Runner, prepare_runner
-from crosslayer.training.execution import attempt
+from crosslayer.sweep.plan import load_inputs, planned_device
+from crosslayer.training.execution import Runner, attempt, make_runner
 from crosslayer.training.finetuned import TrialResult
 from crosslayer.training.trials import TrialSpec
 
 RETRIES = 3
 """How often a trial is begun anew after its worker or node was lost."""
-ENCODER = ("config.json", "meta.json", "model.safetensors")
-
-
-@dataclass(frozen=True)
-class Shared:
-    """What the trials of a task share: their plan, and the files of the encoder stage that they read, by name."""
-
-    specs: tuple[TrialSpec, ...]
-    files: dict[str, bytes]
-    device: str
 
 
 def run_on_ray(
     specs: Sequence[TrialSpec], compute: ComputeSpec, encoder: Path
 ) -> Iterator[tuple[TrialSpec, TrialResult | TrialFailure, str]]:
-    """Train trials, each as a task of its own with its threads and its share of a GPU.
+    """Train trials, each as a task of its own with its threads and its share of a GPU; gives each as it ends, what
+    came of it, and the version of torch that trained it.
 
     A trial whose worker or node is lost begins anew, where there is room, at most `RETRIES` times.
-
-    Yields:
-        Each trial as it ends, what came of it, and the version of torch that trained it.
-
-    Raises:
-        ConfigError: Ray is not installed, the cluster does not answer or is of other versions, or no node has what
-            a trial needs.
     """
-    ray = import_ray()
-    device = planned_device(compute)
+    ray, device, first = import_ray(), planned_device(compute), specs[0]
     with connected(ray, compute):
         gpus = compute.gpu_share if device == "cuda" else 0
-        _check_room(ray, specs[0].threads, gpus)
-        shared = ray.put(_share(specs, encoder, device))
+        _check_room(ray, first.threads, gpus)
+        arms = {spec.arm for spec in specs} - {"none"}
+        shared = ray.put((specs, load_inputs(encoder, first.task, arms, torch.device(device))))
         train = ray.remote(_train).options(
-            num_cpus=specs[0].threads, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD"
+            num_cpus=first.threads, num_gpus=gpus, max_retries=RETRIES, scheduling_strategy="SPREAD"
         )
         waiting = {train.remote([shared], spec): spec for spec in specs}
         while waiting:
@@ -72,49 +55,29 @@ def run_on_ray(
             yield waiting.pop(ended), *_result(ray, ended)
 
 
-def _share(specs: Sequence[TrialSpec], encoder: Path, device: str) -> Shared:
-    task = specs[0].task
-    arms = {spec.arm for spec in specs} - {"none"}
-    names = [*ENCODER, f"{task}.parquet", *(intermediate_file(task, arm) for arm in sorted(arms))]
-    return Shared(tuple(specs), {name: (encoder / name).read_bytes() for name in names}, device)
-
-
-_runner: dict[str, Runner] = {}
-"""What runs trials in this worker, under the reference of what they share."""
-
-
 def _train(shared: list[Any], spec: TrialSpec) -> tuple[TrialResult | TrialFailure, str]:
     """The body of a Ray task. The reference comes in a list, so that its content is fetched only once a worker."""
+    return attempt(spec, _runner(*shared)), torch.__version__
+
+
+@lru_cache(maxsize=1)
+def _runner(reference: Any) -> Runner:
+    """What runs trials in this worker: made of their plan and of what they share."""
     import ray
 
-    (reference,) = shared
-    if reference.hex() not in _runner:
-        _runner.clear()
-        _runner[reference.hex()] = _prepare(ray.get(reference))
-    return attempt(spec, _runner[reference.hex()]), torch.__version__
-
-
-def _prepare(shared: Shared) -> Runner:
-    with tempfile.TemporaryDirectory() as folder:
-        for name, content in shared.files.items():
-            (Path(folder) / name).write_bytes(content)
-        return prepare_runner(shared.specs, Path(folder), torch.device(shared.device))
+    return make_runner(*ray.get(reference))
 
 
 def _result(ray: Any, ended: Any) -> tuple[TrialResult | TrialFailure, str]:
     """What came of a task; a trial that took its workers down with it has failed."""
-    lost = (
-        ray.exceptions.WorkerCrashedError,
-        ray.exceptions.NodeDiedError,
-        ray.exceptions.OutOfMemoryError,
-        ray.exceptions.ObjectLostError,
-    )
+    why = ray.exceptions
+    lost = (why.WorkerCrashedError, why.NodeDiedError, why.OutOfMemoryError, why.ObjectLostError)
     try:
         result: tuple[TrialResult | TrialFailure, str] = ray.get(ended)
     except lost as error:
         detail = f"its worker was lost {RETRIES + 1} times ({type(error).__name__}), perhaps for lack of memory"
         return TrialFailure("failed", detail), ""
-    except ray.exceptions.RayTaskError as error:
+    except why.RayTaskError as error:
         raise error.cause from None
     return result
 
@@ -137,7 +100,9 @@ def connected(ray: Any, compute: ComputeSpec) -> Iterator[None]:
     """A connection to the cluster of the profile, or else to one of this machine that ends with it."""
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as scratch:
         try:
-            _knock(compute.address)
+            if compute.address and compute.address != "auto":  # Ray takes minutes to find that nobody answers
+                host, port = compute.address.split(":")
+                socket.create_connection((host, int(port)), timeout=5).close()
             own: dict[str, Any] = {"address": compute.address}
             if compute.address is None:  # a processor for each thread of each worker; sockets need a short name
                 cores = compute.workers * compute.threads
@@ -145,12 +110,8 @@ def connected(ray: Any, compute: ComputeSpec) -> Iterator[None]:
             modules = [str(Path(package.__file__ or "").parent) for package in (claimtrack, crosslayer)]
             with nullcontext() if compute.address else _at_home(scratch), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                ray.init(
-                    **own,
-                    runtime_env={"py_modules": modules},
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
+                env = {"py_modules": modules}
+                ray.init(**own, runtime_env=env, log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray also raises plain ones
             raise ConfigError(
                 f"no Ray cluster at {compute.address or 'this machine'} ({_reason(error)}); start one with "
@@ -185,19 +146,11 @@ def _at_home(folder: str) -> Iterator[None]:
             os.environ["HOME"] = before
 
 
-def _knock(address: str | None) -> None:
-    """Try to reach a cluster: Ray itself takes minutes to find that nobody answers."""
-    if address and address != "auto":
-        host, port = address.split(":")
-        socket.create_connection((host, int(port)), timeout=5).close()
-
-
 def _check_room(ray: Any, threads: int, gpus: float) -> None:
     """A task that fits no node would wait for ever."""
-    for node in ray.nodes():
-        has = node["Resources"]
-        if node["Alive"] and has.get("CPU", 0) >= threads and has.get("GPU", 0) >= gpus:
-            return
+    alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    if any(has.get("CPU", 0) >= threads and has.get("GPU", 0) >= gpus for has in alive):
+        return
     share = f" and {gpus:g} GPUs" if gpus else ""
     raise ConfigError(
         f"no node of the Ray cluster has the {threads} processors{share} that a trial needs; lower "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +10,22 @@ import torch
 
 from claimtrack.errors import ResultsError
 from claimtrack.reading import parse_json
-from crosslayer.config import ComputeSpec, Profile, SplitSizes, TaskSpec
+from crosslayer.config import ComputeSpec, Profile, SplitSizes
+from crosslayer.encoders.base import load_weights
 from crosslayer.errors import ConfigError
-from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.records import Stage
 from crosslayer.tasks import TaskName
 from crosslayer.training.trainable import TrialInputs
 from crosslayer.training.trials import TrialSpec, Variant, planned_trials
 from crosslayer.windows.encoded import read_encoded
-from crosslayer.windows.vocabulary import load_trimmed
 
 
-def load_inputs(folder: Path, task: TaskName, arms: list[str], device: torch.device) -> TrialInputs:
+def load_inputs(folder: Path, task: TaskName, arms: Iterable[str], device: torch.device) -> TrialInputs:
     """What trials of a task share: read from ``folder``, the output of the encoder stage, for these arms."""
     return TrialInputs(
-        encoder=load_trimmed(folder),
+        encoder=load_weights(folder),
         encoded=read_encoded(folder / f"{task}.parquet"),
-        intermediate={arm: read_encoded(folder / intermediate_file(task, arm)) for arm in arms if arm != "none"},
+        intermediate={arm: read_encoded(folder / intermediate_file(task, arm)) for arm in arms},
         device=device,
     )
 
@@ -44,11 +43,7 @@ def planned_device(spec: ComputeSpec) -> str:
 
 
 def choose_device(spec: ComputeSpec) -> torch.device:
-    """The device that the profile asks for.
-
-    Raises:
-        ConfigError: a GPU is asked for and there is none.
-    """
+    """The device that the profile asks for; a ConfigError for a GPU where there is none."""
     kind = planned_device(spec)
     if kind == "cuda" and not torch.cuda.is_available():
         raise ConfigError(
@@ -59,11 +54,8 @@ def choose_device(spec: ComputeSpec) -> torch.device:
 
 
 def choose_precision(spec: ComputeSpec, device: str) -> str:
-    """``bfloat16`` where the device computes it natively, else ``float32``, unless the profile fixes it.
-
-    Raises:
-        ConfigError: the device is a GPU that this machine lacks, so that its precision must be stated.
-    """
+    """``bfloat16`` where the device computes it natively, else ``float32``, unless the profile fixes it; a
+    ConfigError where it must, since the device is a GPU that this machine lacks."""
     if spec.precision != "auto":
         return spec.precision
     if device == "cuda" and not torch.cuda.is_available():
@@ -99,35 +91,40 @@ def planned_keys(profile: Profile, results: Path) -> set[str]:
 
 
 def trial_specs(profile: Profile, stage: Stage, task: TaskName, folder: Path) -> list[TrialSpec]:
-    """The trials of a stage and task, seeds in the outer loop so that an interrupted sweep is balanced."""
-    device, settings = planned_device(profile.compute), profile.intermediate
-    arms = settings.arms if stage == "intermediate" else []
-    tables = {arm: intermediate_file(task, arm) for arm in arms if arm != "none"}
-    digests = _digests(folder / "meta.json", ["encoder", task, *tables.values()])
-    own = {name: digests[name] for name in ("encoder", task)}
+    """The trials of a stage and task in the order of the plan; ``folder`` is the output of the encoder stage."""
+    compute, arms, tables = profile.compute, profile.intermediate, dict[str, str]()
     training = profile.tasks[task].model_copy(update={"sizes": SplitSizes()})
-    shared: dict[str, Any] = {
-        "stage": stage,
-        "task": task,
-        "precision": choose_precision(profile.compute, device),
+    if stage == "intermediate":
+        # a frozen trunk would keep nothing of the arm
+        training = training.model_copy(update={"mode": "finetuned"})
+        tables = {arm: intermediate_file(task, arm) for arm in arms.arms if arm != "none"}
+    digests = _digests(folder / "meta.json", ["encoder", task, *tables.values()])
+    device = planned_device(compute)
+    arithmetic: dict[str, Any] = {
+        "precision": choose_precision(compute, device),
         "device_kind": device,
-        "threads": profile.compute.threads,
-        "micro_batch": profile.compute.micro_batch,
+        "threads": compute.threads,
+        "micro_batch": compute.micro_batch,
     }
-    if stage == "sweep":
-        planned = planned_trials(profile, task)
-        return [_sweep_spec(seed, variant, training, digests=own, **shared) for seed, variant in planned]
-    tuned = training.model_copy(update={"mode": "finetuned"})  # a frozen trunk would keep nothing of the arm
-    shared |= {"model": BASELINE, "kind": "none", "fusion": profile.fusion, "training": tuned}
-    phases: dict[str, Any] = {
-        arm: {"intermediate": settings.phase(task), "digests": own | {name: digests[name]}}
-        for arm, name in tables.items()
-    }
-    return [
-        TrialSpec(seed=seed, arm=arm, **phases.get(arm, {"digests": own}), **shared)
-        for seed in settings.seeds_of(task)
-        for arm in arms
-    ]
+
+    def spec(seed: int, variant: Variant) -> TrialSpec:
+        model, table = variant.model, tables.get(variant.arm)
+        smoothing = {} if model.smoothing is None else {"label_smoothing": model.smoothing}
+        return TrialSpec(
+            stage=stage,
+            task=task,
+            seed=seed,
+            kind=model.fusion,
+            half=model.half,
+            share=model.share,
+            training=training.model_copy(update=smoothing),
+            intermediate=arms.phase(task) if table else {},
+            digests={name: digests[name] for name in ("encoder", task, table) if name},
+            **variant._asdict(),
+            **arithmetic,
+        )
+
+    return [spec(seed, variant) for seed, variant in planned_trials(profile, stage, task)]
 
 
 def _digests(path: Path, names: Sequence[str]) -> dict[str, str]:
@@ -136,13 +133,3 @@ def _digests(path: Path, names: Sequence[str]) -> dict[str, str]:
         return {name: str(found[name]) for name in names}
     except (OSError, ValueError, KeyError, TypeError):
         raise ResultsError(f"{path} is missing or damaged; run `dvc repro`") from None
-
-
-def _sweep_spec(seed: int, variant: Variant, training: TaskSpec, **shared: Any) -> TrialSpec:
-    model = variant.model
-    if model.smoothing is not None:
-        training = training.model_copy(update={"label_smoothing": model.smoothing})
-    return TrialSpec(
-        seed=seed, training=training, kind=model.fusion, half=model.half, share=model.share,
-        **variant._asdict(), **shared,
-    )  # fmt: skip

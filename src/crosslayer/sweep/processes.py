@@ -8,16 +8,32 @@ import signal
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
 import psutil
+from filelock import FileLock, Timeout
+
+from claimtrack.errors import ResultsError
 
 SUPERVISORS = ("dvc", "make")
 """Programs whose death ends the work below them."""
 INTERVAL = 1.0
 """Seconds between two looks."""
+
+
+@contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Hold a folder for this process alone, or end in a ResultsError; the lock goes with the process, however it
+    ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            yield
+    except Timeout:
+        raise ResultsError(f"{folder} is being written by another process; wait for it or stop it") from None
 
 
 def die_with_supervisors() -> None:
@@ -29,26 +45,23 @@ def die_with_supervisors() -> None:
     chain = psutil.Process().parents()
     last = max((i for i, process in enumerate(chain) if _supervises(process)), default=None)
     if last is not None:
-        threading.Thread(target=_watch, args=(chain[: last + 1],), daemon=True, name="watch").start()
-
-
-def _watch(processes: list[psutil.Process]) -> None:
-    """End this process when one of ``processes`` has gone."""
-    while all(_alive(process) for process in processes):
-        time.sleep(INTERVAL)
-    os._exit(1)
+        _end_after_any(chain[: last + 1])
 
 
 def end_with_parent() -> None:
     """End this process, one of a pool's workers, when the process that started it has gone, however that ended."""
     parent = multiprocessing.parent_process()
     assert parent is not None
+    _end_after_any([psutil.Process(parent.pid)])
 
-    def wait() -> None:
-        parent.join()
+
+def _end_after_any(processes: list[psutil.Process]) -> None:
+    def watch() -> None:
+        while all(map(_alive, processes)):
+            time.sleep(INTERVAL)
         os._exit(1)
 
-    threading.Thread(target=wait, daemon=True, name="parent").start()
+    threading.Thread(target=watch, daemon=True, name="watch").start()
 
 
 def end(code: int) -> NoReturn:

@@ -4,36 +4,27 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Self
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from tqdm import tqdm
 
 
-class Progress:
-    """Progress over a known number of steps, written to standard error.
+@contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Progress over a known number of steps, written to standard error; gives what is called after each step with
+    a text that says which."""
+    start, done = time.monotonic(), 0
+    with tqdm(total=total, desc=title, file=sys.stderr, disable=None if total else True) as bar:
 
-    Args:
-        title: what is done.
-        total: number of steps.
-    """
+        def advance(text: str) -> None:
+            nonlocal done
+            done += 1
+            if not bar.disable:
+                bar.set_postfix_str(text, refresh=False)
+                bar.update()
+                return
+            left = (time.monotonic() - start) / done * (total - done)
+            print(f"{title} {done}/{total}, {left:.0f} s left: {text}", file=sys.stderr, flush=True)
 
-    def __init__(self, title: str, total: int) -> None:
-        self.title, self.total, self.done = title, total, 0
-        self.start = time.monotonic()
-        self._bar = tqdm(total=total, desc=title, file=sys.stderr, disable=None if total else True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.close()
-
-    def advance(self, text: str) -> None:
-        """One step is finished; ``text`` says which."""
-        self.done += 1
-        if not self._bar.disable:
-            self._bar.set_postfix_str(text, refresh=False)
-            self._bar.update()
-            return
-        left = (time.monotonic() - self.start) / self.done * (self.total - self.done)
-        print(f"{self.title} {self.done}/{self.total}, {left:.0f} s left: {text}", file=sys.stderr, flush=True)
+        yield advance

@@ -10,9 +10,9 @@ from claimtrack.seal import newest_hash
 from crosslayer.config import ComputeSpec, Profile
 from crosslayer.predictions.records import Stage, TrialRecord
 from crosslayer.sweep.cluster import run_on_ray
-from crosslayer.sweep.locking import exclusive
 from crosslayer.sweep.plan import trial_specs
-from crosslayer.sweep.progress import Progress
+from crosslayer.sweep.processes import exclusive
+from crosslayer.sweep.progress import progress
 from crosslayer.sweep.store import adopt, finished, keep, sweep_leftovers, write_manifest
 from crosslayer.sweep.workers import train_here
 from crosslayer.tasks import TaskName
@@ -30,20 +30,13 @@ def run_sweep(
     tell: Callable[[TrialRecord], object] | None = None,
     keys: Collection[str] | None = None,
 ) -> list[TrialRecord]:
-    """Train every trial of a stage and task that is not finished yet.
+    """Train every trial of a stage and task that is not finished yet; the records of all in the order of the plan.
 
     Args:
         encoder: the output folder of the encoder stage.
-        home: the folder of the trials; one folder a key, and ``manifest.json``.
+        home: the folder of the trials, which no other process may use; one folder a key, and ``manifest.json``.
         tell: is called with the record of each trial that had to be trained, as it ends.
         keys: of the trials to train; ``None`` trains all, and writes the manifest.
-
-    Returns:
-        The records of these trials in the order of the profile.
-
-    Raises:
-        ClaimError: ``claims/seals.json`` is damaged.
-        ResultsError: another process works in ``home``.
     """
     seal = newest_hash()
     with exclusive(home):
@@ -55,12 +48,12 @@ def run_sweep(
         title = f"{stage} {task}"
         if done:
             log.info("%s: %d of %d trials are finished already", title, len(done), len(specs))
-        with Progress(title, len(todo)) as progress:
-            for record in _train(todo, profile.compute, encoder, home, seal):
+        with progress(title, len(todo)) as advance:
+            for record in _train(todo, profile.compute, encoder, home, seal) if todo else ():
                 done[record.key] = record
                 if tell:
                     tell(record)
-                progress.advance(summary(record))
+                advance(summary(record))
         if keys is None:
             write_manifest(home, specs)
         (home / ".lock").unlink()
@@ -71,13 +64,10 @@ def _train(
     specs: list[TrialSpec], compute: ComputeSpec, encoder: Path, home: Path, seal: str
 ) -> Iterator[TrialRecord]:
     """Train trials and store each as it ends."""
-    if not specs:
-        return
     if compute.executor == "local":
-        yield from train_here(specs, compute, encoder, home, seal)
-        return
-    for spec, result, version in run_on_ray(specs, compute, encoder):
-        yield keep(spec, result, home, version, seal)
+        return train_here(specs, compute, encoder, home, seal)
+    ended = run_on_ray(specs, compute, encoder)
+    return (keep(spec, result, home, version, seal) for spec, result, version in ended)
 
 
 def summary(record: TrialRecord) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import os
 import platform
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,21 +24,12 @@ TRAINED = ("trained", "trained_seconds")
 """Fields of a stage that trains: how many trials its attempts trained, and their seconds; both add up."""
 
 
-@contextmanager
-def timed(folder: Path, stage: str) -> Iterator[dict[str, Any]]:
-    """Record the seconds of a stage, and whatever the caller puts into the dictionary it is given.
+def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None:
+    """Record what a stage took, and whatever else is given; ``folder`` is ``results/PROFILE``.
 
     Of several attempts the longest counts: one that finds everything finished takes no time. ``trained``, a number
-    of trials, adds up over the attempts. ``folder`` is ``results/PROFILE``.
+    of trials, adds up over the attempts.
     """
-    extra: dict[str, Any] = {}
-    start = time.monotonic()
-    yield extra
-    note_seconds(folder, stage, time.monotonic() - start, **extra)
-
-
-def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None:
-    """Record what a stage took, unless a former attempt took longer, and what it trained in which time."""
     entry = {"seconds": round(seconds, 2), **extra}
     if entry.get("trained"):
         entry.setdefault("trained_seconds", entry["seconds"])

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from claimtrack.files import fresh_folder, write_text
 from claimtrack.seal import FINISHED
 from crosslayer.config import Profile
 from crosslayer.errors import TrialFailure
-from crosslayer.metrics import task_score
 from crosslayer.predictions.records import (
     PREDICTED,
     Stage,
@@ -31,10 +30,8 @@ from crosslayer.predictions.records import (
 from crosslayer.sweep.plan import planned_parts, trial_specs
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training.finetuned import KEPT, TrialResult
+from crosslayer.training.inference import score_of
 from crosslayer.training.trials import TrialSpec
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -43,46 +40,36 @@ def keep(
     spec: TrialSpec, result: TrialResult | TrialFailure, home: Path, version: str, seal: str = ""
 ) -> TrialRecord:
     """Write the folder of a trial that was trained with this version of torch under this seal, or failed."""
-    version = version.split("+")[0]
-    if isinstance(result, TrialResult) and not _is_finite(result.predictions):
-        result = TrialFailure("nan_loss", "scores are not finite")
+    if isinstance(result, TrialResult):
+        scores = result.predictions.filter(like="score_").to_numpy()
+        if not np.isfinite(scores).all():  # as after a last step that diverged
+            result = TrialFailure("nan_loss", "scores are not finite")
+    about: dict[str, Any] = {"torch": version.split("+")[0], "seal": seal}
     if isinstance(result, TrialFailure):
-        record = spec.record(outcome=result.outcome, detail=result.detail, torch=version, seal=seal)
+        record = spec.record(outcome=result.outcome, detail=result.detail, **about)
     else:
-        record = _record(spec, result, version, seal)
-
-    def fill(folder: Path) -> None:
+        record = spec.record(**_scores(spec.task, result), **about)
+    with fresh_trial(home, record) as folder:
         if isinstance(result, TrialResult):
             write_predictions(result.predictions, folder / "predictions.parquet", len(TASKS[spec.task].labels))
             np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **result.diagnostics)
-
-    write_trial(home, record, fill)
     return record
 
 
-def _record(spec: TrialSpec, result: TrialResult, version: str, seal: str) -> TrialRecord:
+def _scores(task: TaskName, result: TrialResult) -> dict[str, Any]:
+    """What the record of a trial says about its result."""
     scores: dict[str, list[float]] = {"dev": [], "test": []}
     for (split, _), part in result.predictions.groupby(["split", "language"], observed=True):
-        gold, predicted, item = (part[name].to_numpy() for name in ("gold", "predicted", "item"))
-        scores[str(split)].append(task_score(spec.task, gold, predicted, item.astype(str)))
-    return spec.record(
-        dev_score=scores["dev"][0],
-        test_score=float(np.mean(scores["test"])),
-        torch=version,
-        seal=seal,
-        **{name: getattr(result, name) for name in KEPT},
-    )
+        scores[str(split)].append(score_of(task, part))
+    kept = {name: getattr(result, name) for name in KEPT}
+    return {"dev_score": scores["dev"][0], "test_score": float(np.mean(scores["test"])), **kept}
 
 
-def _is_finite(predictions: pd.DataFrame) -> bool:
-    """Whether no score is NaN or beyond half precision, as after a last step that diverged."""
-    return bool(np.isfinite(predictions.filter(like="score_").to_numpy()).all())
-
-
-def write_trial(home: Path, record: TrialRecord, fill: Callable[[Path], object]) -> None:
-    """Write a trial's folder in one step; a former one of the same key is replaced."""
+@contextmanager
+def fresh_trial(home: Path, record: TrialRecord) -> Iterator[Path]:
+    """A trial's folder to fill, which is written in one step; a former one of the same key is replaced."""
     with fresh_folder(home / record.key) as folder:
-        fill(folder)
+        yield folder
         (folder / "trial.json").write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
@@ -103,11 +90,7 @@ def finished(home: Path, spec: TrialSpec) -> TrialRecord | None:
 
 
 def finished_trials(profile: Profile, results: Path) -> list[TrialRecord]:
-    """The trials that the profile plans and that are finished, also of a sweep that has not come to its end.
-
-    Raises:
-        ResultsError: the windows of a task that has trials are missing.
-    """
+    """The trials that the profile plans and that are finished, also of a sweep that has not come to its end."""
     found: list[TrialRecord] = []
     for stage, task in planned_parts(profile):
         home = results / "trials" / stage / task
@@ -126,8 +109,8 @@ def adopt(specs: Sequence[TrialSpec], home: Path) -> None:
             continue
         if record := finished(there, twin):
             own = {"key": spec.key, "stage": spec.stage, "specification": spec.content()}
-            arrays = partial(shutil.copytree, there / twin.key, dirs_exist_ok=True)
-            write_trial(home, record.model_copy(update=own), arrays)
+            with fresh_trial(home, record.model_copy(update=own)) as folder:
+                shutil.copytree(there / twin.key, folder, dirs_exist_ok=True)
 
 
 def write_manifest(home: Path, specs: Iterable[TrialSpec]) -> None:
@@ -137,15 +120,10 @@ def write_manifest(home: Path, specs: Iterable[TrialSpec]) -> None:
 
 
 def check_current(profile: Profile, results: Path) -> None:
-    """Check that the trials that count are those that the profile plans.
-
-    Raises:
-        ResultsError: the settings changed after the sweep.
-    """
+    """Check that the trials that count are those that the profile plans; a ResultsError where settings changed."""
     for path in sorted((results / "trials").glob("*/*/manifest.json")):
-        stage, task = cast(tuple[Stage, TaskName], path.parts[-3:-1])
-        tasks = profile.tasks if stage == "sweep" else profile.intermediate.targets
-        planned = trial_specs(profile, stage, task, results / "encoder") if task in tasks else []
+        part = cast(tuple[Stage, TaskName], path.parts[-3:-1])
+        planned = trial_specs(profile, *part, results / "encoder") if part in planned_parts(profile) else []
         if read_manifest(path) != [spec.key for spec in planned]:
             raise ResultsError(f"{path} counts other trials than params.yaml plans; run `dvc repro` first")
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +15,16 @@ import torch
 
 from claimtrack.errors import ResultsError
 from crosslayer.config import ComputeSpec
+from crosslayer.errors import TrialFailure
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.sweep.plan import choose_device, has_bfloat16, load_inputs
 from crosslayer.sweep.processes import end_with_parent
-from crosslayer.sweep.store import finished, keep, sweep_leftovers, write_trial
-from crosslayer.training.execution import attempt, make_runner, own_device
-from crosslayer.training.finetuned import TrialResult
+from crosslayer.sweep.store import finished, keep, sweep_leftovers
+from crosslayer.training.execution import Runner, attempt, make_runner, own_device
 from crosslayer.training.trials import TrialSpec
 
 log = logging.getLogger(__name__)
 
-Runner = Callable[[TrialSpec], TrialResult]
 worker: dict[str, Any] = {}
 """What a worker process trains with: ``run``, ``home`` and ``seal``."""
 
@@ -42,16 +41,12 @@ def train_here(
         for spec in specs:
             yield run_and_keep(spec, run, home, seal)
         return
-    waiting = {spec.key: spec for spec in specs}
+    waiting, about = {spec.key: spec for spec in specs}, (encoder, device, home, seal)
     while waiting:
-        for record in _in_processes(list(waiting.values()), compute.workers, encoder, device, home, seal):
+        first = _in_processes(list(waiting.values()), compute.workers, *about)
+        for record in chain(first, _after_a_death(waiting.values(), *about)):
             del waiting[record.key]
             yield record
-        if waiting:
-            log.warning("a worker process died; what it was doing is tried again alone")
-            for record in _after_a_death(list(waiting.values()), encoder, device, home, seal):
-                del waiting[record.key]
-                yield record
 
 
 def _in_processes(
@@ -62,7 +57,7 @@ def _in_processes(
         workers,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=start_worker,
-        initargs=(specs, encoder, str(device), home, seal),
+        initargs=(specs, encoder, device, home, seal),
     ) as pool:
         try:
             for future in as_completed([pool.submit(_run_in_worker, spec) for spec in specs]):
@@ -75,28 +70,23 @@ def _in_processes(
 
 
 def _after_a_death(
-    specs: list[TrialSpec], encoder: Path, device: torch.device, home: Path, seal: str
+    waiting: Iterable[TrialSpec], encoder: Path, device: torch.device, home: Path, seal: str
 ) -> Iterator[TrialRecord]:
     """The records of what ran when a worker died, each tried again in a process of its own: which of them it was
-    shows there, and what only lacked memory beside another may have enough alone.
-
-    Raises:
-        ResultsError: nothing ran, so that no trial can be told to be the cause.
-    """
-    running = [spec for spec in specs if _mark(home, spec).exists()]
-    if not running:
+    shows there, and what only lacked memory beside another may have enough alone."""
+    left = list(waiting)
+    running = [spec for spec in left if _mark(home, spec).exists()]
+    if left and not running:
         raise ResultsError("the worker processes die before they train; lower compute.workers")
     sweep_leftovers(home)
     for spec in running:
+        log.warning("a worker process died; trial %s is tried again alone", spec.key)
         alone = _in_processes([spec], 1, encoder, device, home, seal)
-        if record := finished(home, spec) or next(alone, None):
-            yield record
-        else:
-            detail = "its worker process died twice, perhaps for lack of memory"
-            record = spec.record(outcome="failed", detail=detail, seal=seal)
+        if not (record := finished(home, spec) or next(alone, None)):
             sweep_leftovers(home)
-            write_trial(home, record, lambda folder: None)
-            yield record
+            failure = TrialFailure("failed", "its worker process died twice, perhaps for lack of memory")
+            record = keep(spec, failure, home, "", seal)
+        yield record
 
 
 def _mark(home: Path, spec: TrialSpec) -> Path:
@@ -104,10 +94,9 @@ def _mark(home: Path, spec: TrialSpec) -> Path:
     return home / f".{spec.key}-running"
 
 
-def start_worker(specs: list[TrialSpec], encoder: Path, device: str, home: Path, seal: str) -> None:
+def start_worker(specs: list[TrialSpec], encoder: Path, device: torch.device, home: Path, seal: str) -> None:
     end_with_parent()
-    worker["run"] = prepare_runner(specs, encoder, own_device(device))
-    worker.update(home=home, seal=seal)
+    worker.update(run=prepare_runner(specs, encoder, own_device(device)), home=home, seal=seal)
 
 
 def _run_in_worker(spec: TrialSpec) -> TrialRecord:
@@ -120,13 +109,10 @@ def _run_in_worker(spec: TrialSpec) -> TrialRecord:
 
 def prepare_runner(specs: Sequence[TrialSpec], encoder: Path, device: torch.device) -> Runner:
     """Load what the trials share, and make what runs them."""
-    arms: list[str] = sorted({spec.arm for spec in specs})
+    arms = sorted({spec.arm for spec in specs} - {"none"})
     return make_runner(specs, load_inputs(encoder, specs[0].task, arms, device))
 
 
 def run_and_keep(spec: TrialSpec, run: Runner, home: Path, seal: str = "") -> TrialRecord:
     """Run one trial and write its folder; a failure is written too, under its name."""
-    start = time.monotonic()
-    result = attempt(spec, run)
-    log.debug("%s took %.1f s", spec.key, time.monotonic() - start)
-    return keep(spec, result, home, torch.__version__, seal)
+    return keep(spec, attempt(spec, run), home, torch.__version__, seal)

@@ -6,26 +6,24 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
 
 from crosslayer.errors import ConfigError, TrialFailure
-from crosslayer.models.classifier import HiddenStates, TrainedEncoder, frozen_layers
+from crosslayer.models.classifier import HiddenStates, TrainedEncoder
 from crosslayer.models.trunk import Trunk
 from crosslayer.tasks import INTERMEDIATE
 from crosslayer.training.inference import collapsed, dev_score, diagnose, predict
-from crosslayer.training.trainable import Source, TrainableModel, TrialInputs, build_classifier, stream
+from crosslayer.training.trainable import Source, TrainableModel, TrialInputs, build_model, stream
+from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.batching import Batch, micro_batches, training_batches
 from crosslayer.windows.encoded import Array, Encoded
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from crosslayer.training.trials import TrialSpec
-
 
 KEPT = ("outcome", "dev_history", "best_epoch", "fusion_parameters", "trained_parameters")
 """What a trial's record takes over from its result."""
@@ -50,25 +48,21 @@ class TrialResult:
 
 
 def run_finetuned(spec: TrialSpec, inputs: TrialInputs, states: Mapping[str, HiddenStates]) -> TrialResult:
-    """Train encoder, fusion and head.
+    """Train encoder, fusion and head; a TrialFailure where the loss becomes NaN.
 
     Args:
         states: hidden states below the trained layers by arm, ``none`` for the windows of the task itself; for
             arms that are absent, those layers run with every batch.
-
-    Raises:
-        TrialFailure: the loss became NaN.
     """
     trunk = Trunk(inputs.encoder).to(inputs.device)
     if spec.arm != "none":
         _train_intermediate(spec, trunk, inputs, states.get(spec.arm))
-    return run_on(spec, inputs, _trained_encoder(spec, trunk, spec.layer, states.get("none")))
+    return run_on(spec, inputs, TrainedEncoder(trunk, spec.layer, spec.training, states.get("none")))
 
 
 def run_on(spec: TrialSpec, inputs: TrialInputs, source: Source | TrainedEncoder) -> TrialResult:
     """Train fusion and head, and the source of hidden states where it is an encoder, then predict."""
-    classifier = build_classifier(spec, spec.task, inputs).to(inputs.device)
-    module = TrainableModel(spec, classifier, source)
+    module = build_model(spec, spec.task, inputs, source)
     dev_history, losses = fit(module, inputs, training_rows(spec, inputs.encoded))
     predictions, vectors = predict(module, inputs)
     dev = predictions[predictions["split"] == "dev"]
@@ -78,39 +72,25 @@ def run_on(spec: TrialSpec, inputs: TrialInputs, source: Source | TrainedEncoder
         outcome="collapsed" if collapsed(spec, dev) else "ok",
         dev_history=tuple(dev_history),
         best_epoch=int(np.argmax(dev_history)) + 1,
-        fusion_parameters=sum(parameter.numel() for parameter in classifier.fusion.parameters()),
+        fusion_parameters=sum(parameter.numel() for parameter in module.fusion.parameters()),
         trained_parameters=sum(parameter.numel() for parameter in module.trained()),
     )
-
-
-def _trained_encoder(
-    spec: TrialSpec, trunk: Trunk, layer: int | None, states: HiddenStates | None
-) -> TrainedEncoder:
-    n_frozen = frozen_layers(len(trunk.layers), spec.training.trainable_layers)
-    return TrainedEncoder(trunk, layer, n_frozen, spec.training.train_embeddings, states)
 
 
 def _train_intermediate(spec: TrialSpec, trunk: Trunk, inputs: TrialInputs, states: HiddenStates | None) -> None:
     """Train ``trunk`` in place on the intermediate task; its head is thrown away (Phang et al. 2020)."""
     encoded = inputs.intermediate[spec.arm]
-    training = spec.training.model_copy(
-        update={name: spec.intermediate[name] for name in ("epochs", "learning_rate")}
-    )
-    source = _trained_encoder(spec, trunk, None, states)
+    training = spec.training.model_copy(update=spec.intermediate)
     phase = spec.model_copy(update={"kind": "none", "layer": None, "training": training})
-    task = INTERMEDIATE[spec.task]
-    classifier = build_classifier(phase, task, inputs).to(inputs.device)
-    module = TrainableModel(phase, classifier, source)
+    source = TrainedEncoder(trunk, None, training, states)
+    module = build_model(phase, INTERMEDIATE[spec.task], inputs, source)
     for _ in epochs(module, inputs, encoded, encoded.rows("train"), "intermediate "):
         pass
 
 
 def training_rows(spec: TrialSpec, encoded: Encoded) -> Array:
-    """English training windows, or those of one half or of a share of the items.
-
-    Raises:
-        ConfigError: fewer windows than one batch.
-    """
+    """English training windows, or those of one half or of a share of the items; a ConfigError for less than a
+    batch."""
     rows = encoded.rows("train", "en")
     if spec.half is not None:
         parity = [hashlib.sha256(encoded.item[row].encode()).digest()[0] % 2 for row in rows]
@@ -128,14 +108,8 @@ def training_rows(spec: TrialSpec, encoded: Encoded) -> Array:
 
 
 def fit(module: TrainableModel, inputs: TrialInputs, rows: Array) -> tuple[list[float], list[float]]:
-    """Train for all epochs and keep the one that is best on English dev (the earliest of equals).
-
-    Returns:
-        English dev scores (points) and mean losses by epoch.
-
-    Raises:
-        TrialFailure: ``nan_loss``.
-    """
+    """Train for all epochs and keep the one that is best on English dev (the earliest of equals); gives English
+    dev scores (points) and mean losses by epoch."""
     dev: list[float] = []
     losses: list[float] = []
     best: dict[str, Tensor] = {}
@@ -152,21 +126,15 @@ def fit(module: TrainableModel, inputs: TrialInputs, rows: Array) -> tuple[list[
 def epochs(
     module: TrainableModel, inputs: TrialInputs, encoded: Encoded, rows: Array, phase: str = ""
 ) -> Iterator[float]:
-    """Train epoch by epoch, giving out each one's mean loss.
+    """Train on windows epoch by epoch, giving out each one's mean loss; a TrialFailure where one is not finite.
 
-    AdamW, linear decay to 0 without warm-up, gradients clipped to norm ``clip`` (XTREME's settings).
-
-    Args:
-        encoded, rows: the windows to train on.
-        phase: names the random streams for data order and dropout.
-
-    Raises:
-        TrialFailure: ``nan_loss``.
+    AdamW, linear decay to 0 without warm-up, gradients clipped to norm ``clip`` (XTREME's settings). ``phase``
+    names the random streams for data order and dropout.
     """
     training = module.spec.training
     steps = training.epochs * (len(rows) // training.batch_size)
     optimiser = build_optimiser(module)
-    decay = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: 1 - step / steps)
+    decay = LambdaLR(optimiser, lambda step: 1 - step / steps)
     order = np.random.default_rng(stream(module.spec, f"{phase}order"))
     torch.manual_seed(stream(module.spec, f"{phase}dropout"))
     for _ in range(training.epochs):
@@ -176,12 +144,7 @@ def epochs(
         yield float(torch.stack(losses).mean())
 
 
-def _step(
-    module: TrainableModel,
-    batch: Batch,
-    optimiser: torch.optim.Optimizer,
-    decay: torch.optim.lr_scheduler.LambdaLR,
-) -> Tensor:
+def _step(module: TrainableModel, batch: Batch, optimiser: AdamW, decay: LambdaLR) -> Tensor:
     """One optimiser step; returns the loss.
 
     Micro-batches count by their labels, so that the gradients they add up to are those of the batch's mean loss.
@@ -203,11 +166,11 @@ def _step(
     return torch.stack(losses).sum()
 
 
-def build_optimiser(module: TrainableModel) -> torch.optim.AdamW:
+def build_optimiser(module: TrainableModel) -> AdamW:
     """AdamW; the fusion module may have a learning rate of its own."""
-    training, fusion = module.spec.training, list(module.classifier.fusion.parameters())
+    training, fusion = module.spec.training, list(module.fusion.parameters())
     ids = {id(parameter) for parameter in fusion}
     groups: list[dict[str, Any]] = [{"params": [p for p in module.trained() if id(p) not in ids]}]
     if fusion:
         groups.append({"params": fusion, "lr": module.spec.fusion.learning_rate or training.learning_rate})
-    return torch.optim.AdamW(groups, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)
+    return AdamW(groups, lr=training.learning_rate, weight_decay=training.weight_decay, fused=True)

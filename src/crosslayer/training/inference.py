@@ -5,24 +5,21 @@ Notation: N predicted positions over all windows, W windows, K labels, L languag
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
 from crosslayer.metrics import task_score
 from crosslayer.models.classifier import pool
 from crosslayer.models.fusion import AIF
-from crosslayer.tasks import TASKS
-from crosslayer.training.trainable import TrainableModel, TrialInputs, precision_of
+from crosslayer.tasks import TASKS, TaskName
+from crosslayer.training.trainable import TrainableModel, TrialInputs
+from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.batching import prediction_batches
 from crosslayer.windows.encoded import Array, Encoded
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from crosslayer.training.trials import TrialSpec
 
 MAX_TOKENS = 2048
 """Padded sub-words of a prediction batch."""
@@ -32,12 +29,15 @@ ONE_LABEL = 0.95
 
 def dev_score(module: TrainableModel, inputs: TrialInputs) -> float:
     """The task's score on English dev, points."""
-    encoded = inputs.encoded
-    rows = encoded.rows("dev", "en")
+    rows = inputs.encoded.rows("dev", "en")
     logits, _ = _forward_all(module, inputs, rows)
-    gold = np.concatenate([encoded.labels[row] for row in rows])
-    item = np.repeat(encoded.item[rows], [len(encoded.labels[row]) for row in rows])
-    return task_score(module.spec.task, gold, logits.argmax(1), item)
+    return score_of(module.spec.task, prediction_frame(inputs.encoded, rows, logits))
+
+
+def score_of(task: TaskName, predictions: pd.DataFrame) -> float:
+    """The task's score of a prediction table, points."""
+    gold, predicted, item = (predictions[name].to_numpy() for name in ("gold", "predicted", "item"))
+    return task_score(task, gold, predicted, item.astype(str))
 
 
 def predict(module: TrainableModel, inputs: TrialInputs) -> tuple[pd.DataFrame, Array]:
@@ -46,9 +46,7 @@ def predict(module: TrainableModel, inputs: TrialInputs) -> tuple[pd.DataFrame, 
     Returns:
         The prediction table, and the mean-pooled fused vectors of all test windows, (W, E).
     """
-    encoded = inputs.encoded
-    test = [encoded.rows("test", language) for language in encoded.languages("test")]
-    rows = np.concatenate([encoded.rows("dev", "en"), *test])
+    encoded, rows = inputs.encoded, inputs.encoded.predicted_rows()
     logits, vectors = _forward_all(module, inputs, rows)
     return prediction_frame(encoded, rows, logits), vectors[len(encoded.rows("dev", "en")) :]
 
@@ -70,8 +68,6 @@ def _forward_all(module: TrainableModel, inputs: TrialInputs, rows: Array) -> tu
 
 def prediction_frame(encoded: Encoded, rows: Array, logits: Array) -> pd.DataFrame:
     """The border table of one trial: see `crosslayer.predictions.records.schema`."""
-    import pandas as pd
-
     counts = [len(encoded.labels[row]) for row in rows]
     repeat = np.repeat(rows, counts)
     within = np.concatenate([np.arange(count) for count in counts])
@@ -96,7 +92,8 @@ def collapsed(spec: TrialSpec, dev: pd.DataFrame) -> bool:
 
 
 def diagnose(module: TrainableModel, inputs: TrialInputs, vectors: Array) -> dict[str, Array]:
-    """Fused vectors by language, and the attention weights on the common text."""
+    """Fused vectors by language, (L, E), of pairs their mean cosine between languages, (L, L), and the attention
+    weights on the common text."""
     encoded = inputs.encoded
     languages = encoded.languages("test")
     counts = [len(encoded.rows("test", language)) for language in languages]
@@ -106,15 +103,11 @@ def diagnose(module: TrainableModel, inputs: TrialInputs, vectors: Array) -> dic
         "fused_mean": np.stack([part.mean(axis=0) for part in by_language]),
     }
     if TASKS[module.spec.task].kind == "pair":
-        arrays["pair_similarity"] = _pair_similarity(by_language)
-    attention = next((m for m in module.classifier.fusion.modules() if isinstance(m, AIF)), None)
+        unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in by_language]
+        cosines = [[float((a * b).sum(1).mean()) for b in unit] for a in unit]  # of parallel items
+        arrays["pair_similarity"] = np.array(cosines, np.float32)
+    attention = next((part for part in module.fusion.modules() if isinstance(part, AIF)), None)
     return arrays if attention is None else arrays | _attention(module, attention, inputs)
-
-
-def _pair_similarity(by_language: list[Array]) -> Array:
-    """Mean cosine between parallel items, (L, L)."""
-    unit = [part / np.linalg.norm(part, axis=1, keepdims=True) for part in by_language]
-    return np.array([[float((a * b).sum(1).mean()) for b in unit] for a in unit], np.float32)
 
 
 @torch.inference_mode()
@@ -127,13 +120,9 @@ def _attention(module: TrainableModel, attention: AIF, inputs: TrialInputs) -> d
     try:
         for batch in prediction_batches(encoded, encoded.rows("common"), MAX_TOKENS, inputs.pad_id):
             moved = batch.to(inputs.device)
-            with precision_of(module.spec, inputs.device):
-                module.classifier.fusion(*module.source(moved), moved.mask)
+            module.forward(moved)
             found.append(seen.pop()[moved.mask].cpu())
     finally:
         hook.remove()
     tokens = torch.cat(found)
-    return {
-        "attention_mean": tokens.mean(0).numpy(),
-        "attention_variance": tokens.var(0, correction=0).numpy(),
-    }
+    return {"attention_mean": tokens.mean(0).numpy(), "attention_variance": tokens.var(0, correction=0).numpy()}

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from crosslayer.models.classifier import Classifier, Head, Hidden, TrainedEncoder
-from crosslayer.models.fusion import build_fusion
+from crosslayer.models.classifier import Head, Hidden, TrainedEncoder
+from crosslayer.models.fusion import FUSIONS, Fusion
 from crosslayer.tasks import TASKS, TaskName
+from crosslayer.training.trials import TrialSpec
 from crosslayer.windows.batching import Batch
 from crosslayer.windows.encoded import Encoded
 
 if TYPE_CHECKING:
     from transformers import BertModel
-
-    from crosslayer.training.trials import TrialSpec
 
 Source = Callable[[Batch], Hidden]
 
@@ -64,12 +63,12 @@ def stream(spec: TrialSpec, purpose: str) -> int:
 class TrainableModel(nn.Module):
     """What is trained together: fusion and head, and the source of hidden states where it is an encoder."""
 
-    def __init__(self, spec: TrialSpec, classifier: Classifier, source: Source | TrainedEncoder) -> None:
+    def __init__(self, spec: TrialSpec, fusion: Fusion, head: Head, source: Source | TrainedEncoder) -> None:
         super().__init__()
-        self.spec, self.classifier, self.source = spec, classifier, source
+        self.spec, self.fusion, self.head, self.source = spec, fusion, head, source
 
     def trained(self) -> list[nn.Parameter]:
-        """The parameters that are not frozen: those of the classifier, then the encoder's."""
+        """The parameters that are not frozen: those of fusion and head, then the encoder's."""
         return [parameter for parameter in self.parameters() if parameter.requires_grad]
 
     def for_prediction(self) -> TrainableModel:
@@ -77,33 +76,23 @@ class TrainableModel(nn.Module):
         self.eval()
         if not isinstance(self.source, TrainedEncoder) or self.spec.precision == "float32":
             return self
-        return TrainableModel(self.spec, self.classifier, self.source.rounded(torch.bfloat16))
+        return TrainableModel(self.spec, self.fusion, self.head, self.source.rounded(torch.bfloat16))
 
     def forward(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Fused embeddings and logits, under the trial's precision."""
-        with precision_of(self.spec, batch.ids.device):
-            return self.classifier(self.source(batch), batch)  # type: ignore[no-any-return]
+        """Fused embeddings (B, T, E) in float32 and logits (P, K); matrix products in the trial's precision."""
+        with torch.autocast(batch.ids.device.type, torch.bfloat16, enabled=self.spec.precision == "bfloat16"):
+            fused = self.fusion(*self.source(batch), batch.mask).float()
+            return fused, self.head(fused, batch)
 
 
-def precision_of(spec: TrialSpec, device: torch.device) -> torch.autocast:
-    """A context with the trial's precision of matrix products."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=spec.precision == "bfloat16")
-
-
-def build_classifier(spec: TrialSpec, task: TaskName, inputs: TrialInputs) -> Classifier:
-    """Fusion and head, each initialised from its own stream."""
+def build_model(
+    spec: TrialSpec, task: TaskName, inputs: TrialInputs, source: Source | TrainedEncoder
+) -> TrainableModel:
+    """Fusion and head, each initialised from its own stream, over a source of hidden states."""
     width = int(inputs.encoder.config.hidden_size)
-    about = TASKS[task]
-    training = spec.training
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream(spec, "fusion"))
-        fusion = build_fusion(spec.kind, width, spec.fusion)
+        fusion = FUSIONS[spec.kind](width, spec.fusion)
         torch.manual_seed(stream(spec, f"head:{task}"))
-        head = Head(
-            width,
-            len(about.labels),
-            pair=about.kind == "pair",
-            pooling=training.pooling,
-            dropout=training.dropout,
-        )
-    return Classifier(fusion, head)
+        head = Head(width, TASKS[task], spec.training)
+    return TrainableModel(spec, fusion.to(inputs.device), head.to(inputs.device), source)

@@ -35,7 +35,7 @@ class TrialSpec(BaseModel):
         share: trains on that share of them; absent from the key where it is all.
         micro_batch: windows of a batch that are computed at a time; absent from the key where they are all.
         training: hyper-parameters, sizes left out (the data digest covers them).
-        intermediate: items, epochs and learning rate of the intermediate phase of an arm.
+        intermediate: epochs and learning rate of the intermediate phase of an arm.
         digests: of the encoder and of every table of windows that the trial reads.
         precision, device_kind, threads: what the arithmetic depends on.
     """
@@ -55,7 +55,7 @@ class TrialSpec(BaseModel):
     share: float | None = None
     micro_batch: int | None = None
     training: TaskSpec
-    intermediate: dict[str, float | int | str] = {}
+    intermediate: dict[str, float | int] = {}
     digests: dict[str, str]
     precision: str
     device_kind: str
@@ -74,29 +74,28 @@ class TrialSpec(BaseModel):
 
     def record(self, **result: Any) -> TrialRecord:
         """The record of this trial with its result."""
-        shared = {name: getattr(self, name) for name in ("stage", "task", "model", "layer", "arm", "seed")}
-        arithmetic = {name: getattr(self, name) for name in ("precision", "device_kind", "threads")}
-        return TrialRecord(
-            key=self.key,
-            mode=self.training.mode,
-            specification=self.content(),
-            **shared,
-            **arithmetic,
-            **result,
-        )
+        own = ("stage", "task", "model", "layer", "arm", "seed", "precision", "device_kind", "threads")
+        shared: dict[str, Any] = {name: getattr(self, name) for name in own}
+        mode, content = self.training.mode, self.content()
+        return TrialRecord(key=self.key, mode=mode, specification=content, **shared, **result)
 
 
 class Variant(NamedTuple):
-    """A model of a sweep, the settings of its fusion module, and the lower layer where it has one."""
+    """A model of a sweep: the settings of its fusion module, its lower layer where it has one, its arm."""
 
     model: Model
     fusion: FusionSpec
     layer: int | None = None
+    arm: Arm = "none"
 
 
-def planned_trials(profile: Profile, task: TaskName) -> Iterator[tuple[int, Variant]]:
-    """The sweep of a task: seeds in the outer loop, so that an interrupted one is balanced."""
-    sweep = profile.sweep.of(task)
+def planned_trials(profile: Profile, stage: Stage, task: TaskName) -> Iterator[tuple[int, Variant]]:
+    """The trials of a stage and task: seeds in the outer loop, so that an interrupted one is balanced."""
+    sweep, arms = profile.sweep.of(task), profile.intermediate
+    if stage == "intermediate":
+        baselines = [Variant(BASELINE, profile.fusion, arm=arm) for arm in arms.arms]
+        yield from ((seed, baseline) for seed in arms.seeds_of(task) for baseline in baselines)
+        return
     for seed in sweep.seeds:
         fewer = sweep.control_seeds is not None and seed not in sweep.control_seeds
         left_out = {*CONTROLS} - {"self"} if fewer else set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -37,11 +37,8 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """The same batch on another device."""
-        ids, types, mask, row, position, labels = (
-            getattr(self, name).to(device, non_blocking=True)
-            for name in ("ids", "types", "mask", "row", "position", "labels")
-        )
-        return Batch(ids, types, mask, row, position, labels, self.windows)
+        tensors = ("ids", "types", "mask", "row", "position", "labels")
+        return replace(self, **{name: getattr(self, name).to(device, non_blocking=True) for name in tensors})
 
 
 def training_batches(
@@ -64,9 +61,7 @@ def training_batches(
 
 def micro_batches(batch: Batch, size: int | None) -> Iterator[Batch]:
     """The batch in parts of ``size`` consecutive windows, each padded as far as the whole; ``None``: in one."""
-    if size is None:
-        yield batch
-        return
+    size = size or len(batch.ids)
     for start in range(0, len(batch.ids), size):
         part = slice(start, start + size)
         chosen = (batch.row >= start) & (batch.row < start + size)

@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -19,30 +19,18 @@ import pyarrow as pa
 from claimtrack.errors import ResultsError
 from crosslayer.data.examples import Corpus, PairExample, TagExample
 from crosslayer.data.parquet import read_table, write_table
-from crosslayer.errors import DataError
+from crosslayer.encoders import Tokenizer
 from crosslayer.tasks import TASKS, TaskName, english_first
 
-if TYPE_CHECKING:
-    from crosslayer.encoders import Tokenizer
-
 Array = np.ndarray[Any, np.dtype[Any]]
-
-SCHEMA = pa.schema(
-    [
-        pa.field("split", pa.dictionary(pa.int32(), pa.string()), nullable=False),
-        pa.field("language", pa.dictionary(pa.int32(), pa.string()), nullable=False),
-        pa.field("item", pa.string(), nullable=False),
-        pa.field("start", pa.int32(), nullable=False),
-        pa.field("ids", pa.list_(pa.int32()), nullable=False),
-        pa.field("types", pa.list_(pa.int8()), nullable=False),
-        pa.field("firsts", pa.list_(pa.int16()), nullable=False),
-        pa.field("labels", pa.list_(pa.int8()), nullable=False),
-    ]
-)
 
 TEXT = ("split", "language", "item")
 RAGGED = {"ids": np.int32, "types": np.int8, "firsts": np.int16, "labels": np.int8}
 """Columns of one array a window, and the type of its numbers."""
+_FEW_NAMES = pa.dictionary(pa.int32(), pa.string())
+_KINDS = {"split": _FEW_NAMES, "language": _FEW_NAMES, "item": pa.string(), "start": pa.int32()}
+_KINDS |= {name: pa.list_(pa.from_numpy_dtype(kind)) for name, kind in RAGGED.items()}
+SCHEMA = pa.schema([pa.field(name, kind, nullable=False) for name, kind in _KINDS.items()])
 
 
 @dataclass(frozen=True)
@@ -86,6 +74,11 @@ class Encoded:
     def languages(self, split: str) -> list[str]:
         """Languages of a split, English first, then sorted."""
         return list(english_first(self.language[self.split == split]))
+
+    def predicted_rows(self) -> Array:
+        """Indices of the windows that a trial predicts: English dev, then the test split of each language."""
+        test = [self.rows("test", language) for language in self.languages("test")]
+        return np.concatenate([self.rows("dev", "en"), *test])
 
     def digest(self) -> str:
         """SHA-256 of all windows: the data part of a trial's key."""
@@ -161,12 +154,10 @@ def _windows(
 
 
 def _columns(task: TaskName | Literal[""], rows: list[Any]) -> Encoded:
-    if not rows:
-        raise DataError(f"{task} has no example to encode; check the sizes of the profile")
     columns: dict[str, Any] = dict(zip(SCHEMA.names, zip(*rows, strict=True), strict=True))
-    text = {name: np.array(columns[name], dtype=object) for name in TEXT}
-    numbers = {name: ragged([np.asarray(row, dtype) for row in columns[name]]) for name, dtype in RAGGED.items()}
-    return Encoded(task, start=np.array(columns["start"], np.int32), **text, **numbers)
+    columns |= {name: np.array(columns[name], dtype=object) for name in TEXT}
+    columns |= {name: ragged([np.asarray(row, kind) for row in columns[name]]) for name, kind in RAGGED.items()}
+    return Encoded(task, **columns | {"start": np.array(columns["start"], np.int32)})
 
 
 def ragged(rows: Sequence[Array]) -> Array:
@@ -177,18 +168,13 @@ def ragged(rows: Sequence[Array]) -> Array:
 
 
 def write_encoded(encoded: Encoded, path: Path) -> None:
-    """Write the windows as Parquet."""
     columns = {name: list(getattr(encoded, name)) for name in SCHEMA.names}
     schema = SCHEMA.with_metadata({"task": encoded.task})
     write_table(pa.table(columns, schema=schema), path)
 
 
 def read_encoded(path: Path) -> Encoded:
-    """Read what `write_encoded` wrote.
-
-    Raises:
-        ResultsError: absent, damaged, or of another shape.
-    """
+    """Read what `write_encoded` wrote; a ResultsError where it is absent, damaged or of another shape."""
     table = read_table(path)
     if not table.schema.equals(SCHEMA):
         raise ResultsError(f"{path} has other columns than this version writes; run `dvc repro`")

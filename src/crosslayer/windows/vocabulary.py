@@ -16,10 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from claimtrack.reading import parse_json
-from crosslayer.encoders.base import WORD_EMBEDDINGS, assemble, one_line
+from crosslayer.encoders.base import WORD_EMBEDDINGS, load_weights, one_line
 from crosslayer.errors import EncoderError
 from crosslayer.windows.encoded import Array, Encoded, ragged
 
@@ -45,44 +44,19 @@ def trim(model: BertModel, used: Array) -> BertModel:
     config.vocab_size = len(used)
     state = {name: tensor.clone() for name, tensor in model.state_dict().items() if name != WORD_EMBEDDINGS}
     rows = model.state_dict()[WORD_EMBEDDINGS][torch.from_numpy(used)]
-    return assemble(config, {WORD_EMBEDDINGS: rows} | state)
+    return load_weights(config=config, state_dict={WORD_EMBEDDINGS: rows} | state)
 
 
 def save_encoder(model: BertModel, folder: Path, meta: Mapping[str, Any]) -> None:
-    """Write ``config.json``, ``model.safetensors`` and ``meta.json``; the same model gives the same bytes.
-
-    Raises:
-        EncoderError: the weights cannot be written.
-    """
+    """Write ``config.json``, ``model.safetensors`` and ``meta.json``; the same model gives the same bytes."""
     folder.mkdir(parents=True, exist_ok=True)
-    config = model.config.to_dict()
+    config = model.config.to_dict() | {"_name_or_path": "None"}  # not where it was read from on this machine
     config.pop("transformers_version", None)
-    _write_json(folder / "config.json", config)
-    _write_json(folder / "meta.json", meta)
+    for name, content in (("config.json", config), ("meta.json", meta)):
+        text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+        (folder / name).write_text(text + "\n", encoding="utf-8")
     state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     try:
         save_file(state, folder / "model.safetensors")
     except SafetensorError as error:  # its Rust code wraps errors of the file system
         raise EncoderError(f"the weights cannot be written: {one_line(error)}; free some space") from error
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
-def load_trimmed(folder: Path) -> BertModel:
-    """The model that ``save_encoder`` wrote to ``folder``.
-
-    Raises:
-        EncoderError: a file is missing, damaged, or the two do not belong together.
-    """
-    from transformers import BertConfig
-
-    try:
-        config = BertConfig.from_dict(parse_json((folder / "config.json").read_bytes()))
-        state = load_file(folder / "model.safetensors")
-    except Exception as error:  # a configuration can be wrong in many ways
-        raise EncoderError(
-            f"{folder} holds no usable encoder ({one_line(error)}); run the encoder stage again"
-        ) from error
-    return assemble(config, state)

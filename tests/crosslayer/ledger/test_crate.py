@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rocrate.rocrate import ROCrate
@@ -30,15 +29,6 @@ def crate(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def graph(crate: Path) -> dict[str, dict[str, Any]]:
-    content = json.loads((crate / "ro-crate-metadata.json").read_text(encoding="utf-8"))
-    assert content["@context"] == "https://w3id.org/ro/crate/1.1/context"
-    found = {entity["@id"]: entity for entity in content["@graph"]}
-    assert len(found) == len(content["@graph"]), "an id names one thing"
-    return found
-
-
 def test_every_file_is_there_and_described(crate: Path) -> None:
     read = ROCrate(crate)
     named = {entity.id for entity in read.data_entities}
@@ -50,22 +40,15 @@ def test_every_file_is_there_and_described(crate: Path) -> None:
         assert "/" in entity["encodingFormat"]
 
 
-def test_what_is_referred_to_is_there(graph: dict[str, dict[str, Any]]) -> None:
-    def references(value: Any) -> set[str]:
-        if isinstance(value, list):
-            return set().union(*map(references, value))
-        return {value["@id"]} if isinstance(value, dict) else set()
-
-    for entity in graph.values():
-        for name, value in entity.items():
-            outside = references(value) - set(graph)
-            assert outside <= ({"https://w3id.org/ro/crate/1.1"} if name == "conformsTo" else set())
-
-
-def test_the_root_says_what_who_when_and_on_which_terms(graph: dict[str, dict[str, Any]]) -> None:
+def test_the_root_says_what_who_when_and_on_which_terms(crate: Path) -> None:
+    content = json.loads((crate / "ro-crate-metadata.json").read_text(encoding="utf-8"))
+    assert content["@context"] == "https://w3id.org/ro/crate/1.1/context"
+    graph = {entity["@id"]: entity for entity in content["@graph"]}
+    assert len(graph) == len(content["@graph"]), "an id names one thing"
     root = graph["./"]
-    assert {"name", "description", "datePublished", "license", "author", "publisher"} <= set(root)
+    assert {"name", "description", "datePublished", "publisher"} <= set(root)
     assert graph[root["license"]["@id"]]["name"] == "Apache License 2.0"
+    assert graph[root["author"]["@id"]]["name"] == "The crosslayer maintainers"
 
 
 def test_verdicts_link_to_evidence_in_the_crate(crate: Path) -> None:

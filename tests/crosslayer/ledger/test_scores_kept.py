@@ -13,17 +13,17 @@ import pytest
 from scipy.special import softmax
 
 from claimtrack.evidence import Evidence, read_evidence
-from claimtrack.registry import Registry
 from crosslayer.config import Profile
 from crosslayer.ledger.compact import MAX_SCORED_TAGS, sample
 from crosslayer.ledger.differences import differences
 from crosslayer.ledger.ledger import derive_again, recompute
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1
+from crosslayer.paper.plugin import measures
 from crosslayer.predictions.batches import chosen_on_dev
 from crosslayer.predictions.records import STAGES, Array, write_predictions
 from crosslayer.predictions.runs import SPLITS, RecordedRun, ResultsRun
 from crosslayer.tasks import TASKS
-from recording import ARMS, measured, record_all
+from recording import ARMS, QUICK, record_all
 from synthetic_run import MadeUpRun, make_items, make_record, write_results
 
 
@@ -40,7 +40,7 @@ def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, result
 
 
 def test_scores_of_the_arm_without_a_phase_are_those_of_the_baseline(
-    profile: Profile, structural: Registry, results: Path, tmp_path: Path
+    profile: Profile, results: Path, tmp_path: Path
 ) -> None:
     """Where one specification says so, for pairs; of words the two stages keep samples of their own."""
 
@@ -56,7 +56,7 @@ def test_scores_of_the_arm_without_a_phase_are_those_of_the_baseline(
             (run.trial_folder(trial) / "trial.json").write_text(same.model_dump_json())
         source, home = map(run.trial_folder, pair)
         shutil.copyfile(source / "predictions.parquet", home / "predictions.parquet")
-        folder = record_all(f"{task}-{seed}", "A title", profile, structural, run.folder, tmp_path / "ledger")
+        folder = record_all(f"{task}-{seed}", profile, run.folder, tmp_path / "ledger")
         again = RecordedRun(folder)
         of_baseline, of_arm = (again.scores(again.records(t.stage, task)[0], "test") for t in pair)
         alike = np.array_equal(of_baseline, of_arm, equal_nan=True)
@@ -68,7 +68,7 @@ def test_scores_of_the_arm_without_a_phase_are_those_of_the_baseline(
 
 
 def test_a_recorded_run_keeps_the_scores_that_are_read_where_a_layer_stayed_at_chance_once(
-    profile: Profile, registry: Registry, results: Path, tmp_path: Path
+    profile: Profile, results: Path, tmp_path: Path
 ) -> None:
     """Layer 1 is best on dev where it learnt, and not with the seed at which it did not."""
     run = Path(shutil.copytree(results, tmp_path / "results"))
@@ -81,18 +81,15 @@ def test_a_recorded_run_keeps_the_scores_that_are_read_where_a_layer_stayed_at_c
         right = abs(table["gold"] - at_chance).astype("int8")
         table["predicted"] = np.where(table["split"] == "dev", right, table["predicted"]).astype("int8")
         write_predictions(table, home / "predictions.parquet", 2)
-    only = registry.model_copy(update={"entries": {"Q01": registry.entries["Q01"]}})
-    folder = record_all("first", "A title", profile, only, run, tmp_path / "ledger")
+    folder = record_all("first", profile, run, tmp_path / "ledger", ["Q01"])
     kept = read_evidence(folder / "claims" / "Q01" / "evidence.json")
-    found = measured(registry)["Q01"](ResultsRun(run), profile)
+    found = measures(["Q01"])["Q01"](ResultsRun(run), profile)
     assert kept.model_copy(update={"run": "fresh", "figures": ()}) == found
     assert any(part.measure == "ece_model_minus_baseline" and part.task == "pawsx" for part in found.parts)
 
 
-def test_scores_can_be_left_out(
-    recorded: Path, results: Path, profile: Profile, structural: Registry, tmp_path: Path
-) -> None:
-    folder = record_all("first", "A title", profile, structural, results, tmp_path, scored=False)
+def test_scores_can_be_left_out(recorded: Path, results: Path, profile: Profile, tmp_path: Path) -> None:
+    folder = record_all("first", profile, results, tmp_path, scored=False)
     names, all_names = ({path.name for path in home.iterdir()} for home in (folder, recorded))
     calibration = [*recorded.glob("scores-*.parquet"), *recorded.glob("confidences-*.parquet")]
     assert all_names - names == {path.name for path in calibration} != set()
@@ -100,7 +97,7 @@ def test_scores_can_be_left_out(
     assert RecordedRun(folder).scores(trial, "test") is None
     assert RecordedRun(folder).confidence(trial, "test") is None
     whole = shutil.copytree(recorded, tmp_path / "whole")
-    recompute("whole", measured(structural), tmp_path, scored=False)
+    recompute("whole", measures(QUICK), tmp_path, scored=False)
     assert {path.name for path in whole.iterdir()} == names
 
 
@@ -123,14 +120,14 @@ def test_sample_keeps_a_sentence_of_every_language() -> None:
 
 
 def test_words_outside_the_sample_have_no_scores(
-    results: Path, profile: Profile, structural: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    results: Path, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(MAX_SCORED_TAGS, "intermediate", 40)
-    folder = record_all("small", "Sampled", profile, structural, results, tmp_path)
+    folder = record_all("small", profile, results, tmp_path)
     kept, fresh = RecordedRun(folder), ResultsRun(results)
     trials = fresh.records("intermediate", "pos")
     masks = [np.isfinite(kept.scores(trial, "test")).all(axis=1) for trial in trials]
-    assert masks[0].sum() == 32, "whole sentences, at most 20 words of each of two languages"
+    assert masks[0].sum() == 32, "whole sentences, at most 10 words of each of four languages"
     assert all(np.array_equal(masks[0], mask) for mask in masks)
     np.testing.assert_array_equal(
         kept.scores(trials[0], "test")[masks[0]], fresh.scores(trials[0], "test")[masks[0]]
@@ -139,14 +136,14 @@ def test_words_outside_the_sample_have_no_scores(
     for trial, split in product(trials, SPLITS):
         np.testing.assert_array_equal(kept.confidence(trial, split), fresh.confidence(trial, split))
     assert np.isfinite(kept.scores(fresh.records("intermediate", "pawsx")[0], "test")).all()
-    derive_again(folder, measured(structural))
+    derive_again(folder, measures(QUICK))
 
 
 ALL_ROWS = ("ece", "accuracy", "confidence", "ece_plug_in", "ece_equal_width", "ece_isotonic", "mce", "aurc")
 
 
 def test_the_primary_measure_of_words_rests_on_every_word(
-    profile: Profile, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However few scores are kept: recorded and fresh agree, and are what a formula over all words gives."""
     run = calibrated_run(profile, n=450)
@@ -154,10 +151,9 @@ def test_the_primary_measure_of_words_rests_on_every_word(
     for trial in run.trials:
         np.savez(ResultsRun(tmp_path / "results").trial_folder(trial) / "diagnostics.npz")
     monkeypatch.setitem(MAX_SCORED_TAGS, "intermediate", 800)
-    only = registry.model_copy(update={"entries": {"Q01": registry.entries["Q01"]}})
-    folder = record_all("first", "A title", profile, only, tmp_path / "results", tmp_path / "ledger")
+    folder = record_all("first", profile, tmp_path / "results", tmp_path / "ledger", ["Q01"])
     kept = read_evidence(folder / "claims" / "Q01" / "evidence.json")
-    fresh = measured(only)["Q01"](ResultsRun(tmp_path / "results"), profile)
+    fresh = measures(["Q01"])["Q01"](ResultsRun(tmp_path / "results"), profile)
 
     def of_all_rows(evidence: Evidence) -> list[dict[str, Any]]:
         parts = [part for part in evidence.parts if part.measure.removesuffix(CHANGED) in ALL_ROWS]
@@ -180,7 +176,7 @@ def test_the_primary_measure_of_words_rests_on_every_word(
     assert brier.note == "Secondary. From a sample of 200 words in each language."
     [of_fresh] = [p for p in fresh.parts if (p.measure, p.model, p.language) == ("brier", "english", None)]
     assert of_fresh.note == "Secondary."
-    derive_again(folder, measured(only))
+    derive_again(folder, measures(["Q01"]))
 
 
 CHANGED = "_multilingual_minus_english"
@@ -203,14 +199,14 @@ def calibrated_run(profile: Profile, n: int) -> MadeUpRun:
     return run
 
 
-def test_words_whose_confidence_was_not_kept_are_not_measured(profile: Profile, registry: Registry) -> None:
+def test_words_whose_confidence_was_not_kept_are_not_measured(profile: Profile) -> None:
     """As in entries from before confidences were kept; 1,500 words a language, or all of them, are enough."""
 
     def found(n: int, kept: int) -> Evidence:
         run = calibrated_run(profile, n)
         for (_, split), logits in run.logits.items():
             logits[places_in_language(run.items["pos", split].language) >= kept] = np.nan
-        return measured(registry)["Q01"](run, profile)
+        return measures(["Q01"])["Q01"](run, profile)
 
     for kept, told in ((209, "209"), (1499, "1,499")):
         refused = found(n=450, kept=kept)

@@ -9,23 +9,13 @@ from typing import Any, TypeVar, get_args
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.testing import assert_close
 
 from crosslayer.config import FusionKind, FusionSpec
 from crosslayer.errors import ConfigError
-from crosslayer.models.fusion import (
-    AIF,
-    DLFA,
-    MaskedBatchNorm,
-    SelfFusion,
-    ShuffledFusion,
-    build_fusion,
-    check_layer,
-)
+from crosslayer.models.fusion import AIF, DLFA, FUSIONS, MaskedBatchNorm, SelfFusion, ShuffledFusion, check_layer
 
 LENGTHS = [5, 2, 4, 1, 3, 5]  # a full sentence, one of a single sub-word, groups of unequal size
 WIDTH, GROUP = 8, 3
@@ -120,14 +110,6 @@ def assert_ragged(actual: Tensor, expected: Ragged, lengths: list[int] = LENGTHS
         np.testing.assert_allclose(row, reference, **EXACT)
 
 
-def assert_state_close(module: nn.Module, other: nn.Module) -> None:
-    assert_close(dict(module.state_dict()), dict(other.state_dict()), **EXACT)
-
-
-def count(module: nn.Module) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
-
-
 # The paper's equations
 
 
@@ -160,17 +142,6 @@ def test_last_with_itself_is_the_identity(form: str, training: bool) -> None:
     assert all(torch.count_nonzero(parameter.grad) == 0 for parameter in module.parameters())
 
 
-@settings(max_examples=40)
-@given(seed=st.integers(0, 2**32 - 1), scale=st.floats(1e-3, 1e3), training=st.booleans())
-def test_gate_lies_between_the_layers(seed: int, scale: float, training: bool) -> None:
-    module = filled(DLFA(WIDTH, spec(form="gate", bn_group=2)), seed % 7).train(training)
-    lower, last = scale * draw(seed, 4, 3, WIDTH), scale * draw(seed + 1, 4, 3, WIDTH)
-    fused = module(lower, last, mask_of([3, 1, 2, 3]))
-    slack = 1e-12 * scale
-    assert (fused >= torch.minimum(lower, last) - slack).all()
-    assert (fused <= torch.maximum(lower, last) + slack).all()
-
-
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("form", ["literal", "gate"])
 def test_gradients_by_finite_differences(form: str, training: bool) -> None:
@@ -189,15 +160,9 @@ def test_gradients_by_finite_differences(form: str, training: bool) -> None:
 # Batch normalisation
 
 
-def torch_norm(norm: MaskedBatchNorm) -> nn.BatchNorm1d:
-    reference = nn.BatchNorm1d(norm.weight.numel()).to(norm.weight.dtype)
-    reference.load_state_dict(norm.state_dict(), strict=False)
-    return reference
-
-
 def test_groups_are_batches_of_real_positions_one_after_another() -> None:
-    norm = filled(MaskedBatchNorm(WIDTH, group=GROUP))
-    reference = torch_norm(norm)
+    norm, reference = filled(MaskedBatchNorm(WIDTH, group=GROUP)), nn.BatchNorm1d(WIDTH).double()
+    reference.load_state_dict(norm.state_dict(), strict=False)
     x, _, mask = layers()
     expected = [reference(x[rows][mask[rows]]) for rows in torch.arange(len(LENGTHS)).split(GROUP)]
     assert_close(norm(x, mask)[mask], torch.cat(expected), **EXACT)
@@ -217,7 +182,7 @@ def test_evaluation_moves_no_statistics() -> None:
     lower, last, mask = layers()
     one_by_one = [module(lower[b : b + 1], last[b : b + 1], mask[b : b + 1]) for b in range(len(LENGTHS))]
     assert_close(torch.cat(one_by_one), module(lower, last, mask), **EXACT)
-    assert_state_close(module, before)
+    assert_close(dict(module.state_dict()), dict(before.state_dict()), **EXACT)
 
 
 # Padding
@@ -234,7 +199,7 @@ def pad(x: Tensor, extra: int, value: float) -> Tensor:
 def test_more_padding_changes_nothing(
     kind: FusionKind, kernel: int, training: bool, dtype: torch.dtype, tolerance: float
 ) -> None:
-    module = filled(build_fusion(kind, WIDTH, spec(kernel=kernel))).float().train(training)
+    module = filled(FUSIONS[kind](WIDTH, spec(kernel=kernel))).float().train(training)
     twin = copy.deepcopy(module)
     lower, last, mask = layers(dtype)
     padded = twin(pad(lower, 7, 30.0), pad(last, 7, -20.0), mask_of(LENGTHS, 12))
@@ -257,7 +222,8 @@ def test_self_fusion_adds_attended_last_layer() -> None:
 
 def test_self_fusion_has_equal_capacity_and_trains_it() -> None:
     module = filled(SelfFusion(WIDTH, SMALL))
-    assert count(module) == count(DLFA(WIDTH, SMALL))
+    shapes, expected = ([p.shape for p in each.parameters()] for each in (module, DLFA(WIDTH, SMALL)))
+    assert shapes == expected
     lower, last, mask = layers()
     module(lower, last, mask)[mask].square().sum().backward()
     for name, parameter in module.named_parameters():
@@ -282,38 +248,34 @@ def test_shuffled_refuses_a_single_sentence() -> None:
         module(torch.ones(1, 3, WIDTH), torch.ones(1, 3, WIDTH), mask_of([3]))
 
 
+def by_hand_concatenated(lower: Tensor, last: Tensor, module: Any) -> Tensor:
+    weight = module.linear.weight
+    return lower @ weight[:, :WIDTH].T + last @ weight[:, WIDTH:].T + module.linear.bias
+
+
+def by_hand_mixed(lower: Tensor, last: Tensor, module: Any) -> Tensor:
+    one, two = module.scalars.exp()
+    return module.gamma * (one * lower + two * last) / (one + two)
+
+
 @pytest.mark.parametrize(
     ("kind", "formula"),
     [
         ("none", lambda lower, last, module: last),
         ("average", lambda lower, last, module: 0.5 * lower + 0.5 * last),
-        (
-            "concatenation",
-            lambda lower, last, module: (
-                lower @ module.linear.weight[:, :WIDTH].T
-                + last @ module.linear.weight[:, WIDTH:].T
-                + module.linear.bias
-            ),
-        ),
-        (
-            "scalar_mix",
-            lambda lower, last, module: (
-                module.gamma
-                * (module.scalars[0].exp() * lower + module.scalars[1].exp() * last)
-                / module.scalars.exp().sum()
-            ),
-        ),
+        ("concatenation", by_hand_concatenated),
+        ("scalar_mix", by_hand_mixed),
     ],
 )
 def test_simple_fusions(kind: FusionKind, formula: Callable[..., Tensor]) -> None:
     lower, last, mask = layers()
-    module = filled(build_fusion(kind, WIDTH, SMALL))
+    module = filled(FUSIONS[kind](WIDTH, SMALL))
     assert_close(module(lower, last, mask), formula(lower, last, module), **EXACT)
 
 
 def test_scalar_mix_starts_as_the_average() -> None:
     lower, last, mask = layers()
-    mix, average = (build_fusion(kind, WIDTH, SMALL) for kind in ("scalar_mix", "average"))
+    mix, average = (FUSIONS[kind](WIDTH, SMALL) for kind in ("scalar_mix", "average"))
     assert_close(mix(lower, last, mask), average(lower, last, mask), **EXACT)
 
 
@@ -323,7 +285,7 @@ def test_scalar_mix_starts_as_the_average() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_fusion_is_computed_in_float32_under_autocast(kind: FusionKind, dtype: torch.dtype) -> None:
-    module = filled(build_fusion(kind, WIDTH, SMALL)).float()
+    module = filled(FUSIONS[kind](WIDTH, SMALL)).float()
     lower, last, mask = layers(dtype)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         fused = module(lower, last, mask)
@@ -337,9 +299,7 @@ def test_fusion_is_computed_in_float32_under_autocast(kind: FusionKind, dtype: t
 @pytest.mark.parametrize("n_sequences", [1, 7, 12])
 def test_training_batch_must_be_whole_groups(n_sequences: int) -> None:
     x = torch.ones(n_sequences, 3, WIDTH)
-    with pytest.raises(
-        ConfigError, match=rf"batch of {n_sequences} sequence\(s\) is not a multiple of bn_group 8"
-    ):
+    with pytest.raises(ConfigError, match=rf"batch of {n_sequences} sequence.* not a multiple of bn_group 8"):
         DLFA(WIDTH, spec(bn_group=8))(x, x, torch.ones(n_sequences, 3, dtype=torch.bool))
 
 

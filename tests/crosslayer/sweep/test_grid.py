@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -19,15 +20,14 @@ from claimtrack.seal import JudgedAt, Plan, SealedClaim, add_seal, newest_hash, 
 from crosslayer.config import Profile, load_profile
 from crosslayer.ledger import ledger
 from crosslayer.ledger.ledger import record
-from crosslayer.paper.plugin import planned
+from crosslayer.paper.plugin import measures, planned
 from crosslayer.stages.claim import claim
 from crosslayer.stages.grid import recorded_trials, status, train_grid
 from crosslayer.sweep import workers
-from crosslayer.sweep.plan import planned_specs
+from crosslayer.sweep.plan import planned_keys
 from crosslayer.sweep.store import finished_trials
 from crosslayer.training.trials import TrialSpec
 from made_inputs import changed, prepared
-from recording import measured
 from repository import ROOT
 
 SEEDS = (0, 1, 2)
@@ -48,7 +48,7 @@ def untrained(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture
 def registry() -> Registry:
-    whole = load_registry(ROOT / "claims" / "registry.yaml")
+    whole = load_registry()
     return whole.model_copy(update={"entries": {"C05": whole.entries["C05"]}})
 
 
@@ -59,6 +59,7 @@ class Grid:
         self.profile, self.untrained, self.registry = profile, untrained, registry
         self.results, self.entry = Path("results/tiny"), Path("claims/ledger/grid")
         self.trained: list[TrialSpec] = []
+        self.limit: int | None = None
         plan = Plan.made(**dict(planned(profile)), judged_at=JudgedAt(seeds=3, day=date(9999, 1, 1)))
         nothing = {"C05": SealedClaim.made(values={})}
         Path("claims").mkdir()
@@ -70,32 +71,22 @@ class Grid:
         shutil.rmtree(self.results, ignore_errors=True)
         shutil.copytree(self.untrained, self.results)
 
-    def train(self) -> list[TrialSpec]:
-        """What the command trains."""
+    def train(self, n_trials: int | None = None) -> list[TrialSpec]:
+        """What the command trains, or has trained when it is interrupted in the trial after that many."""
         self.trained.clear()
-        assert train_grid(self.profile, self.results) == len(self.trained)
-        return list(self.trained)
-
-    def train_until(self, n_trials: int, monkeypatch: pytest.MonkeyPatch) -> list[TrialSpec]:
-        """What it has trained when it is interrupted in the trial after that many."""
-        original = workers.run_and_keep
-
-        def stop(spec: TrialSpec, *rest: object) -> object:
-            if len(self.trained) == n_trials:
-                raise KeyboardInterrupt
-            return original(spec, *rest)  # type: ignore[arg-type]
-
-        with monkeypatch.context() as patch:
-            patch.setattr(workers, "run_and_keep", stop)
-            with pytest.raises(KeyboardInterrupt):
-                self.train()
+        self.limit = n_trials
+        with pytest.raises(KeyboardInterrupt) if n_trials else nullcontext():
+            assert train_grid(self.profile, self.results) == len(self.trained)
         return list(self.trained)
 
     def record(self) -> None:
         """Add what is finished to the entry."""
         finished = finished_trials(self.profile, self.results)
-        about = (self.profile, measured(self.registry), self.results, finished, ["grid"])
+        about = (self.profile, measures(["C05"]), self.results, finished, ["grid"])
         record("grid", "A grid", *about)
+
+    def planned(self) -> set[str]:
+        return planned_keys(self.profile, self.results.parent)
 
     def counts(self) -> tuple[dict[str, str], str]:
         lines = list(status(self.profile, self.results))
@@ -111,6 +102,8 @@ def grid(
     made, original = Grid(profile, untrained, registry), workers.run_and_keep
 
     def noted(spec: TrialSpec, *rest: object) -> object:
+        if len(made.trained) == made.limit:
+            raise KeyboardInterrupt
         result = original(spec, *rest)  # type: ignore[arg-type]
         made.trained.append(spec)
         return result
@@ -126,34 +119,32 @@ def test_one_seed_of_everything_comes_before_the_next(grid: Grid) -> None:
     assert first[:3] == [("sweep", "baseline"), ("sweep", "layer_1"), ("sweep", "shuffled")]
     assert {stage for stage, _ in first[3:]} == {"intermediate"}
     assert [spec.seed for spec in trained if spec.model == "shuffled"] == [0], "a control may have fewer seeds"
-    assert {spec.key for spec in trained} == planned_specs(grid.profile, grid.results / "encoder").keys()
+    assert {spec.key for spec in trained} == grid.planned()
     assert grid.train() == []
 
 
-def test_a_machine_that_is_lost_takes_no_recorded_trial_with_it(
-    grid: Grid, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = grid.train_until(4, monkeypatch)
+def test_a_machine_that_is_lost_takes_no_recorded_trial_with_it(grid: Grid) -> None:
+    first = grid.train(4)
     grid.record()
     grid.new_machine()
     shutil.copytree(grid.entry, grid.entry.with_name(".grid-unfinished"))
     (grid.entry.with_name(".grid-unfinished") / "trials.json").write_text("half a")
     assert recorded_trials().keys() == {spec.key for spec in first}
-    second = grid.train_until(3, monkeypatch)
+    second = grid.train(3)
     grid.record()
     grid.new_machine()
     third = grid.train()
     grid.record()
     keys = [spec.key for spec in (*first, *second, *third)]
     assert len(keys) == len(set(keys))
-    assert set(keys) == planned_specs(grid.profile, grid.results / "encoder").keys() == recorded_trials().keys()
+    assert set(keys) == grid.planned() == recorded_trials().keys()
     assert {trial.seal for trial in recorded_trials().values()} == {newest_hash()}
 
 
 def test_until_the_plan_is_due_no_score_is_told(
     grid: Grid, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    grid.train_until(4, monkeypatch)
+    grid.train(4)
     grid.record()
     told = "sealed plan: 4 of 13 trials; judged at 3 seeds or on 9999-01-01 with at least 1"
     assert grid.counts() == ({"sweep pos": "3 of 7", "intermediate pos": "1 of 6"}, told)
@@ -177,7 +168,7 @@ def test_until_the_plan_is_due_no_score_is_told(
         still.setattr(ledger, "withheld", lambda *_: told)
         grid.record()
     assert {trial["test_score"] for trial in json.loads((grid.entry / "trials.json").read_text())} == {None}
-    ledger.recompute("grid", measured(grid.registry))
+    ledger.recompute("grid", measures(["C05"]))
     assert grid.counts() == ({"sweep pos": "7 of 7", "intermediate pos": "6 of 6"}, "")
     assert load_recorded(grid.entry, grid.registry).evidence.keys() == {"C05"}
     scores = {trial.key: trial.test_score for trial in finished_trials(grid.profile, grid.results)}

@@ -13,6 +13,8 @@ from transformers import BertConfig, BertModel
 from crosslayer.config import FusionSpec
 from crosslayer.encoders.base import Encoder
 from crosslayer.encoders.synthetic import make_random
+from crosslayer.models.classifier import TrainedEncoder
+from crosslayer.models.fusion import FUSIONS
 from crosslayer.models.trunk import Trunk
 from crosslayer.predictions.records import read_arrays, read_predictions
 from crosslayer.sweep import workers
@@ -21,7 +23,7 @@ from crosslayer.sweep.store import finished
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training import finetuned as training
 from crosslayer.training.execution import make_runner
-from crosslayer.training.trainable import TrainableModel, TrialInputs, build_classifier
+from crosslayer.training.trainable import TrainableModel, TrialInputs, build_model
 from made_inputs import made_inputs, made_spec, paper
 
 WIDTH, LAYERS, HEADS, INNER, VOCABULARY, POSITIONS = 768, 12, 12, 3072, 119_547, 512
@@ -68,8 +70,8 @@ def test_a_training_step_and_a_prediction_pass(
     spec = made_spec(task, profile, training=settings, precision=choose_precision(profile.compute, "cpu"))
     assert (spec.layer, spec.training.batch_size, spec.fusion.bn_group) == (8, 32, 8)
     inputs = made_inputs(task, mbert, spec.training.batch_size, 8)
-    parts = {"classifier": build_classifier(spec, task, inputs), "source.trunk": Trunk(mbert.model)}
-    before = {f"{part}.{name}": old for part, own in parts.items() for name, old in own.state_dict().items()}
+    source = TrainedEncoder(Trunk(mbert.model), spec.layer, settings)
+    before = build_model(spec, task, inputs, source).state_dict()
     after: dict[str, Tensor] = {}
 
     def keep_state(module: TrainableModel, inputs: TrialInputs) -> object:
@@ -88,9 +90,7 @@ def test_a_training_step_and_a_prediction_pass(
     assert record.trained_parameters == bert_parameters(512) + AIF_PARAMETERS[4] + head
     assert np.isfinite(read_arrays(tmp_path / spec.key / "diagnostics.npz")["losses"]).all()
     frame = read_predictions(tmp_path / spec.key / "predictions.parquet")
-    encoded = inputs.encoded
-    predicted = [*encoded.rows("dev", "en"), *encoded.rows("test", "en"), *encoded.rows("test", "de")]
-    assert len(frame) == sum(len(encoded.labels[row]) for row in predicted)
+    assert len(frame) == sum(map(len, inputs.encoded.labels[inputs.encoded.predicted_rows()]))
     assert np.isfinite(frame.filter(like="score_").to_numpy(np.float64)).all()
     assert not [name for name in after if torch.equal(before[name], after[name])]
 
@@ -101,10 +101,8 @@ def test_parameters_of_the_fusion(reduction: int) -> None:
     narrow = WIDTH // reduction
     branch = (WIDTH * narrow + narrow) + 2 * narrow + (narrow * WIDTH + WIDTH) + 2 * WIDTH
     assert 2 * branch == AIF_PARAMETERS[reduction]
-    settings = paper().tasks["pos"].model_copy(update={"epochs": 1, "trainable_layers": 0})
-    spec = made_spec("pos", paper(), training=settings, fusion=FusionSpec(reduction=reduction), layer=1)
-    inputs = made_inputs("pos", make_random(layers=2, width=WIDTH, heads=HEADS), 32, 4)
-    assert make_runner([spec], inputs)(spec).fusion_parameters == 2 * branch
+    fusion = FUSIONS["dlfa"](WIDTH, FusionSpec(reduction=reduction))
+    assert sum(parameter.numel() for parameter in fusion.parameters()) == 2 * branch
 
 
 def test_hyper_parameters_are_those_of_xtreme() -> None:

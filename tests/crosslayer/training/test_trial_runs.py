@@ -8,6 +8,7 @@ import shutil
 import signal
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +18,22 @@ import torch
 
 from claimtrack.errors import ClaimError, ResultsError
 from claimtrack.seal import newest_hash
-from crosslayer.config import IntermediateSpec, Profile, load_profile
+from crosslayer.config import Profile, load_profile
 from crosslayer.errors import TrialFailure
 from crosslayer.predictions.records import TrialRecord, read_record
 from crosslayer.predictions.runs import ResultsRun
 from crosslayer.sweep import run as sweep
 from crosslayer.sweep import store, workers
-from crosslayer.sweep.locking import exclusive
 from crosslayer.sweep.plan import load_inputs, planned_keys, trial_specs
-from crosslayer.sweep.store import write_manifest, write_trial
+from crosslayer.sweep.processes import exclusive
+from crosslayer.sweep.store import fresh_trial, write_manifest
 from crosslayer.tasks import TASKS
 from crosslayer.training import execution
 from crosslayer.training.finetuned import TrialResult, run_finetuned, training_rows
-from crosslayer.training.frozen import run_frozen
-from crosslayer.training.trainable import TrialInputs, build_classifier, stream
+from crosslayer.training.trainable import TrialInputs, build_model, stream
 from crosslayer.training.trials import TrialSpec, variants
 from made_inputs import changed, prepared
+from one_line import said
 from repository import ROOT
 
 
@@ -53,14 +54,35 @@ def inputs(encoder: Path) -> TrialInputs:
 
 
 SpecOf = Callable[..., TrialSpec]
+Plan = Callable[..., list[TrialSpec]]
+Train = Callable[..., list[TrialRecord]]
 
 
 @pytest.fixture
-def spec_of(tiny: Profile, encoder: Path) -> SpecOf:
+def plan(tiny: Profile, encoder: Path) -> Plan:
+    """The trials of POS under a profile with some changes."""
+    return lambda stage="sweep", **changes: trial_specs(changed(tiny, **changes), stage, "pos", encoder)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "trials" / "sweep" / "pos"
+
+
+@pytest.fixture
+def train(tiny: Profile, encoder: Path, home: Path) -> Train:
+    """Train these trials."""
+    return lambda tell=None, **changes: sweep.run_sweep(
+        changed(tiny, **changes), "sweep", "pos", encoder, home, tell
+    )
+
+
+@pytest.fixture
+def spec_of(plan: Plan) -> SpecOf:
     """A fine-tuned trial of a model, with other training settings."""
 
     def find(model: str, **training: object) -> TrialSpec:
-        spec = next(s for s in trial_specs(tiny, "sweep", "pos", encoder) if s.model == model)
+        spec = next(s for s in plan() if s.model == model)
         settings = {"mode": "finetuned", "learning_rate": 1e-3, **training}
         return spec.model_copy(update={"training": spec.training.model_copy(update=settings)})
 
@@ -78,11 +100,8 @@ def test_a_repeated_trial_is_bit_equal(spec_of: SpecOf, inputs: TrialInputs) -> 
 
 def test_predictions_hold_every_test_word_once_with_its_gold_label(spec_of: SpecOf, inputs: TrialInputs) -> None:
     frame = run_finetuned(spec_of("baseline", epochs=1), inputs, {}).predictions
-    encoded = inputs.encoded
-    rows = np.concatenate(
-        [encoded.rows("dev", "en"), *(encoded.rows("test", c) for c in encoded.languages("test"))]
-    )
-    assert frame["gold"].tolist() == np.concatenate([encoded.labels[row] for row in rows]).tolist()
+    rows = inputs.encoded.predicted_rows()
+    assert frame["gold"].tolist() == np.concatenate(inputs.encoded.labels[rows]).tolist()
     assert not frame.duplicated(["split", "language", "item", "position"]).any()
     scores = frame[[f"score_{k}" for k in range(len(TASKS["pos"].labels))]].to_numpy()
     assert (scores.max(axis=1) == 0).all()
@@ -103,7 +122,7 @@ def test_the_recorded_dev_score_is_that_of_the_predictions(
 
 def test_models_of_a_seed_share_head_and_streams(spec_of: SpecOf, inputs: TrialInputs) -> None:
     baseline, fused = (spec_of(model) for model in ("baseline", "layer_2"))
-    heads = [build_classifier(spec, "pos", inputs).head.state_dict() for spec in (baseline, fused)]
+    heads = [build_model(spec, "pos", inputs, torch.nn.Identity()).head.state_dict() for spec in (baseline, fused)]
     assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
     for purpose in ("order", "dropout", "fusion"):
         assert stream(baseline, purpose) == stream(fused, purpose)
@@ -123,22 +142,20 @@ def test_halves_and_shares_of_the_training_items(spec_of: SpecOf, inputs: TrialI
     assert len(rows(share=0.5)) == pytest.approx(len(whole) / 2, abs=4 * error)
 
 
-def test_variations_share_the_seeds_and_change_one_thing(tiny: Profile, encoder: Path) -> None:
-    plain = {spec.key for spec in trial_specs(tiny, "sweep", "pos", encoder)}
+def test_variations_share_the_seeds_and_change_one_thing(plan: Plan) -> None:
+    plain = {spec.key for spec in plan()}
     varied = {"tasks": ["pos"], "seeds": [0, 1], "fusion": [{"reduction": 2}], "train_shares": [0.5]}
-    profile = changed(tiny, sweep={"variations": varied})
-    specs = trial_specs(profile, "sweep", "pos", encoder)
+    specs = plan(sweep={"variations": varied})
     assert plain <= {spec.key for spec in specs}, "what was trained before stays valid"
     more = [spec for spec in specs if spec.key not in plain]
     assert [(spec.seed, spec.model) for spec in more] == [
         (seed, model) for seed in (0, 1) for model in ("varied:reduction=2", "baseline_at_0.5", "dlfa_at_0.5")
     ]
-    by_model = {spec.model: spec for spec in (*specs, *more) if spec.seed == 0}
-    one, other = (by_model[name].content() for name in ("layer_1", "varied:reduction=2"))
-    assert {name for name in one if one[name] != other[name]} == {"model", "fusion"}
-    one, other = (by_model[name].content() for name in ("layer_1", "dlfa_at_0.5"))
-    assert {name for name in other if one.get(name) != other[name]} == {"model", "share"}
-    assert not [spec for spec in trial_specs(profile, "intermediate", "pos", encoder) if spec.share]
+    by_model = {spec.model: spec.content() for spec in specs if spec.seed == 0}
+    for model, varied_too in (("varied:reduction=2", "fusion"), ("dlfa_at_0.5", "share")):
+        one, other = by_model["layer_1"], by_model[model]
+        assert {name for name in other if one.get(name) != other[name]} == {"model", varied_too}
+    assert not [spec for spec in plan("intermediate", sweep={"variations": varied}) if spec.share]
 
 
 def test_a_diverging_loss_is_a_named_outcome(spec_of: SpecOf, inputs: TrialInputs) -> None:
@@ -148,31 +165,27 @@ def test_a_diverging_loss_is_a_named_outcome(spec_of: SpecOf, inputs: TrialInput
     assert caught.value.outcome == "nan_loss"
 
 
-def test_the_intermediate_phase_changes_the_encoder(tiny: Profile, encoder: Path, inputs: TrialInputs) -> None:
-    specs = {s.arm: s for s in trial_specs(tiny, "intermediate", "pos", encoder) if s.seed == 0}
+def test_the_intermediate_phase_changes_the_encoder(plan: Plan, inputs: TrialInputs) -> None:
+    specs = {s.arm: s for s in plan("intermediate") if s.seed == 0}
     none, english = (run_finetuned(specs[arm], inputs, {}) for arm in ("none", "english"))
     assert not none.predictions.equals(english.predictions)
     assert none.trained_parameters == english.trained_parameters
 
 
-def test_a_target_may_have_a_phase_of_its_own(tiny: Profile, encoder: Path) -> None:
+def test_a_target_may_have_a_phase_of_its_own(tiny: Profile, plan: Plan) -> None:
     """Both arms take it; what others have changes no key, so that what is recorded of this target stays."""
 
-    def planned(**own: Any) -> dict[tuple[int, str], Any]:
-        settings = {"epochs": 2, "learning_rate": 1e-3, "by_target": own}
-        profile = tiny.model_copy(
-            update={"intermediate": IntermediateSpec.model_validate(tiny.intermediate.model_dump() | settings)}
-        )
-        return {(s.seed, s.arm): s for s in trial_specs(profile, "intermediate", "pos", encoder)}
+    def planned(**own: Any) -> list[TrialSpec]:
+        settings = {"epochs": 2, "learning_rate": 1e-3, "targets": ["pos", "ner"], "by_target": own}
+        return plan("intermediate", intermediate=settings, tasks={"ner": tiny.tasks["pos"].model_dump()})
 
-    usual, other, gentler = planned(), planned(xnli={"epochs": 9}), planned(pos={"learning_rate": 1e-5})
+    usual, other, gentler = planned(), planned(ner={"epochs": 9}), planned(pos={"learning_rate": 1e-5})
     assert usual == other
-    for place, spec in gentler.items():
+    for spec, former in zip(gentler, usual, strict=True):
         assert spec.intermediate == ({} if spec.arm == "none" else {"epochs": 2, "learning_rate": 1e-5})
-        assert (spec.key == usual[place].key) == (spec.arm == "none")
-    own = planned(pos={"seeds": [7]}, xnli={"seeds": [8]})
-    assert {seed for seed, _ in own} == {7}
-    assert {spec.arm for spec in own.values()} == {"none", "english", "multilingual"}
+        assert (spec.key == former.key) == (spec.arm == "none")
+    own = planned(pos={"seeds": [7]}, ner={"seeds": [8]})
+    assert [(spec.seed, spec.arm) for spec in own] == [(7, arm) for arm in ("none", "english", "multilingual")]
 
 
 @pytest.mark.parametrize("model", ["baseline", "layer_1", "layer_2"])
@@ -205,15 +218,12 @@ def test_too_many_states_are_not_kept(
     assert execution.shared_states([spec_of("layer_1")], inputs) == {}
 
 
-def test_a_fine_tuned_trial_without_a_trained_layer_is_a_frozen_one(
-    spec_of: SpecOf, encoder: Path, inputs: TrialInputs
-) -> None:
+def test_a_fine_tuned_trial_without_a_trained_layer_is_a_frozen_one(spec_of: SpecOf, inputs: TrialInputs) -> None:
     """The frozen path has no encoder at all; here the encoder runs, but nothing of it is trained."""
     torch.set_num_threads(1)
     frozen = spec_of("layer_2", mode="frozen", train_embeddings=False)
     tuned = spec_of("layer_2", trainable_layers=0, train_embeddings=False)
-    states = execution.shared_states([frozen], inputs)
-    one = run_frozen(frozen, inputs, states["none"])
+    one = execution.make_runner([frozen], inputs)(frozen)
     two = run_finetuned(tuned, inputs, {})
     assert one.trained_parameters == two.trained_parameters
     scores = [run.predictions.filter(like="score_").to_numpy(np.float64) for run in (one, two)]
@@ -221,38 +231,32 @@ def test_a_fine_tuned_trial_without_a_trained_layer_is_a_frozen_one(
 
 
 def test_a_sweep_goes_on_where_it_stopped(
-    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Train, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home = tmp_path / "trials" / "sweep" / "pos"
-    original, calls = workers.run_and_keep, []
+    original, calls = workers.run_and_keep, list[str]()
 
-    def stop_after_three(spec: TrialSpec, run: workers.Runner, folder: Path, seal: str) -> object:
-        if len(calls) == 3:
+    def noted(spec: TrialSpec, *rest: Any) -> TrialRecord:
+        if len(calls) == 3 and not (home / "feedfeedfeedfeed").exists():
             raise KeyboardInterrupt
         calls.append(spec.key)
-        return original(spec, run, folder, seal)
+        return original(spec, *rest)
 
-    monkeypatch.setattr(workers, "run_and_keep", stop_after_three)
+    monkeypatch.setattr(workers, "run_and_keep", noted)
     with pytest.raises(KeyboardInterrupt):
-        sweep.run_sweep(tiny, "sweep", "pos", encoder, home)
+        train()
     assert not (home / "manifest.json").exists()
-    trained: list[str] = []
-    monkeypatch.setattr(
-        workers, "run_and_keep", lambda spec, *rest: trained.append(spec.key) or original(spec, *rest)
-    )
     (home / ".0123-left").mkdir()
     (home / "feedfeedfeedfeed").mkdir()
     told: list[TrialRecord] = []
-    records = sweep.run_sweep(tiny, "sweep", "pos", encoder, home, told.append)
-    assert [record.key for record in told] == trained
-    assert not set(trained) & set(calls)
-    assert {*trained, *calls} == {record.key for record in records}
+    records = train(told.append)
+    assert [record.key for record in told] == calls[3:]
+    assert sorted(calls) == sorted(record.key for record in records)
     assert not list(home.glob(".*-*"))
     run = ResultsRun(tmp_path)
     assert [record.key for record in run.records("sweep", "pos")] == [record.key for record in records]
     assert run.table(records, "test").predicted.shape[0] == len(records)
-    sweep.run_sweep(tiny, "sweep", "pos", encoder, home, told.append)
-    assert len(told) == len(trained) == len(records) - len(calls)
+    train(told.append)
+    assert len(told) == len(records) - 3
 
 
 @pytest.fixture
@@ -266,143 +270,112 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_trials_name_the_seal_under_which_they_were_trained(
-    workers: int, sealed: str, tiny: Profile, encoder: Path, tmp_path: Path
+    workers: int, sealed: str, train: Train, plan: Plan, home: Path
 ) -> None:
-    baseline: dict[str, Any] = {"layers": [], "controls": [], "seeds": [0]}
-    profile = changed(tiny, sweep=baseline, compute={"workers": workers})
-    home = tmp_path / "trials" / "sweep" / "pos"
-    (record,) = sweep.run_sweep(profile, "sweep", "pos", encoder, home)
+    changes = {"sweep": {"layers": [], "controls": [], "seeds": [0]}, "compute": {"workers": workers}}
+    (record,) = train(**changes)
     assert len(sealed) == 64
     assert record.seal == read_record(home / record.key / "trial.json").seal == sealed
-    assert record.key == trial_specs(profile, "sweep", "pos", encoder)[0].key
+    assert record.key == plan(**changes)[0].key
     assert "seal" not in record.specification
     Path("claims/seals.json").unlink()
-    assert sweep.run_sweep(profile, "sweep", "pos", encoder, home) == [record], "a finished trial keeps its seal"
-    (record,) = sweep.run_sweep(changed(profile, sweep={"seeds": [1]}), "sweep", "pos", encoder, home)
+    assert train(**changes) == [record], "a finished trial keeps its seal"
+    (record,) = train(**changes | {"sweep": {"layers": [], "controls": [], "seeds": [1]}})
     assert record.seal == ""
 
 
 def test_trials_of_a_cluster_and_failures_name_their_seal(
-    sealed: str, tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sealed: str, train: Train, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def on_ray(specs: list[TrialSpec], *_: object) -> object:
-        return [(spec, TrialFailure("failed", "lost"), "2.0") for spec in specs]
-
-    monkeypatch.setattr(sweep, "run_on_ray", on_ray)
-    ray = changed(tiny, compute={"executor": "ray"})
-    assert {record.seal for record in sweep.run_sweep(ray, "sweep", "pos", encoder, tmp_path / "home")} == {sealed}
+    failure = TrialFailure("failed", "lost")
+    monkeypatch.setattr(sweep, "run_on_ray", lambda specs, *_: [(spec, failure, "2.0") for spec in specs])
+    assert {record.seal for record in train(compute={"executor": "ray"})} == {sealed}
 
 
-def test_a_damaged_file_of_seals_trains_nothing(sealed: str, tiny: Profile, encoder: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_of_seals_trains_nothing(sealed: str, train: Train, home: Path) -> None:
     Path("claims/seals.json").write_text("[{}]", encoding="utf-8")
     with pytest.raises(ClaimError, match="seals"):
-        sweep.run_sweep(tiny, "sweep", "pos", encoder, tmp_path / "home")
-    assert not (tmp_path / "home").exists()
-
-
-def _start_mortal(specs: list[TrialSpec], encoder: Path, device: str, home: Path, seal: str) -> None:
-    """A worker that is killed in the trial whose key stands in a file, as often as the file says."""
-    START(specs, encoder, device, home, seal)
-    run: workers.Runner = workers.worker["run"]  # type: ignore[assignment]
-    doom = home.parent / "doom"
-
-    def mortal(spec: TrialSpec) -> TrialResult:
-        with (home.parent / "begun").open("a") as begun:
-            begun.write(f"{spec.key}\n")
-        key, times = doom.read_text().split()
-        if spec.key == key and int(times):
-            doom.write_text(f"{key} {int(times) - 1}")
-            os.kill(os.getpid(), signal.SIGKILL)
-        return run(spec)
-
-    workers.worker["run"] = mortal
+        train()
+    assert not home.exists()
 
 
 START = workers.start_worker
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("times", [1, 2])
-def test_a_dying_worker_costs_its_own_trial_at_most(
-    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, times: int
-) -> None:
-    """Killed once, a trial is run again; killed twice, it is `failed`, and all others are there all the same."""
-    home = tmp_path / "home"
-    specs = trial_specs(tiny, "sweep", "pos", encoder)
-    (tmp_path / "doom").write_text(f"{specs[1].key} {times}")
-    monkeypatch.setattr(workers, "start_worker", _start_mortal)
-    two = changed(tiny, compute={"workers": 2})
-    records = sweep.run_sweep(two, "sweep", "pos", encoder, home)
-    outcomes = {record.key: record.outcome for record in records}
-    assert [record.key for record in records] == [spec.key for spec in specs]
-    assert outcomes.pop(specs[1].key) == ("ok" if times == 1 else "failed")
-    assert set(outcomes.values()) == {"ok"}
-    begun = (tmp_path / "begun").read_text().split()
-    assert begun.count(specs[1].key) == 2
-    again = [key for key in outcomes if begun.count(key) > 1]
-    assert len(again) <= 1, "only what ran beside it is run again"
-    assert not list(home.glob(".*"))
+def _start_spoilt(*about: Any) -> None:
+    """A worker that notes each trial that it begins; it is killed in the one whose key stands in a file, as often
+    as the file says, and without a file its disk is full."""
+    START(*about)
+    run: workers.Runner = workers.worker["run"]
+    doom = about[3].parent / "doom"
 
-
-def test_workers_that_die_before_they_train_end_in_one_line(
-    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(workers, "start_worker", _die)
-    two = changed(tiny, compute={"workers": 2})
-    with pytest.raises(ResultsError, match=r"die before they train; lower compute\.workers"):
-        sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path)
-
-
-def _start_full(specs: list[TrialSpec], encoder: Path, device: str, home: Path, seal: str) -> None:
-    """A worker whose disk is full."""
-    START(specs, encoder, device, home, seal)
-
-    def full(spec: TrialSpec) -> TrialResult:
-        with (home.parent / "begun").open("a") as begun:
+    def spoilt(spec: TrialSpec) -> TrialResult:
+        with doom.with_name("begun").open("a") as begun:
             begun.write(f"{spec.key}\n")
-        raise OSError(errno.ENOSPC, "full")
+        if not doom.exists():
+            raise OSError(errno.ENOSPC, "full")
+        key, times = doom.read_text().split()
+        if spec.key == key and int(times):
+            doom.write_text(f"{key} {int(times) - 1}")
+            _die()
+        return run(spec)
 
-    workers.worker["run"] = full
-
-
-def test_an_error_of_the_disk_ends_a_sweep_before_the_other_trials(
-    tiny: Profile, encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(workers, "start_worker", _start_full)
-    two = changed(tiny, compute={"workers": 2})
-    with pytest.raises(OSError, match="full"):
-        sweep.run_sweep(two, "sweep", "pos", encoder, tmp_path / "home")
-    assert len((tmp_path / "begun").read_text().split()) < len(trial_specs(tiny, "sweep", "pos", encoder))
+    workers.worker["run"] = spoilt
 
 
 def _die(*_: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_task_has_its_own_part_of_a_sweep(tiny: Profile, encoder: Path) -> None:
-    everything = [(spec.model, spec.seed) for spec in trial_specs(tiny, "sweep", "pos", encoder)]
-    for task, expected in (("pos", {("baseline", 1), ("layer_1", 1)}), ("ner", set(everything))):
-        own = changed(tiny, sweep={"by_task": {task: {"layers": [1], "controls": [], "seeds": [1]}}})
-        found = [(spec.model, spec.seed) for spec in trial_specs(own, "sweep", "pos", encoder)]
-        assert len(set(found)) == len(found)
-        assert set(found) == expected
-        assert own.sweep.lower_layers.count(1) > tiny.sweep.lower_layers.count(1)
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_dying_worker_costs_its_own_trial_at_most(
+    train: Train, plan: Plan, home: Path, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """Killed once, a trial is run again; killed twice, it is `failed`, and all others are there all the same."""
+    keys = [spec.key for spec in plan()]
+    home.mkdir(parents=True)
+    home.with_name("doom").write_text(f"{keys[1]} {times}")
+    monkeypatch.setattr(workers, "start_worker", _start_spoilt)
+    outcomes = {record.key: record.outcome for record in train(compute={"workers": 2})}
+    assert list(outcomes) == keys
+    assert outcomes.pop(keys[1]) == ("ok" if times == 1 else "failed")
+    assert set(outcomes.values()) == {"ok"}
+    begun = home.with_name("begun").read_text().split()
+    assert begun.count(keys[1]) == 2
+    again = [key for key in outcomes if begun.count(key) > 1]
+    assert len(again) <= 1, "only what ran beside it is run again"
+    assert not list(home.glob(".*"))
 
 
-def test_simple_controls_may_have_fewer_seeds(tiny: Profile, encoder: Path) -> None:
-    wide = changed(tiny, sweep={"controls": ["self", "shuffled", "gate"]})
-    whole = {spec.key: spec for spec in trial_specs(wide, "sweep", "pos", encoder)}
-    fewer = trial_specs(changed(wide, sweep={"control_seeds": [2]}), "sweep", "pos", encoder)
-    left_out = [whole[key] for key in whole.keys() - {spec.key for spec in fewer}]
-    assert {(s.model, s.seed) for s in left_out} == {(m, s) for m in ("shuffled", "gate") for s in (0, 1)}
-    assert [spec.key for spec in fewer] == [key for key in whole if key in {spec.key for spec in fewer}]
+def test_workers_that_die_before_they_train_end_in_one_line(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "start_worker", _die)
+    with pytest.raises(ResultsError, match=r"die before they train; lower compute\.workers"):
+        train(compute={"workers": 2})
 
 
-def test_a_task_can_leave_out_the_halves(tiny: Profile, encoder: Path) -> None:
-    halved = changed(tiny, sweep={"halves": True})
-    whole = trial_specs(halved, "sweep", "pos", encoder)
-    without = trial_specs(changed(halved, sweep={"by_task": {"pos": {"halves": False}}}), "sweep", "pos", encoder)
-    assert {spec.model for spec in whole} - {spec.model for spec in without} == {"half_1", "half_2"}
+def test_an_error_of_the_disk_ends_a_sweep_before_the_other_trials(
+    train: Train, plan: Plan, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "start_worker", _start_spoilt)
+    with pytest.raises(OSError, match="full"):
+        train(compute={"workers": 2})
+    assert len(home.with_name("begun").read_text().split()) < len(plan())
+
+
+def test_a_task_has_its_own_part_of_a_sweep(tiny: Profile, plan: Plan) -> None:
+    def planned(**own: Any) -> set[tuple[str, int]]:
+        found = plan(sweep={"controls": ["self", "shuffled", "gate"], "halves": True, **own})
+        pairs = [(str(spec.model), spec.seed) for spec in found]
+        assert len(set(pairs)) == len(pairs)
+        return set(pairs)
+
+    whole, part = planned(), {"layers": [1], "controls": [], "halves": False, "seeds": [1]}
+    assert planned(by_task={"ner": part}) == whole
+    assert planned(by_task={"pos": part}) == {("baseline", 1), ("layer_1", 1)}
+    assert whole - planned(by_task={"pos": {"halves": False}}) == {*product(("half_1", "half_2"), (0, 1, 2))}
+    assert whole - planned(control_seeds=[2]) == {*product(("shuffled", "gate"), (0, 1))}
+    assert 7 in changed(tiny, sweep={"by_task": {"ner": {"layers": [7]}}}).sweep.lower_layers
 
 
 def test_the_baseline_of_the_sweep_is_the_arm_without_intermediate_phase(
@@ -429,41 +402,35 @@ def test_the_baseline_of_the_sweep_is_the_arm_without_intermediate_phase(
             assert one.read_bytes() == two.read_bytes()
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"seeds": [0, 1]}, {"seeds": [1]}, {"layers": []}],
-    ids=["more seeds", "another seed", "fewer layers"],
-)
 def test_results_of_other_settings_are_not_current(
-    change: dict[str, object], tiny: Profile, encoder: Path, tmp_path: Path
+    tiny: Profile, encoder: Path, home: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(encoder, tmp_path / "encoder")
     one = changed(tiny, sweep={"seeds": [0], "layers": [1]})
-    specs = trial_specs(one, "sweep", "pos", encoder)
-    home = tmp_path / "trials" / "sweep" / "pos"
     home.mkdir(parents=True)
-    write_manifest(home, specs)
+    write_manifest(home, trial_specs(one, "sweep", "pos", encoder))
     store.check_current(one, tmp_path)
-    for other in (changed(one, sweep=change), one.model_copy(update={"tasks": {}})):
+    changes: list[dict[str, Any]] = [{"seeds": [0, 1]}, {"seeds": [1]}, {"layers": []}]
+    for other in (*(changed(one, sweep=change) for change in changes), one.model_copy(update={"tasks": {}})):
         with pytest.raises(ResultsError, match="counts other trials than"):
             store.check_current(other, tmp_path)
 
 
-def test_finished_trials_of_a_sweep_that_was_stopped(tiny: Profile, encoder: Path, tmp_path: Path) -> None:
+def test_finished_trials_of_a_sweep_that_was_stopped(
+    tiny: Profile, encoder: Path, plan: Plan, train: Train, home: Path, tmp_path: Path
+) -> None:
     """Without a manifest: what is planned and finished, in the order of the plan; no failure that
     is tried again."""
     shutil.copytree(encoder, tmp_path / "encoder")
-    specs = trial_specs(tiny, "sweep", "pos", encoder)
-    home = tmp_path / "trials" / "sweep" / "pos"
-    first = changed(tiny, sweep={"layers": [], "controls": [], "seeds": tiny.sweep.seeds[:1]})
-    ok, nan, failed = sweep.run_sweep(first, "sweep", "pos", encoder, home)[0], specs[1], specs[2]
+    specs = plan()
+    (ok,), nan, failed = train(sweep={"layers": [], "controls": [], "seeds": [0]}), specs[1], specs[2]
     (home / "manifest.json").unlink()
-    write_trial(home, nan.record(outcome="nan_loss"), lambda folder: None)
-    write_trial(home, failed.record(outcome="failed"), lambda folder: None)
-    write_trial(home, specs[0].model_copy(update={"seed": 77}).record(outcome="nan_loss"), lambda folder: None)
-    (home / ".half").mkdir()
+    unplanned = specs[0].model_copy(update={"seed": 77})
+    for spec, outcome in ((nan, "nan_loss"), (failed, "failed"), (unplanned, "nan_loss")):
+        with fresh_trial(home, spec.record(outcome=outcome)):
+            (home / ".half").mkdir(exist_ok=True)
     planned = planned_keys(tiny.model_copy(update={"profile": tmp_path.name}), tmp_path.parent)
-    assert planned == {spec.key for spec in (*specs, *trial_specs(tiny, "intermediate", "pos", encoder))}
+    assert planned == {spec.key for spec in (*specs, *plan("intermediate"))}
     assert planned_keys(tiny, tmp_path) == set(), "before the encoder is prepared"
     found = store.finished_trials(tiny, tmp_path)
     assert [record.key for record in found] == [ok.key, nan.key] == [spec.key for spec in specs[:2]]
@@ -472,23 +439,25 @@ def test_finished_trials_of_a_sweep_that_was_stopped(tiny: Profile, encoder: Pat
     assert store.finished_trials(tiny.model_copy(update={"tasks": {}}), tmp_path) == []
 
 
-def test_two_sweeps_in_one_place_end_in_one_line(tiny: Profile, encoder: Path, tmp_path: Path) -> None:
-    with exclusive(tmp_path), pytest.raises(ResultsError, match="another process") as caught:
-        sweep.run_sweep(tiny, "sweep", "pos", encoder, tmp_path)
-    assert "\n" not in str(caught.value)
+def test_two_sweeps_in_one_place_end_in_one_line(train: Train, home: Path) -> None:
+    with exclusive(home):
+        assert "is being written by another process" in said(ResultsError, train)
 
 
-@pytest.mark.parametrize(("native", "warned"), [(False, 1), (True, 0)])
 def test_emulated_bfloat16_is_warned_of(
-    spec_of: SpecOf, encoder: Path, tiny: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture, native: bool, warned: int,
-) -> None:  # fmt: skip
-    monkeypatch.setattr(workers, "has_bfloat16", lambda device: native)
+    spec_of: SpecOf,
+    tiny: Profile,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     monkeypatch.setattr(workers, "prepare_runner", lambda *_: None)
     monkeypatch.setattr(workers, "run_and_keep", lambda spec, *_: spec)
     spec = spec_of("baseline").model_copy(update={"precision": "bfloat16"})
-    assert [*workers.train_here([spec], tiny.compute, encoder, tmp_path, "")] == [spec]
-    assert caplog.text.count("emulates bfloat16") == warned
+    for native, warned in ((True, 0), (False, 1)):
+        monkeypatch.setattr(workers, "has_bfloat16", lambda device, native=native: native)
+        assert [*workers.train_here([spec], tiny.compute, tmp_path, tmp_path, "")] == [spec]
+        assert caplog.text.count("emulates bfloat16") == warned
 
 
 def test_controls_take_the_lower_layer_of_their_task(tiny: Profile) -> None:

@@ -7,16 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from claimtrack.registry import Registry
 from crosslayer.config import Profile
-from pieces import Pieces, make_grid, write_trials
+from pieces import GRID_CLAIMS, Pieces, make_grid, write_trials
 from recording import record_all
 from synthetic_run import MadeUpRun, make_profile
-
-
-@pytest.fixture(scope="module")
-def claims() -> tuple[str, ...]:
-    return "C01", "C05", "C07", "C13", "Q01"
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +31,14 @@ def written(grid: MadeUpRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def at_once(written: Path, profile: Profile, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def at_once(written: Path, profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The whole grid as one entry; not to be changed."""
-    return record_all("grid", "A grid", profile, registry, written, tmp_path_factory.mktemp("ledger"))
+    return record_all("grid", profile, written, tmp_path_factory.mktemp("ledger"), GRID_CLAIMS)
 
 
 @pytest.fixture
-def pieces(grid: MadeUpRun, written: Path, profile: Profile, structural: Registry, tmp_path: Path) -> Pieces:
-    return Pieces(grid, written, profile, structural, tmp_path)
+def pieces(grid: MadeUpRun, written: Path, profile: Profile, tmp_path: Path) -> Pieces:
+    return Pieces(grid, written, profile, tmp_path)
 
 
 @pytest.fixture

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from claimtrack.errors import ResultsError
-from claimtrack.registry import Registry
+from claimtrack.evidence import Evidence
+from claimtrack.registry import load_registry
 from claimtrack.report.runs import view_run
 from claimtrack.results import load_recorded
+from crosslayer.config import Profile
 from crosslayer.ledger import ledger
 from crosslayer.ledger.differences import differences
 from crosslayer.ledger.ledger import derive_again, verify
 from crosslayer.paper import PLUGIN
+from crosslayer.paper.plugin import measures
 from crosslayer.paper.sections import PaperSections
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import RecordedRun
 from crosslayer.sweep.runlog import combined_info
-from pieces import Choice, Pieces, evidence_of, of_task
-from recording import measured
+from pieces import GRID_CLAIMS, Choice, Pieces, evidence_of, of_task
+from recording import unequal
+from synthetic_run import MadeUpRun
 
 
 def is_early(trial: TrialRecord) -> bool:
@@ -40,22 +46,19 @@ CUTS: dict[str, list[Choice]] = {
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_in_pieces_is_as_at_once(cut: str, at_once: Path, pieces: Pieces, registry: Registry) -> None:
+def test_in_pieces_is_as_at_once(cut: str, at_once: Path, pieces: Pieces) -> None:
     entry = pieces.start(CUTS[cut][0])
     for chosen in CUTS[cut][1:-1]:
         pieces.add(chosen)
-    pieces.registry = registry
+    pieces.claims = GRID_CLAIMS
     pieces.add(CUTS[cut][-1])
     shutil.rmtree(pieces.results)
-    derive_again(entry, measured(registry))
-    names = {path.relative_to(at_once) for path in at_once.rglob("*") if path.is_file()}
-    assert {path.relative_to(entry) for path in entry.rglob("*") if path.is_file()} == names
-    unequal = {name.name for name in names if (entry / name).read_bytes() != (at_once / name).read_bytes()}
-    assert unequal <= {"run.json", "hashes.json"}, "predictions, scores, evidence and figures are equal bytes"
+    derive_again(entry, measures(GRID_CLAIMS))
+    assert unequal(entry, at_once) <= {"run.json", "hashes.json"}, "all that is measured is equal bytes"
 
 
-def test_what_rests_on_recorded_trials_stays(pieces: Pieces, registry: Registry) -> None:
-    pieces.registry = registry
+def test_what_rests_on_recorded_trials_stays(pieces: Pieces) -> None:
+    pieces.claims = GRID_CLAIMS
     entry = pieces.start(lambda t: t.task == "pos")
     before = {claim: of_task(entry, claim, "pos") for claim in ("C05", "Q01")}
     assert min(map(len, before.values())) > 4
@@ -76,10 +79,10 @@ def model_parts(entry: Path) -> dict[str | None, int | None]:
 
 @pytest.mark.parametrize(("results_are_kept", "n_seeds"), [(False, 2), (True, 3)])
 def test_when_english_dev_comes_to_choose_another_layer(
-    results_are_kept: bool, n_seeds: int, pieces: Pieces, registry: Registry
+    results_are_kept: bool, n_seeds: int, pieces: Pieces
 ) -> None:
     """At seed 0 it chooses layer 2, at all seeds layer 1, whose scores at seed 0 are in no entry."""
-    pieces.registry = registry.model_copy(update={"entries": {"Q01": registry.entries["Q01"]}})
+    pieces.claims = ("Q01",)
     key, dev = "sweep-pawsx-layer_2-none-0", pieces.grid.items["pawsx", "dev"].gold.copy()
     dev[:3] = 1 - dev[:3]  # a little better than layer 1
     pieces.rewrite(replace(pieces.grid, predicted=pieces.grid.predicted | {(key, "dev"): dev}))
@@ -89,7 +92,27 @@ def test_when_english_dev_comes_to_choose_another_layer(
     pieces.add(lambda t: t.seed > 0 or results_are_kept)
     assert model_parts(entry) == {"layer_1": n_seeds}
     assert {name: (entry / name).read_bytes() for name in old} == old, "English dev may change its mind again"
-    derive_again(entry, measured(pieces.registry))
+    derive_again(entry, measures(pieces.claims))
+
+
+def evidence_from(trials: Iterable[TrialRecord], grid: MadeUpRun, profile: Profile) -> dict[str, Evidence]:
+    """Evidence of all claims from some of the trials."""
+    run = replace(grid, trials=list(trials))
+    return {claim: measure(run, profile) for claim, measure in measures(load_registry().entries).items()}
+
+
+def test_any_part_of_a_grid_gives_evidence(grid: MadeUpRun, profile: Profile) -> None:
+    for n in (0, 1, 2, 4, 7, 19, 40):
+        assert evidence_from(grid.trials[:n], grid, profile)["C05"].missing
+    for share in (0.1, 0.4, 0.7, 0.9):
+        rng = np.random.default_rng(0)
+        evidence_from((trial for trial in grid.trials if rng.random() < share), grid, profile)
+    arms = evidence_from((t for t in grid.trials if t.stage == "intermediate"), grid, profile)
+    assert {arms[claim].status for claim in ("C05", "C07", "C13")} == {"missing"}
+    assert arms["Q01"].status == "measured"
+    layers = evidence_from((t for t in grid.trials if t.model != "baseline"), grid, profile)
+    assert {layers[claim].status for claim in ("C05", "C07", "Q01")} == {"missing"}
+    assert "POS: no baseline succeeded, so there is no gain to measure" in layers["C07"].missing
 
 
 def test_nothing_to_extend_or_nothing_new(pieces: Pieces) -> None:
@@ -108,7 +131,7 @@ def test_a_damaged_entry_is_not_extended(pieces: Pieces) -> None:
         pieces.add(lambda t: t.seed == 1)
 
 
-@pytest.mark.parametrize("step", ["write_tables", "write_claims"])
+@pytest.mark.parametrize("step", ["write_tables", "write_evidence"])
 def test_an_interrupted_extension_leaves_the_entry(
     step: str, pieces: Pieces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,7 +183,7 @@ def test_results_that_grow_between_two_recordings_are_counted_once() -> None:
 def test_the_report_tells_of_all_pieces(pieces: Pieces) -> None:
     entry = pieces.start(lambda t: t.task == "pos")
     pieces.add(lambda t: t.task == "pawsx")
-    view = view_run(load_recorded(entry, pieces.registry), PLUGIN, PaperSections())
+    view = view_run(load_recorded(entry, load_registry()), PLUGIN, PaperSections())
     assert (view.title, view.revision) == ("All of it", "one, two")
     assert [name for name, _ in view.cost] == ["sweep-pawsx", "sweep-pos", "all that is recorded"]
     trained = {(table.title, table.stage): table.trials for table in view.trials}

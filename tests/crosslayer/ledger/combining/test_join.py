@@ -8,24 +8,22 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from claimtrack.registry import Registry
 from crosslayer.errors import ConfigError
 from crosslayer.ledger.ledger import derive_again, verify
+from crosslayer.paper.plugin import measures
 from crosslayer.predictions.runs import SPLITS, RecordedRun
-from pieces import Pieces, changed, evidence_of, joined
-from recording import measured
+from pieces import GRID_CLAIMS, Pieces, changed, evidence_of, joined
+from recording import unequal
 
 
-def test_joined_tasks_are_as_at_once(pieces: Pieces, by_task: Path, at_once: Path, registry: Registry) -> None:
-    pieces.registry = registry
+def test_joined_tasks_are_as_at_once(pieces: Pieces, by_task: Path, at_once: Path) -> None:
+    pieces.claims = GRID_CLAIMS
     entry = joined(pieces, "only-pawsx", "only-pos")
-    derive_again(entry, measured(registry))
-    names = {path.relative_to(at_once) for path in at_once.rglob("*") if path.is_file()}
-    assert {path.relative_to(entry) for path in entry.rglob("*") if path.is_file()} == names
-    unequal = {name.name for name in names if (entry / name).read_bytes() != (at_once / name).read_bytes()}
-    assert unequal <= {"run.json", "hashes.json"}, "predictions, scores, evidence and figures are equal bytes"
+    derive_again(entry, measures(GRID_CLAIMS))
+    assert unequal(entry, at_once) <= {"run.json", "hashes.json"}, "all that is measured is equal bytes"
     info = json.loads((entry / "run.json").read_text())
     assert info["title"] == "A grid"
     assert [part["title"] for part in info["parts"]] == ["The first piece"], "one run, recorded twice"
@@ -40,9 +38,7 @@ def test_a_joined_entry_can_take_the_place_of_a_source(pieces: Pieces, by_task: 
     assert {trial["task"] for trial in json.loads((entry / "trials.json").read_text())} == {"pos", "pawsx"}
 
 
-def test_one_task_may_be_trained_twice_and_is_not_compared_across(
-    pieces: Pieces, by_task: Path, registry: Registry
-) -> None:
+def test_one_task_may_be_trained_twice_and_is_not_compared_across(pieces: Pieces, by_task: Path) -> None:
     """Some models again in another version and precision: every trial is kept, each comparison has one."""
     run, again, chosen = pieces.grid, [], ("baseline", "layer_1", "self")
     for trial in (t for t in run.trials if (t.task, t.stage) == ("pos", "sweep") and t.model in chosen):
@@ -54,13 +50,13 @@ def test_one_task_may_be_trained_twice_and_is_not_compared_across(
     pieces.rewrite(replace(run, trials=again))
     pieces.start(lambda t: True)
     os.replace(pieces.entry, by_task / "again")
-    pieces.registry = registry
+    pieces.claims = GRID_CLAIMS
     entry = joined(pieces, "only-pos", "again")
     keys = {trial.key for source in ("only-pos", "again") for trial in RecordedRun(by_task / source).trials}
     assert {trial.key for trial in RecordedRun(entry).trials} == keys
     line = "POS: 9 trials of version 3, bfloat16 are not compared with 12 of version 2, float32"
     assert line in evidence_of(entry, "C05").missing
-    derive_again(entry, measured(registry))
+    derive_again(entry, measures(GRID_CLAIMS))
 
 
 @pytest.mark.parametrize("order", [("whole", "broken"), ("broken", "whole")])
@@ -71,7 +67,10 @@ def test_a_trial_that_failed_gives_way_in_any_order(order: tuple[str, str], piec
     pieces.grid = changed(whole, lambda t: t.key == key, outcome="out_of_memory")
     pieces.start(lambda t: t.task == "pos")
     os.replace(pieces.entry, home / "broken")
-    assert {trial.outcome for trial in RecordedRun(joined(pieces, *order)).trials} == {"ok"}
+    run = RecordedRun(joined(pieces, *order))
+    assert {trial.outcome for trial in run.trials} == {"ok"}
+    predicted = run.table([trial for trial in run.trials if trial.key == key], "test").predicted
+    np.testing.assert_array_equal(predicted[0], whole.predicted[key, "test"])
 
 
 @pytest.mark.parametrize(
