@@ -125,5 +125,4 @@ def engine_ids() -> dict[str, np.ndarray]:
 
 
 if __name__ == "__main__":
-    arrays = engine_outputs() if "--live" in sys.argv else engine_outputs() | engine_ids()
-    np.savez_compressed(sys.argv[1], **arrays)
+    np.savez_compressed(sys.argv[1], **engine_outputs(), **engine_ids())

@@ -21,7 +21,7 @@ SOURCE = ROOT / "src" / "crosslayer"
 RECORD = Path(__file__).with_suffix(".yaml")
 FILES = (
     "training/trials.py", "training/trainable.py", "training/finetuned.py", "training/inference.py",
-    "training/frozen.py", "models/dropout.py", "models/trunk.py", "models/classifier.py", "models/fusion.py",
+    "training/execution.py", "models/dropout.py", "models/trunk.py", "models/classifier.py", "models/fusion.py",
     "windows/batching.py", "windows/encoded.py", "metrics/__init__.py", "metrics/classification.py",
     "metrics/tagging.py",
 )  # fmt: skip

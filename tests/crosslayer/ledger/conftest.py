@@ -12,7 +12,7 @@ import pytest
 from crosslayer.config import DataSpec, Profile
 from pieces import make_grid, write_trials
 from recording import CLAIMS, SECRET, record_all
-from synthetic_run import make_profile, make_record
+from synthetic_run import MadeUpRun, make_profile, make_record
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +22,20 @@ def profile() -> Profile:
 
 
 @pytest.fixture(scope="module")
-def results(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh run with a sweep, an intermediate stage, a failed trial, probes and a stray file."""
-    folder = write_trials(make_grid(profile, n=30), tmp_path_factory.mktemp("results") / profile.profile)
+def grid(profile: Profile) -> MadeUpRun:
+    return make_grid(profile)
+
+
+@pytest.fixture(scope="module")
+def written(grid: MadeUpRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole grid as results; not to be changed."""
+    return write_trials(grid, tmp_path_factory.mktemp("whole") / "results")
+
+
+@pytest.fixture(scope="module")
+def results(written: Path, profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with a failed trial, more probes and a stray file."""
+    folder = Path(shutil.copytree(written, tmp_path_factory.mktemp("results") / profile.profile))
     _add_failed_trial(folder / "trials" / "sweep" / "pos")
     pd.DataFrame({"layer": [0, 1]}).to_parquet(folder / "probes" / "offsets.parquet")
     (folder / "probes" / "notes.txt").write_text("a sentence of a corpus")

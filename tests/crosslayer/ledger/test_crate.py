@@ -13,6 +13,7 @@ from claimtrack.errors import ResultsError
 from claimtrack.registry import Registry, load_registry
 from crosslayer.errors import ConfigError
 from crosslayer.ledger.crate import write_crate
+from one_line import said
 
 ENTRY = Path("claims/ledger/xtreme-frozen")
 
@@ -60,9 +61,7 @@ def test_verdicts_link_to_evidence_in_the_crate(crate: Path) -> None:
 
 def test_nothing_is_written_over_and_no_changed_entry_published(registry: Registry, tmp_path: Path) -> None:
     entry = shutil.copytree(ENTRY, tmp_path / "entry")
-    with pytest.raises(ConfigError, match="already exists"):
-        write_crate(ENTRY, registry, entry)
+    assert "already exists" in said(ConfigError, write_crate, ENTRY, registry, entry)
     (entry / "trials.json").write_text("[]", encoding="utf-8")
-    with pytest.raises(ResultsError, match="not what was recorded"):
-        write_crate(entry, registry, tmp_path / "crate")
+    assert "not what was recorded" in said(ResultsError, write_crate, entry, registry, tmp_path / "crate")
     assert [path.name for path in tmp_path.iterdir()] == ["entry"]

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ from crosslayer.ledger.ledger import derive_again, recompute, verify
 from crosslayer.paper.plugin import analysis_of, measures
 from crosslayer.predictions.runs import RecordedRun, ResultsRun
 from crosslayer.stages.verdicts import verdicts
+from one_line import said
 from recording import CLAIMS, SECRET, record_all, unequal, without_scores
 from repository import ROOT
 
@@ -73,8 +75,9 @@ def test_after_a_correction_the_evidence_is_computed_again(
     analysis = analysis_of("C05")
     monkeypatch.setattr(analysis, "measure", lambda *about, f=analysis.measure: f(*about).model_copy(
         update={"metric": "corrected_v2"}))  # fmt: skip
-    with pytest.raises(ResultsError, match=r"metric was recorded as .*`crosslayer recompute first`"):
-        derive_again(entry, measures(CLAIMS))
+    told = said(ResultsError, derive_again, entry, measures(CLAIMS))
+    assert "metric was recorded as" in told
+    assert "`crosslayer recompute first`" in told
     assert recompute("first", measures(CLAIMS), entry.parent) == entry
     derive_again(entry, measures(CLAIMS))
     assert unequal(entry, recorded) == {"claims/C05/evidence.json", "hashes.json"}
@@ -82,11 +85,11 @@ def test_after_a_correction_the_evidence_is_computed_again(
 
 
 def test_only_a_whole_entry_is_computed_again(entry: Path) -> None:
-    with pytest.raises(ConfigError, match=r"there is no .*none; record it first"):
-        recompute("none", measures(CLAIMS), entry.parent)
+    told = said(ConfigError, recompute, "none", measures(CLAIMS), entry.parent)
+    assert told == f"there is no {entry.with_name('none')}; record it first"
     (entry / "diagnostics.npz").write_bytes(b"other")
-    with pytest.raises(ResultsError, match=r"diagnostics.npz is not what was recorded"):
-        recompute("first", measures(CLAIMS), entry.parent)
+    told = said(ResultsError, recompute, "first", measures(CLAIMS), entry.parent)
+    assert "diagnostics.npz is not what was recorded" in told
 
 
 def test_probes(recorded: Path, results: Path, profile: Profile, tmp_path: Path) -> None:
@@ -103,8 +106,7 @@ def test_probes(recorded: Path, results: Path, profile: Profile, tmp_path: Path)
 def test_the_same_results_give_the_same_bytes(
     recorded: Path, results: Path, profile: Profile, tmp_path: Path
 ) -> None:
-    again = record_all("first", profile, results, tmp_path, CLAIMS)
-    assert not unequal(again, recorded)
+    assert not unequal(record_all("first", profile, results, tmp_path, CLAIMS), recorded)
 
 
 def test_no_path_and_no_text_enters(recorded: Path, results: Path) -> None:
@@ -112,12 +114,14 @@ def test_no_path_and_no_text_enters(recorded: Path, results: Path) -> None:
         content = path.read_bytes()
         assert not any(word in content for word in (SECRET.encode(), str(results).encode(), b"a sentence of"))
     for path in recorded.glob("*.parquet"):
-        strings = {field.name for field in pq.read_schema(path) if pa.types.is_dictionary(field.type)}
-        assert strings <= {"split", "language", "item"}
-        assert all(name.startswith("score_") for name in pq.read_schema(path).names[1:]) == (
-            "scores-" in path.name
-        )
-        assert ("confidences-" in path.name) == (pa.uint16() in pq.read_schema(path).types)
+        schema = pq.read_schema(path)
+        assert {field.name for field in schema if pa.types.is_dictionary(field.type)} <= {
+            "split",
+            "language",
+            "item",
+        }
+        assert all(name.startswith("score_") for name in schema.names[1:]) == ("scores-" in path.name)
+        assert ("confidences-" in path.name) == (pa.uint16() in schema.types)
     assert not (recorded / "probes" / "notes.txt").exists()
 
 
@@ -145,15 +149,12 @@ def test_every_file_is_hashed(entry: Path) -> None:
     for path in sorted(path for path in entry.rglob("*") if path.is_file() and path.name != "hashes.json"):
         original = path.read_bytes()
         path.write_bytes(original + b" ")
-        with pytest.raises(ResultsError, match=rf"^[^\n]*{path.name} is not what was recorded[^\n]*$"):
-            verify(entry)
+        assert f"{path.name} is not what was recorded" in said(ResultsError, verify, entry)
         path.unlink()
-        with pytest.raises(ResultsError, match=rf"{path.name} is missing"):
-            verify(entry)
+        assert f"{path.name} is missing" in said(ResultsError, verify, entry)
         path.write_bytes(original)
     (entry / "claims" / "C05" / "hashes.json").write_text("{}")
-    with pytest.raises(ResultsError, match=r"claims/C05/hashes\.json was not recorded"):
-        verify(entry)
+    assert "claims/C05/hashes.json was not recorded" in said(ResultsError, verify, entry)
 
 
 @pytest.mark.parametrize("content", [None, "", "[1]", "3", '{"a": '])
@@ -161,8 +162,7 @@ def test_damaged_hashes(entry: Path, content: str | None) -> None:
     (entry / "hashes.json").unlink()
     if content is not None:
         (entry / "hashes.json").write_text(content)
-    with pytest.raises(ResultsError, match=r"hashes\.json is missing or damaged"):
-        verify(entry)
+    assert "hashes.json is missing or damaged" in said(ResultsError, verify, entry)
 
 
 @pytest.mark.parametrize(
@@ -191,30 +191,21 @@ def test_differences() -> None:
 
 @pytest.mark.parametrize("name", ["", "-a", "Upper", "a b", "a/b", "..", ".a", "fresh", "²", "a_b", "a\n"])
 def test_bad_names(name: str, results: Path, profile: Profile, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="is not a name for a recorded run"):
-        record_all(name, profile, results, tmp_path)
+    assert "is not a name for a recorded run" in said(ConfigError, record_all, name, profile, results, tmp_path)
     assert not list(tmp_path.iterdir())
 
 
 def test_an_existing_name_is_refused_and_nothing_lost(entry: Path, results: Path, profile: Profile) -> None:
-    with pytest.raises(ConfigError, match="first already exists"):
-        record_all("first", profile, results, entry.parent)
+    assert "first already exists" in said(ConfigError, record_all, "first", profile, results, entry.parent)
     verify(entry)
     assert [path.name for path in entry.parent.iterdir()] == ["first"]
 
 
 @pytest.mark.parametrize("step", ["write_tables", "write_evidence"])
 def test_an_interrupted_record_leaves_nothing(
-    step: str,
-    results: Path,
-    profile: Profile,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    step: str, results: Path, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ledger, step, interrupt)
+    monkeypatch.setattr(ledger, step, Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         record_all("half", profile, results, tmp_path)
     assert not list(tmp_path.iterdir())
@@ -244,8 +235,8 @@ def test_a_damaged_entry_stops_the_verdicts(
     (entry / "run.json").unlink()
     monkeypatch.setattr("crosslayer.stages.verdicts.LEDGER", entry.parent)
     monkeypatch.setattr("crosslayer.stages.verdicts.load_registry", lambda: SimpleNamespace(entries={}))
-    with pytest.raises(ResultsError, match=r"first/run\.json is missing"):
-        verdicts(profile, Path("results/made-up"))
+    told = said(ResultsError, verdicts, profile, Path("results/made-up"))
+    assert "first/run.json is missing" in told
 
 
 def test_a_claim_that_came_after_the_recording_is_left_out(entry: Path) -> None:

@@ -52,12 +52,10 @@ def run(trunk: Trunk) -> list[Tensor]:
 
 
 def test_every_layer_is_that_of_transformers(bert: BertModel, trunk: Trunk) -> None:
-    for mine, other in zip(run(trunk), states_of(bert), strict=True):
-        assert_close(mine[MASK], other[MASK], rtol=1e-5, atol=1e-5)
-
-
-def test_layers_go_on_from_given_states(bert: BertModel, trunk: Trunk) -> None:
-    for mine, other in zip(trunk.run(states_of(bert)[1], MASK, 1), states_of(bert)[2:], strict=True):
+    """From the embeddings on, and from given states."""
+    states = states_of(bert)
+    found = [*run(trunk), *trunk.run(states[1], MASK, 1)]
+    for mine, other in zip(found, [*states, *states[2:]], strict=True):
         assert_close(mine[MASK], other[MASK], rtol=1e-5, atol=1e-5)
 
 

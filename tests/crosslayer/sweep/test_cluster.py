@@ -33,6 +33,7 @@ from clones import (
 from crosslayer.config import ComputeSpec
 from crosslayer.errors import ConfigError
 from crosslayer.sweep import cluster
+from one_line import said
 
 SWEEP = (sys.executable, "-m", "crosslayer.stages.sweep", "tiny", "pos")
 TRIALS = 12
@@ -179,15 +180,13 @@ def test_lost_workers(prepared: tuple[Path, Path], clone: Path, tmp_path: Path) 
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "died").exists()
     assert ended.stderr.count(": failed") == 3
-    expected = {name: content for name, content in contents(prepared[1]).items() if "/" in name}
-    kept = {name: content for name, content in contents(home(clone)).items() if "/" in name}
+    kept = contents(home(clone))
     failed = {name for name, content in kept.items() if b'"failed"' in content}
     assert len(failed) == 3
     for name in failed:
         assert b"its worker was lost 4 times" in kept.pop(name)
-    assert kept == {name: content for name, content in expected.items() if Path(name).parent.name in
-                    {Path(other).parent.name for other in kept}}  # fmt: skip
-    assert len(kept) == 3 * (TRIALS - 3)
+    assert kept.items() <= contents(prepared[1]).items()
+    assert len(kept) == 3 * (TRIALS - 3) + 1, "three files a trial, and the manifest"
 
 
 @pytest.mark.slow
@@ -207,18 +206,14 @@ def test_a_cluster_that_does_not_answer_is_one_line() -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         compute = ComputeSpec(executor="ray", address=f"127.0.0.1:{closed.getsockname()[1]}")
-        with pytest.raises(ConfigError) as raised, cluster.connected(None, compute):
-            pass
-    message = str(raised.value)
+        message = said(ConfigError, cluster.connected(None, compute).__enter__)
     assert message.startswith(f"no Ray cluster at {compute.address} (")
     assert message.endswith("run this on one of its nodes, and check compute.address")
-    assert "\n" not in message
 
 
 def test_without_ray_it_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(ConfigError, match=r"compute\.executor is ray, which is not installed; run pip install"):
-        cluster.import_ray()
+    assert "ray, which is not installed; run pip install" in said(ConfigError, cluster.import_ray)
 
 
 def test_statistics_are_off_and_retries_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ import pytest
 from claimtrack.checks import Suite
 from claimtrack.errors import ResultsError
 from claimtrack.pins import Pins
-from claimtrack.registry import Registry, load_registry
+from claimtrack.registry import load_registry
 from claimtrack.results import load_recorded, recorded_place
 from claimtrack.seal import JudgedAt, Plan, SealedClaim, add_seal, newest_hash, read_seals
 from crosslayer.config import Profile, load_profile
@@ -46,25 +46,19 @@ def untrained(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Pat
     return prepared(profile, tmp_path_factory.mktemp("prepared") / "tiny")
 
 
-@pytest.fixture
-def registry() -> Registry:
-    whole = load_registry()
-    return whole.model_copy(update={"entries": {"C05": whole.entries["C05"]}})
-
-
 class Grid:
     """A working directory with a sealed plan, and a machine's results that may be lost."""
 
-    def __init__(self, profile: Profile, untrained: Path, registry: Registry) -> None:
-        self.profile, self.untrained, self.registry = profile, untrained, registry
+    def __init__(self, profile: Profile, untrained: Path) -> None:
+        self.profile, self.untrained, whole = profile, untrained, load_registry(ROOT / "claims" / "registry.yaml")
+        self.registry = whole.model_copy(update={"entries": {"C05": whole.entries["C05"]}})
         self.results, self.entry = Path("results/tiny"), Path("claims/ledger/grid")
         self.trained: list[TrialSpec] = []
         self.limit: int | None = None
         plan = Plan.made(**dict(planned(profile)), judged_at=JudgedAt(seeds=3, day=date(9999, 1, 1)))
-        nothing = {"C05": SealedClaim.made(values={})}
         Path("claims").mkdir()
         shutil.copy(ROOT / "claims" / "registry.yaml", "claims")
-        add_seal(nothing, "a plan", "0" * 40, plan=plan)
+        add_seal({"C05": SealedClaim.made(values={})}, "a plan", "0" * 40, plan=plan)
         self.new_machine()
 
     def new_machine(self) -> None:
@@ -95,11 +89,9 @@ class Grid:
 
 
 @pytest.fixture
-def grid(
-    profile: Profile, untrained: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Grid:
+def grid(profile: Profile, untrained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Grid:
     monkeypatch.chdir(tmp_path)
-    made, original = Grid(profile, untrained, registry), workers.run_and_keep
+    made, original = Grid(profile, untrained), workers.run_and_keep
 
     def noted(spec: TrialSpec, *rest: object) -> object:
         if len(made.trained) == made.limit:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from crosslayer.config import Profile
-from pieces import GRID_CLAIMS, Pieces, make_grid, write_trials
+from pieces import GRID_CLAIMS, Pieces
 from recording import record_all
 from synthetic_run import MadeUpRun, make_profile
 
@@ -17,17 +17,6 @@ from synthetic_run import MadeUpRun, make_profile
 def profile() -> Profile:
     made = make_profile(("pawsx", "pos"), layers=(1, 2), targets=("pos",))
     return made.model_copy(update={"sweep": made.sweep.model_copy(update={"halves": True})})
-
-
-@pytest.fixture(scope="module")
-def grid(profile: Profile) -> MadeUpRun:
-    return make_grid(profile)
-
-
-@pytest.fixture(scope="module")
-def written(grid: MadeUpRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The whole grid as results; not to be changed."""
-    return write_trials(grid, tmp_path_factory.mktemp("whole") / "results")
 
 
 @pytest.fixture(scope="module")

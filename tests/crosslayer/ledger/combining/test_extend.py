@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from crosslayer.paper.sections import PaperSections
 from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import RecordedRun
 from crosslayer.sweep.runlog import combined_info
+from one_line import said
 from pieces import GRID_CLAIMS, Choice, Pieces, evidence_of, of_task
 from recording import unequal
 from synthetic_run import MadeUpRun
@@ -116,8 +118,7 @@ def test_any_part_of_a_grid_gives_evidence(grid: MadeUpRun, profile: Profile) ->
 
 
 def test_nothing_to_extend_or_nothing_new(pieces: Pieces) -> None:
-    with pytest.raises(ResultsError, match="has no finished trial that is new to grid"):
-        pieces.extend([])
+    assert "has no finished trial that is new to grid" in said(ResultsError, pieces.extend, [])
     assert not pieces.entry.parent.exists()
     pieces.start(lambda t: t.seed < 2)
     pieces.refuses("has no finished trial that is new to grid", lambda: pieces.add(lambda t: t.seed == 0))
@@ -127,21 +128,17 @@ def test_nothing_to_extend_or_nothing_new(pieces: Pieces) -> None:
 def test_a_damaged_entry_is_not_extended(pieces: Pieces) -> None:
     entry = pieces.start(lambda t: t.seed == 0)
     (entry / "trials.json").write_text("[]")
-    with pytest.raises(ResultsError, match=r"trials\.json is not what was recorded"):
-        pieces.add(lambda t: t.seed == 1)
+    assert "trials.json is not what was recorded" in said(ResultsError, pieces.add, lambda t: t.seed == 1)
 
 
 @pytest.mark.parametrize("step", ["write_tables", "write_evidence"])
 def test_an_interrupted_extension_leaves_the_entry(
     step: str, pieces: Pieces, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
     entry = pieces.start(lambda t: t.seed == 0)
     before = (entry / "hashes.json").read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr(ledger, step, interrupt)
+        patch.setattr(ledger, step, Mock(side_effect=KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             pieces.add(lambda t: t.seed == 1)
     verify(entry)

@@ -15,6 +15,7 @@ from crosslayer.errors import ConfigError
 from crosslayer.ledger.ledger import derive_again, verify
 from crosslayer.paper.plugin import measures
 from crosslayer.predictions.runs import SPLITS, RecordedRun
+from one_line import said
 from pieces import GRID_CLAIMS, Pieces, changed, evidence_of, joined
 from recording import unequal
 
@@ -76,15 +77,13 @@ def test_a_trial_that_failed_gives_way_in_any_order(order: tuple[str, str], piec
 @pytest.mark.parametrize(
     ("sources", "name", "words"),
     [
-        (("only-pos", "other"), "grid", "there is no .*other; record it first"),
-        (("only-pos",), "only-pawsx", "only-pawsx already exists; .* or --join only-pawsx"),
+        (("only-pos", "other"), "grid", "other; record it first"),
+        (("only-pos",), "only-pawsx", "or add to it with --extend or --join only-pawsx"),
         (("only-pos", "../x"), "grid", "'../x' is not a name for a recorded run"),
     ],
 )
 def test_what_cannot_be_joined_ends_in_one_line(
     sources: tuple[str, ...], name: str, words: str, pieces: Pieces, by_task: Path
 ) -> None:
-    with pytest.raises(ConfigError, match=words) as caught:
-        joined(pieces, *sources, name=name)
-    assert "\n" not in str(caught.value)
+    assert words in said(ConfigError, lambda: joined(pieces, *sources, name=name))
     assert {path.name for path in by_task.iterdir()} == {"only-pawsx", "only-pos"}

@@ -104,11 +104,7 @@ def test_a_plan_may_grow(pieces: Pieces) -> None:
         ("sweep", {"halves": False}, "grid holds pawsx half_1 with seed 0, which"),
         ("sweep", {"control_layer": 2}, "grid holds pawsx half_1 with seed 0, which"),
         ("intermediate", {"targets": []}, "grid holds pos baseline with seed 0 in intermediate arm none"),
-        (
-            "intermediate",
-            {"items": 99},
-            "intermediate.items is 200 in grid and 99 in params.yaml; set it as it was",
-        ),
+        ("intermediate", {"items": 99}, "intermediate.items is 200 in grid and 99 in params.yaml; set it"),
         ("intermediate", {"by_target": {"pos": TargetPhase(epochs=7)}}, "by_target.pos.epochs is 1 in grid and 7"),
         ("fusion", {"kernel": 3}, "fusion.kernel is 1 in grid and 3 in params.yaml"),
         ("data", {"draw_seed": 9}, "data.draw_seed is 0 in grid and 9"),
