@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import Any, get_args
 
 from pydantic import GetCoreSchemaHandler
@@ -11,11 +10,12 @@ from pydantic_core import CoreSchema, core_schema
 
 from crosslayer.config import Control, FusionKind
 
-_NUMBER = r"[0-9][0-9.e-]*"
+_NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e-[0-9]+)?"
 _NAME = re.compile(
     rf"(?:baseline|dlfa)_at_(?P<share>{_NUMBER})|baseline_smoothed_(?P<smoothing>{_NUMBER})|baseline"
-    rf"|layer_(?P<layer>[0-9]+)|half_(?P<half>[12])|varied:(?P<changes>.+)|(?P<control>{'|'.join(get_args(Control))})"
+    rf"|layer_(?P<layer>[0-9]+)|half_(?P<half>[12])|varied:(?P<changes>.+)|{'|'.join(get_args(Control))}"
 )
+_PARTS = {"layer": int, "half": int, "share": float, "smoothing": float, "changes": str}
 
 
 class Model(str):
@@ -29,21 +29,31 @@ class Model(str):
         ValueError: the name is none of these.
     """
 
+    layer: int | None
+    """The x of D_x."""
+    half: int | None
+    """1 or 2 for a model trained on half of the items."""
+    share: float | None
+    """Of the training items, where it is a part of them."""
+    smoothing: float | None
+    """Label smoothing, where it differs from the task's."""
+    changes: str | None
+    """The settings that differ, ``kernel=3,reduction=16``."""
+
     def __new__(cls, name: str) -> Model:
         """Read a name."""
-        if not _NAME.fullmatch(name):
+        found = _NAME.fullmatch(name)
+        if not found:
             raise ValueError(f"{name!r:.60} names no model; known are baseline, layer_X and controls such as self")
-        return super().__new__(cls, name)
+        model = super().__new__(cls, name)
+        for part, kind in _PARTS.items():
+            setattr(model, part, None if found[part] is None else kind(found[part]))
+        return model
 
     @classmethod
     def fused(cls, layer: int) -> Model:
         """D_x."""
         return cls(f"layer_{layer}")
-
-    @classmethod
-    def half_of(cls, half: int) -> Model:
-        """D_x trained on the first or the second half of the items."""
-        return cls(f"half_{half}")
 
     @classmethod
     def at_share(cls, share: float, *, fused: bool) -> Model:
@@ -60,37 +70,6 @@ class Model(str):
         """D_x with other settings of the fusion module."""
         return cls("varied:" + ",".join(f"{key}={value}" for key, value in changes.items()))
 
-    @cached_property
-    def _parts(self) -> dict[str, str | None]:
-        found = _NAME.fullmatch(self)
-        assert found
-        return found.groupdict()
-
-    @property
-    def layer(self) -> int | None:
-        """The x of D_x."""
-        return None if self._parts["layer"] is None else int(self._parts["layer"])
-
-    @property
-    def half(self) -> int | None:
-        """1 or 2 for a model trained on half of the items."""
-        return None if self._parts["half"] is None else int(self._parts["half"])
-
-    @property
-    def share(self) -> float | None:
-        """Of the training items, where it is a part of them."""
-        return None if self._parts["share"] is None else float(self._parts["share"])
-
-    @property
-    def smoothing(self) -> float | None:
-        """Label smoothing, where it differs from the task's."""
-        return None if self._parts["smoothing"] is None else float(self._parts["smoothing"])
-
-    @property
-    def changes(self) -> str | None:
-        """The settings that differ, ``kernel=3,reduction=16``."""
-        return self._parts["changes"]
-
     @property
     def is_compared(self) -> bool:
         """Whether it stands in the tables of gains: the baseline, a D_x or a control."""
@@ -101,8 +80,7 @@ class Model(str):
         """The fusion module that it is built with."""
         if self.startswith("baseline"):
             return "none"
-        control = self._parts["control"]
-        return "dlfa" if control in (None, "gate") else control  # type: ignore[return-value]
+        return str(self) if self in CONTROLS and self != "gate" else "dlfa"  # type: ignore[return-value]
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
@@ -114,4 +92,4 @@ BASELINE = Model("baseline")
 SIMPLE = tuple(map(Model, ("gate", "average", "concatenation", "scalar_mix")))
 """Fusions with another seed pattern than D_x and the baseline (on POS F = 16 between the two kinds)."""
 CONTROLS = (Model("self"), Model("shuffled"), *SIMPLE)
-HALVES = (Model.half_of(1), Model.half_of(2))
+HALVES = (Model("half_1"), Model("half_2"))

@@ -7,11 +7,10 @@ A results folder holds ``trials/STAGE/TASK/manifest.json`` (the keys that count)
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, TypeAdapter, Vali
 
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Trial
-from claimtrack.reading import Malformed, parse_json
+from claimtrack.reading import Malformed
 from crosslayer.config import Arm
 from crosslayer.data.parquet import read_table, write_table
 from crosslayer.predictions.models import Model
@@ -34,8 +33,8 @@ Outcome = Literal["ok", "collapsed", "nan_loss", "out_of_memory", "failed"]
 PREDICTED: tuple[Outcome, ...] = ("ok", "collapsed")
 """Outcomes that leave predictions."""
 Array = np.ndarray[Any, np.dtype[Any]]
-_KEY = r"^[a-zA-Z0-9_][a-zA-Z0-9_:.,=-]{0,99}$"
-Key = Annotated[str, StringConstraints(pattern=_KEY)]
+T = TypeVar("T")
+Key = Annotated[str, StringConstraints(pattern=r"^[a-zA-Z0-9_][a-zA-Z0-9_:.,=-]{0,99}$")]
 """A content key. Files are named by it, so it leads out of no folder and is no longer than a name may be."""
 
 
@@ -105,6 +104,10 @@ class TrialRecord(BaseModel):
         return Batch(known, self.precision, self.device_kind, self.torch)
 
 
+class _Manifest(BaseModel):
+    keys: list[Key]
+
+
 def as_trial(record: TrialRecord, file: Path | None = None) -> Trial:
     """A trial's record as claimtrack knows it."""
     return Trial(
@@ -159,22 +162,13 @@ def parse_arrays(path: Path) -> dict[str, Array]:
 
 
 def read_manifest(path: Path) -> list[str]:
-    """The trial keys that count; a ResultsError where the manifest is damaged."""
-    try:
-        keys = [str(key) for key in parse_json(path.read_bytes())["keys"]]
-    except (Malformed, KeyError, TypeError):
-        keys = [""]
-    if not all(re.fullmatch(_KEY, key) for key in keys):
-        raise ResultsError(f"{path} is damaged; run `dvc repro` to write it again")
-    return keys
+    """The trial keys that count; errors as in `read_content`."""
+    return read_content(path, TypeAdapter(_Manifest)).keys
 
 
 def read_record(path: Path) -> TrialRecord:
-    """One trial's record; a ResultsError where it is absent or damaged."""
-    try:
-        return TrialRecord.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        raise ResultsError(f"{path} is missing or damaged; run `dvc repro`") from None
+    """One trial's record; errors as in `read_content`."""
+    return read_content(path, TypeAdapter(TrialRecord))
 
 
 def write_records(trials: Iterable[TrialRecord], path: Path) -> None:
@@ -184,8 +178,14 @@ def write_records(trials: Iterable[TrialRecord], path: Path) -> None:
 
 
 def read_records(path: Path) -> tuple[TrialRecord, ...]:
-    """The records of a recorded run (``trials.json``); a ResultsError where they are absent or damaged."""
+    """The records of a recorded run (``trials.json``); errors as in `read_content`."""
+    return read_content(path, TypeAdapter(tuple[TrialRecord, ...]), "restore it from git")
+
+
+def read_content(path: Path, content: TypeAdapter[T], mend: str = "run `dvc repro`") -> T:
+    """A JSON file of our own; a ResultsError where it is absent or damaged."""
     try:
-        return TypeAdapter(tuple[TrialRecord, ...]).validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        raise ResultsError(f"{path} is missing or damaged; restore it from git") from None
+        return content.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        state = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        raise ResultsError(f"{path} is {state}; {mend}") from None

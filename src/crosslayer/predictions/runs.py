@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from pydantic import TypeAdapter
 from scipy.special import softmax
 
 from claimtrack.errors import ResultsError
-from claimtrack.reading import Malformed, parse_json
 from crosslayer.data.examples import Split
 from crosslayer.data.parquet import read_table
 from crosslayer.predictions.records import (
@@ -31,6 +31,7 @@ from crosslayer.predictions.records import (
     Stage,
     TrialRecord,
     read_arrays,
+    read_content,
     read_manifest,
     read_predictions,
     read_record,
@@ -170,12 +171,7 @@ class FolderRun(Run):
 
     def structure(self) -> dict[str, Any] | None:
         path = self.folder / "probes" / "structure.json"
-        try:
-            return dict(parse_json(path.read_bytes())) or None
-        except FileNotFoundError:
-            return None
-        except (Malformed, TypeError, ValueError):
-            raise ResultsError(f"{path} is damaged; {self.mend}") from None
+        return (read_content(path, TypeAdapter(dict[str, Any]), self.mend) or None) if path.exists() else None
 
 
 class ResultsRun(FolderRun):
@@ -186,17 +182,14 @@ class ResultsRun(FolderRun):
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, "fresh")
 
-    @property
+    @cached_property
     def trials(self) -> tuple[TrialRecord, ...]:  # type: ignore[override]
-        """Those of all stages and tasks."""
-        return tuple(record for stage in STAGES for task in TASK_NAMES for record in self.records(stage, task))
-
-    def records(self, stage: Stage, task: TaskName) -> tuple[TrialRecord, ...]:
-        """Only keys of the manifest count."""
-        home = self.folder / "trials" / stage / task
-        if not (home / "manifest.json").exists():
-            return ()
-        return tuple(read_record(home / key / "trial.json") for key in read_manifest(home / "manifest.json"))
+        """Only keys of the manifests count."""
+        homes = [self.folder / "trials" / stage / task for stage in STAGES for task in TASK_NAMES]
+        manifests = [path for home in homes if (path := home / "manifest.json").exists()]
+        return tuple(
+            read_record(path.parent / key / "trial.json") for path in manifests for key in read_manifest(path)
+        )
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
         return side_by_side([self._of(record, split)[0] for record in records], str(self.folder))

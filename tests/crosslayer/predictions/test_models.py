@@ -19,7 +19,7 @@ from repository import ROOT
     [
         (BASELINE, "baseline", {"fusion": "none"}),
         (Model.fused(8), "layer_8", {"layer": 8, "fusion": "dlfa"}),
-        (Model.half_of(2), "half_2", {"half": 2, "fusion": "dlfa"}),
+        (HALVES[1], "half_2", {"half": 2, "fusion": "dlfa"}),
         (Model.at_share(0.125, fused=False), "baseline_at_0.125", {"share": 0.125, "fusion": "none"}),
         (Model.at_share(1e-5, fused=True), "dlfa_at_1e-05", {"share": 1e-5, "fusion": "dlfa"}),
         (Model.smoothed(0.1), "baseline_smoothed_0.1", {"smoothing": 0.1, "fusion": "none"}),
@@ -58,8 +58,6 @@ def test_records_hold_the_name() -> None:
     found = Record.model_validate_json('{"model": "layer_8"}')
     assert found.model.layer == 8
     assert found.model_dump_json() == '{"model":"layer_8"}'
-    with pytest.raises(ValueError, match="names no model"):
-        Record.model_validate({"model": "layer"})
 
 
 @pytest.mark.parametrize("entry", [path.name for path in sorted((ROOT / "claims/ledger").glob("[a-z]*/"))])

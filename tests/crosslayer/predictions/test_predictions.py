@@ -13,7 +13,6 @@ import pytest
 from claimtrack.errors import ResultsError
 from crosslayer.predictions.records import TrialRecord, read_manifest, read_predictions, write_predictions
 from crosslayer.predictions.runs import TaskTable, side_by_side, task_table
-from repository import ROOT
 from synthetic_run import make_record
 
 N_LABELS = 3
@@ -77,9 +76,9 @@ def test_a_key_that_can_name_no_folder_is_refused(tmp_path: Path, key: str) -> N
     (tmp_path / "manifest.json").write_text(json.dumps({"keys": [key]}), encoding="utf-8")
     with pytest.raises(ResultsError, match="damaged"):
         read_manifest(tmp_path / "manifest.json")
-    recorded = json.loads((ROOT / "claims/ledger/xtreme-frozen/trials.json").read_text(encoding="utf-8"))
+    record = make_record("pawsx", "baseline", 0).model_dump()
     with pytest.raises(ValueError, match="key\n"):
-        TrialRecord.model_validate(recorded[0] | {"key": key})
+        TrialRecord.model_validate(record | {"key": key})
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"key": []}', "{"])
