@@ -6,7 +6,7 @@ Notation: L layers with the embeddings as layer 0, W windows, P words, E width.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -36,39 +36,29 @@ Vectors = dict[str, Array]
 def states_of(encoder: BertModel, batch: Batch) -> tuple[Tensor, ...]:
     """Hidden states of all layers, (B, T, E) each."""
     model: Any = encoder
-    output = model(
+    states: tuple[Tensor, ...] = model(
         input_ids=batch.ids,
         token_type_ids=batch.types,
         attention_mask=batch.mask.long(),
         output_hidden_states=True,
-    )
-    states: tuple[Tensor, ...] = output.hidden_states
+    ).hidden_states
     return states
 
 
-def sentence_vectors(encoder: BertModel, encoded: Encoded, rows: Array) -> Array:
-    """Mean-pooled vectors of windows, (L, len(rows), E)."""
-    return _vectors(encoder, encoded, rows, np.ones(len(rows), int), lambda state, batch: pool(state, batch.mask))
-
-
-def word_vectors(encoder: BertModel, encoded: Encoded, rows: Array) -> Array:
-    """States of the words' first sub-words, (L, P, E), in the order of ``rows``."""
-    counts = np.array([len(encoded.labels[row]) for row in rows])
-    return _vectors(encoder, encoded, rows, counts, lambda state, batch: state[batch.row, batch.position])
-
-
 @torch.inference_mode()
-def _vectors(
-    encoder: BertModel, encoded: Encoded, rows: Array, counts: Array, read: Callable[[Tensor, Batch], Tensor]
-) -> Array:
-    """What ``read`` takes from the states of windows, ``counts`` vectors of each."""
+def vectors_of(encoder: BertModel, encoded: Encoded, rows: Array) -> Array:
+    """Vectors of windows, (L, P, E): for tags the states of the words' first sub-words in the order of ``rows``,
+    else the means over the windows' sub-words."""
+    by_word = encoded.task != "" and TASKS[encoded.task].kind == "tags"
+    counts = np.array([len(encoded.labels[row]) if by_word else 1 for row in rows])
     places = dict(zip(rows.tolist(), np.split(np.arange(counts.sum()), np.cumsum(counts)[:-1]), strict=True))
     n_layers = int(encoder.config.num_hidden_layers) + 1
     vectors = np.zeros((n_layers, counts.sum(), int(encoder.config.hidden_size)), np.float32)
     for batch in prediction_batches(encoded, rows, MAX_TOKENS, pad_id_of(encoder)):
         where = np.concatenate([places[window] for window in batch.windows.tolist()])
         for layer, state in enumerate(states_of(encoder, batch)):
-            vectors[layer, where] = read(state, batch).numpy()
+            read = state[batch.row, batch.position] if by_word else pool(state, batch.mask)
+            vectors[layer, where] = read.numpy()
     return vectors
 
 
@@ -81,7 +71,7 @@ def retrieval(encoder: BertModel, parallel: Encoded) -> tuple[pd.DataFrame, pd.D
     frames, offsets = [], {}
     for language in parallel.languages("foreign"):
         sides = [parallel.rows(split, language) for split in ("foreign", "english")]
-        foreign, english = (sentence_vectors(encoder, parallel, rows) for rows in sides)
+        foreign, english = (vectors_of(encoder, parallel, rows) for rows in sides)
         offsets[language] = foreign.mean(axis=1) - english.mean(axis=1)
         for centred in (False, True):
             pairs = [_unit(v - v.mean(axis=1, keepdims=True) if centred else v) for v in (foreign, english)]
@@ -110,11 +100,9 @@ def offset_similarity(offsets: dict[str, Array]) -> pd.DataFrame:
 def tagging(encoder: BertModel, encoded: Encoded, n_sentences: int) -> pd.DataFrame:
     """A linear UPOS probe on each layer: trained on English train windows, right or wrong on English dev words."""
     train, dev = (encoded.rows(split, "en")[:n_sentences] for split in ("train", "dev"))
-    gold = labels_of(encoded, dev)
-    right = [
-        _predict(x, labels_of(encoded, train), y) == gold
-        for x, y in zip(word_vectors(encoder, encoded, train), word_vectors(encoder, encoded, dev), strict=True)
-    ]
+    labels, gold = labels_of(encoded, train), labels_of(encoded, dev)
+    states = zip(vectors_of(encoder, encoded, train), vectors_of(encoder, encoded, dev), strict=True)
+    right = [_fit(x, labels).predict(y) == gold for x, y in states]
     sentence = np.repeat(np.arange(len(dev)), [len(encoded.labels[row]) for row in dev])
     return pd.DataFrame({"sentence": sentence, **_by_layer(right)})
 
@@ -122,18 +110,16 @@ def tagging(encoder: BertModel, encoded: Encoded, n_sentences: int) -> pd.DataFr
 def transfer(encoder: BertModel, encoded: Encoded, n_windows: int) -> pd.DataFrame:
     """Zero-shot scores of a linear head trained in English on one frozen layer, by language and layer.
 
-    A tag task reads the words' first sub-words; a sentence task the mean over the pair's sub-words. ``commonest``
-    is the share (points) of the commonest gold label.
+    ``commonest`` is the share (points) of the commonest gold label.
     """
     task: TaskName = encoded.task  # type: ignore[assignment]
-    vectors = sentence_vectors if TASKS[task].kind == "pair" else word_vectors
     train = encoded.rows("train", "en")[:n_windows]
-    x, y = vectors(encoder, encoded, train), labels_of(encoded, train)
-    heads = [_fit(layer, y) for layer in x]
+    labels = labels_of(encoded, train)
+    heads = [_fit(x, labels) for x in vectors_of(encoder, encoded, train)]
     rows = []
     for language in encoded.languages("test"):
         test = encoded.rows("test", language)
-        gold, states = labels_of(encoded, test), vectors(encoder, encoded, test)
+        gold, states = labels_of(encoded, test), vectors_of(encoder, encoded, test)
         item = np.repeat(encoded.item[test], [len(encoded.labels[row]) for row in test])
         commonest = 100 * float(np.bincount(gold).max()) / len(gold)
         for layer, head in enumerate(heads):
@@ -145,7 +131,7 @@ def transfer(encoder: BertModel, encoded: Encoded, n_windows: int) -> pd.DataFra
 def parallel_vectors(encoder: BertModel, encoded: Encoded, split: str, n_items: int) -> Vectors:
     """Mean-pooled vectors of the same items in every language of a split."""
     codes = encoded.languages(split)
-    return {code: sentence_vectors(encoder, encoded, encoded.rows(split, code)[:n_items]) for code in codes}
+    return {code: vectors_of(encoder, encoded, encoded.rows(split, code)[:n_items]) for code in codes}
 
 
 def similarity(vectors: Vectors) -> pd.DataFrame:
@@ -163,16 +149,14 @@ def identity(vectors: Vectors) -> pd.DataFrame:
     """Whether a linear probe tells a sentence's language, at each layer: trained on one half of the items in all
     languages, right or wrong on the other half, so that no content is seen twice."""
     half = min(states.shape[1] for states in vectors.values()) // 2
-    languages = np.array(list(vectors))
-    frame = pd.DataFrame({"language": languages.repeat(half), "item": np.tile(np.arange(half), len(languages))})
-    for layer in range(next(iter(vectors.values())).shape[0]):
-        train, test = (
-            np.concatenate([states[layer, part] for states in vectors.values()])
-            for part in (slice(half), slice(half, 2 * half))
-        )
-        gold = languages.repeat(half)
-        frame[f"layer_{layer}"] = _predict(train, gold, test) == gold
-    return frame
+    gold = np.array(list(vectors)).repeat(half)
+    right = []
+    for layer in range(len(next(iter(vectors.values())))):
+        halves = [(states[layer, :half], states[layer, half : 2 * half]) for states in vectors.values()]
+        train, test = map(np.concatenate, zip(*halves, strict=True))
+        right.append(_fit(train, gold).predict(test) == gold)
+    item = np.tile(np.arange(half), len(vectors))
+    return pd.DataFrame({"language": gold, "item": item, **_by_layer(right)})
 
 
 def linear_cka(x: Array, y: Array) -> float:
@@ -210,8 +194,3 @@ def _fit(x: Array, y: Array) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     return make_pipeline(StandardScaler(), RidgeClassifier(alpha=1.0)).fit(x, y)
-
-
-def _predict(x: Array, y: Array, new: Array) -> Array:
-    predicted: Array = _fit(x, y).predict(new)
-    return predicted
