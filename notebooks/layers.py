@@ -37,10 +37,12 @@ output: str = "results/offline/claims/C01"
 run: str = "fresh"
 
 # %%
-from crosslayer.paper import layers, show
+from crosslayer.paper import show
+from crosslayer.paper.plugin import analysis_of
 
 source = show.open_source(results, profile, run)
-evidence = layers.measure(claim, source.run, source.profile)
+analysis = analysis_of(claim)
+evidence = analysis.measure(claim, source.run, source.profile)
 show.summary(evidence)
 
 # %% [markdown]
@@ -59,4 +61,4 @@ show.shown(evidence)
 # ## By layer
 
 # %%
-display(*show.keep(evidence, layers.figures, source, output))
+display(*show.keep(evidence, analysis.figures, source, output))

@@ -118,15 +118,15 @@ def probe_run() -> MadeUpRun:
     return run
 
 
-def similarity_frame(languages: list[str], kin: float, script: float = 0.0) -> pd.DataFrame:
-    """Similarity 0.2, more for one genus (``kin``) and for one script."""
+def similarity_frame(languages: list[str], kin: float, script: float = 0.0, family: float = 0.0) -> pd.DataFrame:
+    """Similarity 0.2, more for one genus (``kin``), for one script and for one family."""
     rows = []
     rng = np.random.default_rng(1)
     for layer in range(4):
         for a, b in combinations(languages, 2):
             first, second = LANGUAGES[a], LANGUAGES[b]
             value = 0.2 + kin * (first.genus == second.genus) + script * (first.script == second.script)
-            value += 0.02 * rng.standard_normal()
+            value += family * (first.family == second.family) + 0.02 * rng.standard_normal()
             rows.append({"layer": layer, "first": a, "second": b, "cosine": value, "cka": 0.5})
     return pd.DataFrame(rows)
 

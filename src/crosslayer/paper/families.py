@@ -40,56 +40,50 @@ MAX_LABELLINGS = 100_000
 """So many labellings are enumerated; of more, `N_PERMUTATIONS` are drawn."""
 KINDS = ("genus", "family")
 BEYOND_GENUS = "family_beyond_genus_difference"
+TIE = 1e-9
+"""Cosines closer than that are equal, as in `stats.permutation_p`."""
+Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.intp]
 """Numbers that stand for a genus, a family or a script."""
-
-
 GROUPS = {
     "similarity_of_one_genus": "one genus",
     "similarity_of_one_family": "one family, two genera",
     "similarity_of_others": "two families",
 }
+"""Measures of pairs by the steps that they are apart, and their labels in the picture."""
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """Pairs of one genus, then of one family, against the others."""
-    tables = {name: run.probe(name) for name in ("offsets", "similarity")}
-    offsets, parallel = map(_of_known_family, tables.values())
-    judged = {kind: cache(partial(kin_test, offsets, "offsets", kind, "cosine")) for kind in KINDS}
-    parts = [_difference(f"{kind}_similarity_difference", test, "cosine", True) for kind, test in judged.items()]
-    facts: Facts = {} if offsets is None else {"languages": " ".join(_languages(offsets))}
-    for kind, part in zip(KINDS, parts, strict=True):
-        if part.estimate is not None:
-            facts[f"smallest_p_{kind}"] = judged[kind]().smallest_p
-    parts.append(_difference(BEYOND_GENUS, partial(beyond_genus_test, offsets), "cosine", False))
-    for name, column, unit in (("similarity", "cosine", "cosine"), ("cka", "cka", "CKA")):
-        for kind in KINDS:
-            test = partial(kin_test, parallel, "similarity", kind, column)
-            parts.append(_difference(f"{kind}_{name}_difference_of_parallel_languages", test, unit, False))
-    missing = of_unknown_family(code for table in tables.values() if table is not None for code in _codes(table))
+    tables = [run.probe(name) for name in ("offsets", "similarity")]
+    missing = of_unknown_family(code for table in tables if table is not None for code in _codes(table))
+    offsets, parallel = map(_of_known_family, tables)
+    facts: Facts = {} if offsets is None else {"languages": " ".join(_codes(offsets))}
+    parts = []
+    for kind in KINDS:
+        test = cache(partial(kin_test, offsets, "offsets", kind, "cosine"))
+        parts.append(_difference(f"{kind}_similarity_difference", test, "cosine", judged=True))
+        if parts[-1].estimate is not None:
+            facts[f"smallest_p_{kind}"] = test().smallest_p
+    parts.append(_difference(BEYOND_GENUS, partial(beyond_genus_test, offsets), "cosine"))
+    for (name, column, unit), kind in product((("similarity", "cosine", "cosine"), ("cka", "cka", "CKA")), KINDS):
+        beside = partial(kin_test, parallel, "similarity", kind, column)
+        parts.append(_difference(f"{kind}_{name}_difference_of_parallel_languages", beside, unit))
     return make_evidence(claim, run, profile, [*parts, *_curves(offsets)], missing, facts=facts)
 
 
 def similarity_matrix(frame: pd.DataFrame, column: str, languages: list[str]) -> Floats:
     """Similarity (L, L), mean over the layers above the embeddings; the diagonal is 0."""
-    index = {code: i for i, code in enumerate(languages)}
     mean = frame[frame["layer"] > 0].groupby(["first", "second"], observed=True)[column].mean()
-    matrix = np.zeros((len(languages), len(languages)))
-    for first, second, value in mean.reset_index().itertuples(index=False):
-        a, b = index[str(first)], index[str(second)]
-        if a != b:
-            matrix[a, b] = matrix[b, a] = value
-    return matrix
+    half = mean.unstack().reindex(index=languages, columns=languages).fillna(0).to_numpy()
+    return np.asarray(half + half.T)
 
 
 def same_label_difference(matrix: Floats, labels: Labels) -> Floats:
     """Mean similarity of pairs of one label minus that of the other pairs, for labels (..., L)."""
     first, second = np.triu_indices(len(matrix), 1)
-    values = matrix[first, second]
     same = labels[..., first] == labels[..., second]
-    n_same = same.sum(axis=-1)
-    inside = same @ values
-    return np.asarray(inside / n_same - (values.sum() - inside) / (len(values) - n_same))
+    return _difference_of_means(matrix[first, second], same, ~same)
 
 
 def beyond_label_difference(matrix: Floats, labels: Labels, groups: Labels) -> Floats:
@@ -101,10 +95,14 @@ def beyond_label_difference(matrix: Floats, labels: Labels, groups: Labels) -> F
         groups: the group of each label.
     """
     first, second = np.triu_indices(len(matrix), 1)
-    values = matrix[first, second]
     one_group = groups[labels[..., first]] == groups[labels[..., second]]
     kin = one_group & (labels[..., first] != labels[..., second])
-    return np.asarray(kin @ values / kin.sum(axis=-1) - ~one_group @ values / (~one_group).sum(axis=-1))
+    return _difference_of_means(matrix[first, second], kin, ~one_group)
+
+
+def _difference_of_means(values: Floats, kin: Bools, others: Bools) -> Floats:
+    """Of values (P,) in which (..., P) are kin or others."""
+    return np.asarray(kin @ values / kin.sum(axis=-1) - others @ values / others.sum(axis=-1))
 
 
 class PermutationTest(NamedTuple):
@@ -148,14 +146,14 @@ def permutation_test(
     (b + 1) / (R + 1) for b of R drawn labellings, and at least one by the number of groupings.
     """
     observed = float(difference(matrix, labels))
-    n_same = int(np.sum(labels[:, None] == labels) - len(labels)) // 2
     if n_labellings(labels, strata) <= MAX_LABELLINGS:
         null = difference(matrix, all_labellings(labels, strata))
-        smallest = _share_at_least(null, float(null.max()))
-        return PermutationTest(observed, null, _share_at_least(null, observed), smallest, n_same)
-    null = difference(matrix, permuted_within(labels, strata, N_PERMUTATIONS, rng))
-    smallest = max(1 / n_groupings(labels, strata), 1 / (len(null) + 1))
-    p = max(stats.permutation_p(null, observed), smallest)
+        p, smallest = (float(np.mean(null >= value - TIE)) for value in (observed, null.max()))
+    else:
+        null = difference(matrix, permuted_within(labels, strata, N_PERMUTATIONS, rng))
+        smallest = max(1 / n_groupings(labels, strata), 1 / (len(null) + 1))
+        p = max(stats.permutation_p(null, observed), smallest)
+    n_same = int(np.sum(labels[:, None] == labels) - len(labels)) // 2
     return PermutationTest(observed, null, p, smallest, n_same)
 
 
@@ -197,13 +195,7 @@ def _places(strata: Labels) -> list[Labels]:
 def _counts(labels: Labels, strata: Labels) -> list[list[int]]:
     """How often each label occurs, one list a stratum."""
     names = set(labels.tolist())
-    strata_labels = [labels[places].tolist() for places in _places(strata)]
-    return [[here.count(name) for name in names] for here in strata_labels]
-
-
-def _share_at_least(null: Floats, value: float) -> float:
-    """Cosines closer than 1e-9 are ties, as in `stats.permutation_p`."""
-    return float(np.mean(null >= value - 1e-9))
+    return [[labels[places].tolist().count(name) for name in names] for places in _places(strata)]
 
 
 def kin_test(frame: pd.DataFrame | None, table: str, kind: str, column: str) -> PermutationTest:
@@ -247,11 +239,11 @@ def _similarities(frame: pd.DataFrame | None, table: str, column: str) -> tuple[
     """The languages of a probe table, and how alike they are."""
     if frame is None:
         raise ResultsError(f"the probe stage has left no {table} table")
-    languages = _languages(frame)
+    languages = _codes(frame)
     return languages, similarity_matrix(frame, column, languages)
 
 
-def _difference(measure: str, test: Callable[[], PermutationTest], unit: str, judged: bool) -> Measurement:
+def _difference(measure: str, test: Callable[[], PermutationTest], unit: str, judged: bool = False) -> Measurement:
     def make() -> Fields:
         found = test()
         note = (
@@ -270,34 +262,27 @@ def _pairs(measure: str, n_same: int) -> str:
     return f"{n_same} pairs of one {measure.split('_')[0]}{among}"
 
 
-def _codes(frame: pd.DataFrame) -> set[str]:
-    return set(frame["first"].astype(str)) | set(frame["second"].astype(str))
-
-
-def _languages(frame: pd.DataFrame) -> list[str]:
-    return sorted(_codes(frame) & LANGUAGES.keys())
+def _codes(frame: pd.DataFrame) -> list[str]:
+    return sorted({*frame["first"], *frame["second"]})
 
 
 def _of_known_family(frame: pd.DataFrame | None) -> pd.DataFrame | None:
     """The pairs of two languages whose families are known."""
-    if frame is None:
-        return None
-    return frame[frame["first"].astype(str).isin(LANGUAGES) & frame["second"].astype(str).isin(LANGUAGES)]
+    return None if frame is None else frame[frame[["first", "second"]].isin([*LANGUAGES]).all(axis=1)]
 
 
-def _group(first: str, second: str) -> str:
-    a, b = LANGUAGES[first], LANGUAGES[second]
-    if a.genus == b.genus:
-        return "similarity_of_one_genus"
-    return "similarity_of_one_family" if a.family == b.family else "similarity_of_others"
+def steps_apart(one: str, other: str) -> int:
+    """Steps up the language tree: 1 to a language of the same genus, 2 of the same family, 3 to any other."""
+    a, b = LANGUAGES[one], LANGUAGES[other]
+    return 1 if a.genus == b.genus else 2 if a.family == b.family else 3
 
 
 def _curves(frame: pd.DataFrame | None) -> list[Measurement]:
     if frame is None:
         return []
-    pairs = frame[frame["first"].astype(str) != frame["second"].astype(str)]
-    group = [_group(str(a), str(b)) for a, b in zip(pairs["first"], pairs["second"], strict=True)]
-    means = pairs.assign(group=group).groupby(["group", "layer"])["cosine"].mean().reset_index()
+    names = [*GROUPS]
+    group = [names[steps_apart(*pair) - 1] for pair in zip(frame["first"], frame["second"], strict=True)]
+    means = frame.assign(group=group).groupby(["group", "layer"])["cosine"].mean().reset_index()
     return [
         Measurement(measure=name, layer=layer, estimate=value, unit="cosine")
         for name, layer, value in means.astype(object).itertuples(index=False)
@@ -326,7 +311,7 @@ def _draw(evidence: Evidence, folder: Path) -> str:
 
 def _draw_matrix(frame: pd.DataFrame, folder: Path) -> str:
     """Each pair of the languages that share their sentences, kin side by side."""
-    languages = sorted(_languages(frame), key=lambda code: (LANGUAGES[code].family, LANGUAGES[code].genus, code))
+    languages = sorted(_codes(frame), key=lambda code: (LANGUAGES[code].family, LANGUAGES[code].genus, code))
     matrix = similarity_matrix(frame, "cosine", languages)
     np.fill_diagonal(matrix, np.nan)
     names = [f"{LANGUAGES[code].genus}, {code}" for code in languages]

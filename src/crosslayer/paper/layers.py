@@ -1,12 +1,9 @@
-"""The encoder before fine-tuning, layer by layer: C01 here, C08 in `transfer` and C09 in `families`.
-
-C01: lower layers are cross-lingual, upper layers carry structure.
-"""
+"""The encoder before fine-tuning: lower layers are cross-lingual, upper layers carry structure (C01)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +12,7 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Measurement
 from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.paper import families, plots, transfer
+from crosslayer.paper import plots
 from crosslayer.paper.conditions import fragment
 from crosslayer.paper.parts import Facts, Fields, has_values, make_evidence, normal_interval, part_or_none, select
 from crosslayer.paper.probes import LayerScores, halves, identity, retrieval, tagging
@@ -30,37 +27,24 @@ CURVES = {
 
 
 def measure(claim: str, run: Run, profile: Profile) -> Evidence:
-    """What the probes say about one of the claims."""
-    by_claim = {"C01": contrasts, "C08": transfer.measure, "C09": families.measure}
-    return by_claim[claim](claim, run, profile)
-
-
-def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """The pictures of that claim."""
-    by_claim = {"C01": curves, "C08": transfer.figures, "C09": families.figures}
-    return by_claim[evidence.claim](evidence, run, profile, folder)
-
-
-def contrasts(claim: str, run: Run, profile: Profile) -> Evidence:
-    """C01: both contrasts of the lower and the upper half, then each probe by layer."""
-    parallel = fragment(profile)
-    both = cache(lambda: retrieval(run, parallel))
-    plain, centred = cache(lambda: retrieval(run, parallel, False)), cache(lambda: retrieval(run, parallel, True))
-    upos = cache(lambda: tagging(run))
+    """Both contrasts of the lower and the upper half, then each probe by layer."""
+    of_retrieval = partial(retrieval, run, fragment(profile))
+    both, plain, centred = (cache(partial(of_retrieval, form)) for form in (None, False, True))
+    upos, language = cache(partial(tagging, run)), cache(partial(identity, run))
     parts = [
-        _contrast("retrieval_lower_minus_upper", both, 1, True),
-        _contrast("upos_probe_upper_minus_lower", upos, -1, True),
-        _contrast("retrieval_plain_lower_minus_upper", plain, 1, False),
-        _contrast("retrieval_centred_lower_minus_upper", centred, 1, False),
+        _contrast("retrieval_lower_minus_upper", both, 1, judged=True),
+        _contrast("upos_probe_upper_minus_lower", upos, -1, judged=True),
+        _contrast("retrieval_plain_lower_minus_upper", plain, 1),
+        _contrast("retrieval_centred_lower_minus_upper", centred, 1),
     ]
-    for measure_, load in zip(CURVES, (plain, centred, upos, cache(lambda: identity(run))), strict=True):
-        parts += _curve(measure_, load)
+    for name, load in zip(CURVES, (plain, centred, upos, language), strict=True):
+        parts += _curve(name, load)
     n_layers = max((part.layer or 0 for part in parts), default=0)
     facts: Facts = {"lower": f"1-{n_layers // 2}", "upper": f"{n_layers // 2 + 1}-{n_layers}"} if n_layers else {}
     return make_evidence(claim, run, profile, parts, facts=facts)
 
 
-def _contrast(measure: str, load: Callable[[], LayerScores], sign: int, judged: bool) -> Measurement:
+def _contrast(measure: str, load: Callable[[], LayerScores], sign: int, judged: bool = False) -> Measurement:
     """Mean of the lower half minus that of the upper one, times ``sign``."""
 
     def make() -> Fields:
@@ -91,14 +75,14 @@ def _curve(measure: str, load: Callable[[], LayerScores]) -> list[Measurement]:
     ]  # fmt: skip
 
 
-def curves(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """The probes of C01 by layer."""
+def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
+    """The probes by layer."""
     if not has_values(evidence):
         return ()
     title = "Sentence retrieval, English UPOS and language identity by layer before fine-tuning, 95 % intervals"
     with plots.picture(folder, "probes_by_layer.svg", title, height=3) as (axes,):
-        for series, (measure_, label) in enumerate(CURVES.items()):
-            if curve := select(evidence, measure_):
+        for series, (name, label) in enumerate(CURVES.items()):
+            if curve := select(evidence, name):
                 plots.by_layer(axes, curve, series, label)
         axes.set(xlabel="layer (0: embeddings)", ylabel="right (%)")
         axes.legend()

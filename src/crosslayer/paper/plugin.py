@@ -29,7 +29,7 @@ GRID = {"encoder", "tasks", "sweep", "intermediate", "fusion", "data"}
 """The parts of a profile that decide its trials; the directory of the data is left out."""
 ANALYSES = {
     "C01": "layers", "C02": "complementarity", "C03": "equilibrium", "C05": "gains", "C06": "gains",
-    "C07": "best_layers", "C08": "layers", "C09": "layers", "C13": "attention", "Q01": "calibration",
+    "C07": "best_layers", "C08": "transfer", "C09": "families", "C13": "attention", "Q01": "calibration",
     **dict.fromkeys(("C04", "C10", "C11", "C12", "C14", "C15", "C16", "C17"), "structure"),
 }  # fmt: skip
 """Modules beside this one."""

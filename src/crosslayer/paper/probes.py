@@ -1,5 +1,7 @@
 """Scores of the encoder's layers before fine-tuning, from the probe tables.
 
+A ResultsError says which table the probe stage has not left.
+
 Notation: X layers, the embeddings (0) included; C clusters of items; R resamples.
 """
 
@@ -12,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from crosslayer.metrics.classification import share_from_counts
 from crosslayer.paper.parts import generator
+from crosslayer.paper.scores import language_scores, points_of
 from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats, Indices, bootstrap_scores
 
@@ -42,15 +44,13 @@ class LayerScores:
     @cached_property
     def values(self) -> Floats:
         """Points (X,)."""
-        languages = range(int(self.language.max()) + 1)
-        sums = [self.counts[:, self.language == code].sum(axis=1) for code in languages]
-        return np.asarray(share_from_counts(np.stack(sums, axis=1)).mean(axis=1))
+        return np.asarray(language_scores(self.counts, self.language).mean(axis=1))
 
     @cached_property
     def resampled(self) -> Floats:
         """Points (X, R), clusters of items resampled."""
         rng = generator("probe", self.name)
-        return bootstrap_scores(self.counts, self.language, self.cluster, share_from_counts, rng, N_RESAMPLES)
+        return bootstrap_scores(self.counts, self.language, self.cluster, points_of, rng, N_RESAMPLES)
 
     @property
     def n_items(self) -> int:
@@ -68,40 +68,24 @@ def retrieval(run: Run, parallel: bool, centred: bool | None = None) -> LayerSco
     Args:
         parallel: whether equal item names mean equal content in all languages.
         centred: one of the two forms only.
-
-    Raises:
-        ResultsError: the probe has not run.
     """
     frame = _probe(run, "retrieval")
     if centred is not None:
         frame = frame[frame["centred"] == centred]
-    language = frame["language"].astype(str).to_numpy()
-    item = frame["item"].astype(str).to_numpy()
-    codes, items = (np.unique(names, return_inverse=True)[1] for names in (language, item))
-    cluster = items if parallel else codes * (items.max() + 1) + items
-    return _layer_scores(frame, codes, cluster, "retrieval")
+    language, item = _codes(frame, "language"), _codes(frame, "item")
+    return _layer_scores(frame, language, item if parallel else language * (item.max() + 1) + item, "retrieval")
 
 
 def tagging(run: Run) -> LayerScores:
-    """The linear probe for English UPOS by layer: share of right words, sentences resampled.
-
-    Raises:
-        ResultsError: the probe has not run.
-    """
+    """The linear probe for English UPOS by layer: share of right words, sentences resampled."""
     frame = _probe(run, "tagging")
-    cluster = np.unique(frame["sentence"].to_numpy(), return_inverse=True)[1]
-    return _layer_scores(frame, np.zeros(len(frame), dtype=np.intp), cluster, "tagging")
+    return _layer_scores(frame, np.zeros(len(frame), dtype=np.intp), _codes(frame, "sentence"), "tagging")
 
 
 def identity(run: Run) -> LayerScores:
-    """The linear probe for a sentence's language by layer: share of right sentences, items resampled jointly.
-
-    Raises:
-        ResultsError: the probe has not run.
-    """
+    """The linear probe for a sentence's language by layer: share of right sentences, items resampled jointly."""
     frame = _probe(run, "identity")
-    codes = np.unique(frame["language"].astype(str).to_numpy(), return_inverse=True)[1]
-    return _layer_scores(frame, codes, frame["item"].to_numpy().astype(np.intp), "identity")
+    return _layer_scores(frame, _codes(frame, "language"), _codes(frame, "item"), "identity")
 
 
 def halves(n_layers: int) -> tuple[Floats, Floats]:
@@ -124,7 +108,10 @@ def _probe(run: Run, name: str) -> pd.DataFrame:
     return frame
 
 
+def _codes(frame: pd.DataFrame, column: str) -> Indices:
+    return np.unique(frame[column].to_numpy(), return_inverse=True)[1]
+
+
 def _layer_scores(frame: pd.DataFrame, language: Indices, cluster: Indices, name: str) -> LayerScores:
-    columns = sorted((c for c in frame.columns if c.startswith("layer_")), key=lambda c: int(c[len("layer_") :]))
-    hits = frame[columns].to_numpy(dtype=np.float64).T
+    hits = frame.filter(regex="^layer_").to_numpy(dtype=np.float64).T
     return LayerScores(np.stack([hits, np.ones_like(hits)], axis=-1), language, cluster, name)

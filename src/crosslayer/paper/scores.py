@@ -320,8 +320,8 @@ def item_variance(task: TaskName, row: Indices, counts: Counts, units: Units, ab
     return stats.item_variance(spread(counts, row), units.language, units.cluster, points_of, random)
 
 
-def language_scores(counts: Counts, language: Indices) -> Floats:
-    """Points (R, L) of each trial in each language."""
+def language_scores(counts: Counts | Floats, language: Indices) -> Floats:
+    """Points (R, L) of each trial, or layer, in each language."""
     sums = [counts[:, language == code].sum(axis=1) for code in np.unique(language)]
     return points_of(np.stack(sums, axis=1).astype(np.float64))
 

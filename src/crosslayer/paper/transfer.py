@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 TARGETS: tuple[TaskName, ...] = ("ner", "xnli", "pawsx", "pos")
-NOT_CIRCULAR: tuple[TaskName, ...] = ("ner", "xnli", "pawsx")
+NOT_CIRCULAR = TARGETS[:-1]
 """Targets of the structural score: a UPOS probe says nothing new about POS."""
 FEATURES = {"semantic_score": "retrieval (%)", "structural_score": "UPOS probe (%)"}
 ALMOST_ONE = 1 - 1e-12
@@ -61,22 +61,22 @@ def transfer_scores(run: Run, task: TaskName) -> Floats:
     Raises:
         ResultsError: the probe has not run on that task.
     """
-    by_layer = _transfer(run, task).groupby("layer")["score"].mean().sort_index()
-    return np.asarray(by_layer.to_numpy(dtype=np.float64))
+    return np.asarray(_transfer(run, task).groupby("layer")["score"].mean(), dtype=np.float64)
 
 
 def check_above_chance(run: Run, task: TaskName) -> None:
     """Check that the best layer transfers better than guessing does.
 
+    For pairs, better than the upper 95 % binomial limit of the best of as many independent layers that guess.
+
     Raises:
         ResultsError: it does not, the probe has not run on that task, or nothing tells its gold labels.
     """
     scores = transfer_scores(run, task)
-    chance = chance_of(run, task)
-    limit = chance
-    if TASKS[task].kind == "pair":
+    chance = limit = chance_of(run, task)
+    if TASKS[task].kind == "pair":  # languages have translations of the same items, which count once
         n_items = int(_transfer(run, task)["n_items"].min())
-        limit = best_by_chance(chance, n_items, len(scores))
+        limit = 100 * stats.best_guess(chance / 100, n_items, 0.95 ** (1 / len(scores)))
     best = int(scores.argmax())
     if scores[best] <= limit:
         raise ResultsError(
@@ -84,17 +84,6 @@ def check_above_chance(run: Run, task: TaskName) -> None:
             f"{scores[best]:.1f} (layer {best}); guessing gives {chance:.1f}, the best of {len(scores)} guesses "
             f"up to {limit:.1f}"
         )
-
-
-def best_by_chance(chance: float, n_items: int, n_layers: int) -> float:
-    """Upper 95 % binomial limit (points) of the best of some layers that only guess.
-
-    Args:
-        chance: points.
-        n_items: in one language. Languages have translations of the same items, which count once.
-        n_layers: taken as independent; the limit of each is that of the best of them.
-    """
-    return 100 * stats.best_guess(chance / 100, n_items, 0.95 ** (1 / n_layers))
 
 
 def correlation_interval(x: Floats, y: Floats) -> Interval | None:
@@ -116,9 +105,12 @@ def _correlation(measure: str, run: Run, task: TaskName, feature: Callable[[], F
         x, y = feature(), transfer_scores(run, task)
         if len(x) != len(y) or np.ptp(x) == 0 or np.ptp(y) == 0:
             raise ResultsError(f"{TASKS[task].title}: {len(x)} and {len(y)} layers have no correlation")
-        note = f"{len(x)} layers, embeddings included; p by circular shift, at least {1 / (2 * len(x)):.2g}."
-        about = {"interval": correlation_interval(x, y), "p_value": stats.circular_shift_p(x, y), "note": note}
-        return {"estimate": float(np.corrcoef(x, y)[0, 1]), **about}
+        return {
+            "estimate": float(np.corrcoef(x, y)[0, 1]),
+            "interval": correlation_interval(x, y),
+            "p_value": stats.circular_shift_p(x, y),
+            "note": f"{len(x)} layers, embeddings included; p by circular shift, at least {1 / (2 * len(x)):.2g}.",
+        }
 
     return part_or_none(measure, make, unit="correlation", task=task, judged=True)
 
@@ -136,17 +128,16 @@ def _transfer(run: Run, task: TaskName) -> pd.DataFrame:
 def chance_of(run: Run, task: TaskName) -> float:
     """Points of guessing the commonest gold label, mean over languages; without any entity the F1 of NER is 0.
 
+    The sweep, which has predicted the same items, tells it where the table is older than its column ``commonest``.
+
     Raises:
         ResultsError: neither the probe nor the sweep tells the gold labels.
     """
     if task == "ner":
         return 0.0
     frame = _transfer(run, task)
-    return float(frame["commonest"].mean()) if "commonest" in frame else _commonest_in_sweep(run, task)
-
-
-def _commonest_in_sweep(run: Run, task: TaskName) -> float:
-    """For transfer tables older than their column ``commonest``: the sweep has predicted the same items."""
+    if "commonest" in frame:
+        return float(frame["commonest"].mean())
     trials = [trial for trial in run.records("sweep", task) if trial.outcome in PREDICTED]
     if not trials:
         raise ResultsError(f"{TASKS[task].title}: no gold labels to tell chance from; run the probe stage again")
