@@ -15,19 +15,12 @@ Notation: N items, K labels.
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import erf
 
 from crosslayer.metrics.classification import Floats, Ids
 
 N_BINS = 10
 WIDTH_EDGES = np.arange(1, N_BINS) / N_BINS
-_COLUMNS = 3
-
-
-def softmax(logits: Floats, temperature: float = 1.0) -> Floats:
-    """Probabilities (N, K) in float64 from logits (N, K), which may be max-centred and stored in float16."""
-    scaled = centred(logits) / temperature
-    weights = np.exp(scaled)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def top_label(probabilities: Floats, gold: Ids) -> tuple[Floats, Floats]:
@@ -59,8 +52,7 @@ def mce10_equal_width_v1(confidence: Floats, correct: Floats) -> float:
 
 def classwise_ece10_equal_width_v1(probabilities: Floats, gold: Ids) -> float:
     """Class-wise ECE (Kull et al. 2019): plug-in ECE of each label's probability, mean over the K labels."""
-    each = [ece10_equal_width_v1(column, gold == label) for label, column in enumerate(probabilities.T)]
-    return float(np.mean(each))
+    return float(np.mean([ece10_equal_width_v1(p, gold == label) for label, p in enumerate(probabilities.T)]))
 
 
 def ece10_equal_mass_debiased_v1(confidence: Floats, correct: Floats) -> float:
@@ -90,17 +82,14 @@ def ece10_equal_mass_debiased_counts_v1(confidence: Floats, correct: Floats) -> 
     """
     gap = confidence - correct
     columns = np.stack([np.ones_like(gap), gap, gap**2], axis=1)
-    counts = np.zeros((len(gap), N_BINS, _COLUMNS))
+    counts = np.zeros((len(gap), N_BINS, 3))
     counts[np.arange(len(gap)), bin_of(confidence, mass_edges(confidence))] = columns
     return counts.reshape(len(gap), -1)
 
 
 def ece10_equal_mass_debiased_from_counts_v1(counts: Floats) -> Floats:
     """Debiased ECE in points, (...,), from sums (..., 30) of `ece10_equal_mass_debiased_counts_v1`."""
-    from scipy.special import erf
-
-    table = counts.reshape(*counts.shape[:-1], N_BINS, _COLUMNS)
-    n, gaps, squares = (table[..., column] for column in range(_COLUMNS))
+    n, gaps, squares = np.moveaxis(counts.reshape(*counts.shape[:-1], N_BINS, 3), -1, 0)
     size = np.maximum(n, 1)
     gap = gaps / size
     variance = np.maximum(squares - gaps * gap, 0) / np.maximum(n - 1, 1)
@@ -109,12 +98,6 @@ def ece10_equal_mass_debiased_from_counts_v1(counts: Floats) -> Floats:
     fair = gap * erf(z / np.sqrt(2)) - 2 * error * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)
     shares = n / n.sum(axis=-1, keepdims=True)
     return np.asarray(100 * (shares * np.where(error > 0, fair, np.abs(gap))).sum(axis=-1))
-
-
-def centred(logits: Floats) -> Floats:
-    """Logits (N, K) in float64 less the largest of each row."""
-    logits = np.asarray(logits, dtype=np.float64)
-    return np.asarray(logits - logits.max(axis=1, keepdims=True))
 
 
 def mass_edges(values: Floats) -> Floats:

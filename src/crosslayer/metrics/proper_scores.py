@@ -5,11 +5,12 @@ Brier scores are in their own unit (0 to 2), negative log-likelihoods in nats. N
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+from scipy.special import log_softmax
 
-from crosslayer.metrics.calibration import N_BINS, bin_of, centred, mass_edges
+from crosslayer.metrics.calibration import N_BINS, bin_of, mass_edges
 from crosslayer.metrics.classification import Floats, Ids
 
 
@@ -18,8 +19,7 @@ def brier_v1(probabilities: Floats, gold: Ids) -> float:
     return float(((probabilities - np.eye(probabilities.shape[1])[gold]) ** 2).sum(axis=1).mean())
 
 
-@dataclass(frozen=True)
-class BrierParts:
+class BrierParts(NamedTuple):
     """The Brier score as reliability - resolution + uncertainty + within_bin, all in its own unit.
 
     Attributes:
@@ -43,26 +43,21 @@ def brier_parts_v1(probabilities: Floats, gold: Ids) -> BrierParts:
     """
     outcome = np.eye(probabilities.shape[1])[gold]
     parts = [_label_parts(p, y) for p, y in zip(probabilities.T, outcome.T, strict=True)]
-    return BrierParts(*(float(total) for total in np.sum(parts, axis=0)))
+    return BrierParts(*np.sum(parts, axis=0).tolist())
 
 
 def nll_v1(logits: Floats, gold: Ids) -> float:
-    """Mean negative log-likelihood in nats from logits (N, K), by log-sum-exp; divide by a temperature."""
-    shifted = centred(logits)
-    return float(np.mean(np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(gold)), gold]))
+    """Mean negative log-likelihood in nats from logits (N, K)."""
+    return float(-np.mean(log_softmax(logits, axis=1)[np.arange(len(gold)), gold]))
 
 
-def _label_parts(probability: Floats, outcome: Floats) -> tuple[float, float, float, float]:
-    """Reliability, resolution, uncertainty and within-bin part of one label against the rest."""
+def _label_parts(probability: Floats, outcome: Floats) -> Floats:
+    """`BrierParts` of one label against the rest."""
     bins = bin_of(probability, mass_edges(probability))
     columns = (None, probability, outcome, probability**2, probability * outcome)
     n, p, y, pp, py = (np.bincount(bins, column, N_BINS) for column in columns)
     share, size = n / len(bins), np.maximum(n, 1)
     forecast, frequency, base = p / size, y / size, outcome.mean()
     variance, covariance = pp / size - forecast**2, py / size - forecast * frequency
-    return (
-        float(share @ (forecast - frequency) ** 2),
-        float(share @ (frequency - base) ** 2),
-        float(base * (1 - base)),
-        float(share @ (variance - 2 * covariance)),
-    )
+    reliability, resolution = share @ (forecast - frequency) ** 2, share @ (frequency - base) ** 2
+    return np.array([reliability, resolution, base * (1 - base), share @ (variance - 2 * covariance)])

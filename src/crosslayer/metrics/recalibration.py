@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import log_softmax, softmax
 
-from crosslayer.metrics.calibration import centred, softmax
 from crosslayer.metrics.classification import Floats, Ids
 
 TEMPERATURES = (0.01, 100.0)
@@ -28,12 +28,11 @@ def fit_temperature(logits: Floats, gold: Ids) -> float:
     """
     from scipy.optimize import brentq
 
-    shifted = centred(logits)
-    gold_mean = shifted[np.arange(len(gold)), gold].mean()
+    gold_mean = logits[np.arange(len(gold)), gold].mean()
 
     def slope(log_temperature: float) -> float:
-        weights = softmax(shifted, float(np.exp(log_temperature)))
-        return float((weights * shifted).sum(axis=1).mean() - gold_mean)
+        weights = softmax(logits / np.exp(log_temperature), axis=1)
+        return float((weights * logits).sum(axis=1).mean() - gold_mean)
 
     low, high = np.log(TEMPERATURES)
     if slope(low) <= 0:
@@ -52,27 +51,26 @@ class VectorScaling:
 
     def __call__(self, logits: Floats) -> Floats:
         """Rescaled logits (N, K)."""
-        return np.asarray(_log_probabilities(logits) * self.weight + self.bias)
+        return np.asarray(log_softmax(logits, axis=1) * self.weight + self.bias)
 
 
-def fit_vector_scaling(logits: Floats, gold: Ids, temperature: float | None = None) -> VectorScaling:
-    """Vector scaling of least NLL (Guo et al. 2017), with a standard normal prior around the fitted temperature.
+def fit_vector_scaling(logits: Floats, gold: Ids, temperature: float) -> VectorScaling:
+    """Vector scaling of least NLL (Guo et al. 2017), with a standard normal prior around a fitted temperature.
 
     On log-probabilities instead of logits: with a weight for each label the result would else depend on what was
     added to all logits of an item. Unlike a temperature it can change the predicted label. The prior makes the
     optimum unique and finite, also for a label that never occurs in the fitted set; Newton's method in a trust
-    region then finds it to more than `DECIMALS`, on any processor. A known ``temperature`` saves finding it.
+    region then finds it to more than `DECIMALS`, on any processor.
     """
     from scipy.optimize import minimize
 
-    log_p = _log_probabilities(logits)
+    log_p = log_softmax(logits, axis=1)
     n, k = log_p.shape
     target = np.eye(k)[gold]
-    temperature = temperature or fit_temperature(logits, gold)
     prior = np.concatenate([np.full(k, 1 / temperature), np.zeros(k)])
 
     def scaled(parameters: Floats) -> Floats:
-        return _log_probabilities(log_p * parameters[:k] + parameters[k:])
+        return np.asarray(log_softmax(log_p * parameters[:k] + parameters[k:], axis=1))
 
     def loss(parameters: Floats) -> tuple[float, Floats]:
         found = scaled(parameters)
@@ -83,18 +81,11 @@ def fit_vector_scaling(logits: Floats, gold: Ids, temperature: float | None = No
     def curvature(parameters: Floats) -> Floats:
         p = np.exp(scaled(parameters))
         both = np.concatenate([p * log_p, p], axis=1)
-        matrix = np.eye(2 * k) - both.T @ both
-        place = np.arange(k)
-        cross = (p * log_p).sum(0)
-        matrix[place, place] += (p * log_p**2).sum(0)
-        matrix[place, place + k] += cross
-        matrix[place + k, place] += cross
-        matrix[place + k, place + k] += p.sum(0)
-        return np.asarray(matrix / n)
+        squares, cross, sizes = (np.diag((p * log_p**power).sum(0)) for power in (2, 1, 0))
+        return np.asarray((np.eye(2 * k) - both.T @ both + np.block([[squares, cross], [cross, sizes]])) / n)
 
     found = minimize(loss, prior, jac=True, hess=curvature, method="trust-exact", options={"gtol": 1e-11})
-    fitted = np.round(found.x, DECIMALS)
-    return VectorScaling(fitted[:k], fitted[k:])
+    return VectorScaling(*np.round(found.x, DECIMALS).reshape(2, k))
 
 
 def fit_isotonic(confidence: Floats, correct: Floats) -> Callable[[Floats], Floats]:
@@ -107,8 +98,3 @@ def fit_isotonic(confidence: Floats, correct: Floats) -> Callable[[Floats], Floa
 
     fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(confidence, correct)
     return lambda values: np.asarray(fitted.predict(values), dtype=np.float64)
-
-
-def _log_probabilities(logits: Floats) -> Floats:
-    shifted = centred(logits)
-    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))

@@ -31,9 +31,7 @@ def span_counts_v1(gold: Ids, predicted: Ids, sentence: Ids, labels: Sequence[st
     that stands at the start of a sentence or after O or another type; it goes on over I-X. It is found when start,
     end and type agree. Labels are O, B-X and I-X.
     """
-    kinds, begins = _read_bio(labels)
-    first = _sentence_starts(sentence)
-    return _span_counts(sentence, *(_bio_spans(kinds[ids], begins[ids], first) for ids in (gold, predicted)))
+    return _span_counts(sentence, *(_bio_spans(ids, sentence, labels) for ids in (gold, predicted)))
 
 
 def xtreme_pos_span_counts_v1(gold: Ids, predicted: Ids, sentence: Ids, labels: Sequence[str]) -> Counts:
@@ -45,8 +43,11 @@ def xtreme_pos_span_counts_v1(gold: Ids, predicted: Ids, sentence: Ids, labels: 
     collide) and losing an X at the end of a sentence.
     """
     single = np.array([label.startswith("S") for label in labels])
-    first = _sentence_starts(sentence)
-    return _span_counts(sentence, *(_run_spans(ids, single[ids], first) for ids in (gold, predicted)))
+
+    def spans(tags: Ids) -> _Spans:
+        return _spans(tags, single[tags] | _changes(sentence), np.ones(len(tags), dtype=bool))
+
+    return _span_counts(sentence, spans(gold), spans(predicted))
 
 
 def span_confidence_v1(
@@ -55,13 +56,12 @@ def span_confidence_v1(
     """Confidence and correctness (0 or 1) of each predicted span, both (P,), by the rule of `span_counts_v1`.
 
     A span's confidence is the product of its words' probabilities (N,), above 0, of their predicted labels: that
-    all of them are right if words were independent. It is correct if a gold span has its words and type.
+    all of them are right if words were independent. It is correct if a gold span has its words and type. As
+    ``sentence`` any values do that differ between neighbours.
     """
     if not probability.all():
         raise ResultsError(f"probability is 0 at {int(probability.argmin())}: no model predicts such a label")
-    kind, begins = _read_bio(labels)
-    first = _sentence_starts(sentence)
-    true, guess = (_bio_spans(kind[ids], begins[ids], first) for ids in (gold, predicted))
+    true, guess = (_bio_spans(ids, sentence, labels) for ids in (gold, predicted))
     start = np.flatnonzero(guess.end >= 0)
     total = np.append(0.0, np.cumsum(np.log(probability)))
     confidence = np.exp(total[guess.end[start] + 1] - total[start])
@@ -76,36 +76,29 @@ class _Spans(NamedTuple):
     end: Ids
 
 
-def _bio_spans(kind: Ids, begins: Bools, first: Bools) -> _Spans:
-    inside = kind >= 0
-    return _Spans(kind, _ends(inside & (begins | first | (kind != np.roll(kind, 1))), inside))
+def _bio_spans(ids: Ids, sentence: Ids, labels: Sequence[str]) -> _Spans:
+    types = ["O", *sorted({label[2:] for label in labels} - {""})]
+    kind = np.array([types.index(label[2:] or "O") for label in labels])[ids]
+    begins = np.array([label.startswith("B-") for label in labels])[ids]
+    return _spans(kind, begins | _changes(sentence), kind > 0)
 
 
-def _run_spans(kind: Ids, single: Bools, first: Bools) -> _Spans:
-    return _Spans(kind, _ends(first | single | (kind != np.roll(kind, 1)), np.ones(len(kind), dtype=bool)))
-
-
-def _ends(start: Bools, inside: Bools) -> Ids:
+def _spans(kind: Ids, start: Bools, inside: Bools) -> _Spans:
+    """Spans of equal kinds ``inside``, which begin anew at each ``start``."""
+    start = inside & (start | _changes(kind))
     last = inside & np.append(start[1:] | ~inside[1:], True)
-    end = np.full(len(start), -1)
+    end = np.full(len(kind), -1)
     end[start] = np.flatnonzero(last)
-    return end
+    return _Spans(kind, end)
+
+
+def _changes(values: Ids) -> Bools:
+    """Where another value stands than before."""
+    return np.append(True, values[1:] != values[:-1])
 
 
 def _span_counts(sentence: Ids, gold: _Spans, predicted: _Spans) -> Counts:
     starts = gold.end >= 0
-    found = starts & (gold.end == predicted.end) & (gold.kind == predicted.kind)
-    size = int(sentence[-1]) + 1
-    masks = (found, predicted.end >= 0, starts)
-    return np.stack([np.bincount(sentence[mask], minlength=size) for mask in masks], axis=1).astype(np.int64)
-
-
-def _sentence_starts(sentence: Ids) -> Bools:
-    return np.append(True, sentence[1:] != sentence[:-1])
-
-
-def _read_bio(labels: Sequence[str]) -> tuple[Ids, Bools]:
-    """Type number of each label (-1 for O) and whether it begins a span."""
-    types = sorted({label[2:] for label in labels if label != "O"})
-    kinds = np.array([-1 if label == "O" else types.index(label[2:]) for label in labels])
-    return kinds, np.array([label.startswith("B-") for label in labels])
+    masks = (starts & (gold.end == predicted.end) & (gold.kind == predicted.kind), predicted.end >= 0, starts)
+    counts = [np.bincount(sentence[mask], minlength=int(sentence[-1]) + 1) for mask in masks]
+    return np.stack(counts, axis=1).astype(np.int64)

@@ -10,30 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import softmax
 
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Measurement
 from crosslayer import stats
 from crosslayer.config import Arm
 from crosslayer.data.examples import Split
-from crosslayer.metrics.calibration import (
-    N_BINS,
-    classwise_ece10_equal_width_v1,
-    ece10_equal_mass_debiased_counts_v1,
-    ece10_equal_mass_debiased_from_counts_v1,
-    ece10_equal_mass_debiased_v1,
-    ece10_equal_mass_v1,
-    ece10_equal_width_v1,
-    mce10_equal_width_v1,
-    softmax,
-    top_label,
-)
+from crosslayer.metrics import calibration, recalibration
 from crosslayer.metrics.proper_scores import brier_parts_v1, brier_v1, nll_v1
-from crosslayer.metrics.recalibration import VectorScaling, fit_isotonic, fit_temperature, fit_vector_scaling
 from crosslayer.metrics.selective import aurc_v1
 from crosslayer.metrics.tagging import span_confidence_v1
 from crosslayer.paper.parts import generator, mean_part
@@ -47,43 +36,45 @@ N_RESAMPLES = 300
 MIN_WORDS = 1500
 """Of a language at least, or all that were scored where that is fewer: the debiased error shrinks at small sizes
 (a gap of 5 points reads 1.5 at 250 words)."""
-NOTES = {"second": "Secondary.", "exploratory": "Exploratory."}
-Ids = npt.NDArray[np.integer[Any]]
+SECOND, EXPLORATORY = "Secondary.", "Exploratory."
+Map = Callable[[Floats], Floats]
 
 
 class Measure(NamedTuple):
-    """Unit of a measure, what part it has in the answer, and whether it needs the scores of all labels."""
+    """Its unit, a note where the answer does not rest on it, and whether it needs the scores of all labels."""
 
     unit: str
-    role: Literal["primary", "beside", "second", "exploratory"]
+    note: str = ""
     needs_scores: bool = False
 
 
 MEASURES = {
-    "ece": Measure("points", "primary"),
-    "accuracy": Measure("points", "beside"),
-    "confidence": Measure("points", "beside"),
-    "brier": Measure("brier", "second", needs_scores=True),
-    "nll": Measure("nats", "second", needs_scores=True),
-    "ece_scaled": Measure("points", "second", needs_scores=True),
-    "brier_scaled": Measure("brier", "second", needs_scores=True),
-    "nll_scaled": Measure("nats", "second", needs_scores=True),
-    "ece_vector_scaled": Measure("points", "exploratory", needs_scores=True),
-    "accuracy_vector_scaled": Measure("points", "exploratory", needs_scores=True),
-    "ece_isotonic": Measure("points", "exploratory"),
-    "ece_plug_in": Measure("points", "exploratory"),
-    "ece_equal_width": Measure("points", "exploratory"),
-    "ece_classwise": Measure("points", "exploratory", needs_scores=True),
-    "ece_spans": Measure("points", "exploratory"),
-    "mce": Measure("points", "exploratory"),
-    "brier_reliability": Measure("brier", "exploratory", needs_scores=True),
-    "brier_resolution": Measure("brier", "exploratory", needs_scores=True),
-    "brier_uncertainty": Measure("brier", "exploratory", needs_scores=True),
-    "aurc": Measure("points", "exploratory"),
+    "ece": Measure("points"),
+    "accuracy": Measure("points"),
+    "confidence": Measure("points"),
+    "brier": Measure("brier", SECOND, needs_scores=True),
+    "nll": Measure("nats", SECOND, needs_scores=True),
+    "ece_scaled": Measure("points", SECOND, needs_scores=True),
+    "brier_scaled": Measure("brier", SECOND, needs_scores=True),
+    "nll_scaled": Measure("nats", SECOND, needs_scores=True),
+    "ece_vector_scaled": Measure("points", EXPLORATORY, needs_scores=True),
+    "accuracy_vector_scaled": Measure("points", EXPLORATORY, needs_scores=True),
+    "ece_isotonic": Measure("points", EXPLORATORY),
+    "ece_plug_in": Measure("points", EXPLORATORY),
+    "ece_equal_width": Measure("points", EXPLORATORY),
+    "ece_classwise": Measure("points", EXPLORATORY, needs_scores=True),
+    "ece_spans": Measure("points", EXPLORATORY),
+    "mce": Measure("points", EXPLORATORY),
+    "brier_reliability": Measure("brier", EXPLORATORY, needs_scores=True),
+    "brier_resolution": Measure("brier", EXPLORATORY, needs_scores=True),
+    "brier_uncertainty": Measure("brier", EXPLORATORY, needs_scores=True),
+    "aurc": Measure("points", EXPLORATORY),
 }
 """``scaled`` is after a temperature; mean ``confidence`` is the sharpness; vector scaling alone can change labels,
 and so accuracy; ``ece_spans`` is for NER alone."""
 PRIMARY = "ece"
+BESIDE = {"ece": "ECE (points)", "accuracy": "accuracy (points)"}
+"""Shown side by side wherever the primary measure is, since an arm can be better calibrated by being worse."""
 ARMS: tuple[Arm, ...] = get_args(Arm)
 COMPARED: tuple[Arm, Arm] = ("multilingual", "english")
 CHANGE, OF_MODELS = "{}_multilingual_minus_english", "{}_model_minus_baseline"
@@ -145,7 +136,7 @@ class Trials:
 
     def note(self, measure: str) -> str:
         """What part a measure has in the answer, and what it rests on where that is a sample."""
-        return f"{NOTES.get(MEASURES[measure].role, '')} {self.sample(measure)}".strip()
+        return f"{MEASURES[measure].note} {self.sample(measure)}".strip()
 
     def _told(self, counts: tuple[int, ...]) -> str:
         what = "pairs" if TASKS[self.task].kind == "pair" else "words"
@@ -228,29 +219,29 @@ def load_scored(run: Run, record: TrialRecord, split: Split = "test") -> Scored:
         raise ResultsError(f"{title}: no scores were kept of trial {record.key}")
     table = run.table([record], split)
     right = (table.predicted[0] == table.gold).astype(np.float64)
-    whole, kept = Scored(table, confidence, right, np.asarray(scores, dtype=np.float64)), np.isfinite(confidence)
+    kept = np.isfinite(confidence)
     if split == "test":
         abroad = np.array(table.languages)[table.language] != "en"
         kept &= abroad
         if not kept.any():
             raise ResultsError(f"{title}: no language other than English in trial {record.key}")
         if TASKS[record.task].kind == "tags":
-            _check_enough(record.task, table.language[kept], table.language[abroad])
-    return whole.only(kept)
+            _check_enough(title, *(np.bincount(table.language[rows]) for rows in (kept, abroad)))
+    return Scored(table, confidence, right, np.asarray(scores, dtype=np.float64)).only(kept)
 
 
-def _check_enough(task: TaskName, kept: Ids, every: Ids) -> None:
-    """Refuse a trial of tags that has the confidence of fewer than 1,500 words of a language with more.
+def _check_enough(title: str, kept: npt.NDArray[np.intp], every: npt.NDArray[np.intp]) -> None:
+    """Refuse tags of which the confidence of fewer than 1,500 words was kept in a language that has more.
 
     Args:
-        kept, every: the language of each word whose confidence was kept, and of each that was scored.
+        kept, every: words of each language whose confidence was kept, and that were scored.
     """
-    n_kept, n_every = (np.bincount(language, minlength=int(every.max()) + 1) for language in (kept, every))
-    lacking = n_kept < np.minimum(n_every, MIN_WORDS)
+    kept = np.pad(kept, (0, len(every) - len(kept)))
+    lacking = kept < np.minimum(every, MIN_WORDS)
     if lacking.any():
         raise ResultsError(
-            f"{TASKS[task].title}: confidences of {n_kept[lacking].min():,} words a language were kept, "
-            f"{MIN_WORDS:,} are needed; record the run again"
+            f"{title}: confidences of {kept[lacking].min():,} words a language were kept, {MIN_WORDS:,} are "
+            "needed; record the run again"
         )
 
 
@@ -269,9 +260,10 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
             f"{TASKS[record.task].title}: no scores of English dev or of a language are kept in {record.key}"
         )
     logits, gold = dev.logits[dev.scored], dev.table.gold[dev.scored]
-    temperature = fit_temperature(logits, gold)
-    vector, isotonic = fit_vector_scaling(logits, gold, temperature), fit_isotonic(dev.confidence, dev.right)
-    found = [_of_all_rows(one, isotonic) | _of_sample(one, temperature, vector) for one in in_language]
+    temperature = recalibration.fit_temperature(logits, gold)
+    vector = recalibration.fit_vector_scaling(logits, gold, temperature)
+    isotonic = recalibration.fit_isotonic(dev.confidence, dev.right)
+    found = [_measured(one, temperature, vector, isotonic) for one in in_language]
     if record.task == "ner":
         found = [each | {"ece_spans": _spans(one)} for each, one in zip(found, in_language, strict=True)]
     units = find_units(table, parallel)
@@ -285,59 +277,51 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
     )
 
 
-def _of_all_rows(scored: Scored, isotonic: Callable[[Floats], Floats]) -> dict[str, float]:
-    """The measures of one language that need the confidence of the predicted label alone, but those of spans."""
-    confidence, right = scored.confidence, scored.right
-    return {
-        "ece": ece10_equal_mass_debiased_v1(confidence, right),
-        "accuracy": float(100 * right.mean()),
-        "confidence": float(100 * confidence.mean()),
-        "ece_isotonic": ece10_equal_mass_debiased_v1(isotonic(confidence), right),
-        "ece_plug_in": ece10_equal_mass_v1(confidence, right),
-        "ece_equal_width": ece10_equal_width_v1(confidence, right),
-        "mce": mce10_equal_width_v1(confidence, right),
-        "aurc": aurc_v1(confidence, right),
-    }
-
-
-def _of_sample(scored: Scored, temperature: float, vector: VectorScaling) -> dict[str, float]:
-    """The measures of one language that need the scores of all labels."""
+def _measured(scored: Scored, temperature: float, vector: Map, isotonic: Map) -> dict[str, float]:
+    """The measures of one language but those of spans."""
+    confidence, right, ece = scored.confidence, scored.right, calibration.ece10_equal_mass_debiased_v1
     logits, gold = scored.logits[scored.scored], scored.table.gold[scored.scored]
-    probabilities, scaled = softmax(logits), softmax(logits, temperature)
-    moved, right_then = top_label(softmax(vector(logits)), gold)
+    probabilities, scaled = softmax(logits, axis=1), softmax(logits / temperature, axis=1)
+    moved, right_then = calibration.top_label(softmax(vector(logits), axis=1), gold)
     brier = brier_parts_v1(probabilities, gold)
     return {
+        "ece": ece(confidence, right),
+        "accuracy": float(100 * right.mean()),
+        "confidence": float(100 * confidence.mean()),
         "brier": brier_v1(probabilities, gold),
         "nll": nll_v1(logits, gold),
-        "ece_scaled": ece10_equal_mass_debiased_v1(*top_label(scaled, gold)),
+        "ece_scaled": ece(*calibration.top_label(scaled, gold)),
         "brier_scaled": brier_v1(scaled, gold),
         "nll_scaled": nll_v1(logits / temperature, gold),
-        "ece_vector_scaled": ece10_equal_mass_debiased_v1(moved, right_then),
+        "ece_vector_scaled": ece(moved, right_then),
         "accuracy_vector_scaled": float(100 * right_then.mean()),
-        "ece_classwise": classwise_ece10_equal_width_v1(probabilities, gold),
+        "ece_isotonic": ece(isotonic(confidence), right),
+        "ece_plug_in": calibration.ece10_equal_mass_v1(confidence, right),
+        "ece_equal_width": calibration.ece10_equal_width_v1(confidence, right),
+        "ece_classwise": calibration.classwise_ece10_equal_width_v1(probabilities, gold),
+        "mce": calibration.mce10_equal_width_v1(confidence, right),
         "brier_reliability": brier.reliability,
         "brier_resolution": brier.resolution,
         "brier_uncertainty": brier.uncertainty,
+        "aurc": aurc_v1(confidence, right),
     }
 
 
 def _spans(scored: Scored) -> float:
     """The primary measure over the predicted spans of one language; NaN where none was predicted."""
     table = scored.table
-    sentence = np.cumsum(np.append(True, table.item[1:] != table.item[:-1])) - 1
-    labels = TASKS["ner"].labels
-    found = span_confidence_v1(scored.confidence, table.gold, table.predicted[0], sentence, labels)
-    return ece10_equal_mass_debiased_v1(*found) if len(found[0]) else float("nan")
+    found = span_confidence_v1(scored.confidence, table.gold, table.predicted[0], table.item, TASKS["ner"].labels)
+    return calibration.ece10_equal_mass_debiased_v1(*found) if len(found[0]) else float("nan")
 
 
 def _resampled(scored: Scored, units: Units, rng: np.random.Generator) -> Floats:
     """(R,) the primary measure, mean over languages, under resampling of clusters."""
     language = scored.table.language
-    by_row = np.empty((len(language), 3 * N_BINS))
+    by_row = np.empty((len(language), 3 * calibration.N_BINS))
     for code in np.unique(language):
         rows = language == code
-        by_row[rows] = ece10_equal_mass_debiased_counts_v1(scored.confidence[rows], scored.right[rows])
+        by_row[rows] = calibration.ece10_equal_mass_debiased_counts_v1(scored.confidence[rows], scored.right[rows])
     counts = np.add.reduceat(by_row, units.start, axis=0)
-    statistic = ece10_equal_mass_debiased_from_counts_v1
+    statistic = calibration.ece10_equal_mass_debiased_from_counts_v1
     draws = stats.bootstrap_scores(counts[None], units.language, units.cluster, statistic, rng, N_RESAMPLES)
     return np.asarray(draws[0])

@@ -9,9 +9,6 @@ Another question stands beside it, from the sweep without intermediate training 
 or label smoothing, shift calibration? D_x is the one that English dev chose, by the mean of all seeds. Each is
 compared with the baseline of its seed.
 
-Distance from English is the number of steps up the language tree: 1 for another Germanic language, 2 for another
-Indo-European one, 3 for the rest.
-
 Notation: S seeds, L languages.
 """
 
@@ -32,16 +29,18 @@ from crosslayer.data.languages import LANGUAGES, of_unknown_family
 from crosslayer.paper import calibration_figures
 from crosslayer.paper.calibrated import (
     ARMS,
+    BESIDE,
     CHANGE,
     COMPARED,
+    EXPLORATORY,
     MEASURES,
-    NOTES,
     OF_MODELS,
     PRIMARY,
     Trials,
     calibrate,
 )  # fmt: skip
 from crosslayer.paper.conditions import fragment
+from crosslayer.paper.families import steps_apart
 from crosslayer.paper.parts import Fields, gain_fields, gain_part, make_evidence, mean_part, part_or_none
 from crosslayer.paper.scores import describe_failures, never_run, that_learnt
 from crosslayer.predictions.batches import best_batch, chosen_on_dev, describe_other_batches
@@ -50,8 +49,6 @@ from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import Run
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 
-BESIDE = ("ece", "accuracy")
-"""Shown side by side wherever the primary measure is, since an arm can be better calibrated by being worse."""
 NOTE = "Exploratory. Another question than Q01's, from the sweep without intermediate training; not judged."
 figures = calibration_figures.figures
 
@@ -60,15 +57,19 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The primary change over all targets and by target; other measures; levels by arm; languages; models."""
     targets, missing, keys = load_targets(run, profile)
     compared = [target for target in targets if target.seeds_of(*COMPARED)]
-    pooled = together(compared)
+    pooled = [target for target in compared if len(target.seeds_of(*COMPARED)) >= stats.MIN_SEEDS] or compared
     for target in (target for target in compared if target not in pooled):
         n_seeds = len(target.seeds_of(*COMPARED))
         missing.append(f"{TASKS[target.task].title}: both arms at {n_seeds} of {stats.MIN_SEEDS} seeds")
     missing += of_unknown_family(code for target in compared for code in target.first.languages)
-    parts = [overall(pooled)]
-    parts += [_change_of(target, profile.intermediate) for target in compared]
-    parts += [part for name in MEASURES if name != PRIMARY for part in _other(compared, pooled, name)]
-    parts += [part for target in targets for part in _levels(target)]
+    parts = [part for name in MEASURES for part in _change(name, compared, pooled, profile.intermediate)]
+    parts += [
+        mean_part(name, about.unit, values, task=target.task, model=arm, note=target.note(name))
+        for target in targets
+        for arm in ARMS
+        for name, about in target.measures.items()
+        if len(values := target.levels(name, arm))
+    ]
     parts += [part for target in compared for name in BESIDE for part in _by_kin(target, name)]
     for target in compared:
         for name in BESIDE:
@@ -124,75 +125,53 @@ def _after(arm: str) -> str:
     return f"baseline after {arm} intermediate training"
 
 
-def together(targets: list[Trials]) -> list[Trials]:
-    """The targets that one answer rests on: those with three seeds of both arms, or all where none has."""
-    return [target for target in targets if len(target.seeds_of(*COMPARED)) >= stats.MIN_SEEDS] or targets
-
-
-def change(target: Trials, name: str) -> stats.Gain:
-    """Multilingual minus English-only, mean over languages; the noise is pooled over the three arms."""
-    return stats.gain(target.table(name), *COMPARED)
-
-
 def overall(targets: list[Trials], name: str = PRIMARY) -> Measurement:
     """One interval over all targets: targets share no random numbers, so their variances add up."""
-    about = ", ".join(TASKS[target.task].title for target in targets)
-    judged = name == PRIMARY
-    note = f"Mean over the languages other than English, then over {about}; below 0 is better calibrated."
+    note = MEASURES[name].note
+    if judged := name == PRIMARY:
+        about = ", ".join(TASKS[target.task].title for target in targets)
+        note = f"Mean over the languages other than English, then over {about}; below 0 is better calibrated."
 
     def make() -> Fields:
-        found = stats.mean_gain([change(target, name) for target in targets])
-        n_items = sum(target.first.n_items for target in targets)
-        return gain_fields(found, n_items=n_items, note=note if judged else NOTES.get(MEASURES[name].role, ""))
+        found = stats.mean_gain([stats.gain(target.table(name), *COMPARED) for target in targets])
+        return gain_fields(found, n_items=sum(target.first.n_items for target in targets), note=note)
 
     return part_or_none(CHANGE.format(name), make, unit=MEASURES[name].unit, judged=judged)
 
 
-def _change_of(target: Trials, settings: IntermediateSpec) -> Measurement:
-    phase = settings.phase(target.task)
-    differ = any(own != phase for own in settings.phases.values())
-    after = f", after {phase['epochs']} epochs at a learning rate of {phase['learning_rate']:g}" if differ else ""
-    note = f"{target.rows} in each language{after}."
-    gain, n_items = change(target, PRIMARY), target.first.n_items
-    return gain_part(CHANGE.format(PRIMARY), gain, task=target.task, n_items=n_items, note=note)
-
-
-def _other(compared: list[Trials], pooled: list[Trials], name: str) -> list[Measurement]:
-    """The change of another measure, over the pooled targets and by target."""
+def _change(
+    name: str, compared: list[Trials], pooled: list[Trials], settings: IntermediateSpec
+) -> list[Measurement]:
+    """The change of a measure, over the pooled targets and by target; the noise is pooled over the three arms."""
     compared, pooled = ([target for target in some if name in target.measures] for some in (compared, pooled))
-    parts = [overall(pooled, name)] if len(pooled) > 1 or (pooled and name in BESIDE) else []
+    wanted = name == PRIMARY or len(pooled) > 1 or (pooled and name in BESIDE)
+    parts = [overall(pooled, name)] if wanted else []
     for target in compared:
+        about: dict[str, Any] = {"note": target.note(name)}
+        if name == PRIMARY:
+            about = {"n_items": target.first.n_items, "note": _conditions(target, settings)}
         with suppress(ResultsError):  # a model that predicted no span has no error of its spans
-            unit, note = MEASURES[name].unit, target.note(name)
-            gain = change(target, name)
-            parts.append(gain_part(CHANGE.format(name), gain, unit=unit, task=target.task, note=note))
+            gain = stats.gain(target.table(name), *COMPARED)
+            parts.append(gain_part(CHANGE.format(name), gain, unit=MEASURES[name].unit, task=target.task, **about))
     return parts
 
 
-def _levels(target: Trials) -> list[Measurement]:
-    """Every measure after each arm."""
-    return [
-        mean_part(name, about.unit, values, task=target.task, model=arm, note=target.note(name))
-        for arm in ARMS
-        for name, about in target.measures.items()
-        if len(values := target.levels(name, arm))
-    ]
-
-
-def steps_from_english(code: str) -> int:
-    """1 for a language of English's genus, 2 for another of its family, 3 for the rest."""
-    english, other = LANGUAGES["en"], LANGUAGES[code]
-    return 1 if other.genus == english.genus else 2 if other.family == english.family else 3
+def _conditions(target: Trials, settings: IntermediateSpec) -> str:
+    """How many rows a target has, and its intermediate phase where targets differ in it."""
+    phase = settings.phase(target.task)
+    differ = any(own != phase for own in settings.phases.values())
+    after = f", after {phase['epochs']} epochs at a learning rate of {phase['learning_rate']:g}" if differ else ""
+    return f"{target.rows} in each language{after}."
 
 
 def _by_kin(target: Trials, name: str) -> list[Measurement]:
     """A measure along the distance from English after each arm, and its change; its change by family."""
     parts = []
     known = [code in LANGUAGES for code in target.first.languages]
-    codes = [code for code in target.first.languages if code in LANGUAGES]
-    steps = np.array([steps_from_english(code) for code in codes])
+    codes = np.array(target.first.languages)[known]
+    steps = np.array([steps_apart("en", code) for code in codes])
     changes = target.by_language(name, *COMPARED)[:, known]
-    about: dict[str, str] = {"task": target.task, "note": NOTES["exploratory"]}
+    about: dict[str, str] = {"task": target.task, "note": EXPLORATORY}
     if len(set(steps)) > 1:
         for arm in filter(target.seeds_of, ARMS):
             slopes = stats.slopes(steps, target.by_language(name, arm)[:, known])

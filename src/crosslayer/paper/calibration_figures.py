@@ -13,12 +13,13 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from claimtrack.evidence import Evidence, Measurement
-from claimtrack.samples import ReliabilityBins, reliability_bins
+from claimtrack.samples import reliability_bins
 from crosslayer import stats
 from crosslayer.config import Profile
+from crosslayer.metrics.calibration import ece10_equal_width_v1
 from crosslayer.metrics.selective import risk_coverage
 from crosslayer.paper import plots
-from crosslayer.paper.calibrated import ARMS, CHANGE, COMPARED, OF_MODELS, Scored, load_scored
+from crosslayer.paper.calibrated import ARMS, BESIDE, CHANGE, COMPARED, OF_MODELS, Scored, load_scored
 from crosslayer.paper.parts import select, tasks_in
 from crosslayer.predictions.models import Model
 from crosslayer.predictions.records import TrialRecord
@@ -26,7 +27,6 @@ from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
 
-SEEN = {"ece": "ECE (points)", "accuracy": "accuracy (points)"}
 RECALIBRATED = {
     "ece": "as trained", "ece_scaled": "temperature", "ece_vector_scaled": "vector scaling",
     "ece_isotonic": "isotonic",
@@ -39,30 +39,26 @@ TRAINED = {
 MAX_PANELS, COLUMNS = 20, 5
 POINTS = 200
 """Of a drawn risk-coverage curve."""
-Arms = Mapping[str, Sequence[Scored]]
+Arms = Mapping[str, list[Scored]]
 """Trials by arm."""
 
 
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """All pictures that the evidence and the trials it rests on have something for."""
     drawn: list[str] = []
-    changes = {task: select(evidence, CHANGE.format("ece"), task) for task in tasks_in(evidence)}
-    changes = {task: parts for task, parts in changes.items() if parts}
+    every = {task: select(evidence, CHANGE.format("ece"), task) for task in tasks_in(evidence)}
+    changes = {task: parts for task, parts in every.items() if parts}
     if any(part.estimate is not None for part in select(evidence, CHANGE.format("ece"))):
         drawn += [_draw_changes(evidence, folder), _draw_levels(evidence, list(changes), folder)]
         title = "Change of the calibration error in each language, with 95 % intervals over seeds"
         by_language = {task: [part for part in parts if part.language] for task, parts in changes.items()}
         drawn.append(plots.languages_picture(folder, "languages.svg", title, by_language, "change"))
-    by_task: dict[TaskName, Arms] = {}
+    by_task: dict[TaskName, dict[str, list[Scored]]] = {}
     for task in tasks_in(evidence):
-        records = [r for r in run.records("intermediate", task) if r.key in evidence.trials and r.outcome == "ok"]
-        if records:
-            scored: dict[str, list[Scored]] = {}
-            for record in paired(records):
-                scored.setdefault(str(record.arm), []).append(load_scored(run, record))
-            by_task[task] = scored
-            if all(arm in scored for arm in COMPARED):
-                drawn.append(_draw_reliability(task, scored, folder))
+        usable = [r for r in run.records("intermediate", task) if r.key in evidence.trials and r.outcome == "ok"]
+        for record in paired(usable):
+            by_task.setdefault(task, {}).setdefault(record.arm, []).append(load_scored(run, record))
+    drawn += [_draw_reliability(*of, folder) for of in by_task.items() if of[1].keys() >= {*COMPARED}]
     if any(part.language for part in select(evidence, "ece_scaled")):
         drawn.append(_draw_recalibration(evidence, folder))
     if by_task:
@@ -82,7 +78,7 @@ def _draw_changes(evidence: Evidence, folder: Path) -> str:
         "of the error over items too"
     )
     rows = {}
-    for name in SEEN:
+    for name in BESIDE:
         parts = [part for part in select(evidence, CHANGE.format(name)) if part.language is None]
         rows[name] = [plots.Row(_title(part) if part.task else pooled_in(parts), part) for part in parts]
     return _forests(folder, "changes.svg", title, rows, 2.6)
@@ -90,8 +86,8 @@ def _draw_changes(evidence: Evidence, folder: Path) -> str:
 
 def _forests(folder: Path, name: str, title: str, rows: Mapping[str, Sequence[plots.Row]], height: float) -> str:
     """Changes of calibration error and accuracy side by side."""
-    with plots.picture(folder, name, title, height=height, columns=len(SEEN)) as panels:
-        for axes, (measure, unit) in zip(panels, SEEN.items(), strict=True):
+    with plots.picture(folder, name, title, height=height, columns=len(BESIDE)) as panels:
+        for axes, (measure, unit) in zip(panels, BESIDE.items(), strict=True):
             plots.forest(axes, rows[measure], f"change of {unit}")
     return name
 
@@ -109,8 +105,8 @@ def _title(part: Measurement) -> str:
 
 def _draw_levels(evidence: Evidence, tasks: Sequence[TaskName], folder: Path) -> str:
     title = "Calibration error and accuracy after each arm of intermediate training, 95 % intervals over seeds"
-    with plots.picture(folder, "levels.svg", title, height=2.8, columns=len(SEEN)) as panels:
-        for axes, (name, unit) in zip(panels, SEEN.items(), strict=True):
+    with plots.picture(folder, "levels.svg", title, height=2.8, columns=len(BESIDE)) as panels:
+        for axes, (name, unit) in zip(panels, BESIDE.items(), strict=True):
             for series, task in enumerate(tasks):
                 by_arm = {part.model: part for part in select(evidence, name, task) if part.language is None}
                 plots.by_category(axes, [by_arm.get(arm) for arm in ARMS], ARMS, series, TASKS[task].title)
@@ -137,7 +133,7 @@ def shown_languages(languages: Sequence[str], errors: Sequence[float]) -> list[s
 def _draw_reliability(task: TaskName, scored: Arms, folder: Path) -> str:
     table = next(iter(scored.values()))[0].table
     codes = [table.languages[code] for code in np.unique(table.language)]
-    errors = [_mean_gap(reliability_bins(*_answers(scored["english"], code))) for code in codes]
+    errors = [ece10_equal_width_v1(*_answers(scored["english"], code)) for code in codes]
     languages = shown_languages(codes, errors)
     rows = -(-len(languages) // COLUMNS)
     some = f", {len(languages)} of {len(codes)} languages" if len(languages) < len(codes) else ""
@@ -160,10 +156,6 @@ def _label_outer(axes: Axes, place: int, rows: int, used: int) -> None:
         axes.set_ylabel("accuracy")
     if place + COLUMNS >= used or place // COLUMNS == rows - 1:
         axes.set_xlabel("confidence")
-
-
-def _mean_gap(bins: ReliabilityBins) -> float:
-    return float((bins.n * np.abs(bins.confidence - bins.accuracy)).sum() / bins.n.sum())
 
 
 def _draw_recalibration(evidence: Evidence, folder: Path) -> str:
@@ -203,8 +195,8 @@ def _draw_risk(by_task: Mapping[TaskName, Arms], folder: Path) -> str:
 
 def _draw_models(evidence: Evidence, folder: Path) -> tuple[str, ...]:
     """Nothing where no models were compared."""
-    rows: dict[str, list[plots.Row]] = {name: [] for name in SEEN}
-    for name, task in product(SEEN, tasks_in(evidence)):
+    rows: dict[str, list[plots.Row]] = {name: [] for name in BESIDE}
+    for name, task in product(BESIDE, tasks_in(evidence)):
         parts = select(evidence, OF_MODELS.format(name), task)
         rows[name] += [plots.Row(_label(part), part) for part in parts if part.language is None]
     if not rows["ece"]:

@@ -35,9 +35,6 @@ def test_metrics_and_stats_stay_on_this_side_of_the_border():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-# Classification
-
-
 def test_scores_of_summed_counts():
     assert share_from_counts(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [75.0, 0.0]
     precision, recall = 2 / 5, 2 / 3
@@ -45,8 +42,6 @@ def test_scores_of_summed_counts():
     assert f1_from_counts(np.array([2.0, 5.0, 3.0])) == pytest.approx(expected)
     assert f1_from_counts(np.zeros(3)) == 0
 
-
-# Tags
 
 sentences_of = lambda tags: st.lists(  # noqa: E731
     st.lists(st.tuples(st.sampled_from(tags), st.sampled_from(tags)), min_size=1, max_size=9),
@@ -90,11 +85,6 @@ def test_a_task_is_scored_by_the_metric_that_it_names(task, data):
     assert score == pytest.approx(100 * SECOND[TASKS[task].metric](gold, predicted))
 
 
-def test_a_language_without_entities_scores_zero():
-    nothing, sentence = ids([["O", "O"], ["O"]], BIO)
-    assert task_score("ner", nothing, nothing, sentence) == 0.0
-
-
 @pytest.mark.filterwarnings("ignore:.*true nor predicted samples")
 @settings(max_examples=150)
 @given(sentences_of(BIO))
@@ -104,15 +94,6 @@ def test_span_counts_agree_with_seqeval(tags):
     each = [100 * f1_score([g], [p], zero_division=0) for g, p in zip(gold, predicted, strict=True)]
     assert f1_from_counts(counts) == pytest.approx(each)
     assert f1_from_counts(counts.sum(axis=0)) == pytest.approx(100 * f1_score(gold, predicted, zero_division=0))
-
-
-def test_spans_end_with_their_sentence():
-    gold, _ = ids([["B-PER"], ["I-PER"]], BIO)
-    assert tagging.span_counts_v1(gold, gold, np.array([0, 2]), BIO).tolist() == [
-        [1, 1, 1],
-        [0, 0, 0],
-        [1, 1, 1],
-    ]
 
 
 def runs(tags):

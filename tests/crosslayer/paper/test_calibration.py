@@ -2,47 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from scipy.stats import ttest_rel
 
 from analysed import PROFILE, TARGETED, arms_run, one, verdict
-from claimtrack.evidence import Evidence
+from claimtrack.evidence import Evidence, Measurement
 from claimtrack.judging import decide
 from claimtrack.registry import Registry
 from crosslayer import stats
-from crosslayer.config import IntermediateSpec
-from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1, softmax
-from crosslayer.metrics.recalibration import fit_vector_scaling
+from crosslayer.config import IntermediateSpec, Profile
+from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1
+from crosslayer.metrics.recalibration import fit_temperature, fit_vector_scaling
 from crosslayer.paper import PLUGIN, calibration, calibration_figures
 from crosslayer.paper.calibrated import MEASURES, Calibrated, Trials, calibrate
 from crosslayer.paper.calibration_figures import shown_languages
-from crosslayer.predictions.records import Array
+from crosslayer.paper.families import steps_apart
 from crosslayer.tasks import TASKS, TaskName
 from synthetic_run import MadeUpRun, make_profile, make_sweep
 
+CHANGE = "ece_multilingual_minus_english"
+KEY = "intermediate-pawsx-baseline-english-0"
 
-def test_an_arm_that_stayed_at_chance_is_missing() -> None:
-    run = arms_run(TARGETED, sharper=1.0)
-    key = "intermediate-pawsx-baseline-english-0"
+
+def over_languages(evidence: Evidence, measure: str, task: str | None = "pawsx", **about: Any) -> Measurement:
+    return one(evidence, measure, task, language=None, **about)
+
+
+def stay_at_chance(run: MadeUpRun) -> None:
     gold = run.items["pawsx", "dev"].gold
-    run.predicted[key, "dev"] = np.full_like(gold, np.bincount(gold).argmax())
+    run.predicted[KEY, "dev"] = np.full_like(gold, np.bincount(gold).argmax())
+
+
+def lose_dev_scores(run: MadeUpRun) -> None:
+    run.logits[KEY, "dev"] = np.full_like(run.logits[KEY, "dev"], np.nan)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "line"),
+    [
+        (stay_at_chance, "PAWS-X: baseline after english intermediate training stayed at chance with seed 0: "),
+        (lose_dev_scores, f"PAWS-X: no scores of English dev or of a language are kept in {KEY}"),
+    ],
+)
+def test_a_trial_that_cannot_be_compared_is_missing(spoil: Callable[[MadeUpRun], None], line: str) -> None:
+    run = arms_run(TARGETED, sharper=1.0)
+    spoil(run)
     evidence = calibration.measure("Q01", run, TARGETED)
-    line = "PAWS-X: baseline after english intermediate training stayed at chance with seed 0: "
     assert any(found.startswith(line) for found in evidence.missing)
-    assert key not in evidence.trials
-    judged = evidence.measured("ece_multilingual_minus_english")
-    assert [part.n_seeds for part in judged] == [2]
+    assert KEY not in evidence.trials
+    assert [part.n_seeds for part in evidence.measured(CHANGE)] == [2]
 
 
-def test_an_overconfident_arm_is_found(registry: Registry) -> None:
+@pytest.fixture(scope="module")
+def overconfident() -> tuple[MadeUpRun, Evidence]:
+    """A run whose English-only arm is too sure, and what is measured on it."""
     run = arms_run(TARGETED, sharper=4.0)
-    evidence = calibration.measure("Q01", run, TARGETED)
-    part = one(evidence, "ece_multilingual_minus_english")
+    return run, calibration.measure("Q01", run, TARGETED)
+
+
+def test_an_overconfident_arm_is_found(registry: Registry, overconfident: tuple[MadeUpRun, Evidence]) -> None:
+    run, evidence = overconfident
+    part = one(evidence, CHANGE)
     by_seed = [
-        np.mean([language_ece(run, arm, seed, code) for code in ("de", "zh")])
+        np.mean([language_ece(run, f"intermediate-pawsx-baseline-{arm}-{seed}", code) for code in ("de", "zh")])
         for seed in range(3)
         for arm in ("multilingual", "english")
     ]
@@ -51,25 +78,19 @@ def test_an_overconfident_arm_is_found(registry: Registry) -> None:
     bare = ttest_rel(changes[:, 0], changes[:, 1]).confidence_interval()
     assert part.interval.low < bare.low or part.interval.high < 0
     assert verdict(registry, evidence, TARGETED) == "improves"
-    assert one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).judged is False
+    assert over_languages(evidence, CHANGE).judged is False
     level = one(evidence, "ece", "pawsx", model="english").estimate
-    scaled = one(evidence, "ece_scaled", "pawsx", model="english").estimate
     assert level == pytest.approx(changes[:, 1].mean())
-    assert scaled < level / 2
+    assert one(evidence, "ece_scaled", "pawsx", model="english").estimate < level / 2
 
 
-def top_label_ece(logits: Array, gold: Array) -> float:
-    """The primary measure, of confidences as two bytes hold them."""
-    probability = softmax(logits)
-    right = (probability.argmax(axis=1) == gold).astype(float)
-    return ece10_equal_mass_debiased_v1(np.round(probability.max(axis=1) * 65535) / 65535, right)
-
-
-def language_ece(run: MadeUpRun, arm: str, seed: int, code: str) -> float:
-    key = f"intermediate-pawsx-baseline-{arm}-{seed}"
+def language_ece(run: MadeUpRun, key: str, code: str) -> float:
+    """The primary measure in one language, of confidences as two bytes hold them."""
     items = run.items["pawsx", "test"]
     here = items.language == code
-    return top_label_ece(run.logits[key, "test"][here], items.gold[here])
+    probability = softmax(run.logits[key, "test"][here], axis=1)
+    right = (probability.argmax(axis=1) == items.gold[here]).astype(float)
+    return ece10_equal_mass_debiased_v1(np.round(probability.max(axis=1) * 65535) / 65535, right)
 
 
 def test_arms_that_are_alike_show_no_difference(registry: Registry) -> None:
@@ -81,56 +102,37 @@ def test_arms_that_are_alike_show_no_difference(registry: Registry) -> None:
 
 def test_rows_without_kept_scores_are_left_out() -> None:
     run = arms_run(TARGETED, sharper=1.0)
-    key = "intermediate-pawsx-baseline-english-0"
-    table = run.table([trial for trial in run.trials if trial.key == key], "test")
-    logits = run.logits[key, "test"].copy()
-    logits[(table.item == "i0") | (table.item == "i7")] = np.nan
-    run.logits[key, "test"] = logits
+    table = run.table([trial for trial in run.trials if trial.key == KEY], "test")
+    run.logits[KEY, "test"][(table.item == "i0") | (table.item == "i7")] = np.nan
     found = calibrate(run, table.records[0], False)
-    assert found.n_items == 2 * 398
-    assert found.languages == ("de", "zh")
+    assert (found.n_items, found.languages) == (2 * 398, ("de", "zh"))
 
 
-def test_a_trial_without_scores_of_english_dev_is_missing() -> None:
-    run = arms_run(TARGETED, sharper=1.0)
-    key = "intermediate-pawsx-baseline-english-0"
-    run.logits[key, "dev"] = np.full_like(run.logits[key, "dev"], np.nan)
-    evidence = calibration.measure("Q01", run, TARGETED)
-    assert f"PAWS-X: no scores of English dev or of a language are kept in {key}" in evidence.missing
-    assert key not in evidence.trials
-
-
-def test_measures_beside_the_primary_one() -> None:
+def test_measures_beside_the_primary_one(overconfident: tuple[MadeUpRun, Evidence]) -> None:
     """Every measure has a level by arm; what came second and what is exploratory is labelled so."""
-    run = arms_run(TARGETED, sharper=4.0)
-    evidence = calibration.measure("Q01", run, TARGETED)
-    for name, about in MEASURES.items():
-        if name == "ece_spans":
-            continue
-        level = one(evidence, name, "pawsx", model="english", language=None)
-        assert level.unit == about.unit
-        expected = {"second": "Secondary.", "exploratory": "Exploratory."}.get(about.role, "")
-        assert level.note == expected
-    values = {
-        name: one(evidence, name, "pawsx", model="english", language=None).estimate or 0.0 for name in MEASURES
-        if name != "ece_spans"
-    }  # fmt: skip
+    run, evidence = overconfident
+    levels = {name: over_languages(evidence, name, model="english") for name in MEASURES if name != "ece_spans"}
+    assert [name for name, part in levels.items() if not part.note] == ["ece", "accuracy", "confidence"]
+    assert [name for name, part in levels.items() if part.note == "Secondary."] == [
+        "brier", "nll", "ece_scaled", "brier_scaled", "nll_scaled"
+    ]  # fmt: skip
+    assert {part.note for part in levels.values()} == {"", "Secondary.", "Exploratory."}
+    values = {name: part.estimate or 0.0 for name, part in levels.items()}
     assert values["confidence"] > values["accuracy"] + 5, "the arm was made too sure"
     assert max(values[name] for name in ("ece_scaled", "ece_vector_scaled", "ece_isotonic")) < values["ece"] / 2
     assert values["nll_scaled"] < values["nll"]
     assert 0 < values["aurc"] < 100 - values["accuracy"]
     rows = [run.items["pawsx", "test"].language == code for code in ("de", "zh")]
-    gold = run.items["pawsx", "test"].gold
+    gold, on_dev = (run.items["pawsx", split].gold for split in ("test", "dev"))
     shares = [gold[here].mean() for here in rows]
     assert values["brier_uncertainty"] == pytest.approx(np.mean([2 * f * (1 - f) for f in shares]))
     right = []
     for key in (f"intermediate-pawsx-baseline-english-{seed}" for seed in range(3)):
-        scaled = fit_vector_scaling(run.logits[key, "dev"], run.items["pawsx", "dev"].gold)(
-            run.logits[key, "test"]
-        )
+        dev = run.logits[key, "dev"]
+        scaled = fit_vector_scaling(dev, on_dev, fit_temperature(dev, on_dev))(run.logits[key, "test"])
         right += [(scaled.argmax(axis=1) == gold)[here].mean() for here in rows]
     assert values["accuracy_vector_scaled"] == pytest.approx(100 * np.mean(right))
-    assert not any(part.judged for part in evidence.parts if part.measure != "ece_multilingual_minus_english")
+    assert not any(part.judged for part in evidence.parts if part.measure != CHANGE)
 
 
 def made_target(task: TaskName, changes: dict[int, float]) -> Trials:
@@ -143,46 +145,44 @@ def made_target(task: TaskName, changes: dict[int, float]) -> Trials:
     return Trials(task, trials)
 
 
-def test_a_target_with_too_few_seeds_does_not_undo_the_others(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = [made_target(task, {0: -3.0, 1: -3.1, 2: -2.9}) for task in ("xnli", "ner", "pos")]
-    few = made_target("pawsx", {0: 5.0, 3: 5.0})
-    profile = make_profile(tasks=["pawsx"], targets=["pawsx"])
-    monkeypatch.setattr(calibration, "model_parts", lambda run, profile: ([], []))
+@pytest.fixture
+def measured(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Evidence]:
+    """Q01 of made targets."""
 
-    def measured(targets: list[Trials]) -> Evidence:
+    def measure(targets: list[Trials], profile: Profile = PROFILE) -> Evidence:
         monkeypatch.setattr(calibration, "load_targets", lambda run, profile: (targets, [], []))
         return calibration.measure("Q01", MadeUpRun(), profile)
 
+    return measure
+
+
+def test_a_target_with_too_few_seeds_does_not_undo_the_others(
+    registry: Registry, measured: Callable[..., Evidence]
+) -> None:
+    whole = [made_target(task, {0: -3.0, 1: -3.1, 2: -2.9}) for task in ("xnli", "ner", "pos")]
+    few = made_target("pawsx", {0: 5.0, 3: 5.0})
     evidence = measured([*whole, few])
-    judged = one(evidence, "ece_multilingual_minus_english", language=None, judged=True)
+    judged = one(evidence, CHANGE, language=None, judged=True)
     assert (judged.estimate, judged.n_seeds, judged.n_items) == (pytest.approx(-3), 3, 150)
     assert "over XNLI, NER, POS;" in judged.note
     assert "PAWS-X: both arms at 2 of 3 seeds" in evidence.missing
-    assert one(
-        evidence, "accuracy_multilingual_minus_english", language=None, task=None
-    ).estimate == pytest.approx(-3)
-    assert one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).estimate == pytest.approx(5)
-    assert (
-        one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).note
-        == "40 to 60 pairs in each language."
-    )
+    accuracy = over_languages(evidence, "accuracy_multilingual_minus_english", None)
+    assert accuracy.estimate == pytest.approx(-3)
+    alone = over_languages(evidence, CHANGE)
+    assert (alone.estimate, alone.note) == (pytest.approx(5), "40 to 60 pairs in each language.")
     found = decide(registry.entry("Q01"), evidence, PROFILE, PLUGIN)
     assert found.verdict == "improves"
     assert ", PAWS-X " in found.because
     assert "+5.00 not counted; beside it" in found.because
     assert found.because.count("not counted") == 1
-    shown = [
-        part for part in evidence.parts if part.measure == "ece_multilingual_minus_english" and not part.language
-    ]
+    shown = [part for part in evidence.parts if part.measure == CHANGE and not part.language]
     assert calibration_figures.pooled_in(shown) == "mean of XNLI, NER, POS"
     assert calibration_figures.pooled_in(shown[:-2]) == "all targets"
     assert verdict(registry, measured([few])) == "inconclusive"
     assert "not counted" not in decide(registry.entry("Q01"), measured([few]), PROFILE, PLUGIN).because
     more = made_target("pawsx", {3: -2.9, 4: -3.0, 5: -3.1, 6: -5.0})
     assert verdict(registry, measured([*whole, more])) == "improves", "its seeds are no others' seeds"
-    judged = one(measured([*whole, more]), "ece_multilingual_minus_english", language=None, judged=True)
+    judged = one(measured([*whole, more]), CHANGE, language=None, judged=True)
     assert (judged.estimate, judged.n_seeds) == (pytest.approx((-3 - 3 - 3 - 3.5) / 4), 3)
 
 
@@ -196,17 +196,14 @@ def test_a_target_misses_the_seeds_of_its_own_plan() -> None:
     ]
 
 
-def test_phases_that_differ_are_named_beside_their_target(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_phases_that_differ_are_named_beside_their_target(measured: Callable[..., Evidence]) -> None:
     targets = [made_target(task, {0: -3.0, 1: -3.1, 2: -2.9}) for task in ("pawsx", "pos")]
-    monkeypatch.setattr(calibration, "load_targets", lambda run, profile: (targets, [], []))
-    monkeypatch.setattr(calibration, "model_parts", lambda run, profile: ([], []))
 
     def notes(**phase: Any) -> list[str]:
         settings = {"targets": ["pawsx", "pos"], "epochs": 3, "by_target": {"pawsx": phase}}
-        profile = make_profile(tasks=["pawsx", "pos"])
-        profile = profile.model_copy(update={"intermediate": IntermediateSpec.model_validate(settings)})
-        evidence = calibration.measure("Q01", MadeUpRun(), profile)
-        return [one(evidence, "ece_multilingual_minus_english", t, language=None).note for t in ("pawsx", "pos")]
+        update = {"intermediate": IntermediateSpec.model_validate(settings)}
+        evidence = measured(targets, PROFILE.model_copy(update=update))
+        return [over_languages(evidence, CHANGE, task).note for task in ("pawsx", "pos")]
 
     assert notes() == ["40 to 60 pairs in each language.", "40 to 60 words in each language."]
     assert notes(learning_rate=1e-5) == [
@@ -225,31 +222,22 @@ def test_pictures_show_the_seeds_that_both_arms_have() -> None:
     assert calibration_figures.paired(alone) == alone
 
 
-def test_distance_from_english_is_in_steps_up_the_tree() -> None:
-    assert [calibration.steps_from_english(code) for code in ("de", "af", "fr", "hi", "tr", "zh")] == [
-        1, 1, 2, 2, 3, 3
-    ]  # fmt: skip
-    run = arms_run(TARGETED, sharper=4.0)
-    evidence = calibration.measure("Q01", run, TARGETED)
-    by_seed = [language_ece(run, "english", s, "zh") - language_ece(run, "english", s, "de") for s in range(3)]
+def test_distance_from_english_is_in_steps_up_the_tree(overconfident: tuple[MadeUpRun, Evidence]) -> None:
+    assert [steps_apart("en", code) for code in ("de", "af", "fr", "hi", "tr", "zh")] == [1, 1, 2, 2, 3, 3]
+    run, evidence = overconfident
+    keys = [f"intermediate-pawsx-baseline-english-{seed}" for seed in range(3)]
+    by_seed = [language_ece(run, key, "zh") - language_ece(run, key, "de") for key in keys]
     found = one(evidence, "ece_per_step_from_english", "pawsx", model="english").estimate
     assert found == pytest.approx(np.mean(by_seed) / 2), "two steps from German to Chinese"
-    change = {
-        family: one(evidence, "ece_change_in_family", "pawsx", model=family).estimate
-        for family in ("Indo-European", "Sino-Tibetan")
-    }
-    overall = one(evidence, "ece_multilingual_minus_english", "pawsx", language=None).estimate
-    assert np.mean(list(change.values())) == pytest.approx(overall)
-    accuracy = one(evidence, "accuracy_multilingual_minus_english", "pawsx", language=None).estimate
-    for measure, key in (
-        ("accuracy_change_in_family", "model"),
-        ("accuracy_multilingual_minus_english", "language"),
-    ):
-        parts = [
-            p.estimate for p in evidence.parts if p.measure == measure and getattr(p, key) and p.task == "pawsx"
+    for measure in ("ece", "accuracy"):
+        families = [
+            one(evidence, f"{measure}_change_in_family", "pawsx", model=family).estimate or 0.0
+            for family in ("Indo-European", "Sino-Tibetan")
         ]
-        assert len(parts) == 2
-        assert np.mean(parts) == pytest.approx(accuracy)
+        name = f"{measure}_multilingual_minus_english"
+        languages = [one(evidence, name, "pawsx", language=code).estimate or 0.0 for code in ("de", "zh")]
+        assert families == pytest.approx(languages)
+        assert np.mean(languages) == pytest.approx(over_languages(evidence, name).estimate)
 
 
 def test_models_that_predict_no_span_have_no_error_of_spans() -> None:
@@ -271,15 +259,17 @@ def test_models_that_predict_no_span_have_no_error_of_spans() -> None:
     evidence = calibration.measure("Q01", run, profile)
     spans = {part.measure: part.model for part in evidence.parts if part.measure.startswith("ece_spans")}
     assert spans == {"ece_spans": "none"}
-    assert one(evidence, "ece_model_minus_baseline", "ner", language=None).estimate == pytest.approx(0)
-    assert one(evidence, "ece_multilingual_minus_english", "ner", language=None).estimate == pytest.approx(0)
+    for measure in ("ece_model_minus_baseline", CHANGE):
+        assert over_languages(evidence, measure, "ner").estimate == pytest.approx(0)
 
 
 def test_fusion_and_smoothing_beside_the_arms() -> None:
-    """The layer that dev chose and the smoothed baseline against the baseline of the same seed."""
+    """The layer that the predictions of dev chose, whatever score was recorded while training, and the smoothed
+    baseline against the baseline of the same seed."""
     smoothed = "baseline_smoothed_0.1"
     profile = make_profile(tasks=["pawsx"], layers=(2, 8), controls=())
     run = make_sweep(profile, {("pawsx", "layer_8"): 6.0}, n=200, models=[smoothed])
+    run.trials = [t.model_copy(update={"dev_score": 99.0 if t.layer == 2 else 50.0}) for t in run.trials]
     for record in run.trials:
         sure = 4.0 if record.model == smoothed else 1.5
         for split in ("dev", "test"):
@@ -292,18 +282,14 @@ def test_fusion_and_smoothing_beside_the_arms() -> None:
     assert set(found) == {"layer_8", smoothed}
     assert (found["layer_8"].estimate or 0) > 3
     for model in found:
-        part = one(evidence, "ece_model_minus_baseline", "pawsx", model=model, language=None)
+        keys = [[f"sweep-pawsx-{name}-none-{s}" for name in (model, "baseline")] for s in profile.sweep.seeds]
         changes = {
-            code: [
-                sweep_ece(run, model, seed, code) - sweep_ece(run, "baseline", seed, code)
-                for seed in profile.sweep.seeds
-            ]
+            code: [language_ece(run, a, code) - language_ece(run, b, code) for a, b in keys]
             for code in ("de", "es", "zh")
         }
-        assert part.estimate == pytest.approx(np.mean(list(changes.values())))
-        assert part.n_seeds == len(profile.sweep.seeds)
+        part = over_languages(evidence, "ece_model_minus_baseline", model=model)
         by_seed = stats.seed_gain(np.mean(list(changes.values()), axis=0))
-        assert part.estimate == pytest.approx(by_seed.estimate)
+        assert (part.estimate, part.n_seeds) == (pytest.approx(by_seed.estimate), len(profile.sweep.seeds))
         assert part.interval != by_seed.interval, "the variance of the items counts too"
         for code, change in changes.items():
             here = one(evidence, "ece_model_minus_baseline", "pawsx", model=model, language=code)
@@ -313,25 +299,6 @@ def test_fusion_and_smoothing_beside_the_arms() -> None:
         assert not shown, "another question than the one that is answered"
     assert {f"sweep-pawsx-layer_8-none-{seed}" for seed in profile.sweep.seeds} < set(evidence.trials)
     assert not any("layer_2" in key for key in evidence.trials)
-
-
-def test_the_compared_layer_is_chosen_by_the_dev_predictions() -> None:
-    """The score that was recorded while training may differ from theirs, and does not choose."""
-    profile = make_profile(tasks=["pawsx"], layers=(2, 8), controls=())
-    run = make_sweep(profile, {("pawsx", "layer_8"): 6.0}, n=200)
-    run.trials = [t.model_copy(update={"dev_score": 99.0 if t.layer == 2 else 50.0}) for t in run.trials]
-    for place, predicted in run.predicted.items():
-        run.logits[place] = -1.5 * (np.arange(2) != predicted[:, None])
-    evidence = calibration.measure("Q01", run, profile)
-    compared = {part.model for part in evidence.parts if part.measure == "ece_model_minus_baseline"}
-    assert compared == {"layer_8"}
-
-
-def sweep_ece(run: MadeUpRun, model: str, seed: int, code: str) -> float:
-    key = f"sweep-pawsx-{model}-none-{seed}"
-    items = run.items["pawsx", "test"]
-    here = items.language == code
-    return top_label_ece(run.logits[key, "test"][here], items.gold[here])
 
 
 def test_at_most_twenty_languages_are_drawn() -> None:
@@ -351,8 +318,8 @@ def test_trials_without_scores_are_named() -> None:
     run.end("nan_loss", arm="none", seed=0)
     evidence = calibration.measure("Q01", run, TARGETED)
     assert evidence.status == "missing"
-    assert "PAWS-X: baseline after none intermediate training ended with a NaN loss with seed 0" in (
-        evidence.missing
+    assert (
+        "PAWS-X: baseline after none intermediate training ended with a NaN loss with seed 0" in evidence.missing
     )
     assert any("no scores were kept of trial" in line for line in evidence.missing)
     assert "XNLI is not an intermediate target of the profile made-up" in evidence.missing

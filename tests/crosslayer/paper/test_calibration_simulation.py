@@ -17,10 +17,8 @@ from claimtrack.evidence import Evidence
 from claimtrack.judging import decide
 from claimtrack.registry import load_registry
 from crosslayer import stats
-from crosslayer.metrics.calibration import (
-    ece10_equal_mass_debiased_counts_v1,
-    ece10_equal_mass_debiased_from_counts_v1,
-)  # fmt: skip
+from crosslayer.metrics.calibration import ece10_equal_mass_debiased_counts_v1 as counts_of
+from crosslayer.metrics.calibration import ece10_equal_mass_debiased_from_counts_v1 as from_counts
 from crosslayer.paper import PLUGIN, calibration
 from crosslayer.paper.calibrated import Calibrated, Trials
 from crosslayer.tasks import TaskName
@@ -48,12 +46,10 @@ def draw(task: TaskName, overconfidence: dict[str, float], rng: np.random.Genera
         confidence = np.clip(sure + 0.02 * rng.standard_normal(N_ITEMS), 0.34, 1)
         luck = np.where(rng.random(N_ITEMS) < 0.8, hard, rng.random(N_ITEMS))
         off = overconfidence[arm] + 0.01 * rng.standard_normal()
-        counts.append(ece10_equal_mass_debiased_counts_v1(confidence, (luck < confidence - off).astype(float)))
+        counts.append(counts_of(confidence, (luck < confidence - off).astype(float)))
     table = np.array(counts)
-    errors = ece10_equal_mass_debiased_from_counts_v1(table.sum(axis=1))
-    resampled = stats.bootstrap_scores(
-        table, np.repeat("de", N_ITEMS), np.arange(N_ITEMS), ece10_equal_mass_debiased_from_counts_v1, rng, 60
-    )
+    errors, item = from_counts(table.sum(axis=1)), np.arange(N_ITEMS)
+    resampled = stats.bootstrap_scores(table, np.repeat("de", N_ITEMS), item, from_counts, rng, 60)
     return Trials(task, {
         place: Calibrated(("de",), {"ece": np.array([error])}, draws, N_ITEMS, (N_ITEMS,), (N_ITEMS,))
         for place, error, draws in zip(places, errors, resampled, strict=True)
