@@ -33,7 +33,6 @@ from crosslayer.predictions.records import (
     read_arrays,
     read_content,
     read_manifest,
-    read_predictions,
     read_record,
     read_records,
 )
@@ -165,13 +164,28 @@ class FolderRun(Run):
         path = self.folder / "probes" / f"{name}.parquet"
         return read_table(path, self.mend).to_pandas() if path.exists() else None
 
-    def keeps_scores(self, trial: TrialRecord) -> bool:
-        """Whether scores of that trial, or of its twin, were kept."""
-        return True
-
     def structure(self) -> dict[str, Any] | None:
         path = self.folder / "probes" / "structure.json"
         return (read_content(path, TypeAdapter(dict[str, Any]), self.mend) or None) if path.exists() else None
+
+    def scores(self, record: TrialRecord, split: Split) -> Array | None:
+        path = self.scores_path(record)
+        if path is None:
+            return None
+        names = [f"score_{k}" for k in range(len(TASKS[record.task].labels))]
+        return np.stack(self.columns(path, names, split), axis=1).astype(np.float32)
+
+    def scores_path(self, record: TrialRecord) -> Path | None:
+        """Where the scores of that trial, or of its twin, lie; ``None`` if they were not kept."""
+        raise NotImplementedError
+
+    def columns(self, path: Path, names: Sequence[str], split: Split) -> list[Array]:
+        """Columns (N,) of a file, of the rows of a split, text as str."""
+        table = read_table(path, self.mend, ["split", *names])
+        table = table.filter(pc.equal(table["split"].cast(pa.string()), split))
+        found = (table[name] for name in names)
+        plain = (column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column for column in found)
+        return [np.asarray(column.to_numpy()) for column in plain]
 
 
 class ResultsRun(FolderRun):
@@ -192,30 +206,23 @@ class ResultsRun(FolderRun):
         )
 
     def table(self, records: Iterable[TrialRecord], split: Split) -> TaskTable:
-        return side_by_side([self._of(record, split)[0] for record in records], str(self.folder))
+        return side_by_side([self._table(record, split) for record in records], str(self.folder))
 
-    def scores(self, record: TrialRecord, split: Split) -> Array | None:
-        return self._of(record, split)[1]
+    def _table(self, record: TrialRecord, split: Split) -> TaskTable:
+        path, names = self.predictions_path(record), [*IDENTITY, "predicted"]
+        codes, item, position, gold, predicted = self.columns(path, names, split)
+        return task_table((record,), codes, item, position, gold, predicted[None])
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
         return read_arrays(self.trial_folder(record) / "diagnostics.npz")
 
     def trial_folder(self, record: TrialRecord) -> Path:
-        """Where that trial lies."""
         return self.folder / "trials" / record.stage / record.task / record.key
 
     def predictions_path(self, record: TrialRecord) -> Path:
-        """Where the predictions of that trial lie."""
         return self.trial_folder(record) / "predictions.parquet"
 
-    def _of(self, record: TrialRecord, split: Split) -> tuple[TaskTable, Array]:
-        """One trial's predictions and scores."""
-        frame = read_predictions(self.predictions_path(record))
-        frame = frame[frame["split"] == split]
-        position, gold, predicted = (frame[name].to_numpy() for name in ("position", "gold", "predicted"))
-        codes, item = (frame[name].astype(str).to_numpy() for name in ("language", "item"))
-        scores = frame[[name for name in frame.columns if name.startswith("score_")]].to_numpy(np.float32)
-        return task_table((record,), codes, item, position, gold, predicted[None]), scores
+    scores_path = predictions_path
 
 
 def side_by_side(tables: Sequence[TaskTable], where: str) -> TaskTable:
@@ -265,27 +272,16 @@ class RecordedRun(FolderRun):
         records = tuple(records)
         if not records:
             raise ResultsError(f"no finished trial of that kind in {self.name}")
-        keys = [record.key for record in records]
-        table = self._split(self.predictions_path(records[0]), [*IDENTITY, USUAL, *keys], split)
-        usual, found = (np.stack([table[name].to_numpy() for name in names]) for names in ([USUAL], keys))
-        codes, item = (np.asarray(table[name].cast(pa.string()).to_numpy()) for name in ("language", "item"))
-        position, gold = table["position"].to_numpy(), table["gold"].to_numpy()
-        return task_table(records, codes, item, position, gold, np.where(found == AS_USUAL, usual, found))
-
-    def scores(self, record: TrialRecord, split: Split) -> Array | None:
-        path = self._scores_path(record)
-        if path is None:
-            return None
-        names = [f"score_{k}" for k in range(len(TASKS[record.task].labels))]
-        table = self._split(path, names, split)
-        return np.stack([table[name].to_numpy() for name in names], axis=1).astype(np.float32)
+        path, names = self.predictions_path(records[0]), [*IDENTITY, USUAL, *(record.key for record in records)]
+        codes, item, position, gold, usual, *told = self.columns(path, names, split)
+        predicted = np.stack(told)
+        return task_table(records, codes, item, position, gold, np.where(predicted == AS_USUAL, usual, predicted))
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
         """Of pairs, and in entries without a file of confidences, from the kept scores."""
         path = self.folder / confidences_file(record.stage, record.task)
         if path.exists() and record.key in read_table(path, self.mend).column_names:
-            steps = self._split(path, [record.key], split)[record.key].to_numpy()
-            return np.asarray(steps / CONFIDENCE_STEPS)
+            return self.columns(path, [record.key], split)[0] / CONFIDENCE_STEPS
         return super().confidence(record, split)
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
@@ -295,16 +291,9 @@ class RecordedRun(FolderRun):
         """Where the predictions of that trial lie, beside those of its stage and task."""
         return self.folder / predictions_file(record.stage, record.task)
 
-    def keeps_scores(self, trial: TrialRecord) -> bool:
-        return self._scores_path(trial) is not None
-
-    def _scores_path(self, record: TrialRecord) -> Path | None:
+    def scores_path(self, record: TrialRecord) -> Path | None:
         paths = (self.folder / scores_file(trial) for trial in (record, *twins(record, self.trials)))
         return next((path for path in paths if path.exists()), None)
-
-    def _split(self, path: Path, columns: list[str], split: Split) -> pa.Table:
-        table = read_table(path, self.mend, ["split", *columns])
-        return table.filter(pc.equal(table["split"].cast(pa.string()), split))
 
 
 def open_run(folder: Path) -> RecordedRun | ResultsRun:
@@ -322,12 +311,10 @@ def records_of(folder: Path) -> list[TrialRecord]:
 
 
 def scores_file(trial: TrialRecord) -> str:
-    """Name of the scores of one trial."""
     return f"scores-{trial.key}.parquet"
 
 
 def predictions_file(stage: Stage, task: TaskName) -> str:
-    """Where the predicted ids of a stage and task lie."""
     return f"predictions-{stage}-{task}.parquet"
 
 
