@@ -17,7 +17,7 @@ import numpy as np
 from benchmarks.simulation.designs import DEV_CORRELATION, ITEM_SHARE, LAYERS, Design, Measured, TaskDesign
 from claimtrack.evidence import Measurement
 from crosslayer import stats
-from crosslayer.paper import attention, families, parts, probes
+from crosslayer.paper import attention, families, layers, parts
 from crosslayer.paper.transfer import correlation_interval
 from crosslayer.predictions.models import Model
 from crosslayer.stats import Floats, ScoreTable
@@ -186,7 +186,7 @@ def contrasts(truth: tuple[float, float], design: Design, rng: np.random.Generat
     The variance comes from resamples, so that it is known as a chi-squared of as many degrees of freedom.
     """
     sds = np.array([*design.contrasts.values()])
-    df = probes.N_RESAMPLES - 1
+    df = layers.N_RESAMPLES - 1
     estimates = truth + sds * rng.standard_normal((n, len(sds)))
     variances = sds**2 * rng.chisquare(df, size=(n, len(sds))) / df
     for values, noise in zip(estimates.tolist(), variances.tolist(), strict=True):
@@ -228,8 +228,8 @@ def kinship(truth: float, design: Design, rng: np.random.Generator, n: int) -> I
         matrix = (noise + noise.T) / np.sqrt(2) + same["script"] + truth * same["genus"]
         found = []
         for kind in kinds:
-            null = families.same_label_difference(matrix, _labellings(kind))
-            observed = float(families.same_label_difference(matrix, labels[kind]))
+            null = families.kin_difference(matrix, _labellings(kind))
+            observed = float(families.kin_difference(matrix, labels[kind]))
             test = families.PermutationTest(observed, null, stats.permutation_p(null, observed), 0.0, 0)
             measure = f"{kind}_similarity_difference"
             found.append(Measurement(measure=measure, unit="cosine", judged=True, **test.fields))

@@ -42,7 +42,6 @@ KINDS = ("genus", "family")
 BEYOND_GENUS = "family_beyond_genus_difference"
 TIE = 1e-9
 """Cosines closer than that are equal, as in `stats.permutation_p`."""
-Bools = npt.NDArray[np.bool_]
 Labels = npt.NDArray[np.intp]
 """Numbers that stand for a genus, a family or a script."""
 GROUPS = {
@@ -79,29 +78,20 @@ def similarity_matrix(frame: pd.DataFrame, column: str, languages: list[str]) ->
     return np.asarray(half + half.T)
 
 
-def same_label_difference(matrix: Floats, labels: Labels) -> Floats:
-    """Mean similarity of pairs of one label minus that of the other pairs, for labels (..., L)."""
-    first, second = np.triu_indices(len(matrix), 1)
-    same = labels[..., first] == labels[..., second]
-    return _difference_of_means(matrix[first, second], same, ~same)
-
-
-def beyond_label_difference(matrix: Floats, labels: Labels, groups: Labels) -> Floats:
-    """Mean similarity of pairs of one group but two labels, minus that of pairs of two groups.
+def kin_difference(matrix: Floats, labels: Labels, groups: Labels | None = None) -> Floats:
+    """Mean similarity of the pairs of one label minus that of the other pairs.
 
     Args:
         matrix: (L, L) similarities.
         labels: (..., L) of the languages.
-        groups: the group of each label.
+        groups: of each label, if pairs of one group but two labels are to be compared with pairs of two groups.
     """
     first, second = np.triu_indices(len(matrix), 1)
-    one_group = groups[labels[..., first]] == groups[labels[..., second]]
-    kin = one_group & (labels[..., first] != labels[..., second])
-    return _difference_of_means(matrix[first, second], kin, ~one_group)
-
-
-def _difference_of_means(values: Floats, kin: Bools, others: Bools) -> Floats:
-    """Of values (P,) in which (..., P) are kin or others."""
+    values, kin = matrix[first, second], labels[..., first] == labels[..., second]
+    others = ~kin
+    if groups is not None:
+        one_group = groups[labels[..., first]] == groups[labels[..., second]]
+        kin, others = one_group & ~kin, ~one_group
     return np.asarray(kin @ values / kin.sum(axis=-1) - others @ values / others.sum(axis=-1))
 
 
@@ -137,7 +127,7 @@ def permutation_test(
     labels: Labels,
     strata: Labels,
     rng: np.random.Generator,
-    difference: Callable[[Floats, Labels], Floats] = same_label_difference,
+    difference: Callable[[Floats, Labels], Floats] = kin_difference,
 ) -> PermutationTest:
     """Test whether a difference between kinds of pairs is greater than the labels give by chance.
 
@@ -225,7 +215,7 @@ def beyond_genus_test(offsets: pd.DataFrame | None) -> PermutationTest:
     family_of = families[np.unique(genera, return_index=True)[1]]
     if len(set(family_of.tolist())) in (1, len(family_of)):
         raise ResultsError(f"among {', '.join(languages)} is one family only, or none of two genera")
-    difference = partial(beyond_label_difference, groups=family_of)
+    difference = partial(kin_difference, groups=family_of)
     rng = generator("families", BEYOND_GENUS)
     return permutation_test(matrix, genera, numbers(languages, "script"), rng, difference)
 

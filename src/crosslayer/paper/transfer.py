@@ -24,8 +24,8 @@ from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.paper import plots
 from crosslayer.paper.conditions import fragment
+from crosslayer.paper.layers import retrieval, tagging
 from crosslayer.paper.parts import NORMAL, Fields, layer_parts, make_evidence, part_or_none, select, tasks_in
-from crosslayer.paper.probes import retrieval, tagging
 from crosslayer.predictions.records import PREDICTED
 from crosslayer.predictions.runs import Run
 from crosslayer.stats import Floats

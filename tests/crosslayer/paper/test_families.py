@@ -147,9 +147,9 @@ def by_brute_force(matrix: Array, labels: Array, strata: Array, is_kin: Kin) -> 
 @given(labelled())
 def test_p_of_kinship_is_exact_where_labellings_are_few(drawn: tuple[Array, Array, Array]) -> None:
     matrix, labels, strata = drawn
-    tests: list[tuple[Kin, Any]] = [(same, families.same_label_difference)]
+    tests: list[tuple[Kin, Any]] = [(same, families.kin_difference)]
     if {*starmap(beyond, combinations(labels.tolist(), 2))} >= {True, False}:
-        tests.append((beyond, partial(families.beyond_label_difference, groups=np.arange(4) % 2)))
+        tests.append((beyond, partial(families.kin_difference, groups=np.arange(4) % 2)))
     for is_kin, difference in tests:
         test = families.permutation_test(matrix, labels, strata, np.random.default_rng(0), difference)
         p, smallest, n_labellings, n_groupings = by_brute_force(matrix, labels, strata, is_kin)

@@ -11,7 +11,6 @@ from analysed import PROFILE, one, probe_run, verdict
 from claimtrack.errors import ResultsError
 from claimtrack.registry import Registry
 from crosslayer.paper import families, layers, parts, transfer
-from crosslayer.paper.probes import halves
 from crosslayer.tasks import TASKS, TaskName
 from synthetic_run import MadeUpRun, make_sweep
 
@@ -39,7 +38,7 @@ def test_layer_contrasts(registry: Registry) -> None:
 def test_interval_of_a_layer_contrast_is_that_of_its_clusters() -> None:
     run = probe_run()
     part = one(layers.measure("C01", run, PROFILE), "upos_probe_upper_minus_lower")
-    lower, upper = halves(12)
+    lower, upper = layers.halves(12)
     table = run.probes["tagging"]
     per_word = table[[f"layer_{x}" for x in range(13)]].to_numpy(float) @ (upper - lower)
     by_sentence = pd.Series(per_word).groupby(table["sentence"]).mean()
@@ -51,12 +50,12 @@ def test_interval_of_a_layer_contrast_is_that_of_its_clusters() -> None:
     ("n", "lower", "upper"), [(12, range(1, 7), range(7, 13)), (3, [1], [2, 3]), (2, [1], [2])]
 )
 def test_halves(n: int, lower: list[int], upper: list[int]) -> None:
-    found = halves(n)
+    found = layers.halves(n)
     for weights, members in zip(found, (lower, upper), strict=True):
         assert np.flatnonzero(weights).tolist() == list(members)
         assert weights.sum() == pytest.approx(1)
     with pytest.raises(ResultsError, match="no lower and upper half"):
-        halves(1)
+        layers.halves(1)
 
 
 def test_missing_probes_are_named(registry: Registry) -> None:

@@ -16,15 +16,13 @@ from crosslayer.probes.layers import identity, linear_cka, offset_similarity, si
 from crosslayer.windows.encoded import Encoded
 
 RNG = np.random.default_rng(0)
-X = RNG.normal(size=(40, 6))
 
 
 def test_linear_cka_equals_the_alignment_of_centred_gram_matrices() -> None:
-    y = X[:, :3] ** 2 + RNG.normal(size=(40, 3))
+    x, y = RNG.normal(size=(40, 6)), RNG.normal(size=(40, 3))
     centring = np.eye(40) - 1 / 40
-    grams = [centring @ (v @ v.T) @ centring for v in (X, y)]
-    expected = np.sum(grams[0] * grams[1]) / np.sqrt(np.sum(grams[0] ** 2) * np.sum(grams[1] ** 2))
-    assert linear_cka(X, y) == pytest.approx(expected)
+    one, other = (centring @ (v @ v.T) @ centring for v in (x, y))
+    assert linear_cka(x, y) == pytest.approx(np.sum(one * other) / np.sqrt(np.sum(one**2) * np.sum(other**2)))
 
 
 def test_similarity_of_languages_is_that_of_their_mean_vectors_and_cka() -> None:
