@@ -83,7 +83,7 @@ def ece10_equal_mass_debiased_counts_v1(confidence: Floats, correct: Floats) -> 
     gap = confidence - correct
     columns = np.stack([np.ones_like(gap), gap, gap**2], axis=1)
     counts = np.zeros((len(gap), N_BINS, 3))
-    counts[np.arange(len(gap)), bin_of(confidence, mass_edges(confidence))] = columns
+    counts[np.arange(len(gap)), np.searchsorted(mass_edges(confidence), confidence)] = columns
     return counts.reshape(len(gap), -1)
 
 
@@ -106,15 +106,10 @@ def mass_edges(values: Floats) -> Floats:
     return np.asarray(np.partition(values, np.unique(ranks))[ranks])
 
 
-def bin_of(values: Floats, edges: Floats) -> Ids:
-    """The bin 0 .. 9 of each value (N,), closed on the right."""
-    return np.asarray(np.searchsorted(edges, values, side="left"))
-
-
 def _bin_sums(confidence: Floats, correct: Floats, edges: Floats) -> Floats:
     """Items, sum of gaps and sum of squared gaps of each bin, (10, 3)."""
     gap = confidence - correct
-    bins = bin_of(confidence, edges)
+    bins = np.searchsorted(edges, confidence)
     return np.stack([np.bincount(bins, weights, N_BINS) for weights in (None, gap, gap * gap)], axis=1)
 
 

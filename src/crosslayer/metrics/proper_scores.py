@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import log_softmax
 
-from crosslayer.metrics.calibration import N_BINS, bin_of, mass_edges
+from crosslayer.metrics.calibration import N_BINS, mass_edges
 from crosslayer.metrics.classification import Floats, Ids
 
 
@@ -53,7 +53,7 @@ def nll_v1(logits: Floats, gold: Ids) -> float:
 
 def _label_parts(probability: Floats, outcome: Floats) -> Floats:
     """`BrierParts` of one label against the rest."""
-    bins = bin_of(probability, mass_edges(probability))
+    bins = np.searchsorted(mass_edges(probability), probability)
     columns = (None, probability, outcome, probability**2, probability * outcome)
     n, p, y, pp, py = (np.bincount(bins, column, N_BINS) for column in columns)
     share, size = n / len(bins), np.maximum(n, 1)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.special import softmax
 
 from claimtrack.errors import ResultsError
@@ -86,25 +87,19 @@ class Calibrated:
     """What is measured on one trial.
 
     Attributes:
-        languages: L codes other than English.
-        by_language: each measure of `MEASURES` that the task has in each language, (L,).
+        by_language: a row for each of the L languages other than English, a column for each measure that the task
+            has; NaN where there is nothing to measure.
         resampled: (R,) mean over languages of the primary measure, clusters of items resampled.
         n_items: pairs or sentences.
         n_rows: (L,) pairs or words.
         n_scored: (L,) those among them whose scores of all labels were kept.
     """
 
-    languages: tuple[str, ...]
-    by_language: dict[str, Floats]
+    by_language: pd.DataFrame
     resampled: Floats
     n_items: int
     n_rows: tuple[int, ...]
     n_scored: tuple[int, ...]
-
-    def level(self, measure: str) -> float:
-        """A measure, mean over the languages that have it; NaN where none has it."""
-        values = self.by_language[measure]
-        return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,24 +119,20 @@ class Trials:
         """Those that this task has."""
         return {name: about for name, about in MEASURES.items() if name in self.first.by_language}
 
-    @property
-    def rows(self) -> str:
-        """How many pairs or words a language has: ``1,500 pairs``, ``489 to 3,781 words``."""
-        return self._told(self.first.n_rows)
+    def told(self, counts: tuple[int, ...]) -> str:
+        """How many there are of each language: ``1,500 pairs in each language``, ``489 to 3,781 words in ..``."""
+        what = "pairs" if TASKS[self.task].kind == "pair" else "words"
+        low, high = min(counts), max(counts)
+        return f"{low:,}{'' if low == high else f' to {high:,}'} {what} in each language"
 
     def sample(self, measure: str) -> str:
-        """How many words of a language a measure rests on, where these are not all."""
+        """How many words a measure rests on, where these are not all."""
         sampled = MEASURES[measure].needs_scores and self.first.n_scored != self.first.n_rows
-        return f"From a sample of {self._told(self.first.n_scored)} in each language." if sampled else ""
+        return f"From a sample of {self.told(self.first.n_scored)}." if sampled else ""
 
     def note(self, measure: str) -> str:
         """What part a measure has in the answer, and what it rests on where that is a sample."""
         return f"{MEASURES[measure].note} {self.sample(measure)}".strip()
-
-    def _told(self, counts: tuple[int, ...]) -> str:
-        what = "pairs" if TASKS[self.task].kind == "pair" else "words"
-        low, high = min(counts), max(counts)
-        return f"{low:,} {what}" if low == high else f"{low:,} to {high:,} {what}"
 
     def seeds_of(self, *names: str) -> list[int]:
         """Those with a usable trial of every name."""
@@ -150,7 +141,7 @@ class Trials:
 
     def levels(self, measure: str, name: str) -> Floats:
         """A measure, mean over languages, at the seeds of a name that have it: no span, no error of spans."""
-        values = np.array([self.trials[name, seed].level(measure) for seed in self.seeds_of(name)])
+        values = np.array([self.trials[name, seed].by_language[measure].mean() for seed in self.seeds_of(name)])
         return np.asarray(values[np.isfinite(values)])
 
     def by_language(self, measure: str, *names: str) -> Floats:
@@ -159,11 +150,11 @@ class Trials:
         values = [np.array([self.trials[name, seed].by_language[measure] for seed in seeds]) for name in names]
         return values[0] if len(names) == 1 else values[0] - values[1]
 
-    def language_parts(self, measure: str, values: Floats, **about: Any) -> list[Measurement]:
-        """One measurement a language, in points, from values (S, L)."""
+    def language_parts(self, measure: str, of: str, *names: str, **about: Any) -> list[Measurement]:
+        """`by_language`, in points, as a measurement a language under the name ``measure``."""
         return [
             mean_part(measure, "points", column, task=self.task, language=code, **about)
-            for code, column in zip(self.first.languages, values.T, strict=True)
+            for code, column in zip(self.first.by_language.index, self.by_language(of, *names).T, strict=True)
         ]
 
     def table(self, measure: str) -> stats.ScoreTable:
@@ -174,7 +165,7 @@ class Trials:
         draws = np.full((*scores.shape, len(self.first.resampled)), np.nan)
         for (name, seed), found in self.trials.items():
             cell = names.index(name), seeds.index(seed)
-            scores[cell] = found.level(measure)
+            scores[cell] = found.by_language[measure].mean()
             draws[cell] = found.resampled
         items = stats.pure_item_variance(draws) if measure == PRIMARY else np.zeros((len(names), len(names)))
         return stats.ScoreTable(names, seeds, scores, items)
@@ -225,24 +216,16 @@ def load_scored(run: Run, record: TrialRecord, split: Split = "test") -> Scored:
         kept &= abroad
         if not kept.any():
             raise ResultsError(f"{title}: no language other than English in trial {record.key}")
-        if TASKS[record.task].kind == "tags":
-            _check_enough(title, *(np.bincount(table.language[rows]) for rows in (kept, abroad)))
-    return Scored(table, confidence, right, np.asarray(scores, dtype=np.float64)).only(kept)
-
-
-def _check_enough(title: str, kept: npt.NDArray[np.intp], every: npt.NDArray[np.intp]) -> None:
-    """Refuse tags of which the confidence of fewer than 1,500 words was kept in a language that has more.
-
-    Args:
-        kept, every: words of each language whose confidence was kept, and that were scored.
-    """
-    kept = np.pad(kept, (0, len(every) - len(kept)))
-    lacking = kept < np.minimum(every, MIN_WORDS)
-    if lacking.any():
-        raise ResultsError(
-            f"{title}: confidences of {kept[lacking].min():,} words a language were kept, {MIN_WORDS:,} are "
-            "needed; record the run again"
+        n_kept, n_all = (
+            np.bincount(table.language[rows], minlength=len(table.languages)) for rows in (kept, abroad)
         )
+        lacking = n_kept < np.minimum(n_all, MIN_WORDS)
+        if TASKS[record.task].kind == "tags" and lacking.any():
+            raise ResultsError(
+                f"{title}: confidences of {n_kept[lacking].min():,} words a language were kept, {MIN_WORDS:,} are "
+                "needed; record the run again"
+            )
+    return Scored(table, confidence, right, np.asarray(scores, dtype=np.float64)).only(kept)
 
 
 def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
@@ -268,8 +251,7 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
         found = [each | {"ece_spans": _spans(one)} for each, one in zip(found, in_language, strict=True)]
     units = find_units(table, parallel)
     return Calibrated(
-        languages=tuple(table.languages[code] for code in codes),
-        by_language={name: np.array([each[name] for each in found]) for name in MEASURES if name in found[0]},
+        by_language=pd.DataFrame(found, index=[table.languages[code] for code in codes]),
         resampled=_resampled(scored, units, generator("calibration", record.task)),
         n_items=len(units.start),
         n_rows=tuple(len(one.right) for one in in_language),

@@ -1,9 +1,8 @@
 """Calibration after multilingual instead of English-only intermediate training (Q01).
 
 Every measure is taken in each language other than English and averaged over them. The primary one is the debiased
-equal-mass ECE of 10 bins, before any scaling; accuracy and mean confidence stand beside it, since an arm can be
-better calibrated only by being worse. Brier score, negative log-likelihood and the same after temperature scaling
-fitted on English dev come second; everything else is exploratory.
+equal-mass ECE of 10 bins, before any scaling. Accuracy and mean confidence stand beside it; what comes second and
+what is exploratory stands in `calibrated.MEASURES`.
 
 Another question stands beside it, from the sweep without intermediate training and never judged: do fusing layers,
 or label smoothing, shift calibration? D_x is the one that English dev chose, by the mean of all seeds. Each is
@@ -61,7 +60,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     for target in (target for target in compared if target not in pooled):
         n_seeds = len(target.seeds_of(*COMPARED))
         missing.append(f"{TASKS[target.task].title}: both arms at {n_seeds} of {stats.MIN_SEEDS} seeds")
-    missing += of_unknown_family(code for target in compared for code in target.first.languages)
+    missing += of_unknown_family(code for target in compared for code in target.first.by_language.index)
     parts = [part for name in MEASURES for part in _change(name, compared, pooled, profile.intermediate)]
     parts += [
         mean_part(name, about.unit, values, task=target.task, model=arm, note=target.note(name))
@@ -73,11 +72,11 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     parts += [part for target in compared for name in BESIDE for part in _by_kin(target, name)]
     for target in compared:
         for name in BESIDE:
-            parts += target.language_parts(CHANGE.format(name), target.by_language(name, *COMPARED))
+            parts += target.language_parts(CHANGE.format(name), name, *COMPARED)
     for target in targets:  # before and after each recalibration, of the first arm there is
         arm = next(arm for arm in ARMS if target.seeds_of(arm))
         for name in calibration_figures.RECALIBRATED:
-            parts += target.language_parts(name, target.by_language(name, arm), model=arm)
+            parts += target.language_parts(name, name, arm, model=arm)
     of_models, more = model_parts(run, profile)
     return make_evidence(claim, run, profile, parts + of_models, missing, keys + more)
 
@@ -161,14 +160,14 @@ def _conditions(target: Trials, settings: IntermediateSpec) -> str:
     phase = settings.phase(target.task)
     differ = any(own != phase for own in settings.phases.values())
     after = f", after {phase['epochs']} epochs at a learning rate of {phase['learning_rate']:g}" if differ else ""
-    return f"{target.rows} in each language{after}."
+    return f"{target.told(target.first.n_rows)}{after}."
 
 
 def _by_kin(target: Trials, name: str) -> list[Measurement]:
     """A measure along the distance from English after each arm, and its change; its change by family."""
     parts = []
-    known = [code in LANGUAGES for code in target.first.languages]
-    codes = np.array(target.first.languages)[known]
+    known = target.first.by_language.index.isin([*LANGUAGES])
+    codes = target.first.by_language.index[known]
     steps = np.array([steps_apart("en", code) for code in codes])
     changes = target.by_language(name, *COMPARED)[:, known]
     about: dict[str, str] = {"task": target.task, "note": EXPLORATORY}
@@ -209,7 +208,7 @@ def _changes(trials: Trials, model: str) -> list[Measurement]:
         return []
     parts = []
     for name, measured in trials.measures.items():
-        rests_on = f"{trials.rows} in each language." if name == PRIMARY else trials.sample(name)
+        rests_on = f"{trials.told(trials.first.n_rows)}." if name == PRIMARY else trials.sample(name)
         about: dict[str, Any] = {"task": trials.task, "model": model, "n_items": trials.first.n_items}
         with suppress(ResultsError):  # a model that predicted no span has no error of its spans
             table = replace(trials.table(name), pooled=())  # label smoothing may change the noise too
@@ -217,6 +216,5 @@ def _changes(trials: Trials, model: str) -> list[Measurement]:
             gain = stats.gain(table, model, BASELINE)
             parts.append(gain_part(OF_MODELS.format(name), gain, unit=measured.unit, note=note, **about))
     for name in BESIDE:
-        values = trials.by_language(name, model, BASELINE)
-        parts += trials.language_parts(OF_MODELS.format(name), values, model=model, note=NOTE)
+        parts += trials.language_parts(OF_MODELS.format(name), name, model, BASELINE, model=model, note=NOTE)
     return parts

@@ -10,7 +10,6 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.samples import reliability_bins
@@ -46,8 +45,7 @@ Arms = Mapping[str, list[Scored]]
 def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
     """All pictures that the evidence and the trials it rests on have something for."""
     drawn: list[str] = []
-    every = {task: select(evidence, CHANGE.format("ece"), task) for task in tasks_in(evidence)}
-    changes = {task: parts for task, parts in every.items() if parts}
+    changes = {t: parts for t in tasks_in(evidence) if (parts := select(evidence, CHANGE.format("ece"), t))}
     if any(part.estimate is not None for part in select(evidence, CHANGE.format("ece"))):
         drawn += [_draw_changes(evidence, folder), _draw_levels(evidence, list(changes), folder)]
         title = "Change of the calibration error in each language, with 95 % intervals over seeds"
@@ -143,19 +141,11 @@ def _draw_reliability(task: TaskName, scored: Arms, folder: Path) -> str:
         for place, (axes, language) in enumerate(zip(panels, languages, strict=False)):
             for series, arm in enumerate(reversed(COMPARED)):
                 plots.reliability(axes, reliability_bins(*_answers(scored[arm], language)), series, arm)
-            axes.set_title(language)
-            _label_outer(axes, place, rows, len(languages))
+            left, foot = place % COLUMNS == 0, place + COLUMNS >= len(languages)
+            axes.set(title=language, ylabel="accuracy" if left else "", xlabel="confidence" if foot else "")
         plots.legend_above(panels[0])
         plots.hide_rest(panels, len(languages))
     return name
-
-
-def _label_outer(axes: Axes, place: int, rows: int, used: int) -> None:
-    """Names of the axes at the left and at the foot only."""
-    if place % COLUMNS == 0:
-        axes.set_ylabel("accuracy")
-    if place + COLUMNS >= used or place // COLUMNS == rows - 1:
-        axes.set_xlabel("confidence")
 
 
 def _draw_recalibration(evidence: Evidence, folder: Path) -> str:

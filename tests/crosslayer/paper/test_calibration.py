@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.special import softmax
 from scipy.stats import ttest_rel
@@ -96,8 +97,7 @@ def language_ece(run: MadeUpRun, key: str, code: str) -> float:
 def test_arms_that_are_alike_show_no_difference(registry: Registry) -> None:
     evidence = calibration.measure("Q01", arms_run(TARGETED, sharper=1.0), TARGETED)
     assert verdict(registry, evidence, TARGETED) in ("practically none", "undecided")
-    accuracy = one(evidence, "accuracy", "pawsx", model="none").estimate
-    assert 60 < accuracy < 95
+    assert 60 < one(evidence, "accuracy", "pawsx", model="none").estimate < 95
 
 
 def test_rows_without_kept_scores_are_left_out() -> None:
@@ -105,7 +105,7 @@ def test_rows_without_kept_scores_are_left_out() -> None:
     table = run.table([trial for trial in run.trials if trial.key == KEY], "test")
     run.logits[KEY, "test"][(table.item == "i0") | (table.item == "i7")] = np.nan
     found = calibrate(run, table.records[0], False)
-    assert (found.n_items, found.languages) == (2 * 398, ("de", "zh"))
+    assert (found.n_items, [*found.by_language.index]) == (2 * 398, ["de", "zh"])
 
 
 def test_measures_beside_the_primary_one(overconfident: tuple[MadeUpRun, Evidence]) -> None:
@@ -140,8 +140,8 @@ def made_target(task: TaskName, changes: dict[int, float]) -> Trials:
     trials = {}
     for seed, change in changes.items():
         for arm, level in (("english", 10.0), ("multilingual", 10.0 + change)):
-            by_language = {name: np.full(2, level) for name in MEASURES if name != "ece_spans"}
-            trials[arm, seed] = Calibrated(("de", "zh"), by_language, np.full(300, level), 50, (40, 60), (40, 60))
+            by_language = pd.DataFrame(level, index=["de", "zh"], columns=[*MEASURES]).drop(columns="ece_spans")
+            trials[arm, seed] = Calibrated(by_language, np.full(300, level), 50, (40, 60), (40, 60))
     return Trials(task, trials)
 
 
@@ -166,8 +166,7 @@ def test_a_target_with_too_few_seeds_does_not_undo_the_others(
     assert (judged.estimate, judged.n_seeds, judged.n_items) == (pytest.approx(-3), 3, 150)
     assert "over XNLI, NER, POS;" in judged.note
     assert "PAWS-X: both arms at 2 of 3 seeds" in evidence.missing
-    accuracy = over_languages(evidence, "accuracy_multilingual_minus_english", None)
-    assert accuracy.estimate == pytest.approx(-3)
+    assert over_languages(evidence, "accuracy_multilingual_minus_english", None).estimate == pytest.approx(-3)
     alone = over_languages(evidence, CHANGE)
     assert (alone.estimate, alone.note) == (pytest.approx(5), "40 to 60 pairs in each language.")
     found = decide(registry.entry("Q01"), evidence, PROFILE, PLUGIN)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from claimtrack.evidence import Evidence
@@ -51,7 +52,7 @@ def draw(task: TaskName, overconfidence: dict[str, float], rng: np.random.Genera
     errors, item = from_counts(table.sum(axis=1)), np.arange(N_ITEMS)
     resampled = stats.bootstrap_scores(table, np.repeat("de", N_ITEMS), item, from_counts, rng, 60)
     return Trials(task, {
-        place: Calibrated(("de",), {"ece": np.array([error])}, draws, N_ITEMS, (N_ITEMS,), (N_ITEMS,))
+        place: Calibrated(pd.DataFrame({"ece": [error]}, index=["de"]), draws, N_ITEMS, (N_ITEMS,), (N_ITEMS,))
         for place, error, draws in zip(places, errors, resampled, strict=True)
     })  # fmt: skip
 
