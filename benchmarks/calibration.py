@@ -11,13 +11,13 @@ import numpy as np
 from scipy.special import softmax
 
 from benchmarks.measures import peak_megabytes
-from crosslayer.metrics import calibration, proper_scores, selective
+from crosslayer.metrics import calibration, proper_scores
 from crosslayer.metrics.classification import Floats, Ids
 
 N, K = 1_000_000, 3
 OF_TOP_LABEL = (
     calibration.ece10_equal_width_v1, calibration.ece10_equal_mass_v1,
-    calibration.ece10_equal_mass_debiased_v1, calibration.mce10_equal_width_v1, selective.aurc_v1,
+    calibration.ece10_equal_mass_debiased_v1, calibration.mce10_equal_width_v1, calibration.aurc_v1,
 )  # fmt: skip
 OF_ALL_LABELS = (
     calibration.classwise_ece10_equal_width_v1, proper_scores.brier_v1, proper_scores.brier_parts_v1,

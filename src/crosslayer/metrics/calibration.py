@@ -1,4 +1,6 @@
-"""How well a model's confidence matches its accuracy: calibration errors, in points (0 to 100).
+"""How well a model's confidence matches its accuracy, and the risk of answering only where it is high.
+
+Errors and risks are in points (0 to 100).
 
 Confidence is the probability of the predicted label ("top label"), or of each label in turn (class-wise).
 
@@ -9,7 +11,7 @@ confidences of rank ceil(k N / 10); equal confidences share a bin, so the order 
 Arguments: ``confidence``, the probability of the predicted label (N,), and ``correct``, 1 where it is right, else
 0, (N,); or ``probabilities`` (N, K) and ``gold``, label ids (N,).
 
-Notation: N items, K labels.
+Notation: N items, K labels, G distinct confidences.
 """
 
 from __future__ import annotations
@@ -100,6 +102,25 @@ def ece10_equal_mass_debiased_from_counts_v1(counts: Floats) -> Floats:
     return np.asarray(100 * (shares * np.where(error > 0, fair, np.abs(gap))).sum(axis=-1))
 
 
+def risk_coverage(confidence: Floats, correct: Floats) -> tuple[Floats, Floats]:
+    """Coverage (G,) in 0 to 1 and risk (G,) in points of answering the items at or above each confidence."""
+    size, errors = _groups(confidence, correct)
+    answered = size.cumsum()
+    return answered / answered[-1], 100 * errors.cumsum() / answered
+
+
+def aurc_v1(confidence: Floats, correct: Floats) -> float:
+    """Area under the risk-coverage curve (Geifman and El-Yaniv 2017), points: mean risk over coverages 1/N .. 1.
+
+    Equal confidences count as the mean over all their orders.
+    """
+    size, errors = _groups(confidence, correct)
+    before, wrong_before = size.cumsum() - size, errors.cumsum() - errors
+    rank = np.arange(1, size.sum() + 1)
+    wrong = np.repeat(wrong_before, size) + (rank - np.repeat(before, size)) * np.repeat(errors / size, size)
+    return float(100 * np.mean(wrong / rank))
+
+
 def mass_edges(values: Floats) -> Floats:
     """Inner edges (9,) of 10 bins of equal mass of values (N,): those of rank ceil(k N / 10)."""
     ranks = np.ceil(np.arange(1, N_BINS) * len(values) / N_BINS).astype(int) - 1
@@ -115,3 +136,9 @@ def _bin_sums(confidence: Floats, correct: Floats, edges: Floats) -> Floats:
 
 def _plug_in(sums: Floats) -> float:
     return float(100 * np.abs(sums[:, 1]).sum() / sums[:, 0].sum())
+
+
+def _groups(confidence: Floats, correct: Floats) -> tuple[Ids, Floats]:
+    """Items and errors at each distinct confidence, from the highest down."""
+    _, group, size = np.unique(-confidence, return_inverse=True, return_counts=True)
+    return size, np.asarray(np.bincount(group, weights=1 - correct), dtype=np.float64)

@@ -24,7 +24,6 @@ from crosslayer.config import Arm
 from crosslayer.data.examples import Split
 from crosslayer.metrics import calibration, recalibration
 from crosslayer.metrics.proper_scores import brier_parts_v1, brier_v1, nll_v1
-from crosslayer.metrics.selective import aurc_v1
 from crosslayer.metrics.tagging import span_confidence_v1
 from crosslayer.paper.parts import generator, mean_part
 from crosslayer.paper.scores import Units, find_units
@@ -285,7 +284,7 @@ def _measured(scored: Scored, temperature: float, vector: Map, isotonic: Map) ->
         "brier_reliability": brier.reliability,
         "brier_resolution": brier.resolution,
         "brier_uncertainty": brier.uncertainty,
-        "aurc": aurc_v1(confidence, right),
+        "aurc": calibration.aurc_v1(confidence, right),
     }
 
 

@@ -15,8 +15,7 @@ from claimtrack.evidence import Evidence, Measurement
 from claimtrack.samples import reliability_bins
 from crosslayer import stats
 from crosslayer.config import Profile
-from crosslayer.metrics.calibration import ece10_equal_width_v1
-from crosslayer.metrics.selective import risk_coverage
+from crosslayer.metrics.calibration import ece10_equal_width_v1, risk_coverage
 from crosslayer.paper import plots
 from crosslayer.paper.calibrated import ARMS, BESIDE, CHANGE, COMPARED, OF_MODELS, Scored, load_scored
 from crosslayer.paper.parts import select, tasks_in

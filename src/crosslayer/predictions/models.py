@@ -41,7 +41,6 @@ class Model(str):
     """The settings that differ, ``kernel=3,reduction=16``."""
 
     def __new__(cls, name: str) -> Model:
-        """Read a name."""
         found = _NAME.fullmatch(name)
         if not found:
             raise ValueError(f"{name!r:.60} names no model; known are baseline, layer_X and controls such as self")
@@ -52,7 +51,6 @@ class Model(str):
 
     @classmethod
     def fused(cls, layer: int) -> Model:
-        """D_x."""
         return cls(f"layer_{layer}")
 
     @classmethod
@@ -62,7 +60,6 @@ class Model(str):
 
     @classmethod
     def smoothed(cls, smoothing: float) -> Model:
-        """The baseline trained with label smoothing."""
         return cls(f"baseline_smoothed_{smoothing:g}")
 
     @classmethod

@@ -124,9 +124,16 @@ class Run:
         raise NotImplementedError
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
-        """(N,) `confidence_of` the predicted labels in the order of `table`, or ``None``; NaN as in `scores`."""
+        """(N,) probability of the predicted labels in the order of `table`; ``None`` and NaN as in `scores`.
+
+        It is rounded, so that a fresh and a recorded run measure the same.
+        """
         scores = self.scores(record, split)
-        return None if scores is None else confidence_of(scores, self.table([record], split).predicted[0])
+        if scores is None:
+            return None
+        predicted = self.table([record], split).predicted[0]
+        probability = softmax(np.asarray(scores, dtype=np.float64), axis=1)[np.arange(len(predicted)), predicted]
+        return np.asarray(np.round(probability * CONFIDENCE_STEPS) / CONFIDENCE_STEPS)
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
         """Arrays by name (`crosslayer.training.finetuned` says which)."""
@@ -139,17 +146,6 @@ class Run:
     def structure(self) -> dict[str, Any] | None:
         """The structural measurements, or ``None`` if they have not run."""
         return None
-
-
-def confidence_of(scores: Array, predicted: Array) -> Array:
-    """Probability (N,) of the predicted labels, rounded so that a fresh and a recorded run measure the same.
-
-    Args:
-        scores: (N, K) logits; a row of NaN gives NaN.
-        predicted: (N,) label ids.
-    """
-    probability = softmax(np.asarray(scores, dtype=np.float64), axis=1)[np.arange(len(predicted)), predicted]
-    return np.asarray(np.round(probability * CONFIDENCE_STEPS) / CONFIDENCE_STEPS)
 
 
 class FolderRun(Run):

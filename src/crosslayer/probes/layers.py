@@ -177,8 +177,7 @@ def _by_layer(rows: Iterable[Array]) -> dict[str, Array]:
 
 
 def _unit(vectors: Array) -> Array:
-    unit: Array = vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
-    return unit
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
 def _fit(x: Array, y: Array) -> Any:

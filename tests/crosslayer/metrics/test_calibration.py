@@ -21,7 +21,7 @@ from sklearn.metrics import brier_score_loss, log_loss
 
 from claimtrack.errors import ResultsError
 from claimtrack.samples import reliability_bins
-from crosslayer.metrics import calibration, proper_scores, recalibration, selective, tagging
+from crosslayer.metrics import calibration, proper_scores, recalibration, tagging
 from crosslayer.tasks import TASKS
 
 PLUG_IN = [calibration.ece10_equal_width_v1, calibration.ece10_equal_mass_v1]
@@ -205,7 +205,7 @@ def test_order_and_copies_of_the_items_do_not_matter(items, random):
         once = metric(*split(items))
         assert metric(*split(mixed)) == pytest.approx(once, abs=1e-9)
         assert metric(*split(items * 2)) == pytest.approx(once, abs=1e-9)
-    for metric in (selective.aurc_v1, calibration.ece10_equal_mass_debiased_v1):
+    for metric in (calibration.aurc_v1, calibration.ece10_equal_mass_debiased_v1):
         assert metric(*split(mixed)) == pytest.approx(metric(*split(items)), abs=1e-7)
 
 
@@ -306,7 +306,7 @@ def test_isotonic_is_monotone_and_holds_its_ends_outside_the_fitted_range():
 
 
 def test_risk_coverage_by_hand():
-    coverage, risk = selective.risk_coverage(np.array([0.9, 0.6, 0.9, 0.7]), np.array([1.0, 0, 0, 1]))
+    coverage, risk = calibration.risk_coverage(np.array([0.9, 0.6, 0.9, 0.7]), np.array([1.0, 0, 0, 1]))
     assert coverage.tolist() == [0.5, 0.75, 1.0]
     assert risk == pytest.approx([50, 100 / 3, 50])
 
@@ -319,4 +319,4 @@ def test_aurc_is_the_mean_over_all_orders_of_equals(items):
         if all(a[0] >= b[0] for a, b in pairwise(order)):
             wrong = np.array([not right for _, right in order])
             areas.append(100 * np.mean(wrong.cumsum() / np.arange(1, len(wrong) + 1)))
-    assert selective.aurc_v1(*split(items)) == pytest.approx(np.mean(areas), abs=1e-9)
+    assert calibration.aurc_v1(*split(items)) == pytest.approx(np.mean(areas), abs=1e-9)
