@@ -128,6 +128,12 @@ def transfer(encoder: BertModel, encoded: Encoded, n_windows: int) -> pd.DataFra
     return pd.DataFrame(rows, columns=["task", "language", "layer", "score", "n_items", "commonest"])
 
 
+def parallel_vectors(encoder: BertModel, encoded: Encoded, split: str, n_items: int) -> Vectors:
+    """Mean-pooled vectors of the same items in every language of a split."""
+    codes = encoded.languages(split)
+    return {code: vectors_of(encoder, encoded, encoded.rows(split, code)[:n_items]) for code in codes}
+
+
 def similarity(vectors: Vectors) -> pd.DataFrame:
     """Similarity of languages at each layer on parallel windows.
 

@@ -12,7 +12,7 @@ import torch
 from claimtrack.files import fresh_folder
 from crosslayer.config import Profile
 from crosslayer.encoders.base import load_weights
-from crosslayer.probes.layers import identity, retrieval, similarity, tagging, transfer, vectors_of
+from crosslayer.probes.layers import identity, parallel_vectors, retrieval, similarity, tagging, transfer
 from crosslayer.probes.structure import measure_structure
 from crosslayer.stages.command import run_stage
 from crosslayer.tasks import TaskName
@@ -37,9 +37,7 @@ def probe(profile: Profile, folder: Path) -> None:
     tables["transfer"] = pd.concat([transfer(encoder, encoded, n) for encoded in tasks.values()])
     parallel = parallel_task(tasks)
     if parallel is not None:
-        encoded, split = parallel
-        rows = {code: encoded.rows(split, code)[: profile.probe.pairs] for code in encoded.languages(split)}
-        vectors = {code: vectors_of(encoder, encoded, found) for code, found in rows.items()}
+        vectors = parallel_vectors(encoder, *parallel, profile.probe.pairs)
         tables |= {"similarity": similarity(vectors), "identity": identity(vectors)}
     checks = measure_structure(encoder, next(iter(tasks.values())), profile.fusion)
     with fresh_folder(folder / "probes") as home:
