@@ -175,8 +175,10 @@ def add_seal(
         raise ClaimError("a seal needs a reason in plain words; add --reason TEXT")
     seals = read_seals(path)
     before = seals[-1].claims if seals else {}
-    lines = [f"{claim}: sealed" for claim, sealed in claims.items() if sealed != before.get(claim)]
+    lines = [f"{claim}: sealed for the first time" for claim in claims if claim not in before]
     lines += [f"{claim}: no longer in the registry" for claim in before if claim not in claims]
+    for claim in sorted(claims.keys() & before.keys()):
+        lines += [f"{claim}: {told}" for told in _changes(before[claim].values, claims[claim].values, "last sealed")]
     if plan and plan != plan_of_profile(plan.profile, seals):
         lines.append(f"plan of {plan.profile}: {plan.n_trials} trials, judged {plan.judged_at}")
     if not lines:
