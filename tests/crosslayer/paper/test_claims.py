@@ -31,8 +31,9 @@ def test_they_are_those_of_the_source_report(registry: Registry) -> None:
 
 def test_every_claim_has_its_notebook_and_rule(registry: Registry) -> None:
     assert list(registry.entries) == [f"C{row:02d}" for row in range(1, 18)] + ["Q01"]
+    beside = {"C08": "transfer", "C09": "families"}  # modules of their own that the notebook of C01 shows
     for claim, entry in registry.entries.items():
-        assert analysis_of(claim).__name__ == f"crosslayer.paper.{entry.notebook}"
+        assert analysis_of(claim).__name__ == f"crosslayer.paper.{beside.get(claim, entry.notebook)}"
         assert (entry.rule == "all_checks") == (entry.kind == "structural") == (entry.notebook == "structure")
     notebooks = {path.stem for path in (ROOT / "notebooks").glob("*.py")}
     assert notebooks == {entry.notebook for entry in registry.entries.values()}
