@@ -84,7 +84,7 @@ def view_run(run: RunResults[Any], plugin: Plugin, sections: Sections) -> RunVie
         name=run.name,
         title=run.title,
         profile=run.profile.profile,
-        revision=", ".join(dict.fromkeys(str(part.get("revision") or "unknown") for part in parts)),
+        revision=", ".join(dict.fromkeys(str(part.get("revision") or "unknown")[:8] for part in parts)),
         cost=tuple(_cost(run.info.get("stages", {}))),
         facts=tuple(_facts(parts)),
         trials=tuple(_trial_tables(run, plugin, sections)),
