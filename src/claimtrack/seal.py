@@ -178,7 +178,8 @@ def add_seal(
     lines = [f"{claim}: sealed for the first time" for claim in claims if claim not in before]
     lines += [f"{claim}: no longer in the registry" for claim in before if claim not in claims]
     for claim in sorted(claims.keys() & before.keys()):
-        lines += [f"{claim}: {told}" for told in _changes(before[claim].values, claims[claim].values, "last sealed")]
+        changes = _changes(before[claim].values, claims[claim].values, "last sealed")
+        lines += [f"{claim}: {change}" for change in changes]
     if plan and plan != plan_of_profile(plan.profile, seals):
         lines.append(f"plan of {plan.profile}: {plan.n_trials} trials, judged {plan.judged_at}")
     if not lines:

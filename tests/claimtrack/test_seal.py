@@ -215,7 +215,8 @@ def test_sealing_writes_what_changed_and_refuses_what_has_not(claimtrack: Comman
     code, out, _ = claimtrack("seal", "--check")
     assert (code, out.count("\n")) == (1, 1)
     assert out.startswith("C06: claimed.high was 3.0 when sealed on 20")
-    assert claimtrack("seal", "--reason", "as the abstract has it")[:2] == (0, "C06: claimed.high was 3.0 when last sealed, is 2.0\n")
+    told = "C06: claimed.high was 3.0 when last sealed, is 2.0\n"
+    assert claimtrack("seal", "--reason", "as the abstract has it")[:2] == (0, told)
     assert claimtrack("seal", "--check")[0] == 0
     content = json.loads(path.read_text(encoding="utf-8"))
     assert content[0] == json.loads(first)[0], "what was sealed before stays"
