@@ -28,30 +28,7 @@ TYPES: dict[str, type] = {"str": str, "int": int, "float": float, "bool": bool}
 DECLARE = "write NAME: str = VALUE"
 SECONDS = 600
 """The longest that one cell may take."""
-PAGE = Template("""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #1b1b1b }
-pre, code { font: 13px/1.45 ui-monospace, monospace }
-.input pre { background: #f5f5f5; padding: .6rem; overflow-x: auto }
-.prompt, .anchor-link { display: none }
-.output_subarea { overflow-x: auto }
-table { border-collapse: collapse; font-size: 13px } td, th { padding: .2rem .5rem; text-align: left }
-tbody tr:nth-child(odd) { background: #f5f5f5 }
-img { max-width: 100%; height: auto }
-</style>
-</head>
-<body>
-<main>
-$body
-</main>
-</body>
-</html>
-""")
+PAGE = Path(__file__).with_name("report") / "templates" / "notebook.html"
 
 
 def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool], output: Path) -> None:
@@ -145,4 +122,5 @@ def _write(notebook: NotebookNode, fresh: Path, output: Path, title: str) -> Non
     (fresh / "notebook.ipynb").write_text(text, encoding="utf-8")
     exporter = HTMLExporter(template_name="basic")  # type: ignore[no-untyped-call]
     body, _ = exporter.from_notebook_node(nbformat.reads(text, as_version=4))  # type: ignore[no-untyped-call]
-    (fresh / "notebook.html").write_text(PAGE.substitute(title=title, body=body), encoding="utf-8")
+    page = Template(PAGE.read_text(encoding="utf-8")).substitute(title=title, body=body)
+    (fresh / "notebook.html").write_text(page, encoding="utf-8")

@@ -22,14 +22,6 @@ from claimtrack.report.text import visible
 from claimtrack.wording import EVIDENCE, SEALED
 
 TEMPLATES = Path(__file__).with_name("templates")
-DARK = (
-    "<style>@media (prefers-color-scheme:dark){svg{background:#16181b}text{fill:#e8e8e8!important}"
-    '[style*="fill: #ffffff"],[style*="fill: white"]{fill:#16181b!important}'
-    '[style*="stroke: #000000"],[style*="stroke: #1b1b1b"]{stroke:#e8e8e8!important}'
-    '[style*="stroke: #0072b2"]{stroke:#6cb8ff!important}[style*="fill: #0072b2"]{fill:#6cb8ff!important}'
-    '[style*="fill: #cfe3f5"]{fill:#23415c!important}use:not([style]){fill:#e8e8e8}}</style>'
-)
-"""What makes a notebook's figure, drawn for white paper, follow a dark page."""
 
 
 def environment(paper: Path, finalize: Callable[[Any], Markup], **syntax: Any) -> Environment:
@@ -74,5 +66,5 @@ def prose(text: str, labels: dict[str, str]) -> Markup:
 
 def data_uri(svg: bytes) -> str:
     """An SVG as a ``data:`` address; in an ``img`` element it can neither run nor load anything."""
-    dark = svg.replace(b"<defs>", DARK.encode() + b"<defs>", 1)
+    dark = svg.replace(b"<defs>", b"<style>%s</style><defs>" % (TEMPLATES / "dark.css").read_bytes(), 1)
     return "data:image/svg+xml;base64," + base64.b64encode(dark).decode()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from markupsafe import Markup
 
@@ -18,13 +19,7 @@ from claimtrack.report.text import visible
 
 WIDTH, HEIGHT, EDGE = 360, 24, 8
 """Of a row, in pixels, and what stays free at both ends."""
-STYLE = """\
-text{font:13px system-ui,'DejaVu Sans',sans-serif;fill:currentColor}.soft{fill:#555}.band{fill:#cfe3f5}
-.seed{fill:none;stroke:#6b6b6b}.zero{stroke:#6b6b6b;stroke-dasharray:2 2}
-.paper{fill:none;stroke:#b3480a;stroke-width:2}
-@media (prefers-color-scheme:dark){svg{color:#e8e8e8}.soft{fill:#b3b3b3}.band{fill:#23415c}
-.seed,.zero{stroke:#a5a5a5}
-.paper{stroke:#ff9a5c}}"""
+STYLE = Path(__file__).with_name("templates") / "figure.css"
 
 
 @dataclass(frozen=True)
@@ -118,7 +113,8 @@ def whole(rows: Sequence[Row], axis: Axis, head: str, note: str) -> str:
     body.append(f'<g transform="translate({left} {foot})">{_ticks(axis, 0)}</g>')
     body += [_text(8, foot + 42, axis.unit, "soft"), _text(8, foot + 62, note, "soft")]
     title = f"{axis.unit}: {'; '.join(f'{row.label} {row.value}, {row.words}' for row in rows)}"
-    inner = "\n".join((f"<title>{_escaped(title)}</title>", f"<style>{STYLE}</style>", *body))
+    style = STYLE.read_text(encoding="utf-8")
+    inner = "\n".join((f"<title>{_escaped(title)}</title>", f"<style>{style}</style>", *body))
     return f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">\n{inner}\n</svg>\n'
 
 
