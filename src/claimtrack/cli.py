@@ -23,7 +23,7 @@ from claimtrack.pins import pin
 from claimtrack.registry import REGISTRY, Registry, json_schema, load_registry
 from claimtrack.report.text import visible
 from claimtrack.results import load_all, load_fresh, load_recorded, table
-from claimtrack.runlog import revision
+from claimtrack.runlog import day_of_revision, revision
 from claimtrack.runs import FRESH, LEDGER, RESULTS, RunResults
 from claimtrack.settings import ACTIVE, load_settings, validated
 from claimtrack.why import ways
@@ -234,7 +234,8 @@ def report() -> None:
     from claimtrack.report.write import write_report
 
     paper = Path("paper")
-    _say(write_report(build(*_loaded(), paper=paper), paper / "build"))
+    context = build(*_loaded(), paper=paper, date=day_of_revision(), revision=revision()[:8])
+    _say(write_report(context, paper / "build"))
 
 
 @app.command("schema")

@@ -50,12 +50,17 @@ def parts_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def revision() -> str:
     """The git revision of the working directory, with ``+`` if it has changes; empty outside a repository."""
-    commands = ("rev-parse HEAD", "status --porcelain --untracked-files=no")
+    return _git("rev-parse HEAD") + ("+" if _git("status --porcelain --untracked-files=no") else "")
+
+
+def day_of_revision() -> str:
+    """The day of that revision, so that a report of it has the same bytes on every day; empty as above."""
+    return _git("log -1 --format=%cs")
+
+
+def _git(command: str) -> str:
     try:
-        head, changes = (
-            subprocess.run(["git", *command.split()], capture_output=True, text=True, check=True).stdout.strip()
-            for command in commands
-        )
+        done = subprocess.run(["git", *command.split()], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):
         return ""
-    return head + ("+" if changes else "")
+    return done.stdout.strip()

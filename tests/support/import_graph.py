@@ -17,8 +17,10 @@ MODULES = {
     for path in sorted(SOURCE.rglob("*.py"))
 }
 """By name, claimtrack's and crosslayer's."""
-DYNAMIC = dict.fromkeys(("claim", "verdicts"), "crosslayer.paper")
-"""Packages that a stage imports by name at run time."""
+DYNAMIC = dict.fromkeys(
+    ("crosslayer.stages.claim", "crosslayer.stages.verdicts", "claimtrack"), "crosslayer.paper"
+)
+"""Packages that a program imports by name at run time."""
 
 
 class _AtRunTime(ast.NodeTransformer):
@@ -39,11 +41,12 @@ def imports(module: str, *, for_types: bool) -> set[str]:
     return found & MODULES.keys()
 
 
-def missing(stage: str, deps: Iterable[str]) -> list[str]:
-    """The modules that the stage's program imports, directly or not, and that lie in none of its dependencies."""
+def missing(command: str, deps: Iterable[str]) -> list[str]:
+    """The modules that ``python -m PROGRAM`` imports, directly or not, and that lie in no dependency."""
     found: set[str] = set()
-    todo = {f"crosslayer.stages.{stage}"}
-    todo |= {name for name in MODULES if stage in DYNAMIC and name.startswith(f"{DYNAMIC[stage]}.")}
+    program = command.split()[2]
+    todo = {program, f"{program}.__main__"} & MODULES.keys()
+    todo |= {name for name in MODULES if program in DYNAMIC and name.startswith(f"{DYNAMIC[program]}.")}
     while todo:
         module = todo.pop()
         found.add(module)
@@ -57,4 +60,4 @@ def missing(stage: str, deps: Iterable[str]) -> list[str]:
 
 if __name__ == "__main__":
     for name, stage in read_yaml(ROOT / "dvc.yaml")["stages"].items():
-        print(f"{name}: {', '.join(missing(name, stage['deps'])) or 'complete'}")
+        print(f"{name}: {', '.join(missing(stage['cmd'], stage['deps'])) or 'complete'}")

@@ -28,9 +28,9 @@ MACHINE = re.compile(r"(?<![\w./{}$-])/(?:work|tmp|root|home)/")
 @pytest.mark.parametrize("name", STAGES)
 def test_a_stage_depends_on_all_that_it_imports(name: str) -> None:
     """Directly, through others, inside functions and by name; one that is left out is noticed."""
-    deps = STAGES[name]["deps"]
-    assert import_graph.missing(name, deps) == []
-    assert import_graph.missing(name, [dep for dep in deps if dep not in ("src", "src/crosslayer/stages")])
+    command, deps = STAGES[name]["cmd"], STAGES[name]["deps"]
+    assert import_graph.missing(command, deps) == []
+    assert import_graph.missing(command, [dep for dep in deps if dep not in ("src", "src/crosslayer/stages")])
 
 
 def test_the_report_and_the_claims_make_no_stage_train() -> None:
@@ -49,7 +49,7 @@ def test_stages_that_compute_depend_on_the_locked_packages() -> None:
 def test_every_stage_is_kept_apart_by_profile(name: str) -> None:
     stage = STAGES[name]
     assert stage["matrix"]["profile"] == ["${profile}"]
-    assert "${item.profile}" in stage["cmd"]
+    assert name == "report" or "${item.profile}" in stage["cmd"]
     outs = [out for kind in ("outs", "metrics", "plots") for out in stage.get(kind, [])]
     paths = [next(iter(out)) if isinstance(out, dict) else out for out in outs]
     assert name == "report" or all(path.startswith("results/${item.profile}/") for path in paths)
