@@ -189,11 +189,6 @@ def _set(content: Any, key: str, value: Any) -> None:
     content[last] = value
 
 
-WithoutScores = Annotated[
-    bool, typer.Option("--without-scores", help="Keep no scores, most of the bytes: calibration is not measured.")
-]
-
-
 @app.command("record")
 def record_run(
     name: Annotated[str, typer.Argument(help="Name of the entry in claims/ledger/.")],
@@ -209,7 +204,6 @@ def record_run(
         list[str] | None,
         typer.Option(metavar="STAGE/TASK", help="With --extend: replace the recorded trials of this part."),
     ] = None,
-    without_scores: WithoutScores = False,
 ) -> None:
     """Record the present run in the ledger, in compact form, and compute its evidence from that."""
     from claimtrack.registry import load_registry
@@ -222,20 +216,19 @@ def record_run(
         raise ConfigError("--extend adds the present run, --join other recorded ones; give one")
     replaced = _parts_of_grid(replace or [], extend=extend)
     profile, results = _active()
-    about, scored = (name, title, profile, measures(load_registry().entries), results), not without_scores
+    about = (name, title, profile, measures(load_registry().entries), results)
     if join or extend:
         trials = finished_trials(profile, results) if extend else None
-        folder = record(*about, trials, join or [name], scored=scored, replaced=replaced)
+        folder = record(*about, trials, join or [name], replaced=replaced)
     else:
         check_current(profile, results)
-        folder = record(*about, ResultsRun(results).trials, scored=scored)
+        folder = record(*about, ResultsRun(results).trials)
     _say_recorded(folder)
 
 
 @app.command("recompute")
 def recompute_entry(
     name: Annotated[str, typer.Argument(help="Name of the entry in claims/ledger/.")],
-    without_scores: WithoutScores = False,
 ) -> None:
     """Compute the evidence of a recorded run again, after a correction of the code."""
     from claimtrack.registry import load_registry
@@ -243,7 +236,7 @@ def recompute_entry(
     from crosslayer.paper.plugin import measures
 
     _in_project()
-    _say_recorded(recompute(name, measures(load_registry().entries), scored=not without_scores))
+    _say_recorded(recompute(name, measures(load_registry().entries)))
 
 
 def _say_recorded(folder: Path) -> None:

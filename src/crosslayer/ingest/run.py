@@ -84,7 +84,7 @@ def ingest(
     described = describe(rows, name, profile)
     run = load_run(source, rows, name, profile)
     with fresh_entry(final, measures) as folder:
-        write_tables(run, run.trials, folder, scored=True)
+        write_tables(run, run.trials, folder)
         write_description({"title": title, "ingested": len(rows)}, described, folder)
     return final, len(run.trials)
 

@@ -33,11 +33,9 @@ MAX_SCORED_TAGS: dict[Stage, int] = {"intermediate": 10_000, "sweep": 5_000}
 They are most of an entry's bytes, and the question Q01 rests on the arms."""
 
 
-def write_tables(
-    run: Run, trials: list[TrialRecord], folder: Path, *, scored: bool, also: Collection[str] = ()
-) -> None:
-    """Write what trials left: records, predicted ids, diagnostics, and, if asked for, the scores of some: of those
-    whose calibration is asked about now, and of ``also``, by key."""
+def write_tables(run: Run, trials: list[TrialRecord], folder: Path, also: Collection[str] = ()) -> None:
+    """Write what trials left: records, predicted ids, diagnostics, and the scores of those whose calibration is
+    asked about now, and of ``also``, by key."""
     write_records(trials, folder / "trials.json")
     usable = [trial for trial in trials if trial.outcome in PREDICTED]
     parts = [[t for t in usable if (t.stage, t.task) == part] for part in product(STAGES, TASK_NAMES)]
@@ -45,10 +43,9 @@ def write_tables(
         write_small(_compact(run, part), folder / runs.predictions_file(part[0].stage, part[0].task))
     arrays = _stacked({trial.key: _diagnostics(run, trial) for trial in usable})
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
-    if scored:
-        asked = {*also, *(trial.key for trial in _scored(run, usable))}
-        for part in parts:  # a sweep stands before the arms, whose twins it holds
-            _write_calibration(run, [trial for trial in part if trial.key in asked], folder)
+    asked = {*also, *(trial.key for trial in _scored(run, usable))}
+    for part in parts:  # a sweep stands before the arms, whose twins it holds
+        _write_calibration(run, [trial for trial in part if trial.key in asked], folder)
 
 
 def copy_probes(probes: Path, folder: Path) -> None:

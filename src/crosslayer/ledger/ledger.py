@@ -55,8 +55,6 @@ def record(
     trials: Sequence[TrialRecord] | None,
     sources: Sequence[str] = (),
     ledger: Path = LEDGER,
-    *,
-    scored: bool = True,
     replaced: Collection[Part] = (),
 ) -> Path:
     """Write an entry from present results, recorded entries, or both.
@@ -68,7 +66,6 @@ def record(
         measures: of the claims that are computed.
         results, trials: ``results/PROFILE``, and those of its trials that count; ``None`` takes none.
         sources: names of entries.
-        scored: keep scores too, most of an entry's bytes; without them nothing of calibration is measured.
         replaced: stages and tasks of which the trials of ``results`` take the place of the recorded ones, so that
             settings may differ.
 
@@ -89,7 +86,7 @@ def record(
     run = combined(name, recorded, ResultsRun(results), trials, profile, replaced)
     with fresh_entry(final, measures) as folder:
         kept = {trial.key for one in recorded for trial in one.trials if one.scores_path(trial)}
-        write_tables(run, told(run, run.trials, profile), folder, scored=scored, also=kept)
+        write_tables(run, told(run, run.trials, profile), folder, kept)
         copy_probes(run.probed.folder / "probes", folder)
         infos = [read_run(one.folder / "run.json") for one in recorded]
         if trials is not None:
@@ -98,16 +95,15 @@ def record(
     return final
 
 
-def recompute(name: str, measures: Measures, ledger: Path = LEDGER, *, scored: bool = True) -> Path:
+def recompute(name: str, measures: Measures, ledger: Path = LEDGER) -> Path:
     """Compute the evidence of an entry with today's code, in place of what it has: for after a correction.
 
     Arguments and errors as in `record`.
     """
     final = entry_folder(name, ledger)
     _verified(final)
-    left = ("claims", "hashes.json", *(() if scored else ("scores-*.parquet", "confidences-*.parquet")))
     with fresh_entry(final, measures) as folder:
-        shutil.copytree(final, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left))
+        shutil.copytree(final, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("claims", "hashes.json"))
         run = RecordedRun(folder)  # scores were left out while its plan was not due
         trials = told(run, run.trials, load_profile(folder / "profile.yaml"))
         if trials != list(run.trials):

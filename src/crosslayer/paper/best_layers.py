@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +26,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     """The interaction of task and layer, and the points won by layers of one's own."""
     sweep = _with_a_choice(load_sweep(run, profile))
     tasks, layers = sweep.tasks, _common_layers(sweep.tasks)
-    parts = [_interaction(tasks), _own_over_common(tasks), *_interactions_of_two(tasks)]
+    parts = [_interaction(tasks), _own_over_common(tasks)]
     parts += [part for scores in tasks.values() for part in _probabilities(scores)]
     facts: Facts = {}
     for task, scores in tasks.items():
@@ -63,17 +62,6 @@ def _interaction(tasks: Tasks) -> Measurement:
         return {"estimate": found.f, "p_value": found.p, **about}
 
     return part_or_none("task_by_layer_interaction", make, unit="F", judged=True)
-
-
-def _interactions_of_two(tasks: Tasks) -> list[Measurement]:
-    """The interaction in every two of three or more tasks, which may share more layers and seeds than all do."""
-    parts = []
-    for pair in combinations(tasks, 2) if len(tasks) > 2 else ():
-        found = _interaction({task: tasks[task] for task in pair})
-        names = " and ".join(TASKS[task].title for task in pair)
-        about = {"measure": "interaction_of_two_tasks", "model": names, "judged": False}
-        parts.append(found.model_copy(update={**about, "note": f"Exploratory. {found.note}"}))
-    return parts
 
 
 def _own_over_common(tasks: Tasks) -> Measurement:

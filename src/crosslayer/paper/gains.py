@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from claimtrack.errors import ResultsError
-from claimtrack.evidence import Evidence, Interval, Measurement
+from claimtrack.evidence import Evidence, Measurement
 from claimtrack.registry import load_registry
 from claimtrack.rules import SMALLEST_EFFECT
 from crosslayer import stats
@@ -40,7 +40,6 @@ from crosslayer.predictions.runs import Run
 from crosslayer.tasks import TASKS
 
 N_PERMUTATIONS = 10_000
-N_RESAMPLES = 10_000
 ESTIMANDS = {
     "cross_fitted_gain": "cross-fitted",
     "dev_selected_gain": "chosen on dev",
@@ -197,29 +196,16 @@ def _over_tasks(judged: list[Measurement]) -> list[Measurement]:
 
 
 def _language_gains(scores: TaskScores) -> list[Measurement]:
-    """The dev-selected gain in each language, and their mean with the languages resampled (CLAIMS: languages are
-    fixed; resampling them is a sensitivity analysis)."""
+    """The dev-selected gain in each language."""
 
     def make(code: str) -> Fields:
         return gain_fields(scores.chosen_on_dev(scores.language_table(code)).gain)
 
     measure, n_items = "dev_selected_gain_in_language", np.bincount(scores.units.language).tolist()
-    parts = [
+    return [
         part_or_none(measure, partial(make, code), task=scores.task, language=code, n_items=n)
         for code, n in zip(scores.table.languages, n_items, strict=True)
     ]
-    gains = np.array([part.estimate for part in parts if part.estimate is not None])
-    if len(gains) < 2:
-        return parts
-    draws = scores.generator("languages").integers(len(gains), size=(N_RESAMPLES, len(gains)))
-    low, high = np.quantile(gains[draws].mean(axis=1), [0.025, 0.975])
-    resampled = Measurement(
-        measure="dev_selected_gain_languages_resampled", task=scores.task, estimate=float(gains.mean()),
-        interval=Interval(low=float(low), high=float(high), method="percentile bootstrap of languages"),
-        unit="points", n_seeds=parts[0].n_seeds, n_items=scores.n_items,
-        note="Sensitivity: languages as a sample; seeds and items are held fixed.",
-    )  # fmt: skip
-    return [*parts, resampled]
 
 
 def _by_spans(scores: TaskScores) -> TaskScores:

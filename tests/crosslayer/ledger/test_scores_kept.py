@@ -16,7 +16,7 @@ from claimtrack.evidence import Evidence, read_evidence
 from crosslayer.config import Profile
 from crosslayer.ledger.compact import MAX_SCORED_TAGS, sample
 from crosslayer.ledger.differences import differences
-from crosslayer.ledger.ledger import derive_again, recompute
+from crosslayer.ledger.ledger import derive_again
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1
 from crosslayer.paper.plugin import measures
 from crosslayer.predictions.batches import chosen_on_dev
@@ -86,19 +86,6 @@ def test_a_recorded_run_keeps_the_scores_that_are_read_where_a_layer_stayed_at_c
     found = measures(["Q01"])["Q01"](ResultsRun(run), profile)
     assert kept.model_copy(update={"run": "fresh", "figures": ()}) == found
     assert any(part.measure == "ece_model_minus_baseline" and part.task == "pawsx" for part in found.parts)
-
-
-def test_scores_can_be_left_out(recorded: Path, results: Path, profile: Profile, tmp_path: Path) -> None:
-    folder = record_all("first", profile, results, tmp_path, scored=False)
-    names, all_names = ({path.name for path in home.iterdir()} for home in (folder, recorded))
-    calibration = [*recorded.glob("scores-*.parquet"), *recorded.glob("confidences-*.parquet")]
-    assert all_names - names == {path.name for path in calibration} != set()
-    trial = ResultsRun(results).records("intermediate", "pos")[0]
-    assert RecordedRun(folder).scores(trial, "test") is None
-    assert RecordedRun(folder).confidence(trial, "test") is None
-    whole = shutil.copytree(recorded, tmp_path / "whole")
-    recompute("whole", measures(QUICK), tmp_path, scored=False)
-    assert {path.name for path in whole.iterdir()} == names
 
 
 @pytest.mark.parametrize(("sizes", "kept"), [((5, 9), 14), ((30, 30), 18), ((3, 90), 12), ((90,), 18)])
