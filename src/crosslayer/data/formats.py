@@ -64,8 +64,8 @@ class File:
 class Table:
     """A pair format with a header line: the columns that hold texts, label, item and language, others ignored.
 
-    A row is left out where its label or a text is ``mark``, and ``why`` says what that means. ``without`` names a
-    column that another format has.
+    A row is left out where its label, or with ``in_texts`` a text, is ``mark``, and ``why`` says what that means.
+    ``without`` names a column that another format has.
     """
 
     first: str
@@ -76,6 +76,7 @@ class Table:
     without: str | None = None
     mark: str | None = None
     why: str = ""
+    in_texts: bool = False
 
     def __call__(self, file: File, reading: Reading) -> Iterator[Example | None]:
         header = file.lines[0].split("\t")
@@ -98,7 +99,7 @@ class Table:
             if self.language and cells[place[self.language]] != file.language:
                 continue
             first, second, label = (cells[place[name]] for name in (self.first, self.second, self.label))
-            if self.mark in (first, second, label):
+            if self.mark in (label, *((first, second) if self.in_texts else ())):
                 reading.left_out[self.why] += 1
                 yield None
                 continue
@@ -218,7 +219,7 @@ FORMATS: dict[TaskName, dict[str, Format]] = {
         UNLABELLED: _download_texts,
     },
     "pawsx": {
-        "PAWS-X": Table("sentence1", "sentence2", "label", "id", mark="NS", why="not translated"),
+        "PAWS-X": Table("sentence1", "sentence2", "label", "id", mark="NS", why="not translated", in_texts=True),
         "XTREME's download": _download_pairs,
         UNLABELLED: _download_texts,
     },

@@ -62,6 +62,11 @@ def test_what_is_left_out_or_changed_is_counted(
     assert reading.rows == [None if row is None else expected[row] for row in rows]
 
 
+def test_a_text_may_be_the_mark_of_a_missing_label(tmp_path: Path) -> None:
+    text = "sentence1\tsentence2\tgold_label\n-\tb\tneutral\n"
+    assert read(tmp_path, "xnli", text, None).examples == [PairExample("1", "-", "b", "neutral")]
+
+
 REFUSED: dict[str, tuple[TaskName, str, str | None, str]] = {
     "unknown header": ("xnli", "text_a\ttext_b\tlabel\na\tb\tneutral\n", None,
                        "data.tsv:1: no column premise among text_a, text_b, label; the nearest format is col"),
