@@ -179,9 +179,12 @@ def load_sweep(
         if any(record.model == BASELINE for record in usable):
             keys = tuple(record.key for record in usable)
             scores = found[task] = score_task(run, task, keys, fragment(profile))
-            if left := [name for name in scores.layers if name not in scores.comparable]:
-                rest = f"succeeded with fewer than {stats.MIN_SEEDS} seeds and cannot be chosen"
-                missing.append(f"{TASKS[task].title}: {', '.join(left)} {rest}")
+            left = [name for name in scores.layers if name not in scores.comparable]
+            low = [name for name in left if name not in (scores.test.pooled or left)]
+            few = [name for name in left if name not in low]
+            for names, why in ((few, f"with fewer than {stats.MIN_SEEDS} seeds"), (low, "but nearly collapsed")):
+                line = f"{TASKS[task].title}: {', '.join(names)} succeeded {why} and cannot be chosen"
+                missing += [line] if names else []
         elif records:
             missing.append(f"{TASKS[task].title}: no baseline succeeded, so there is no gain to measure")
     return Sweep(found, tuple(missing))

@@ -117,3 +117,9 @@ def test_a_layer_that_nearly_collapsed_and_simple_fusions_keep_their_noise_apart
     means = np.array([60.0, 59.0, 48.0, 61.0, 60.0])
     table = means[:, None] + np.array([0.0, 0.3, -0.3])
     assert scores.one_kind(models, table, chance) == pooled
+
+
+def test_a_layer_that_nearly_collapsed_is_named_so() -> None:
+    profile = make_profile(tasks=["xnli"])
+    found = scores.load_sweep(make_sweep(profile, {("xnli", "layer_2"): -12.0}, n=400), profile)
+    assert "XNLI: layer_2 succeeded but nearly collapsed and cannot be chosen" in found.missing
