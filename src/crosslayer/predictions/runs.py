@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 from scipy.special import softmax
 
@@ -276,7 +277,7 @@ class RecordedRun(FolderRun):
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
         """Of pairs, and in entries without a file of confidences, from the kept scores."""
         path = self.folder / confidences_file(record.stage, record.task)
-        if path.exists() and record.key in read_table(path, self.mend).column_names:
+        if path.exists() and record.key in pq.read_schema(path).names:
             return self.columns(path, [record.key], split)[0] / CONFIDENCE_STEPS
         return super().confidence(record, split)
 
