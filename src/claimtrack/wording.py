@@ -89,7 +89,7 @@ def key_number(evidence: Evidence | None, titles: Titles) -> str:
         return "-"
     if evidence.headline is not None:
         part = evidence.parts[evidence.headline]
-        return f"{part.measure} {value(part, titles)} {part.unit}"
+        return f"{part.measure} ({part.unit}) {value(part, titles)}"
     passed = sum(check.passed for check in evidence.checks)
     return f"{passed} of {len(evidence.checks)} checks" if evidence.checks else "-"
 
