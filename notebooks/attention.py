@@ -26,12 +26,11 @@ claim: str = "C13"
 results: str = "results/offline"
 profile: str = "params.yaml"
 output: str = "results/offline/claims/C13"
-run: str = "fresh"
 
 # %%
 from crosslayer.paper import attention, show
 
-source = show.open_source(results, profile, run)
+source = show.open_source(results, profile)
 evidence = attention.measure(claim, source.run, source.profile)
 show.summary(evidence)
 

@@ -29,12 +29,11 @@ claim: str = "C07"
 results: str = "results/offline"
 profile: str = "params.yaml"
 output: str = "results/offline/claims/C07"
-run: str = "fresh"
 
 # %%
 from crosslayer.paper import best_layers, show
 
-source = show.open_source(results, profile, run)
+source = show.open_source(results, profile)
 evidence = best_layers.measure(claim, source.run, source.profile)
 show.summary(evidence)
 

@@ -35,12 +35,11 @@ claim: str = "Q01"
 results: str = "results/offline"
 profile: str = "params.yaml"
 output: str = "results/offline/claims/Q01"
-run: str = "fresh"
 
 # %%
 from crosslayer.paper import calibration, show
 
-source = show.open_source(results, profile, run)
+source = show.open_source(results, profile)
 evidence = calibration.measure(claim, source.run, source.profile)
 show.summary(evidence)
 

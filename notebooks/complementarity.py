@@ -32,12 +32,11 @@ claim: str = "C02"
 results: str = "results/offline"
 profile: str = "params.yaml"
 output: str = "results/offline/claims/C02"
-run: str = "fresh"
 
 # %%
 from crosslayer.paper import complementarity, show
 
-source = show.open_source(results, profile, run)
+source = show.open_source(results, profile)
 evidence = complementarity.measure(claim, source.run, source.profile)
 show.summary(evidence)
 

@@ -29,12 +29,11 @@ claim: str = "C03"
 results: str = "results/offline"
 profile: str = "params.yaml"
 output: str = "results/offline/claims/C03"
-run: str = "fresh"
 
 # %%
 from crosslayer.paper import equilibrium, show
 
-source = show.open_source(results, profile, run)
+source = show.open_source(results, profile)
 evidence = equilibrium.measure(claim, source.run, source.profile)
 show.summary(evidence)
 

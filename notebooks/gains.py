@@ -36,12 +36,11 @@ claim: str = "C05"
 results: str = "results/offline"
 profile: str = "params.yaml"
 output: str = "results/offline/claims/C05"
-run: str = "fresh"
 
 # %%
 from crosslayer.paper import gains, show
 
-source = show.open_source(results, profile, run)
+source = show.open_source(results, profile)
 evidence = gains.measure(claim, source.run, source.profile)
 show.summary(evidence)
 

@@ -34,13 +34,12 @@ claim: str = "C01"
 results: str = "results/offline"
 profile: str = "params.yaml"
 output: str = "results/offline/claims/C01"
-run: str = "fresh"
 
 # %%
 from crosslayer.paper import show
 from crosslayer.paper.plugin import analysis_of
 
-source = show.open_source(results, profile, run)
+source = show.open_source(results, profile)
 analysis = analysis_of(claim)
 evidence = analysis.measure(claim, source.run, source.profile)
 show.summary(evidence)

@@ -25,12 +25,12 @@ claim: str = "C04"
 results: str = "results/offline"
 profile: str = "params.yaml"
 output: str = "results/offline/claims/C04"
-run: str = "fresh"
 
 # %%
+from claimtrack import project
 from crosslayer.paper import show, structure
 
-source = show.open_source(results, profile, run)
+source = show.open_source(results, profile)
 evidence = structure.measure(claim, source.run, source.profile)
 show.summary(evidence)
 
@@ -44,4 +44,4 @@ show.checks(evidence)
 # No figure: the table says it all.
 
 # %%
-display(*show.keep(evidence, structure.figures, source, output))
+project.keep(evidence, output)

@@ -20,7 +20,7 @@ from repository import ROOT
 from synthetic_run import make_profile, make_sweep, write_results
 
 SOURCES = sorted((ROOT / "notebooks").glob("*.py"))
-STANDARD = dict.fromkeys(("claim", "results", "profile", "output", "run"), str)
+STANDARD = dict.fromkeys(("claim", "results", "profile", "output"), str)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def execute_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def parameters(results: Path, output: Path, claim: str = "C06") -> dict[str, str]:
     paths = {"results": results / "made-up", "profile": results / "profile.yaml", "output": output}
-    return {"claim": claim, "run": "fresh", **{name: str(path) for name, path in paths.items()}}
+    return {"claim": claim, **{name: str(path) for name, path in paths.items()}}
 
 
 def small(folder: Path, cell: str, declared: str = 'output: str = "x"') -> Path:
@@ -58,11 +58,10 @@ def small(folder: Path, cell: str, declared: str = 'output: str = "x"') -> Path:
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
-        ({"clam": "C05"}, "has no parameter clam; it takes claim, results, profile, output, run"),
+        ({"clam": "C05"}, "has no parameter clam; it takes claim, results, profile, output"),
         ({"claim": 5}, "parameter claim is 5, no str"),
         ({"claim": True}, "parameter claim is True, no str"),
-        ({"run": None}, "parameter run is None, no str"),
-        ({"run": ...}, "parameter run is missing"),
+        ({"output": ...}, "parameter output is missing"),
     ],
 )
 def test_wrong_parameters_are_refused_before_papermill_starts(

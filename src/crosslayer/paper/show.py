@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from claimtrack import project
 from claimtrack.evidence import Evidence
-from claimtrack.runs import FRESH
 from claimtrack.tables import checks, judged, shown, summary
 from crosslayer.config import Profile, load_profile
 from crosslayer.paper.parts import has_values
-from crosslayer.predictions.runs import RecordedRun, ResultsRun, Run
+from crosslayer.predictions.runs import Run, open_run
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -29,14 +28,9 @@ class Source(NamedTuple):
     profile: Profile
 
 
-def open_source(results: str, profile: str, run: str) -> Source:
-    """The present results of a profile (``fresh``), or a recorded run.
-
-    Raises:
-        ConfigError: the profile is absent or wrong.
-    """
-    folder = Path(results)
-    return Source(ResultsRun(folder) if run == FRESH else RecordedRun(folder), load_profile(Path(profile)))
+def open_source(results: str, profile: str) -> Source:
+    """The results of a present or a recorded run, and its profile; a ClaimError where that is absent or wrong."""
+    return Source(open_run(Path(results)), load_profile(Path(profile)))
 
 
 def keep(evidence: Evidence, figures: Figures, source: Source, output: str) -> list[HTML]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from claimtrack.evidence import Check, Evidence
 from claimtrack.project import evidence_of
 from crosslayer.config import Profile
@@ -17,8 +15,3 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
     missing = () if checks else (f"the probe stage has left no checks of {claim}",)
     found = evidence_of(claim, profile, STRUCTURAL, checks=checks, missing=missing)
     return found.model_copy(update={"run": run.name})
-
-
-def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tuple[str, ...]:
-    """None: a table of checks says it all."""
-    return ()

@@ -24,6 +24,7 @@ from pydantic import TypeAdapter
 from scipy.special import softmax
 
 from claimtrack.errors import ResultsError
+from crosslayer.config import Profile
 from crosslayer.data.examples import Split
 from crosslayer.data.parquet import read_table
 from crosslayer.predictions.records import (
@@ -59,6 +60,8 @@ KEYS = "keys"
 class TaskTable:
     """Predictions of several trials of one task and split, on the same items in the same order.
 
+    Dev is English alone, and empty where somebody else's runs have no predictions of it.
+
     Attributes:
         languages: names, English first, then sorted.
         language: (N,) index into ``languages``.
@@ -76,16 +79,6 @@ class TaskTable:
     gold: Array
     records: tuple[TrialRecord, ...]
     predicted: Array
-
-    @property
-    def has_english(self) -> bool:
-        """Whether there are English rows: somebody else's runs may have no predictions of dev."""
-        return "en" in self.languages
-
-    @property
-    def english(self) -> Array:
-        """(N,) whether a row is English."""
-        return np.asarray(self.language == self.languages.index("en"))
 
 
 def task_table(
@@ -137,7 +130,7 @@ class Run:
         return np.asarray(np.round(probability * CONFIDENCE_STEPS) / CONFIDENCE_STEPS)
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
-        """Arrays by name (`crosslayer.training.finetuned` says which)."""
+        """Arrays by name (`crosslayer.training.inference.diagnose` says which)."""
         return {}
 
     def probe(self, name: str) -> pd.DataFrame | None:
@@ -305,6 +298,15 @@ def records_of(folder: Path) -> list[TrialRecord]:
     manifests = sorted(folder.glob("trials/*/*/manifest.json"))
     paths = [path.parent / key / "trial.json" for path in manifests for key in read_manifest(path)]
     return [read_record(path) for path in paths if path.exists()]
+
+
+def check_planned(profile: Profile, folder: Path) -> None:
+    """A ResultsError for trials of a task that params.yaml names no more: DVC leaves outputs of such a stage."""
+    planned = {"sweep": profile.tasks, "intermediate": profile.intermediate.targets}
+    for path in sorted(folder.glob("trials/*/*/manifest.json")):
+        stage, task = path.parts[-3:-1]
+        if task not in planned[stage]:
+            raise ResultsError(f"params.yaml plans no {stage} of {task}; remove {path.parent}")
 
 
 def scores_file(trial: TrialRecord) -> str:

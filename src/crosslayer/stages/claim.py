@@ -10,6 +10,7 @@ from claimtrack.registry import load_registry
 from claimtrack.seal import not_due, read_seals
 from claimtrack.settings import ACTIVE
 from crosslayer.config import Profile
+from crosslayer.predictions.runs import check_planned
 from crosslayer.stages.command import run_stage
 
 NOTEBOOKS = Path("notebooks")
@@ -19,6 +20,7 @@ def claim(profile: Profile, folder: Path, claim_id: str) -> None:
     """Write ``claims/ID/`` with evidence, figures and the executed notebook."""
     registry = load_registry()
     entry = registry.entry(claim_id)
+    check_planned(profile, folder)
     if told := not_due(profile.profile, registry.project.trials(folder).values(), read_seals()):
         raise ResultsError(f"{told}; claims are measured then, `crosslayer sweep train` trains the rest")
     parameters: dict[str, str | int | float | bool] = {
@@ -27,7 +29,6 @@ def claim(profile: Profile, folder: Path, claim_id: str) -> None:
         "results": str(folder),
         "profile": str(ACTIVE),
         "output": str(folder / "claims" / entry.id),
-        "run": "fresh",
     }
     run_notebook(NOTEBOOKS / f"{entry.notebook}.py", parameters, folder / "claims" / entry.id)
 

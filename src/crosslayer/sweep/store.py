@@ -27,6 +27,7 @@ from crosslayer.predictions.records import (
     read_record,
     write_predictions,
 )
+from crosslayer.predictions.runs import check_planned
 from crosslayer.sweep.plan import planned_parts, trial_specs
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training.finetuned import KEPT, TrialResult
@@ -121,9 +122,10 @@ def write_manifest(home: Path, specs: Iterable[TrialSpec]) -> None:
 
 def check_current(profile: Profile, results: Path) -> None:
     """Check that the trials that count are those that the profile plans; a ResultsError where settings changed."""
+    check_planned(profile, results)
     for path in sorted((results / "trials").glob("*/*/manifest.json")):
-        part = cast(tuple[Stage, TaskName], path.parts[-3:-1])
-        planned = trial_specs(profile, *part, results / "encoder") if part in planned_parts(profile) else []
+        stage, task = cast(tuple[Stage, TaskName], path.parts[-3:-1])
+        planned = trial_specs(profile, stage, task, results / "encoder")
         if read_manifest(path) != [spec.key for spec in planned]:
             raise ResultsError(f"{path} counts other trials than params.yaml plans; run `dvc repro` first")
 

@@ -212,13 +212,15 @@ def test_states_kept_from_the_layers_below_change_nothing(
 def test_too_many_states_are_not_kept(
     spec_of: SpecOf, inputs: TrialInputs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = spec_of("layer_1", trainable_layers=2, train_embeddings=False)
-    tokens = int(inputs.encoded.lengths().sum() + inputs.intermediate["english"].lengths().sum())
-    bytes_ = 32 * (2 if spec.precision == "bfloat16" else 4)
-    monkeypatch.setattr(execution, "MAX_BYTES", tokens * bytes_)
-    assert set(execution.shared_states([spec], inputs)) == {"none", "english"}
-    monkeypatch.setattr(execution, "MAX_BYTES", tokens * bytes_ - 1)
-    assert execution.shared_states([spec], inputs) == {}
+    """Whichever trials of a sweep are left: a stopped one goes on as it began."""
+    specs = [spec_of(name, trainable_layers=2, train_embeddings=False) for name in ("layer_1", "layer_2")]
+    kept = inputs.encoder.config.num_hidden_layers - 2 + 1
+    size = int(inputs.encoded.lengths().sum()) * kept * 32 * (2 if specs[0].precision == "bfloat16" else 4)
+    for left in (specs, specs[:1]):
+        monkeypatch.setattr(execution, "MAX_BYTES", size)
+        assert set(execution.shared_states(left, inputs)) == {"none", "english"}
+        monkeypatch.setattr(execution, "MAX_BYTES", size - 1)
+        assert execution.shared_states(left, inputs) == {}
     assert execution.shared_states([spec_of("layer_1")], inputs) == {}
 
 
@@ -412,8 +414,12 @@ def test_results_of_other_settings_are_not_current(
     write_manifest(home, trial_specs(one, "sweep", "pos", encoder))
     store.check_current(one, tmp_path)
     changes: list[dict[str, Any]] = [{"seeds": [0, 1]}, {"seeds": [1]}, {"layers": []}]
-    for other in (*(changed(one, sweep=change) for change in changes), one.model_copy(update={"tasks": {}})):
-        assert "counts other trials than" in said(ResultsError, store.check_current, other, tmp_path)
+    for change in changes:
+        assert "counts other trials than" in said(
+            ResultsError, store.check_current, changed(one, sweep=change), tmp_path
+        )
+    told = said(ResultsError, store.check_current, one.model_copy(update={"tasks": {}}), tmp_path)
+    assert told == f"params.yaml plans no sweep of pos; remove {home}"
 
 
 def test_finished_trials_of_a_sweep_that_was_stopped(
