@@ -130,6 +130,15 @@ def test_the_time_spent_elsewhere_is_noted_once(tiny: Profile, home: Path, ran: 
     assert read_run(home / "run.json")["stages"] == here
 
 
+def test_the_baseline_that_both_stages_have_costs_its_time_once(tiny: Profile, home: Path, tmp_path: Path) -> None:
+    pos = tiny.tasks["pos"].model_copy(update={"mode": "finetuned"})
+    tuned = changed(tiny, tasks={"pos": pos}, sweep={"layers": [], "controls": []})
+    pack(tuned, home, "pos", tmp_path / "node")
+    assert train(tmp_path / "node").returncode == 0
+    assert merge(tuned, home, tmp_path / "node") == (3, 1)
+    assert read_run(home / "run.json")["stages"]["intermediate-pos"]["trained"] == 2
+
+
 def test_only_what_is_left_is_packed(tiny: Profile, home: Path, ran: Path, tmp_path: Path) -> None:
     merge(tiny, home, ran)
     with pytest.raises(ConfigError, match="every trial of pos is finished"):

@@ -23,13 +23,14 @@ FILES = (
     "training/trials.py", "training/trainable.py", "training/finetuned.py", "training/inference.py",
     "training/execution.py", "models/dropout.py", "models/trunk.py", "models/classifier.py", "models/fusion.py",
     "windows/batching.py", "windows/encoded.py", "metrics/__init__.py", "metrics/classification.py",
-    "metrics/tagging.py",
+    "metrics/tagging.py", "encoders/base.py", "encoders/packaged.py", "encoders/synthetic.py",
+    "windows/vocabulary.py",
 )  # fmt: skip
 
 
-def hashes(folder: Path = SOURCE) -> dict[str, str]:
+def hashes() -> dict[str, str]:
     """SHA-256 of each file."""
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in FILES}
+    return {name: hashlib.sha256((SOURCE / name).read_bytes()).hexdigest() for name in FILES}
 
 
 def problem(record: dict[str, Any], version: int, present: dict[str, str]) -> str | None:
@@ -46,16 +47,12 @@ def problem(record: dict[str, Any], version: int, present: dict[str, str]) -> st
     return None
 
 
-def load() -> dict[str, Any]:
-    return read_yaml(RECORD)
-
-
 def main() -> None:
     """Rewrite the record."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--no-effect", metavar="REASON")
     reason = parser.parse_args().no_effect
-    old = load()
+    old = read_yaml(RECORD)
     is_new = old["version"] != TRIAL_VERSION
     if is_new == bool(reason):
         parser.error("a reason is stated with --no-effect where TRIAL_VERSION is as recorded, and only there")

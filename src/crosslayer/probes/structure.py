@@ -32,7 +32,7 @@ WINDOWS = 16
 def measure_structure(encoder: BertModel, encoded: Encoded, spec: FusionSpec) -> dict[str, list[Check]]:
     """All structural checks by claim, of the literal form, on a batch of English dev items."""
     rows = encoded.rows("dev", "en")
-    rows = rows[: max(spec.bn_group, WINDOWS // spec.bn_group * spec.bn_group)]
+    rows = np.resize(rows, max(spec.bn_group, WINDOWS // spec.bn_group * spec.bn_group))  # whole groups
     batch = collate(encoded, rows, pad_id_of(encoder))
     states = states_of(encoder, batch)
     fusion = _warmed_up(states, batch, spec)

@@ -132,6 +132,9 @@ def merge(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
             raise ResultsError(
                 f"{folder}: trial {min(strange)} is none of the profile {profile.profile}; activate its profile"
             )
+        if keys:
+            with exclusive(results / part):
+                adopt([*specs.values()], results / part)  # as there: they cost nothing
         for spec in map(specs.__getitem__, keys):
             if finished(results / part, spec):
                 known += 1
@@ -154,8 +157,7 @@ def _read(record: TrialRecord, spec: TrialSpec, folder: Path, encoder: Path) -> 
         return TrialFailure(record.outcome, record.detail)
     frame = read_predictions(folder / "predictions.parquet")
     encoded = read_encoded(encoder / f"{spec.task}.parquet")
-    test = [encoded.rows("test", language) for language in encoded.languages("test")]
-    rows = np.concatenate([encoded.rows("dev", "en"), *test])
+    rows = encoded.predicted_rows()
     n_rows = sum(len(encoded.labels[row]) for row in rows)
     expected = prediction_frame(encoded, rows, np.zeros((n_rows, 1), np.float32))
     for name in ("split", "language", "item", "position", "gold"):

@@ -74,9 +74,10 @@ def shared_states(specs: Sequence[TrialSpec], inputs: TrialInputs) -> dict[str, 
         return {"none": cache_states(spec, inputs, inputs.encoded, {n_layers, *lower})}
     top = frozen_layers(n_layers, spec.training.trainable_layers)
     below = {top, *(layer for layer in lower if layer < top)}
-    tokens = sum(int(table.lengths().sum()) for table in (inputs.encoded, *inputs.intermediate.values()))
     precision: torch.dtype = getattr(torch, spec.precision)
-    if not top or tokens * len(below) * int(config.hidden_size) * precision.itemsize > MAX_BYTES:
+    # All layers that could be kept count, so that the rest of a stopped sweep is computed as it began.
+    tokens = int(inputs.encoded.lengths().sum()) * (top + 1)
+    if not top or tokens * int(config.hidden_size) * precision.itemsize > MAX_BYTES:
         return {}
     arms = {arm: cache_states(spec, inputs, table, [top]) for arm, table in inputs.intermediate.items()}
     return {"none": cache_states(spec, inputs, inputs.encoded, below), **arms}

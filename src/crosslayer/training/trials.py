@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -18,8 +17,6 @@ from crosslayer.config import Arm, FusionKind, FusionSpec, Profile, TaskSpec
 from crosslayer.predictions.models import BASELINE, CONTROLS, HALVES, Model
 from crosslayer.predictions.records import Stage, TrialRecord
 from crosslayer.tasks import TaskName
-
-log = logging.getLogger(__name__)
 
 TRIAL_VERSION = 4
 """Part of every key. Raise it when a change of the sources changes what a trial computes."""

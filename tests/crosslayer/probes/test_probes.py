@@ -10,10 +10,12 @@ import pytest
 import torch
 
 from crosslayer.config import FusionSpec
+from crosslayer.encoders.synthetic import make_random
 from crosslayer.models.fusion import AIF, DLFA
 from crosslayer.probes import layers, structure
 from crosslayer.probes.layers import identity, linear_cka, offset_similarity, similarity
 from crosslayer.windows.encoded import Encoded
+from made_inputs import made_inputs
 
 RNG = np.random.default_rng(0)
 
@@ -111,6 +113,13 @@ def fused_inputs() -> tuple[DLFA, torch.Tensor, torch.Tensor, torch.Tensor]:
 
 def passed(checks: list[dict[str, Any]]) -> list[bool]:
     return [check["passed"] for check in checks]
+
+
+def test_few_windows_fill_whole_groups_of_batch_normalisation() -> None:
+    encoder = make_random()
+    encoded = made_inputs("pos", encoder, n_train=1, n_predicted=12).encoded
+    found = structure.measure_structure(encoder.model, encoded, FusionSpec(bn_group=8))
+    assert all(all(passed(checks)) for checks in found.values())
 
 
 def test_the_built_module_passes_and_a_spoiled_one_fails() -> None:

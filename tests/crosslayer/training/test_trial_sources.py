@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from claimtrack.settings import read_yaml
 from crosslayer.training.trials import TRIAL_VERSION
-from trial_sources import FILES, hashes, load, problem
+from trial_sources import FILES, RECORD, hashes, problem
 
 
 def test_sources_of_trials_are_as_recorded() -> None:
-    assert problem(load(), TRIAL_VERSION, hashes()) is None
+    assert problem(read_yaml(RECORD), TRIAL_VERSION, hashes()) is None
 
 
 def test_a_changed_source_needs_a_version_or_a_reason() -> None:
