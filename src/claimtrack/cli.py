@@ -99,7 +99,13 @@ def pin_claims(
     than 0.5 points (of another unit: 5 % of the estimate) to either side.
     """
     registry = _project()
-    _say(pin(_run(registry, run), reason))
+    results = _run(registry, run)
+    if results.run is None and not registry.project.shipped(results.profile, Path()):
+        shipped = f"profiles/{results.profile.profile}.yaml"
+        raise ClaimError(
+            f"params.yaml differs from {shipped}; pin a run of that file, or record this one and pin it"
+        )
+    _say(pin(results, reason))
 
 
 @app.command("check")
@@ -149,6 +155,9 @@ def seal_claims(
     if plan and planned is None:
         raise ClaimError(f"the plugin {registry.plugin} plans no trials; seal without --plan")
     made = seal.Plan.made(**dict(planned), judged_at=validated(when, seal.JudgedAt, "--plan")) if planned else None
+    most = max(map(len, made.seeds.values()), default=0) if made else 0
+    if made and most < max(judged_at_seeds or 0, at_least_seeds or 0):
+        raise ClaimError(f"the plan has {most} seeds at most and would never be judged; ask for fewer")
     _say(seal.add_seal(claims, reason, revision() or "unknown", plan=made))
 
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from math import hypot, isclose
 
 from claimtrack.evidence import Evidence, Measurement
-from claimtrack.runs import RunResults, Setting
+from claimtrack.runs import RunResults
 from claimtrack.wording import Titles, number, title
 
 
-def differences(one: RunResults[Setting], two: RunResults[Setting], titles: Titles) -> Iterator[str]:
+def differences(one: RunResults, two: RunResults, titles: Titles) -> Iterator[str]:
     """Lines of text: the claims whose verdict or any judged value differs, in the order of the registry.
 
     Values lie so many half-widths of an interval of the difference (root of the sum of both squared) apart; above

@@ -9,7 +9,6 @@ know which.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import inf
 from typing import Literal, NamedTuple
 
@@ -55,8 +54,7 @@ class Target(NamedTuple):
     equal: bool = False
 
 
-@dataclass(frozen=True)
-class Each:
+class Each(NamedTuple):
     """The decisions on the tasks of a claim, and its verdict."""
 
     verdict: Literal["reproduced", "partly reproduced", "not reproduced", "inconclusive"]

@@ -87,6 +87,8 @@ class ClaimedMeasure(Record):
         ranged = self.low is not None or self.high is not None
         if (self.sign is not None) + ranged + (self.within is not None) != 1:
             raise ValueError("claim one of sign, low or high, and within")
+        if self.smallest and self.sign is None:
+            raise ValueError("smallest goes with a sign")
         if None not in (self.low, self.high) and self.bounds[0] > self.bounds[1]:
             raise ValueError(f"low {self.low} lies above high {self.high}")
         return self
@@ -137,6 +139,12 @@ class Claimed(Record):
     other_metric: list[str] = []
     each: dict[str, ClaimedMeasure] = {}
     order: list[str] = []
+
+    @model_validator(mode="after")
+    def _order_in_a_unit(self) -> Claimed:
+        if self.order and not self.unit:
+            raise ValueError("order needs a unit")
+        return self
 
     @property
     def measures(self) -> dict[str, ClaimedMeasure]:

@@ -13,7 +13,7 @@ from typing import Any
 
 from claimtrack.entries import Direction, Entry
 from claimtrack.registry import Registry
-from claimtrack.runs import RunResults, Setting
+from claimtrack.runs import RunResults
 from claimtrack.verdict import Verdict
 from claimtrack.wording import literature_line
 
@@ -31,7 +31,7 @@ FORMULA = ("=", "+", "-", "@", "\t")
 """A spreadsheet would compute a text that begins so."""
 
 
-def _records(registry: Registry, runs: Sequence[RunResults[Setting]]) -> Iterator[dict[str, Any]]:
+def _records(registry: Registry, runs: Sequence[RunResults]) -> Iterator[dict[str, Any]]:
     """One a claim and run: `COLUMNS`, ``None`` where nothing was measured; decisions and what others report."""
     for run in runs:
         for claim, verdict in run.verdicts.items():
@@ -43,21 +43,20 @@ def _records(registry: Registry, runs: Sequence[RunResults[Setting]]) -> Iterato
                 "run": run.name,
                 "profile": run.profile.profile,
                 **{name: getattr(verdict, name) for name in OF_VERDICT},
-                **{name: getattr(part, name, None) for name in ("measure", "estimate")},
+                **{name: getattr(part, name, None) for name in ("measure", "estimate", "unit")},
                 **{name: getattr(bounds, name, None) for name in ("low", "high")},
-                "unit": part.unit if part else None,
                 "evidence": _link(run, claim),
                 "decisions": {task: found.model_dump() for task, found in verdict.decisions.items()},
                 "literature": [item.model_dump() for item in registry.entry(claim).literature],
             }
 
 
-def to_json(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
+def to_json(registry: Registry, runs: Sequence[RunResults]) -> str:
     """A list of records, each with the decisions on its tasks and with what others report about the claim."""
     return json.dumps(list(_records(registry, runs)), indent=1, ensure_ascii=False) + "\n"
 
 
-def to_csv(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
+def to_csv(registry: Registry, runs: Sequence[RunResults]) -> str:
     """A table with a header; a text that a spreadsheet would compute gets an apostrophe before it."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, extrasaction="ignore", lineterminator="\n")
@@ -68,7 +67,7 @@ def to_csv(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
     return out.getvalue()
 
 
-def to_jsonld(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
+def to_jsonld(registry: Registry, runs: Sequence[RunResults]) -> str:
     """One graph: a Claim for each entry, a CreativeWork for each source that reports about it, a ClaimReview for
     each verdict, its evidence as a relative link."""
     source = {"@type": "CreativeWork", "name": registry.source.title, "datePublished": registry.source.date}
@@ -90,12 +89,12 @@ def to_jsonld(registry: Registry, runs: Sequence[RunResults[Setting]]) -> str:
     return json.dumps({"@context": CONTEXT, "@graph": graph}, indent=1, ensure_ascii=False) + "\n"
 
 
-FORMATS: dict[str, Callable[[Registry, Sequence[RunResults[Setting]]], str]] = {
+FORMATS: dict[str, Callable[[Registry, Sequence[RunResults]], str]] = {
     "json": to_json, "csv": to_csv, "jsonld": to_jsonld,
 }  # fmt: skip
 
 
-def _review(entry: Entry, run: RunResults[Setting], verdict: Verdict) -> dict[str, Any]:
+def _review(entry: Entry, run: RunResults, verdict: Verdict) -> dict[str, Any]:
     """A verdict, with a link to its evidence if there is some."""
     return {
         "@type": "ClaimReview",
@@ -113,5 +112,5 @@ def _review(entry: Entry, run: RunResults[Setting], verdict: Verdict) -> dict[st
     }
 
 
-def _link(run: RunResults[Setting], claim: str) -> str | None:
+def _link(run: RunResults, claim: str) -> str | None:
     return run.evidence_path(claim).as_posix() if claim in run.evidence else None

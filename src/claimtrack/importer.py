@@ -124,10 +124,7 @@ def skeleton(report: Report, name: str) -> str:
     if report.question:
         entries["Q01"] = {"source_text": report.question, **dict.fromkeys(BLANK), "kind": "question"}
     yaml = YAML()
-    yaml.width, yaml.allow_unicode = 4096, True
-    yaml.representer.add_representer(
-        type(None), lambda made, _: made.represent_scalar("tag:yaml.org,2002:null", "")
-    )
+    yaml.width = 4096
     out = StringIO()
     yaml.dump({"plugin": None, "source": source, "entries": entries}, out)
     printable = "".join(sign if sign.isprintable() else " " for sign in name)

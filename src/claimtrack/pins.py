@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
+from ruamel.yaml import YAML
 from scipy.special import stdtrit
 
 from claimtrack.entries import Line, VerdictName
@@ -26,7 +27,7 @@ from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Measurement, Strict
 from claimtrack.files import write_text
 from claimtrack.rules import SMALLEST_EFFECT
-from claimtrack.runs import RunResults, Setting
+from claimtrack.runs import RunResults
 from claimtrack.settings import read_yaml, validated
 
 PINS = Path("claims/pins.yaml")
@@ -120,7 +121,7 @@ def load_pins(path: Path = PINS) -> Pins:
         raise ClaimError(f"{error}; restore it from git") from None
 
 
-def pin(results: RunResults[Setting], reason: str, path: Path = PINS) -> tuple[str, ...]:
+def pin(results: RunResults, reason: str, path: Path = PINS) -> tuple[str, ...]:
     """Write down what a run gives, and a line of history; a line for each verdict that is new or changed.
 
     A `ClaimError` where there is no reason, no evidence, or a measure is judged with and without a task.
@@ -150,10 +151,8 @@ def pin(results: RunResults[Setting], reason: str, path: Path = PINS) -> tuple[s
 
 def _write(pins: Pins, path: Path) -> None:
     """Each record of numbers on one line."""
-    from ruamel.yaml import YAML
-
     yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style, yaml.width, yaml.allow_unicode = None, 4096, True
+    yaml.default_flow_style, yaml.width = None, 4096
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     text = StringIO()
     yaml.dump(pins.model_dump(mode="json", exclude_defaults=True), text)
@@ -173,7 +172,7 @@ def prediction_range(part: Measurement, n_parts: int) -> tuple[float, float]:
     return estimate - below, estimate + max(factor * (interval.high - estimate), floor)
 
 
-def _pinned(claim: str, results: RunResults[Setting], n_ranged: int) -> PinnedClaim:
+def _pinned(claim: str, results: RunResults, n_ranged: int) -> PinnedClaim:
     verdict, evidence = results.verdicts[claim].verdict, results.evidence.get(claim)
     ranges = _ranges(evidence, None if results.run else n_ranged) if evidence else {}
     if not ranges or evidence is None:

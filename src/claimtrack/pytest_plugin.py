@@ -31,7 +31,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             stash[SUITE] = Suite.of(metafunc.definition.path.parent.parent)
         known = stash[SUITE]
         if "sealed_claim" in metafunc.fixturenames:
-            metafunc.parametrize("sealed_claim", list(known.registry.entries) if known.seals else ["none"])
+            sealed = known.seals[-1].claims if known.seals else {}
+            claims = sorted({*known.registry.entries, *sealed}) if sealed else ["none"]
+            metafunc.parametrize("sealed_claim", claims)
         elif "claim" in metafunc.fixturenames:
             cases = [(place, claim) for place in known.places for claim in place.profile.claims]
             names = [f"{place.profile.profile}-{place.name}-{claim}" for place, claim in cases]

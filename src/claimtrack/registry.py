@@ -16,7 +16,7 @@ from ruamel.yaml import YAML, MappingNode, SequenceNode
 from claimtrack.entries import Entry, Record, Relevance, Source
 from claimtrack.errors import ClaimError
 from claimtrack.plugin import Plugin, load_plugin
-from claimtrack.settings import describe, read_text, read_yaml
+from claimtrack.settings import describe, foremost, read_text, read_yaml
 
 REGISTRY = Path("claims/registry.yaml")
 
@@ -67,7 +67,7 @@ def load_registry(path: Path = REGISTRY) -> Registry:
     try:
         registry = Registry.model_validate(content)
     except ValidationError as error:
-        raise _wrong(path, error.errors()[0]["loc"], describe(error, Registry)) from None
+        raise _wrong(path, foremost(error)["loc"], describe(error, Registry)) from None
     try:
         registry._project = load_plugin(registry.plugin, home.parent if home.name == "claims" else home)
     except ClaimError as error:

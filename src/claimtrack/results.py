@@ -12,7 +12,7 @@ from claimtrack.judging import decide
 from claimtrack.plugin import Plugin
 from claimtrack.registry import Registry
 from claimtrack.runlog import hours_of_trials, read_run
-from claimtrack.runs import FRESH, LEDGER, RESULTS, Place, RunResults, Setting, SettingT
+from claimtrack.runs import FRESH, LEDGER, RESULTS, Place, RunResults, Setting
 from claimtrack.seal import SEALS, not_due, read_seals, sealed_before
 from claimtrack.settings import load_settings
 from claimtrack.wording import EVIDENCE, Titles, key_number, relevance_note
@@ -33,7 +33,7 @@ def load_recorded(folder: Path, registry: Registry) -> RunResults:
     return load(recorded_place(folder, registry.project), registry)
 
 
-def load(place: Place[SettingT], registry: Registry, seals: Path = SEALS) -> RunResults[SettingT]:
+def load(place: Place, registry: Registry, seals: Path = SEALS) -> RunResults:
     """Read the evidence of a run and decide on every claim; nothing of either while a sealed plan is not due.
 
     Raises:
@@ -87,7 +87,7 @@ def recorded_place(folder: Path, plugin: Plugin) -> Place:
     return Place(folder.name, load_settings(folder / "profile.yaml", plugin.settings), folder)
 
 
-def table(results: RunResults[Setting], titles: Titles) -> list[str]:
+def table(results: RunResults, titles: Titles) -> list[str]:
     """The verdicts of a run as lines of text: a header, a line for each claim, and what they are relevant to."""
     rows = [("claim", "verdict", "relevance", "key numbers")]
     for claim, verdict in results.verdicts.items():

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol
-
-from typing_extensions import TypeVar  # comes with pydantic; typing's own has no default before Python 3.13
+from typing import Any, Protocol
 
 from claimtrack.evidence import Evidence
 from claimtrack.verdict import Verdict
@@ -27,15 +25,13 @@ class Setting(Protocol):
     def claims(self) -> Sequence[str]: ...
 
 
-SettingT = TypeVar("SettingT", bound=Setting, default=Any, covariant=True)
-
-
 @dataclass(frozen=True)
-class Place(Generic[SettingT]):
-    """Where a run lies; ``name`` is ``fresh`` or that of the recorded run, ``folder`` holds ``claims/ID/``."""
+class Place:
+    """Where a run lies: ``name`` is ``fresh`` or that of the recorded run, ``profile`` its settings (a `Setting`),
+    ``folder`` holds ``claims/ID/``."""
 
     name: str
-    profile: SettingT
+    profile: Any
     folder: Path
 
     @property
@@ -49,7 +45,7 @@ class Place(Generic[SettingT]):
 
 
 @dataclass(frozen=True)
-class RunResults(Place[SettingT]):
+class RunResults(Place):
     """A run with what it measured and what follows from it, by claim id: verdicts are there of every claim.
 
     ``info`` is its ``run.json`` (revision, hardware, versions, seconds); empty if absent.

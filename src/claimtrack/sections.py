@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
-from typing import Any
 
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Measurement
@@ -129,15 +128,15 @@ class Sections:
         """Whether values of a measure are shown with their sign."""
         return any(word in measure for word in self.differences)
 
-    def notes(self, run: RunResults[Any]) -> RunNotes:
+    def notes(self, run: RunResults) -> RunNotes:
         """See `RunNotes`."""
         return RunNotes()
 
-    def distinct(self, run: RunResults[Any]) -> Mapping[str, str]:
+    def distinct(self, run: RunResults) -> Mapping[str, str]:
         """By key, what tells trials of one name apart, for example their precision."""
         return {}
 
-    def seed_values(self, run: RunResults[Any], part: Measurement) -> Mapping[int, float]:
+    def seed_values(self, run: RunResults, part: Measurement) -> Mapping[int, float]:
         """The value of a judged part in each seed, where it is a mean over seeds."""
         return {}
 
@@ -149,10 +148,10 @@ class Sections:
         """Two sentences that answer the question of the first screen; ``claimed`` is the range of ``size``."""
         return ()
 
-    def costs(self, runs: Sequence[RunResults[Any]]) -> Sequence[str]:
+    def costs(self, runs: Sequence[RunResults]) -> Sequence[str]:
         """What else would decide the rest, each with its cost."""
         return ()
 
-    def sections(self, runs: Sequence[RunResults[Any]]) -> Sequence[Section]:
+    def sections(self, runs: Sequence[RunResults]) -> Sequence[Section]:
         """Tables of the paper, rebuilt, and the like."""
         return ()

@@ -59,22 +59,27 @@ def load_settings(path: Path, model: type[ModelT]) -> ModelT:
 
 
 def describe(error: ValidationError, model: type[BaseModel]) -> str:
-    """The first complaint of pydantic as one line with the dotted key; an unknown key before a missing one, since
-    the one is often the other misspelt."""
-    found = error.errors()
-    first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])
+    """The foremost complaint of pydantic as one line with the dotted key."""
+    first = foremost(error)
     key = ".".join(str(part)[:80] for part in first["loc"] if part != "[key]")
     if first["type"] == "extra_forbidden":
         known = sorted(_fields_at(model, first["loc"][:-1]))
         near = difflib.get_close_matches(str(first["loc"][-1]), known, n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else f"known here: {', '.join(known)}"
         return f"unknown key {key}; {hint}"
-    message = first["msg"].removeprefix("Value error, ")
+    message: str = first["msg"].removeprefix("Value error, ")
     if first["type"] == "missing":
         return f"key {key} is missing"
     if not key:
         return message
     return f"{key}: {message}" + ("" if first["type"] == "value_error" else f" (got {repr(first['input'])[:60]})")
+
+
+def foremost(error: ValidationError) -> Any:
+    """The first complaint of pydantic; an unknown key before a missing one, since the one is often the other
+    misspelt."""
+    found = error.errors()
+    return next((item for item in found if item["type"] == "extra_forbidden"), found[0])
 
 
 def _fields_at(model: type[BaseModel], loc: tuple[int | str, ...]) -> list[str]:

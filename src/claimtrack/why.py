@@ -8,11 +8,11 @@ from claimtrack.errors import ClaimError
 from claimtrack.evidence import Trial
 from claimtrack.plugin import Plugin
 from claimtrack.runlog import parts_of
-from claimtrack.runs import RunResults, Setting
+from claimtrack.runs import RunResults
 from claimtrack.wording import measure_title, number, title, value
 
 
-def ways(results: RunResults[Setting], claim: str, plugin: Plugin, subject: str | None = None) -> Iterator[str]:
+def ways(results: RunResults, claim: str, plugin: Plugin, subject: str | None = None) -> Iterator[str]:
     """Lines of text: the verdict, the numbers that its rule reads, and the trials, each with score and file.
 
     With a ``subject``, only numbers and trials of this task; a `ClaimError` where nothing is about it.

@@ -49,8 +49,13 @@ def what_decides(found: Decision) -> str:
         return ""
     if found.seeds is None:
         return f"no number of seeds up to {MAX_SEEDS:,} would"
-    hours = "" if found.hours is None else f", about {found.hours:.{0 if found.hours >= 10 else 1}f} h"
-    return f"{found.seeds} seeds would decide{hours.replace('.0 h', ' h')}"
+    about = "" if found.hours is None else f", about {hours_words(found.hours)}"
+    return f"{found.seeds} seeds would decide{about}"
+
+
+def hours_words(hours: float) -> str:
+    """``120 h``, ``6 h`` or ``0.3 h``."""
+    return f"{hours:.{0 if hours >= 10 else 1}f} h".replace(".0 h", " h")
 
 
 def decisions_sentence(decisions: Mapping[str, Decision], titles: Titles) -> str:

@@ -9,13 +9,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import norm, t
 
+from claimtrack import cli
 from claimtrack.checks import Suite
 from claimtrack.entries import Literature
 from claimtrack.errors import ClaimError
@@ -24,6 +25,7 @@ from claimtrack.pins import PINS, PinnedRun, load_pins, pin, prediction_range
 from claimtrack.registry import load_registry
 from claimtrack.results import load, load_all, load_fresh, load_recorded, places, recorded_place, table
 from claimtrack.runs import LEDGER, Place
+from claimtrack.seal import add_seal, sealed_claims
 from crosslayer.config import load_profile
 from crosslayer.paper import PLUGIN
 from crosslayer.paper.plugin import is_shipped
@@ -74,16 +76,12 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_run(entry, "first")
     (entry / "profile.yaml").write_text(PROFILE, encoding="utf-8")
     (entry / "run.json").write_text('{"title": "The first run", "revision": "abc"}', encoding="utf-8")
-    (tmp_path / "claims" / "registry.yaml").write_text(three_entries(), encoding="utf-8")
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def three_entries() -> str:
-    """The project's registry, cut to three claims for speed."""
     text = (ROOT / "claims" / "registry.yaml").read_text(encoding="utf-8")
     head, *entries = re.split(r"^(?=  [CQ]\d\d:$)", text, flags=re.MULTILINE)
-    return head + "".join(entry for entry in entries if entry[2:5] in ("C05", "C09", "C17")).rstrip() + "\n"
+    three = "".join(entry for entry in entries if entry[2:5] in ("C05", "C09", "C17"))  # for speed
+    (tmp_path / "claims" / "registry.yaml").write_text(f"{head}{three.rstrip()}\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
@@ -231,7 +229,7 @@ def test_the_table_has_a_line_for_each_claim(root: Path, fresh: Place) -> None:
     assert re.split(r"\s{2,}", lines[0]) == ["claim", "verdict", "relevance", "key numbers"]
     shown = {line.split()[0]: re.split(r"\s{2,}", line) for line in lines}
     assert shown["C05"] == [
-        "C05", "inconclusive", "no evidence", "dev_selected_gain POS +0.70 [+0.10, +1.30] points",
+        "C05", "inconclusive", "no evidence", "dev_selected_gain (points) POS +0.70 [+0.10, +1.30]",
     ]  # fmt: skip
     assert shown["C17"] == ["C17", "reproduced", "direct evidence", "1 of 1 checks"]
     assert shown["C09"] == ["C09", "not run", "no evidence", "-"]
@@ -300,6 +298,16 @@ def test_pins_are_written_with_their_history_and_nothing_else_is(
     assert [run.run for run in pins.runs] == [None, "first"]
 
 
+def test_settings_of_no_file_are_not_pinned(root: Path, command_line: Callable[..., Any]) -> None:
+    """The pins of the file that has their name stay."""
+    changed = PROFILE.replace("seeds: [0, 1, 2]", "seeds: [0, 1, 2, 3]")
+    (root / "params.yaml").write_text(changed, encoding="utf-8")
+    code, _, told = command_line("claimtrack", cli.main)("pin", "--reason", "more seeds")
+    assert code == 2
+    assert "params.yaml differs from profiles/small.yaml" in told
+    assert not PINS.exists()
+
+
 def test_what_cannot_be_pinned_is_one_line_and_writes_nothing(root: Path, fresh: Place) -> None:
     for reason in ("", "  \n\t ", "bell\x07"):
         assert "needs a reason" in said(ClaimError, pin_place, fresh, reason)
@@ -354,6 +362,14 @@ def test_the_suite_is_green_on_pinned_runs_and_prints_every_verdict(
     counts, output = run_suite(root)
     assert counts == {"passed": 9, "skipped": 2}
     assert "no results of profile small; run `make repro`" in output
+
+
+def test_the_suite_is_red_where_a_sealed_claim_is_gone(root: Path) -> None:
+    whole = load_registry(ROOT / "claims" / "registry.yaml")
+    add_seal(sealed_claims(whole.entries, PLUGIN.all_rules), "all of them", "abc")
+    _, output = run_suite(root)
+    assert output.count("FAILED claims/test_claims.py::test_seal[") == len(whole.entries) - 3
+    assert re.search(r"C06: sealed on .*, now absent", output)
 
 
 def test_the_suite_is_red_where_evidence_is_spoiled(root: Path, recorded: Place, fresh: Place) -> None:

@@ -54,8 +54,10 @@ def test_each_end_of_a_skewed_interval_is_where_p_is_one_half_of_5_percent(low: 
 def test_a_gain_comes_back_from_its_part() -> None:
     gain = stats.seed_gain(VALUES, 0.2)
     again = gain_of(gain_part("gain", gain))
-    assert (again.estimate, again.n_seeds, again.item_variance) == (gain.estimate, 5, 0.2)
-    assert again.seed_variance == pytest.approx(gain.seed_variance)
+    assert (again.estimate, again.n_seeds) == (gain.estimate, 5)
+    assert (again.interval.low, again.interval.df) == pytest.approx((gain.interval.low, gain.interval.df))
+    alone = stats.mean_gain([again])
+    assert (alone.interval.high, alone.df) == pytest.approx((gain.interval.high, gain.df)), "items count once"
 
 
 def test_a_part_says_only_the_item_variance_that_its_interval_counts() -> None:

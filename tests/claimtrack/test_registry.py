@@ -81,6 +81,9 @@ def test_texts_are_read_as_they_stand(tmp_path: Path) -> None:
         ("number: 70 → 71, ", "", "line 18: entries.C01.literature.0: a unit needs a number"),
         (", independent: false", "", "line 20: key entries.C01.literature.1.independent is missing"),
         ("source: S", "sourc: S", "line 18: unknown key entries.C01.literature.0.sourc; did you mean source"),
+        ("    title: A title", "    titel: A title", "line 7: unknown key entries.C01.titel; did you mean title"),
+        ("    rule: gain_above_zero", "    claimed: {order: [a, b]}\n    rule: claimed_each",
+         "line 14: entries.C01.claimed: order needs a unit"),
     ],
 )  # fmt: skip
 def test_a_malformed_registry_is_one_line_with_the_place(tmp_path: Path, old: str, new: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,9 @@ def test_the_registry_loads_with_the_words_of_the_report(home: Path, monkeypatch
 
 
 def test_what_is_blank_is_listed_in_the_order_of_filling(home: Path) -> None:
+    """Not in the copies that a report needs."""
+    (home / "paper" / "build").mkdir()
+    shutil.copy(home / "paper" / "references.bib", home / "paper" / "build")
     found = list(scaffold.todo(home))
     files = list(dict.fromkeys(line.partition(":")[0] for line in found))
     assert files == ["claims/registry.yaml", "src/new_paper/plugin.py", "paper/deviations.yaml",

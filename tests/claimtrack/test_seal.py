@@ -38,7 +38,7 @@ from crosslayer.config import Profile, load_profile
 from crosslayer.paper.plugin import planned
 from crosslayer.predictions.records import TrialRecord, as_trial, write_records
 from made_evidence import branches, gain, gains, put
-from one_line import said
+from one_line import refused, said
 from repository import ROOT
 from synthetic_run import make_profile, make_record, write_trials
 
@@ -65,13 +65,6 @@ def changed_entry(claim: str, **changes: Any) -> dict[str, Entry]:
 def problems(entries: Mapping[str, Entry] = REGISTRY.entries, rules: Mapping[str, Rule] = RULES) -> dict[str, str]:
     """What a check says where the seal holds the rules as they are."""
     return seal_problems(sealed_claims(entries, rules), SEAL)
-
-
-def refused(claimtrack: Command, *command: str) -> str:
-    """The one line of a command that fails."""
-    code, out, err = claimtrack(*command)
-    assert (code, out, err.count("\n")) == (2, "", 1), command
-    return err
 
 
 # --- old seals ---
@@ -230,6 +223,7 @@ def test_wrong_options_and_files_are_one_line_and_seal_nothing(claimtrack: Comma
         ["--reason", "r", "--judged-at-seeds", "3"], ["--check", "--plan", "--judged-at-seeds", "3"],
         ["--reason", "r", "--plan", "--or-date", "soon"], ["--reason", "r", "--plan", "--at-least-seeds", "3"],
         ["--reason", "r", "--plan", "--judged-at-seeds", "3", "--at-least-seeds", "2"],
+        ["--reason", "r", "--plan", "--judged-at-seeds", "9"],
     ):  # fmt: skip
         refused(claimtrack, "seal", *options)
     assert not path.exists()

@@ -28,8 +28,11 @@ def load_references(path: Path) -> tuple[Reference, ...]:
     from pybtex.style.formatting.plain import Style
 
     try:
-        database = parse_string(read_text(path), "bibtex")
-        formatted = list(Style().format_entries(database.entries.values()))
+        database, style = parse_string(read_text(path), "bibtex"), Style()
+        for key, entry in database.entries.items():
+            if not hasattr(style, f"get_{entry.type}_template"):
+                raise ClaimError(f"{path}: {key} is a @{entry.type}, which BibTeX does not know; use @misc")
+        formatted = list(style.format_entries(database.entries.values()))
     except PybtexError as error:
         raise ClaimError(f"{path}: {' '.join(str(error).split())}; correct that entry") from None
     return tuple(_reference(item, database.entries[item.key]) for item in formatted)

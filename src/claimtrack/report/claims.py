@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
+from claimtrack.decisions import Decision
 from claimtrack.entries import Claimed, Entry
 from claimtrack.evidence import Check, Evidence, Measurement
 from claimtrack.report import numbers, pictures
@@ -140,7 +140,7 @@ class ClaimView:
         return ", ".join(f"{n} {direction}" for direction, n in found.items())
 
 
-def in_run(entry: Entry, run: RunResults[Any], view: RunView, titles: Titles, sections: Sections) -> ClaimInRun:
+def in_run(entry: Entry, run: RunResults, view: RunView, titles: Titles, sections: Sections) -> ClaimInRun:
     """What a run says about the claim of an entry."""
     evidence, verdict = run.evidence.get(entry.id), run.verdicts[entry.id]
     parts, folder = evidence.parts if evidence else (), run.folder / "claims" / entry.id
@@ -159,11 +159,11 @@ def in_run(entry: Entry, run: RunResults[Any], view: RunView, titles: Titles, se
 
 
 def _row(
-    entry: Entry, run: RunResults[Any], view: RunView, titles: Titles, sections: Sections, part: Measurement
+    entry: Entry, run: RunResults, view: RunView, titles: Titles, sections: Sections, part: Measurement
 ) -> PartRow:
     verdict = run.verdicts[entry.id]
     decisions = verdict.decisions if part.judged else {}
-    found = next((decisions[name] for name in part.names if name in decisions), None)
+    found = by_name(decisions, part)
     seeds = sections.seed_values(run, part) if part.judged else {}
     few = 0 < part.n_seeds < MIN_SEEDS
     signed = sections.is_difference(part.measure)
@@ -184,6 +184,11 @@ def _row(
         axis=(part.unit, "difference" if signed else part.measure, counted),
         few=few,
     )
+
+
+def by_name(decisions: Mapping[str, Decision], part: Measurement) -> Decision | None:
+    """What is decided on a measurement, under whichever of its names."""
+    return next((decisions[name] for name in part.names if name in decisions), None)
 
 
 def _mark(claimed: Claimed, part: Measurement, seeds: Mapping[int, float], few: bool) -> pictures.Mark | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
@@ -121,7 +120,7 @@ class ReportContext:
 
 def build(
     registry: Registry,
-    runs: Sequence[RunResults[Any]],
+    runs: Sequence[RunResults],
     *,
     paper: Path,
     date: str = "",
@@ -162,7 +161,7 @@ def build(
     )
 
 
-def _values(deviation: Deviation, runs: Iterable[RunResults[Any]]) -> Values:
+def _values(deviation: Deviation, runs: Iterable[RunResults]) -> Values:
     found: dict[str, dict[str, list[str]]] = {}
     for key, run in product(deviation.settings, runs):
         found.setdefault(key, {}).setdefault(setting(run.profile, key), []).append(run.name)

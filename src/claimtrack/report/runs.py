@@ -76,7 +76,7 @@ class RunView(RunNotes):
         return tuple((t.id, f"{t.title}, {t.stage}") for t in used)
 
 
-def view_run(run: RunResults[Any], plugin: Plugin, sections: Sections) -> RunView:
+def view_run(run: RunResults, plugin: Plugin, sections: Sections) -> RunView:
     """Gather what the report says of a run."""
     parts = parts_of(run.info)
     return RunView(
@@ -91,7 +91,7 @@ def view_run(run: RunResults[Any], plugin: Plugin, sections: Sections) -> RunVie
     )
 
 
-def _trial_tables(run: RunResults[Any], plugin: Plugin, sections: Sections) -> Iterator[TrialTable]:
+def _trial_tables(run: RunResults, plugin: Plugin, sections: Sections) -> Iterator[TrialTable]:
     """One table a stage and subject; a trial's claims are those whose evidence names its key."""
     claims: dict[str, list[str]] = {}
     for claim, evidence in run.evidence.items():

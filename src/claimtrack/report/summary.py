@@ -9,10 +9,10 @@ from typing import Literal, get_args
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Evidence
 from claimtrack.report import numbers, pictures
-from claimtrack.report.claims import ClaimInRun, ClaimView
+from claimtrack.report.claims import ClaimInRun, ClaimView, by_name
 from claimtrack.sections import FirstScreen, Sections
 from claimtrack.verdict import Verdict
-from claimtrack.wording import EVIDENCE, Titles, title
+from claimtrack.wording import EVIDENCE, Titles, hours_words, title
 
 ENOUGH = 10
 """Seeds a task below which they count as few."""
@@ -110,7 +110,8 @@ def _rows(
     sections: Sections,
 ) -> Iterator[pictures.Row]:
     for row in lead.judged:
-        part, decision = row.part, lead.found.decisions.get(str(row.part.task))
+        part = row.part
+        decision, answer = (by_name(decided, part) for decided in (lead.found.decisions, sized))
         if decision is None:
             continue
         value = estimate = "not measured"
@@ -119,7 +120,6 @@ def _rows(
             low_high = " to ".join(numbers.number(end, 1) for end in mark.interval or ())
             value += f" ({low_high})" if low_high else ""
             mark = replace(mark, claimed=bounds)
-        answer = sized.get(str(part.task))
         yield pictures.Row(
             label=row.subject,
             small=", ".join(filter(None, (f"{part.n_seeds} seeds", sections.remark(part)))),
@@ -152,7 +152,7 @@ def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[
     if more:
         hours = [open_[task].hours for task in more]
         known = [value for value in hours if value is not None]
-        cost = f"{sum(known):.0f} h" if len(known) == len(hours) else "time not recorded"
+        cost = hours_words(sum(known)) if len(known) == len(hours) else "time not recorded"
         yield f"{sum(more.values())} more seeds on {', '.join(title(task, titles) for task in more)} ({cost})"
     if never := [title(task, titles) for task, found in open_.items() if not found.seeds]:
         yield f"on {', '.join(never)} no number of seeds"

@@ -79,7 +79,7 @@ def todo(folder: Path) -> Iterator[str]:
     for place in ORDER:
         home = folder / place
         for path in sorted(home.rglob("*")) if home.is_dir() else [home]:
-            if path.is_file() and path.suffix in (".yaml", ".py", ".bib"):
+            if path.is_file() and path.suffix in (".yaml", ".py", ".bib") and "build" not in path.parts:
                 yield from _marked(path, folder)
 
 

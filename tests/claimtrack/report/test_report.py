@@ -9,7 +9,6 @@ import shutil
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -63,12 +62,12 @@ def hostile(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Rep
 
 
 @pytest.fixture
-def c06(registry: Registry, tmp_path: Path) -> RunResults[Any]:
+def c06(registry: Registry, tmp_path: Path) -> RunResults:
     """A run of one claim."""
     return run(registry, "late", FULL, tmp_path, only=("C06",))
 
 
-def of_evidence(ran: RunResults[Any], claim: str, **changes: object) -> RunResults[Any]:
+def of_evidence(ran: RunResults, claim: str, **changes: object) -> RunResults:
     """The run with other evidence of a claim."""
     return replace(ran, evidence={**ran.evidence, claim: ran.evidence[claim].model_copy(update=changes)})
 
@@ -162,7 +161,7 @@ def test_hours_have_a_decimal_where_they_are_few(hours: float, shown: str) -> No
     assert what_decides(found) == f"24 seeds would decide, about {shown} h"
 
 
-@pytest.mark.parametrize(("hours", "cost"), [(6.0, "6 h"), (None, "time not recorded")])
+@pytest.mark.parametrize(("hours", "cost"), [(6.0, "6 h"), (0.3, "0.3 h"), (None, "time not recorded")])
 def test_the_first_screen_answers(registry: Registry, tmp_path: Path, hours: float | None, cost: str) -> None:
     first = decided(registry, tmp_path, hours).summary
     assert first is not None
@@ -194,7 +193,7 @@ def test_certainty_is_high_only_without_any_reason_against_it(registry: Registry
     assert grade(other, evidence) == ("low", ("indirect evidence", "rules written after seeing results"))
 
 
-def test_a_number_of_few_seeds_has_no_interval(registry: Registry, c06: RunResults[Any]) -> None:
+def test_a_number_of_few_seeds_has_no_interval(registry: Registry, c06: RunResults) -> None:
     two = tuple(part.model_copy(update={"n_seeds": 2}) for part in c06.evidence["C06"].parts)
     row = view(made(registry, [of_evidence(c06, "C06", parts=two)])).runs[0].judged[0]
     assert (row.few, row.interval, row.p_value) == (True, "–", "–")
@@ -212,7 +211,7 @@ def test_one_quantity_has_one_axis_and_made_up_data_another(context: ReportConte
     assert len({axis for _, axis in axes}) == 2, "the fragment does not stand on the axis of real data"
 
 
-def test_a_number_that_no_verdict_reads_has_an_axis(registry: Registry, c06: RunResults[Any]) -> None:
+def test_a_number_that_no_verdict_reads_has_an_axis(registry: Registry, c06: RunResults) -> None:
     shown = c06.evidence["C06"].parts[0].model_copy(update={"judged": False, "unit": "%"})
     found = made(registry, [of_evidence(c06, "C06", parts=(shown,), headline=0)])
     assert found.axes.keys() == {view(found).runs[0].judged[0].axis}
@@ -252,7 +251,7 @@ def test_a_section_of_any_name_finds_its_figures() -> None:
     assert latex.escape(name) == name == "figure-calibration-curves-of-all-1.pdf"
 
 
-def drawings(registry: Registry, ran: RunResults[Any], *names: str) -> tuple[Drawing, ...]:
+def drawings(registry: Registry, ran: RunResults, *names: str) -> tuple[Drawing, ...]:
     """What the report shows of C06 where its evidence names these files."""
     return view(made(registry, [of_evidence(ran, "C06", figures=names)])).runs[0].drawings
 
@@ -268,19 +267,19 @@ def drawings(registry: Registry, ran: RunResults[Any], *names: str) -> tuple[Dra
         "<g>",
     ],
 )
-def test_a_figure_with_code_is_not_read(registry: Registry, c06: RunResults[Any], code: str) -> None:
+def test_a_figure_with_code_is_not_read(registry: Registry, c06: RunResults, code: str) -> None:
     (c06.folder / "claims" / "C06" / "gains.svg").write_text(f"<svg>{code}</svg>", encoding="utf-8")
     (drawing,) = drawings(registry, c06, "gains.svg")
     assert drawing.svg is None
 
 
-def test_figures_outside_the_claim_folder_are_not_read(registry: Registry, c06: RunResults[Any]) -> None:
+def test_figures_outside_the_claim_folder_are_not_read(registry: Registry, c06: RunResults) -> None:
     (c06.folder / "claims" / "secret.svg").write_text("<svg/>")
     found = drawings(registry, c06, "../secret.svg", "evidence.json", "absent.svg", "gains.svg")
     assert [drawing.svg is not None for drawing in found] == [False, False, False, True]
 
 
-def test_a_drawing_is_called_by_the_title_of_its_svg(registry: Registry, c06: RunResults[Any]) -> None:
+def test_a_drawing_is_called_by_the_title_of_its_svg(registry: Registry, c06: RunResults) -> None:
     svg = "<svg xmlns='http://www.w3.org/2000/svg'><title>Gains &lt;b&gt;of\n  95 %&lt;/b&gt;</title></svg>"
     for name, content in (("gains.svg", svg), ("bare.svg", "<svg/>")):
         (c06.folder / "claims" / "C06" / name).write_text(content, encoding="utf-8")
@@ -289,7 +288,7 @@ def test_a_drawing_is_called_by_the_title_of_its_svg(registry: Registry, c06: Ru
     assert 'alt="Gains &lt;b&gt;of 95 %&lt;/b&gt;, ' in html.render(made(registry, [c06]))
 
 
-def test_the_cost_of_a_stage_is_that_of_all_its_trials(registry: Registry, c06: RunResults[Any]) -> None:
+def test_the_cost_of_a_stage_is_that_of_all_its_trials(registry: Registry, c06: RunResults) -> None:
     info = {"stages": {"sweep-pos": {"seconds": 90.0, "trained": 40, "trained_seconds": 7200.0}}}
     found = made(registry, [replace(c06, info=info)])
     assert found.runs[0].cost == (("sweep-pos", "2.0 h"), ("all that is recorded", "2.0 h"))

@@ -48,7 +48,8 @@ function makeFilter(form) {
     for (const item of items) item.classList.toggle("unfit", !fits(item));
     for (const group of groups) {
       const own = [...group.querySelectorAll("[data-verdict]")];
-      group.hidden = own.length > 0 && own.every((item) => item.classList.contains("unfit"));
+      const chosen = choices.some((choice) => choice.value); // a claim that no run measured fits no choice
+      group.hidden = own.length ? own.every((item) => item.classList.contains("unfit")) : chosen;
     }
     for (const cell of columns) cell.hidden = run !== "" && cell.dataset.run !== run;
     const shown = document.querySelectorAll(".matrix .filtered:not([hidden])").length;
