@@ -79,7 +79,7 @@ def read_parallel(spec: DataSpec) -> Parallel:
     """Sentence pairs with English, none with a blank side, from ``tatoeba``; errors as `read_all`."""
     pairs = {}
     for own, language in TATOEBA_CODES.items():
-        if language in (spec.languages or (language,)):
+        if spec.languages is None or language in spec.languages:
             source: Source = (XTREME, f"tatoeba.{own}", "dev")
             with located(" ".join(source)):
                 texts = [tuple(_text(text).strip() for text in row) for row in _rows(spec, source)]
@@ -100,7 +100,7 @@ def _sources(name: TaskName, spec: DataSpec) -> dict[Source, list[str]]:
     known = TASKS[name].languages
     if absent := [code for code in spec.languages or () if code not in known]:
         raise DataError(f"{XTREME} has no {name} in {absent[0]}; drop {absent[0]} from data.languages")
-    languages = sorted({"en", *(spec.languages or known)}, key=("en", *known).index)
+    languages = sorted({"en", *(known if spec.languages is None else spec.languages)}, key=("en", *known).index)
     if name == "xnli":
         mixed: dict[Source, list[str]] = {(XTREME, "XNLI", split): languages for split in FOREIGN[name]}
         return {(MULTI_NLI, "default", "train"): ["en"], **mixed}

@@ -13,7 +13,6 @@ from claimtrack.reading import parse_yaml
 class Language:
     """A language: family after Glottolog, genus after WALS, script after ISO 15924."""
 
-    code: str
     name: str
     family: str
     genus: str
@@ -21,7 +20,7 @@ class Language:
 
 
 _ROWS = parse_yaml(Path(__file__).with_name("languages.yaml").read_text(encoding="utf-8"))
-LANGUAGES = {code: Language(code, name, *kind) for code, (name, _, *kind) in _ROWS.items()}
+LANGUAGES = {code: Language(name, *kind) for code, (name, _, *kind) in _ROWS.items()}
 """By the code used here."""
 CODES: dict[str, str] = {other: code for code, (_, others, *_) in _ROWS.items() for other in others.split()}
 """ISO 639-3 codes of data files to the codes used here."""

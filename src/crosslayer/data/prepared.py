@@ -7,10 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from crosslayer.data.examples import Corpus, Example, PairExample, Parallel, TagExample
+from crosslayer.data.examples import Corpus, Example, PairExample, TagExample
 from crosslayer.data.parquet import read_table, write_table
-
-PARALLEL = pa.schema([(name, pa.string()) for name in ("language", "item", "text", "english")])
 
 
 def write_corpus(corpus: Corpus, path: Path) -> None:
@@ -35,21 +33,3 @@ def read_corpus(path: Path) -> Corpus:
             example = PairExample(**row)
         corpus.setdefault(key, []).append(example)
     return corpus
-
-
-def write_parallel(parallel: Parallel, path: Path) -> None:
-    """Write sentence pairs with English as Parquet; there may be none."""
-    rows = [
-        {"language": language, "item": pair.item, "text": pair.first, "english": pair.second}
-        for language, pairs in sorted(parallel.items())
-        for pair in pairs
-    ]
-    write_table(pa.Table.from_pylist(rows, PARALLEL), path)
-
-
-def read_parallel(path: Path) -> Parallel:
-    """Read what `write_parallel` wrote; errors as `read_table`."""
-    pairs: dict[str, list[PairExample]] = {}
-    for row in read_table(path).to_pylist():
-        pairs.setdefault(row["language"], []).append(PairExample(row["item"], row["text"], row["english"]))
-    return pairs

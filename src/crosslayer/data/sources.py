@@ -56,10 +56,10 @@ def load_parallel(profile: Profile) -> Parallel:
     A DataError as `load_corpus`; or where there are none, and a claim of the profile is measured from them.
     """
     spec, n = profile.data, profile.probe.pairs
-    if spec.source == "fragment":
-        return fragment_parallel(_foreign_fragment_languages(spec), n, spec.draw_seed)
     asking = [claim for claim in FROM_PAIRS if claim in profile.claims]
-    if spec.source == "hub":
+    if spec.source == "fragment":
+        pairs = fragment_parallel(_foreign_fragment_languages(spec), n, spec.draw_seed)
+    elif spec.source == "hub":
         pairs = hub.read_parallel(spec)
     else:
         found = xtreme.read_pairs(spec) if asking or xtreme.folders_of("tatoeba", spec) else {}

@@ -108,7 +108,8 @@ def load_run(source: Path, rows: Sequence[Row], name: str, profile: Profile) -> 
         record = _record(own[0], digest.hexdigest()[:16])
         run.trials.append(record)
         for split in SPLITS:
-            of_split = {row.language: found[row] for row in own if row.split == split}
+            rows_of = [row for row in own if row.split == split and (split == "test" or row.language == "en")]
+            of_split = {row.language: found[row] for row in rows_of}  # English dev alone chooses and calibrates
             run.add(record, split, {code: of_split[code] for code in english_first(of_split)})
     return run
 

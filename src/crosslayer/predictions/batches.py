@@ -63,12 +63,11 @@ def chosen_on_dev(run: Run, records: Iterable[TrialRecord]) -> Model | None:
     if not layers:
         return None
     table = run.table(layers, "dev")
-    if not table.has_english:
+    if not len(table.gold):
         return None
-    english = table.english
     scores: dict[int, list[float]] = {}
     for record, predicted in zip(layers, table.predicted, strict=True):
-        score = task_score(record.task, table.gold[english], predicted[english], table.item[english])
+        score = task_score(record.task, table.gold, predicted, table.item)
         scores.setdefault(record.model.layer or 0, []).append(score)
     means = {layer: float(np.mean(values)) for layer, values in sorted(scores.items())}
     return Model.fused(max(means, key=means.__getitem__))

@@ -13,7 +13,7 @@ from crosslayer.config import Control, FusionKind
 _NUMBER = r"[0-9]+(?:\.[0-9]+)?(?:e-[0-9]+)?"
 _NAME = re.compile(
     rf"(?:baseline|dlfa)_at_(?P<share>{_NUMBER})|baseline_smoothed_(?P<smoothing>{_NUMBER})|baseline"
-    rf"|layer_(?P<layer>[0-9]+)|half_(?P<half>[12])|varied:(?P<changes>.+)|{'|'.join(get_args(Control))}"
+    rf"|layer_(?P<layer>0|[1-9][0-9]*)|half_(?P<half>[12])|varied:(?P<changes>.+)|{'|'.join(get_args(Control))}"
 )
 _PARTS = {"layer": int, "half": int, "share": float, "smoothing": float, "changes": str}
 

@@ -9,7 +9,7 @@ from typing import Any
 from claimtrack.files import fresh_folder
 from crosslayer.config import Profile
 from crosslayer.data.examples import Corpus, PairExample
-from crosslayer.data.prepared import read_corpus, read_parallel
+from crosslayer.data.prepared import read_corpus
 from crosslayer.encoders import Encoder, load_encoder
 from crosslayer.models.fusion import check_layer
 from crosslayer.stages.command import run_stage
@@ -50,8 +50,9 @@ def _tables(profile: Profile, data: Path, encoder: Encoder) -> Iterator[tuple[st
     for path in sorted(data.glob("intermediate-*.parquet")):
         target: Any = path.stem.split("-")[1]
         yield path.stem, encode(INTERMEDIATE[target], read_corpus(path), tokenizer, length)
-    if parallel := read_parallel(data / "parallel.parquet"):
-        pairs = [(code, row) for code, rows in parallel.items() for row in rows]
+    if parallel := read_corpus(data / "parallel.parquet"):
+        rows = [(code, row) for (_, code), some in parallel.items() for row in some]
+        pairs = [(code, row) for code, row in rows if isinstance(row, PairExample)]
         foreign = [(code, row.item, row.first) for code, row in pairs]
         english = [(code, row.item, row.second) for code, row in pairs]
         sides = {"foreign": foreign, "english": english}.items()

@@ -141,7 +141,7 @@ def test_retrieval_sentences_are_parallel() -> None:
     ("languages", "train", "match"),
     [
         (("en", "xx"), 5, "the fragment has no 'xx'; use some of en, de, nl,"),
-        (("en",), LIMIT + 1, f"tasks.pos.sizes.train is {LIMIT + 1}; the fragment gives {LIMIT} at most"),
+        (("en",), LIMIT + 1, f"{LIMIT + 1} train items of pos are more than the {LIMIT} of the fragment"),
     ],
 )
 def test_what_the_fragment_cannot_give_is_one_line(languages: tuple[str, ...], train: int, match: str) -> None:
@@ -150,7 +150,7 @@ def test_what_the_fragment_cannot_give_is_one_line(languages: tuple[str, ...], t
 
 def test_a_fragment_that_repeats_itself_is_exhausted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks, "PATTERNS", (lambda draw: Clause("work", Phrase("Oslo", "place")),))
-    with pytest.raises(ConfigError, match=r"tasks\.ner\.sizes\.train: the fragment gives no 2 items"):
+    with pytest.raises(ConfigError, match="the fragment has no 2 different train items of ner"):
         fragment_corpus("ner", SplitSizes(train=2, dev=1, test=1), ("en",), 0)
 
 

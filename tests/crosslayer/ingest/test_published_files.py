@@ -49,6 +49,18 @@ def answers(run: IngestedRun) -> dict[tuple[str, str], tuple[int, int]]:
     }  # fmt: skip
 
 
+def test_of_dev_predictions_only_the_english_ones_count(tmp_path: Path) -> None:
+    """They choose a layer and a temperature; others would make the transfer no longer zero-shot."""
+    rows = ["file,task,language,split,model,seed,encoder"]
+    for split, code in (("dev", "en"), ("dev", "de"), ("test", "en"), ("test", "de")):
+        write(tmp_path / f"xnli/{split}-{code}.tsv", "a\tb\tneutral\nc\td\tentailment\n")
+        write(tmp_path / f"{split}-{code}.txt", "neutral\nneutral\n")
+        rows.append(f"{split}-{code}.txt,xnli,{code},{split},baseline,0,mBERT")
+    write(tmp_path / "trials.csv", "\n".join(rows))
+    run = ingested(tmp_path, profile(tmp_path))
+    assert [run.table(run.trials, split).languages for split in ("dev", "test")] == [("en",), ("en", "de")]
+
+
 @pytest.fixture
 def pawsx(tmp_path: Path) -> Path:
     """Five pairs as published; item 2 is not translated into German, item 4 is missing in Korean."""

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from claimtrack.evidence import Evidence, Measurement, read_evidence
+from claimtrack.evidence import Evidence, read_evidence
 from claimtrack.judging import judge
 from claimtrack.registry import load_registry
 from crosslayer.config import Profile, load_profile
@@ -115,10 +115,6 @@ def by_item(items: Iterable[Any], values: Iterable[Any]) -> dict[str, list[Any]]
     return {item: [value for _, value in found] for item, found in rows}
 
 
-def part_key(part: Measurement) -> tuple[Any, ...]:
-    return part.measure, part.task, part.model, part.language, part.layer
-
-
 @pytest.fixture(scope="module")
 def profile(tmp_path_factory: pytest.TempPathFactory) -> Profile:
     """The settings of the recorded run, on files with its labels and made-up words."""
@@ -146,7 +142,10 @@ def evidence(entry: Path, claim: str) -> Evidence:
 
 @pytest.mark.parametrize("claim", BY_LABELS)
 def test_labels_alone_give_the_same_numbers_and_verdicts(claim: str, again: Path, profile: Profile) -> None:
-    old, new = ({part_key(p): p for p in evidence(entry, claim).parts} for entry in (ENTRY, again))
+    old, new = (
+        {(p.measure, p.task, p.model, p.language, p.layer): p for p in evidence(entry, claim).parts}
+        for entry in (ENTRY, again)
+    )
     assert new.keys() <= old.keys()
     assert {key for key, part in old.items() if part.judged} <= new.keys()
     for key, part in new.items():
@@ -179,20 +178,11 @@ def test_probabilities_come_back_at_the_stored_precision(profile: Profile, tmp_p
             np.testing.assert_array_equal(run.confidence(old, split), found.confidence(new, split))
 
 
-def described_by(folder: Path, *lines: str) -> Path:
-    """A folder whose files predict one pair each."""
-    header = "file,task,language,split,model,seed,encoder,training_items"
-    (folder / "trials.csv").write_text("\n".join([header, *lines]), encoding="utf-8")
-    (folder / "a.txt").write_text("0\n", encoding="utf-8")
-    return folder
-
-
 def test_a_language_without_data_names_its_line(profile: Profile, tmp_path: Path) -> None:
-    lines = [
-        f"a.txt,pawsx,{code},test,baseline,{seed},mBERT,all" for seed, code in ((0, "en"), (1, "en"), (1, "xx"))
-    ]
-    files = described_by(tmp_path, *lines)
-    told = said(DataError, load_run, files, read_manifest(files), "again", profile)
+    lines = ["file,task,language,split,model,seed,encoder,training_items"]
+    lines += [f"a.txt,pawsx,{code},test,baseline,{n},mBERT,all" for n, code in ((0, "en"), (1, "en"), (1, "xx"))]
+    (tmp_path / "trials.csv").write_text("\n".join(lines), encoding="utf-8")
+    told = said(DataError, load_run, tmp_path, read_manifest(tmp_path), "again", profile)
     assert told.endswith("trials.csv:4: the data of pawsx have no test items in xx")
 
 

@@ -63,7 +63,6 @@ def test_tables_stand_side_by_side_only_on_equal_items() -> None:
     both = side_by_side([table(one, [0, 1, 2, 0]), table(two, [1, 1, 1, 1])], "here")
     assert both.languages == ("en", "de")
     assert both.language.tolist() == [1, 1, 0, 0]
-    assert both.english.tolist() == [False, False, True, True]
     assert both.records == (one, two)
     assert both.predicted.tolist() == [[0, 1, 2, 0], [1, 1, 1, 1]]
     with pytest.raises(ResultsError, match="trials one and two were predicted on different items"):

@@ -41,8 +41,7 @@ class VerbSecond(Realiser):
             return self.word("was")[0], what
         singular_form, plural_form, participle, infinitive, *prefix = self.verbs[clause.predicate]
         if clause.passive:
-            assert clause.object is not None
-            return self.word("became", clause.object.count > 1)[0], [Token(participle, "VERB")]
+            return self.word("became")[0], [Token(participle, "VERB")]
         if clause.modal:
             return self.word(clause.modal, plural)[0], [Token(infinitive, "VERB")]
         form = plural_form if plural else singular_form

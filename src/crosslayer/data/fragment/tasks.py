@@ -29,6 +29,7 @@ REALISERS: dict[str, type[Realiser]] = {
 LANGUAGES: tuple[str, ...] = tuple(REALISERS)
 LIMIT = 10_000
 """Items of one split, also where no size is set: about as many as can be drawn without many repetitions."""
+FEWER = "ask for fewer in tasks, intermediate.items or probe.pairs"
 
 
 class Item(NamedTuple):
@@ -85,7 +86,7 @@ def realiser(language: str) -> Realiser:
 def _draw(task: TaskName, split: Split, size: int, seed: str, taken: set[str]) -> list[Item]:
     """Distinct items, none with an English sentence in ``taken``."""
     if size > LIMIT:
-        raise ConfigError(f"tasks.{task}.sizes.{split} is {size}; the fragment gives {LIMIT} at most")
+        raise ConfigError(f"{size} {split} items of {task} are more than the {LIMIT} of the fragment; {FEWER}")
     draw = Draw(inventory()["test" if split == "test" else "train"], random.Random(seed))
     english = realiser("en")
     items: list[Item] = []
@@ -99,7 +100,7 @@ def _draw(task: TaskName, split: Split, size: int, seed: str, taken: set[str]) -
             if texts not in seen and taken.isdisjoint(texts):
                 break
         else:
-            raise ConfigError(f"tasks.{task}.sizes.{split}: the fragment gives no {size} items; ask for fewer")
+            raise ConfigError(f"the fragment has no {size} different {split} items of {task}; {FEWER}")
         seen.add(texts)
         items.append(Item(f"{split}-{len(items)}", clauses, label))
     return items
