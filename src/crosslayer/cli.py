@@ -361,7 +361,3 @@ def _complaint(check: Callable[[], object]) -> str:
     except UserError as error:
         return str(error)
     return ""
-
-
-if __name__ == "__main__":
-    main()

@@ -21,6 +21,7 @@ from crosslayer import cli
 from crosslayer.config import load_profile
 from crosslayer.stages.cleaning import leftovers
 from crosslayer.sweep.processes import exclusive
+from one_line import one_line, refused
 from repository import ROOT
 
 Command = Callable[..., tuple[int, str, str]]
@@ -55,24 +56,11 @@ def stage(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
 
 
-def one_line(text: str) -> str:
-    """The only line of an error message."""
-    assert re.fullmatch("error: [^\n]*\n", text)
-    return text.strip()
-
-
 def done(program: Command, *arguments: str) -> str:
     """What a command prints that succeeds."""
     code, out, err = program(*arguments)
     assert code == 0, err
     return out
-
-
-def refused(program: Command, *arguments: str) -> str:
-    """The one line with which a command is refused."""
-    code, out, err = program(*arguments)
-    assert (code, out) == (2, "")
-    return one_line(err)
 
 
 def test_profiles_are_listed_with_their_purpose(crosslayer: Command) -> None:

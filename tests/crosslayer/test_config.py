@@ -34,7 +34,6 @@ def content(**changes: Any) -> dict[str, Any]:
         ({"tasks__pos__epochs": "3"}, "tasks.pos.epochs: Input should be a valid integer (got '3')"),
         ({"tasks__pos__batch_size": 12}, "tasks.pos.batch_size 12 is not a multiple of fusion.bn_group 8"),
         ({"data__source": "xtreme"}, "data.root is missing; add --set data.root=DIR"),
-        ({"profile": "../other"}, "profile: String should match pattern"),
         ({"sweep__layers": [1, 1]}, "sweep.layers: [1, 1] names one twice"),
         ({"sweep__control_seeds": [0, 7]}, "control_seeds has 7, which is not in seeds"),
         ({"fusion__kernel": 2}, "kernel 2 is even"),

@@ -73,7 +73,7 @@ def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 def crosslayer(clone: Path, *arguments: str) -> None:
     """Run the command line, successfully."""
-    ended = run(clone, sys.executable, "-m", "crosslayer.cli", *arguments)
+    ended = run(clone, sys.executable, "-m", "crosslayer", *arguments)
     assert ended.returncode == 0, ended.stderr
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -13,3 +14,16 @@ def said(error: type[Exception], call: Callable[..., object], *given: object) ->
         call(*given)
     assert "\n" not in str(caught.value)
     return str(caught.value)
+
+
+def one_line(text: str) -> str:
+    """The only line of an error message."""
+    assert re.fullmatch("error: [^\n]*\n", text)
+    return text.strip()
+
+
+def refused(program: Callable[..., tuple[int, str, str]], *arguments: str) -> str:
+    """The one line with which a command is refused."""
+    code, out, err = program(*arguments)
+    assert (code, out) == (2, "")
+    return one_line(err)

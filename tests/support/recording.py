@@ -19,12 +19,15 @@ ARMS = ("none", "english", "multilingual")
 SECRET = "/private/corpora/xtreme"
 
 
+def content(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder; locks are left out, they hold nothing."""
+    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("lock"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
 def unequal(one: Path, other: Path) -> set[str]:
     """Files that differ between two folders, or that one of them lacks."""
-    contents, others = (
-        {path.relative_to(home).as_posix(): path.read_bytes() for path in home.rglob("*") if path.is_file()}
-        for home in (one, other)
-    )
+    contents, others = content(one), content(other)
     return {name for name in contents | others if contents.get(name) != others.get(name)}
 
 

@@ -33,6 +33,7 @@ from crosslayer.sweep import run as sweep
 from made_inputs import changed, prepared
 from notebook_head import HEAD
 from one_line import said
+from recording import content
 from repository import ROOT, TESTS
 
 SOURCES = sorted(path for folder in ("src", "notebooks", "examples") for path in (ROOT / folder).rglob("*.py"))
@@ -65,12 +66,6 @@ def place(trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pat
     shutil.copyfile(ROOT / "profiles" / "tiny.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def content(folder: Path) -> dict[str, bytes]:
-    """Every file below a folder; locks are left out, they hold nothing."""
-    files = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith("lock"))
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
 # Full and read-only disks

@@ -140,7 +140,8 @@ class Trials:
 
     def levels(self, measure: str, name: str) -> Floats:
         """A measure, mean over languages, at the seeds of a name that have it: no span, no error of spans."""
-        values = np.array([self.trials[name, seed].by_language[measure].mean() for seed in self.seeds_of(name)])
+        columns = [self.trials[name, seed].by_language[measure] for seed in self.seeds_of(name)]
+        values = np.array([column.mean(skipna=False) for column in columns])
         return np.asarray(values[np.isfinite(values)])
 
     def by_language(self, measure: str, *names: str) -> Floats:
@@ -164,7 +165,7 @@ class Trials:
         draws = np.full((*scores.shape, len(self.first.resampled)), np.nan)
         for (name, seed), found in self.trials.items():
             cell = names.index(name), seeds.index(seed)
-            scores[cell] = found.by_language[measure].mean()
+            scores[cell] = found.by_language[measure].mean(skipna=False)
             draws[cell] = found.resampled
         items = stats.pure_item_variance(draws) if measure == PRIMARY else np.zeros((len(names), len(names)))
         return stats.ScoreTable(names, seeds, scores, items)

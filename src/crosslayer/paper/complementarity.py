@@ -27,7 +27,7 @@ from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.metrics.classification import share_from_counts
 from crosslayer.paper import plots
-from crosslayer.paper.parts import Fields, gain_fields, gain_part, make_evidence, mean_part, part_or_none
+from crosslayer.paper.parts import Fields, gain_fields, make_evidence, mean_part, part_or_none
 from crosslayer.paper.scores import TaskScores, load_sweep
 from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.runs import Run
@@ -148,8 +148,12 @@ def _shown(scores: TaskScores) -> list[Measurement]:
         for measure, found in zip(SHARES, values, strict=True)
     ]
     if "self" in table.models:
-        gain = stats.gain(table, "self")
-        parts.append(gain_part("excess_complementarity_of_self", gain, unit=UNIT, task=scores.task))
+        parts.append(
+            part_or_none(
+                "excess_complementarity_of_self", lambda: gain_fields(stats.gain(table, "self")), unit=UNIT,
+                task=scores.task,
+            )
+        )  # fmt: skip
     return parts
 
 

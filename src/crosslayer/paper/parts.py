@@ -91,12 +91,12 @@ def gain_part(measure: str, found: stats.Gain, *, unit: str = "points", **about:
 
 
 def gain_of(part: Measurement) -> stats.Gain:
-    """The gain that a part was made from, its degrees of freedom those of the whole."""
+    """The gain that a part was made from; seed and item variance are one, with the degrees of freedom of both."""
     assert part.estimate is not None
     if part.interval is None or part.interval.df is None:
         return stats.Gain(part.estimate, part.n_seeds)
     error, df = error_of(part)
-    return stats.Gain(part.estimate, part.n_seeds, max(error**2 - part.item_variance, 0.0), df, part.item_variance)
+    return stats.Gain(part.estimate, part.n_seeds, error**2, df)
 
 
 def part_or_none(measure: str, make: Callable[[], Fields], *, unit: str = "points", **about: Any) -> Measurement:

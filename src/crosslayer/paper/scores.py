@@ -200,12 +200,11 @@ def that_learnt(run: Run, records: Iterable[TrialRecord]) -> tuple[list[TrialRec
     usable = [record for record in records if record.outcome == "ok"]
     tuned = [record for record in usable if record.mode == "finetuned" and TASKS[record.task].kind == "pair"]
     table = run.table(tuned, "dev") if tuned else None
-    if table is None or not table.has_english:
+    if table is None or not len(table.gold):
         return usable, []
-    gold = table.gold[table.english]
-    commonest = np.bincount(gold).max() / len(gold)
-    right = (table.predicted[:, table.english] == gold).mean(axis=1)
-    limit = stats.best_guess(commonest, len(gold), 1 - AT_CHANCE)
+    commonest = np.bincount(table.gold).max() / len(table.gold)
+    right = (table.predicted == table.gold).mean(axis=1)
+    limit = stats.best_guess(commonest, len(table.gold), 1 - AT_CHANCE)
     low = {record.key: share for record, share in zip(tuned, right.tolist(), strict=True) if share <= limit}
     lines = [
         f"{TASKS[record.task].title}: {record.model}{_after(record)} stayed at chance with {_seeds([record.seed])}"
@@ -233,7 +232,7 @@ def score_task(run: Run, task: TaskName, keys: tuple[str, ...], parallel: bool) 
         row[models.index(record.model), seeds.index(record.seed)] = place
     dev, table = run.table(records, "dev"), run.table(records, "test")
     on_dev = np.full((len(records), 1), np.nan)
-    if dev.has_english:
+    if len(dev.gold):
         dev_units = find_units(dev, parallel)
         on_dev = language_scores(count(dev, dev_units), dev_units.language)
     units = find_units(table, parallel)

@@ -10,13 +10,11 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Measurement
 from claimtrack.runs import RunResults
 from claimtrack.sections import Chapter, FirstScreen, RunNotes, Section, Sections
-from claimtrack.wording import title
 from crosslayer.config import Profile
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS, fragment, frozen_trunk, other_encoder
@@ -91,7 +89,7 @@ class PaperSections(Sections):
     def __init__(self) -> None:
         self._records, self._tested = cache(records_of), cache(_tested)
 
-    def notes(self, run: RunResults[Any]) -> RunNotes:
+    def notes(self, run: RunResults) -> RunNotes:
         """What was run, and what its numbers cannot show."""
         profile, made_up = run.profile, fragment(run.profile)
         sizes = {TASKS[task].title: spec.sizes.train for task, spec in profile.tasks.items()}
@@ -107,11 +105,11 @@ class PaperSections(Sections):
             real=not made_up,
         )
 
-    def distinct(self, run: RunResults[Any]) -> Mapping[str, str]:
+    def distinct(self, run: RunResults) -> Mapping[str, str]:
         """Mode and precision: models are compared within one."""
         return {record.key: f"{record.mode}, {record.precision}" for record in self._records(run.folder)}
 
-    def seed_values(self, run: RunResults[Any], part: Measurement) -> Mapping[int, float]:
+    def seed_values(self, run: RunResults, part: Measurement) -> Mapping[int, float]:
         """The dev-selected gain of each seed: the chosen layers are in the part's note, the scores in the records.
 
         Empty where the two do not give the part's estimate again.
@@ -155,7 +153,7 @@ class PaperSections(Sections):
             second = f"Whether it gains the claimed {claimed} points is undecided on every task."
         return first, second
 
-    def costs(self, runs: Sequence[RunResults[Any]]) -> Sequence[str]:
+    def costs(self, runs: Sequence[RunResults]) -> Sequence[str]:
         """What the paper's own setting would cost, unless a run of it is there."""
         if any(not other_encoder(run.profile) for run in runs) or not COSTS.is_file():
             return ()
@@ -164,7 +162,7 @@ class PaperSections(Sections):
         hours = [float(value) for column, value in cells if column.startswith("H100 at")]
         return (f"mBERT: {min(hours):.0f} to {max(hours):.0f} H100 hours (computed)",)
 
-    def sections(self, runs: Sequence[RunResults[Any]]) -> Sequence[Section]:
+    def sections(self, runs: Sequence[RunResults]) -> Sequence[Section]:
         """Tables 1 to 3 rebuilt, frozen against fine-tuned, failures to train."""
         shown = [run for run in runs if not fragment(run.profile)]
         sizes = {run.name: self.notes(run).size for run in shown}
@@ -202,9 +200,8 @@ def _gains(trials: Sequence[TrialRecord], chosen: Sequence[str]) -> dict[int, fl
 
 def _by_decision(decisions: Mapping[str, Decision]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    titles = {str(name): task.title for name, task in TASKS.items()}
-    for task, decision in decisions.items():
-        found.setdefault(decision.decision, []).append(title(task, titles))
+    for task in (task for task in TASKS if task in decisions):
+        found.setdefault(decisions[task].decision, []).append(TASKS[task].title)
     return found
 
 

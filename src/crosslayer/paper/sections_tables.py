@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.report import numbers
@@ -37,7 +37,7 @@ class Column(NamedTuple):
 
 
 def sections(
-    runs: Sequence[RunResults[Any]], sizes: Mapping[str, str], trials: Mapping[str, Sequence[TrialRecord]]
+    runs: Sequence[RunResults], sizes: Mapping[str, str], trials: Mapping[str, Sequence[TrialRecord]]
 ) -> Iterator[Section]:
     """The sections that the runs have something for; ``sizes`` and ``trials`` are those of each run, by name."""
     if rebuilt := [table for run in runs if (table := layer_table(run, sizes[run.name]))]:
@@ -74,7 +74,7 @@ NEAR_TEXT = (
 )
 
 
-def layer_table(run: RunResults[Any], size: str = "") -> Table | None:
+def layer_table(run: RunResults, size: str = "") -> Table | None:
     """Table 1 in a run; ``None`` where no task has the gain of any layer."""
     parts = [part for part in _parts(run, GAINS) if part.estimate is not None and part.language is None]
     gains = [part for part in parts if part.measure in ("layer_gain", "control_gain")]
@@ -89,7 +89,7 @@ def layer_table(run: RunResults[Any], size: str = "") -> Table | None:
     return _rebuilt(f"Table 1 in {run.name}, points; {size}; seeds a cell: ", columns, models, gains)
 
 
-def near_table(run: RunResults[Any]) -> Table | None:
+def near_table(run: RunResults) -> Table | None:
     """Tables 2 and 3 in a run; ``None`` where nothing was measured."""
     measures = {paper.ON_NEAR: "en and de", paper.ON_REST: "the rest"}
     parts = [part for part in _parts(run, NEAR) if part.measure in measures]
@@ -125,12 +125,12 @@ def _layer_names(parts: Sequence[Measurement]) -> dict[str, str]:
     return {f"layer_{layer}": f"D_{layer}" for layer in layers}
 
 
-def _parts(run: RunResults[Any], claim: str) -> Sequence[Measurement]:
+def _parts(run: RunResults, claim: str) -> Sequence[Measurement]:
     evidence = run.evidence.get(claim)
     return evidence.parts if evidence else ()
 
 
-def failures_to_train(run: RunResults[Any], trials: Sequence[TrialRecord]) -> Iterator[str]:
+def failures_to_train(run: RunResults, trials: Sequence[TrialRecord]) -> Iterator[str]:
     """``PAWS-X: 3 of 12 fused models stayed at chance, of the baselines 0 of 3``, from what C05 found missing."""
     evidence: Evidence | None = run.evidence.get(GAINS)
     lines = [m for line in (evidence.missing if evidence else ()) if (m := _AT_CHANCE.match(line))]
@@ -178,7 +178,7 @@ def _cell(part: Measurement | None) -> Cell:
     return Cell(ours, span if p is None else f"{span}, p {numbers.p_value(p)}")
 
 
-def _drawn(pairs: Mapping[TaskName, Sequence[RunResults[Any]]]) -> Drawing:
+def _drawn(pairs: Mapping[TaskName, Sequence[RunResults]]) -> Drawing:
     """Gains by layer in both modes, all tasks on one scale."""
     from crosslayer.paper import plots  # matplotlib is slow to load
 
@@ -195,7 +195,7 @@ def _drawn(pairs: Mapping[TaskName, Sequence[RunResults[Any]]]) -> Drawing:
         return Drawing(name, (Path(folder) / name).read_bytes())
 
 
-def _pair(task: TaskName, runs: Sequence[RunResults[Any]]) -> list[RunResults[Any]]:
+def _pair(task: TaskName, runs: Sequence[RunResults]) -> list[RunResults]:
     """Two runs that measured a task in both modes, with one encoder on the same data."""
     real = [run for run in runs if task in run.profile.tasks and _layer_gains(run, task)]
     for run in real:
@@ -206,17 +206,17 @@ def _pair(task: TaskName, runs: Sequence[RunResults[Any]]) -> list[RunResults[An
     return []
 
 
-def _setting(run: RunResults[Any], task: TaskName) -> tuple[object, ...]:
+def _setting(run: RunResults, task: TaskName) -> tuple[object, ...]:
     """What two runs must share to be compared."""
     return run.profile.encoder, run.profile.data, run.profile.tasks[task].sizes
 
 
-def _layer_gains(run: RunResults[Any], task: TaskName) -> list[Measurement]:
+def _layer_gains(run: RunResults, task: TaskName) -> list[Measurement]:
     of_layers = (part for part in _parts(run, GAINS) if part.measure == "layer_gain" and part.task == task)
     return [part for part in of_layers if part.estimate is not None]
 
 
-def _sentence(task: TaskName, runs: Sequence[RunResults[Any]]) -> str:
+def _sentence(task: TaskName, runs: Sequence[RunResults]) -> str:
     said = []
     for run in runs:
         part = next(p for p in run.evidence[GAINS].parts if p.measure == "dev_selected_gain" and p.task == task)

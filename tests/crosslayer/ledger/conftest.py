@@ -36,21 +36,18 @@ def written(grid: MadeUpRun, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def results(written: Path, profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same with a failed trial, more probes and a stray file."""
     folder = Path(shutil.copytree(written, tmp_path_factory.mktemp("results") / profile.profile))
-    _add_failed_trial(folder / "trials" / "sweep" / "pos")
+    home = folder / "trials" / "sweep" / "pos"
+    failed = make_record("pos", "gate", 0).model_copy(update={"outcome": "nan_loss", "detail": "loss nan"})
+    (home / failed.key).mkdir()
+    (home / failed.key / "trial.json").write_text(failed.model_dump_json())
+    keys = json.loads((home / "manifest.json").read_text())["keys"]
+    (home / "manifest.json").write_text(json.dumps({"keys": [*keys, failed.key]}))
     pd.DataFrame({"layer": [0, 1]}).to_parquet(folder / "probes" / "offsets.parquet")
     (folder / "probes" / "notes.txt").write_text("a sentence of a corpus")
     check = {"name": "one", "passed": True, "expected": "1", "found": "1"}
     (folder / "probes" / "structure.json").write_text(json.dumps({"C04": [check]}))
     (folder / "run.json").write_text(json.dumps({"revision": "abc", "stages": {"prepare": {"seconds": 1.0}}}))
     return folder
-
-
-def _add_failed_trial(home: Path) -> None:
-    failed = make_record("pos", "gate", 0).model_copy(update={"outcome": "nan_loss", "detail": "loss nan"})
-    (home / failed.key).mkdir()
-    (home / failed.key / "trial.json").write_text(failed.model_dump_json())
-    keys = json.loads((home / "manifest.json").read_text())["keys"]
-    (home / "manifest.json").write_text(json.dumps({"keys": [*keys, failed.key]}))
 
 
 @pytest.fixture(scope="module")

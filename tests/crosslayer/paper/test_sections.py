@@ -25,21 +25,21 @@ PILOT = ROOT / "claims" / "ledger" / "xtreme-pilot"
 
 
 @pytest.fixture(scope="module")
-def pilot(registry: Registry) -> RunResults[Any]:
+def pilot(registry: Registry) -> RunResults:
     return load_recorded(PILOT, registry)
 
 
-def sections(runs: list[RunResults[Any]]) -> dict[str, Section]:
+def sections(runs: list[RunResults]) -> dict[str, Section]:
     return {section.id: section for section in PaperSections().sections(runs)}
 
 
 @pytest.fixture
-def bare(registry: Registry, tmp_path: Path) -> RunResults[Any]:
+def bare(registry: Registry, tmp_path: Path) -> RunResults:
     """A run without any evidence."""
     return run(registry, "late", FULL, tmp_path, only=())
 
 
-def table_1(of: RunResults[Any], parts: list[Measurement]) -> Table:
+def table_1(of: RunResults, parts: list[Measurement]) -> Table:
     """Rebuilt from these parts of C05."""
     found = Evidence(claim="C05", profile="made-up", metric="m_v1", status="measured", parts=tuple(parts))
     table = layer_table(replace(of, evidence={"C05": found}))
@@ -70,7 +70,7 @@ def test_the_fragment_comes_last_and_a_frozen_encoder_before_it(registry: Regist
 
 
 def test_every_recorded_trial_is_listed_with_score_file_and_revision(
-    pilot: RunResults[Any], registry: Registry
+    pilot: RunResults, registry: Registry
 ) -> None:
     tables = view_run(pilot, registry.project, PaperSections()).trials
     xnli = next(table for table in tables if (table.subject, table.stage) == ("xnli", "sweep"))
@@ -91,7 +91,7 @@ def test_every_recorded_trial_is_listed_with_score_file_and_revision(
         assert used == set(pilot.evidence[claim].trials)
 
 
-def test_seed_values_give_the_judged_estimate_again(pilot: RunResults[Any]) -> None:
+def test_seed_values_give_the_judged_estimate_again(pilot: RunResults) -> None:
     gains = [part for part in pilot.evidence["C05"].parts if part.measure == "dev_selected_gain"]
     assert {part.task for part in gains} == {"xnli", "pawsx", "ner", "pos"}
     for part in gains:
@@ -100,7 +100,7 @@ def test_seed_values_give_the_judged_estimate_again(pilot: RunResults[Any]) -> N
         assert sum(values.values()) / len(values) == pytest.approx(part.estimate, abs=0.005)
 
 
-def test_seed_values_that_do_not_give_the_estimate_are_not_shown(pilot: RunResults[Any]) -> None:
+def test_seed_values_that_do_not_give_the_estimate_are_not_shown(pilot: RunResults) -> None:
     part = next(part for part in pilot.evidence["C05"].parts if part.measure == "dev_selected_gain")
     moved = part.model_copy(update={"estimate": part.estimate + 0.1})
     assert PaperSections().seed_values(pilot, moved) == {}
@@ -119,7 +119,7 @@ def test_a_choice_among_some_layers_only_is_named(layers: str, told: str) -> Non
     assert PaperSections().remark(Measurement(measure="m", estimate=1.0, unit="points", note=note)) == told
 
 
-def test_failures_to_train_are_a_finding(pilot: RunResults[Any]) -> None:
+def test_failures_to_train_are_a_finding(pilot: RunResults) -> None:
     (point,) = sections([pilot])["failures"].points
     assert point == (
         "PAWS-X in xtreme-pilot: 3 of 12 fused models stayed at chance, and none of 3 baselines. "
@@ -134,7 +134,7 @@ def test_failures_to_train_are_a_finding(pilot: RunResults[Any]) -> None:
 # --- the paper's tables
 
 
-def test_table_1_has_the_papers_numbers_beside_ours(bare: RunResults[Any]) -> None:
+def test_table_1_has_the_papers_numbers_beside_ours(bare: RunResults) -> None:
     found = table_1(bare, layer_parts())
     assert found.groups == (("NER", 2), ("POS", 2))
     assert found.caption.endswith("seeds a cell: 2 to 3")
@@ -146,7 +146,7 @@ def test_table_1_has_the_papers_numbers_beside_ours(bare: RunResults[Any]) -> No
     assert rows["control: self"] == (none, none, none, Cell("+0.8", "2 seeds only"))
 
 
-def test_pos_stands_first_by_the_papers_rule(bare: RunResults[Any]) -> None:
+def test_pos_stands_first_by_the_papers_rule(bare: RunResults) -> None:
     common: dict[str, Any] = {"task": "pos", "unit": "points", "n_seeds": 3}
     spans = [
         Measurement(measure="baseline_score_by_pos_span_f1", model="baseline", estimate=65.5, **common),

@@ -34,6 +34,7 @@ from crosslayer.config import ComputeSpec
 from crosslayer.errors import ConfigError
 from crosslayer.sweep import cluster
 from one_line import said
+from recording import content
 
 SWEEP = (sys.executable, "-m", "crosslayer.stages.sweep", "tiny", "pos")
 TRIALS = 12
@@ -85,11 +86,6 @@ def sweep(folder: Path, variables: dict[str, str]) -> subprocess.CompletedProces
     return subprocess.run(
         SWEEP, cwd=folder, env=variables, capture_output=True, text=True, check=False, timeout=400
     )
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    """Every file of every trial, and the manifest."""
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def finished(folder: Path) -> int:
@@ -150,7 +146,7 @@ def test_a_cluster_of_this_machine_gives_the_same_bytes_and_needs_no_network(
     use(clone, "compute.executor=ray", "compute.workers=2")
     ended = run(clone, *(ALONE if can_be_alone() else ()), *SWEEP)
     assert ended.returncode == 0, ended.stderr
-    assert contents(home(clone)) == contents(prepared[1])
+    assert content(home(clone)) == content(prepared[1])
     assert not strangers(clone).exists()
     assert ended.stderr.splitlines()[-1].startswith(f"sweep pos {TRIALS}/{TRIALS}")
 
@@ -165,7 +161,7 @@ def test_a_node_that_is_lost_costs_nothing(prepared: tuple[Path, Path], clone: P
         kill(family(programs[1]))
         _, errors = program.communicate(timeout=400)
     assert program.returncode == 0, errors
-    assert contents(home(clone)) == contents(prepared[1])
+    assert content(home(clone)) == content(prepared[1])
     told = [line for line in errors.splitlines() if line.startswith("sweep pos ")]
     assert len(told) == TRIALS, "each trial was kept once"
 
@@ -180,12 +176,12 @@ def test_lost_workers(prepared: tuple[Path, Path], clone: Path, tmp_path: Path) 
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "died").exists()
     assert ended.stderr.count(": failed") == 3
-    kept = contents(home(clone))
+    kept = content(home(clone))
     failed = {name for name, content in kept.items() if b'"failed"' in content}
     assert len(failed) == 3
     for name in failed:
         assert b"its worker was lost 4 times" in kept.pop(name)
-    assert kept.items() <= contents(prepared[1]).items()
+    assert kept.items() <= content(prepared[1]).items()
     assert len(kept) == 3 * (TRIALS - 3) + 1, "three files a trial, and the manifest"
 
 
