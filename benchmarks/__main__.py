@@ -95,7 +95,7 @@ def _finetuning_of(task: TaskName, profile: Profile, folder: Path, rates: Mappin
     reached = ", ".join(f"{rate / 1e9:.0f} GFLOP/s in {precision}" for precision, rate in rates.items())
     title = f"one fine-tuning trial, {TASKS[task].title}, {TRAINED:,} items, one thread"
     head = (
-        "contender", "seconds", "times ours", "trained tokens/s", "share of matmul", "peak MB", "precision",
+        "contender", "seconds", "times ours", "trained tokens/s", "share of matmul", "peak MiB", "precision",
         "score",
     )  # fmt: skip
     note = f"Matrix products reach {reached} here at a layer's shapes; seconds are those of one core."
@@ -153,7 +153,7 @@ def analysis(scratch: Path) -> list[Sheet]:
     rows = [(name, f"{seconds:.1f}", f"{megabytes:.0f}") for name, (seconds, megabytes) in found.items()]
     total, most = sum(seconds for seconds, _ in found.values()), max(megabytes for _, megabytes in found.values())
     rows.append(("all", f"{total:.1f} (goal 30)", f"{most:.0f} (goal 2000)"))
-    return [Sheet("all analysis of a recorded run", ("recorded run", "seconds", "peak MB"), rows)]
+    return [Sheet("all analysis of a recorded run", ("recorded run", "seconds", "peak MiB"), rows)]
 
 
 def calibration_metrics(scratch: Path) -> list[Sheet]:
@@ -185,7 +185,7 @@ def paper_profile(scratch: Path) -> list[Sheet]:
     step = Sheet(
         f"mBERT's size, batches of {profile.tasks['xnli'].batch_size} pairs of {paper.LENGTH} sub-words, "
         f"{precision}, {threads} threads",
-        ("model", "s a step", "peak MB", "trained tokens/s", "share of matmul", "predicted tokens/s"),
+        ("model", "s a step", "peak MiB", "trained tokens/s", "share of matmul", "predicted tokens/s"),
         [
             (name, f"{speed.step:.3g}", f"{speed.megabytes:.0f}", f"{speed.trained:.0f}", f"{shares[name]:.0%}",
              f"{speed.predicted:.0f}")
@@ -199,7 +199,7 @@ def paper_profile(scratch: Path) -> list[Sheet]:
     }
     memory = Sheet(
         f"memory of the baseline with pairs of {paper.LONGEST} sub-words",
-        ("trained together", "peak MB"),
+        ("trained together", "peak MiB"),
         [("the batch" if size is None else f"{size} pairs of it", f"{speed.megabytes:.0f}")
          for size, speed in longest.items()],
     )  # fmt: skip
@@ -236,7 +236,7 @@ def whole_pipeline(scratch: Path) -> list[Sheet]:
     rows.append(("all of it", "", f"{usage.seconds:.0f}", f"{max(usage.megabytes.values()):.0f}"))
     space = ", ".join(f"{name} {size / 1e9:.2f} GB" for name, size in disk.items())
     title = f"`dvc repro` in a fresh clone, profile {profile.profile}, {profile.compute.workers} trials at a time"
-    return [Sheet(title, ("stage", "of them", "seconds each", "peak MB"), rows, f"Disk: {space}.")]
+    return [Sheet(title, ("stage", "of them", "seconds each", "peak MiB"), rows, f"Disk: {space}.")]
 
 
 def reachable(scratch: Path) -> list[Sheet]:

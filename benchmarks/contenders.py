@@ -26,6 +26,7 @@ from crosslayer.models.classifier import Head
 from crosslayer.sweep.plan import choose_precision, load_inputs, trial_specs
 from crosslayer.tasks import TASKS, TaskName
 from crosslayer.training.execution import make_runner
+from crosslayer.training.inference import score_of
 from crosslayer.training.trainable import pad_id_of
 from crosslayer.windows.batching import collate
 from crosslayer.windows.encoded import Encoded, encode
@@ -67,10 +68,7 @@ def ours(profile: Profile, folder: Path, task: TaskName) -> Trial:
     finished = make_runner([spec], inputs)(spec)
     seconds = now() - start
     test = finished.predictions[finished.predictions["split"] == "test"]
-    scores = [
-        task_score(task, part["gold"].to_numpy(), part["predicted"].to_numpy(), part["item"].to_numpy())
-        for _, part in test.groupby("language", observed=True)
-    ]
+    scores = [score_of(task, part) for _, part in test.groupby("language", observed=True)]
     tokens = _trained_tokens(inputs.encoded, profile, task)
     return Trial(seconds, tokens, float(np.mean(scores)), peak_megabytes(), spec.precision)
 

@@ -19,7 +19,7 @@ from crosslayer.tasks import INTERMEDIATE, TaskName
 from crosslayer.training.finetuned import epochs
 from crosslayer.training.inference import MAX_TOKENS, predict
 from crosslayer.training.trainable import TrialInputs, build_model
-from crosslayer.training.trials import TrialSpec, variants, variations
+from crosslayer.training.trials import TrialSpec, planned_trials
 from crosslayer.windows.encoded import encode
 
 WIDTH, LAYERS, HEADS, INNER, VOCABULARY = 768, 12, 12, 3072, 119_547
@@ -79,17 +79,15 @@ class Cost(NamedTuple):
 def cost(profile: Profile, task: TaskName) -> Cost:
     """What a task costs, with the arms of Q01."""
     size, settings, seeds = SIZES[task], profile.tasks[task], profile.sweep.of(task).seeds
-    planned = [found for _ in seeds for found in variants(profile, task)]
-    planned += [found for _ in profile.sweep.variations.seeds for found in variations(profile, task)]
-    arms = [  # the arm without an intermediate phase is the sweep's baseline where it has the seed
-        arm
-        for seed in profile.intermediate.seeds
-        for arm in profile.intermediate.arms
-        if task in profile.intermediate.targets and (arm != "none" or seed not in seeds)
-    ]
-    shares = [found.model.share or (0.5 if found.model.half else 1.0) for found in planned] + [1.0] * len(arms)
+    planned = [*planned_trials(profile, "sweep", task)]
+    if task in profile.intermediate.targets:
+        # the arm without a phase is the sweep's baseline where it has the seed
+        arms = planned_trials(profile, "intermediate", task)
+        planned += [(seed, found) for seed, found in arms if found.arm != "none" or seed not in seeds]
+    shares = [found.model.share or (0.5 if found.model.half else 1.0) for _, found in planned]
     items = settings.epochs * size.train * sum(shares)
-    first_phase = profile.intermediate.items * profile.intermediate.epochs * sum(arm != "none" for arm in arms)
+    phases = sum(found.arm != "none" for _, found in planned)
+    first_phase = profile.intermediate.items * profile.intermediate.epochs * phases
     dev, test = size.dev * size.dev_length, size.test * size.test_length
     predicted = ((settings.epochs + 1) * dev + test) * len(shares)
     return Cost(

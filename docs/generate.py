@@ -16,7 +16,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -146,7 +145,7 @@ def figures(name: str) -> str:
         parts.append(f"\n{sheet['note']}\n" if sheet["note"] else "")
     parts.append(
         f"\n`python -m benchmarks --only {name}`: {machine['processor']}, {machine['cores']} cores, "
-        f"{machine['memory_gib']} GB, Python {machine['python']}, torch {versions['torch']}, "
+        f"{machine['memory_gib']} GiB, Python {machine['python']}, torch {versions['torch']}, "
         f"transformers {versions['transformers']}.\n\n"
     )
     return "".join(parts)
@@ -165,7 +164,7 @@ def cli_page() -> str:
     programs = {"claimtrack": claims_app, "crosslayer": app}
     found = [part for name, group in programs.items() for part in commands(typer.main.get_command(group), name)]
     head = "# The command line\n\nAn error of the user's is one line on standard error and exit code 2.\n"
-    return "\n".join([MADE, head, *(command_section(*each) for each in sorted(found, key=itemgetter(0)))])
+    return "\n".join([MADE, head, *(command_section(*each) for each in sorted(found))])
 
 
 def commands(command: Any, name: str) -> Iterator[tuple[str, Any]]:
