@@ -86,7 +86,7 @@ def test_a_stopped_stage_stops_its_workers(sent: signal.Signals, code: int, told
     assert stage.stdout.readline() == "ready\n"
     workers = psutil.Process(stage.pid).children(recursive=True)
     assert len(workers) >= 2
-    time.sleep(0.5)  # until it waits: Python loses a signal that comes in the moment before a thread waits for a lock
+    time.sleep(0.5)  # until it waits: Python loses a signal that comes just before a thread waits for a lock
     stage.send_signal(sent)
     _, err = stage.communicate(timeout=20)
     assert stage.returncode == code
