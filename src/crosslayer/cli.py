@@ -144,13 +144,14 @@ def changed(path: Path, changes: list[str]) -> str:
     """The text of a profile with some keys set, comments kept; checked before it is given out.
 
     Raises:
-        ConfigError: a change is not KEY=VALUE, or makes the profile invalid.
+        ConfigError: no mapping of keys, a change that is not KEY=VALUE or makes the profile invalid.
     """
     from io import StringIO
 
     from ruamel.yaml import YAML
 
-    read_yaml(path)
+    if not isinstance(read_yaml(path), dict):
+        raise ConfigError(f"{path} holds no mapping of keys; restore it")
     yaml = YAML()
     yaml.width = 115
     content: Any = yaml.load(path.read_text(encoding="utf-8"))

@@ -138,10 +138,11 @@ def test_a_name_that_is_too_long_is_one_line(crosslayer: Command) -> None:
     [
         (
             ("nowhere",),
-            "unknown profile nowhere; known: broken, offline, paper, tiny, xtreme-frozen, xtreme-pilot,",
+            "unknown profile nowhere; known: broken, empty, offline, paper, tiny, xtreme-frozen, xtreme-pilot,",
         ),
         (("../params",), "unknown profile ../params"),
         (("broken",), "is not YAML"),
+        (("empty", "--set", "a=1"), "profiles/empty.yaml holds no mapping of keys"),
         (("tiny", "--set", "fusion.bn_groop=8"), "unknown key fusion.bn_groop; did you mean bn_group"),
         (("tiny", "--set", "sweep.halves=yes"), "sweep.halves: "),
         (("tiny", "--set", "sweep.layers.0=3"), "sweep.layers: "),
@@ -158,6 +159,7 @@ def test_wrong_choices_change_nothing(
     arguments: tuple[str, ...], words: str, crosslayer: Command, place: Path
 ) -> None:
     (place / "profiles" / "broken.yaml").write_text("a: [\n")
+    (place / "profiles" / "empty.yaml").touch()
     (place / "params.yaml").write_bytes(b"as it was\n")
     assert words in refused(crosslayer, "profile", "use", *arguments)
     assert (place / "params.yaml").read_bytes() == b"as it was\n"

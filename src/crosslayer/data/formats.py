@@ -118,11 +118,12 @@ def _download_pairs(file: File, reading: Reading) -> Iterator[Example]:
 
 def _download_texts(file: File, reading: Reading) -> Iterator[Example]:
     rows = [(file.at, cells) for cells in _csv_rows(file, 2)]
-    labels = [label.strip() for label in read_labels(file.path, file.labels) if label.strip()]
+    labels = [(n, line.strip()) for n, line in enumerate(read_labels(file.path, file.labels), 1) if line.strip()]
     if len(labels) != len(rows):
         raise DataError(f"{file.labels} has {len(labels)} labels for the {len(rows)} rows of {file.path}")
-    for (file.at, (first, second)), label in zip(rows, labels, strict=True):
-        yield PairExample(str(file.at), first, second, file.task.known(label))
+    for (file.at, (first, second)), (number, label) in zip(rows, labels, strict=True):
+        with located(f"{file.labels}:{number}"):
+            yield PairExample(str(file.at), first, second, file.task.known(label))
 
 
 def _csv_rows(file: File, columns: int) -> Iterator[list[str]]:
@@ -185,8 +186,12 @@ def _tagged(split: Split) -> Format:
 
 def _download_words(file: File, reading: Reading) -> Iterator[Example]:
     sentences = [[line for line in lines if _checked(line.split(), 1)] for lines in _sentences(file, file.lines)]
-    labels = _sentences(file, read_labels(file.path, file.labels))
-    tagged = [[_tag(line.strip(), file, reading) for line in lines] for lines in labels]
+
+    def tag(line: str) -> str:
+        with located(f"{file.labels}:{file.at}"):
+            return _tag(line.strip(), file, reading)
+
+    tagged = [[*map(tag, lines)] for lines in _sentences(file, read_labels(file.path, file.labels))]
     for count, (words, tags) in enumerate(zip_longest(sentences, tagged, fillvalue=())):
         if len(words) != len(tags):
             raise DataError(
