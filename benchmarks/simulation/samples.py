@@ -138,8 +138,9 @@ def supplements(
                 true.append(_mean_gain(over, gains.get(task, {})))
         for task, drawn in shares.items():
             share = next(drawn).test
-            chosen = stats.dev_selected_gain(tables[task].dev, tables[task].test, _layers(share)).chosen
-            gain = stats.gain_of_choices(share, {s: name for s, name in chosen.items() if s in share.seeds})
+            selected = stats.dev_selected_gain(tables[task].dev, tables[task].test, _layers(share))
+            chosen = {seed: name for seed, name in selected.chosen.items() if seed in share.seeds}
+            gain = stats.gain_of_choices(share, chosen, spread=selected.spread)
             about: dict[str, Any] = {"unit": "% of errors", "task": task, "judged": True}
             found.append(parts.gain_part("excess_complementarity", gain, **about))
             true.append(excess.get(task, 0.0))
