@@ -40,11 +40,6 @@ HOSTILE = (
 )
 
 
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry()
-
-
 def read(folder: Path, text: str) -> Report:
     path = folder / "report.txt"
     path.write_text(text, encoding="utf-8")

@@ -9,14 +9,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from scipy.stats import norm, t
 
-from claimtrack import cli
 from claimtrack.checks import Suite
 from claimtrack.entries import Literature
 from claimtrack.errors import ClaimError
@@ -31,7 +30,7 @@ from crosslayer.paper import PLUGIN
 from crosslayer.paper.plugin import is_shipped
 from crosslayer.tasks import TaskName
 from made_evidence import branches, gain, gains, put
-from one_line import said
+from one_line import Command, refused, said
 from repository import ROOT
 from synthetic_run import make_record, write_trials
 
@@ -298,13 +297,11 @@ def test_pins_are_written_with_their_history_and_nothing_else_is(
     assert [run.run for run in pins.runs] == [None, "first"]
 
 
-def test_settings_of_no_file_are_not_pinned(root: Path, command_line: Callable[..., Any]) -> None:
+def test_settings_of_no_file_are_not_pinned(root: Path, claimtrack: Command) -> None:
     """The pins of the file that has their name stay."""
     changed = PROFILE.replace("seeds: [0, 1, 2]", "seeds: [0, 1, 2, 3]")
     (root / "params.yaml").write_text(changed, encoding="utf-8")
-    code, _, told = command_line("claimtrack", cli.main)("pin", "--reason", "more seeds")
-    assert code == 2
-    assert "params.yaml differs from profiles/small.yaml" in told
+    assert "params.yaml differs from profiles/small.yaml" in refused(claimtrack, "pin", "--reason", "more seeds")
     assert not PINS.exists()
 
 

@@ -51,15 +51,8 @@ def test_a_stage_records_what_its_body_returns(tmp_path: Path, monkeypatch: pyte
     (tmp_path / "params.yaml").write_text(PROFILE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "end_on_signals", lambda: None)
-
-    def sweep(*_: object) -> dict[str, int]:
-        return {"trained": 4}
-
-    def prepare(profile: object, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-
-    run_stage("sweep", sweep, ["made-up", "pos"])
-    run_stage("prepare", prepare, ["made-up"])
+    run_stage("sweep", lambda *_: {"trained": 4}, ["made-up", "pos"])
+    run_stage("prepare", lambda _, folder: folder.mkdir(parents=True, exist_ok=True), ["made-up"])
     found = stages_of(tmp_path / "results" / "made-up")
     assert found["sweep-pos"]["trained"] == 4
     assert found["sweep-pos"]["trained_seconds"] == found["sweep-pos"]["seconds"]

@@ -36,11 +36,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def execute_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fail where anything is executed."""
-
-    def never(*arguments: object) -> None:
-        pytest.fail("papermill was started")
-
-    monkeypatch.setattr(notebook, "execute", never)
+    monkeypatch.setattr(notebook, "execute", lambda *_: pytest.fail("papermill was started"))
 
 
 def parameters(results: Path, output: Path, claim: str = "C06") -> dict[str, str]:

@@ -84,6 +84,9 @@ def test_texts_are_read_as_they_stand(tmp_path: Path) -> None:
         ("    title: A title", "    titel: A title", "line 7: unknown key entries.C01.titel; did you mean title"),
         ("    rule: gain_above_zero", "    claimed: {order: [a, b]}\n    rule: claimed_each",
          "line 14: entries.C01.claimed: order needs a unit"),
+        (SMALL, "", "holds no mapping"),
+        (SMALL, "- a\n", "holds no mapping"),
+        (SMALL, "entries: {}\n", "key plugin is"),
     ],
 )  # fmt: skip
 def test_a_malformed_registry_is_one_line_with_the_place(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -109,12 +112,3 @@ def test_a_plugin_that_does_not_load_is_one_line(
     (tmp_path / "broken.py").write_text(code, encoding="utf-8")
     text = SMALL.replace("crosslayer.paper:PLUGIN", "broken:PLUGIN")
     assert re.search(message, said(ClaimError, load_text, tmp_path, text))
-
-
-def test_no_registry_at_all_is_one_line(tmp_path: Path) -> None:
-    for text, told in (
-        ("", "holds no mapping"),
-        ("- a\n", "holds no mapping"),
-        ("entries: {}\n", "key plugin is"),
-    ):
-        assert told in said(ClaimError, load_text, tmp_path, text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from claimtrack import cli
 from claimtrack.entries import Entry
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Trial
@@ -38,7 +37,7 @@ from crosslayer.config import Profile, load_profile
 from crosslayer.paper.plugin import planned
 from crosslayer.predictions.records import TrialRecord, as_trial, write_records
 from made_evidence import branches, gain, gains, put
-from one_line import refused, said
+from one_line import Command, refused, said
 from repository import ROOT
 from synthetic_run import make_profile, make_record, write_trials
 
@@ -48,7 +47,6 @@ RULES = REGISTRY.project.all_rules
 NOW = sealed_claims(REGISTRY.entries, RULES)
 SEAL = Seal.made(date=datetime(2026, 11, 29, tzinfo=UTC), commit="0" * 40, reason="made up", claims=NOW)
 TODAY = date(2026, 12, 1)
-Command = Callable[..., tuple[int, str, str]]
 
 
 def sha256(values: Any) -> str:
@@ -185,11 +183,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "profiles" / "tiny.yaml", tmp_path / "params.yaml")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def claimtrack(place: Path, command_line: Callable[..., Command]) -> Command:
-    return command_line("claimtrack", cli.main)
 
 
 def test_sealing_writes_what_changed_and_refuses_what_has_not(claimtrack: Command, place: Path) -> None:

@@ -8,24 +8,20 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from claimtrack import cli as claims_cli
-from claimtrack.evidence import Evidence, Interval, Measurement, write_evidence
 from claimtrack.registry import load_registry
 from claimtrack.settings import read_yaml
-from crosslayer import cli
 from crosslayer.config import load_profile
 from crosslayer.stages.cleaning import leftovers
 from crosslayer.sweep.processes import exclusive
-from one_line import one_line, refused
+from made_evidence import gain, gains, put
+from one_line import Command, one_line, refused
 from repository import ROOT
 
-Command = Callable[..., tuple[int, str, str]]
-CommandLine = Callable[[str, Callable[[], None]], Command]
+pytestmark = pytest.mark.usefixtures("place")
 XTREME = ("--set", "data.source=xtreme", "--set", "data.languages=null")
 
 
@@ -37,16 +33,6 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copy(ROOT / "claims" / "registry.yaml", tmp_path / "claims")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.fixture
-def crosslayer(place: Path, command_line: CommandLine) -> Command:
-    return command_line("crosslayer", cli.main)
-
-
-@pytest.fixture
-def claimtrack(place: Path, command_line: CommandLine) -> Command:
-    return command_line("claimtrack", claims_cli.main)
 
 
 def stage(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -187,17 +173,7 @@ def test_a_claim_is_shown_with_the_decision_on_each_task(
 ) -> None:
     """XNLI is between 0 and the smallest effect, NER shown to be below it; the other tasks were not measured."""
     crosslayer("profile", "use", "tiny")
-    folder = place / "results" / "tiny" / "claims" / "C05"
-    folder.mkdir(parents=True)
-    parts = tuple(
-        Measurement(measure="dev_selected_gain", task=task, estimate=estimate, unit="points", n_seeds=4,
-             judged=True, interval=Interval(low=estimate - half, high=estimate + half, method="t", df=3))
-        for task, estimate, half in (("xnli", 1.0, 1.1), ("ner", -1.0, 0.1))
-    )  # fmt: skip
-    write_evidence(
-        Evidence(claim="C05", profile="tiny", metric="dev_selected_gain_v1", status="measured", parts=parts),
-        folder,
-    )
+    put(place / "results" / "tiny", gains(gain("xnli", 1.0, 1.1), gain("ner", -1.0, 0.1), profile="tiny"))
     lines = done(claimtrack, "show", "C05").partition("\nfresh: ")[2].splitlines()
     assert lines[0].startswith("not reproduced. ")
     assert re.fullmatch(r"  XNLI: undecided; \d+ seeds would decide", lines[1])
@@ -260,11 +236,8 @@ def test_a_terminal_gets_no_control_characters_of_claims(
 ) -> None:
     crosslayer("profile", "use", "tiny")
     path = place / "claims" / "registry.yaml"
-    entry = load_registry(path).entries["C05"]
-    title, folder = entry.title, place / "results" / "tiny" / "claims" / "C05"
-    folder.mkdir(parents=True)
-    lines = {"profile": "tiny", "metric": entry.metric, "status": "missing", "missing": ("a\x9bline",)}
-    write_evidence(Evidence(claim="C05", **lines), folder)
+    title = load_registry(path).entries["C05"].title
+    put(place / "results" / "tiny", gains(profile="tiny", status="missing", headline=None, missing=("a\x9bline",)))
     text = path.read_text(encoding="utf-8").replace(f"'{title}'", f'"{title}\\e[2J\\a"', 1)
     text = text.replace("'Keung et al. 2020, arXiv 2004.15001'", r'"Keung\e[2J"', 1)
     text = re.sub(r"measured_as: >-\n( {6}.*\n)+", r'measured_as: "over\\rwritten"' + "\n", text)

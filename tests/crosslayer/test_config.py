@@ -70,13 +70,6 @@ def test_a_misspelt_required_key_is_named_rather_than_the_missing_one() -> None:
     assert told in said(ClaimError, parse_profile, wrong, "p")
 
 
-@pytest.mark.parametrize("section", ["fusion", "intermediate", "probe", "compute"])
-def test_every_section_that_a_stage_names_must_be_there(section: str) -> None:
-    wrong = content()
-    del wrong[section]
-    assert said(ClaimError, parse_profile, wrong, "p") == f"p: key {section} is missing"
-
-
 def test_shipped_profiles_are_valid_and_named_after_their_file() -> None:
     for path in (ROOT / "profiles").glob("*.yaml"):
         profile = read_yaml(path)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -182,11 +183,7 @@ def test_a_pack_is_written_whole_or_not_at_all(
         pack(tiny, home, "pos", tmp_path / "there")
     with pytest.raises(ConfigError, match="run `dvc repro encoder@tiny` first"):
         pack(tiny, tmp_path / "none", "pos", tmp_path / "new")
-
-    def full(*_: object) -> None:
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(packed, "write_encoded", full)
+    monkeypatch.setattr(packed, "write_encoded", Mock(side_effect=OSError("No space left on device")))
     with pytest.raises(OSError, match="No space left"):
         pack(tiny, home, "pos", tmp_path / "new")
     assert {path.name for path in tmp_path.iterdir()} == before

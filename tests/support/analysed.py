@@ -57,12 +57,12 @@ def brute_gain(run: MadeUpRun, task: TaskName, model: str, seeds: tuple[int, ...
     return float(np.mean([task_score(run, task, a) - task_score(run, task, b) for a, b in pairs]))
 
 
-def equilibrium_evidence(run: MadeUpRun, profile: Profile, fall: float = 0.05) -> Evidence:
-    """C03 on vectors whose cosine between every two languages is 0.6 - fall x, with some noise."""
+def equilibrium_evidence(run: MadeUpRun, profile: Profile) -> Evidence:
+    """C03 on vectors whose cosine between every two languages is 0.6 - 0.05 x, with some noise."""
     rng = np.random.default_rng(5)
     n = len(set(run.items["xnli", "test"].language))
     for trial in run.trials:
-        cosine = 0.6 - fall * (trial.layer or 0) + 0.001 * rng.standard_normal()
+        cosine = 0.6 - 0.05 * (trial.layer or 0) + 0.001 * rng.standard_normal()
         matrix = np.full((n, n), cosine) + (1 - cosine) * np.eye(n)
         vectors = np.linalg.cholesky(matrix) * rng.uniform(0.5, 2, (n, 1))
         run.arrays[trial.key] = {"fused_mean": vectors, "pair_similarity": matrix}

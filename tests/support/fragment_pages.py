@@ -15,6 +15,7 @@ from crosslayer.data.fragment.tasks import LANGUAGES, realiser
 from repository import TESTS
 
 PAGES = TESTS / "fragment"
+"""Sentences of each language with their tags, read by somebody who had not written the grammar."""
 
 
 def page(language: str) -> str:

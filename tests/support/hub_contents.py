@@ -16,7 +16,6 @@ from huggingface_hub import DatasetCardData
 from safetensors.torch import load, save
 
 from crosslayer.tasks import TASKS, UPOS
-from hub_server import Hub
 from small_encoders import write_bert
 
 XTREME, MULTI_NLI, MBERT = "google/xtreme", "nyu-mll/multi_nli", "google-bert/bert-base-multilingual-cased"
@@ -114,11 +113,6 @@ def files_of(configurations: Tables) -> dict[str, bytes]:
     card = DatasetCardData()
     infos.to_dataset_card_data(card)
     return {"README.md": f"---\n{card}\n---\n\n# Made up\n".encode(), **files}
-
-
-def make_hub() -> Hub:
-    """A hub with the three of them."""
-    return Hub({MBERT: mbert()}, {name: files_of(configurations) for name, configurations in tables().items()})
 
 
 def mbert() -> dict[str, bytes]:

@@ -42,13 +42,12 @@ JUDGED = {
 BY_TASK = {"C02": TASKS, "C03": TASKS[:2], "C05": TASKS, "C06": TASKS, "C08": ("ner", "xnli", "pawsx")}
 
 
-def profile(name: str, data: str, encoder: dict[str, Any], mode: str) -> Profile:
-    task = {"mode": mode, "epochs": 2, "learning_rate": 1e-4}
+def profile(name: str, data: str, encoder: dict[str, Any], **task: Any) -> Profile:
     content = {
         "profile": name,
         "encoder": encoder,
         "data": {"source": data, "root": "somewhere"} if data == "xtreme" else {"source": data},
-        "tasks": dict.fromkeys(TASKS, task),
+        "tasks": {each: {"epochs": 2, "learning_rate": 1e-4, **task} for each in TASKS},
         "sweep": {"layers": list(range(1, 12)), "controls": ["self"], "seeds": [0, 1, 2]},
         **{section: {} for section in ("fusion", "intermediate", "probe", "compute")},
         "claims": [f"C{number:02d}" for number in range(1, 18)] + ["Q01"],
@@ -56,8 +55,8 @@ def profile(name: str, data: str, encoder: dict[str, Any], mode: str) -> Profile
     return parse_profile(content, name)
 
 
-OFFLINE = profile("offline", "fragment", {"source": "packaged"}, "frozen")
-FULL = profile("paper", "hub", {"source": "hub", "name": "bert-base-multilingual-cased"}, "finetuned")
+OFFLINE = profile("offline", "fragment", {"source": "packaged"}, mode="frozen")
+FULL = profile("paper", "hub", {"source": "hub", "name": "bert-base-multilingual-cased"})
 
 
 def part(measure: str, task: str | None, place: int) -> Measurement:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+Command = Callable[..., tuple[int, str, str]]
+"""A command line that is run in this process: exit code, standard output, standard error."""
+
 
 def said(error: type[Exception], call: Callable[..., object], *given: object) -> str:
     """The one line of an expected error."""
@@ -22,7 +25,7 @@ def one_line(text: str) -> str:
     return text.strip()
 
 
-def refused(program: Callable[..., tuple[int, str, str]], *arguments: str) -> str:
+def refused(program: Command, *arguments: str) -> str:
     """The one line with which a command is refused."""
     code, out, err = program(*arguments)
     assert (code, out) == (2, "")

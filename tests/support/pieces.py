@@ -92,15 +92,15 @@ class Pieces:
         (self.results / "run.json").write_text(json.dumps(info))
         return trials
 
-    def start(self, chosen: Choice) -> Path:
+    def start(self, chosen: Choice, name: str = "grid") -> Path:
         """Record some trials as all that there is."""
         trials = self.lay_out(chosen, id="first", revision="one", stages={"sweep-pos": {"seconds": 2.5}})
         for home in self.results.glob("trials/*/*"):
             keys = [trial.key for trial in trials if (home / trial.key).is_dir()]
             (home / "manifest.json").write_text(json.dumps({"keys": keys}))
-        record_all("grid", self.profile, self.results, self.entry.parent, self.claims)
+        record_all(name, self.profile, self.results, self.entry.parent, self.claims)
         shutil.rmtree(self.results)
-        return self.entry
+        return self.entry.with_name(name)
 
     def add(self, chosen: Choice, profile: Profile | None = None) -> Path:
         """Extend the entry by some trials."""

@@ -8,7 +8,7 @@ import resource
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,7 +19,6 @@ from claimtrack import notebook
 from claimtrack.errors import ClaimError, ClaimtrackError, ResultsError
 from claimtrack.files import fresh_folder, write_text
 from claimtrack.registry import load_registry
-from crosslayer import cli
 from crosslayer.config import Profile, load_profile
 from crosslayer.data.xtreme import read_all
 from crosslayer.errors import DataError
@@ -32,7 +31,7 @@ from crosslayer.stages.verdicts import verdicts
 from crosslayer.sweep import run as sweep
 from made_inputs import changed, prepared
 from notebook_head import HEAD
-from one_line import said
+from one_line import Command, said
 from recording import content
 from repository import ROOT, TESTS
 
@@ -136,13 +135,11 @@ def test_a_disk_that_takes_nothing(mount: str, told: str, tmp_path: Path) -> Non
     assert ended.stderr.count("\n") == 1
 
 
-def test_the_command_line_says_it_in_one_line_too(
-    place: Path, command_line: Callable[..., Callable[..., tuple[int, str, str]]]
-) -> None:
+def test_the_command_line_says_it_in_one_line_too(place: Path, crosslayer: Command) -> None:
     shutil.copytree(ROOT / "profiles", place / "profiles")
     before = (place / "params.yaml").read_bytes()
     with room_for(100):
-        code, _, err = command_line("crosslayer", cli.main)("profile", "use", "offline")
+        code, _, err = crosslayer("profile", "use", "offline")
     assert code == 2
     assert re.fullmatch(r"error: .*: File too large; .* and run the same command again\n", err)
     assert (place / "params.yaml").read_bytes() == before

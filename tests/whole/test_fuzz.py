@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -72,17 +73,13 @@ def test_a_damaged_file_is_read_or_refused(name: str, share: float, tmp_path: Pa
     assert refused > count // 10
 
 
-def fall_over(error: BaseException) -> None:
-    raise error
-
-
 two_lines = DataError("")
 two_lines.args = ("a\nb",)
 
 
 @pytest.mark.parametrize(
     ("read", "noticed"),
-    [(lambda _: fall_over(KeyError("x")), KeyError), (lambda _: fall_over(two_lines), AssertionError),
+    [(Mock(side_effect=KeyError("x")), KeyError), (Mock(side_effect=two_lines), AssertionError),
      (lambda _: bytes(2**30), MemoryError), (lambda _: sum(1 for _ in itertools.count()), TimeoutError)],
 )  # fmt: skip
 def test_a_reader_that_falls_over_is_noticed(read: Callable[[Path], Any], noticed: Any, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from claimtrack import cli as claims_cli
 from claimtrack.settings import read_yaml
 from crosslayer import cli
 from docs import generate
+from one_line import Command
 from repository import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")), *sorted((ROOT / "examples").rglob("*.md"))]
@@ -73,17 +73,14 @@ def test_commands_exist_with_their_options(words: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("words", [case for case in cases("crosslayer") if case.values[0][1] in READ_ONLY])
 def test_cheap_commands_run(
-    words: tuple[str, ...],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    command_line: Callable[..., Callable[..., tuple[int, str, str]]],
+    words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, crosslayer: Command
 ) -> None:
     """As they stand, in a folder with all profiles; where a comment promises an error, that error."""
     shutil.copytree(ROOT / "profiles", tmp_path / "profiles")
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     promised = re.search(rf"^{re.escape(' '.join(words))} +# (error: .*)$", TEXT, re.MULTILINE)
-    code, out, err = command_line("crosslayer", cli.main)(*(PLACEHOLDERS.get(word, word) for word in words[1:]))
+    code, out, err = crosslayer(*(PLACEHOLDERS.get(word, word) for word in words[1:]))
     assert (code, err.strip()) == ((2, promised[1]) if promised else (0, ""))
     assert out or promised
 

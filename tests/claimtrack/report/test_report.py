@@ -18,7 +18,7 @@ from jinja2 import UndefinedError
 
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Evidence
-from claimtrack.registry import Registry, load_registry
+from claimtrack.registry import Registry
 from claimtrack.report import html, latex, pictures
 from claimtrack.report.claims import ClaimView
 from claimtrack.report.context import MARKS, ReportContext
@@ -29,12 +29,6 @@ from claimtrack.runs import RunResults
 from claimtrack.sections import Drawing
 from claimtrack.wording import EVIDENCE, what_decides
 from made_report import FULL, HOSTILE, OFFLINE, PAPER, Page, hostile_report, made, plain, run, section
-from repository import ROOT
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry(ROOT / "claims" / "registry.yaml")
 
 
 @pytest.fixture(scope="module")

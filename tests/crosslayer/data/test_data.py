@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from claimtrack.errors import ResultsError
 from crosslayer.config import Profile, SplitSizes, load_profile, parse_profile
 from crosslayer.data import prepared
 from crosslayer.data.alignment import align
@@ -293,16 +292,6 @@ def test_prepared_pairs_of_sentences_come_back(root: Path, tmp_path: Path) -> No
     for corpus in (parallel, {}):
         prepared.write_corpus(corpus, tmp_path / "parallel.parquet")
         assert prepared.read_corpus(tmp_path / "parallel.parquet") == corpus
-
-
-def test_a_prepared_file_that_is_absent_or_damaged(tmp_path: Path, root: Path) -> None:
-    path = tmp_path / "corpus.parquet"
-    with pytest.raises(ResultsError, match=r"corpus\.parquet is (missing|damaged).*dvc repro"):
-        prepared.read_corpus(path)
-    prepared.write_corpus(read_corpus("pos", spec(root)), path)
-    path.write_bytes(path.read_bytes()[:-20])
-    with pytest.raises(ResultsError, match=r"corpus\.parquet is (missing|damaged).*dvc repro"):
-        prepared.read_corpus(path)
 
 
 # Intermediate training

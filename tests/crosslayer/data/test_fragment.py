@@ -25,9 +25,8 @@ from crosslayer.data.fragment.tasks import LANGUAGES, LIMIT, fragment_corpus, fr
 from crosslayer.data.intermediate import texts_of
 from crosslayer.errors import ConfigError
 from crosslayer.tasks import TASKS, UPOS, TaskName
-from fragment_pages import page
+from fragment_pages import PAGES, page
 from one_line import said
-from repository import TESTS
 
 PAIR_TASKS: tuple[TaskName, ...] = ("xnli", "pawsx")
 TAG_TASKS: tuple[TaskName, ...] = ("ner", "pos")
@@ -35,8 +34,6 @@ CONTENT = {"NOUN", "VERB", "ADJ", "PROPN"}
 FUNCTION = {"did", "not", "was", "were", "by", "the", "a", "an"}
 
 OTHERS = tuple(language for language in LANGUAGES if language != "en")
-PAGES = TESTS / "fragment"
-"""Sentences of each language with their tags, read by somebody who had not written the grammar."""
 
 
 def sizes(task: TaskName) -> dict[str, int]:

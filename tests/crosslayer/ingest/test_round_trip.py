@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from claimtrack.evidence import Evidence, read_evidence
 from claimtrack.judging import judge
 from claimtrack.registry import load_registry
 from crosslayer.config import Profile, load_profile
@@ -29,6 +28,7 @@ from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import SPLITS, RecordedRun, Run, TaskTable
 from crosslayer.tasks import TASK_NAMES, TASKS, TaskName
 from one_line import said
+from pieces import evidence_of
 from repository import ROOT
 
 ENTRY = ROOT / "claims" / "ledger" / "xtreme-pilot"
@@ -81,9 +81,7 @@ def rows_by_language(table: TaskTable) -> dict[str, np.ndarray[tuple[int], np.dt
     return {code: np.flatnonzero(table.language == i) for i, code in enumerate(table.languages)}
 
 
-def write_predictions(
-    run: Run, records: Sequence[TrialRecord], folder: Path, encoder: str, *, scored: bool = False
-) -> None:
+def write_predictions(run: Run, records: Sequence[TrialRecord], folder: Path, *, scored: bool = False) -> None:
     """The predictions of some trials with ``trials.csv``: in XTREME's format, or as JSON lines with scores."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = []
@@ -103,7 +101,7 @@ def write_predictions(
                 (folder / name).write_text(content, encoding="utf-8")
                 arm = "" if record.stage == "sweep" else record.arm
                 layer = "" if record.layer is None else record.layer
-                about = (record.model, layer, record.seed, arm, encoder, "all")
+                about = (record.model, layer, record.seed, arm, "multilingual-e5-small", "all")
                 rows.append((name, record.task, code, split, *about, "-".join(map(str, record.batch[:2]))))
     with (folder / "trials.csv").open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream, lineterminator="\n").writerows([COLUMNS, *rows])
@@ -129,21 +127,17 @@ def again(profile: Profile, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run, home = RecordedRun(ENTRY), tmp_path_factory.mktemp("again")
     swept = [record for task in TASK_NAMES for record in run.records("sweep", task)]
     trials = [record for record in swept if record.outcome == "ok" and record.model.is_compared]
-    write_predictions(run, trials, home / "files", "multilingual-e5-small")
+    write_predictions(run, trials, home / "files")
     claims = measures((*BY_LABELS, *NEEDS_MORE))
     folder, n = ingest(home / "files", "again", "Ingested", profile, claims, home / "ledger")
     assert n == len(trials)
     return folder
 
 
-def evidence(entry: Path, claim: str) -> Evidence:
-    return read_evidence(entry / "claims" / claim / "evidence.json")
-
-
 @pytest.mark.parametrize("claim", BY_LABELS)
 def test_labels_alone_give_the_same_numbers_and_verdicts(claim: str, again: Path, profile: Profile) -> None:
     old, new = (
-        {(p.measure, p.task, p.model, p.language, p.layer): p for p in evidence(entry, claim).parts}
+        {(p.measure, p.task, p.model, p.language, p.layer): p for p in evidence_of(entry, claim).parts}
         for entry in (ENTRY, again)
     )
     assert new.keys() <= old.keys()
@@ -156,12 +150,12 @@ def test_labels_alone_give_the_same_numbers_and_verdicts(claim: str, again: Path
 def verdict(claim: str, entry: Path, profile: Profile) -> str:
     registered = load_registry(ROOT / "claims" / "registry.yaml").entries
     assert {*BY_LABELS, *NEEDS_MORE} == registered.keys()
-    return judge(registered[claim], evidence(entry, claim), profile, PLUGIN).verdict
+    return judge(registered[claim], evidence_of(entry, claim), profile, PLUGIN).verdict
 
 
 @pytest.mark.parametrize("claim", NEEDS_MORE)
 def test_other_claims_name_what_is_missing(claim: str, again: Path, profile: Profile) -> None:
-    found = evidence(again, claim)
+    found = evidence_of(again, claim)
     assert verdict(claim, again, profile) == ("inconclusive" if claim == "C03" else "not run")
     assert any(NEEDS_MORE[claim] in line for line in (*found.missing, *(part.note for part in found.parts)))
 
@@ -169,7 +163,7 @@ def test_other_claims_name_what_is_missing(claim: str, again: Path, profile: Pro
 def test_probabilities_come_back_at_the_stored_precision(profile: Profile, tmp_path: Path) -> None:
     run = RecordedRun(ENTRY)
     arms = [r for r in run.records("intermediate", "pawsx") if r.outcome == "ok" and r.seed == 0]
-    write_predictions(run, arms, tmp_path, "multilingual-e5-small", scored=True)
+    write_predictions(run, arms, tmp_path, scored=True)
     found = load_run(tmp_path, read_manifest(tmp_path), "again", profile)
     assert len(found.trials) == len(arms) >= 2
     for old, new in zip(arms, found.records("intermediate", "pawsx"), strict=True):

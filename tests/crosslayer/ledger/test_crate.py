@@ -10,17 +10,12 @@ import pytest
 from rocrate.rocrate import ROCrate
 
 from claimtrack.errors import ResultsError
-from claimtrack.registry import Registry, load_registry
+from claimtrack.registry import Registry
 from crosslayer.errors import ConfigError
 from crosslayer.ledger.crate import write_crate
 from one_line import said
 
 ENTRY = Path("claims/ledger/xtreme-frozen")
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry()
 
 
 @pytest.fixture(scope="module")

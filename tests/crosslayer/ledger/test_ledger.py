@@ -35,10 +35,6 @@ from recording import CLAIMS, SECRET, record_all, unequal, without_scores
 from repository import ROOT
 
 
-def test_an_entry_is_derived_again(recorded: Path) -> None:
-    derive_again(recorded, measures(CLAIMS))
-
-
 def test_evidence_is_what_the_fresh_run_gives(recorded: Path, results: Path, profile: Profile) -> None:
     for claim in CLAIMS:
         kept = read_evidence(recorded / "claims" / claim / "evidence.json")

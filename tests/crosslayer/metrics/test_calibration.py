@@ -156,14 +156,6 @@ def test_netcal_agrees_between_the_edges(seed):
     assert calibration.mce10_equal_width_v1(*items) == pytest.approx(100 * largest, abs=1e-7)
 
 
-def test_netcal_disagrees_on_an_edge():
-    """0.5, wrong, and 0.55, right: netcal closes its bins on the left and lets the two cancel."""
-    probabilities, gold = np.array([[0.5, 0.3, 0.2], [0.55, 0.3, 0.15], [0, 0, 1]]), np.array([1, 0, 2])
-    ours = calibration.ece10_equal_width_v1(*calibration.top_label(probabilities, gold))
-    assert ours == pytest.approx(100 * (0.5 + 0.45) / 3)
-    assert 100 * ECE(10).measure(probabilities, gold) == pytest.approx(100 * (0.5 - 0.45) / 3)
-
-
 def test_scikit_learn_agrees_on_reliability_brier_and_likelihood():
     rng = np.random.default_rng(1)
     confidence = np.round(rng.uniform(0, 1, 800), 2)  # every tenth on an edge

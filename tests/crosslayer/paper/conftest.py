@@ -5,15 +5,8 @@ from __future__ import annotations
 import pytest
 
 from analysed import PROFILE
-from claimtrack.registry import Registry, load_registry
 from crosslayer.tasks import TASK_NAMES
-from repository import ROOT
 from synthetic_run import MadeUpRun, make_sweep
-
-
-@pytest.fixture(scope="module")
-def registry() -> Registry:
-    return load_registry(ROOT / "claims" / "registry.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from itertools import combinations, permutations, starmap
+from operator import eq
 from typing import Any
 
 import numpy as np
@@ -114,11 +115,6 @@ def labelled(draw: st.DrawFn) -> tuple[Array, Array, Array]:
 Kin = Callable[[int, int], bool | None]
 
 
-def same(one: int, other: int) -> bool:
-    """Pairs of one label against the rest."""
-    return one == other
-
-
 def beyond(one: int, other: int) -> bool | None:
     """Pairs of one group but two labels against those of two groups; labels 0 and 2, and 1 and 3, are groups."""
     return False if one % 2 != other % 2 else one != other or None
@@ -147,7 +143,7 @@ def by_brute_force(matrix: Array, labels: Array, strata: Array, is_kin: Kin) -> 
 @given(labelled())
 def test_p_of_kinship_is_exact_where_labellings_are_few(drawn: tuple[Array, Array, Array]) -> None:
     matrix, labels, strata = drawn
-    tests: list[tuple[Kin, Any]] = [(same, families.kin_difference)]
+    tests: list[tuple[Kin, Any]] = [(eq, families.kin_difference)]
     if {*starmap(beyond, combinations(labels.tolist(), 2))} >= {True, False}:
         tests.append((beyond, partial(families.kin_difference, groups=np.arange(4) % 2)))
     for is_kin, difference in tests:

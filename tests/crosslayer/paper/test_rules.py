@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import made_report
 from claimtrack.evidence import Check, Evidence, Interval, Measurement
 from claimtrack.judging import decide
 from claimtrack.registry import Registry, load_registry
@@ -16,24 +17,13 @@ from repository import ROOT
 
 REGISTRY: Registry = load_registry(ROOT / "claims" / "registry.yaml")
 TASKS = ("xnli", "pawsx", "ner", "pos")
-TASK: dict[str, Any] = {"epochs": 1, "learning_rate": 1e-4}
 MBERT = {"source": "hub", "name": "google-bert/bert-base-multilingual-cased"}
 
 Span = tuple[float, float] | None
 
 
 def profile(encoder: dict[str, Any] = MBERT, data: str = "hub", **task: Any) -> Profile:
-    return Profile.model_validate(
-        {
-            "profile": "test",
-            "encoder": encoder,
-            "data": {"source": data, "root": "somewhere"},
-            "tasks": {name: {**TASK, **task} for name in TASKS},
-            "sweep": {"layers": [1], "seeds": [0]},
-            **{section: {} for section in ("fusion", "intermediate", "probe", "compute")},
-            "claims": list(REGISTRY.entries),
-        }
-    )
+    return made_report.profile("test", data, encoder, **task)
 
 
 def part(measure: str, task: str | None = None, span: Span = None, **more: Any) -> Measurement:

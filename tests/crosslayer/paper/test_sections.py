@@ -54,12 +54,12 @@ def test_cautions_follow_the_profile() -> None:
     labels = [label for label, _ in cautions(OFFLINE)]
     assert labels == ["fragment data", "e5-small, not mBERT", "frozen encoder"]
     assert cautions(FULL) == ()
-    tiny = profile("tiny", "fragment", {"source": "random"}, "finetuned")
+    tiny = profile("tiny", "fragment", {"source": "random"})
     assert [label for label, _ in cautions(tiny)] == ["fragment data", "random encoder"]
 
 
 def test_the_fragment_comes_last_and_a_frozen_encoder_before_it(registry: Registry, tmp_path: Path) -> None:
-    frozen = profile("frozen", "xtreme", {"source": "packaged"}, "frozen")
+    frozen = profile("frozen", "xtreme", {"source": "packaged"}, mode="frozen")
     made = [run(registry, of.profile, of, tmp_path / of.profile, only=()) for of in (FULL, frozen, OFFLINE)]
     notes = [PaperSections().notes(each) for each in made]
     assert [note.order for note in notes] == [0, 1, 2]
@@ -171,7 +171,7 @@ def test_tables_2_and_3_have_the_papers_numbers_beside_ours(registry: Registry, 
 
 def test_frozen_and_fine_tuned_runs_of_real_data_are_compared(registry: Registry, tmp_path: Path) -> None:
     assert "modes" not in sections([run(registry, "fresh", OFFLINE, tmp_path)]), "of the fragment"
-    modes = {mode: profile(mode, "xtreme", {"source": "packaged"}, mode) for mode in ("finetuned", "frozen")}
+    modes = {mode: profile(mode, "xtreme", {"source": "packaged"}, mode=mode) for mode in ("finetuned", "frozen")}
     runs = [run(registry, f"run-{mode}", of, tmp_path / mode) for mode, of in modes.items()]
     found = sections(runs)["modes"]
     (figure,) = found.figures

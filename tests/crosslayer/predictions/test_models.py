@@ -6,7 +6,6 @@ import json
 import pickle
 
 import pytest
-from pydantic import BaseModel
 
 from crosslayer.predictions.models import BASELINE, CONTROLS, HALVES, Model
 from crosslayer.predictions.records import read_records
@@ -49,15 +48,6 @@ def test_tables_of_gains_hold_baseline_layers_and_controls() -> None:
     assert all(model.is_compared for model in (BASELINE, Model.fused(1), *CONTROLS))
     others = (*HALVES, Model.smoothed(0.1), Model.at_share(0.5, fused=True), Model.varied({"kernel": 3}))
     assert not any(model.is_compared for model in others)
-
-
-def test_records_hold_the_name() -> None:
-    class Record(BaseModel):
-        model: Model
-
-    found = Record.model_validate_json('{"model": "layer_8"}')
-    assert found.model.layer == 8
-    assert found.model_dump_json() == '{"model":"layer_8"}'
 
 
 @pytest.mark.parametrize("entry", [path.name for path in sorted((ROOT / "claims/ledger").glob("[a-z]*/"))])

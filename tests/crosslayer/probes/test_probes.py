@@ -101,16 +101,6 @@ def test_a_language_is_told_where_its_vectors_lie_apart_and_nowhere_else() -> No
     assert frame["layer_0"].mean() == pytest.approx(1 / 3, abs=0.14)
 
 
-def fused_inputs() -> tuple[DLFA, torch.Tensor, torch.Tensor, torch.Tensor]:
-    torch.manual_seed(0)
-    fusion = DLFA(16, FusionSpec(bn_group=2))
-    lower, last = torch.randn(4, 5, 16), torch.randn(4, 5, 16)
-    mask = torch.arange(5) < torch.tensor([5, 3, 4, 2])[:, None]
-    for _ in range(3):
-        fusion(lower, last, mask)
-    return fusion.eval(), lower, last, mask
-
-
 def passed(checks: list[dict[str, Any]]) -> list[bool]:
     return [check["passed"] for check in checks]
 
@@ -124,7 +114,13 @@ def test_few_windows_fill_whole_groups_of_batch_normalisation() -> None:
 
 def test_the_built_module_passes_and_a_spoiled_one_fails() -> None:
     """A gate in place of the literal form; a branch without effect."""
-    fusion, lower, last, mask = fused_inputs()
+    torch.manual_seed(0)
+    fusion = DLFA(16, FusionSpec(bn_group=2))
+    lower, last = torch.randn(4, 5, 16), torch.randn(4, 5, 16)
+    mask = torch.arange(5) < torch.tensor([5, 3, 4, 2])[:, None]
+    for _ in range(3):
+        fusion(lower, last, mask)
+    fusion.eval()
     assert all(passed(structure.attention_fuses(fusion, lower, last, mask)))
     assert all(passed(structure.eq1(fusion.aif, (lower + last) / 2, mask)))
     assert all(passed(structure.input_shape(fusion, lower, last, mask)))

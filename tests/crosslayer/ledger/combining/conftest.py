@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -34,6 +33,5 @@ def pieces(grid: MadeUpRun, written: Path, profile: Profile, tmp_path: Path) -> 
 def by_task(pieces: Pieces) -> Path:
     """A ledger with an entry of each task, trained on two machines."""
     for task in ("pos", "pawsx"):
-        pieces.start(lambda t, task=task: t.task == task)  # type: ignore[misc]
-        os.replace(pieces.entry, pieces.entry.with_name(f"only-{task}"))
+        pieces.start(lambda t, task=task: t.task == task, f"only-{task}")  # type: ignore[misc]
     return pieces.entry.parent

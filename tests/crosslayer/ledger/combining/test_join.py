@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -49,8 +48,7 @@ def test_one_task_may_be_trained_twice_and_is_not_compared_across(pieces: Pieces
         for split, known in product(SPLITS, (run.predicted, run.logits)):
             known[again[-1].key, split] = known[trial.key, split]
     pieces.rewrite(replace(run, trials=again))
-    pieces.start(lambda t: True)
-    os.replace(pieces.entry, by_task / "again")
+    pieces.start(lambda t: True, "again")
     pieces.claims = GRID_CLAIMS
     entry = joined(pieces, "only-pos", "again")
     keys = {trial.key for source in ("only-pos", "again") for trial in RecordedRun(by_task / source).trials}
@@ -62,12 +60,10 @@ def test_one_task_may_be_trained_twice_and_is_not_compared_across(pieces: Pieces
 
 @pytest.mark.parametrize("order", [("whole", "broken"), ("broken", "whole")])
 def test_a_trial_that_failed_gives_way_in_any_order(order: tuple[str, str], pieces: Pieces) -> None:
-    key, home, whole = "sweep-pos-layer_1-none-1", pieces.entry.parent, pieces.grid
-    pieces.start(lambda t: t.task == "pos")
-    os.replace(pieces.entry, home / "whole")
+    key, whole = "sweep-pos-layer_1-none-1", pieces.grid
+    pieces.start(lambda t: t.task == "pos", "whole")
     pieces.grid = changed(whole, lambda t: t.key == key, outcome="out_of_memory")
-    pieces.start(lambda t: t.task == "pos")
-    os.replace(pieces.entry, home / "broken")
+    pieces.start(lambda t: t.task == "pos", "broken")
     run = RecordedRun(joined(pieces, *order))
     assert {trial.outcome for trial in run.trials} == {"ok"}
     predicted = run.table([trial for trial in run.trials if trial.key == key], "test").predicted
