@@ -170,7 +170,7 @@ def calibration_metrics(scratch: Path) -> list[Sheet]:
         for name, seconds in [*ours.items(), ("all together", sum(ours.values())), ("netcal's ECE", theirs)]
     ]
     title = f"calibration of {calibration.N:,} predictions of {calibration.K} labels"
-    note = f"Peak memory {megabytes:.0f} MB (goal 1000), netcal {their_megabytes:.0f} MB."
+    note = f"Peak memory {megabytes:.0f} MiB (goal 1000), netcal {their_megabytes:.0f} MiB."
     return [Sheet(title, ("metric", "ms", "times faster than netcal's ECE"), rows, note)]
 
 
