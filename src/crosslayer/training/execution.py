@@ -20,7 +20,8 @@ from crosslayer.windows.encoded import Encoded
 
 Runner = Callable[[TrialSpec], TrialResult]
 MAX_BYTES = 4 * 2**30
-"""The most that cached states of a fine-tuned sweep may take; above it the frozen layers run every time."""
+"""The most that cached states of a table of windows may take where some layers are trained; above it the frozen
+layers run every time."""
 
 
 def own_device(device: torch.device) -> torch.device:
@@ -74,13 +75,15 @@ def shared_states(specs: Sequence[TrialSpec], inputs: TrialInputs) -> dict[str, 
         return {"none": cache_states(spec, inputs, inputs.encoded, {n_layers, *lower})}
     top = frozen_layers(n_layers, spec.training.trainable_layers)
     below = {top, *(layer for layer in lower if layer < top)}
-    precision: torch.dtype = getattr(torch, spec.precision)
+    size = int(config.hidden_size) * getattr(torch, spec.precision).itemsize
     # All layers that could be kept count, so that the rest of a stopped sweep is computed as it began.
-    tokens = int(inputs.encoded.lengths().sum()) * (top + 1)
-    if not top or tokens * int(config.hidden_size) * precision.itemsize > MAX_BYTES:
-        return {}
-    arms = {arm: cache_states(spec, inputs, table, [top]) for arm, table in inputs.intermediate.items()}
-    return {"none": cache_states(spec, inputs, inputs.encoded, below), **arms}
+    tables = {arm: (table, {top}, 1) for arm, table in inputs.intermediate.items()}
+    tables["none"] = inputs.encoded, below, top + 1
+    return {
+        arm: cache_states(spec, inputs, table, layers)
+        for arm, (table, layers, most) in tables.items()
+        if top and int(table.lengths().sum()) * most * size <= MAX_BYTES
+    }
 
 
 @torch.inference_mode()

@@ -220,7 +220,9 @@ def test_too_many_states_are_not_kept(
         monkeypatch.setattr(execution, "MAX_BYTES", size)
         assert set(execution.shared_states(left, inputs)) == {"none", "english"}
         monkeypatch.setattr(execution, "MAX_BYTES", size - 1)
-        assert execution.shared_states(left, inputs) == {}
+        assert set(execution.shared_states(left, inputs)) == {"english"}
+    monkeypatch.setattr(execution, "MAX_BYTES", 0)
+    assert execution.shared_states(specs, inputs) == {}
     assert execution.shared_states([spec_of("layer_1")], inputs) == {}
 
 
@@ -419,7 +421,7 @@ def test_results_of_other_settings_are_not_current(
             ResultsError, store.check_current, changed(one, sweep=change), tmp_path
         )
     told = said(ResultsError, store.check_current, one.model_copy(update={"tasks": {}}), tmp_path)
-    assert told == f"params.yaml plans no sweep of pos; remove {home}"
+    assert told == f"params.yaml plans no sweep of pos; remove {home}/manifest.json"
 
 
 def test_finished_trials_of_a_sweep_that_was_stopped(
