@@ -90,7 +90,9 @@ def ingest(
 
 
 def load_run(source: Path, rows: Sequence[Row], name: str, profile: Profile) -> IngestedRun:
-    """Read all files of a manifest; a DataError names the file, or the line of the manifest, that is wrong."""
+    """Read the test and English dev files of a manifest, which alone chooses and calibrates; a DataError names the
+    file, or the line of the manifest, that is wrong."""
+    rows = [row for row in rows if row.split == "test" or row.language == "en"]
     gold = _load_gold(rows, profile)
     trials: dict[tuple[object, ...], list[Row]] = {}
     for row in rows:
@@ -108,8 +110,7 @@ def load_run(source: Path, rows: Sequence[Row], name: str, profile: Profile) -> 
         record = _record(own[0], digest.hexdigest()[:16])
         run.trials.append(record)
         for split in SPLITS:
-            rows_of = [row for row in own if row.split == split and (split == "test" or row.language == "en")]
-            of_split = {row.language: found[row] for row in rows_of}  # English dev alone chooses and calibrates
+            of_split = {row.language: found[row] for row in own if row.split == split}
             run.add(record, split, {code: of_split[code] for code in english_first(of_split)})
     return run
 

@@ -19,14 +19,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import TypeAdapter
 from scipy.special import softmax
 
 from claimtrack.errors import ResultsError
 from crosslayer.config import Profile
 from crosslayer.data.examples import Split
-from crosslayer.data.parquet import read_table
+from crosslayer.data.parquet import column_names, read_table
 from crosslayer.predictions.records import (
     STAGES,
     Array,
@@ -270,7 +269,7 @@ class RecordedRun(FolderRun):
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
         """Of pairs, and in entries without a file of confidences, from the kept scores."""
         path = self.folder / confidences_file(record.stage, record.task)
-        if path.exists() and record.key in pq.read_schema(path).names:
+        if path.exists() and record.key in column_names(path, self.mend):
             return self.columns(path, [record.key], split)[0] / CONFIDENCE_STEPS
         return super().confidence(record, split)
 
@@ -306,7 +305,7 @@ def check_planned(profile: Profile, folder: Path) -> None:
     for path in sorted(folder.glob("trials/*/*/manifest.json")):
         stage, task = path.parts[-3:-1]
         if task not in planned[stage]:
-            raise ResultsError(f"params.yaml plans no {stage} of {task}; remove {path.parent}")
+            raise ResultsError(f"params.yaml plans no {stage} of {task}; remove {path}")
 
 
 def scores_file(trial: TrialRecord) -> str:
