@@ -157,7 +157,7 @@ def seal_claims(
     made = seal.Plan.made(**dict(planned), judged_at=validated(when, seal.JudgedAt, "--plan")) if planned else None
     most = max(map(len, made.seeds.values()), default=0) if made else 0
     if made and most < max(judged_at_seeds or 0, at_least_seeds or 0):
-        raise ClaimError(f"the plan has {most} seeds at most and would never be judged; ask for fewer")
+        raise ClaimError(f"the plan has {most} seeds at most; ask for fewer")
     _say(seal.add_seal(claims, reason, revision() or "unknown", plan=made))
 
 

@@ -49,7 +49,7 @@ class Plugin:
         planned: the trials that settings plan (`claimtrack.seal.Planned`). Called by ``claimtrack seal --plan``,
             and by ``seal --check`` to compare; ``None`` where nothing is planned.
         shipped: ``shipped(settings, project_folder)``: whether settings specify what the file of their name in
-            ``profiles/`` does, whatever machine they run on. Asked before a present run is compared with pins.
+            ``profiles/`` does, whatever machine they run on. Asked before a present run is pinned or checked.
         titles: how names are shown, for example ``{"xnli": "XNLI"}``: values of dimensions, words of measures.
         sections: makes what the project adds to the report; called once a report.
     """

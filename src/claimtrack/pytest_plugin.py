@@ -32,7 +32,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         known = stash[SUITE]
         if "sealed_claim" in metafunc.fixturenames:
             sealed = known.seals[-1].claims if known.seals else {}
-            claims = sorted({*known.registry.entries, *sealed}) if sealed else ["none"]
+            claims = sorted({*known.registry.entries, *sealed}) if known.seals else ["none"]
             metafunc.parametrize("sealed_claim", claims)
         elif "claim" in metafunc.fixturenames:
             cases = [(place, claim) for place in known.places for claim in place.profile.claims]

@@ -50,7 +50,8 @@ def parts_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def revision() -> str:
     """The git revision of the working directory, with ``+`` if it has changes; empty outside a repository."""
-    return _git("rev-parse HEAD") + ("+" if _git("status --porcelain --untracked-files=no") else "")
+    head = _git("rev-parse HEAD")
+    return head and head + ("+" if _git("status --porcelain --untracked-files=no") else "")
 
 
 def day_of_revision() -> str:

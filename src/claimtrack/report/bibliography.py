@@ -31,7 +31,7 @@ def load_references(path: Path) -> tuple[Reference, ...]:
         database, style = parse_string(read_text(path), "bibtex"), Style()
         for key, entry in database.entries.items():
             if not hasattr(style, f"get_{entry.type}_template"):
-                raise ClaimError(f"{path}: {key} is a @{entry.type}, which BibTeX does not know; use @misc")
+                raise ClaimError(f"{path}: {key} is a @{entry.type}, which cannot be set here; use @misc")
         formatted = list(style.format_entries(database.entries.values()))
     except PybtexError as error:
         raise ClaimError(f"{path}: {' '.join(str(error).split())}; correct that entry") from None

@@ -139,7 +139,7 @@ class Trials:
         return sorted(set.intersection(*found))
 
     def levels(self, measure: str, name: str) -> Floats:
-        """A measure, mean over languages, at the seeds of a name that have it: no span, no error of spans."""
+        """A measure, mean over languages, at the seeds of a name that have it in all: no span, no error of it."""
         columns = [self.trials[name, seed].by_language[measure] for seed in self.seeds_of(name)]
         values = np.array([column.mean(skipna=False) for column in columns])
         return np.asarray(values[np.isfinite(values)])

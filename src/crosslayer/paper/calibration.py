@@ -149,7 +149,7 @@ def _change(
         about: dict[str, Any] = {"note": target.note(name)}
         if name == PRIMARY:
             about = {"n_items": target.first.n_items, "note": _conditions(target, settings)}
-        with suppress(ResultsError):  # a model that predicted no span has no error of its spans
+        with suppress(ResultsError):  # without spans in some language there is no error of them
             gain = stats.gain(target.table(name), *COMPARED)
             parts.append(gain_part(CHANGE.format(name), gain, unit=MEASURES[name].unit, task=target.task, **about))
     return parts
@@ -210,7 +210,7 @@ def _changes(trials: Trials, model: str) -> list[Measurement]:
     for name, measured in trials.measures.items():
         rests_on = f"{trials.told(trials.first.n_rows)}." if name == PRIMARY else trials.sample(name)
         about: dict[str, Any] = {"task": trials.task, "model": model, "n_items": trials.first.n_items}
-        with suppress(ResultsError):  # a model that predicted no span has no error of its spans
+        with suppress(ResultsError):  # without spans in some language there is no error of them
             table = replace(trials.table(name), pooled=())  # label smoothing may change the noise too
             note = f"{NOTE} {rests_on}".strip()
             gain = stats.gain(table, model, BASELINE)

@@ -107,7 +107,7 @@ def test_prose_is_split_at_citations_and_code() -> None:
             "deviations.yaml: unknown key 0.efect; did you mean effect",
         ),
         ("references.bib", "@", "@article{broken,", "references.bib: "),
-        ("references.bib", "@inproceedings", "@report", "is a @report, which BibTeX does not know; use @misc"),
+        ("references.bib", "@inproceedings", "@report", "is a @report, which cannot be set here; use @misc"),
     ],
 )
 def test_wrong_texts_are_one_line(tmp_path: Path, name: str, old: str, new: str, message: str) -> None:
