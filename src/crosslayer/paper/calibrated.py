@@ -207,7 +207,7 @@ def load_scored(run: Run, record: TrialRecord, split: Split = "test") -> Scored:
     title = TASKS[record.task].title
     scores, confidence = run.scores(record, split), run.confidence(record, split)
     if scores is None or confidence is None:
-        raise ResultsError(f"{title}: no scores were kept of trial {record.key}")
+        raise ResultsError(f"{title}: the scores of its trials were not all kept")
     table = run.table([record], split)
     right = (table.predicted[0] == table.gold).astype(np.float64)
     kept = np.isfinite(confidence)

@@ -320,5 +320,5 @@ def test_trials_without_scores_are_named() -> None:
     assert (
         "PAWS-X: baseline after none intermediate training ended with a NaN loss with seed 0" in evidence.missing
     )
-    assert any("no scores were kept of trial" in line for line in evidence.missing)
+    assert any("scores of its trials were not all kept" in line for line in evidence.missing)
     assert "XNLI is not an intermediate target of the profile made-up" in evidence.missing
