@@ -101,7 +101,7 @@ def different_layers(case: Case) -> Judgement:
 def correlations(case: Case) -> Judgement:
     """C08: both correlations positive, p < 0.05 and the interval above 0, in every target: at most partly.
 
-    Either alone is not enough: of series with a trend, which layers have, one in nine is aligned by chance.
+    Either alone is not enough: of series with a trend, which layers have, one in eight is aligned by chance.
     """
     both = [case.measured(m) for m in case.rule.measures]
     because = f"{case.sentence(chain(*both))}; correlation over neighbouring layers shows no cause."
