@@ -27,7 +27,7 @@ from claimtrack.runlog import day_of_revision, revision
 from claimtrack.runs import FRESH, LEDGER, RESULTS, RunResults
 from claimtrack.settings import ACTIVE, load_settings, validated
 from claimtrack.why import ways
-from claimtrack.wording import SEALED, decision_words, literature_line, measure_title
+from claimtrack.wording import SEALED, counted, decision_words, literature_line, measure_title
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Check the claims of a paper against measured evidence."
@@ -102,9 +102,7 @@ def pin_claims(
     results = _run(registry, run)
     if results.run is None and not registry.project.shipped(results.profile, Path()):
         shipped = f"profiles/{results.profile.profile}.yaml"
-        raise ClaimError(
-            f"params.yaml differs from {shipped}; pin a run of that file, or record this one and pin it"
-        )
+        raise ClaimError(f"params.yaml differs from {shipped}, or that file is absent; pin a run of such a file")
     _say(pin(results, reason))
 
 
@@ -154,7 +152,9 @@ def seal_claims(
         _complain(_broken_seals(claims, planned))
     if plan and planned is None:
         raise ClaimError(f"the plugin {registry.plugin} plans no trials; seal without --plan")
-    made = seal.Plan.made(**dict(planned), judged_at=validated(when, seal.JudgedAt, "--plan")) if planned else None
+    made = (
+        seal.Plan.made(**dict(planned), judged_at=validated(when, seal.JudgedAt, "--or-date")) if planned else None
+    )
     most = max(map(len, made.seeds.values()), default=0) if made else 0
     if made and most < max(judged_at_seeds or 0, at_least_seeds or 0):
         raise ClaimError(f"the plan has {most} seeds at most; ask for fewer")
@@ -171,7 +171,7 @@ def import_claims(
     text = skeleton(found, report.name)
     _say(found.gaps, "note: ", err=True)
     if output is None:
-        typer.echo(f"{len(found.rows)} claims", err=True)
+        typer.echo(counted(len(found.rows), "claim"), err=True)
         typer.echo(text, nl=False)
         return
     if output.exists() or output.is_symlink():
@@ -180,7 +180,7 @@ def import_claims(
         write_text(output, text)
     except OSError as error:
         raise ClaimError(f"{output} cannot be written: {error.strerror}; choose another place") from None
-    typer.echo(f"{len(found.rows)} claims in {output}; fill the empty fields")
+    typer.echo(f"{counted(len(found.rows), 'claim')} in {output}; fill the empty fields")
 
 
 @app.command("export")
@@ -201,7 +201,7 @@ def init_project(
     """Make a small repository from a literature report. It runs at once; blanks are marked TODO."""
     home, found = scaffold.init(name, report, Path())
     _say(found.gaps, "note: ", err=True)
-    typer.echo(f"{len(found.rows)} claims in {home}; next: cd {home}, make repro, claimtrack todo")
+    typer.echo(f"{counted(len(found.rows), 'claim')} in {home}; next: cd {home}, make repro, claimtrack todo")
 
 
 @app.command("todo")
@@ -210,7 +210,9 @@ def list_blanks() -> None:
     _project()
     blanks = list(scaffold.todo(Path()))
     _say(blanks)
-    typer.echo(f"{len(blanks)} blanks" if blanks else "nothing is blank; pin the verdicts with claimtrack pin")
+    typer.echo(
+        counted(len(blanks), "blank") if blanks else "nothing is blank; pin the verdicts with claimtrack pin"
+    )
 
 
 @app.command("run")

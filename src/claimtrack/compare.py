@@ -7,7 +7,7 @@ from math import hypot, isclose
 
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.runs import RunResults
-from claimtrack.wording import Titles, number, title
+from claimtrack.wording import Titles, counted, number, title
 
 
 def differences(one: RunResults, two: RunResults, titles: Titles) -> Iterator[str]:
@@ -24,7 +24,7 @@ def differences(one: RunResults, two: RunResults, titles: Titles) -> Iterator[st
             n += 1
             yield f"{claim}  {before}" + ("" if before == after else f" -> {after}")
             yield from moved
-    yield f"{n} claims differ, {len(one.verdicts) - n} are the same"
+    yield f"{counted(n, 'claim')} with differences, {len(one.verdicts) - n} without"
 
 
 def _moved(one: Evidence | None, two: Evidence | None, titles: Titles) -> Iterator[str]:

@@ -80,7 +80,7 @@ def decide_each(tasks: Mapping[str, Sequence[Target]], about_size: bool, n_parts
         whole = len(parts) == n_parts
         p[task] = max(p_of_zero(target.part) for target in parts) if whole else 1.0
         shown[task] = whole and all(_holds(target, about_size) for target in parts)
-    return _decided(tasks, p, shown, about_size=about_size)
+    return _decided(tasks, p, shown, about_size=about_size, n_parts=n_parts)
 
 
 def decide_targets(targets: Mapping[str, Target], n_missing: int = 0) -> Each:
@@ -96,7 +96,9 @@ def decide_targets(targets: Mapping[str, Target], n_missing: int = 0) -> Each:
     """
     p = {name: _p_holds(target) for name, target in targets.items()}
     shown = {name: one < LEVEL for name, one in p.items()}
-    return _decided({name: [target] for name, target in targets.items()}, p, shown, complete=not n_missing)
+    missing = {f"missing {i}": 1.0 for i in range(n_missing)}  # counts in Holm's correction, as in `decide_each`
+    tasks = {name: [target] for name, target in targets.items()}
+    return _decided(tasks, p | missing, shown, complete=not n_missing)
 
 
 def _decided(
@@ -106,6 +108,7 @@ def _decided(
     *,
     complete: bool = True,
     about_size: bool = False,
+    n_parts: int = 1,
 ) -> Each:
     """The decisions, and the verdict: reproduced if all hold, partly if some do, else refuted by any.
 
@@ -126,9 +129,11 @@ def _decided(
         elif name in refuted or not targets:
             decisions[name] = Decision(decision="refuted" if targets else "missing")
         else:
-            needed = [_seeds(target, len(tasks), len(tests)) for target in targets]
-            seeds = None if None in needed else max(filter(None, needed))
-            decisions[name] = Decision(decision="undecided", seeds=seeds)
+            needed = [_seeds(target, len(p), len(tests)) for target in targets]
+            lacks = len(targets) < n_parts  # no number of seeds can make it hold
+            seeds = None if lacks or None in needed else max(filter(None, needed))
+            note = "a part of it is missing" if lacks else ""
+            decisions[name] = Decision(decision="undecided", seeds=seeds, note=note)
     found = {decision.decision for decision in decisions.values()}
     if all_hold:
         return Each("reproduced", decisions)
@@ -172,11 +177,11 @@ def _seeds(target: Target, n_targets: int, n_tests: int) -> int | None:
 
     def decided(n: int) -> float:
         n_error, n_df = np.sqrt(seeds * n_seeds / n + part.item_variance), df * (n - 1) / (n_seeds - 1)
-        if not n_error:
-            return 1.0
         inside = float(stdtrit(n_df, 1 - LEVEL / sides / n_targets)) * n_error
         outside = float(stdtrit(n_df, 1 - LEVEL / max(n_tests, 1))) * n_error  # none where nothing can refute
         regions = [(-inf, least - outside), (low + inside, high - inside), (most + outside, inf)]
+        if not n_error:
+            return float(any(start < estimate < end for start, end in regions))
         return sum(
             float(stdtr(n_df, (end - estimate) / n_error) - stdtr(n_df, (start - estimate) / n_error))
             for start, end in _union(regions)

@@ -109,13 +109,15 @@ class ClaimedMeasure(Record):
         return low + self.smallest, high - self.smallest
 
     def __str__(self) -> str:
-        """``above 0``, ``4 to 6``, ``within 0.5 of 0``."""
+        """``above 0``, ``above 0, refuted below 0.5``, ``4 to 6``, ``within 0.5 of 0``."""
         if self.within is not None:
             return f"within {self.within:g} of {self.null:g}"
-        low, high = self.bounds
+        (low, high), (least, most) = self.bounds, self.refuted_outside
         if math.isinf(high):
-            return f"above {low:g}"
-        return f"below {high:g}" if math.isinf(low) else f"{low:g} to {high:g}"
+            return f"above {low:g}" + (f", refuted below {least:g}" if self.smallest else "")
+        if math.isinf(low):
+            return f"below {high:g}" + (f", refuted above {most:g}" if self.smallest else "")
+        return f"{low:g} to {high:g}"
 
 
 class Claimed(Record):

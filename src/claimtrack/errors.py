@@ -78,9 +78,6 @@ def in_one_line(where: str = "") -> Iterator[None]:
             line = f"{place}: {os.strerror(error.errno)}; {REMEDIES[error.errno]} and run the same command again"
         sys.stderr.write(f"error: {line}\n")
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        sys.exit(130)
 
 
 def own_place(frames: Iterable[tuple[str, int]], project: Path) -> str:

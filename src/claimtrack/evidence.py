@@ -177,8 +177,9 @@ class Evidence(Strict):
 
     @property
     def seeds_by_name(self) -> dict[str, int]:
-        """Seeds behind each judged part, under every name that a verdict may decide on it."""
-        return {name: part.n_seeds for part in self.parts if part.judged for name in part.names}
+        """Seeds behind each part, judged ones first, under every name that a verdict may decide on it."""
+        parts = sorted(self.parts, key=lambda part: (part.judged, part.n_seeds))
+        return {name: part.n_seeds for part in parts for name in part.names}
 
     @property
     def n_seeds(self) -> int:

@@ -48,6 +48,8 @@ NARROWEST, SPREAD = 40, 1.15
 """Fewest signs at which a report cuts its claims off, and how much longer formulas may have made them since."""
 WHOLE = frozenset({"claim", "verified", "confidence"})
 """Where a report has tables with all of these, its other tables are passed over."""
+RULE = re.compile(r"[\s|:+=-]+")
+"""A line of dashes and bars in a table."""
 MAX_BYTES, MAX_CLAIMS = 2**20, 99
 BLANK = ("kind", "title", "primary_source", "measured_as", "reproduced_when", "would_change", "notebook", "metric",
          "rule", "relevance")  # fmt: skip
@@ -69,6 +71,8 @@ class Row:
     number: int | None = None
     truncated: bool = False
     source: str = ""
+    behind: int = 0
+    """The line before it within its table that has no cells; 0 where there is none."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def read_report(path: Path) -> Report:
     if path.is_file() and path.stat().st_size > MAX_BYTES:
         raise ClaimError(f"{path} has more than {MAX_BYTES} bytes; give the text of one report")
     text = ODD_BLANKS.sub("", read_text(path))
-    lines = [BLANKS.sub(" ", line).strip(" \r") for line in text.split("\n")]
+    lines = _body([BLANKS.sub(" ", line).strip(" \r") for line in text.split("\n")])
     title = next((line.strip("#* ") for line in lines if line.strip("#* ")), None)
     if title is None:
         raise ClaimError(f"{path} is empty")
@@ -105,6 +109,12 @@ def read_report(path: Path) -> Report:
     before = [line.replace("*", "") for line in lines[:start]]
     date, question, gaps = _date(before), _question(before), tuple(_gaps(before, rows))
     return Report(title, date, question, _cites(text, rows), _cut_off(rows), gaps)
+
+
+def _body(lines: list[str]) -> list[str]:
+    """The lines of a report, those of YAML front matter emptied."""
+    end = lines.index("---", 1) if lines[:1] == ["---"] and "---" in lines[1:] else -1
+    return ["" if number <= end else line for number, line in enumerate(lines)]
 
 
 def skeleton(report: Report, name: str) -> str:
@@ -151,23 +161,26 @@ def _header(line: str, needed: Set[str]) -> _Header | None:
 
 
 def _rows(lines: Sequence[str], start: int, path: Path, needed: Set[str]) -> Iterator[Row]:
-    """The claims of all tables. Behind a blank line only what has the form of a claim goes on with the table."""
-    header, apart = None, False
+    """The claims of all tables. Behind a blank line only what has the form of a claim goes on with the table, and
+    the header of another table, which a line of dashes follows, ends it."""
+    header, apart, behind = None, False, 0
     for number, line in enumerate(lines[start:], start + 1):
         if found := _header(line, needed):
-            header, apart = found, False
-        elif header is None or re.fullmatch(r"[\s|:+=-]+", line):
+            header, apart, behind = found, False, 0
+        elif header is None or RULE.fullmatch(line):
             continue
         elif not line or len(_cells(line, header.bars)) == 1:
-            apart = True
+            apart, behind = True, number if line else behind
+        elif number < len(lines) and RULE.fullmatch(lines[number]) and "|" in lines[number]:
+            header = None
         else:
             try:
-                yield _row(header, line, f"{path}, line {number}")
+                yield replace(_row(header, line, f"{path}, line {number}"), behind=behind)
             except ClaimError:
                 if not apart:
                     raise
                 header = None
-            apart = False
+            apart, behind = False, 0
 
 
 def _cells(line: str, bars: bool) -> list[str]:
@@ -231,7 +244,9 @@ def _gaps(before: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     if stated and (n := int(stated[1] or stated[2])) != len(rows):
         yield f"the report speaks of {n} claims, its tables have {len(rows)}"
     if unclear := sum(row.verified is None for row in rows):
-        yield f"{unclear} claims have no clear mark; they are `verified: null`"
+        yield f"claims without a clear mark, which are `verified: null`: {unclear}"
+    if passed := [row.behind for row in rows if row.behind]:
+        yield f"lines within tables that have no cells, passed over: {len(passed)}, the first is line {passed[0]}"
     numbers = [row.number for row in rows if row.number is not None]
     last = min(max(numbers, default=0), 2 * MAX_CLAIMS)  # of rows that may be numbered by anything
     missing = sorted(set(range(1, last + 1)) - set(numbers))[:MAX_CLAIMS]
@@ -254,8 +269,9 @@ def _date(lines: Sequence[str]) -> str | None:
 
 
 def _question(lines: Sequence[str]) -> str | None:
-    _, *after = re.split(r"research question\s*:\s*", " ".join(lines), maxsplit=1, flags=re.I)
-    question, mark, _ = "".join(after).partition("?")
+    """What follows the words, up to a question mark, in one paragraph."""
+    _, *after = re.split(r"research question\s*:\s*", "\n".join(lines), maxsplit=1, flags=re.I)
+    question, mark, _ = " ".join("".join(after).split("\n\n")[0].split("\n")).partition("?")
     return f"{question}?".strip() if mark and question and question.isprintable() else None
 
 

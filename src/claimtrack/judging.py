@@ -11,7 +11,7 @@ from claimtrack.rules import Case, Judgement
 from claimtrack.runs import FRESH, Setting
 from claimtrack.statistics import MIN_SEEDS
 from claimtrack.verdict import Verdict
-from claimtrack.wording import sentence
+from claimtrack.wording import counted, sentence
 
 
 def decide(
@@ -62,7 +62,7 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting, plugin: Plu
         note = f"{because[:-1]}; not counted, with fewer than {MIN_SEEDS} seeds: {sentence(few, titles)}."
         return Judgement(verdict, note, decisions)
     most = max(part.n_seeds for part in few)
-    needed = f"{most} seed{'' if most == 1 else 's'} at most, and at least {MIN_SEEDS} are needed"
+    needed = f"{counted(most, 'seed')} at most, and at least {MIN_SEEDS} are needed"
     return Judgement("inconclusive", f"{sentence(few, titles)}; cannot be decided at this size: {needed}.")
 
 

@@ -47,6 +47,8 @@ def run_notebook(source: Path, parameters: Mapping[str, str | int | float | bool
         warnings.simplefilter("ignore")
         Thread(target=import_module, args=("nbconvert",)).start()  # takes a second, while the kernel works
         executed = execute(source, notebook, {**parameters, "output": str(fresh)})
+        if not (fresh / "evidence.json").is_file():
+            raise ClaimError(f"{source} left no evidence; end it with `project.keep(evidence, output)`")
         _write(executed, fresh, output, f"{parameters.get('claim', '')} {source.stem}".strip())
 
 
@@ -88,8 +90,8 @@ def execute(source: Path, notebook: NotebookNode, parameters: Mapping[str, objec
     try:
         executed: NotebookNode = papermill.execute_notebook(
             notebook, None, parameters=dict(parameters), progress_bar=False, cwd=Path.cwd(),
-            execution_timeout=SECONDS, request_save_on_cell_execute=False,
-            extra_arguments=["--log-level=CRITICAL"],
+            execution_timeout=SECONDS, request_save_on_cell_execute=False, kernel_name="python3",
+            language="python", extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
     except PapermillExecutionError as error:
         last = (error.evalue.strip().splitlines() or [""])[-1]

@@ -29,6 +29,7 @@ from claimtrack.files import write_text
 from claimtrack.rules import SMALLEST_EFFECT
 from claimtrack.runs import RunResults
 from claimtrack.settings import read_yaml, validated
+from claimtrack.wording import counted
 
 PINS = Path("claims/pins.yaml")
 CHECKS_MEASURE = "checks"
@@ -179,11 +180,11 @@ def _pinned(claim: str, results: RunResults, n_ranged: int) -> PinnedClaim:
         return PinnedClaim(verdict=verdict)
     basis: Basis = "recorded"
     reason = "the recorded value, to 1e-9"
-    if list(ranges) == [CHECKS_MEASURE]:
+    if ranges == {CHECKS_MEASURE: 1.0}:
         basis, reason = "paper", "every check of the definition passes"
     elif results.run is None:
         basis, n = "pilot", evidence.n_seeds
-        seeds = f" of {n} seed{'s' if n > 1 else ''}" if n else ""
+        seeds = f" of {counted(n, 'seed')}" if n else ""
         reason = (
             f"prediction interval for a new run{seeds}, 95 % over all {n_ranged} parts of the run; "
             f"at least {FLOOR_POINTS} points or {100 * FLOOR_SHARE:g} % to either side"
@@ -210,5 +211,5 @@ def _ranges(evidence: Evidence, n_ranged: int | None) -> dict[str, Any]:
         else:
             ranges.setdefault(part.measure, {})[part.subject] = bounds
     if evidence.checks:
-        ranges[CHECKS_MEASURE] = 1.0
+        ranges[CHECKS_MEASURE] = sum(check.passed for check in evidence.checks) / len(evidence.checks)
     return ranges

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Trial, read_evidence
 from claimtrack.judging import decide
 from claimtrack.plugin import Plugin
@@ -83,7 +84,9 @@ def places(profile: Setting, plugin: Plugin, project: Path = Path()) -> list[Pla
 
 
 def recorded_place(folder: Path, plugin: Plugin) -> Place:
-    """Where a recorded run lies; a `ClaimError` where it has no profile."""
+    """Where a recorded run lies; a `ClaimError` where it has no profile, or the name of the present run."""
+    if folder.name == FRESH:
+        raise ClaimError(f"{folder}: {FRESH} is the present run; give the recorded one another name")
     return Place(folder.name, load_settings(folder / "profile.yaml", plugin.settings), folder)
 
 

@@ -24,6 +24,8 @@ from claimtrack.statistics import Floats
 LEVEL = 0.95
 FEWEST = 2
 """Values behind an interval; verdicts ask for three."""
+MIN_BOOTSTRAP = 20
+"""Fewer values give an interval that holds the mean far less often than 95 %: of three normal ones in 74 %."""
 RESAMPLES = 9999
 EXACT = 100_000
 """Most arrangements that `permutation_p` enumerates; beyond, it draws `RESAMPLES` of them."""
@@ -43,7 +45,7 @@ def mean_of(
 
     The interval is Student's t, df = S - 1, with the squared standard error s^2 (1 / S + ``shared``), s^2 the
     sample variance; or the bootstrap's (bias-corrected and accelerated, Efron 1987), which suits skewed values and
-    needs many of them. With one value there is none.
+    needs `MIN_BOOTSTRAP` of them. With one value there is none.
 
     Args:
         measure, unit: of the measurement.
@@ -54,7 +56,8 @@ def mean_of(
         about: other fields of `Measurement`, for example ``about={"size": 32}``, ``n_items`` or ``judged=False``.
 
     Raises:
-        ResultsError: no value, or one that is not finite; or ``shared`` with the bootstrap, which cannot know it.
+        ResultsError: no value, or one that is not finite; for the bootstrap also too few, or ``shared``, which it
+            cannot know.
     """
     if method == "bootstrap" and shared:
         raise ResultsError(f"{measure}: the bootstrap takes no shared variance; use method='t'")
@@ -205,6 +208,8 @@ def _bootstrap(sample: Floats) -> Interval:
     from scipy.stats import bootstrap
 
     method = "bootstrap, BCa"
+    if len(sample) < MIN_BOOTSTRAP:
+        raise ResultsError(f"a bootstrap of {len(sample)} values is too narrow; it needs {MIN_BOOTSTRAP}")
     if np.ptp(sample) == 0:
         return Interval(low=float(sample[0]), high=float(sample[0]), level=LEVEL, method=method)
     found = bootstrap((sample,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="BCa",

@@ -148,7 +148,8 @@ def sealed_claims(entries: Mapping[str, Entry], rules: Mapping[str, Rule]) -> di
 
 
 def read_seals(path: Path = SEALS) -> tuple[Seal, ...]:
-    """All seals, the newest last; none where there is no file, a `ClaimError` where it was edited by hand."""
+    """All seals, the newest last; none where there is no file, a `ClaimError` where it is damaged or a hashed
+    value was edited."""
     try:
         return TypeAdapter(tuple[Seal, ...]).validate_json(path.read_bytes())
     except FileNotFoundError:
@@ -187,7 +188,9 @@ def add_seal(
     now = datetime.now(UTC).replace(microsecond=0)
     seal = Seal.made(date=now, commit=commit, reason=reason, claims=dict(claims), plan=plan)
     content = [item.model_dump(mode="json", exclude_defaults=True) for item in (*seals, seal)]
-    text = re.sub(r"\[[\s\d,]+\]", lambda found: " ".join(found[0].split()), json.dumps(content, indent=1))
+    text = re.sub(
+        r"(?<=: )\[[\s\d,]+\](?=,?\n)", lambda found: " ".join(found[0].split()), json.dumps(content, indent=1)
+    )
     write_text(path, f"{text}\n")  # the seeds of a model on one line
     return lines
 

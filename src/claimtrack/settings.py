@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import re
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +17,9 @@ from claimtrack.reading import Malformed, parse_yaml
 ACTIVE = Path("params.yaml")
 """The settings of the present run."""
 ModelT = TypeVar("ModelT", bound=BaseModel)
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 60
+"""Of what an error quotes: aliases of YAML can stand for a value of any size."""
 
 
 def read_text(path: Path) -> str:
@@ -42,7 +47,11 @@ def check_settings(content: Any, model: type[ModelT], where: str) -> ModelT:
     """Check the content of a settings file; a `ClaimError` names it (``where``), the key and its neighbours."""
     if not isinstance(content, Mapping):
         raise ClaimError(f"{where} holds no mapping of keys; start from one of the files in profiles/")
-    return validated(content, model, where)
+    found = validated(content, model, where)
+    name = str(getattr(found, "profile", "profile"))
+    if not re.fullmatch(r"\w[\w.-]*", name):  # it names a folder of results/
+        raise ClaimError(f"{where}: the profile's name {name!r:.40} may hold letters, digits, -, _ and . only")
+    return found
 
 
 def validated(content: Any, model: type[ModelT], where: str) -> ModelT:
@@ -72,7 +81,9 @@ def describe(error: ValidationError, model: type[BaseModel]) -> str:
         return f"key {key} is missing"
     if not key:
         return message
-    return f"{key}: {message}" + ("" if first["type"] == "value_error" else f" (got {repr(first['input'])[:60]})")
+    return f"{key}: {message}" + (
+        "" if first["type"] == "value_error" else f" (got {SHORT.repr(first['input'])[:60]})"
+    )
 
 
 def foremost(error: ValidationError) -> Any:

@@ -31,6 +31,6 @@ def holm(p: Floats) -> Floats:
 
 def fewest(chance: Callable[[int], float]) -> int | None:
     """The fewest seeds with at least `POWER`, by bisection: more seeds never decide less."""
-    seeds = range(2, MAX_SEEDS + 1)
+    seeds = range(MIN_SEEDS, MAX_SEEDS + 1)
     place = bisect_left(seeds, True, key=lambda n: chance(n) >= POWER)
     return seeds[place] if place < len(seeds) else None

@@ -45,8 +45,7 @@ def _row(part: Measurement) -> dict[str, str | int | float]:
     interval = part.interval
     return {
         "measure": part.measure.replace("_", " "),
-        "task": part.task or "",
-        **part.about,
+        "of": part.subject or "",
         "model": part.model or "",
         "layer": "" if part.layer is None else part.layer,
         "estimate": _number(part.estimate),

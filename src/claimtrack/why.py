@@ -9,7 +9,7 @@ from claimtrack.evidence import Trial
 from claimtrack.plugin import Plugin
 from claimtrack.runlog import parts_of
 from claimtrack.runs import RunResults
-from claimtrack.wording import measure_title, number, title, value
+from claimtrack.wording import counted, measure_title, number, title, value
 
 
 def ways(results: RunResults, claim: str, plugin: Plugin, subject: str | None = None) -> Iterator[str]:
@@ -19,17 +19,18 @@ def ways(results: RunResults, claim: str, plugin: Plugin, subject: str | None = 
     """
     verdict, evidence = results.verdicts[claim], results.evidence.get(claim)
     known = plugin.trials(results.folder)
-    subjects = {part.task for part in (evidence.parts if evidence else ())} | {t.subject for t in known.values()}
-    there = ", ".join(sorted(filter(None, subjects)))
-    if there and subject not in (None, *subjects):
+    parts = evidence.parts if evidence else ()
+    subjects = {name for part in parts for name in (part.task, part.subject)} | {t.subject for t in known.values()}
+    there = ", ".join(sorted(filter(None, subjects))) or "none"
+    if subject not in (None, *subjects):
         raise ClaimError(f"unknown task {subject!r:.40}; there are {there}")
     yield f"{claim} in {results.name}: {verdict.verdict}. {verdict.because}"
     if evidence is None:
         return
     for part in evidence.parts:
-        if part.judged and subject in (None, part.task):
+        if part.judged and subject in (None, part.task, part.subject):
             about = f"{measure_title(part.measure, plugin.titles)} ({part.unit})"
-            counts = [f"{part.n_seeds} seeds", *([f"{part.n_items} items"] if part.n_items else [])]
+            counts = [counted(part.n_seeds, "seed"), *([counted(part.n_items, "item")] if part.n_items else [])]
             yield f"  {about}: {value(part, plugin.titles)}, {', '.join(counts)}"
     for check in evidence.checks:
         yield f"  {check.name}: expected {check.expected}, found {check.found}"
@@ -38,7 +39,7 @@ def ways(results: RunResults, claim: str, plugin: Plugin, subject: str | None = 
     shown = [t for t in trials if subject is None or (isinstance(t, Trial) and t.subject == subject)]
     told = (str(part["revision"]) for part in parts_of(results.info) if part.get("revision"))
     revision = ", ".join(dict.fromkeys(told)) or "unknown"
-    yield f"  rests on {len(shown)} trials, revision {revision}" if shown else "  rests on no trial"
+    yield f"  rests on {counted(len(shown), 'trial')}, revision {revision}" if shown else "  rests on no trial"
     for trial in shown:
         yield f"    {_line(trial, plugin)}" if isinstance(trial, Trial) else f"    {trial}: no record"
 

@@ -17,7 +17,7 @@ EVIDENCE: dict[RelevanceValue, str] = {
     "direct": "direct evidence", "indirect": "indirect evidence", "none": "no evidence",
 }  # fmt: skip
 SEALED = {
-    True: "Rule sealed before the first trial.", False: "Rule written after trials had been seen.", None: "",
+    True: "Rule sealed before the first trial.", False: "Rule not sealed before the first trial.", None: "",
 }  # fmt: skip
 """What is said of the ``sealed`` of a verdict."""
 
@@ -38,9 +38,8 @@ def measure_title(measure: str, titles: Titles) -> str:
     if measure in titles:
         return titles[measure]
     text = measure.replace("_", " ")
-    for short, full in titles.items():
-        text = re.sub(rf"\b{re.escape(short)}\b", full, text)
-    return text
+    names = "|".join(map(re.escape, sorted(titles, key=len, reverse=True)))
+    return re.sub(rf"\b(?:{names})\b", lambda found: titles[found[0]], text) if names else text
 
 
 def what_decides(found: Decision) -> str:
@@ -51,6 +50,11 @@ def what_decides(found: Decision) -> str:
         return f"no number of seeds up to {MAX_SEEDS:,} would"
     about = "" if found.hours is None else f", about {hours_words(found.hours)}"
     return f"{found.seeds} seeds would decide{about}"
+
+
+def counted(n: int, noun: str) -> str:
+    """``1 claim``, ``1,200 trials``."""
+    return f"{n:,} {noun}{'' if n == 1 else 's'}"
 
 
 def hours_words(hours: float) -> str:

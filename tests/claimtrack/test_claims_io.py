@@ -171,7 +171,7 @@ def test_marks_that_say_neither_are_counted_and_columns_may_be_absent(tmp_path: 
     marks = ("partly", "unclear", "?", "-", "")
     found = read(tmp_path, f"T\n{TABLE}" + "".join(f"A claim.\t{mark}\t0.5\n" for mark in marks))
     assert [row.verified for row in found.rows] == [None] * 5
-    assert found.gaps == ("5 claims have no clear mark; they are `verified: null`",)
+    assert found.gaps == ("claims without a clear mark, which are `verified: null`: 5",)
     table = "T\nDate: 2026-11-20. By hand.\nClaim | Source\nA claim. | Ho (1998)\nB. | Ho (1998)\n"
     short = read(tmp_path, table)
     assert [(row.text, row.verified, row.confidence) for row in short.rows] == [
@@ -179,6 +179,24 @@ def test_marks_that_say_neither_are_counted_and_columns_may_be_absent(tmp_path: 
         ("B.", None, None),
     ]
     assert (short.date, short.cites) == ("2026-11-20", ("Ho (1998)",))
+
+
+def test_a_line_without_cells_is_named_where_a_claim_may_begin_in_it(tmp_path: Path) -> None:
+    found = read(tmp_path, f"T\n{TABLE}It gains\non XNLI.\tyes\t0.3\nIt loses.\tno\t0.2\nThe end.\n")
+    assert found.gaps == ("lines within tables that have no cells, passed over: 1, the first is line 3",)
+
+
+def test_another_table_ends_the_one_with_claims(tmp_path: Path) -> None:
+    text = (
+        "T\n\n| Claim | Source |\n|---|---|\n| It gains. | A |\n\n| Model | Score |\n|---|---|\n| mBERT | 0.7 |\n"
+    )
+    assert [row.text for row in read(tmp_path, text).rows] == ["It gains."]
+
+
+def test_front_matter_is_no_title_and_a_question_ends_with_its_paragraph(tmp_path: Path) -> None:
+    head = "---\ntitle: x\n---\nA report\nResearch question: to find out.\n\nAbstract. Is it good?\n"
+    found = read(tmp_path, f"{head}{TABLE}It gains.\tyes\t0.3\n")
+    assert (found.title, found.question) == ("A report", None)
 
 
 def test_judged_measurements_of_the_same_are_refused(tmp_path: Path) -> None:
@@ -312,11 +330,12 @@ def test_two_runs_are_compared_in_half_widths(registry: Registry) -> None:
     assert list(differences(one, two, {})) == [
         "C05  inconclusive -> not reproduced",
         "  dev_selected_gain ner: +2.00 -> −8.00 points, 2.0 half-widths apart",
-        "1 claims differ, 17 are the same",
+        "1 claim with differences, 17 without",
     ]
-    assert list(differences(one, replace(one, name="again"), {})) == ["0 claims differ, 18 are the same"]
+    same = ["0 claims with differences, 18 without"]
+    assert list(differences(one, replace(one, name="again"), {})) == same
     rounded = a_run(registry, "rounded", 2.0 + 1e-12, half=3.0)
-    assert list(differences(one, rounded, {})) == ["0 claims differ, 18 are the same"], "sums in another order"
+    assert list(differences(one, rounded, {})) == same, "sums in another order"
     lost = list(differences(one, a_run(registry, "three", None), {}))[1]
     assert lost == "  dev_selected_gain ner: +2.00 -> - points"
 

@@ -169,6 +169,8 @@ def test_a_recorded_value_without_a_pin_and_a_failed_check(root: Path, fresh: Pl
     assert problem == "C05: new has no pinned value; run `claimtrack pin --run first --reason TEXT`"
     (problem,) = Suite.of(Path()).expected(fresh, "C17")
     assert problem.startswith("C17: checks is 0, expected 1 (paper: ")
+    pin_place(fresh)
+    assert Suite.of(Path()).expected(fresh, "C17") == [], "a check that fails can be what is expected"
 
 
 def test_only_the_shipped_specification_has_pins(root: Path) -> None:

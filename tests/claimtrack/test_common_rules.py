@@ -12,12 +12,14 @@ from scipy import stats
 
 from claimtrack import rules
 from claimtrack.entries import Claimed, ClaimedMeasure, Entry
+from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Measurement, read_evidence, write_evidence
 from claimtrack.judging import judge
 from claimtrack.plugin import Plugin
 from claimtrack.project import evidence_of
 from claimtrack.rules import Judgement
 from claimtrack.samples import in_order, mean_of
+from claimtrack.settings import check_settings
 
 ANY = {"when": "any", "value": "direct", "reason": "made up"}
 AROUND = [-0.2, -0.1, 0.0, 0.1, 0.2]
@@ -107,12 +109,30 @@ def test_what_the_evidence_lacks_is_named() -> None:
     claimed = {"each": {"x": {"sign": "+", "unit": "points"}, "gian": {"sign": "+", "unit": "points"}}}
     found = judged(claimed, part(0.9))
     assert (found.verdict, found.decisions["gian"].decision) == ("partly reproduced", "missing")
-    assert "missing on gian (not in the evidence)" in found.because
+    assert "missing on gian (not measured with 3 seeds)" in found.because
     other = judged({"each": {"x": {"sign": "+", "unit": "%"}}}, part(0.9))
     assert other.verdict == "inconclusive"
     assert "measured in points, claimed in %" in other.because
     nothing = judged({"each": {"gian": {"sign": "+", "unit": "points"}}}, part(0.9))
     assert nothing.because == "Nothing to measure it from: claimed names gian, the evidence has x."
+
+
+def test_the_name_of_a_profile_leads_out_of_no_folder() -> None:
+    assert check_settings({"profile": "a-1.b"}, Settings, "params.yaml").profile == "a-1.b"
+    with pytest.raises(ClaimError, match="may hold letters, digits"):
+        check_settings({"profile": "../x"}, Settings, "params.yaml")
+
+
+def test_what_is_missing_counts_in_holms_correction() -> None:
+    claimed = {"each": {name: {"sign": "+", "unit": "points"} for name in ("x", "y")}}
+    weak = part(0.2)  # p = 0.047
+    assert judged(claimed, weak, part(0.9, "y")).verdict == "reproduced"
+    assert judged(claimed, weak).verdict == "inconclusive"
+
+
+def test_a_smallest_effect_is_named_beside_the_claim() -> None:
+    claimed = {"each": {"x": {"sign": "-", "unit": "points", "smallest": 0.5}}}
+    assert "claimed: x below 0, refuted above -0.5; refuted on x" in judged(claimed, part(0.9)).because
 
 
 def test_a_part_without_a_value_keeps_a_claim_from_being_reproduced() -> None:

@@ -128,3 +128,14 @@ def test_the_seeds_that_would_decide_do_so_in_four_of_five_runs() -> None:
 def test_a_task_that_no_seed_enters_names_no_seeds() -> None:
     probe = part(VALUES).model_copy(update={"n_seeds": 0})
     assert decide_each({"a": [bounded(probe, 0.5)]}, about_size=False).decisions["a"].seeds is None
+
+
+def test_a_task_that_lacks_a_part_names_no_seeds() -> None:
+    """It can only be refuted: no number of seeds makes it hold."""
+    found = decide_each({"a": [bounded(part(VALUES), 0.5)]}, about_size=False, n_parts=2).decisions["a"]
+    assert (found.decision, found.seeds, found.note) == ("undecided", None, "a part of it is missing")
+
+
+def test_values_without_noise_on_a_bound_are_never_decided() -> None:
+    found = decide_each({"a": [bounded(part(np.zeros(5)), 0.0)]}, about_size=False).decisions["a"]
+    assert (found.decision, found.seeds) == ("undecided", None)

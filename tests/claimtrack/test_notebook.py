@@ -152,6 +152,15 @@ def test_a_run_leaves_evidence_figures_and_a_page_without_outside_links(
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_notebook_without_evidence_leaves_the_former_one(tmp_path: Path) -> None:
+    output = tmp_path / "C06"
+    output.mkdir()
+    (output / "evidence.json").write_text("former", encoding="utf-8")
+    source = small(tmp_path, "1")
+    assert "left no evidence" in said(ClaimError, notebook.run_notebook, source, {"output": str(output)}, output)
+    assert (output / "evidence.json").read_text(encoding="utf-8") == "former"
+
+
 def test_a_failing_cell_leaves_the_former_evidence(results: Path, tmp_path: Path) -> None:
     output = tmp_path / "C06"
     output.mkdir()

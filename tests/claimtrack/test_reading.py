@@ -45,6 +45,15 @@ def test_yaml_that_is_made_to_do_harm(
     assert message in refused(read, path)
 
 
+@pytest.mark.parametrize(("read", "key"), [(load_profile, "profile"), (load_registry, "plugin")])
+def test_an_error_quotes_little_of_a_value_that_aliases_blow_up(
+    read: Callable[[Path], object], key: str, tmp_path: Path
+) -> None:
+    lists = ", ".join(f"&a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]" for n in range(9))
+    (tmp_path / "x.yaml").write_text(f"{key}: [{lists}]", encoding="utf-8")
+    assert len(refused(read, tmp_path / "x.yaml")) < 250
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

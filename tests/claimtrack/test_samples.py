@@ -37,11 +37,13 @@ def test_a_difference_is_paired() -> None:
 def test_one_value_has_no_interval_and_equal_ones_one_without_width() -> None:
     assert mean_of("x", [1.0], "points").interval is None
     for method in ("t", "bootstrap"):
-        same = mean_of("x", [1.0, 1.0, 1.0], "points", method=method)
+        same = mean_of("x", [1.0] * 20, "points", method=method)
         assert same.interval is not None
         assert (same.interval.low, same.interval.high) == (1.0, 1.0)
         assert same.p_value == (0 if method == "t" else None), "a bootstrap has no test here"
     assert mean_of("x", [0.0, 0.0], "points").p_value == 1
+    with pytest.raises(ResultsError, match="a bootstrap of 19 values is too narrow"):
+        mean_of("x", range(19), "points", method="bootstrap")
 
 
 def test_overlapping_splits_by_nadeau_and_bengio() -> None:

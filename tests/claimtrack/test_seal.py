@@ -250,7 +250,7 @@ def test_a_plan_is_the_active_profile_without_paths(claimtrack: Command, place: 
 
 def test_a_claim_is_shown_with_its_seal(claimtrack: Command, place: Path) -> None:
     write_run(place / "results" / "tiny", records_of(0, 1, 2))
-    assert "  Rule written after trials had been seen." in claimtrack("show", "C05")[1].splitlines()
+    assert "  Rule not sealed before the first trial." in claimtrack("show", "C05")[1].splitlines()
     claimtrack("seal", "--reason", "now")
     for path in (place / "results").rglob("trial.json"):
         path.write_text(path.read_text(encoding="utf-8").replace('"seal":""', f'"seal":"{newest_hash()}"'))

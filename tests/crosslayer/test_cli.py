@@ -211,7 +211,7 @@ def test_verdicts_for_other_programs(crosslayer: Command, claimtrack: Command) -
 
 def test_a_run_differs_from_itself_in_nothing(crosslayer: Command, claimtrack: Command) -> None:
     crosslayer("profile", "use", "tiny")
-    assert done(claimtrack, "diff", "fresh", "fresh") == "0 claims differ, 18 are the same\n"
+    assert done(claimtrack, "diff", "fresh", "fresh") == "0 claims with differences, 18 without\n"
     told = refused(claimtrack, "diff", "fresh", "no such\nrun")
     assert "there is no run 'no such\\nrun'; there are fresh" in told
 
@@ -222,7 +222,7 @@ def test_claims_are_imported_into_a_new_file_only(claimtrack: Command, place: Pa
     )
     started = ("import", "report.txt")
     told = done(claimtrack, *started, "--output", "new.yaml")
-    assert told == "1 claims in new.yaml; fill the empty fields\n"
+    assert told == "1 claim in new.yaml; fill the empty fields\n"
     written = (place / "new.yaml").read_text(encoding="utf-8")
     assert done(claimtrack, *started) == written
     for output, told in (("new.yaml", "already exists"), ("absent/new.yaml", "cannot be written")):

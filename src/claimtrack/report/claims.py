@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -229,7 +230,8 @@ def _is_still(svg: bytes) -> bool:
         return False
     names = {element.tag.rpartition("}")[2].lower() for element in elements}
     attributes = [pair for element in elements for pair in element.attrib.items()]
-    return not names & {"script", "foreignobject"} and not any(
-        name.rpartition("}")[2].lower().startswith("on") or value.strip().lower().startswith("javascript:")
+    return not names & {"script", "foreignobject", "animate", "set"} and not any(
+        name.rpartition("}")[2].lower().startswith("on")
+        or "javascript:" in re.sub(r"[\x00-\x20]", "", value.lower())
         for name, value in attributes
     )

@@ -141,6 +141,7 @@ def build(
     prose, deviations = load_prose(paper / "prose.yaml"), load_deviations(paper / "deviations.yaml")
     references, sections = load_references(paper / "references.bib"), tuple(shown.sections(runs))
     known = {reference.key for reference in references}
+    measured = tuple(claim for claim, entry in registry.entries.items() if entry.kind != "structural")
     check_citations(str(prose), known, paper / "prose.yaml")
     check_citations(str(deviations), known, paper / "deviations.yaml")
     check_citations(str([section.text for section in sections]), known, f"the plugin {registry.plugin}")
@@ -151,7 +152,7 @@ def build(
         runs=views,
         summary=summarise(claims, shown, shown.costs(runs), plugin.titles),
         sections=sections,
-        chapters=shown.chapters or (Chapter("The claims", tuple(registry.entries)),),
+        chapters=shown.chapters or (Chapter("The claims", measured),),
         asks=shown.first is not None,
         deviations=tuple((item, _values(item, runs)) for item in deviations),
         references=references,

@@ -28,6 +28,8 @@ def number(value: float | None, places: int, signed: bool = False) -> str:
     if value is None:
         return NO_VALUE
     text = f"{abs(value):,.{places}f}"
+    if value and places >= 4 and not text.strip("0.,"):
+        text = f"{abs(value):.1e}"  # of a unit in which everything is small
     if not text.strip("0.,"):
         return text
     return (MINUS if value < 0 else "+" if signed else "") + text

@@ -109,11 +109,18 @@ def _trial_tables(run: RunResults, plugin: Plugin, sections: Sections) -> Iterat
             subject=subject,
             title=title(subject, plugin.titles),
             stage=stage,
-            file=", ".join(dict.fromkeys(str(t.file).replace(t.key, "KEY") for t in trials if t.file)),
+            file=", ".join(
+                dict.fromkeys(re.sub(rf"\b{re.escape(t.key)}\b", "KEY", str(t.file)) for t in trials if t.file)
+            ),
             revision=" or ".join(dict.fromkeys(filter(None, revisions))) or "not recorded",
             trials=trials,
             rows=_rows(trials, distinct, claims),
         )
+
+
+def _anonymous(trial: Trial) -> str:
+    """The trial's file with KEY in place of its key."""
+    return re.sub(rf"\b{re.escape(trial.key)}\b", "KEY", str(trial.file))
 
 
 def _rows(trials: Iterable[Trial], distinct: Mapping[str, str], claims: Mapping[str, Sequence[str]]) -> Rows:

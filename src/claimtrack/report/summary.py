@@ -95,7 +95,7 @@ def grade(verdict: Verdict, evidence: Evidence) -> tuple[Certainty, tuple[str, .
         EVIDENCE[verdict.relevance]: verdict.relevance != "direct",
         f"{unknown} of {len(found)} tasks undecided": unknown > 0,
         "few seeds": 0 < evidence.n_seeds < ENOUGH,
-        "rules written after seeing results": verdict.sealed is False,
+        "rules not sealed before the first trial": verdict.sealed is False,
     }
     reasons = tuple(reason for reason, holds in against.items() if holds)
     steps: tuple[Certainty, ...] = get_args(Certainty)

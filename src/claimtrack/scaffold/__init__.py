@@ -12,6 +12,7 @@ from claimtrack.errors import ClaimError
 from claimtrack.files import fresh_folder
 from claimtrack.importer import Report, read_report, skeleton
 from claimtrack.registry import REGISTRY
+from claimtrack.settings import read_text
 
 TEMPLATE = Path(__file__).with_name("template")
 """The files of a project; ``dot.`` at the start of a name stands for a dot."""
@@ -85,10 +86,10 @@ def todo(folder: Path) -> Iterator[str]:
 
 def _marked(path: Path, folder: Path) -> Iterator[str]:
     claim = ""
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(read_text(path).split("\n"), 1):
         if found := re.fullmatch(r"  ([CQ]\d\d):\s*", line):
             claim = f"{found[1]} "
-        if MARK in line:
+        if MARK in line and "source_text:" not in line:
             field, _, what = line.strip(" -#").partition(MARK)
             key = re.sub(r"[^\w ].*", ":", field)
             yield f"{path.relative_to(folder)}:{number}  {claim}{key} {what.strip(chr(39) + ' .,}]')}"

@@ -100,7 +100,7 @@ def test_of_equally_relevant_runs_that_on_most_tasks_and_seeds_leads(registry: R
 
 
 def test_the_report_says_which_rules_were_sealed_before_the_trials(registry: Registry, tmp_path: Path) -> None:
-    before, after = "Rule sealed before the first trial.", "Rule written after trials had been seen."
+    before, after = "Rule sealed before the first trial.", "Rule not sealed before the first trial."
     only = {"C05": True, "C06": False, "C13": None}
     ran = run(registry, "late", FULL, tmp_path, only=tuple(only))
     verdicts = {claim: v.model_copy(update={"sealed": only.get(claim)}) for claim, v in ran.verdicts.items()}
@@ -182,9 +182,9 @@ def test_certainty_is_high_only_without_any_reason_against_it(registry: Registry
     verdict = ran.verdicts["C05"].model_copy(update={"decisions": holds, "sealed": True})
     assert grade(verdict, evidence) == ("high", ())
     after = verdict.model_copy(update={"sealed": False})
-    assert grade(after, evidence) == ("moderate", ("rules written after seeing results",))
+    assert grade(after, evidence) == ("moderate", ("rules not sealed before the first trial",))
     other = after.model_copy(update={"relevance": "indirect"})
-    assert grade(other, evidence) == ("low", ("indirect evidence", "rules written after seeing results"))
+    assert grade(other, evidence) == ("low", ("indirect evidence", "rules not sealed before the first trial"))
 
 
 def test_a_number_of_few_seeds_has_no_interval(registry: Registry, c06: RunResults) -> None:
@@ -258,6 +258,8 @@ def drawings(registry: Registry, ran: RunResults, *names: str) -> tuple[Drawing,
         "<foreignObject/>",
         '<s:script xmlns:s="http://www.w3.org/2000/svg"/>',
         '<a href="java&#115;cript:x"/>',
+        '<a href="java&#9;script:x"/>',
+        '<animate attributeName="href" values="#;x"/>',
         "<g>",
     ],
 )
@@ -394,7 +396,9 @@ def test_without_runs_everything_is_not_run(registry: Registry) -> None:
 
 def test_without_evidence_the_verdict_says_why(registry: Registry, tmp_path: Path) -> None:
     bare = made(registry, [run(registry, "late", FULL, tmp_path, only=())])
-    assert "not run: There is no evidence in this run." in section(html.render(bare), "C06")
+    shown = section(html.render(bare), "C06")
+    assert "not run" in shown
+    assert shown.count("There is no evidence in this run.") == 1
     found = view(bare).runs[0].found
     assert (found.counts_as, found.relevance_sentences[-22:]) == ("none", " Nothing was measured.")
 

@@ -24,6 +24,11 @@ from one_line import said
 from repository import ROOT
 
 
+def test_a_number_too_small_for_four_decimals_is_shown_by_its_power_of_ten() -> None:
+    assert numbers.number(-1.2e-6, 4) == f"{numbers.MINUS}1.2e-06"
+    assert numbers.number(0.0, 4, signed=True) == "0.0000"
+
+
 @given(st.floats(0.0011, 5000))
 def test_half_width_is_shown_with_two_significant_digits(half: float) -> None:
     places = numbers.decimals(Interval(low=-half, high=half, method="t"), "points")
