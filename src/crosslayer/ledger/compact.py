@@ -44,7 +44,7 @@ def write_tables(run: Run, trials: list[TrialRecord], folder: Path, also: Collec
     arrays = _stacked({trial.key: _diagnostics(run, trial) for trial in usable})
     np.savez_compressed(folder / "diagnostics.npz", allow_pickle=False, **arrays)
     asked = {*also, *(trial.key for trial in _scored(run, usable))}
-    for part in parts:  # a sweep stands before the arms, whose twins it holds
+    for part in parts:
         _write_calibration(run, [trial for trial in part if trial.key in asked], folder)
 
 
@@ -91,12 +91,11 @@ def _scored(run: Run, trials: list[TrialRecord]) -> list[TrialRecord]:
 
 
 def _write_calibration(run: Run, trials: list[TrialRecord], folder: Path) -> None:
-    """Write the scores of trials of a stage and task, those of twins once, and of words the confidences of all."""
+    """Write the scores of trials of a stage and task, and of words the confidences of all."""
     confidences: dict[str, Array] = {}
     sizes: list[int] = []
     for trial in trials:
-        if not any((folder / runs.scores_file(twin)).exists() for twin in runs.twins(trial, run.trials)):
-            _write_scores(run, trial, folder)
+        _write_scores(run, trial, folder)
         found = [run.confidence(trial, split) for split in runs.SPLITS] if TASKS[trial.task].kind == "tags" else []
         known = [values for values in found if values is not None and np.isfinite(values).all()]
         if len(known) == len(runs.SPLITS):

@@ -121,8 +121,10 @@ def _verified(folder: Path) -> RecordedRun:
 def entry_folder(name: str, ledger: Path) -> Path:
     """Where the entry of that name lies, or will; one that a kill left aside is put back. A ConfigError for a name
     that is none."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name) or name == FRESH:
-        raise ConfigError(f"{name!r} is not a name for a recorded run; use lower-case letters, digits and -")
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,40}", name) or name == FRESH:
+        raise ConfigError(
+            f"{name!r:.60} is not a name for a recorded run; use up to 41 lower-case letters, digits and -"
+        )
     put_back(ledger / name)
     return ledger / name
 

@@ -165,7 +165,7 @@ class FolderRun(Run):
         return np.stack(self.columns(path, names, split), axis=1).astype(np.float32)
 
     def scores_path(self, record: TrialRecord) -> Path | None:
-        """Where the scores of that trial, or of its twin, lie; ``None`` if they were not kept."""
+        """Where the scores of that trial lie; ``None`` if they were not kept."""
         raise NotImplementedError
 
     def columns(self, path: Path, names: Sequence[str], split: Split) -> list[Array]:
@@ -281,8 +281,8 @@ class RecordedRun(FolderRun):
         return self.folder / predictions_file(record.stage, record.task)
 
     def scores_path(self, record: TrialRecord) -> Path | None:
-        paths = (self.folder / scores_file(trial) for trial in (record, *twins(record, self.trials)))
-        return next((path for path in paths if path.exists()), None)
+        path = self.folder / scores_file(record)
+        return path if path.exists() else None
 
 
 def open_run(folder: Path) -> RecordedRun | ResultsRun:
@@ -319,12 +319,3 @@ def predictions_file(stage: Stage, task: TaskName) -> str:
 def confidences_file(stage: Stage, task: TaskName) -> str:
     """Where the confidences of a stage and task of words lie."""
     return f"confidences-{stage}-{task}.parquet"
-
-
-def twins(trial: TrialRecord, trials: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Of an arm of pairs without a phase the baseline of the sweep, which is the same trial
-    (`crosslayer.sweep.store.adopt`): their scores are kept once. Of words the two stages keep other samples."""
-    if (trial.stage, trial.arm) != ("intermediate", "none") or TASKS[trial.task].kind != "pair":
-        return []
-    content = trial.specification | {"stage": "sweep"}
-    return [other for other in trials if other.specification == content]

@@ -20,7 +20,7 @@ from crosslayer.ledger.ledger import derive_again
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1
 from crosslayer.paper.plugin import measures
 from crosslayer.predictions.batches import chosen_on_dev
-from crosslayer.predictions.records import STAGES, write_predictions
+from crosslayer.predictions.records import write_predictions
 from crosslayer.predictions.runs import SPLITS, RecordedRun, ResultsRun
 from crosslayer.tasks import TASKS
 from recording import ARMS, QUICK, record_all
@@ -37,34 +37,6 @@ def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, result
     chosen = chosen_on_dev(fresh, (trial for trial in sweep if trial.outcome == "ok"))
     scored = {trial.model for trial in sweep if kept.scores(trial, "test") is not None}
     assert scored == {"baseline", chosen} < {trial.model for trial in sweep}
-
-
-def test_scores_of_the_arm_without_a_phase_are_those_of_the_baseline(
-    profile: Profile, results: Path, tmp_path: Path
-) -> None:
-    """Where one specification says so, for pairs; of words the two stages keep samples of their own."""
-
-    def kept(task: Any, seed: int) -> tuple[bool, bool]:
-        """Whether the arm's scores have a file, and whether they are read as the baseline's."""
-        run = ResultsRun(shutil.copytree(results, tmp_path / f"{task}-{seed}"))
-        pair = [
-            next(trial for trial in run.records(stage, task) if trial.key == f"{stage}-{task}-baseline-none-0")
-            for stage in STAGES
-        ]
-        for trial, number in zip(pair, (0, seed), strict=True):
-            same = trial.model_copy(update={"specification": {"stage": trial.stage, "seed": number}})
-            (run.trial_folder(trial) / "trial.json").write_text(same.model_dump_json())
-        source, home = map(run.trial_folder, pair)
-        shutil.copyfile(source / "predictions.parquet", home / "predictions.parquet")
-        folder = record_all(f"{task}-{seed}", profile, run.folder, tmp_path / "ledger")
-        again = RecordedRun(folder)
-        of_baseline, of_arm = (again.scores(again.records(t.stage, task)[0], "test") for t in pair)
-        alike = np.array_equal(of_baseline, of_arm, equal_nan=True)
-        return (folder / f"scores-{pair[1].key}.parquet").exists(), alike
-
-    assert kept("pawsx", seed=0) == (False, True)
-    assert kept("pawsx", seed=1) == (True, True)
-    assert kept("pos", seed=0) == (True, True)
 
 
 def test_a_recorded_run_keeps_the_scores_that_are_read_where_a_layer_stayed_at_chance_once(
