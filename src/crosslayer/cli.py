@@ -13,7 +13,7 @@ import typer
 
 from claimtrack.errors import UserError, in_one_line
 from claimtrack.files import write_text
-from claimtrack.settings import ACTIVE, read_yaml
+from claimtrack.settings import ACTIVE, read_text, read_yaml
 from crosslayer.config import PROFILES, Profile, load_profile, parse_profile
 from crosslayer.errors import ConfigError
 
@@ -122,7 +122,7 @@ def list_profiles() -> None:
     _in_project()
     active = load_profile().profile if ACTIVE.exists() else None
     for path in sorted(PROFILES.glob("*.yaml")):
-        purpose = path.read_text(encoding="utf-8").split("\n", 1)[0].lstrip("# ")
+        purpose = read_text(path).split("\n", 1)[0].lstrip("# ")
         typer.echo(f"{'*' if path.stem == active else ' '} {path.stem:14} {purpose}")
 
 
@@ -132,12 +132,20 @@ def use_profile(
     changes: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a key.")] = None,
 ) -> None:
     """Activate a profile: write params.yaml."""
+    here = Path.cwd()
     _in_project()
     known = sorted(path.stem for path in PROFILES.glob("*.yaml"))
     if name not in known:
         raise ConfigError(f"unknown profile {name}; known: {', '.join(known)}")
-    write_text(ACTIVE, changed(PROFILES / f"{name}.yaml", changes or []))
+    write_text(ACTIVE, changed(PROFILES / f"{name}.yaml", [_from_here(change, here) for change in changes or []]))
     typer.echo(f"{name} is active; run `dvc repro`")
+
+
+def _from_here(change: str, here: Path) -> str:
+    """A change of ``data.root``, as seen from the folder of the project."""
+    key, _, value = change.partition("=")
+    as_it_is = key != "data.root" or here == Path.cwd() or not value or value.startswith(("~", "'", '"'))
+    return change if as_it_is else f"{key}={here / value}"
 
 
 def changed(path: Path, changes: list[str]) -> str:
@@ -162,7 +170,11 @@ def changed(path: Path, changes: list[str]) -> str:
         _set(content, key, _parsed(change, value))
     out = StringIO()
     yaml.dump(content, out)
-    parse_profile(YAML(typ="safe").load(out.getvalue()), str(path))
+    named = parse_profile(YAML(typ="safe").load(out.getvalue()), str(path)).profile
+    if named != path.stem:
+        raise ConfigError(
+            f"{path} says `profile: {named}`, whose results it would replace; write `profile: {path.stem}`"
+        )
     return out.getvalue()
 
 

@@ -213,6 +213,13 @@ class SweepSpec(Section):
         parts: list[SweepSpec | TaskSweep] = [self, *self.by_task.values()]
         if alone := {*(self.control_seeds or ())} - {*self.seeds}:
             raise ValueError(f"control_seeds has {min(alone)}, which is not in seeds; controls are paired by seed")
+        for task in self.by_task:
+            own = self.of(task)
+            if own.controls and (alone := {*(own.control_seeds or ())} - {*own.seeds}):
+                raise ValueError(f"control_seeds has {min(alone)}, which is not in the seeds of {task}")
+        for task in self.variations.tasks:
+            if alone := {*self.variations.seeds} - {*self.of(task).seeds}:
+                raise ValueError(f"variations.seeds has {min(alone)}, which is not in the seeds of {task}")
         controls = {control for part in parts for control in part.controls or ()}
         layered = any(part.halves for part in parts) or self.variations.tasks or controls - {"self"}
         if layered and self.control_layer is None:
@@ -283,7 +290,7 @@ class ProbeSpec(Section):
         sentences: English sentences for the linear UPOS probe, and as many again to score it.
     """
 
-    pairs: Positive = 200
+    pairs: Annotated[int, Field(ge=2)] = 200
     sentences: Positive = 200
 
 

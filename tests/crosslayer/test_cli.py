@@ -104,6 +104,20 @@ def test_values_that_yaml_would_cut_are_refused(change: str, crosslayer: Command
     assert not (place / "params.yaml").exists()
 
 
+def test_a_data_folder_is_seen_from_where_it_is_typed(
+    crosslayer: Command, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "deep").mkdir()
+    monkeypatch.chdir(place / "deep")
+    done(crosslayer, "profile", "use", "tiny", *XTREME, "--set", "data.root=../data")
+    assert load_profile(place / "params.yaml").data.root == f"{place}/deep/../data"
+
+
+def test_a_profile_that_has_another_name_than_its_file_is_refused(crosslayer: Command, place: Path) -> None:
+    shutil.copy(place / "profiles" / "tiny.yaml", place / "profiles" / "mine.yaml")
+    assert "says `profile: tiny`" in refused(crosslayer, "profile", "use", "mine")
+
+
 def test_any_folder_of_the_project_will_do(
     crosslayer: Command, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,6 +271,9 @@ def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: P
         (folder / "record.json").write_text("x" * 1000, encoding="utf-8")
     (home / ("d" * 16)).symlink_to(place / "profiles", target_is_directory=True)
     (home / "manifest.json").write_text(json.dumps({"keys": [counted.name]}), encoding="utf-8")
+    newer = home / ("e" * 16)  # trained since the manifest was written, for a profile that is not active now
+    newer.mkdir()
+    os.utime(newer, (2**32, 2**32))
     before = set(place.rglob("*"))
     assert list(leftovers(place / "results", {former.name})) == [], "its sweep is unfinished"
     line, total = done(crosslayer, "clean").splitlines()

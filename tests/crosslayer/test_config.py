@@ -36,6 +36,14 @@ def content(**changes: Any) -> dict[str, Any]:
         ({"data__source": "xtreme"}, "data.root is missing; add --set data.root=DIR"),
         ({"sweep__layers": [1, 1]}, "sweep.layers: [1, 1] names one twice"),
         ({"sweep__control_seeds": [0, 7]}, "control_seeds has 7, which is not in seeds"),
+        (
+            {"sweep__by_task": {"pos": {"seeds": [8], "controls": ["self"]}}, "sweep__control_seeds": [0]},
+            "control_seeds has 0, which is not in the seeds of pos",
+        ),
+        (
+            {"sweep__variations": {"tasks": ["pos"], "seeds": [77]}, "sweep__control_layer": 1},
+            "variations.seeds has 77, which is not in the seeds of pos",
+        ),
         ({"fusion__kernel": 2}, "kernel 2 is even"),
         (
             {"sweep__variations": {"tasks": ["ner"]}, "sweep__control_layer": 1},

@@ -109,9 +109,7 @@ def _trial_tables(run: RunResults, plugin: Plugin, sections: Sections) -> Iterat
             subject=subject,
             title=title(subject, plugin.titles),
             stage=stage,
-            file=", ".join(
-                dict.fromkeys(re.sub(rf"\b{re.escape(t.key)}\b", "KEY", str(t.file)) for t in trials if t.file)
-            ),
+            file=", ".join(dict.fromkeys(_anonymous(trial) for trial in trials if trial.file)),
             revision=" or ".join(dict.fromkeys(filter(None, revisions))) or "not recorded",
             trials=trials,
             rows=_rows(trials, distinct, claims),

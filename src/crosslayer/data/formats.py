@@ -172,14 +172,18 @@ def _checked(cells: list[str], columns: int) -> list[str]:
 
 
 def _tagged(split: Split) -> Format:
-    def parse(file: File, reading: Reading) -> Iterator[Example]:
+    def parse(file: File, reading: Reading) -> Iterator[Example | None]:
         sentences = (
             [(cells[0], _tag(cells[1], file, reading)) for line in lines if (cells := split(line, file))]
             for lines in _sentences(file, file.lines)
         )
         for count, sentence in enumerate(filter(None, sentences)):
             words, tags = zip(*sentence, strict=True)
-            yield TagExample(str(count), words, tags)
+            if split is _by_conllu and {*words} == {"_"}:  # a treebank that may not show its texts
+                reading.left_out["no text"] += 1
+                yield None
+            else:
+                yield TagExample(str(count), words, tags)
 
     return parse
 

@@ -79,7 +79,8 @@ def _foreign_fragment_languages(spec: DataSpec) -> list[str]:
 def cut(corpus: Corpus, sizes: SplitSizes, seed: int, *, joint: bool) -> Corpus:
     """Draw smaller splits, the same items whatever the file order; a size of ``None`` keeps all.
 
-    ``joint`` draws the same dev and test items in all languages (parallel sets), from those that all of them have.
+    ``joint`` draws the same dev and test items in all languages (parallel sets), from those that all of them have,
+    in the order of the English ones.
     A DataError where a split of a language has no item, or none that all languages share.
     """
     drawn: dict[Key, list[Example]] = {}
@@ -89,7 +90,8 @@ def cut(corpus: Corpus, sizes: SplitSizes, seed: int, *, joint: bool) -> Corpus:
             salt = split
             others = [{row.item for row in rows} for (part, _), rows in corpus.items() if part == split]
             shared = set.intersection(*others)
-            examples = [example for example in examples if example.item in shared]
+            place = {row.item: i for i, row in enumerate(corpus[split, "en"])}
+            examples = sorted((row for row in examples if row.item in shared), key=lambda row: place[row.item])
         if not examples:
             raise DataError(f"the {split} split of {language} is empty; check the source or the languages")
         drawn[split, language] = draw(examples, getattr(sizes, split), seed, salt)

@@ -112,12 +112,22 @@ def task_folder(name: str, spec: DataSpec) -> Path:
     return found[0]
 
 
+def files_in(folder: Path) -> list[Path]:
+    """All files below a folder but hidden ones, such as those that an editor leaves."""
+    paths = (
+        path
+        for path in folder.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+    return sorted(path for path in paths if path.is_file())
+
+
 def _paths(
     name: str, folder: Path, spec: DataSpec, only: Collection[Key] | None, refused: list[DataError] | None
 ) -> dict[Key, list[Path]]:
     """The files to read, by split and language; XNLI may have several English training files to choose from."""
     found: dict[Key, list[Path]] = {}
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+    for path in files_in(folder):
         for pattern in NAMES[name]:
             if match := re.fullmatch(f"(?:.*/)?{pattern}", path.relative_to(folder).as_posix()):
                 with _collected(refused):
@@ -161,6 +171,8 @@ def _read(key: Key, paths: list[Path], name: TaskName, spec: DataSpec) -> Readin
     readings = [read_file(File(path, labels, TASKS[name], key[1], outside)) for path in paths]
     if len(readings) == 1:
         return readings[0]
+    if len({path.name for path in paths}) < len(paths):
+        raise DataError(f"{paths[0].name} lies in two folders below {paths[0].parent.parent}; remove one")
     together = Reading(" and ".join(dict.fromkeys(reading.format for reading in readings)))
     for path, reading in zip(paths, readings, strict=True):
         together.rows += [row and replace(row, item=f"{path.stem}:{row.item}") for row in reading.rows]

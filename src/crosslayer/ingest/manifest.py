@@ -53,7 +53,7 @@ class Row(BaseModel):
 
     file: Annotated[Path, AfterValidator(_below)]
     task: TaskName
-    language: Annotated[str, Field(pattern="^[a-z]{2,3}$")]
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-\w+)?$")]
     split: Literal["dev", "test"]
     model: Model
     layer: Number | None = None
@@ -67,6 +67,8 @@ class Row(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _with_model_and_layer(cls, cells: dict[str, Any]) -> dict[str, Any]:
+        if not {"model", "layer", "arm"} & cells.keys():
+            raise ValueError("model and layer are empty; name the model, the baseline too")
         named = {"model": f"layer_{cells['layer']}" if "layer" in cells else BASELINE, **cells}
         alone = re.fullmatch("layer_([0-9]+)", named["model"])
         return {"layer": alone[1], **named} if alone else named

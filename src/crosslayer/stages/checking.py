@@ -11,7 +11,7 @@ from crosslayer.config import DataSpec
 from crosslayer.data.examples import SPLITS, Example, Key, PairExample, Reading, TagExample, corpus_of
 from crosslayer.data.intermediate import normalised, texts_of
 from crosslayer.data.sources import languages_of
-from crosslayer.data.xtreme import CODE, NAMES, folders_of, read_all, read_pairs, task_folder
+from crosslayer.data.xtreme import CODE, NAMES, files_in, folders_of, read_all, read_pairs, task_folder
 from crosslayer.errors import DataError
 from crosslayer.tasks import TASK_NAMES, TASKS
 
@@ -45,7 +45,7 @@ def check_data(root: Path) -> Iterator[str]:
 
 def _unread(name: str, folder: Path) -> list[str]:
     """Files that would be read if what stands in place of the language code were one."""
-    paths = (path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file())
+    paths = (path.relative_to(folder).as_posix() for path in files_in(folder))
     loose = [pattern.replace(CODE, r"[\w-]+") for pattern in NAMES[name]]
 
     def fits(path: str, patterns: Iterable[str]) -> bool:
@@ -56,7 +56,7 @@ def _unread(name: str, folder: Path) -> list[str]:
 
 def _with_all_training(name: str, spec: DataSpec) -> DataSpec:
     """XNLI may have several training files: here all count."""
-    stems = sorted(path.stem for path in task_folder(name, spec).glob("train-en*.tsv"))
+    stems = [path.stem for path in files_in(task_folder(name, spec)) if re.fullmatch(NAMES["xnli"][1], path.name)]
     return spec.model_copy(update={"xnli_train": stems}) if name == "xnli" and len(stems) > 1 else spec
 
 

@@ -12,7 +12,8 @@ KEY = re.compile(r"[0-9a-f]{16}")
 
 
 def leftovers(results: Path, planned: Collection[str] = ()) -> Iterator[Path]:
-    """The trials of all profiles that do not count; a sweep without manifest is unfinished and left alone.
+    """The trials of all profiles that do not count; a sweep without manifest is unfinished and left alone, and so
+    are trials that are newer than the manifest.
 
     Args:
         results: the folder of all profiles' results.
@@ -21,5 +22,6 @@ def leftovers(results: Path, planned: Collection[str] = ()) -> Iterator[Path]:
     for manifest in sorted(results.glob("*/trials/*/*/manifest.json")):
         named = {*read_manifest(manifest), *planned}
         for path in sorted(manifest.parent.iterdir()):
-            if KEY.fullmatch(path.name) and path.name not in named and path.is_dir() and not path.is_symlink():
+            is_trial = KEY.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
+            if is_trial and path.name not in named and path.stat().st_mtime < manifest.stat().st_mtime:
                 yield path

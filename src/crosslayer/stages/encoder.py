@@ -11,6 +11,7 @@ from crosslayer.config import Profile
 from crosslayer.data.examples import Corpus, PairExample
 from crosslayer.data.prepared import read_corpus
 from crosslayer.encoders import Encoder, load_encoder
+from crosslayer.errors import ConfigError
 from crosslayer.models.fusion import check_layer
 from crosslayer.stages.command import run_stage
 from crosslayer.tasks import INTERMEDIATE
@@ -24,11 +25,14 @@ COMMON_SENTENCES = 64
 def encode_all(profile: Profile, folder: Path) -> None:
     """Write the trimmed encoder and every table of windows to ``encoder/``.
 
-    Digests are of the ids before trimming: what one task is cut to changes no other task's trials.
+    Digests are of the ids before trimming: what one task is cut to changes no other task's trials, but for the dev
+    texts of the first task, on which all modules are compared.
     """
     encoder = load_encoder(profile.encoder)
     for layer in profile.sweep.lower_layers:
         check_layer(layer, encoder.n_layers)
+    if profile.data.max_length > (longest := int(encoder.model.config.max_position_embeddings)):
+        raise ConfigError(f"data.max_length is {profile.data.max_length}; {encoder.name} takes {longest} at most")
     tables = dict(_tables(profile, folder / "data", encoder))
     model, trimmed = trim_together(encoder.model, encoder.tokenizer.pad_id, tables)
     digests = {"encoder": encoder.digest}

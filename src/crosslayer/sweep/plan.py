@@ -67,7 +67,8 @@ def has_bfloat16(device: str) -> bool:
     """Whether this machine computes bfloat16 natively; if not, a matrix product is a hundred times slower."""
     if device == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return bool(there and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def planned_parts(profile: Profile) -> list[tuple[Stage, TaskName]]:

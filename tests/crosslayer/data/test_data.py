@@ -40,7 +40,7 @@ def profile(root: Path | None, items: int = 6, **data: object) -> Profile:
     source = {"source": "fragment"} if root is None else spec(root).model_dump()
     few = content["tasks"]["pos"] | {"sizes": {"train": 2, "dev": 2, "test": 2}}
     changes = {"data": source | data, "tasks": dict.fromkeys(TASK_NAMES, few), "claims": []}
-    changes |= {"intermediate": {"items": items}, "probe": {"pairs": 1}}
+    changes |= {"intermediate": {"items": items}, "probe": {"pairs": 2}}
     return parse_profile(content | changes, "test")
 
 
@@ -59,7 +59,7 @@ def test_languages_restrict_and_english_stays(root: Path) -> None:
     corpus = read_corpus("ner", spec(root, languages=["sw"]))
     assert languages_of(corpus, "test") == languages_of(corpus, "train") == ["en", "sw"]
     assert list(read_parallel(spec(root, languages=["sw"]))) == ["sw"]
-    assert [len(pairs) for pairs in load_parallel(profile(root)).values()] == [1, 1], "as many as probes take"
+    assert [len(pairs) for pairs in load_parallel(profile(root)).values()] == [2, 2], "as many as probes take"
 
 
 def test_only_claims_about_sentence_pairs_need_some(root: Path) -> None:
@@ -200,8 +200,9 @@ def test_joint_cuts_take_the_same_items_in_all_languages(
         ("test", "de"): pairs(german, "de"),
     }
     drawn = cut(corpus, SplitSizes(test=n), seed, joint=True)
-    items = {row.item for row in drawn["test", "en"]}
-    assert items == {row.item for row in drawn["test", "de"]}
+    ordered = [row.item for row in drawn["test", "en"]]
+    assert ordered == [row.item for row in drawn["test", "de"]], "in one order too"
+    items = set(ordered)
     assert len(items) == min(n, len(set(english) & set(german)))
     assert drawn["train", "en"] == drawn["dev", "en"] == pairs(english)
 

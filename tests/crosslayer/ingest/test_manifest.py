@@ -47,6 +47,7 @@ def test_a_layer_alone_is_a_fused_model(tmp_path: Path) -> None:
         ((HEADER, LINE.replace(",,8", ",half_1,8")), "'half_1' is neither baseline nor layer_X nor a control"),
         ((HEADER, LINE.replace("3,,", "3,english,")), "arms of intermediate training are compared on the base"),
         ((HEADER, LINE.replace(",de,", ",German,")), "language: .*'German'"),
+        ((HEADER, LINE.replace(",8,", ",,")), "trials.csv:2: model and layer are empty; name the model"),
     ],
 )
 def test_a_wrong_line_is_named(lines: tuple[str, ...], words: str, tmp_path: Path) -> None:
