@@ -19,7 +19,7 @@
 # - **(a) interaction**: do the layers gain differently in different tasks? An F test against the noise
 #   between seeds and the choice of test items;
 # - **(b) own over common**: how many points does each task win by its own best layer over one layer for all,
-#   both chosen by the other seeds and scored on the one held out?
+#   both chosen by other seeds on one half of the items and scored on the other half?
 #
 # Both at p < 0.05 is **reproduced**, (a) alone partly. **Not reproduced** if (a) is not shown and (b) lies
 # below 0.3 points.

@@ -166,13 +166,16 @@ class ReliabilityBins:
     high: Floats
 
 
-def reliability_bins(probability: npt.ArrayLike, happened: npt.ArrayLike, n_bins: int = 10) -> ReliabilityBins:
+def reliability_bins(
+    probability: npt.ArrayLike, happened: npt.ArrayLike, n_bins: int = 10, repeats: int = 1
+) -> ReliabilityBins:
     """Bins of equal width, closed on the right, for a reliability diagram.
 
     Args:
         probability: that something happens, (N,); of a confidence, that the label is right.
         happened: 1 where it did, else 0, (N,).
         n_bins: over 0 to 1.
+        repeats: how often each item stands in the N, once a trial for example: intervals count it once.
     """
     from scipy.stats import binomtest
 
@@ -181,8 +184,9 @@ def reliability_bins(probability: npt.ArrayLike, happened: npt.ArrayLike, n_bins
     n = np.bincount(bins, minlength=n_bins)
     used = n > 0
     hits = np.bincount(bins, outcome, n_bins)[used]
-    counted = zip(hits, n[used], strict=True)
-    bounds = [binomtest(round(k), int(size)).proportion_ci(method="wilson") for k, size in counted]
+    sizes = np.maximum(n[used] / repeats, 1).round().astype(int)
+    counted = zip((hits / n[used] * sizes).round().astype(int), sizes, strict=True)
+    bounds = [binomtest(int(k), int(size)).proportion_ci(method="wilson") for k, size in counted]
     low, high = np.array(bounds, dtype=np.float64).reshape(-1, 2).T
     confidence = np.bincount(bins, forecast, n_bins)[used] / n[used]
     return ReliabilityBins(n[used].astype(np.float64), confidence, hits / n[used], low, high)

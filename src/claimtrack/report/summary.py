@@ -141,7 +141,7 @@ def _size(decision: Decision, estimate: float | None, high: float) -> str:
     """The decision on a claimed range, which ends at ``high``, in words."""
     if decision.decision == "refuted" and estimate is not None:
         return "larger than claimed" if estimate > high else "smaller than claimed"
-    return "as large as claimed" if decision.decision == "holds" else decision.decision
+    return "claimed size possible" if decision.decision == "holds" else decision.decision
 
 
 def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[str]:

@@ -17,6 +17,7 @@ from crosslayer.paper.parts import Facts, Fields, gain_fields, make_evidence, pa
 from crosslayer.paper.scores import Sweep, TaskScores, load_sweep, stated_layers
 from crosslayer.predictions.models import Model
 from crosslayer.predictions.runs import Run
+from crosslayer.stats.selection import complete
 from crosslayer.tasks import TASKS, TaskName
 
 Tasks = Mapping[TaskName, TaskScores]
@@ -70,7 +71,7 @@ def _own_over_common(tasks: Tasks) -> Measurement:
         halves = {str(task): scores.halves() for task, scores in tasks.items()}
         found = stats.own_against_common(tables, _common_layers(tasks), halves)
         note = (
-            f"Over one layer for all tasks ({found.overall}), both chosen by the other seeds on the other half of "
+            f"Over one layer for all tasks ({found.overall}), both chosen by other seeds on the other half of "
             "the items."
         )
         return gain_fields(found.gain, n_items=_n_items(tasks), note=note)
@@ -84,13 +85,14 @@ def _n_items(tasks: Tasks) -> int:
 
 def _probabilities(scores: TaskScores) -> list[Measurement]:
     try:
+        n_seeds = len(complete([scores.test], scores.layers)[1])
         found = stats.probability_best(scores.test, scores.layers, scores.generator("probability best"))
     except ResultsError:
         return []
     return [
         Measurement(
             measure="probability_best", task=scores.task, layer=Model(model).layer, model=model,
-            estimate=value, unit="probability", n_seeds=len(scores.test.seeds), n_items=scores.n_items,
+            estimate=value, unit="probability", n_seeds=n_seeds, n_items=scores.n_items,
         )
         for model, value in found.items()
     ]  # fmt: skip
@@ -106,7 +108,7 @@ def figures(evidence: Evidence, run: Run, profile: Profile, folder: Path) -> tup
     for row, task in enumerate(tasks):
         for part in select(evidence, "probability_best", task):
             values[row, layers.index(part.layer or 0)] = part.estimate
-    title = "Probability of each fusion layer to be the best of its task; the paper's best layers are framed"
+    title = "Probability of each fusion layer to be the best of its task; framed: the paper's best (POS by F1)"
     with plots.picture(folder, "probability_best.svg", title, height=0.9 + 0.4 * len(tasks)) as (axes,):
         plots.heat(axes, values, [TASKS[task].title for task in tasks], [str(x) for x in layers])
         for row, task in enumerate(tasks):

@@ -73,6 +73,8 @@ MEASURES = {
 """``scaled`` is after a temperature; mean ``confidence`` is the sharpness; vector scaling alone can change labels,
 and so accuracy; ``ece_spans`` is for NER alone."""
 PRIMARY = "ece"
+SAMPLED = "From a sample of"
+"""Begins what is said of a measure that does not rest on all words."""
 BESIDE = {"ece": "ECE (points)", "accuracy": "accuracy (points)"}
 """Shown side by side wherever the primary measure is, since an arm can be better calibrated by being worse."""
 ARMS: tuple[Arm, ...] = get_args(Arm)
@@ -127,7 +129,7 @@ class Trials:
     def sample(self, measure: str) -> str:
         """How many words a measure rests on, where these are not all."""
         sampled = MEASURES[measure].needs_scores and self.first.n_scored != self.first.n_rows
-        return f"From a sample of {self.told(self.first.n_scored)}." if sampled else ""
+        return f"{SAMPLED} {self.told(self.first.n_scored)}." if sampled else ""
 
     def note(self, measure: str) -> str:
         """What part a measure has in the answer, and what it rests on where that is a sample."""

@@ -30,6 +30,7 @@ from crosslayer.paper.parts import (
     make_evidence,
     mean_part,
     part_or_none,
+    seed_by_seed,
     select,
     tasks_in,
 )
@@ -78,7 +79,7 @@ def cross_fitted(scores: TaskScores) -> Measurement:
     """The gain of the layer that the other seeds' scores on half of the items choose, on the seed held out and the
     other half of the items."""
     select = partial(stats.cross_fitted_gain, scores.test, scores.layers, scores.halves())
-    return _selected("cross_fitted_gain", scores, select, "by the other seeds on the other half of the items")
+    return _selected("cross_fitted_gain", scores, select, "by other seeds on the other half of the items")
 
 
 @cache
@@ -90,8 +91,7 @@ def claimed_range() -> tuple[float, float]:
 def _selected(measure: str, scores: TaskScores, select: Callable[[], stats.SelectedGain], how: str) -> Measurement:
     def make() -> Fields:
         found = select()
-        by_seed = ", ".join(name.replace("layer_", "") for name in found.chosen.values())
-        note = f"Layer chosen {scores.among} {how}, seed by seed: {by_seed}."
+        note = f"Layer chosen {scores.among} {how}, {seed_by_seed(found.chosen)}."
         return gain_fields(found.gain, n_items=scores.n_items, note=note)
 
     return part_or_none(measure, make, task=scores.task, judged=True)
@@ -189,9 +189,11 @@ def _over_tasks(judged: list[Measurement]) -> list[Measurement]:
     gains = [part for part in judged if part.estimate is not None]
     if len(gains) < 2:
         return []
-    reported = np.mean([max(paper.layer_gains(task).values()) for task in TASKS])
-    names = ", ".join(TASKS[part.task].title for part in gains if part.task in TASKS)
-    note = f"Mean over {names}; never judged. The paper's best layers gain {reported:.2f} on average."
+    tasks = [task for task in TASKS if task in {part.task for part in gains}]
+    reported = np.mean([max(paper.layer_gains(task).values()) for task in tasks])
+    names = ", ".join(TASKS[task].title for task in tasks)
+    by_f1 = " (POS by F1)" if "pos" in tasks else ""
+    note = f"Mean over {names}; never judged. The paper's best layers gain {reported:.2f} there on average{by_f1}."
     return [gain_part(f"mean_{judged[0].measure}", stats.mean_gain([gain_of(part) for part in gains]), note=note)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -97,6 +97,11 @@ def gain_of(part: Measurement) -> stats.Gain:
         return stats.Gain(part.estimate, part.n_seeds)
     error, df = error_of(part)
     return stats.Gain(part.estimate, part.n_seeds, error**2, df)
+
+
+def seed_by_seed(chosen: Mapping[int, str]) -> str:
+    """``seed by seed: 4, 6, 4``: the layers that seeds were scored with."""
+    return f"seed by seed: {', '.join(name.replace('layer_', '') for name in chosen.values())}"
 
 
 def part_or_none(measure: str, make: Callable[[], Fields], *, unit: str = "points", **about: Any) -> Measurement:

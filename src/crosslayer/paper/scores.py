@@ -131,8 +131,15 @@ class TaskScores:
         return generator(name, self.task)
 
     def halves(self) -> tuple[ScoreTable, ScoreTable]:
-        """The test scores on every other cluster of items, and on the rest; without item variance."""
+        """The test scores on every other cluster of items, and on the rest; without item variance.
+
+        A ResultsError where a language has items in one half only: the halves would be means over other languages.
+        """
         first = self.units.cluster % 2 == 0
+        for code in np.unique(self.units.language):
+            if len(np.unique(first[self.units.language == code])) < 2:
+                name = self.table.languages[code]
+                raise ResultsError(f"{TASKS[self.task].title}: {name} has too few test items for two halves")
         one, two = (self.rescored(self.counts[:, here], self.units.only(here)) for here in (first, ~first))
         return one, two
 

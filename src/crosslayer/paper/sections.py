@@ -146,7 +146,7 @@ class PaperSections(Sections):
             first = f"No task shows a gain: {told}."
         ruled_out, reached = by_size.get("refuted", []), by_size.get("holds", [])
         if reached:
-            second = f"The claimed {claimed} points are reached on {_listed(reached)}."
+            second = f"A gain of the claimed {claimed} points is possible on {_listed(reached)}."
         elif ruled_out:
             second = f"The claimed {claimed} points are ruled out on {_listed(ruled_out)} and shown on no task."
         else:

@@ -130,8 +130,9 @@ class Gain:
             return None
         error, df = self._wider
         half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
+        method = self.method if self.item_variance else self.method.removesuffix(" and item variance")
         return Interval(
-            low=self.estimate - half, high=self.estimate + half, level=LEVEL, method=self.method,
+            low=self.estimate - half, high=self.estimate + half, level=LEVEL, method=method,
             df=None if df >= KNOWN else df,
         )  # fmt: skip
 
@@ -272,7 +273,7 @@ def welch_df(variances: Sequence[float] | Floats, dfs: Sequence[float]) -> float
 def known_gain(
     estimate: float, n_seeds: int, seeds: float, df: float, items: float = 0.0, method: str = Gain.method
 ) -> Gain:
-    """A gain with an interval if there are enough seeds and some noise for one."""
+    """A gain with an interval if there are enough seeds, and degrees of freedom, for one."""
     if n_seeds < MIN_SEEDS or not df:
         return Gain(estimate, n_seeds)
     return Gain(estimate, n_seeds, seeds, float(df), items, method)

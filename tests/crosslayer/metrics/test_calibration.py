@@ -178,6 +178,8 @@ def test_reliability_intervals_are_wilsons():
     middle, half = p + z**2 / (2 * n), z * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
     assert bins.low == pytest.approx([(middle - half) / (1 + z**2 / n)])
     assert bins.high == pytest.approx([(middle + half) / (1 + z**2 / n)])
+    thrice = reliability_bins(np.tile(confidence, 3), np.tile(correct, 3), repeats=3)
+    assert (thrice.low, thrice.high) == (pytest.approx(bins.low), pytest.approx(bins.high))
     assert (bins.n.tolist(), bins.accuracy.tolist(), bins.confidence.tolist()) == ([40.0], [0.7], [0.75])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from analysed import PROFILE, one, task_score
+from claimtrack.errors import ResultsError
 from crosslayer.paper import complementarity, gains, scores
 from crosslayer.tasks import TASK_NAMES, TaskName
 from synthetic_run import MadeUpRun, make_profile, make_sweep
@@ -101,8 +102,17 @@ def test_gains_of_layers_and_of_controls_come_from_their_own_batches(two_batches
     assert controls == [part for part in alone.parts if part.measure == "control_gain"]
     assert {t.key for t in two_batches.trials} == set(evidence.trials)
     restricted = one(complementarity.measure("C02", two_batches, profile), "dev_selected_minus_self", "pos")
-    assert restricted.note.endswith("chosen on dev among layer 2 only: layer_2.")
+    assert restricted.note.endswith("chosen on dev among layer 2 only, seed by seed: 2, 2, 2.")
     assert restricted.estimate is not None
+
+
+def test_a_language_in_one_half_of_the_items_alone_gives_no_halves(two_batches: MadeUpRun) -> None:
+    found = scores.load_sweep(two_batches, make_profile(tasks=["pos"])).tasks["pos"]
+    one, two = found.halves()
+    assert one.scores.shape == two.scores.shape
+    lone = replace(found, units=replace(found.units, cluster=np.zeros_like(found.units.cluster)))
+    with pytest.raises(ResultsError, match="has too few test items for two halves"):
+        lone.halves()
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,7 @@ def test_tables_show_every_part_once(all_evidence: Measured) -> None:
         assert len(judged) + len(shown) + len(by_language) == len(evidence.parts)
         assert not judged.isna().to_numpy().any()
     table = show.judged(all_evidence["C05"][0])
-    assert table.loc[0, "task"] == "xnli"
+    assert table.loc[0, "of"] == "xnli"
     assert table.loc[0, "seeds"] == 3
     summary = show.summary(all_evidence["C05"][0])
     assert summary.loc["trials", "value"] == "60"

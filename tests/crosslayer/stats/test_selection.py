@@ -43,7 +43,7 @@ def test_seeds_for_80_percent_are_the_fewest_that_do():
     assert stats.power(table(scores, item_variance=1.0), LAYERS, 1.0)[1] is None
     with pytest.raises(ResultsError, match="no successful trial of a model"):
         stats.power(table(scores), [], 1.0)
-    assert stats.power(table(np.zeros((3, 2))), ["layer_1"], 0.5) == (1.0, 2)
+    assert stats.power(table(np.zeros((3, 2))), ["layer_1"], 0.5) == (1.0, 3), "no interval with fewer"
     with pytest.raises(ResultsError, match="run more seeds"):
         stats.power(table(np.zeros((3, 1))), ["layer_1"], 1.0)
 
