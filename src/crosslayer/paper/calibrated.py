@@ -67,7 +67,6 @@ MEASURES = {
     "mce": Measure("points", EXPLORATORY),
     "brier_reliability": Measure("brier", EXPLORATORY, needs_scores=True),
     "brier_resolution": Measure("brier", EXPLORATORY, needs_scores=True),
-    "brier_uncertainty": Measure("brier", EXPLORATORY, needs_scores=True),
     "aurc": Measure("points", EXPLORATORY),
 }
 """``scaled`` is after a temperature; mean ``confidence`` is the sharpness; vector scaling alone can change labels,
@@ -286,7 +285,6 @@ def _measured(scored: Scored, temperature: float, vector: Map, isotonic: Map) ->
         "mce": calibration.mce10_equal_width_v1(confidence, right),
         "brier_reliability": brier.reliability,
         "brier_resolution": brier.resolution,
-        "brier_uncertainty": brier.uncertainty,
         "aurc": calibration.aurc_v1(confidence, right),
     }
 
