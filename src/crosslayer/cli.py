@@ -322,16 +322,14 @@ def crate(
 def clean(
     remove: Annotated[bool, typer.Option("--remove", help="Delete them, not only list them.")] = False,
 ) -> None:
-    """List orphaned trials, which no manifest counts; with --remove delete them."""
-    from claimtrack.runs import RESULTS
+    """List orphaned trials of the active profile, which no manifest counts; with --remove delete them."""
     from crosslayer.stages.cleaning import leftovers
     from crosslayer.sweep.plan import planned_keys
     from crosslayer.sweep.processes import exclusive
 
-    _in_project()
-    planned = planned_keys(load_profile(), RESULTS) if ACTIVE.exists() else ()
+    profile, results = _active()
     sizes = {}
-    for folder in leftovers(RESULTS, planned):
+    for folder in leftovers(results, planned_keys(profile, results)):
         sizes[folder] = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
         typer.echo(f"{sizes[folder] / 1e3:8.0f} kB  {folder}")
     total = f"{len(sizes)} trials, {sum(sizes.values()) / 1e6:.1f} MB"

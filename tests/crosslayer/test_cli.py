@@ -264,6 +264,7 @@ def test_a_terminal_gets_no_control_characters_of_claims(
 
 
 def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: Path) -> None:
+    done(crosslayer, "profile", "use", "tiny")
     home = place / "results" / "tiny" / "trials" / "sweep" / "pos"
     counted, former, unfinished = (home / f"{digit * 16}" for digit in "abc")
     for folder in (counted, former, home / "own-notes", home.parent / "ner" / unfinished.name):
@@ -271,11 +272,11 @@ def test_only_trials_that_do_not_count_are_removed(crosslayer: Command, place: P
         (folder / "record.json").write_text("x" * 1000, encoding="utf-8")
     (home / ("d" * 16)).symlink_to(place / "profiles", target_is_directory=True)
     (home / "manifest.json").write_text(json.dumps({"keys": [counted.name]}), encoding="utf-8")
-    newer = home / ("e" * 16)  # trained since the manifest was written, for a profile that is not active now
-    newer.mkdir()
-    os.utime(newer, (2**32, 2**32))
+    other = place / "results" / "offline" / "trials" / "sweep" / "pos"  # of a profile that is not active
+    (other / former.name).mkdir(parents=True)
+    (other / "manifest.json").write_text(json.dumps({"keys": []}), encoding="utf-8")
     before = set(place.rglob("*"))
-    assert list(leftovers(place / "results", {former.name})) == [], "its sweep is unfinished"
+    assert list(leftovers(place / "results" / "tiny", {former.name})) == [], "its sweep is unfinished"
     line, total = done(crosslayer, "clean").splitlines()
     assert line.endswith(f"  {former.relative_to(place)}")
     assert total.startswith("1 trials, 0.0 MB; remove them with")

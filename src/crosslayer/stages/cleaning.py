@@ -11,17 +11,15 @@ from crosslayer.predictions.records import read_manifest
 KEY = re.compile(r"[0-9a-f]{16}")
 
 
-def leftovers(results: Path, planned: Collection[str] = ()) -> Iterator[Path]:
-    """The trials of all profiles that do not count; a sweep without manifest is unfinished and left alone, and so
-    are trials that are newer than the manifest.
+def leftovers(results: Path, planned: Collection[str]) -> Iterator[Path]:
+    """The trials of a profile that do not count; a sweep without manifest is unfinished and left alone.
 
     Args:
-        results: the folder of all profiles' results.
-        planned: keys that the active profile plans, which the manifest of an unfinished sweep does not have yet.
+        results: the folder of its results.
+        planned: keys that it plans, which the manifest of an unfinished sweep does not have yet.
     """
-    for manifest in sorted(results.glob("*/trials/*/*/manifest.json")):
+    for manifest in sorted(results.glob("trials/*/*/manifest.json")):
         named = {*read_manifest(manifest), *planned}
         for path in sorted(manifest.parent.iterdir()):
-            is_trial = KEY.fullmatch(path.name) and path.is_dir() and not path.is_symlink()
-            if is_trial and path.name not in named and path.stat().st_mtime < manifest.stat().st_mtime:
+            if KEY.fullmatch(path.name) and path.name not in named and path.is_dir() and not path.is_symlink():
                 yield path

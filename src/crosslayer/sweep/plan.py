@@ -84,8 +84,8 @@ def planned_specs(profile: Profile, folder: Path) -> dict[str, TrialSpec]:
 
 
 def planned_keys(profile: Profile, results: Path) -> set[str]:
-    """The keys of all trials that a profile plans, none before its encoder is prepared in ``results/PROFILE``."""
-    encoder = results / profile.profile / "encoder"
+    """The keys of all trials that a profile plans, none before its encoder is prepared in ``results``."""
+    encoder = results / "encoder"
     if not (encoder / "meta.json").exists():
         return set()
     return set(planned_specs(profile, encoder))

@@ -80,7 +80,7 @@ class Grid:
         record("grid", "A grid", *about)
 
     def planned(self) -> set[str]:
-        return planned_keys(self.profile, self.results.parent)
+        return planned_keys(self.profile, self.results)
 
     def counts(self) -> tuple[dict[str, str], str]:
         lines = list(status(self.profile, self.results))

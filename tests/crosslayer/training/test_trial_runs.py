@@ -437,9 +437,9 @@ def test_finished_trials_of_a_sweep_that_was_stopped(
     for spec, outcome in ((nan, "nan_loss"), (failed, "failed"), (unplanned, "nan_loss")):
         with fresh_trial(home, spec.record(outcome=outcome)):
             (home / ".half").mkdir(exist_ok=True)
-    planned = planned_keys(tiny.model_copy(update={"profile": tmp_path.name}), tmp_path.parent)
+    planned = planned_keys(tiny, tmp_path)
     assert planned == {spec.key for spec in (*specs, *plan("intermediate"))}
-    assert planned_keys(tiny, tmp_path) == set(), "before the encoder is prepared"
+    assert planned_keys(tiny, tmp_path / "absent") == set(), "before the encoder is prepared"
     found = store.finished_trials(tiny, tmp_path)
     assert [record.key for record in found] == [ok.key, nan.key] == [spec.key for spec in specs[:2]]
     (home / ok.key / "predictions.parquet").write_bytes(b"damaged")
