@@ -129,10 +129,13 @@ def _decided(
         elif name in refuted or not targets:
             decisions[name] = Decision(decision="refuted" if targets else "missing")
         else:
+            if len(targets) < n_parts:  # it can only be refuted, by any of its parts
+                targets = [target._replace(inside=(inf, inf)) for target in targets]
             needed = [_seeds(target, len(p), len(tests)) for target in targets]
-            lacks = len(targets) < n_parts  # no number of seeds can make it hold
-            seeds = None if lacks or None in needed else max(filter(None, needed))
-            note = "a part of it is missing" if lacks else ""
+            if len(targets) < n_parts:
+                seeds, note = min(filter(None, needed), default=None), "a part of it is missing"
+            else:
+                seeds, note = None if None in needed else max(filter(None, needed)), ""
             decisions[name] = Decision(decision="undecided", seeds=seeds, note=note)
     found = {decision.decision for decision in decisions.values()}
     if all_hold:

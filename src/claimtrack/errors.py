@@ -57,7 +57,7 @@ REMEDIES = {
 
 @contextmanager
 def in_one_line(where: str = "") -> Iterator[None]:
-    """End the program on an error with one line and exit code 2, on an interrupt with 130.
+    """End the program on an error with one line and exit code 2.
 
     Letters that the terminal's encoding does not have are printed as escapes. An error of the system that
     `REMEDIES` does not know is raised again.

@@ -177,8 +177,9 @@ class Evidence(Strict):
 
     @property
     def seeds_by_name(self) -> dict[str, int]:
-        """Seeds behind each part, judged ones first, under every name that a verdict may decide on it."""
-        parts = sorted(self.parts, key=lambda part: (part.judged, part.n_seeds))
+        """Under every name that a verdict may decide on, the seeds behind its judged part, or the fewest behind
+        any other."""
+        parts = sorted(self.parts, key=lambda part: (part.judged, -part.n_seeds))
         return {name: part.n_seeds for part in parts for name in part.names}
 
     @property

@@ -93,8 +93,8 @@ def read_report(path: Path) -> Report:
     if path.is_file() and path.stat().st_size > MAX_BYTES:
         raise ClaimError(f"{path} has more than {MAX_BYTES} bytes; give the text of one report")
     text = ODD_BLANKS.sub("", read_text(path))
-    lines = _body([BLANKS.sub(" ", line).strip(" \r") for line in text.split("\n")])
-    title = next((line.strip("#* ") for line in lines if line.strip("#* ")), None)
+    lines = [BLANKS.sub(" ", line).strip(" \r") for line in text.split("\n")]
+    title = next((line.strip("#* ") for line in lines if line.strip("#*- ")), None)
     if title is None:
         raise ClaimError(f"{path} is empty")
     for needed in (WHOLE, {"claim"}):
@@ -109,12 +109,6 @@ def read_report(path: Path) -> Report:
     before = [line.replace("*", "") for line in lines[:start]]
     date, question, gaps = _date(before), _question(before), tuple(_gaps(before, rows))
     return Report(title, date, question, _cites(text, rows), _cut_off(rows), gaps)
-
-
-def _body(lines: list[str]) -> list[str]:
-    """The lines of a report, those of YAML front matter emptied."""
-    end = lines.index("---", 1) if lines[:1] == ["---"] and "---" in lines[1:] else -1
-    return ["" if number <= end else line for number, line in enumerate(lines)]
 
 
 def skeleton(report: Report, name: str) -> str:
@@ -162,7 +156,7 @@ def _header(line: str, needed: Set[str]) -> _Header | None:
 
 def _rows(lines: Sequence[str], start: int, path: Path, needed: Set[str]) -> Iterator[Row]:
     """The claims of all tables. Behind a blank line only what has the form of a claim goes on with the table, and
-    the header of another table, which a line of dashes follows, ends it."""
+    the header of another one, which a line of dashes follows, ends it."""
     header, apart, behind = None, False, 0
     for number, line in enumerate(lines[start:], start + 1):
         if found := _header(line, needed):
@@ -171,7 +165,7 @@ def _rows(lines: Sequence[str], start: int, path: Path, needed: Set[str]) -> Ite
             continue
         elif not line or len(_cells(line, header.bars)) == 1:
             apart, behind = True, number if line else behind
-        elif number < len(lines) and RULE.fullmatch(lines[number]) and "|" in lines[number]:
+        elif apart and number < len(lines) and RULE.fullmatch(lines[number]) and "|" in lines[number]:
             header = None
         else:
             try:
@@ -246,7 +240,7 @@ def _gaps(before: Sequence[str], rows: Sequence[Row]) -> Iterator[str]:
     if unclear := sum(row.verified is None for row in rows):
         yield f"claims without a clear mark, which are `verified: null`: {unclear}"
     if passed := [row.behind for row in rows if row.behind]:
-        yield f"lines within tables that have no cells, passed over: {len(passed)}, the first is line {passed[0]}"
+        yield f"claims behind a line without cells, which was passed over: {len(passed)}, first line {passed[0]}"
     numbers = [row.number for row in rows if row.number is not None]
     last = min(max(numbers, default=0), 2 * MAX_CLAIMS)  # of rows that may be numbered by anything
     missing = sorted(set(range(1, last + 1)) - set(numbers))[:MAX_CLAIMS]
@@ -269,9 +263,11 @@ def _date(lines: Sequence[str]) -> str | None:
 
 
 def _question(lines: Sequence[str]) -> str | None:
-    """What follows the words, up to a question mark, in one paragraph."""
-    _, *after = re.split(r"research question\s*:\s*", "\n".join(lines), maxsplit=1, flags=re.I)
-    question, mark, _ = " ".join("".join(after).split("\n\n")[0].split("\n")).partition("?")
+    """What follows the words, up to a question mark; None where a sentence ends before it."""
+    _, *after = re.split(r"research question\s*:\s*", " ".join(lines), maxsplit=1, flags=re.I)
+    question, mark, _ = "".join(after).partition("?")
+    if re.search(r"[.!]\s+[A-Z]", question):
+        return None
     return f"{question}?".strip() if mark and question and question.isprintable() else None
 
 

@@ -182,6 +182,8 @@ def _pinned(claim: str, results: RunResults, n_ranged: int) -> PinnedClaim:
     reason = "the recorded value, to 1e-9"
     if ranges == {CHECKS_MEASURE: 1.0}:
         basis, reason = "paper", "every check of the definition passes"
+    elif [*ranges] == [CHECKS_MEASURE]:
+        reason = "the share of checks that pass"
     elif results.run is None:
         basis, n = "pilot", evidence.n_seeds
         seeds = f" of {counted(n, 'seed')}" if n else ""

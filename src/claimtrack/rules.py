@@ -126,7 +126,7 @@ def _claimed_each(case: Case) -> Judgement:
     lost: dict[str, str] = {}
     for measure, target in claimed.items():
         parts = [part for part in case.evidence.parts if part.judged and part.measure == measure]
-        lost |= {} if parts else {measure: f"not measured with {MIN_SEEDS} seeds"}
+        lost |= {} if parts else {measure: f"not in the evidence with {MIN_SEEDS} seeds or more"}
         for part in parts:
             name = (part.subject if len(claimed) == 1 else None) or part.names[0]
             if part.estimate is None:

@@ -144,8 +144,8 @@ def use_profile(
 def _from_here(change: str, here: Path) -> str:
     """A change of ``data.root``, as seen from the folder of the project."""
     key, _, value = change.partition("=")
-    as_it_is = key != "data.root" or here == Path.cwd() or not value or value.startswith(("~", "'", '"'))
-    return change if as_it_is else f"{key}={here / value}"
+    is_relative = value not in ("", "null") and not value.startswith(("~", "'", '"'))
+    return f"{key}={here / value}" if key == "data.root" and is_relative and here != Path.cwd() else change
 
 
 def changed(path: Path, changes: list[str]) -> str:
@@ -173,7 +173,7 @@ def changed(path: Path, changes: list[str]) -> str:
     named = parse_profile(YAML(typ="safe").load(out.getvalue()), str(path)).profile
     if named != path.stem:
         raise ConfigError(
-            f"{path} says `profile: {named}`, whose results it would replace; write `profile: {path.stem}`"
+            f"{path} is used as `profile: {named}`, whose results it would replace; write `profile: {path.stem}`"
         )
     return out.getvalue()
 

@@ -215,7 +215,7 @@ class SweepSpec(Section):
             raise ValueError(f"control_seeds has {min(alone)}, which is not in seeds; controls are paired by seed")
         for task in self.by_task:
             own = self.of(task)
-            if own.controls and (alone := {*(own.control_seeds or ())} - {*own.seeds}):
+            if {*own.controls} - {"self"} and (alone := {*(own.control_seeds or ())} - {*own.seeds}):
                 raise ValueError(f"control_seeds has {min(alone)}, which is not in the seeds of {task}")
         for task in self.variations.tasks:
             if alone := {*self.variations.seeds} - {*self.of(task).seeds}:

@@ -183,7 +183,7 @@ def test_marks_that_say_neither_are_counted_and_columns_may_be_absent(tmp_path: 
 
 def test_a_line_without_cells_is_named_where_a_claim_may_begin_in_it(tmp_path: Path) -> None:
     found = read(tmp_path, f"T\n{TABLE}It gains\non XNLI.\tyes\t0.3\nIt loses.\tno\t0.2\nThe end.\n")
-    assert found.gaps == ("lines within tables that have no cells, passed over: 1, the first is line 3",)
+    assert found.gaps == ("claims behind a line without cells, which was passed over: 1, first line 3",)
 
 
 def test_another_table_ends_the_one_with_claims(tmp_path: Path) -> None:
@@ -191,12 +191,16 @@ def test_another_table_ends_the_one_with_claims(tmp_path: Path) -> None:
         "T\n\n| Claim | Source |\n|---|---|\n| It gains. | A |\n\n| Model | Score |\n|---|---|\n| mBERT | 0.7 |\n"
     )
     assert [row.text for row in read(tmp_path, text).rows] == ["It gains."]
+    ruled = "T\n\n| Claim | Source |\n|---+---|\n| It gains. | A |\n| It loses. | A |\n|---+---|\n"
+    assert [row.text for row in read(tmp_path, ruled).rows] == ["It gains.", "It loses."]
 
 
-def test_front_matter_is_no_title_and_a_question_ends_with_its_paragraph(tmp_path: Path) -> None:
-    head = "---\ntitle: x\n---\nA report\nResearch question: to find out.\n\nAbstract. Is it good?\n"
+def test_a_line_of_dashes_is_no_title_and_a_question_no_two_sentences(tmp_path: Path) -> None:
+    head = "---\nA report\ndate: 2026-07-02\n---\nResearch question: to find out.\n\nAbstract. Is it good?\n"
     found = read(tmp_path, f"{head}{TABLE}It gains.\tyes\t0.3\n")
-    assert (found.title, found.question) == ("A report", None)
+    assert (found.title, found.date, found.question) == ("A report", "2026-07-02", None)
+    asked = read(tmp_path, f"T\nResearch\nquestion: Does it,\n\nhelp?\n{TABLE}It gains.\tyes\t0.3\n")
+    assert asked.question == "Does it,  help?"
 
 
 def test_judged_measurements_of_the_same_are_refused(tmp_path: Path) -> None:

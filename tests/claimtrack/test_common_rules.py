@@ -109,7 +109,7 @@ def test_what_the_evidence_lacks_is_named() -> None:
     claimed = {"each": {"x": {"sign": "+", "unit": "points"}, "gian": {"sign": "+", "unit": "points"}}}
     found = judged(claimed, part(0.9))
     assert (found.verdict, found.decisions["gian"].decision) == ("partly reproduced", "missing")
-    assert "missing on gian (not measured with 3 seeds)" in found.because
+    assert "missing on gian (not in the evidence with 3 seeds or more)" in found.because
     other = judged({"each": {"x": {"sign": "+", "unit": "%"}}}, part(0.9))
     assert other.verdict == "inconclusive"
     assert "measured in points, claimed in %" in other.because

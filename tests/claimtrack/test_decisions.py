@@ -130,10 +130,14 @@ def test_a_task_that_no_seed_enters_names_no_seeds() -> None:
     assert decide_each({"a": [bounded(probe, 0.5)]}, about_size=False).decisions["a"].seeds is None
 
 
-def test_a_task_that_lacks_a_part_names_no_seeds() -> None:
-    """It can only be refuted: no number of seeds makes it hold."""
-    found = decide_each({"a": [bounded(part(VALUES), 0.5)]}, about_size=False, n_parts=2).decisions["a"]
-    assert (found.decision, found.seeds, found.note) == ("undecided", None, "a part of it is missing")
+def test_a_task_that_lacks_a_part_names_the_seeds_that_would_refute_it() -> None:
+    """It can only be refuted: none makes it hold, however far above the bound it lies."""
+    above, below = (
+        decide_each({"a": [bounded(part(values), 0.5)]}, about_size=False, n_parts=2).decisions["a"]
+        for values in (VALUES + 0.3, VALUES - 0.3)
+    )
+    assert (above.decision, above.seeds, above.note) == ("undecided", None, "a part of it is missing")
+    assert below.seeds is not None
 
 
 def test_values_without_noise_on_a_bound_are_never_decided() -> None:

@@ -37,7 +37,7 @@ def content(**changes: Any) -> dict[str, Any]:
         ({"sweep__layers": [1, 1]}, "sweep.layers: [1, 1] names one twice"),
         ({"sweep__control_seeds": [0, 7]}, "control_seeds has 7, which is not in seeds"),
         (
-            {"sweep__by_task": {"pos": {"seeds": [8], "controls": ["self"]}}, "sweep__control_seeds": [0]},
+            {"sweep__by_task": {"pos": {"seeds": [8], "controls": ["gate"]}}, "sweep__control_seeds": [0]},
             "control_seeds has 0, which is not in the seeds of pos",
         ),
         (

@@ -118,7 +118,7 @@ def _trial_tables(run: RunResults, plugin: Plugin, sections: Sections) -> Iterat
 
 def _anonymous(trial: Trial) -> str:
     """The trial's file with KEY in place of its key."""
-    return re.sub(rf"\b{re.escape(trial.key)}\b", "KEY", str(trial.file))
+    return re.sub(rf"(?<![A-Za-z0-9]){re.escape(trial.key)}(?![A-Za-z0-9])", "KEY", str(trial.file))
 
 
 def _rows(trials: Iterable[Trial], distinct: Mapping[str, str], claims: Mapping[str, Sequence[str]]) -> Rows:

@@ -247,7 +247,7 @@ FORMATS: dict[TaskName, dict[str, Format]] = {
 
 
 def read_file(file: File) -> Reading:
-    """The examples of a file; a DataError, with its line, where it has no known format, two, or no example."""
+    """The examples of a file; a DataError, with its line, where it has no known format, two, or no row."""
     if not any(map(str.strip, file.lines)):
         raise DataError(f"{file.path} holds no example; remove the file or restore it")
     known, fitting, misfits = FORMATS[file.task.name], list[Reading](), list[tuple[int, str, str]]()
@@ -266,7 +266,7 @@ def read_file(file: File) -> Reading:
     if len(fitting) > 1:
         both = " and as ".join(reading.format for reading in fitting)
         raise DataError(f"{file.path} can be read as {both}; keep the columns of one of them")
-    if not fitting[0].examples:
+    if not fitting[0].rows:
         raise DataError(f"{file.path} holds no example of {file.language}; remove the file or restore it")
     return fitting[0]
 

@@ -43,6 +43,8 @@ def read_all(
     spec = profile.data
     if spec.source == "fragment":
         languages = ["en", *_foreign_fragment_languages(spec)]
+        if only is not None and TASKS[name].kind == "pair":  # whose items are drawn beside the English ones
+            only = {*only, *((split, "en") for split, _ in only)}
         made = fragment_corpus(name, sizes or profile.tasks[name].sizes, languages, spec.draw_seed)
         return {key: Reading("the fragment", [*rows]) for key, rows in made.items() if key in (only or made)}
     if spec.source == "hub":

@@ -169,10 +169,13 @@ def _read(key: Key, paths: list[Path], name: TaskName, spec: DataSpec) -> Readin
     """The content of one or several files; with several, items carry the name of theirs."""
     labels, outside = _labels(name, key, spec), tuple(spec.ner_outside)
     readings = [read_file(File(path, labels, TASKS[name], key[1], outside)) for path in paths]
+    if not any(reading.examples for reading in readings):
+        raise DataError(f"{paths[0]} holds no example of {key[1]}; remove the file or restore it")
     if len(readings) == 1:
         return readings[0]
-    if len({path.name for path in paths}) < len(paths):
-        raise DataError(f"{paths[0].name} lies in two folders below {paths[0].parent.parent}; remove one")
+    names = [path.name for path in paths]
+    if twice := next((path for path in paths if names.count(path.name) > 1), None):
+        raise DataError(f"{twice} is there twice, in another folder too; remove one")
     together = Reading(" and ".join(dict.fromkeys(reading.format for reading in readings)))
     for path, reading in zip(paths, readings, strict=True):
         together.rows += [row and replace(row, item=f"{path.stem}:{row.item}") for row in reading.rows]

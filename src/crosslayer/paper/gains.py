@@ -78,7 +78,10 @@ def dev_selected(scores: TaskScores) -> Measurement:
 def cross_fitted(scores: TaskScores) -> Measurement:
     """The gain of the layer that the other seeds' scores on half of the items choose, on the seed held out and the
     other half of the items."""
-    select = partial(stats.cross_fitted_gain, scores.test, scores.layers, scores.halves())
+
+    def select() -> stats.SelectedGain:
+        return stats.cross_fitted_gain(scores.test, scores.layers, scores.halves())
+
     return _selected("cross_fitted_gain", scores, select, "by other seeds on the other half of the items")
 
 

@@ -56,7 +56,8 @@ def _unread(name: str, folder: Path) -> list[str]:
 
 def _with_all_training(name: str, spec: DataSpec) -> DataSpec:
     """XNLI may have several training files: here all count."""
-    stems = [path.stem for path in files_in(task_folder(name, spec)) if re.fullmatch(NAMES["xnli"][1], path.name)]
+    files = files_in(task_folder(name, spec))
+    stems = [path.stem for path in files if re.fullmatch(r"train-en(\.[\w-]+)?\.tsv", path.name)]
     return spec.model_copy(update={"xnli_train": stems}) if name == "xnli" and len(stems) > 1 else spec
 
 

@@ -130,7 +130,7 @@ class Gain:
             return None
         error, df = self._wider
         half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
-        method = self.method if self.item_variance else self.method.removesuffix(" and item variance")
+        method = self.method if self.counted_item_variance else self.method.removesuffix(" and item variance")
         return Interval(
             low=self.estimate - half, high=self.estimate + half, level=LEVEL, method=method,
             df=None if df >= KNOWN else df,

@@ -201,16 +201,17 @@ def test_treebanks_of_one_language_are_read_together(tmp_path: Path) -> None:
     assert [row.item for row in found] == [f"en_{bank}-ud-test:{i}" for bank in ("gsd", "hdt") for i in (0, 1)]
     write(tmp_path / "ud/old/en_gsd-ud-test.conllu", FILES["CoNLL-U"][1])
     told = said(DataError, read_corpus, "pos", spec(tmp_path))
-    assert "en_gsd-ud-test.conllu lies in two folders" in told
+    assert "en_gsd-ud-test.conllu is there twice, in another folder too" in told
 
 
 def test_sentences_of_a_treebank_without_its_texts_are_left_out(tmp_path: Path) -> None:
     hidden = "".join(f"{i}\t_\t_\tNOUN" + "\t_" * 6 + "\n" for i in (1, 2)) + "\n"
     for split in ("train", "dev", "test"):
         write(tmp_path / f"ud/en_esl-ud-{split}.conllu", hidden + FILES["CoNLL-U"][1])
+        write(tmp_path / f"ud/en_pronouns-ud-{split}.conllu", hidden)
     reading = xtreme.read_all("pos", spec(tmp_path))["test", "en"]
-    assert (reading.rows[0], reading.left_out) == (None, {"no text": 1})
-    assert [row.item for row in reading.examples] == ["1", "2"]
+    assert (reading.rows[0], reading.left_out) == (None, {"no text": 2})
+    assert [row.item for row in reading.examples] == ["en_esl-ud-test:1", "en_esl-ud-test:2"]
 
 
 def test_hidden_files_are_not_read(tmp_path: Path) -> None:

@@ -113,6 +113,7 @@ def test_a_language_in_one_half_of_the_items_alone_gives_no_halves(two_batches: 
     lone = replace(found, units=replace(found.units, cluster=np.zeros_like(found.units.cluster)))
     with pytest.raises(ResultsError, match="has too few test items for two halves"):
         lone.halves()
+    assert gains.cross_fitted(lone).estimate is None
 
 
 @pytest.mark.parametrize(
