@@ -163,6 +163,8 @@ def changed(path: Path, changes: list[str]) -> str:
     yaml = YAML()
     yaml.width = 115
     content: Any = yaml.load(path.read_text(encoding="utf-8"))
+    if (name := content.get("profile")) != path.stem:
+        raise ConfigError(f"{path} says `profile: {name}`, whose results it would replace; write {path.stem}")
     for change in changes:
         key, equals, value = change.partition("=")
         if not equals or not key:
@@ -170,11 +172,7 @@ def changed(path: Path, changes: list[str]) -> str:
         _set(content, key, _parsed(change, value))
     out = StringIO()
     yaml.dump(content, out)
-    named = parse_profile(YAML(typ="safe").load(out.getvalue()), str(path)).profile
-    if named != path.stem:
-        raise ConfigError(
-            f"{path} is used as `profile: {named}`, whose results it would replace; write `profile: {path.stem}`"
-        )
+    parse_profile(YAML(typ="safe").load(out.getvalue()), str(path))
     return out.getvalue()
 
 

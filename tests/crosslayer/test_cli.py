@@ -115,7 +115,7 @@ def test_a_data_folder_is_seen_from_where_it_is_typed(
 
 def test_a_profile_that_has_another_name_than_its_file_is_refused(crosslayer: Command, place: Path) -> None:
     shutil.copy(place / "profiles" / "tiny.yaml", place / "profiles" / "mine.yaml")
-    assert "is used as `profile: tiny`" in refused(crosslayer, "profile", "use", "mine")
+    assert "says `profile: tiny`" in refused(crosslayer, "profile", "use", "mine")
 
 
 def test_any_folder_of_the_project_will_do(
