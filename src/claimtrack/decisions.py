@@ -129,13 +129,14 @@ def _decided(
         elif name in refuted or not targets:
             decisions[name] = Decision(decision="refuted" if targets else "missing")
         else:
-            if len(targets) < n_parts:  # it can only be refuted, by any of its parts
-                targets = [target._replace(inside=(inf, inf)) for target in targets]
-            needed = [_seeds(target, len(p), len(tests)) for target in targets]
-            if len(targets) < n_parts:
-                seeds, note = min(filter(None, needed), default=None), "a part of it is missing"
+            lacks = len(targets) < n_parts  # so it can only be refuted, by any of its parts
+            tried = [target._replace(inside=(inf, inf)) if lacks else target for target in targets]
+            needed = [_seeds(target, len(p), len(tests)) for target in tried]
+            known = [seeds for seeds in needed if seeds is not None]
+            if lacks:
+                seeds, note = min(known, default=None), "a part of it is missing"
             else:
-                seeds, note = None if None in needed else max(filter(None, needed)), ""
+                seeds, note = max(known) if len(known) == len(needed) else None, ""
             decisions[name] = Decision(decision="undecided", seeds=seeds, note=note)
     found = {decision.decision for decision in decisions.values()}
     if all_hold:
