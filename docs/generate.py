@@ -68,7 +68,7 @@ LEDGER = {
                           "predictions; empty in words outside the kept sample",
     "confidences-STAGE-TASK.parquet": "of words, `split` and a column named by its key for each trial whose "
                                       "calibration is asked about, in the order of the predictions: the "
-                                      "probability of the predicted label in 65,535ths",
+                                      "log-odds of the predicted label in steps of 1/64",
     "diagnostics.npz": "arrays `N/NAME`, one row a trial, whose keys `N/keys` has: weights of the "
                        "module on one common text, fused mean vectors and similarities by language",
     "probes/NAME.parquet": "the encoder before fine-tuning, layer by layer: `retrieval`, `offsets`, `tagging`, "

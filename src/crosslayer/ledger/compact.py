@@ -28,9 +28,9 @@ PROBES = (
 )  # fmt: skip
 HALVED = ("fused_mean", "attention_mean", "attention_variance")
 """Diagnostics of one number a channel: half precision is far below what seeds differ in."""
-MAX_SCORED_TAGS: dict[Stage, int] = {"intermediate": 10_000, "sweep": 5_000}
-"""Words of a split whose scores are kept at most, spread evenly over the languages; pairs keep all of theirs.
-They are most of an entry's bytes, and the question Q01 rests on the arms."""
+MAX_TAG_SCORES: dict[Stage, int] = {"intermediate": 56_000, "sweep": 28_000}
+"""Scores of words that are kept of a split at most, one for each label, spread evenly over the languages; pairs
+keep all of theirs. They are most of an entry's bytes, and the question Q01 rests on the arms."""
 
 
 def write_tables(run: Run, trials: list[TrialRecord], folder: Path, also: Collection[str] = ()) -> None:
@@ -100,7 +100,7 @@ def _write_calibration(run: Run, trials: list[TrialRecord], folder: Path) -> Non
         known = [values for values in found if values is not None and np.isfinite(values).all()]
         if len(known) == len(runs.SPLITS):
             sizes = [*map(len, known)]
-            confidences[trial.key] = np.round(np.concatenate(known) * runs.CONFIDENCE_STEPS).astype(np.uint16)
+            confidences[trial.key] = runs.odds(np.concatenate(known)).astype(np.int16)
     if confidences:
         columns = {"split": np.repeat(runs.SPLITS, sizes), **confidences}
         write_small(columns, folder / runs.confidences_file(trials[0].stage, trials[0].task))
@@ -133,7 +133,7 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
             return
         if TASKS[trial.task].kind == "tags":
             table = run.table([trial], split)
-            kept = sample(table.language, table.item, MAX_SCORED_TAGS[trial.stage])
+            kept = sample(table.language, table.item, MAX_TAG_SCORES[trial.stage] // scores.shape[1])
             scores = np.where(kept[:, None], scores, np.nan)
         values.append(scores.astype(np.float16))
     columns = {f"score_{k}": column for k, column in enumerate(np.concatenate(values).T)}
@@ -142,16 +142,8 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
 
 
 def write_small(columns: Mapping[str, Array], path: Path) -> None:
-    """Write a table in as few bytes as Parquet can: git keeps them for ever. The two bytes of a score or a
-    confidence are kept apart, since the first of them repeats."""
-    arrays = {name: pa.array(column) for name, column in columns.items()}
-    texts = {name: array.dictionary_encode() for name, array in arrays.items() if pa.types.is_string(array.type)}
-    apart = [name for name, array in arrays.items() if array.type in (pa.float16(), pa.uint16())]
-    others = [name for name in arrays if name not in apart]
-    pq.write_table(
-        pa.table(arrays | texts), path, compression="zstd", compression_level=19, use_dictionary=others,
-        column_encoding=dict.fromkeys(apart, "BYTE_STREAM_SPLIT"),
-    )  # fmt: skip
+    """Write a table in few bytes, since git keeps them for ever: by a dictionary of the values of each column."""
+    pq.write_table(pa.table(dict(columns)), path, compression="zstd", compression_level=19)
 
 
 def sample(language: Array, item: Array, size: int) -> Array:

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter
-from scipy.special import softmax
+from scipy.special import expit, logit, softmax
 
 from claimtrack.errors import ResultsError
 from crosslayer.config import Profile
@@ -45,14 +45,26 @@ if TYPE_CHECKING:
 SPLITS: tuple[Split, ...] = ("dev", "test")
 """The splits that trials predict."""
 IDENTITY = ("language", "item", "position", "gold")
-CONFIDENCE_STEPS = 65_535
-"""Confidences are multiples of 1/65,535, which two bytes hold: 0 and 1 are exact, and others are off by less than
-0.001 points."""
+STEPS, MAX_ODDS = 64, 16
+"""Of words, scores and the log-odds of confidences are read in steps of 1/64, of present results too: a recorded
+run has no room for more."""
+PAIR_STEPS = 65_535
+"""Confidences of pairs are read in steps of 1/65,535."""
 USUAL, AS_USUAL = "usual", -1
 """The id that most trials predict, and what stands for it in the column of a trial: most of a column then, which
 takes a third of the space."""
 KEYS = "keys"
 """In ``diagnostics.npz``: trial keys, one per stacked row."""
+
+
+def odds(confidence: Array) -> Array:
+    """Log-odds of confidences (N,) in whole steps, at most `MAX_ODDS` either way."""
+    return np.asarray(np.round(np.clip(logit(confidence), -MAX_ODDS, MAX_ODDS) * STEPS))
+
+
+def from_odds(steps: Array) -> Array:
+    """Confidences (N,) of such log-odds."""
+    return np.asarray(expit(steps / STEPS))
 
 
 @dataclass(frozen=True)
@@ -112,21 +124,24 @@ class Run:
         raise NotImplementedError
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
-        """(N, K) max-centred logits in the order of `table`, NaN in rows outside a kept sample; or ``None`` where
-        none were kept."""
+        """(N, K) max-centred logits in the order of `table`, of words in steps, NaN in rows outside a kept sample;
+        or ``None`` where none were kept."""
         raise NotImplementedError
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
         """(N,) probability of the predicted labels in the order of `table`; ``None`` and NaN as in `scores`.
 
-        It is rounded, so that a fresh and a recorded run measure the same.
+        It is rounded, of words by its log-odds: processors exponentiate differently, and equal confidences share a
+        bin.
         """
         scores = self.scores(record, split)
         if scores is None:
             return None
         predicted = self.table([record], split).predicted[0]
         probability = softmax(np.asarray(scores, dtype=np.float64), axis=1)[np.arange(len(predicted)), predicted]
-        return np.asarray(np.round(probability * CONFIDENCE_STEPS) / CONFIDENCE_STEPS)
+        if TASKS[record.task].kind == "tags":
+            return from_odds(odds(probability))
+        return np.asarray(np.round(probability * PAIR_STEPS) / PAIR_STEPS)
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
         """Arrays by name (`crosslayer.training.inference.diagnose` says which)."""
@@ -162,7 +177,8 @@ class FolderRun(Run):
         if path is None:
             return None
         names = [f"score_{k}" for k in range(len(TASKS[record.task].labels))]
-        return np.stack(self.columns(path, names, split), axis=1).astype(np.float32)
+        scores = np.stack(self.columns(path, names, split), axis=1).astype(np.float32)
+        return np.round(scores * STEPS) / STEPS if TASKS[record.task].kind == "tags" else scores
 
     def scores_path(self, record: TrialRecord) -> Path | None:
         """Where the scores of that trial lie; ``None`` if they were not kept."""
@@ -270,7 +286,7 @@ class RecordedRun(FolderRun):
         """Of pairs, and in entries without a file of confidences, from the kept scores."""
         path = self.folder / confidences_file(record.stage, record.task)
         if path.exists() and record.key in column_names(path, self.mend):
-            return self.columns(path, [record.key], split)[0] / CONFIDENCE_STEPS
+            return from_odds(self.columns(path, [record.key], split)[0])
         return super().confidence(record, split)
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:

@@ -14,7 +14,7 @@ from scipy.special import softmax
 
 from claimtrack.evidence import Evidence, read_evidence
 from crosslayer.config import Profile
-from crosslayer.ledger.compact import MAX_SCORED_TAGS, sample
+from crosslayer.ledger.compact import MAX_TAG_SCORES, sample
 from crosslayer.ledger.differences import differences
 from crosslayer.ledger.ledger import derive_again
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1
@@ -81,7 +81,7 @@ def test_sample_keeps_a_sentence_of_every_language() -> None:
 def test_words_outside_the_sample_have_no_scores(
     results: Path, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(MAX_SCORED_TAGS, "intermediate", 40)
+    monkeypatch.setitem(MAX_TAG_SCORES, "intermediate", 40 * len(TASKS["pos"].labels))
     folder = record_all("small", profile, results, tmp_path)
     kept, fresh = RecordedRun(folder), ResultsRun(results)
     trials = fresh.records("intermediate", "pos")
@@ -109,7 +109,7 @@ def test_the_primary_measure_of_words_rests_on_every_word(
     write_results(run, tmp_path / "results")
     for trial in run.trials:
         np.savez(ResultsRun(tmp_path / "results").trial_folder(trial) / "diagnostics.npz")
-    monkeypatch.setitem(MAX_SCORED_TAGS, "intermediate", 800)
+    monkeypatch.setitem(MAX_TAG_SCORES, "intermediate", 800 * len(TASKS["pos"].labels))
     folder = record_all("first", profile, tmp_path / "results", tmp_path / "ledger", ["Q01"])
     kept = read_evidence(folder / "claims" / "Q01" / "evidence.json")
     fresh = measures(["Q01"])["Q01"](ResultsRun(tmp_path / "results"), profile)
@@ -125,8 +125,9 @@ def test_the_primary_measure_of_words_rests_on_every_word(
     for seed, code in product(profile.intermediate.seeds, ("de", "es", "zh")):
         key, items = f"intermediate-pos-baseline-english-{seed}", run.items["pos", "test"]
         here = items.language == code
-        stored = run.logits[key, "test"][here].astype(np.float16).astype(np.float64)
-        p = np.round(softmax(stored, axis=1).max(axis=1) * 65535) / 65535
+        stored = np.round(64 * run.logits[key, "test"][here].astype(np.float16).astype(np.float64)) / 64
+        p = softmax(stored, axis=1)[np.arange(here.sum()), run.predicted[key, "test"][here]]
+        p = 1 / (1 + np.exp(-np.round(64 * np.log(p / (1 - p))) / 64))
         right = (run.predicted[key, "test"] == items.gold)[here].astype(float)
         errors.append(ece10_equal_mass_debiased_v1(p, right))
     assert level.estimate == pytest.approx(np.mean(errors), abs=1e-9)

@@ -86,7 +86,7 @@ def test_an_overconfident_arm_is_found(registry: Registry, overconfident: tuple[
 
 
 def language_ece(run: MadeUpRun, key: str, code: str) -> float:
-    """The primary measure in one language, of confidences as two bytes hold them."""
+    """The primary measure in one language."""
     items = run.items["pawsx", "test"]
     here = items.language == code
     probability = softmax(run.logits[key, "test"][here], axis=1)
