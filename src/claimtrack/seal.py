@@ -169,11 +169,16 @@ def add_seal(
 ) -> list[str]:
     """Append a seal of what the present rules give (`sealed_claims`); a line for each claim and plan that is new.
 
-    A `ClaimError` where there is no reason, nothing to seal, or a damaged file.
+    A `ClaimError` where there is no reason, nothing to seal, a plan whose day has come, or a damaged file.
     """
     reason = " ".join(reason.split())
     if not reason or not reason.isprintable():
         raise ClaimError("a seal needs a reason in plain words; add --reason TEXT")
+    now = datetime.now(UTC).replace(microsecond=0)
+    if plan and plan.judged_at.day and plan.judged_at.day <= now.date():
+        raise ClaimError(
+            f"--or-date {plan.judged_at.day} has come, so it would not wait for trials; name a later day"
+        )
     seals = read_seals(path)
     before = seals[-1].claims if seals else {}
     lines = [f"{claim}: sealed for the first time" for claim in claims if claim not in before]
@@ -185,7 +190,6 @@ def add_seal(
         lines.append(f"plan of {plan.profile}: {plan.n_trials} trials, judged {plan.judged_at}")
     if not lines:
         raise ClaimError("nothing has changed since the newest seal; there is nothing to seal")
-    now = datetime.now(UTC).replace(microsecond=0)
     seal = Seal.made(date=now, commit=commit, reason=reason, claims=dict(claims), plan=plan)
     content = [item.model_dump(mode="json", exclude_defaults=True) for item in (*seals, seal)]
     text = re.sub(
