@@ -91,12 +91,16 @@ def recorded_place(folder: Path, plugin: Plugin) -> Place:
 
 
 def table(results: RunResults, titles: Titles) -> list[str]:
-    """The verdicts of a run as lines of text: a header, a line for each claim, and what they are relevant to."""
+    """The verdicts of a run as lines of text: a header, a line for each claim that ran, what they are relevant to,
+    and the ids of the others."""
     rows = [("claim", "verdict", "relevance", "key numbers")]
-    for claim, verdict in results.verdicts.items():
+    ran = {claim: verdict for claim, verdict in results.verdicts.items() if verdict.ran}
+    for claim, verdict in ran.items():
         number = key_number(results.evidence.get(claim), titles)
         rows.append((claim, verdict.verdict, EVIDENCE[verdict.counts_as], number))
-    note = relevance_note({claim: verdict.relevant_to for claim, verdict in results.verdicts.items()})
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     cells = ([cell.ljust(width) for cell, width in zip(row, widths, strict=True)] for row in rows)
-    return [*("  ".join(row).rstrip() for row in cells), f"Relevance {note}."]
+    note = relevance_note({claim: verdict.relevant_to for claim, verdict in ran.items()})
+    lines = [*("  ".join(row).rstrip() for row in cells), f"Relevance {note}."] if ran else []
+    others = ", ".join(claim for claim in results.verdicts if claim not in ran)
+    return [*lines, f"Not run: {others}."] if others else lines

@@ -1,8 +1,9 @@
-"""docs/another-paper.md, followed literally: its files are written, its commands run, its outputs compared."""
+"""The worked examples of the docs, followed literally: files are written, commands run, outputs compared."""
 
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from clones import make_clone, run
 from repository import ROOT
 
 PAGE = ROOT / "docs" / "another-paper.md"
@@ -43,6 +45,25 @@ def test_the_tutorial_gives_what_it_says(tmp_path: Path, monkeypatch: pytest.Mon
             assert ran.stdout == expected, f"{line}: {ran.stdout}{ran.stderr}"
             done.append(line)
     assert len(done) > 8
+
+
+@pytest.mark.slow
+def test_predictions_of_other_code_give_what_the_page_says(tmp_path: Path) -> None:
+    clone = make_clone(tmp_path)
+    shutil.copytree(ROOT / "docs", clone / "docs")
+    page = (ROOT / "docs" / "ingest.md").read_text(encoding="utf-8")
+    commands = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)[0].splitlines()
+    ended = [run(clone, *shlex.split(command)) for command in commands]
+    assert [each.returncode for each in ended] == [0] * 6, [each.stderr for each in ended]
+    *_, listed, shown, why = (each.stdout for each in ended)
+    example = listed.partition("example: Made-up predictions\n")[2]
+    verdicts = re.findall(r"^  ([CQ]\d\d) +(.+?)  +(.+?)  ", example, re.MULTILINE)
+    assert verdicts == [("C05", "partly reproduced", "no evidence")]
+    claims = ["C05", *re.findall(r"[CQ]\d\d", example.partition("Not run: ")[2])]
+    assert sorted(claims) == [*(f"C{number:02}" for number in range(1, 18)), "Q01"]
+    assert "example: partly reproduced." in shown
+    assert "The data are the built-in fragment" in shown
+    assert why.count("claims/ledger/example/predictions-sweep-pos.parquet") == 9, "three models, three seeds"
 
 
 @pytest.mark.slow
