@@ -64,9 +64,10 @@ LEDGER = {
     "predictions-STAGE-TASK.parquet": "`split`, `language`, `item`, `position`, `gold` and `usual`, the label id "
                                       "that most trials predict, once; for each trial a column named by its key: "
                                       "predicted label ids, -1 for the usual one",
-    "scores-KEY.parquet": "`split` and `score_K` of a trial whose calibration is asked about, in the order of the "
-                          "predictions; empty in words outside the kept sample",
-    "confidences-STAGE-TASK.parquet": "of words, `split` and a column named by its key for each trial whose "
+    "scores-KEY.parquet": "`split` and `score_K` of a trial whose calibration is asked about, of pairs or after "
+                          "intermediate training, in the order of the predictions; of words in steps of 1/64, and "
+                          "empty outside the kept sample",
+    "log-odds-STAGE-TASK.parquet": "of words, `split` and a column named by its key for each trial whose "
                                       "calibration is asked about, in the order of the predictions: the "
                                       "log-odds of the predicted label in steps of 1/64",
     "diagnostics.npz": "arrays `N/NAME`, one row a trial, whose keys `N/keys` has: weights of the "

@@ -129,7 +129,7 @@ def seal_claims(
         int | None, typer.Option(min=1, help="With --plan: judge at that many seeds everywhere.")
     ] = None,
     or_date: Annotated[
-        str | None, typer.Option(metavar="YYYY-MM-DD", help="With --plan: or from that day on (UTC).")
+        str | None, typer.Option(metavar="YYYY-MM-DD", help="With --plan: or from that later day on (UTC).")
     ] = None,
     at_least_seeds: Annotated[
         int | None, typer.Option(min=1, help="With --or-date: fewest seeds everywhere.")

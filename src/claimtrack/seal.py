@@ -176,9 +176,7 @@ def add_seal(
         raise ClaimError("a seal needs a reason in plain words; add --reason TEXT")
     now = datetime.now(UTC).replace(microsecond=0)
     if plan and plan.judged_at.day and plan.judged_at.day <= now.date():
-        raise ClaimError(
-            f"--or-date {plan.judged_at.day} has come, so it would not wait for trials; name a later day"
-        )
+        raise ClaimError(f"--or-date {plan.judged_at.day} has come: first seeds would be judged; name a later day")
     seals = read_seals(path)
     before = seals[-1].claims if seals else {}
     lines = [f"{claim}: sealed for the first time" for claim in claims if claim not in before]

@@ -103,7 +103,7 @@ def test_a_new_project_runs_and_tests_at_once_with_equal_bytes(home: Path) -> No
     """Two clones have one dvc.lock; every claim is `not run`, and its tests say how to pin."""
     assert "report: paper/build/report.html" in run(home, "make", "repro")
     tested = run(home, "make", "test")
-    assert "C01    not run" in tested
+    assert "Not run: C01" in tested
     assert "failed" not in tested
     lock = (home / "dvc.lock").read_bytes()
     (home / "dvc.lock").unlink()

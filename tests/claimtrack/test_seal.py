@@ -221,7 +221,7 @@ def test_wrong_options_and_files_are_one_line_and_seal_nothing(claimtrack: Comma
         refused(claimtrack, "seal", *options)
     for day in ("2020-01-01", f"{datetime.now(UTC):%Y-%m-%d}"):
         _, _, told = claimtrack("seal", "--reason", "r", "--plan", "--or-date", day)
-        assert f"{day} has come" in told, "the plan would be due before a trial of it is trained"
+        assert f"{day} has come" in told, "the plan would be judged at its first seeds"
     assert not path.exists()
     path.write_text("[{}]", encoding="utf-8")
     for command in (["seal", "--reason", "r"], ["seal", "--check"], ["list"]):

@@ -67,9 +67,13 @@ def is_whole(text: str) -> bool:
 
 def begun(dvc: subprocess.Popen[bytes]) -> bool:
     """Whether a stage below DVC has started its interpreter and loads its imports, psutil being the first."""
-    with suppress(psutil.NoSuchProcess):  # one has just ended
-        stages = [process for process in family(dvc)[1:] if "crosslayer.stages" in " ".join(process.cmdline())]
-        return any("psutil" in entry.path for stage in stages for entry in stage.memory_maps())
+    return any(map(_is_stage, family(dvc)[1:]))
+
+
+def _is_stage(process: psutil.Process) -> bool:
+    with suppress(psutil.NoSuchProcess):  # it has just ended
+        named = "crosslayer.stages" in " ".join(process.cmdline())
+        return named and any("psutil" in entry.path for entry in process.memory_maps())
     return False
 
 
@@ -160,8 +164,10 @@ def interrupt(clone: Path, log: Path, command: Sequence[str], moment: float) -> 
     everyone = family(dvc) if begun(dvc) else []
     if everyone:
         os.killpg(dvc.pid, signal.SIGINT)
-    if dvc.wait(60) and everyone:
+    code = dvc.wait(60)
+    if code and everyone:
         return everyone
+    assert code == 0, log.read_text(encoding="utf-8")
     assert moment > 0.1, "the interrupt was passed over"
     return interrupt(clone, log, command, moment / 2)
 

@@ -175,5 +175,5 @@ def test_the_files_of_recorded_runs_are_those_described() -> None:
     kept = {path.relative_to(ledger).as_posix() for path in ledger.glob("*/**/*") if path.is_file()}
     fitting = {name: [key for key in patterns if re.fullmatch(f"[^/]+/{patterns[key]}", name)] for name in kept}
     assert [name for name in kept if not fitting[name]] == []
-    calibration = {"scores-KEY.parquet", "confidences-STAGE-TASK.parquet"}  # older entries keep neither
+    calibration = {"scores-KEY.parquet", "log-odds-STAGE-TASK.parquet"}  # older entries keep neither
     assert {key for keys in fitting.values() for key in keys} >= patterns.keys() - calibration

@@ -142,7 +142,7 @@ def _united(
                 f"{holder.folder} has no finished trial that is new to {name}; run `dvc repro` first"
             )
         _check_same_predictions(holder, shared, holders)
-        holders |= {trial.key: holder for trial in shared if holder.scores_path(trial)}
+        holders |= {trial.key: holder for trial in shared if holder.keeps_confidence(trial)}
     return list(places.values()), holders
 
 

@@ -18,7 +18,7 @@ from crosslayer.config import Profile
 from crosslayer.predictions import runs
 from crosslayer.predictions.batches import by_batch, chosen_on_dev
 from crosslayer.predictions.models import BASELINE
-from crosslayer.predictions.records import PREDICTED, STAGES, Array, Stage, TrialRecord, write_records
+from crosslayer.predictions.records import PREDICTED, STAGES, Array, TrialRecord, write_records
 from crosslayer.predictions.runs import Run
 from crosslayer.tasks import TASK_NAMES, TASKS
 
@@ -28,9 +28,9 @@ PROBES = (
 )  # fmt: skip
 HALVED = ("fused_mean", "attention_mean", "attention_variance")
 """Diagnostics of one number a channel: half precision is far below what seeds differ in."""
-MAX_TAG_SCORES: dict[Stage, int] = {"intermediate": 56_000, "sweep": 28_000}
-"""Scores of words that are kept of a split at most, one for each label, spread evenly over the languages; pairs
-keep all of theirs. They are most of an entry's bytes, and the question Q01 rests on the arms."""
+MAX_SCORED_WORDS = 5_000
+"""Words of a split whose scores are kept after intermediate training, spread evenly over the languages; those of a
+sweep have none. They are most of an entry's bytes, and the question Q01 rests on the arms."""
 
 
 def write_tables(run: Run, trials: list[TrialRecord], folder: Path, also: Collection[str] = ()) -> None:
@@ -91,19 +91,20 @@ def _scored(run: Run, trials: list[TrialRecord]) -> list[TrialRecord]:
 
 
 def _write_calibration(run: Run, trials: list[TrialRecord], folder: Path) -> None:
-    """Write the scores of trials of a stage and task, and of words the confidences of all."""
-    confidences: dict[str, Array] = {}
+    """Write the scores of trials of a stage and task, where they are needed, and of words the log-odds of all."""
+    log_odds: dict[str, Any] = {}
     sizes: list[int] = []
     for trial in trials:
-        _write_scores(run, trial, folder)
+        if runs.needs_scores(trial):
+            _write_scores(run, trial, folder)
         found = [run.confidence(trial, split) for split in runs.SPLITS] if TASKS[trial.task].kind == "tags" else []
-        known = [values for values in found if values is not None and np.isfinite(values).all()]
+        known = [runs.to_log_odds(values) for values in found if values is not None]
         if len(known) == len(runs.SPLITS):
             sizes = [*map(len, known)]
-            confidences[trial.key] = runs.odds(np.concatenate(known)).astype(np.int16)
-    if confidences:
-        columns = {"split": np.repeat(runs.SPLITS, sizes), **confidences}
-        write_small(columns, folder / runs.confidences_file(trials[0].stage, trials[0].task))
+            log_odds[trial.key] = pa.array(np.concatenate(known), pa.int16(), from_pandas=True)
+    if log_odds:
+        columns = {"split": np.repeat(runs.SPLITS, sizes), **log_odds}
+        write_small(columns, folder / runs.log_odds_file(trials[0].stage, trials[0].task))
 
 
 def _compact(run: Run, trials: list[TrialRecord]) -> dict[str, Array]:
@@ -122,7 +123,7 @@ def _compact(run: Run, trials: list[TrialRecord]) -> dict[str, Array]:
 
 
 def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
-    """The scores of dev and test in the order of the predictions; NaN in words outside the sample.
+    """The scores of dev and test in the order of the predictions; of words in steps, NaN outside the sample.
 
     A trial that was recorded before English dev chose its model has none.
     """
@@ -133,15 +134,15 @@ def _write_scores(run: Run, trial: TrialRecord, folder: Path) -> None:
             return
         if TASKS[trial.task].kind == "tags":
             table = run.table([trial], split)
-            kept = sample(table.language, table.item, MAX_TAG_SCORES[trial.stage] // scores.shape[1])
-            scores = np.where(kept[:, None], scores, np.nan)
+            kept = sample(table.language, table.item, MAX_SCORED_WORDS)
+            scores = np.where(kept[:, None], runs.in_steps(scores), np.nan)
         values.append(scores.astype(np.float16))
     columns = {f"score_{k}": column for k, column in enumerate(np.concatenate(values).T)}
     splits = np.repeat(runs.SPLITS, [len(scores) for scores in values])
     write_small({"split": splits, **columns}, folder / runs.scores_file(trial))
 
 
-def write_small(columns: Mapping[str, Array], path: Path) -> None:
+def write_small(columns: Mapping[str, Array | pa.Array], path: Path) -> None:
     """Write a table in few bytes, since git keeps them for ever: by a dictionary of the values of each column."""
     pq.write_table(pa.table(dict(columns)), path, compression="zstd", compression_level=19)
 

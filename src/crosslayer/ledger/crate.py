@@ -38,7 +38,7 @@ WHAT = {
     "evidence.json": "Estimates, intervals and checks of one claim",
     "*.svg": "Figure of one claim",
     "predictions-*": "Gold ids once, and one column of predicted ids a trial",
-    "confidences-*": "Log-odds of the predicted label of every word, in steps of 1/64, one column a trial",
+    "log-odds-*": "Log-odds of the predicted label of every word, in steps of 1/64, one column a trial",
     "scores-*": "Centred log-probabilities of one trial",
     "*": "Measurements of the encoder before fine-tuning",
 }

@@ -85,7 +85,7 @@ def record(
     recorded = [_verified(entry_folder(s, ledger)) for s in dict.fromkeys(sources) if not begins]
     run = combined(name, recorded, ResultsRun(results), trials, profile, replaced)
     with fresh_entry(final, measures) as folder:
-        kept = {trial.key for one in recorded for trial in one.trials if one.scores_path(trial)}
+        kept = {trial.key for one in recorded for trial in one.trials if one.keeps_confidence(trial)}
         write_tables(run, told(run, run.trials, profile), folder, kept)
         copy_probes(run.probed.folder / "probes", folder)
         infos = [read_run(one.folder / "run.json") for one in recorded]

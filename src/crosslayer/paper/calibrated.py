@@ -1,7 +1,8 @@
 """Calibration of trials in the languages other than English.
 
 Most measures need the confidence of the predicted label alone and rest on every row. Those that need the scores of
-all labels rest on the rows whose scores a recorded run keeps: all pairs, and a sample of the words.
+all labels rest on the rows whose scores a recorded run keeps: all pairs, and of words a sample or none. Errors by
+bins need many rows.
 
 Notation: N rows, K labels, S seeds, L languages, R resamples.
 """
@@ -28,7 +29,7 @@ from crosslayer.metrics.tagging import span_confidence_v1
 from crosslayer.paper.parts import generator, mean_part
 from crosslayer.paper.scores import Units, find_units
 from crosslayer.predictions.records import TrialRecord
-from crosslayer.predictions.runs import Run, TaskTable
+from crosslayer.predictions.runs import Run, TaskTable, in_steps, needs_scores
 from crosslayer.stats import Floats
 from crosslayer.tasks import TASKS, TaskName
 
@@ -37,15 +38,16 @@ MIN_WORDS = 1500
 """Of a language at least, or all that were scored where that is fewer: the debiased error shrinks at small sizes
 (a gap of 5 points reads 1.5 at 250 words)."""
 SECOND, EXPLORATORY = "Secondary.", "Exploratory."
-Map = Callable[[Floats], Floats]
 
 
 class Measure(NamedTuple):
-    """Its unit, a note where the answer does not rest on it, and whether it needs the scores of all labels."""
+    """Its unit, a note where the answer does not rest on it, and whether it needs the scores of all labels, and of
+    `MIN_WORDS`."""
 
     unit: str
     note: str = ""
     needs_scores: bool = False
+    needs_many: bool = False
 
 
 MEASURES = {
@@ -54,19 +56,19 @@ MEASURES = {
     "confidence": Measure("points"),
     "brier": Measure("brier", SECOND, needs_scores=True),
     "nll": Measure("nats", SECOND, needs_scores=True),
-    "ece_scaled": Measure("points", SECOND, needs_scores=True),
+    "ece_scaled": Measure("points", SECOND, needs_scores=True, needs_many=True),
     "brier_scaled": Measure("brier", SECOND, needs_scores=True),
     "nll_scaled": Measure("nats", SECOND, needs_scores=True),
-    "ece_vector_scaled": Measure("points", EXPLORATORY, needs_scores=True),
+    "ece_vector_scaled": Measure("points", EXPLORATORY, needs_scores=True, needs_many=True),
     "accuracy_vector_scaled": Measure("points", EXPLORATORY, needs_scores=True),
     "ece_isotonic": Measure("points", EXPLORATORY),
     "ece_plug_in": Measure("points", EXPLORATORY),
     "ece_equal_width": Measure("points", EXPLORATORY),
-    "ece_classwise": Measure("points", EXPLORATORY, needs_scores=True),
+    "ece_classwise": Measure("points", EXPLORATORY, needs_scores=True, needs_many=True),
     "ece_spans": Measure("points", EXPLORATORY),
     "mce": Measure("points", EXPLORATORY),
-    "brier_reliability": Measure("brier", EXPLORATORY, needs_scores=True),
-    "brier_resolution": Measure("brier", EXPLORATORY, needs_scores=True),
+    "brier_reliability": Measure("brier", EXPLORATORY, needs_scores=True, needs_many=True),
+    "brier_resolution": Measure("brier", EXPLORATORY, needs_scores=True, needs_many=True),
     "aurc": Measure("points", EXPLORATORY),
 }
 """``scaled`` is after a temperature; mean ``confidence`` is the sharpness; vector scaling alone can change labels,
@@ -117,7 +119,8 @@ class Trials:
     @property
     def measures(self) -> dict[str, Measure]:
         """Those that this task has."""
-        return {name: about for name, about in MEASURES.items() if name in self.first.by_language}
+        found = [trial.by_language for trial in self.trials.values()]
+        return {name: about for name, about in MEASURES.items() if all(name in columns for columns in found)}
 
     def told(self, counts: tuple[int, ...]) -> str:
         """How many there are of each language: ``1,500 pairs in each language``, ``489 to 3,781 words in ..``."""
@@ -203,15 +206,21 @@ def load_scored(run: Run, record: TrialRecord, split: Split = "test") -> Scored:
     """The answers of one trial whose confidence was kept: on the test sets those in languages other than English.
 
     Raises:
-        ResultsError: no scores were kept, or those of too few words, or there is no language other than English.
+        ResultsError: no confidences were kept, or those of too few words, or there is no language other than
+            English.
     """
     title = TASKS[record.task].title
-    scores, confidence = run.scores(record, split), run.confidence(record, split)
-    if scores is None or confidence is None:
+    confidence, scores = run.confidence(record, split), run.scores(record, split) if needs_scores(record) else None
+    if confidence is None:
         raise ResultsError(f"{title}: the scores of its trials were not all kept")
     table = run.table([record], split)
+    if scores is None:
+        scores = np.full((len(confidence), len(TASKS[record.task].labels)), np.nan)
+    logits = in_steps(scores) if TASKS[record.task].kind == "tags" else scores
     right = (table.predicted[0] == table.gold).astype(np.float64)
     kept = np.isfinite(confidence)
+    if not kept.any():
+        raise ResultsError(f"{title}: no confidences of the {split} set are kept in {record.key}")
     if split == "test":
         abroad = np.array(table.languages)[table.language] != "en"
         kept &= abroad
@@ -226,7 +235,7 @@ def load_scored(run: Run, record: TrialRecord, split: Split = "test") -> Scored:
                 f"{title}: confidences of {n_kept[lacking].min():,} words a language were kept, {MIN_WORDS:,} are "
                 "needed; record the run again"
             )
-    return Scored(table, confidence, right, np.asarray(scores, dtype=np.float64)).only(kept)
+    return Scored(table, confidence, right, np.asarray(logits, dtype=np.float64)).only(kept)
 
 
 def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
@@ -234,25 +243,20 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
     languages.
 
     Raises:
-        ResultsError: as `load_scored`; or English dev or a language has no item whose scores were kept.
+        ResultsError: as `load_scored`.
     """
     scored, dev = load_scored(run, record), load_scored(run, record, "dev")
     table, codes = scored.table, np.unique(scored.table.language)
     in_language = [scored.only(table.language == code) for code in codes]
-    if not all(one.scored.any() for one in (dev, *in_language)):
-        raise ResultsError(
-            f"{TASKS[record.task].title}: no scores of English dev or of a language are kept in {record.key}"
-        )
-    logits, gold = dev.logits[dev.scored], dev.table.gold[dev.scored]
-    temperature = recalibration.fit_temperature(logits, gold)
-    vector = recalibration.fit_vector_scaling(logits, gold, temperature)
-    isotonic = recalibration.fit_isotonic(dev.confidence, dev.right)
-    found = [_measured(one, temperature, vector, isotonic) for one in in_language]
-    if record.task == "ner":
-        found = [each | {"ece_spans": _spans(one)} for each, one in zip(found, in_language, strict=True)]
+    found = pd.DataFrame(map(_of_confidences(dev), in_language))
+    if all(one.scored.any() for one in (dev, *in_language)):
+        found = found.join(pd.DataFrame(map(_of_scores(dev), in_language)))
+    many = all(one.scored.sum() >= min(MIN_WORDS, len(one.right)) for one in in_language)
     units = find_units(table, parallel)
     return Calibrated(
-        by_language=pd.DataFrame(found, index=[table.languages[code] for code in codes]),
+        by_language=found.set_axis([table.languages[code] for code in codes])[
+            [name for name, about in MEASURES.items() if name in found and (many or not about.needs_many)]
+        ],
         resampled=_resampled(scored, units, generator("calibration", record.task)),
         n_items=len(units.start),
         n_rows=tuple(len(one.right) for one in in_language),
@@ -260,33 +264,53 @@ def calibrate(run: Run, record: TrialRecord, parallel: bool) -> Calibrated:
     )
 
 
-def _measured(scored: Scored, temperature: float, vector: Map, isotonic: Map) -> dict[str, float]:
-    """The measures of one language but those of spans."""
-    confidence, right, ece = scored.confidence, scored.right, calibration.ece10_equal_mass_debiased_v1
-    logits, gold = scored.logits[scored.scored], scored.table.gold[scored.scored]
-    probabilities, scaled = softmax(logits, axis=1), softmax(logits / temperature, axis=1)
-    moved, right_then = calibration.top_label(softmax(vector(logits), axis=1), gold)
-    brier = brier_parts_v1(probabilities, gold)
-    return {
-        "ece": ece(confidence, right),
-        "accuracy": float(100 * right.mean()),
-        "confidence": float(100 * confidence.mean()),
-        "brier": brier_v1(probabilities, gold),
-        "nll": nll_v1(logits, gold),
-        "ece_scaled": ece(*calibration.top_label(scaled, gold)),
-        "brier_scaled": brier_v1(scaled, gold),
-        "nll_scaled": nll_v1(logits / temperature, gold),
-        "ece_vector_scaled": ece(moved, right_then),
-        "accuracy_vector_scaled": float(100 * right_then.mean()),
-        "ece_isotonic": ece(isotonic(confidence), right),
-        "ece_plug_in": calibration.ece10_equal_mass_v1(confidence, right),
-        "ece_equal_width": calibration.ece10_equal_width_v1(confidence, right),
-        "ece_classwise": calibration.classwise_ece10_equal_width_v1(probabilities, gold),
-        "mce": calibration.mce10_equal_width_v1(confidence, right),
-        "brier_reliability": brier.reliability,
-        "brier_resolution": brier.resolution,
-        "aurc": calibration.aurc_v1(confidence, right),
-    }
+def _of_confidences(dev: Scored) -> Callable[[Scored], dict[str, float]]:
+    """What gives the measures of one language that rest on all its rows."""
+    isotonic, ece = recalibration.fit_isotonic(dev.confidence, dev.right), calibration.ece10_equal_mass_debiased_v1
+
+    def measure(scored: Scored) -> dict[str, float]:
+        confidence, right = scored.confidence, scored.right
+        found = {
+            "ece": ece(confidence, right),
+            "accuracy": float(100 * right.mean()),
+            "confidence": float(100 * confidence.mean()),
+            "ece_isotonic": ece(isotonic(confidence), right),
+            "ece_plug_in": calibration.ece10_equal_mass_v1(confidence, right),
+            "ece_equal_width": calibration.ece10_equal_width_v1(confidence, right),
+            "mce": calibration.mce10_equal_width_v1(confidence, right),
+            "aurc": calibration.aurc_v1(confidence, right),
+        }
+        return found | ({"ece_spans": _spans(scored)} if scored.table.records[0].task == "ner" else {})
+
+    return measure
+
+
+def _of_scores(dev: Scored) -> Callable[[Scored], dict[str, float]]:
+    """What gives the measures of one language that rest on the rows whose scores of all labels were kept."""
+    dev, ece = dev.only(dev.scored), calibration.ece10_equal_mass_debiased_v1
+    temperature = recalibration.fit_temperature(dev.logits, dev.table.gold)
+    vector = recalibration.fit_vector_scaling(dev.logits, dev.table.gold, temperature)
+
+    def measure(scored: Scored) -> dict[str, float]:
+        scored = scored.only(scored.scored)
+        logits, gold, predicted = scored.logits, scored.table.gold, scored.table.predicted[0]
+        probabilities, scaled = softmax(logits, axis=1), softmax(logits / temperature, axis=1)
+        moved, right_then = calibration.top_label(softmax(vector(logits), axis=1), gold)
+        brier = brier_parts_v1(probabilities, gold)
+        return {
+            "brier": brier_v1(probabilities, gold),
+            "nll": nll_v1(logits, gold),
+            "ece_scaled": ece(scaled[np.arange(len(gold)), predicted], scored.right),
+            "brier_scaled": brier_v1(scaled, gold),
+            "nll_scaled": nll_v1(logits / temperature, gold),
+            "ece_vector_scaled": ece(moved, right_then),
+            "accuracy_vector_scaled": float(100 * right_then.mean()),
+            "ece_classwise": calibration.classwise_ece10_equal_width_v1(probabilities, gold),
+            "brier_reliability": brier.reliability,
+            "brier_resolution": brier.resolution,
+        }
+
+    return measure
 
 
 def _spans(scored: Scored) -> float:

@@ -75,7 +75,7 @@ def measure(claim: str, run: Run, profile: Profile) -> Evidence:
             parts += target.language_parts(CHANGE.format(name), name, *COMPARED)
     for target in targets:  # before and after each recalibration, of the first arm there is
         arm = next(arm for arm in ARMS if target.seeds_of(arm))
-        for name in calibration_figures.RECALIBRATED:
+        for name in filter(target.measures.get, calibration_figures.RECALIBRATED):
             parts += target.language_parts(name, name, arm, model=arm)
     of_models, more = model_parts(run, profile)
     return make_evidence(claim, run, profile, parts + of_models, missing, keys + more)

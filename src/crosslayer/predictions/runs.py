@@ -2,8 +2,8 @@
 
 A recorded run, ``claims/ledger/ENTRY/``, holds ``trials.json``, ``predictions-STAGE-TASK.parquet`` (gold ids once,
 a column of predicted ids a trial), ``diagnostics.npz`` and ``probes/``. Of the trials whose calibration is asked
-about, ``scores-KEY.parquet`` holds the scores of all labels, of all pairs or a sample of the words, and
-``confidences-STAGE-TASK.parquet`` the confidence of the predicted label, of every word.
+about, ``scores-KEY.parquet`` holds the scores of all labels, of all pairs or, after intermediate training, of a
+sample of the words; ``log-odds-STAGE-TASK.parquet`` holds the log-odds of the predicted label, of every word.
 
 Notation: N predictions, K labels, R trials.
 """
@@ -45,11 +45,11 @@ if TYPE_CHECKING:
 SPLITS: tuple[Split, ...] = ("dev", "test")
 """The splits that trials predict."""
 IDENTITY = ("language", "item", "position", "gold")
-STEPS, MAX_ODDS = 64, 16
-"""Of words, scores and the log-odds of confidences are read in steps of 1/64, of present results too: a recorded
-run has no room for more."""
+STEPS, MAX_LOG_ODDS = 64, 16
+"""Scores of words, and the log-odds of their confidences, are measured in steps of 1/64, in present results too: a
+recorded run has no room for more."""
 PAIR_STEPS = 65_535
-"""Confidences of pairs are read in steps of 1/65,535."""
+"""Confidences of pairs have steps of 1/65,535."""
 USUAL, AS_USUAL = "usual", -1
 """The id that most trials predict, and what stands for it in the column of a trial: most of a column then, which
 takes a third of the space."""
@@ -57,12 +57,23 @@ KEYS = "keys"
 """In ``diagnostics.npz``: trial keys, one per stacked row."""
 
 
-def odds(confidence: Array) -> Array:
-    """Log-odds of confidences (N,) in whole steps, at most `MAX_ODDS` either way."""
-    return np.asarray(np.round(np.clip(logit(confidence), -MAX_ODDS, MAX_ODDS) * STEPS))
+def needs_scores(trial: TrialRecord) -> bool:
+    """Whether the scores of all labels are measured, not only confidences: of pairs, and of words after
+    intermediate training, which Q01 asks about."""
+    return TASKS[trial.task].kind == "pair" or trial.stage == "intermediate"
 
 
-def from_odds(steps: Array) -> Array:
+def in_steps(scores: Array) -> Array:
+    """Scores of words (N, K) to the nearest step."""
+    return np.asarray(np.round(scores * STEPS) / STEPS)
+
+
+def to_log_odds(confidence: Array) -> Array:
+    """Log-odds of confidences (N,) in whole steps, at most `MAX_LOG_ODDS` either way; NaN stays."""
+    return np.asarray(np.round(np.clip(logit(confidence), -MAX_LOG_ODDS, MAX_LOG_ODDS) * STEPS))
+
+
+def from_log_odds(steps: Array) -> Array:
     """Confidences (N,) of such log-odds."""
     return np.asarray(expit(steps / STEPS))
 
@@ -124,15 +135,15 @@ class Run:
         raise NotImplementedError
 
     def scores(self, record: TrialRecord, split: Split) -> Array | None:
-        """(N, K) max-centred logits in the order of `table`, of words in steps, NaN in rows outside a kept sample;
-        or ``None`` where none were kept."""
+        """(N, K) max-centred logits in the order of `table`, NaN in rows outside a kept sample; or ``None`` where
+        none were kept."""
         raise NotImplementedError
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
         """(N,) probability of the predicted labels in the order of `table`; ``None`` and NaN as in `scores`.
 
-        It is rounded, of words by its log-odds: processors exponentiate differently, and equal confidences share a
-        bin.
+        It is rounded, so that fresh and recorded runs measure the same on every machine: bins are cut between
+        distinct confidences, and processors differ in the last bit.
         """
         scores = self.scores(record, split)
         if scores is None:
@@ -140,7 +151,7 @@ class Run:
         predicted = self.table([record], split).predicted[0]
         probability = softmax(np.asarray(scores, dtype=np.float64), axis=1)[np.arange(len(predicted)), predicted]
         if TASKS[record.task].kind == "tags":
-            return from_odds(odds(probability))
+            return from_log_odds(to_log_odds(probability))
         return np.asarray(np.round(probability * PAIR_STEPS) / PAIR_STEPS)
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
@@ -177,8 +188,11 @@ class FolderRun(Run):
         if path is None:
             return None
         names = [f"score_{k}" for k in range(len(TASKS[record.task].labels))]
-        scores = np.stack(self.columns(path, names, split), axis=1).astype(np.float32)
-        return np.round(scores * STEPS) / STEPS if TASKS[record.task].kind == "tags" else scores
+        return np.stack(self.columns(path, names, split), axis=1).astype(np.float32)
+
+    def keeps_confidence(self, record: TrialRecord) -> bool:
+        """Whether `confidence` has an answer."""
+        return self.scores_path(record) is not None
 
     def scores_path(self, record: TrialRecord) -> Path | None:
         """Where the scores of that trial lie; ``None`` if they were not kept."""
@@ -283,11 +297,20 @@ class RecordedRun(FolderRun):
         return task_table(records, codes, item, position, gold, np.where(predicted == AS_USUAL, usual, predicted))
 
     def confidence(self, record: TrialRecord, split: Split) -> Array | None:
-        """Of pairs, and in entries without a file of confidences, from the kept scores."""
-        path = self.folder / confidences_file(record.stage, record.task)
-        if path.exists() and record.key in column_names(path, self.mend):
-            return from_odds(self.columns(path, [record.key], split)[0])
-        return super().confidence(record, split)
+        """Of words from their log-odds, if there; else from the kept scores."""
+        if not self._keeps_log_odds(record):
+            return super().confidence(record, split)
+        return from_log_odds(self.columns(self._log_odds_path(record), [record.key], split)[0])
+
+    def keeps_confidence(self, record: TrialRecord) -> bool:
+        return self._keeps_log_odds(record) or super().keeps_confidence(record)
+
+    def _keeps_log_odds(self, record: TrialRecord) -> bool:
+        path = self._log_odds_path(record)
+        return path.exists() and record.key in column_names(path, self.mend)
+
+    def _log_odds_path(self, record: TrialRecord) -> Path:
+        return self.folder / log_odds_file(record.stage, record.task)
 
     def diagnostics(self, record: TrialRecord) -> Mapping[str, Array]:
         return self._diagnostics.get(record.key, {})
@@ -332,6 +355,6 @@ def predictions_file(stage: Stage, task: TaskName) -> str:
     return f"predictions-{stage}-{task}.parquet"
 
 
-def confidences_file(stage: Stage, task: TaskName) -> str:
-    """Where the confidences of a stage and task of words lie."""
-    return f"confidences-{stage}-{task}.parquet"
+def log_odds_file(stage: Stage, task: TaskName) -> str:
+    """Where the log-odds of the words of a stage and task lie."""
+    return f"log-odds-{stage}-{task}.parquet"

@@ -14,13 +14,15 @@ from scipy.special import softmax
 
 from claimtrack.evidence import Evidence, read_evidence
 from crosslayer.config import Profile
-from crosslayer.ledger.compact import MAX_TAG_SCORES, sample
+from crosslayer.ledger import compact
+from crosslayer.ledger.compact import sample
 from crosslayer.ledger.differences import differences
 from crosslayer.ledger.ledger import derive_again
 from crosslayer.metrics.calibration import ece10_equal_mass_debiased_v1
+from crosslayer.paper.calibrated import calibrate
 from crosslayer.paper.plugin import measures
 from crosslayer.predictions.batches import chosen_on_dev
-from crosslayer.predictions.records import write_predictions
+from crosslayer.predictions.records import STAGES, write_predictions
 from crosslayer.predictions.runs import SPLITS, RecordedRun, ResultsRun
 from crosslayer.tasks import TASKS
 from recording import ARMS, QUICK, record_all
@@ -32,7 +34,10 @@ def test_scores_are_kept_where_calibration_is_asked_about(recorded: Path, result
     for task in ("pos", "pawsx"):
         trial = fresh.records("intermediate", task)[0]
         for split in ("dev", "test"):
-            np.testing.assert_array_equal(kept.scores(trial, split), fresh.scores(trial, split))
+            scores = fresh.scores(trial, split)
+            expected = scores if task == "pawsx" else np.round(64 * scores) / 64
+            np.testing.assert_array_equal(kept.scores(trial, split), expected)
+    assert all(kept.scores(trial, "test") is None for trial in fresh.records("sweep", "pos"))
     sweep = fresh.records("sweep", "pawsx")
     chosen = chosen_on_dev(fresh, (trial for trial in sweep if trial.outcome == "ok"))
     scored = {trial.model for trial in sweep if kept.scores(trial, "test") is not None}
@@ -81,16 +86,15 @@ def test_sample_keeps_a_sentence_of_every_language() -> None:
 def test_words_outside_the_sample_have_no_scores(
     results: Path, profile: Profile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(MAX_TAG_SCORES, "intermediate", 40 * len(TASKS["pos"].labels))
+    monkeypatch.setattr(compact, "MAX_SCORED_WORDS", 40)
     folder = record_all("small", profile, results, tmp_path)
     kept, fresh = RecordedRun(folder), ResultsRun(results)
     trials = fresh.records("intermediate", "pos")
     masks = [np.isfinite(kept.scores(trial, "test")).all(axis=1) for trial in trials]
     assert masks[0].sum() == 32, "whole sentences, at most 10 words of each of four languages"
     assert all(np.array_equal(masks[0], mask) for mask in masks)
-    np.testing.assert_array_equal(
-        kept.scores(trials[0], "test")[masks[0]], fresh.scores(trials[0], "test")[masks[0]]
-    )
+    steps = 64 * kept.scores(trials[0], "test")[masks[0]]
+    np.testing.assert_array_equal(steps, np.round(64 * fresh.scores(trials[0], "test")[masks[0]]))
     assert len(masks[0]) > 300
     for trial, split in product(trials, SPLITS):
         np.testing.assert_array_equal(kept.confidence(trial, split), fresh.confidence(trial, split))
@@ -109,7 +113,7 @@ def test_the_primary_measure_of_words_rests_on_every_word(
     write_results(run, tmp_path / "results")
     for trial in run.trials:
         np.savez(ResultsRun(tmp_path / "results").trial_folder(trial) / "diagnostics.npz")
-    monkeypatch.setitem(MAX_TAG_SCORES, "intermediate", 800 * len(TASKS["pos"].labels))
+    monkeypatch.setattr(compact, "MAX_SCORED_WORDS", 800)
     folder = record_all("first", profile, tmp_path / "results", tmp_path / "ledger", ["Q01"])
     kept = read_evidence(folder / "claims" / "Q01" / "evidence.json")
     fresh = measures(["Q01"])["Q01"](ResultsRun(tmp_path / "results"), profile)
@@ -125,7 +129,7 @@ def test_the_primary_measure_of_words_rests_on_every_word(
     for seed, code in product(profile.intermediate.seeds, ("de", "es", "zh")):
         key, items = f"intermediate-pos-baseline-english-{seed}", run.items["pos", "test"]
         here = items.language == code
-        stored = np.round(64 * run.logits[key, "test"][here].astype(np.float16).astype(np.float64)) / 64
+        stored = run.logits[key, "test"][here].astype(np.float16).astype(np.float64)
         p = softmax(stored, axis=1)[np.arange(here.sum()), run.predicted[key, "test"][here]]
         p = 1 / (1 + np.exp(-np.round(64 * np.log(p / (1 - p))) / 64))
         right = (run.predicted[key, "test"] == items.gold)[here].astype(float)
@@ -136,7 +140,20 @@ def test_the_primary_measure_of_words_rests_on_every_word(
     assert brier.note == "Secondary. From a sample of 200 words in each language."
     [of_fresh] = [p for p in fresh.parts if (p.measure, p.model, p.language) == ("brier", "english", None)]
     assert of_fresh.note == "Secondary."
+    binned = ("ece_scaled", "ece_vector_scaled", "ece_classwise", "brier_reliability", "brier_resolution")
+    assert {p.measure for p in fresh.parts} - {p.measure for p in kept.parts} == {
+        name + change for name in binned for change in ("", CHANGED)
+    }, "they need 1,500 words of each language"
     derive_again(folder, measures(["Q01"]))
+
+
+def test_words_of_a_sweep_are_measured_by_their_confidence_alone(profile: Profile) -> None:
+    run = calibrated_run(profile, n=50)
+    arm = run.trials[0]
+    found = [set(calibrate(run, arm.model_copy(update={"stage": stage}), False).by_language) for stage in STAGES]
+    of_sweep, of_arm = (found[STAGES.index(stage)] for stage in ("sweep", "intermediate"))
+    assert of_sweep == {*ALL_ROWS} < of_arm
+    assert "brier" in of_arm
 
 
 CHANGED = "_multilingual_minus_english"

@@ -47,7 +47,7 @@ def lose_dev_scores(run: MadeUpRun) -> None:
     ("spoil", "line"),
     [
         (stay_at_chance, "PAWS-X: baseline after english intermediate training stayed at chance with seed 0: "),
-        (lose_dev_scores, f"PAWS-X: no scores of English dev or of a language are kept in {KEY}"),
+        (lose_dev_scores, f"PAWS-X: no confidences of the dev set are kept in {KEY}"),
     ],
 )
 def test_a_trial_that_cannot_be_compared_is_missing(spoil: Callable[[MadeUpRun], None], line: str) -> None:
