@@ -221,8 +221,7 @@ def run_claim(claim: str) -> None:
     registry = _project()
     entry = registry.entry(claim)
     folder = RESULTS / _active(registry).profile / "claims" / entry.id
-    parameters = {"claim": entry.id, "output": str(folder), **entry.parameters}
-    run_notebook(Path("notebooks") / f"{entry.notebook}.py", parameters, folder)
+    run_notebook(Path("notebooks") / f"{entry.notebook}.py", {"claim": entry.id, "output": str(folder)}, folder)
     typer.echo(f"evidence in {folder}")
 
 

@@ -238,7 +238,7 @@ class Entry(Record):
         primary_source: what the paper itself says.
         reported: the paper's numbers in short.
         measured_as, reproduced_when, would_change: how it is judged, and what would change the verdict.
-        notebook: the notebook's name without ``.py``; ``parameters`` are passed to it.
+        notebook: the notebook's name without ``.py``.
         metric: name and version of the main metric.
         rule: the verdict rule, one of `claimtrack.rules.COMMON` or of the plugin.
         claimed: the paper's value, for the verdict.
@@ -263,7 +263,6 @@ class Entry(Record):
     notebook: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
     metric: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*_v\d+$")]
     rule: Line
-    parameters: dict[str, str | int | float | bool] = {}
     claimed: Claimed = Claimed()
     relevance: list[Relevance]
     relevant_to: Line = THE_PAPER

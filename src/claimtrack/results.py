@@ -56,7 +56,7 @@ def load(place: Place, registry: Registry, seals: Path = SEALS) -> RunResults:
         verdicts[claim] = verdict.model_copy(update=update)
     title = f"present run of {place.profile.profile}" if place.run is None else str(info.get("title", place.name))
     title = f"{title}; {withheld}" if withheld else title
-    return RunResults(place.name, place.profile, place.folder, title, evidence, verdicts, info)
+    return RunResults(place.name, place.profile, place.folder, title, evidence, verdicts, info, withheld)
 
 
 def hours_per_seed(

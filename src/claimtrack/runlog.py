@@ -49,9 +49,13 @@ def parts_of(info: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def revision() -> str:
-    """The git revision of the working directory, with ``+`` if it has changes; empty outside a repository."""
+    """The git revision of the working directory, with ``+`` if it has changes; empty outside a repository.
+
+    Settings and DVC's lock change with every run, and the run keeps both.
+    """
     head = _git("rev-parse HEAD")
-    return head and head + ("+" if _git("status --porcelain --untracked-files=no") else "")
+    changed = _git("status --porcelain --untracked-files=no -- . :!params.yaml :!dvc.lock")
+    return head and head + ("+" if changed else "")
 
 
 def day_of_revision() -> str:

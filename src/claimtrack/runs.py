@@ -48,10 +48,12 @@ class Place:
 class RunResults(Place):
     """A run with what it measured and what follows from it, by claim id: verdicts are there of every claim.
 
-    ``info`` is its ``run.json`` (revision, hardware, versions, seconds); empty if absent.
+    ``info`` is its ``run.json`` (revision, hardware, versions, seconds); empty if absent. ``withheld`` is what it
+    waits for where its sealed plan is not due, else empty.
     """
 
     title: str
     evidence: dict[str, Evidence]
     verdicts: dict[str, Verdict]
     info: dict[str, Any]
+    withheld: str = ""

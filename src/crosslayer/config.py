@@ -286,8 +286,9 @@ class ProbeSpec(Section):
     """Measurements on the encoder before fine-tuning.
 
     Attributes:
-        pairs: sentence pairs a language for retrieval.
-        sentences: English sentences for the linear UPOS probe, and as many again to score it.
+        pairs: sentence pairs a language for retrieval, and items for similarity and identity.
+        sentences: English sentences for the linear UPOS probe, and as many again to score it; also the most that
+            the probe of transfer trains on in each task.
     """
 
     pairs: Annotated[int, Field(ge=2)] = 200

@@ -46,6 +46,7 @@ class RunView(RunNotes):
     """One run, with the project's notes on it.
 
     Attributes:
+        withheld: what it waits for where its sealed plan is not due, else empty.
         revision: of the code, or ``unknown``; several where the run was recorded in parts.
         cost: time by stage.
         facts: revision and machine of each of its parts.
@@ -54,6 +55,7 @@ class RunView(RunNotes):
     name: str
     title: str
     profile: str
+    withheld: str
     revision: str
     cost: tuple[tuple[str, str], ...]
     facts: tuple[tuple[str, str], ...]
@@ -84,6 +86,7 @@ def view_run(run: RunResults, plugin: Plugin, sections: Sections) -> RunView:
         name=run.name,
         title=run.title,
         profile=run.profile.profile,
+        withheld=run.withheld,
         revision=", ".join(dict.fromkeys(str(part.get("revision") or "unknown")[:8] for part in parts)),
         cost=tuple(_cost(run.info.get("stages", {}))),
         facts=tuple(_facts(parts)),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from claimtrack.decisions import Decision
-from claimtrack.evidence import Evidence
+from claimtrack.evidence import Evidence, Measurement
 from claimtrack.report import numbers, pictures
 from claimtrack.report.claims import ClaimInRun, ClaimView, by_name
 from claimtrack.sections import FirstScreen, Sections
@@ -67,9 +67,9 @@ def summarise(
     lead, size = by_id[first.claim].lead, by_id[first.size]
     if lead is None or lead.evidence is None or not lead.found.decisions:
         return None
-    sized = next(item.found.decisions for item in size.runs if item.run == lead.run)
-    bounds = size.entry.claimed.bounds
-    rows = tuple(_rows(first, lead, bounds, sized, sections))
+    same = next(item for item in size.runs if item.run == lead.run)
+    sized, bounds = same.found.decisions, size.entry.claimed.bounds
+    rows = tuple(_rows(first, lead, bounds, same, sections))
     structural = [claim.verdict for claim in claims if claim.entry.kind == "structural"]
     held = structural.count("reproduced")
     certainty, reasons = grade(lead.found, lead.evidence)
@@ -82,8 +82,8 @@ def summarise(
         axis=pictures.axis_of([row.mark for row in rows if row.mark], first.axis),
         rows=rows,
         others=tuple((asked, name, by_id[name].verdict) for name, asked in first.others.items() if name in by_id),
-        deciding=(*_deciding(lead.found, lead.evidence, titles), *costs),
-        built=f"{first.built}: {held} of {len(structural)} checks" if structural else "",
+        deciding=(*_deciding(lead.found, lead.evidence, titles), *_awaited(by_id[first.claim].runs), *costs),
+        built=f"{first.built}: {held} of {len(structural)} claims" if structural else "",
     )
 
 
@@ -106,12 +106,13 @@ def _rows(
     first: FirstScreen,
     lead: ClaimInRun,
     bounds: tuple[float, float],
-    sized: Mapping[str, Decision],
+    size: ClaimInRun,
     sections: Sections,
 ) -> Iterator[pictures.Row]:
+    sizes = {row.part.subject: _size(size, row.part, bounds[1]) for row in size.judged}
     for row in lead.judged:
         part = row.part
-        decision, answer = (by_name(decided, part) for decided in (lead.found.decisions, sized))
+        decision = by_name(lead.found.decisions, part)
         if decision is None:
             continue
         value = estimate = "not measured"
@@ -126,7 +127,7 @@ def _rows(
             mark=mark,
             estimate=estimate,
             words=_words(decision, first.words),
-            beside=_size(answer, part.estimate, bounds[1]) if answer else "",
+            beside=sizes.get(part.subject, ""),
             value=value,
             link=row.trials[0][0] if row.trials else "",
         )
@@ -137,15 +138,19 @@ def _words(decision: Decision, words: Mapping[str, str]) -> str:
     return f"{said} ({decision.seeds} seeds would decide)" if decision.seeds else said
 
 
-def _size(decision: Decision, estimate: float | None, high: float) -> str:
-    """The decision on a claimed range, which ends at ``high``, in words."""
-    if decision.decision == "refuted" and estimate is not None:
-        return "larger than claimed" if estimate > high else "smaller than claimed"
-    return "claimed size possible" if decision.decision == "holds" else decision.decision
+def _size(size: ClaimInRun, part: Measurement, high: float) -> str:
+    """The estimate and the decision on a claimed range, which ends at ``high``: ``+1.0 undecided``."""
+    decision = by_name(size.found.decisions, part)
+    if decision is None or part.estimate is None:
+        return decision.decision if decision else ""
+    refuted = "larger than claimed" if part.estimate > high else "smaller than claimed"
+    words = {"refuted": refuted, "holds": "claimed size possible"}
+    told = words.get(decision.decision, decision.decision)
+    return f"{numbers.number(part.estimate, 1, signed=True)} {told}"
 
 
 def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[str]:
-    """``81 more seeds on XNLI, NER (time not recorded)``."""
+    """``47 more seeds on XNLI, 34 on NER (time not recorded)``."""
     there = evidence.seeds_by_name
     open_ = {task: found for task, found in verdict.decisions.items() if found.decision == "undecided"}
     more = {task: found.seeds - there.get(task, 0) for task, found in open_.items() if found.seeds}
@@ -153,6 +158,12 @@ def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[
         hours = [open_[task].hours for task in more]
         known = [value for value in hours if value is not None]
         cost = hours_words(sum(known)) if len(known) == len(hours) else "time not recorded"
-        yield f"{sum(more.values())} more seeds on {', '.join(title(task, titles) for task in more)} ({cost})"
+        needed = [f"{n} on {title(task, titles)}" for task, n in more.items()]
+        yield f"{', '.join(needed).replace(' on ', ' more seeds on ', 1)} ({cost})"
     if never := [title(task, titles) for task, found in open_.items() if not found.seeds]:
         yield f"on {', '.join(never)} no number of seeds"
+
+
+def _awaited(runs: Sequence[ClaimInRun]) -> Iterator[str]:
+    """``xtreme-small (sealed plan: 287 of 566 trials; judged at 10 seeds)``: runs whose plan is not due."""
+    yield from (f"{item.run.name} ({item.run.withheld})" for item in runs if item.run.withheld)

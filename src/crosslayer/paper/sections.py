@@ -13,6 +13,7 @@ from pathlib import Path
 
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Measurement
+from claimtrack.rules import SMALLEST_EFFECT
 from claimtrack.runs import RunResults
 from claimtrack.sections import Chapter, FirstScreen, RunNotes, Section, Sections
 from crosslayer.config import Profile
@@ -51,6 +52,10 @@ CAUTIONS = {
         "The encoder stays frozen in at least one task: fusing a lower layer can then gain far more than after "
         "fine-tuning.",
     ),
+    "reduced": (
+        "reduced setting",
+        "The setting is smaller than the paper's: fewer training items, languages, tasks or trained layers.",
+    ),
 }
 """Label and banner by condition; of two about the encoder the first counts."""
 _CHOSEN = re.compile(r"seed by seed: ([^.]+)\.")
@@ -65,13 +70,13 @@ class PaperSections(Sections):
         claim="C05",
         size="C06",
         axis="gain in points over the baseline, layer chosen on English dev",
-        note="dot and 95 % bar: here; circles: seeds; diamond: paper (POS: another metric); band: claimed",
+        note="dot and 95 % bar: here; circles: seeds; diamond: paper (POS has another metric); band: claimed",
         others={
             "C02": "More than equal capacity?",
             "C07": "A best layer for each task?",
             "Q01": "Better calibrated?",
         },
-        words={"holds": "gain shown", "refuted": "no gain shown"},
+        words={"holds": "gain shown", "refuted": f"gain below {SMALLEST_EFFECT:g}"},
         built="Module built as described",
     )
     chapters = (
@@ -136,7 +141,10 @@ class PaperSections(Sections):
         no, open_ = by_gain.get("refuted", []), [*by_gain.get("undecided", []), *by_gain.get("missing", [])]
         helped = by_gain.get("holds", [])
         be = "is" if len(open_) == 1 else "are"
-        rest = [f"no gain on {_listed(no)}" if no else "", f"{_listed(open_)} {be} undecided" if open_ else ""]
+        rest = [
+            f"less than {SMALLEST_EFFECT:g} points on {_listed(no)}" if no else "",
+            f"{_listed(open_)} {be} undecided" if open_ else "",
+        ]
         told = "; ".join(filter(None, rest))
         if len(helped) == len(gain):
             first = f"Fusing a lower layer probably helps on all tasks: {_listed(helped)}."
@@ -160,7 +168,7 @@ class PaperSections(Sections):
         sheets = json.loads(COSTS.read_text(encoding="utf-8"))["sheets"]
         cells = (pair for sheet in sheets for pair in zip(sheet["head"], sheet["rows"][-1], strict=True))
         hours = [float(value) for column, value in cells if column.startswith("H100 at")]
-        return (f"mBERT: {min(hours):.0f} to {max(hours):.0f} H100 hours (computed)",)
+        return (f"mBERT: {min(hours):.2g} to {max(hours):.2g} H100 hours (computed)",)
 
     def sections(self, runs: Sequence[RunResults]) -> Sequence[Section]:
         """Tables 1 to 3 rebuilt, frozen against fine-tuned, failures to train."""
@@ -173,6 +181,8 @@ class PaperSections(Sections):
 def cautions(profile: Profile) -> tuple[tuple[str, str], ...]:
     """Labels and banners that hold for a profile."""
     found = [condition for condition in CAUTIONS if CONDITIONS[condition](profile)]
+    if "fragment" in found:  # goes without saying
+        found = [condition for condition in found if condition != "reduced"]
     encoder = [condition for condition in found if condition.endswith("encoder")]
     return tuple(CAUTIONS[condition] for condition in found if condition not in encoder[1:])
 

@@ -23,8 +23,7 @@ def claim(profile: Profile, folder: Path, claim_id: str) -> None:
     check_planned(profile, folder)
     if told := not_due(profile.profile, registry.project.trials(folder).values(), read_seals()):
         raise ResultsError(f"{told}; claims are measured then, `crosslayer sweep train` trains the rest")
-    parameters: dict[str, str | int | float | bool] = {
-        **entry.parameters,
+    parameters = {
         "claim": entry.id,
         "results": str(folder),
         "profile": str(ACTIVE),

@@ -76,7 +76,7 @@ def _result(ray: Any, ended: Any) -> tuple[TrialResult | TrialFailure, str]:
         result: tuple[TrialResult | TrialFailure, str] = ray.get(ended)
     except lost as error:
         detail = f"its worker was lost {RETRIES + 1} times ({type(error).__name__}), perhaps for lack of memory"
-        return TrialFailure("failed", detail), ""
+        return TrialFailure("failed", detail), torch.__version__
     except why.RayTaskError as error:
         raise error.cause from None
     return result

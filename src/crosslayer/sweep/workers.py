@@ -85,7 +85,7 @@ def _after_a_death(
         if not (record := finished(home, spec) or next(alone, None)):
             sweep_leftovers(home)
             failure = TrialFailure("failed", "its worker process died twice, perhaps for lack of memory")
-            record = keep(spec, failure, home, "", seal)
+            record = keep(spec, failure, home, torch.__version__, seal)
         yield record
 
 

@@ -54,6 +54,8 @@ def test_cautions_follow_the_profile() -> None:
     labels = [label for label, _ in cautions(OFFLINE)]
     assert labels == ["fragment data", "e5-small, not mBERT", "frozen encoder"]
     assert cautions(FULL) == ()
+    part = FULL.model_copy(update={"data": FULL.data.model_copy(update={"languages": ("en", "de")})})
+    assert [label for label, _ in cautions(part)] == ["reduced setting"]
     tiny = profile("tiny", "fragment", {"source": "random"})
     assert [label for label, _ in cautions(tiny)] == ["fragment data", "random encoder"]
 

@@ -342,8 +342,12 @@ def test_a_dying_worker_costs_its_own_trial_at_most(
     home.mkdir(parents=True)
     home.with_name("doom").write_text(f"{keys[1]} {times}")
     monkeypatch.setattr(workers, "start_worker", _start_spoilt)
-    outcomes = {record.key: record.outcome for record in train(compute={"workers": 2})}
+    records = train(compute={"workers": 2})
+    outcomes = {record.key: record.outcome for record in records}
     assert list(outcomes) == keys
+    assert {record.torch for record in records} == {torch.__version__.split("+")[0]}, (
+        "of one batch: it can give way"
+    )
     assert outcomes.pop(keys[1]) == ("ok" if times == 1 else "failed")
     assert set(outcomes.values()) == {"ok"}
     begun = home.with_name("begun").read_text().split()
