@@ -18,6 +18,7 @@ class _Stage(BaseModel):
     seconds: float
     trained: float = 0
     trained_seconds: float = 0
+    machine: dict[str, Any] = {}
 
 
 class _Info(BaseModel):

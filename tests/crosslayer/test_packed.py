@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -122,9 +123,17 @@ def test_a_pack_that_has_run_has_nothing_left(ran: Path) -> None:
 
 
 def test_the_time_spent_elsewhere_is_noted_once(tiny: Profile, home: Path, ran: Path) -> None:
+    log = ran / "results" / "tiny" / "run.json"
+    info = read_run(log)
+    for entry in info["stages"].values():
+        assert entry["machine"] == info["machine"]
+        entry["machine"]["accelerator"] = "a GPU"
+    log.write_text(json.dumps(info), encoding="utf-8")
     merge(tiny, home, ran)
     there, here = (read_run(path / "run.json")["stages"] for path in (ran / "results" / "tiny", home))
+    assert read_run(home / "run.json")["machine"]["accelerator"] == "none"
     for stage in ("sweep-pos", "intermediate-pos"):
+        assert here[stage]["machine"]["accelerator"] == "a GPU"
         for name in ("trained", "trained_seconds"):
             assert here[stage][name] == pytest.approx(there[stage][name], abs=0.02)
     assert merge(tiny, home, ran) == (0, 6)

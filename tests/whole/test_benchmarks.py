@@ -23,7 +23,8 @@ def test_a_sheet_is_printed_and_kept(
     sheets.save("x", [sheet])
     kept = json.loads((tmp_path / "recorded" / "x.json").read_text(encoding="utf-8"))
     assert kept["sheets"][0]["rows"] == [["ours", "1.5"], ["theirs", "3.0"]]
-    assert set(kept["machine"]) == {"processor", "cores", "memory_gib", "system", "python"}, "no name of a host"
+    fields = {"processor", "accelerator", "cores", "memory_gib", "system", "python"}
+    assert set(kept["machine"]) == fields, "no name of a host"
     assert "torch" in kept["packages"]
 
 

@@ -155,8 +155,14 @@ def _cost(stages: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
 
 
 def _facts(parts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-    """Revision and machine of each part of a run; packages are in ``run.json``."""
+    """Revision and machine of each part of a run, and what trained elsewhere; packages are in ``run.json``."""
     for place, part in enumerate(parts, 1):
-        machine = (f"{name.replace('_', ' ')} {value}" for name, value in (part.get("machine") or {}).items())
-        told = [str(part.get("title") or ""), f"revision {part.get('revision') or 'unknown'}", *machine]
+        own = part.get("machine") or {}
+        elsewhere = {stage: entry.get("machine") or own for stage, entry in part.get("stages", {}).items()}
+        told = [str(part.get("title") or ""), f"revision {part.get('revision') or 'unknown'}", _machine(own)]
+        told += [f"{stage} on: {_machine(other)}" for stage, other in elsewhere.items() if other != own]
         yield f"part {place}", "; ".join(filter(None, told))
+
+
+def _machine(about: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in about.items())

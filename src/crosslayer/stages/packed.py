@@ -122,7 +122,8 @@ def merge(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
             was merged before stays.
     """
     there = folder / RESULTS / profile.profile
-    hours = hours_of_trials(read_run(there / "run.json"))
+    info = read_run(there / "run.json")
+    hours = hours_of_trials(info)
     merged = known = 0
     for stage, task in planned_parts(profile):
         name, part = f"{stage}-{task}", Path("trials") / stage / task
@@ -142,7 +143,8 @@ def merge(profile: Profile, results: Path, folder: Path) -> tuple[int, int]:
                 result = _read(record, spec, there / part / spec.key, results / "encoder")
                 with exclusive(results / part):
                     keep(spec, result, results / part, record.torch, record.seal)
-                note_seconds(results, name, 3600 * hours.get(name, 0.0), trained=1)
+                machine = info.get("stages", {}).get(name, {}).get("machine", {})
+                note_seconds(results, name, 3600 * hours.get(name, 0.0), trained=1, machine=machine)
                 merged += 1
     if not merged + known:
         raise ResultsError(f"{folder} holds no finished trial of {profile.profile}; train there first")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
@@ -28,11 +29,11 @@ def note_seconds(folder: Path, stage: str, seconds: float, **extra: Any) -> None
     """Record what a stage took, and whatever else is given; ``folder`` is ``results/PROFILE``.
 
     Of several attempts the longest counts: one that finds everything finished takes no time. ``trained``, a number
-    of trials, adds up over the attempts.
+    of trials, adds up over the attempts. A stage that trains keeps its ``machine``: others may run elsewhere.
     """
     entry = {"seconds": round(seconds, 2), **extra}
     if entry.get("trained"):
-        entry.setdefault("trained_seconds", entry["seconds"])
+        entry = {"trained_seconds": entry["seconds"], "machine": machine(), **entry}
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "run.json"
     with FileLock(folder / ".run.lock"):
@@ -69,9 +70,11 @@ def _seconds(part: Mapping[str, Any]) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """Processor, cores, memory (GiB) and system, without names of the host or its user."""
+    """Processor, accelerator, cores, memory (GiB) and system, without names of the host or its user."""
+    torch = sys.modules.get("torch")  # loaded where anything trains
     return {
         "processor": _processor(),
+        "accelerator": torch.cuda.get_device_name() if torch and torch.cuda.is_available() else "none",
         "cores": os.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",
