@@ -139,18 +139,16 @@ def _words(decision: Decision, words: Mapping[str, str]) -> str:
 
 
 def _size(size: ClaimInRun, part: Measurement, high: float) -> str:
-    """The estimate and the decision on a claimed range, which ends at ``high``: ``+1.0 undecided``."""
+    """The decision on a claimed range, which ends at ``high``, in words."""
     decision = by_name(size.found.decisions, part)
-    if decision is None or part.estimate is None:
-        return decision.decision if decision else ""
-    refuted = "larger than claimed" if part.estimate > high else "smaller than claimed"
-    words = {"refuted": refuted, "holds": "claimed size possible"}
-    told = words.get(decision.decision, decision.decision)
-    return f"{numbers.number(part.estimate, 1, signed=True)} {told}"
+    if decision and decision.decision == "refuted" and part.estimate is not None:
+        return "larger than claimed" if part.estimate > high else "smaller than claimed"
+    found = decision.decision if decision else ""
+    return "claimed size possible" if found == "holds" else found
 
 
 def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[str]:
-    """``47 more seeds on XNLI, 34 on NER (time not recorded)``."""
+    """``more seeds: XNLI 47, NER 34 (time not recorded)``."""
     there = evidence.seeds_by_name
     open_ = {task: found for task, found in verdict.decisions.items() if found.decision == "undecided"}
     more = {task: found.seeds - there.get(task, 0) for task, found in open_.items() if found.seeds}
@@ -158,12 +156,11 @@ def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[
         hours = [open_[task].hours for task in more]
         known = [value for value in hours if value is not None]
         cost = hours_words(sum(known)) if len(known) == len(hours) else "time not recorded"
-        needed = [f"{n} on {title(task, titles)}" for task, n in more.items()]
-        yield f"{', '.join(needed).replace(' on ', ' more seeds on ', 1)} ({cost})"
+        yield f"more seeds: {', '.join(f'{title(task, titles)} {n}' for task, n in more.items())} ({cost})"
     if never := [title(task, titles) for task, found in open_.items() if not found.seeds]:
         yield f"on {', '.join(never)} no number of seeds"
 
 
 def _awaited(runs: Sequence[ClaimInRun]) -> Iterator[str]:
-    """``xtreme-small (sealed plan: 287 of 566 trials; judged at 10 seeds)``: runs whose plan is not due."""
-    yield from (f"{item.run.name} ({item.run.withheld})" for item in runs if item.run.withheld)
+    """``xtreme-small, when due``: runs with a sealed plan."""
+    yield from (f"{item.run.name}, when due" for item in runs if item.run.withheld)

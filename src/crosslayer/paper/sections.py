@@ -13,7 +13,6 @@ from pathlib import Path
 
 from claimtrack.decisions import Decision
 from claimtrack.evidence import Measurement
-from claimtrack.rules import SMALLEST_EFFECT
 from claimtrack.runs import RunResults
 from claimtrack.sections import Chapter, FirstScreen, RunNotes, Section, Sections
 from crosslayer.config import Profile
@@ -76,8 +75,8 @@ class PaperSections(Sections):
             "C07": "A best layer for each task?",
             "Q01": "Better calibrated?",
         },
-        words={"holds": "gain shown", "refuted": f"gain below {SMALLEST_EFFECT:g}"},
-        built="Module built as described",
+        words={"holds": "gain shown", "refuted": "no gain shown"},
+        built="Built as described",
     )
     chapters = (
         Chapter("Gains", ("C05", "C06"), ("layers", "failures")),
@@ -142,7 +141,7 @@ class PaperSections(Sections):
         helped = by_gain.get("holds", [])
         be = "is" if len(open_) == 1 else "are"
         rest = [
-            f"less than {SMALLEST_EFFECT:g} points on {_listed(no)}" if no else "",
+            f"no gain on {_listed(no)}" if no else "",
             f"{_listed(open_)} {be} undecided" if open_ else "",
         ]
         told = "; ".join(filter(None, rest))
