@@ -148,7 +148,7 @@ def _size(size: ClaimInRun, part: Measurement, high: float) -> str:
 
 
 def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[str]:
-    """``more seeds: XNLI 47, NER 34 (time not recorded)``."""
+    """``81 more seeds overall (time not recorded)``: how many each task needs stands in its row."""
     there = evidence.seeds_by_name
     open_ = {task: found for task, found in verdict.decisions.items() if found.decision == "undecided"}
     more = {task: found.seeds - there.get(task, 0) for task, found in open_.items() if found.seeds}
@@ -156,11 +156,11 @@ def _deciding(verdict: Verdict, evidence: Evidence, titles: Titles) -> Iterator[
         hours = [open_[task].hours for task in more]
         known = [value for value in hours if value is not None]
         cost = hours_words(sum(known)) if len(known) == len(hours) else "time not recorded"
-        yield f"more seeds: {', '.join(f'{title(task, titles)} {n}' for task, n in more.items())} ({cost})"
+        yield f"{sum(more.values())} more seeds overall ({cost})"
     if never := [title(task, titles) for task, found in open_.items() if not found.seeds]:
         yield f"on {', '.join(never)} no number of seeds"
 
 
 def _awaited(runs: Sequence[ClaimInRun]) -> Iterator[str]:
-    """``xtreme-small, when due``: runs with a sealed plan."""
-    yield from (f"{item.run.name}, when due" for item in runs if item.run.withheld)
+    """``sealed xtreme-small``: runs whose plan is not due."""
+    yield from (f"sealed {item.run.name}" for item in runs if item.run.withheld)

@@ -169,12 +169,12 @@ def test_the_first_screen_answers(registry: Registry, tmp_path: Path, hours: flo
         ("NER", "no gain shown", "smaller than claimed"),
         ("POS", "gain shown", "claimed size possible"),
     ]
-    assert first.deciding == (f"more seeds: XNLI 21 ({cost})", "on PAWS-X no number of seeds")
+    assert first.deciding == (f"21 more seeds overall ({cost})", "on PAWS-X no number of seeds")
     assert (first.certainty, first.reasons) == ("low", ("2 of 4 tasks undecided", "few seeds"))
     assert first.built == "Built as described: 0 of 8 claims"
 
 
-def test_more_seeds_are_told_by_task_and_awaited_runs_with_what_they_wait_for(
+def test_seeds_are_told_in_sum_and_runs_that_are_awaited_with_what_they_wait_for(
     registry: Registry, tmp_path: Path
 ) -> None:
     ran = run(registry, "late", FULL, tmp_path, only=("C05", "C06"))
@@ -185,7 +185,7 @@ def test_more_seeds_are_told_by_task_and_awaited_runs_with_what_they_wait_for(
     report = made(registry, [replace(ran, verdicts=verdicts), grid])
     assert report.summary is not None
     assert report.summary.deciding[:2] == (
-        "more seeds: XNLI 21, NER 21 (time not recorded)", "grid, when due"
+        "42 more seeds overall (time not recorded)", "sealed grid"
     )  # fmt: skip
     assert f"not run: {wait}" in html.render(report)
 
