@@ -59,6 +59,7 @@ class Measurement(Strict):
         p_value: of the stated test, if any.
         p_adjusted: the same after Holm's correction over the layers of a task, for gains shown layer by layer.
         n_seeds, n_items: what it was computed from.
+        by_seed: the values at the seeds, in their order, where the estimate is the mean of these.
         judged: whether the verdict rule reads it; the others are shown only.
         note: one sentence for the reader.
     """
@@ -78,6 +79,7 @@ class Measurement(Strict):
     p_adjusted: float | None = None
     n_seeds: int = 0
     n_items: int = 0
+    by_seed: tuple[float, ...] = ()
     judged: bool = False
     note: str = ""
 

@@ -73,7 +73,8 @@ def mean_of(
         interval = Interval(low=mean - half, high=mean + half, level=LEVEL, method="Student's t", df=df)
         p = 2 * float(stdtr(df, -abs(mean - null) / error)) if error else float(mean == null)
     made = {"judged": True, "p_value": p, "n_seeds": len(sample), "item_variance": kept, **about}
-    return Measurement(measure=measure, unit=unit, estimate=mean, interval=interval, **made)
+    found = {"estimate": mean, "interval": interval, "by_seed": sample.tolist()}
+    return Measurement(measure=measure, unit=unit, **found, **made)
 
 
 def difference_of(

@@ -72,7 +72,7 @@ class RunNotes:
         cautions: label and banner of each thing that its numbers cannot show.
         setting: rows of name and value: encoder, data, what was trained.
         size: the amount of data, in a few words.
-        order: where it stands among the runs; 0 comes first.
+        order: where it stands among the runs; 0 comes first, and of equals the run of most seeds.
         real: whether its data are real ones; others never stand on one axis with them.
     """
 
@@ -134,10 +134,6 @@ class Sections:
 
     def distinct(self, run: RunResults) -> Mapping[str, str]:
         """By key, what tells trials of one name apart, for example their precision."""
-        return {}
-
-    def seed_values(self, run: RunResults, part: Measurement) -> Mapping[int, float]:
-        """The value of a judged part in each seed, where it is a mean over seeds."""
         return {}
 
     def remark(self, part: Measurement) -> str:

@@ -26,12 +26,14 @@ def test_a_mean_has_the_interval_and_p_of_a_t_test() -> None:
     assert (found.interval.low, found.interval.high) == pytest.approx((low, high))
     assert (found.estimate, found.p_value) == pytest.approx((np.mean(VALUES), theirs.pvalue))
     assert (found.n_seeds, found.interval.df, found.judged) == (6, 5, True)
+    assert found.by_seed == tuple(VALUES)
 
 
 def test_a_difference_is_paired() -> None:
     found = difference_of("gain", VALUES, OTHERS, "points")
     assert found.p_value == pytest.approx(stats.ttest_rel(VALUES, OTHERS).pvalue)
     assert found.estimate == pytest.approx(np.mean(VALUES) - np.mean(OTHERS))
+    assert found.by_seed == pytest.approx(np.subtract(VALUES, OTHERS))
 
 
 def test_one_value_has_no_interval_and_equal_ones_one_without_width() -> None:

@@ -29,7 +29,7 @@ class PartRow:
 
     Attributes:
         decision: on its task, with what would decide it; empty where the rule decides on no task.
-        seed_values: ``seed 0 +0.4, seed 1 −0.2``; empty where they are not known.
+        by_seed: ``+0.4, −0.2``; empty where they are not known.
         trials: anchor and name of the tables of its trials.
         drawn: what a figure shows of it; ``None`` where there is nothing to draw.
         axis: unit, quantity, and what keeps it from the axis of the others.
@@ -43,7 +43,7 @@ class PartRow:
     interval: str
     p_value: str
     decision: str
-    seed_values: str
+    by_seed: str
     trials: tuple[tuple[str, str], ...]
     drawn: pictures.Mark | None
     axis: tuple[str, ...]
@@ -165,7 +165,6 @@ def _row(
     verdict = run.verdicts[entry.id]
     decisions = verdict.decisions if part.judged else {}
     found = by_name(decisions, part)
-    seeds = sections.seed_values(run, part) if part.judged else {}
     few = 0 < part.n_seeds < MIN_SEEDS
     signed = sections.is_difference(part.measure)
     places = numbers.decimals(part.interval, part.unit, part.estimate)
@@ -179,9 +178,9 @@ def _row(
         interval=numbers.NO_VALUE if few else numbers.interval(part, signed),
         p_value=numbers.NO_VALUE if few else numbers.p_values(part),
         decision=decision_words(found) if found else "",
-        seed_values=", ".join(f"seed {s} {numbers.number(v, places, signed)}" for s, v in seeds.items()),
+        by_seed=", ".join(numbers.number(value, places, signed) for value in part.by_seed),
         trials=view.tables(entry.id, part.task) if part.n_seeds else (),
-        drawn=_mark(entry.claimed, part, seeds, few),
+        drawn=_mark(entry.claimed, part, few),
         axis=(part.unit, "difference" if signed else part.measure, counted),
         few=few,
     )
@@ -192,13 +191,13 @@ def by_name(decisions: Mapping[str, Decision], part: Measurement) -> Decision | 
     return next((decisions[name] for name in part.names if name in decisions), None)
 
 
-def _mark(claimed: Claimed, part: Measurement, seeds: Mapping[int, float], few: bool) -> pictures.Mark | None:
+def _mark(claimed: Claimed, part: Measurement, few: bool) -> pictures.Mark | None:
     if part.estimate is None:
         return None
     return pictures.Mark(
         estimate=part.estimate,
         interval=(part.interval.low, part.interval.high) if part.interval and not few else None,
-        seeds=seeds,
+        seeds=part.by_seed,
         reported=claimed.reported(part.task) if part.unit == claimed.unit and part.judged else None,
         claimed=_band(claimed, part),
     )

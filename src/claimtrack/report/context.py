@@ -131,7 +131,8 @@ def build(
     A `ClaimError` where a text in ``paper`` is absent or wrong.
     """
     plugin, shown = registry.project, registry.project.sections()
-    runs = sorted(runs, key=lambda run: shown.notes(run).order)
+    most = {run.name: max((e.n_seeds for e in run.evidence.values()), default=0) for run in runs}
+    runs = sorted(runs, key=lambda run: (shown.notes(run).order, -most[run.name]))
     views = tuple(view_run(run, plugin, shown) for run in runs)
     pairs = list(zip(runs, views, strict=True))
     claims = tuple(

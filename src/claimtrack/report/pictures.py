@@ -8,8 +8,8 @@ the style of a file of its own, decides on; nothing is told by colour alone.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
@@ -28,7 +28,7 @@ class Mark:
 
     estimate: float
     interval: tuple[float, float] | None = None
-    seeds: Mapping[int, float] = field(default_factory=dict)
+    seeds: Sequence[float] = ()
     reported: float | None = None
     claimed: tuple[float, float] | None = None
 
@@ -72,7 +72,7 @@ def axis_of(marks: Iterable[Mark], unit: str) -> Axis:
     """The axis that shows 0, every estimate and interval, what is claimed and what is reported, in round steps."""
     values = [0.0]
     for mark in marks:
-        values += [mark.estimate, *(mark.interval or ()), *(mark.claimed or ()), *mark.seeds.values()]
+        values += [mark.estimate, *(mark.interval or ()), *(mark.claimed or ()), *mark.seeds]
         values += [] if mark.reported is None else [mark.reported]
     finite = [value for value in values if math.isfinite(value)]
     low, high = min(finite), max(finite)
@@ -126,7 +126,7 @@ def _row(mark: Mark, axis: Axis) -> str:
         parts.append(f'<rect class="band" x="{low}" y="0" width="{round(high - low, 1)}" height="{HEIGHT}"/>')
     parts.append(f'<path class="zero" d="M{x(0)} 0V{HEIGHT}"/>')
     if mark.seeds:
-        left = (round(x(value) - 2.5, 1) for value in mark.seeds.values())
+        left = (round(x(value) - 2.5, 1) for value in mark.seeds)
         circles = "".join(f"M{at} {middle + 7}a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0" for at in left)
         parts.append(f'<path class="seed" d="{circles}"/>')
     if mark.interval:
@@ -161,7 +161,7 @@ def _escaped(text: str) -> str:
 
 
 def _step(span: float) -> float:
-    """A round step that gives four to eight of them."""
+    """A round step of which the span has two to five, so that numbers of six digits have room."""
     span = span or 1.0
     power = 10.0 ** math.floor(math.log10(span / 4))
-    return next(power * m for m in (1, 2, 2.5, 5, 10) if span / (power * m) <= 7)
+    return next(power * m for m in (1, 2, 5, 10) if span / (power * m) <= 5)

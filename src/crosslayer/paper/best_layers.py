@@ -74,7 +74,7 @@ def _own_over_common(tasks: Tasks) -> Measurement:
             f"Over one layer for all tasks ({found.overall}), both chosen by other seeds on the other half of "
             "the items."
         )
-        return gain_fields(found.gain, n_items=_n_items(tasks), note=note)
+        return gain_fields(found.gain, by_seed=found.by_seed.tolist(), n_items=_n_items(tasks), note=note)
 
     return part_or_none("own_over_common", make, judged=True)
 

@@ -27,7 +27,7 @@ from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.metrics.classification import share_from_counts
 from crosslayer.paper import plots
-from crosslayer.paper.parts import Fields, gain_fields, make_evidence, mean_part, part_or_none, seed_by_seed
+from crosslayer.paper.parts import Fields, gain_fields, layers_of_seeds, make_evidence, mean_part, part_or_none
 from crosslayer.paper.scores import TaskScores, load_sweep
 from crosslayer.predictions.models import BASELINE
 from crosslayer.predictions.runs import Run
@@ -119,9 +119,9 @@ def _minus_self(scores: TaskScores) -> Measurement:
                 f"{TASKS[scores.task].title}: the control `self` was not trained; add it to sweep.controls"
             )
         found = scores.chosen_on_dev(scores.test, baseline="self")
-        chosen = f"chosen on dev {scores.among}, {seed_by_seed(found.chosen)}"
+        chosen = f"chosen on dev {scores.among}: {layers_of_seeds(found.chosen)}"
         note = f"Over the control of equal parameters; {chosen}."
-        return gain_fields(found.gain, n_items=scores.n_items, note=note)
+        return gain_fields(found.gain, by_seed=found.by_seed.tolist(), n_items=scores.n_items, note=note)
 
     return part_or_none("dev_selected_minus_self", make, task=scores.task, judged=True)
 

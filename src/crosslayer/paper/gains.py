@@ -27,10 +27,10 @@ from crosslayer.paper.parts import (
     gain_fields,
     gain_of,
     gain_part,
+    layers_of_seeds,
     make_evidence,
     mean_part,
     part_or_none,
-    seed_by_seed,
     select,
     tasks_in,
 )
@@ -94,8 +94,8 @@ def claimed_range() -> tuple[float, float]:
 def _selected(measure: str, scores: TaskScores, select: Callable[[], stats.SelectedGain], how: str) -> Measurement:
     def make() -> Fields:
         found = select()
-        note = f"Layer chosen {scores.among} {how}, {seed_by_seed(found.chosen)}."
-        return gain_fields(found.gain, n_items=scores.n_items, note=note)
+        note = f"Layer chosen {scores.among} {how}: {layers_of_seeds(found.chosen)}."
+        return gain_fields(found.gain, by_seed=found.by_seed.tolist(), n_items=scores.n_items, note=note)
 
     return part_or_none(measure, make, task=scores.task, judged=True)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from claimtrack.decisions import error_of
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Evidence, Interval, Measurement
 from claimtrack.project import evidence_of
+from claimtrack.wording import counted
 from crosslayer import stats
 from crosslayer.config import Profile
 from crosslayer.predictions.runs import Run
@@ -99,9 +101,13 @@ def gain_of(part: Measurement) -> stats.Gain:
     return stats.Gain(part.estimate, part.n_seeds, error**2, df)
 
 
-def seed_by_seed(chosen: Mapping[int, str]) -> str:
-    """``seed by seed: 4, 6, 4``: the layers that seeds were scored with."""
-    return f"seed by seed: {', '.join(name.replace('layer_', '') for name in chosen.values())}"
+def layers_of_seeds(chosen: Mapping[int, str]) -> str:
+    """The layers that seeds were scored with: ``4 at every seed``, or ``4 at 7 seeds, 6 at 2``."""
+    counts = Counter(name.replace("layer_", "") for name in chosen.values()).most_common()
+    if len(counts) == 1:
+        return f"{counts[0][0]} at every seed"
+    (first, often), *others = counts
+    return ", ".join([f"{first} at {counted(often, 'seed')}", *(f"{name} at {n}" for name, n in others)])
 
 
 def part_or_none(measure: str, make: Callable[[], Fields], *, unit: str = "points", **about: Any) -> Measurement:

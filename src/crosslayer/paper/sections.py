@@ -18,13 +18,10 @@ from claimtrack.sections import Chapter, FirstScreen, RunNotes, Section, Section
 from crosslayer.config import Profile
 from crosslayer.paper import sections_tables
 from crosslayer.paper.conditions import CONDITIONS, fragment, frozen_trunk, other_encoder
-from crosslayer.predictions.batches import by_batch
-from crosslayer.predictions.records import PREDICTED, TrialRecord
+from crosslayer.predictions.records import PREDICTED
 from crosslayer.predictions.runs import open_run, records_of
 from crosslayer.tasks import TASK_NAMES, TASKS
 
-SAME = 0.005
-"""Points within which seed values give an estimate again; older records hold rounded scores."""
 COSTS = Path("benchmarks/recorded/paper.json")
 CAUTIONS = {
     "fragment": (
@@ -57,7 +54,6 @@ CAUTIONS = {
     ),
 }
 """Label and banner by condition; of two about the encoder the first counts."""
-_CHOSEN = re.compile(r"seed by seed: ([^.]+)\.")
 _RESTRICTED = re.compile(r"among (layers? [\d, ]+ only)")
 
 
@@ -112,22 +108,6 @@ class PaperSections(Sections):
     def distinct(self, run: RunResults) -> Mapping[str, str]:
         """Mode and precision: models are compared within one."""
         return {record.key: f"{record.mode}, {record.precision}" for record in self._records(run.folder)}
-
-    def seed_values(self, run: RunResults, part: Measurement) -> Mapping[int, float]:
-        """The dev-selected gain of each seed: the chosen layers are in the part's note, the scores in the records.
-
-        Empty where the two do not give the part's estimate again.
-        """
-        found = _CHOSEN.search(part.note)
-        if found is None or part.measure != "dev_selected_gain" or part.estimate is None:
-            return {}
-        chosen = [name if name.startswith("layer_") else f"layer_{name}" for name in found[1].split(", ")]
-        trials = [t for t in self._records(run.folder) if (t.stage, t.task) == ("sweep", part.task)]
-        for batch in by_batch(trials).values():
-            gains = _gains(batch, chosen)
-            if len(gains) == part.n_seeds and abs(sum(gains.values()) / len(gains) - part.estimate) < SAME:
-                return gains
-        return {}
 
     def remark(self, part: Measurement) -> str:
         """Where a layer was chosen among some only."""
@@ -197,14 +177,6 @@ def _tested(folder: Path) -> tuple[tuple[str, str], ...]:
             languages = f"{len(table.languages)} languages: {' '.join(table.languages)}"
             rows.append((f"tested, {TASKS[task].title}", f"{len(table.gold):,} {unit} in {languages}"))
     return tuple(rows)
-
-
-def _gains(trials: Sequence[TrialRecord], chosen: Sequence[str]) -> dict[int, float]:
-    """The gain of the chosen model in each seed of the baseline; empty where a score is missing."""
-    scores = {(str(trial.model), trial.seed): trial.test_score for trial in trials if trial.test_score is not None}
-    seeds = sorted(seed for model, seed in scores if model == "baseline")
-    pairs = [((model, seed), ("baseline", seed)) for seed, model in zip(seeds, chosen, strict=False)]
-    return {ours[1]: scores[ours] - scores[base] for ours, base in pairs if ours in scores}
 
 
 def _by_decision(decisions: Mapping[str, Decision]) -> dict[str, list[str]]:

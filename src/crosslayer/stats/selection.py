@@ -24,6 +24,7 @@ from crosslayer.stats.tables import (
     Indices,
     ScoreTable,
     gain_of_choices,
+    gains_by_seed,
     item_variance_of,
     known_gain,
     residual_variance,
@@ -42,6 +43,7 @@ class SelectedGain:
 
     Attributes:
         gain: the gain over the baseline.
+        by_seed: (S,) the gain at each seed; their mean is the estimate.
         chosen: seed -> the model that was scored on it; two with a stroke between where halves of the items chose
             differently.
         overall: the model that the selection scores name when all seeds are used, for display.
@@ -49,6 +51,7 @@ class SelectedGain:
     """
 
     gain: Gain
+    by_seed: Floats
     chosen: dict[int, str]
     overall: str
     spread: float = 2.0
@@ -74,8 +77,8 @@ def dev_selected_gain(
     if len(set(chosen.values())) > 1:
         shared = _residual_correlation(scores, test.cells(names, seeds))
         spread = 1 + _fold_variance(len(names), n_seeds, round(shared, 1), two_folds=False)
-    found = gain_of_choices(test, chosen, baseline, spread)
-    return SelectedGain(found, chosen, names[int(scores.mean(axis=1).argmax())], spread)
+    found, by_seed = gain_of_choices(test, chosen, baseline, spread), gains_by_seed(test, chosen, baseline)
+    return SelectedGain(found, by_seed, chosen, names[int(scores.mean(axis=1).argmax())], spread)
 
 
 def cross_fitted_gain(
@@ -100,14 +103,14 @@ def cross_fitted_gain(
     gains, items = [], []
     for chosen, scored in zip(choices, halves[::-1], strict=True):
         rows = test.rows(names)[chosen]
-        gains.append(np.mean(scored.scores[rows, columns] - scored.scores[base, columns]))
+        gains.append(scored.scores[rows, columns] - scored.scores[base, columns])
         items.append(item_variance_of(test, np.bincount(rows, minlength=len(test.models)) / len(rows), base))
     residual, df = residual_variance(test)
     n = len(seeds)
     seed_part = (1 + _fold_variance(len(names), n, 1.0, two_folds=True)) * residual / n
     found = known_gain(float(np.mean(gains)), n, seed_part, df, float(np.mean(items)))
     overall = names[int(test.cells(names, seeds).mean(axis=1).argmax())]
-    return SelectedGain(found, by_seed(seeds, names, choices), overall)
+    return SelectedGain(found, np.mean(gains, axis=0), _choices(seeds, names, choices), overall)
 
 
 def own_against_common(
@@ -132,7 +135,7 @@ def own_against_common(
         commons.append(common)
         for place, table in enumerate(tables.values()):
             own, rows = chosen_by_others(selection[place], choosing), table.rows(names)
-            won.append(np.mean(scored[place][own, column] - scored[place][common, column]))
+            won.append(scored[place][own, column] - scored[place][common, column])
             counts = [np.bincount(rows[choice], minlength=len(table.models)) for choice in (own, common)]
             items.append(item_variance_of(table, (counts[0] - counts[1]) / len(seeds), int(rows[0])))
     residuals, dfs = zip(*(residual_variance(table) for table in tables.values()), strict=True)
@@ -140,7 +143,8 @@ def own_against_common(
     seed_part = _switch_spread(n_tasks, len(names), n_seeds) * sum(residuals) / (n_tasks**2 * n_seeds)
     df = welch_df(residuals, dfs) if all(dfs) else 0.0
     found = known_gain(float(np.mean(won)), n_seeds, seed_part, df, float(np.mean(items)) / n_tasks)
-    return SelectedGain(found, by_seed(seeds, names, commons), names[int(scores.mean(axis=(0, 2)).argmax())])
+    overall = names[int(scores.mean(axis=(0, 2)).argmax())]
+    return SelectedGain(found, np.mean(won, axis=0), _choices(seeds, names, commons), overall)
 
 
 def best_on_test_gain(test: ScoreTable, candidates: Sequence[str]) -> SelectedGain:
@@ -148,7 +152,7 @@ def best_on_test_gain(test: ScoreTable, candidates: Sequence[str]) -> SelectedGa
     names, seeds = complete([test], candidates, BASELINE)
     best = names[int(test.cells(names, seeds).mean(axis=1).argmax())]
     chosen = dict.fromkeys(seeds, best)
-    return SelectedGain(gain_of_choices(test, chosen), chosen, best)
+    return SelectedGain(gain_of_choices(test, chosen), gains_by_seed(test, chosen), chosen, best)
 
 
 def max_statistic_p(
@@ -229,7 +233,7 @@ def chosen_by_others(selection: Floats, choosing: npt.NDArray[np.bool_]) -> Indi
     return np.asarray((selection @ choosing.T / choosing.sum(axis=1)).argmax(axis=-2))
 
 
-def by_seed(seeds: list[int], names: list[str], choices: Sequence[Indices]) -> dict[int, str]:
+def _choices(seeds: list[int], names: list[str], choices: Sequence[Indices]) -> dict[int, str]:
     """What was chosen for each seed, by one half or by two, with a stroke between where they differ."""
     pairs = [dict.fromkeys(names[choice] for choice in by_half) for by_half in zip(*choices, strict=True)]
     return {seed: "/".join(pair) for seed, pair in zip(seeds, pairs, strict=True)}

@@ -182,15 +182,20 @@ def gain_of_choices(
 
     ``spread`` times the residual variance is S times the seed variance: 2 for choices that depend on no score.
     """
-    rows, columns = table.rows([*chosen.values()]), table.columns([*chosen])
-    base = int(table.rows([baseline])[0])
-    differences = table.scores[rows, columns] - table.scores[base, columns]
+    rows, base = table.rows([*chosen.values()]), int(table.rows([baseline])[0])
+    differences = gains_by_seed(table, chosen, baseline)
     items = item_variance_of(table, np.bincount(rows, minlength=len(table.models)) / len(rows), base)
     pooled = table.models if table.pooled is None else table.pooled
     if not {baseline, *chosen.values()} <= {*pooled}:
         return replace(seed_gain(differences, items), method="Student t, own differences")
     residual, df = residual_variance(table)
-    return known_gain(float(differences.mean()), len(columns), spread * residual / len(columns), df, items)
+    return known_gain(float(differences.mean()), len(rows), spread * residual / len(rows), df, items)
+
+
+def gains_by_seed(table: ScoreTable, chosen: Mapping[int, str], baseline: str = BASELINE) -> Floats:
+    """(S,) how far the model chosen for each seed lies above the baseline; both are there at every seed."""
+    columns, base = table.columns([*chosen]), int(table.rows([baseline])[0])
+    return np.asarray(table.scores[table.rows([*chosen.values()]), columns] - table.scores[base, columns])
 
 
 def seed_gain(by_seed: Floats, item_variance: float = 0.0) -> Gain:

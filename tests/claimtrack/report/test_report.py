@@ -211,6 +211,13 @@ def test_a_number_of_few_seeds_has_no_interval(registry: Registry, c06: RunResul
     assert row.drawn.interval is None
 
 
+def test_of_runs_alike_the_one_of_most_seeds_stands_first(registry: Registry, tmp_path: Path) -> None:
+    few, many = (run(registry, name, FULL, tmp_path / name) for name in ("few", "many"))
+    parts = tuple(part.model_copy(update={"n_seeds": 12}) for part in many.evidence["C06"].parts)
+    found = made(registry, [few, of_evidence(many, "C06", parts=parts)])
+    assert [item.run.name for item in view(found).runs] == ["many", "few"]
+
+
 # --- pictures
 
 
@@ -240,10 +247,13 @@ def test_a_row_draws_what_is_claimed_and_reported(context: ReportContext) -> Non
 @given(st.floats(-1e6, 1e6), st.floats(0, 1e6), st.text(max_size=60))
 @example(0.0, 0.0, "")
 def test_any_value_can_be_drawn(value: float, half: float, label: str) -> None:
-    mark = pictures.Mark(value, (value - half, value + half), {0: value + half}, value, (1.0, inf))
+    mark = pictures.Mark(value, (value - half, value + half), (value + half,), value, (1.0, inf))
     axis = pictures.axis_of([mark], label)
     assert axis.low <= min(value - half, 0.0) + 1e-6 * max(1, half) < axis.high
-    assert 1 <= len(axis.ticks) <= 12
+    assert 2 <= len(axis.ticks) <= 8
+    told = re.findall(r">([^<]+)</text>", pictures.scale(axis))
+    numbers = [float(text.replace(",", "").replace("\N{MINUS SIGN}", "-")) for text in told]
+    assert numbers == pytest.approx(axis.ticks, rel=0, abs=1e-6 * (axis.ticks[1] - axis.ticks[0]))
     row = pictures.Row(label, label, mark, *[label] * 5)
     drawn = pictures.whole([row], axis, label, label)
     assert ElementTree.fromstring(drawn).tag.endswith("svg")

@@ -52,7 +52,7 @@ def test_a_task_with_one_layer_is_missing(registry: Registry) -> None:
     left_out = "PAWS-X: layer_1, layer_3, layer_4 succeeded with fewer than 3 seeds and cannot be chosen"
     assert left_out in evidence.missing
     chosen = one(gains.measure("C05", run, profile), "dev_selected_gain", "pawsx")
-    assert chosen.note.endswith("seed by seed: 2, 2, 2.")
+    assert chosen.note.endswith(": 2 at every seed.")
     best = one(gains.measure("C06", run, profile), "best_on_test_gain", "pawsx")
     assert best.note.startswith("layer_2, the best on the test sets among layer 2 only")
     assert not any(part.task == "pawsx" for part in evidence.parts)

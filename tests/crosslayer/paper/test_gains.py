@@ -29,7 +29,7 @@ def test_planted_gain_is_recovered(planted: MadeUpRun, registry: Registry) -> No
         if task in ("xnli", "pawsx", "pos"):
             assert part.interval.low < 2.0 < part.interval.high
         assert part.n_seeds == 3
-        assert part.note == "Layer chosen among layers 1, 2, 3 only on dev, seed by seed: 2, 2, 2."
+        assert part.note == "Layer chosen among layers 1, 2, 3 only on dev: 2 at every seed."
         assert one(evidence, "layer_gain", task, layer=2).estimate == pytest.approx(part.estimate)
     assert verdict(registry, evidence) == "reproduced"
     assert evidence.missing == ()
@@ -148,6 +148,17 @@ def test_a_collapsed_trial_never_enters(planted: MadeUpRun) -> None:
     chosen = one(evidence, "dev_selected_gain", "xnli")
     assert (part.n_seeds, chosen.n_seeds) == (2, 3), "the others are compared at all seeds, without layer 2"
     assert "layer_2" not in chosen.note
+
+
+def test_a_gain_tells_what_each_seed_gained_without_the_seed_of_a_collapsed_layer() -> None:
+    profile = make_profile(tasks=["pawsx"], seeds=[4, 5, 6, 7])
+    run = make_sweep(profile, {("pawsx", "layer_2"): 5.0}, n=300)
+    run.end("collapsed", key="sweep-pawsx-layer_1-none-4")
+    part = one(gains.measure("C05", run, profile), "dev_selected_gain", "pawsx")
+    assert part.by_seed == pytest.approx([brute_gain(run, "pawsx", "layer_2", (seed,)) for seed in (5, 6, 7)])
+    for claim, measure in (("C05", "dev_selected_gain"), ("C06", "cross_fitted_gain")):
+        part = one(gains.measure(claim, run, profile), measure, "pawsx")
+        assert np.mean(part.by_seed) == pytest.approx(part.estimate)
 
 
 def test_a_trial_that_stayed_at_chance_never_enters_and_a_frozen_one_does() -> None:

@@ -102,7 +102,7 @@ def test_gains_of_layers_and_of_controls_come_from_their_own_batches(two_batches
     assert controls == [part for part in alone.parts if part.measure == "control_gain"]
     assert {t.key for t in two_batches.trials} == set(evidence.trials)
     restricted = one(complementarity.measure("C02", two_batches, profile), "dev_selected_minus_self", "pos")
-    assert restricted.note.endswith("chosen on dev among layer 2 only, seed by seed: 2, 2, 2.")
+    assert restricted.note.endswith("chosen on dev among layer 2 only: 2 at every seed.")
     assert restricted.estimate is not None
 
 

@@ -1,4 +1,4 @@
-"""What this paper adds to the report: cautions, seed values, trials, and its tables rebuilt."""
+"""What this paper adds to the report: cautions, trials, and its tables rebuilt."""
 
 from __future__ import annotations
 
@@ -91,22 +91,6 @@ def test_every_recorded_trial_is_listed_with_score_file_and_revision(
     for claim in ("C05", "C06", "Q01"):
         used = {trial.key for _, claims, _, trial in listed if claim in claims}
         assert used == set(pilot.evidence[claim].trials)
-
-
-def test_seed_values_give_the_judged_estimate_again(pilot: RunResults) -> None:
-    gains = [part for part in pilot.evidence["C05"].parts if part.measure == "dev_selected_gain"]
-    assert {part.task for part in gains} == {"xnli", "pawsx", "ner", "pos"}
-    for part in gains:
-        values = PaperSections().seed_values(pilot, part)
-        assert len(values) == part.n_seeds
-        assert sum(values.values()) / len(values) == pytest.approx(part.estimate, abs=0.005)
-
-
-def test_seed_values_that_do_not_give_the_estimate_are_not_shown(pilot: RunResults) -> None:
-    part = next(part for part in pilot.evidence["C05"].parts if part.measure == "dev_selected_gain")
-    moved = part.model_copy(update={"estimate": part.estimate + 0.1})
-    assert PaperSections().seed_values(pilot, moved) == {}
-    assert PaperSections().seed_values(pilot, part.model_copy(update={"note": ""})) == {}
 
 
 def test_differences_carry_a_sign() -> None:

@@ -60,14 +60,17 @@ def test_each_estimand_by_hand():
     found = crossed(test)
     assert list(found.chosen.values()) == ["layer_1", "layer_2", "layer_1"]
     assert found.gain.estimate == pytest.approx((1 + 0 + 1) / 3)
+    assert [*found.by_seed] == [1, 0, 1]
     assert found.overall == "layer_1"
     found = stats.dev_selected_gain(dev, test, LAYERS[:2])
     assert list(found.chosen.values()) == ["layer_2", "layer_1", "layer_2"]
     assert found.gain.estimate == pytest.approx((2 + 4 + 3) / 3)
+    assert [*found.by_seed] == [2, 4, 3]
     assert found.overall == "layer_2"
     found = stats.best_on_test_gain(test, LAYERS[:2])
     assert set(found.chosen.values()) == {"layer_1"}
     assert found.gain == stats.gain(test, "layer_1")
+    assert [*found.by_seed] == [1, 4, 1]
 
 
 def test_halves_of_the_items_take_turns():
@@ -91,6 +94,7 @@ def test_own_and_common_layers_are_chosen_on_one_half_and_scored_on_the_other():
     from_one = [0, 61.5 - 61]  # on half two: a keeps layer 1, b takes 2 instead of 1
     from_two = [0, 0]  # on half one: both take layer 2, the common one
     assert found.gain.estimate == pytest.approx(np.mean([from_one, from_two]))
+    assert found.by_seed == pytest.approx([found.gain.estimate] * 3)
     assert set(found.chosen.values()) == {"layer_1/layer_2"}
 
 
@@ -127,7 +131,9 @@ def test_selection_with_missing_scores_and_few_seeds():
     holed = table([[60, 60, 60], [61, 61, np.nan], [62, 62, 62]])
     assert crossed(holed).chosen == dict.fromkeys(range(3), "layer_2"), "layer 1 is out"
     holed = table([[60, 60, 60, 60], [61, 61, np.nan, 61], [62, 62, 62, 62]])
-    assert list(crossed(holed).chosen) == [0, 1, 3], "three seeds are enough to stay in"
+    found = crossed(holed)
+    assert list(found.chosen) == [0, 1, 3], "three seeds are enough to stay in"
+    assert [*found.by_seed] == [2, 2, 2]
     with pytest.raises(ResultsError, match="no seed has all of layer_1, layer_2, baseline"):
         stats.best_on_test_gain(table([[60, np.nan], [np.nan, 61], [np.nan, 62]]), LAYERS[:2])
 
