@@ -32,7 +32,7 @@ lint: $(STAMP)  ## style and types
 	ruff format --check .
 	mypy
 
-bench: $(STAMP)  ## speed beside what one would use instead, three quarters of an hour on two cores
+bench: $(STAMP)  ## speed beside what one would use instead; wants idle cores
 	python -m benchmarks
 
 pdf: $(STAMP)  ## the report as PDF; says which packages are missing

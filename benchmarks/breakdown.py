@@ -25,11 +25,11 @@ REST = "other element-wise operations, autograd, Python"
 def shares(settings: Profile, folder: Path, task: TaskName) -> dict[str, float]:
     """Seconds of a profiled trial by kind of operation; profiling itself adds to the rest."""
     with profile(activities=[ProfilerActivity.CPU]) as found:
-        ours(settings, folder, task)
+        whole = ours(settings, folder, task).seconds
     seconds = dict.fromkeys([*KINDS, REST], 0.0)
     for event in found.key_averages():
         seconds[kind_of(event.key)] += event.self_cpu_time_total / 1e6
-    return seconds
+    return seconds | {REST: whole - sum(seconds[kind] for kind in KINDS)}  # Python's own time is no operation
 
 
 def kind_of(operation: str) -> str:

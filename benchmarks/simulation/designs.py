@@ -81,7 +81,7 @@ class Design:
 
 
 SCORES = {"xnli": (0.71, 0.07), "pawsx": (0.99, 0.26), "ner": (0.69, 0.05), "pos": (0.58, 0.02)}
-"""Points: sd of a trial, pure item sd of a difference; of `xtreme-pilot`."""
+"""Points: sd of a trial, pure item sd of a difference; of `xtreme-pilot`, as it was when the plan was sealed."""
 SHARES = {"xnli": (1.00, 0.11), "pawsx": (3.43, 0.37), "ner": (0.99, 0.08), "pos": (0.66, 0.05)}
 """Per cent of errors, of the same run."""
 ERRORS = {"xnli": (1.99, 0.26), "pawsx": (1.39, 0.22), "ner": (0.68, 0.10), "pos": (0.41, 0.0)}
@@ -95,7 +95,7 @@ WEIGHTS = {"ner": 0.18, "pos": 0.07}
 
 
 def planned(seeds: int = PLANNED_SEEDS) -> Design:
-    """The sealed plan, or one with more seeds, with the noise that `xtreme-pilot` had."""
+    """The sealed plan, or one with more seeds, with the noise that `xtreme-pilot` had then."""
     phases = {task: round(seeds * PAIR_PHASES) if TASKS[task].kind == "pair" else seeds for task in TASK_NAMES}
     layers = {task: PAIR_LAYERS if TASKS[task].kind == "pair" else LAYERS for task in TASK_NAMES}
     return Design(
