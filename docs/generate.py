@@ -26,11 +26,13 @@ from pydantic import TypeAdapter
 from claimtrack import figures as drawing
 from claimtrack import project, registry, samples, statistics, tables
 from claimtrack.cli import app as claims_app
-from claimtrack.evidence import Check, Evidence, Measurement
+from claimtrack.evidence import Check, Evidence, Measurement, Trial
 from claimtrack.pins import Pins
 from claimtrack.plugin import Plugin
 from claimtrack.report.context import build
 from claimtrack.results import load_recorded
+from claimtrack.rules import Case, Judgement, Rule
+from claimtrack.seal import Planned, newest_hash
 from claimtrack.verdict import Verdict
 from crosslayer.cli import app
 from crosslayer.config import Profile
@@ -229,11 +231,11 @@ def schemas_page() -> str:
 def measure_page() -> str:
     """What `measure` of a plugin needs: classes, functions and their words."""
     groups: dict[str, Sequence[Callable[..., Any]]] = {
-        "What a project offers": (Plugin,),
+        "What a project offers": (Plugin, Rule, Case, Judgement, Planned, Trial, newest_hash),
         "Evidence": (Evidence, Measurement, Check, project.evidence_of),
         "From one value a seed to a measurement": (
-            samples.mean_of, samples.difference_of, samples.overlap, samples.in_order, samples.equivalence_p,
-            samples.permutation_p, statistics.holm,
+            samples.mean_of, samples.difference_of, samples.item_variance_of, samples.overlap, samples.in_order,
+            samples.equivalence_p, samples.permutation_p, statistics.holm,
         ),
         "Figures": (drawing.picture, drawing.forest, drawing.reliability, samples.reliability_bins),
         "Notebooks": (project.measure, project.keep, tables.summary, tables.judged, tables.shown, tables.checks),

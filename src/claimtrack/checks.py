@@ -72,10 +72,9 @@ class Suite:
             evidence = read_evidence(place.evidence_path(claim))
         except ClaimError as error:
             return [str(error)]
-        expected = {"claim": claim, "profile": place.profile.profile, "run": place.name, "metric": entry.metric}
-        found = evidence.model_dump(include=set(expected))
-        if wrong := [name for name in expected if found[name] != expected[name]]:
-            return [f"{claim}: evidence is of {name} {found[name]!r}, not {expected[name]!r}" for name in wrong]
+        about = {"claim": claim, "profile": place.profile.profile, "run": place.name, "metric": entry.metric}
+        if wrong := evidence.differs(**about):
+            return [f"{claim}: {line}" for line in wrong]
         stale = sorted(set(evidence.trials) - set(self.registry.project.trials(place.folder)))
         if not stale or place.run is not None:
             return []

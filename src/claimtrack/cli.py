@@ -201,7 +201,8 @@ def init_project(
     """Make a small repository from a literature report. It runs at once; blanks are marked TODO."""
     home, found = scaffold.init(name, report, Path())
     _say(found.gaps, "note: ", err=True)
-    typer.echo(f"{counted(len(found.rows), 'claim')} in {home}; next: cd {home}, make repro, claimtrack todo")
+    claims = counted(len(found.rows), "claim") + (" and a question" if found.question else "")
+    typer.echo(f"{claims} in {home}; next: cd {home}, make repro, claimtrack todo")
 
 
 @app.command("todo")

@@ -190,6 +190,12 @@ class Evidence(Strict):
         judged = (part for part in self.parts if part.judged and part.estimate is not None)
         return min((part.n_seeds for part in judged), default=0)
 
+    def differs(self, **expected: str) -> list[str]:
+        """What it is about instead of what is expected, one line each."""
+        found = {name: getattr(self, name) for name in expected}
+        wrong = [name for name in expected if found[name] != expected[name]]
+        return [f"evidence is of {name} {found[name]!r}, not {expected[name]!r}" for name in wrong]
+
     def measured(self, *measures: str) -> list[Measurement]:
         """The parts of these measures that the verdict may use and that have a value, measure by measure."""
         judged = [part for part in self.parts if part.judged and part.estimate is not None]

@@ -52,13 +52,12 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting, plugin: Plu
         reason = "; ".join(evidence.missing or unknown_names(entry, evidence)) or "no part"
         return Judgement("not run", f"Nothing to measure it from: {reason}.")
     few = [part for part in parts if part.n_seeds < MIN_SEEDS and (part.n_seeds or not rule.seedless)]
-    if not few:
+    if rule.claimed or not few:
         return rule.judge(Case(entry, evidence, rule, titles))
     rest = tuple(part for part in evidence.parts if part not in few)
     without = evidence.model_copy(update={"parts": rest, "headline": None})
     if rule.parts(entry, without):
         verdict, because, decisions = rule.judge(Case(entry, without, rule, titles))
-        verdict = "inconclusive" if rule.claimed and verdict == "reproduced" else verdict
         note = f"{because[:-1]}; not counted, with fewer than {MIN_SEEDS} seeds: {sentence(few, titles)}."
         return Judgement(verdict, note, decisions)
     most = max(part.n_seeds for part in few)
@@ -67,7 +66,8 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting, plugin: Plu
 
 
 def unknown_names(entry: Entry, evidence: Evidence) -> Iterator[str]:
-    """Measures, units and tasks that the registry names and the evidence does not have, one line each."""
+    """Measures, units and tasks that the registry names and the evidence does not have, and judged measures of
+    which nothing is claimed, one line each."""
     units = {part.measure: part.unit for part in evidence.parts if part.judged}
     known = ", ".join(units) or "no judged measurement"
     for measure, unit in entry.claimed.named_measures().items():
@@ -75,6 +75,10 @@ def unknown_names(entry: Entry, evidence: Evidence) -> Iterator[str]:
             yield f"claimed names {measure}, the evidence has {known}"
         elif unit and unit != units[measure]:
             yield f"claimed gives {measure} in {unit}, the evidence in {units[measure]}"
+    claimed = entry.claimed.measures
+    for measure in units if claimed and claimed.keys() <= units.keys() else ():
+        if measure not in claimed:
+            yield f"{measure} is judged and nothing is claimed of it; claim something, or give it judged=False"
     about = {part.subject for part in evidence.parts} | {part.task for part in evidence.parts}
     for task in (*entry.claimed.by_task, *entry.claimed.other_metric):
         if task not in about:

@@ -94,13 +94,18 @@ def execute(source: Path, notebook: NotebookNode, parameters: Mapping[str, objec
             language="python", extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
     except PapermillExecutionError as error:
-        last = (error.evalue.strip().splitlines() or [""])[-1]
+        lines = [line.strip() for line in error.evalue.strip().splitlines()] or [""]
+        of_pydantic = error.ename == "ValidationError"  # which ends with a link
+        said = ": ".join(lines[1:3]) if of_pydantic else lines[-1]
         plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
         frames = [(name, int(line)) for name, line in re.findall(r"^File (.+?):(\d+)", plain, re.M)]
         place = own_place(frames, Path.cwd())
         where = f" ({place})" if place else ""
-        raise ClaimError(f"{source}, cell {error.exec_count}: {error.ename}: {last}{where}") from None
-    except (CellTimeoutError, DeadKernelError) as error:
+        raise ClaimError(f"{source}, cell {error.exec_count}: {error.ename}: {said}{where}") from None
+    except CellTimeoutError:
+        told = f"a cell took more than {SECONDS} seconds; compute what is slow in a stage of its own (dvc.yaml)"
+        raise ClaimError(f"{source}: {told}") from None
+    except DeadKernelError as error:
         first = str(error).strip().splitlines()[0]
         raise ClaimError(f"{source}: {first}; run it again or give it more memory") from None
     return executed

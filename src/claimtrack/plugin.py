@@ -21,8 +21,14 @@ from claimtrack.evidence import Evidence, Trial
 from claimtrack.rules import COMMON, Rule
 from claimtrack.seal import Planned
 from claimtrack.sections import Sections
+from claimtrack.settings import load_settings
 
 Condition = Callable[[Any], bool]
+
+
+def _as_in_profiles(settings: Any, project: Path) -> bool:
+    path = project / "profiles" / f"{settings.profile}.yaml"
+    return path.exists() and load_settings(path, type(settings)) == settings
 
 
 @dataclass(frozen=True)
@@ -49,7 +55,8 @@ class Plugin:
         planned: the trials that settings plan (`claimtrack.seal.Planned`). Called by ``claimtrack seal --plan``,
             and by ``seal --check`` to compare; ``None`` where nothing is planned.
         shipped: ``shipped(settings, project_folder)``: whether settings specify what the file of their name in
-            ``profiles/`` does, whatever machine they run on. Asked before a present run is pinned or checked.
+            ``profiles/`` does, whatever machine they run on; by default whether they are equal. Asked before a
+            present run is pinned or checked.
         titles: how names are shown, for example ``{"xnli": "XNLI"}``: values of dimensions, words of measures.
         sections: makes what the project adds to the report; called once a report.
     """
@@ -61,7 +68,7 @@ class Plugin:
     rules: Mapping[str, Rule] = field(default_factory=dict)
     trials: Callable[[Path], Mapping[str, Trial]] = lambda folder: {}
     planned: Callable[[Any], Planned | None] = lambda settings: None
-    shipped: Callable[[Any, Path], bool] = lambda settings, project: True
+    shipped: Callable[[Any, Path], bool] = _as_in_profiles
     titles: Mapping[str, str] = field(default_factory=dict)
     sections: Callable[[], Sections] = Sections
 

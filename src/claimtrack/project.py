@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from claimtrack.errors import ClaimError
 from claimtrack.evidence import Check, Evidence, Measurement, write_evidence
 from claimtrack.registry import Registry, load_registry
 from claimtrack.runs import RESULTS, Setting
@@ -23,9 +24,13 @@ def present() -> tuple[Registry, Any]:
 
 
 def measure(claim: str) -> Evidence:
-    """What the plugin measures for a claim in the present run."""
+    """What the plugin measures for a claim in the present run; a `ClaimError` where it is of another one."""
     registry, settings = present()
-    return registry.project.measure(registry.entry(claim).id, RESULTS / settings.profile, settings)
+    entry = registry.entry(claim)
+    evidence = registry.project.measure(entry.id, RESULTS / settings.profile, settings)
+    if wrong := evidence.differs(claim=entry.id, profile=settings.profile, metric=entry.metric):
+        raise ClaimError(f"{claim}: {wrong[0]}; correct the plugin's `measure` or the registry")
+    return evidence
 
 
 def evidence_of(
@@ -36,6 +41,7 @@ def evidence_of(
     checks: Iterable[Check] = (),
     missing: Iterable[str] = (),
     facts: Mapping[str, float | int | str | bool] | None = None,
+    trials: Iterable[str] = (),
 ) -> Evidence:
     """Evidence of a claim; its headline is the first judged measurement with a value.
 
@@ -43,14 +49,16 @@ def evidence_of(
         claim, metric: as in the registry.
         settings: of the run.
         parts, checks, facts: what was measured.
-        missing: what was absent or failed, one line each. Without a value or a check the claim is `not run`.
+        missing: what was absent or failed, one line each: for readers. Without a value or a check the claim is
+            `not run`. What a rule shall count as missing is a measurement whose ``estimate`` is ``None``.
+        trials: keys of the trials of `claimtrack.plugin.Plugin` that it was computed from.
     """
     parts, checks = tuple(parts), tuple(checks)
     judged = [place for place, part in enumerate(parts) if part.judged and part.estimate is not None]
     return Evidence(
         claim=claim, profile=settings.profile, metric=metric, parts=parts, checks=checks,
         status="measured" if judged or checks else "missing", headline=judged[0] if judged else None,
-        missing=tuple(missing), facts=dict(facts or {}),
+        missing=tuple(missing), facts=dict(facts or {}), trials=tuple(sorted(set(trials))),
     )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from claimtrack.decisions import LEVEL, Decision, Target, decide_each, decide_ta
 from claimtrack.entries import Claimed, Entry, VerdictName
 from claimtrack.evidence import Evidence, Measurement
 from claimtrack.statistics import MIN_SEEDS
-from claimtrack.wording import decisions_sentence, measure_title, sentence
+from claimtrack.wording import counted, decisions_sentence, measure_title, sentence
 
 SMALLEST_EFFECT = 0.5
 """Points; a difference below it is of no interest."""
@@ -126,15 +126,17 @@ def _claimed_each(case: Case) -> Judgement:
     lost: dict[str, str] = {}
     for measure, target in claimed.items():
         parts = [part for part in case.evidence.parts if part.judged and part.measure == measure]
-        lost |= {} if parts else {measure: f"not in the evidence with {MIN_SEEDS} seeds or more"}
+        lost |= {} if parts else {measure: "not in the evidence"}
         for part in parts:
             name = (part.subject if len(claimed) == 1 else None) or part.names[0]
             if part.estimate is None:
                 lost[name] = part.note or "not measured"
+            elif part.n_seeds < MIN_SEEDS:
+                lost[name] = f"{counted(part.n_seeds, 'seed')}, at least {MIN_SEEDS} are needed"
             elif part.unit != target.unit:
                 lost[name] = f"measured in {part.unit}, claimed in {target.unit}"
             elif part.interval is None:
-                lost[name] = "without an interval"
+                lost[name] = "all seeds gave one value" if len({*part.by_seed}) == 1 else "without an interval"
             else:
                 targets[name] = Target(part, target.refuted_outside, target.bounds, target.within is not None)
     each = decide_targets(targets, len(lost))
@@ -146,7 +148,10 @@ def _claimed_each(case: Case) -> Judgement:
 
 
 COMMON: Mapping[str, Rule] = {
-    "all_checks": Rule(_all_checks),
+    "all_checks": Rule(
+        _all_checks,
+        lacks=lambda claimed: "checks; claimed_each reads measures" if claimed.measures else "",
+    ),
     "claimed_each": Rule(
         _claimed_each,
         claimed=True,

@@ -1,7 +1,7 @@
 """From one value a seed, split or simulated data set to a measurement with an interval.
 
-A value may stand for a random seed, a fold, a split or a data set: whatever would be drawn anew by somebody who
-repeats the study. SciPy computes what it has. Notation: S values.
+A value may stand for a random seed, a split or a data set: whatever would be drawn anew by somebody who repeats
+the study. SciPy computes what it has. Notation: S values, N items.
 """
 
 from __future__ import annotations
@@ -39,39 +39,42 @@ def mean_of(
     method: Literal["t", "bootstrap"] = "t",
     null: float = 0.0,
     shared: float = 0.0,
+    item_variance: float = 0.0,
     **about: Any,
 ) -> Measurement:
     """The mean of one value a seed, judged unless said otherwise.
 
-    The interval is Student's t, df = S - 1, with the squared standard error s^2 (1 / S + ``shared``), s^2 the
-    sample variance; or the bootstrap's (bias-corrected and accelerated, Efron 1987), which suits skewed values and
-    needs `MIN_BOOTSTRAP` of them. With one value there is none.
+    The interval is Student's t, df = S - 1, with the squared standard error s^2 (1 / S + ``shared``) +
+    ``item_variance``, s^2 the sample variance; or the bootstrap's (bias-corrected and accelerated, Efron 1987),
+    which suits skewed values and needs `MIN_BOOTSTRAP` of them. One value has none, nor have equal ones: they do
+    not tell what another seed would give.
 
     Args:
         measure, unit: of the measurement.
         values: one for each seed, all of them finite.
         method: of the interval.
         null: the value that p tests against, two-sided; the bootstrap gives no p.
-        shared: what the values have in common, as a share of their variance: no number of them averages it out.
+        shared: what splits have in common, as a share of their variance (`overlap`); no number averages it out.
+        item_variance: what the items of one test set leave, in the unit squared (`item_variance_of`).
         about: other fields of `Measurement`, for example ``about={"size": 32}``, ``n_items`` or ``judged=False``.
 
     Raises:
-        ResultsError: no value, or one that is not finite; for the bootstrap also too few, or ``shared``, which it
-            cannot know.
+        ResultsError: no value, or one that is not finite; for the bootstrap also too few, or ``shared`` or
+            ``item_variance``, which it cannot know.
     """
-    if method == "bootstrap" and shared:
-        raise ResultsError(f"{measure}: the bootstrap takes no shared variance; use method='t'")
+    if method == "bootstrap" and (shared or item_variance):
+        raise ResultsError(f"{measure}: the bootstrap takes no shared and no item variance; use method='t'")
     sample = _sample(measure, values)
     mean, interval, p, kept = float(sample.mean()), None, None, 0.0
     if len(sample) >= FEWEST and method == "bootstrap":
         interval = _bootstrap(sample)
     elif len(sample) >= FEWEST:
         variance, df = float(sample.var(ddof=1)), len(sample) - 1
-        kept = shared * variance
-        error = math.sqrt(variance / len(sample) + kept)
-        half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
-        interval = Interval(low=mean - half, high=mean + half, level=LEVEL, method="Student's t", df=df)
-        p = 2 * float(stdtr(df, -abs(mean - null) / error)) if error else float(mean == null)
+        kept = shared * variance + item_variance
+        if error := math.sqrt(variance / len(sample) + kept):
+            half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
+            interval = Interval(low=mean - half, high=mean + half, level=LEVEL, method="Student's t", df=df)
+            p = 2 * float(stdtr(df, -abs(mean - null) / error))
     made = {"judged": True, "p_value": p, "n_seeds": len(sample), "item_variance": kept, **about}
     found = {"estimate": mean, "interval": interval, "by_seed": sample.tolist()}
     return Measurement(measure=measure, unit=unit, **found, **made)
@@ -90,8 +93,31 @@ def difference_of(
     return mean_of(measure, one - other, unit, **options)
 
 
+def item_variance_of(values: npt.ArrayLike) -> float:
+    """``item_variance`` of `mean_of` for seeds that are tested on the same items.
+
+    It is the covariance of the means of two seeds if the items were drawn anew, which no number of seeds averages
+    out: the covariance over items of the values of two seeds, mean over all pairs, divided by N; 0 if negative.
+
+    Args:
+        values: (S, N), of each item in each seed, in the unit of the measurement: 100 where an answer is right, or
+            the difference of two models.
+
+    Raises:
+        ResultsError: fewer than two seeds or items, or a value that is not finite.
+    """
+    sample = np.asarray(values, dtype=np.float64)
+    if sample.ndim != 2 or min(sample.shape) < 2 or not np.isfinite(sample).all():
+        raise ResultsError(f"item_variance_of needs finite values of 2 seeds and 2 items, not {sample.shape}")
+    n_seeds, n_items = sample.shape
+    centred = sample - sample.mean(axis=1, keepdims=True)
+    total = centred.sum(axis=0)
+    of_pairs = float(total @ total - (centred**2).sum()) / (n_seeds * (n_seeds - 1))
+    return float(max(of_pairs, 0.0) / (n_items - 1) / n_items)
+
+
 def overlap(n_train: int, n_test: int) -> float:
-    """``shared`` of `mean_of` for random splits of one data set, whose training parts overlap.
+    """``shared`` of `mean_of` for random splits or folds of one data set, whose training parts overlap.
 
     Nadeau and Bengio (2003, Machine Learning 52) take n_test / n_train: the interval of a difference then has the
     squared standard error s^2 (1 / S + n_test / n_train).
@@ -209,14 +235,14 @@ def _sample(name: str, values: Iterable[float]) -> Floats:
     return sample
 
 
-def _bootstrap(sample: Floats) -> Interval:
+def _bootstrap(sample: Floats) -> Interval | None:
     from scipy.stats import bootstrap
 
     method = "bootstrap, BCa"
     if len(sample) < MIN_BOOTSTRAP:
         raise ResultsError(f"a bootstrap of {len(sample)} values is too narrow; it needs {MIN_BOOTSTRAP}")
     if np.ptp(sample) == 0:
-        return Interval(low=float(sample[0]), high=float(sample[0]), level=LEVEL, method=method)
+        return None
     found = bootstrap((sample,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="BCa",
                       rng=np.random.default_rng(0)).confidence_interval  # fmt: skip
     return Interval(low=float(found.low), high=float(found.high), level=LEVEL, method=method)

@@ -14,7 +14,7 @@ from claimtrack import rules
 from claimtrack.entries import Claimed, ClaimedMeasure, Entry
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Measurement, read_evidence, write_evidence
-from claimtrack.judging import judge
+from claimtrack.judging import judge, unknown_names
 from claimtrack.plugin import Plugin
 from claimtrack.project import evidence_of
 from claimtrack.rules import Judgement
@@ -109,12 +109,15 @@ def test_what_the_evidence_lacks_is_named() -> None:
     claimed = {"each": {"x": {"sign": "+", "unit": "points"}, "gian": {"sign": "+", "unit": "points"}}}
     found = judged(claimed, part(0.9))
     assert (found.verdict, found.decisions["gian"].decision) == ("partly reproduced", "missing")
-    assert "missing on gian (not in the evidence with 3 seeds or more)" in found.because
+    assert "missing on gian (not in the evidence)" in found.because
     other = judged({"each": {"x": {"sign": "+", "unit": "%"}}}, part(0.9))
     assert other.verdict == "inconclusive"
     assert "measured in points, claimed in %" in other.because
     nothing = judged({"each": {"gian": {"sign": "+", "unit": "points"}}}, part(0.9))
     assert nothing.because == "Nothing to measure it from: claimed names gian, the evidence has x."
+    claim_x = entry({"each": {"x": {"sign": "+", "unit": "points"}}})
+    [told] = unknown_names(claim_x, evidence([part(0.9), part(0.9, "y")]))
+    assert told.startswith("y is judged and nothing is claimed of it")
 
 
 def test_the_name_of_a_profile_leads_out_of_no_folder() -> None:
@@ -175,10 +178,17 @@ def test_free_dimensions_are_kept_and_absent_ones_change_no_byte(tmp_path: Path)
 
 def test_no_claim_is_reproduced_while_a_part_has_too_few_seeds() -> None:
     claimed = {"each": {"x": {"sign": "+", "unit": "points"}}}
-    few = mean_of("x", [0.9, 0.9], "points", about={"data": "b"})
+    few = mean_of("x", [0.9, 0.8], "points", about={"data": "b"})
     found = judged(claimed, part(0.9, about={"data": "a"}), few)
-    assert (found.verdict, found.decisions["data a"].decision) == ("inconclusive", "holds")
-    assert "not counted, with fewer than 3 seeds: X (points): data b +0.90" in found.because
+    assert (found.verdict, found.decisions["data a"].decision) == ("partly reproduced", "holds")
+    assert "missing on data b (2 seeds, at least 3 are needed)" in found.because
+    assert judged(claimed, few).verdict == "inconclusive"
+
+
+def test_seeds_that_all_gave_one_value_decide_nothing() -> None:
+    found = judged({"each": {"x": {"within": 1.0, "unit": "points"}}}, mean_of("x", [0.1] * 9, "points"))
+    assert found.verdict == "inconclusive"
+    assert "missing on x (all seeds gave one value)" in found.because
 
 
 def test_something_must_be_claimed() -> None:

@@ -182,3 +182,22 @@ def test_a_failure_names_file_and_line_of_the_projects_code(
     source = small(tmp_path, "import mine\nmine.ratio()")
     with pytest.raises(ClaimError, match=r"ZeroDivisionError: division by zero \(mine\.py:2\)$"):
         notebook.run_notebook(source, {"output": str(tmp_path / "out")}, tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("cell", "seconds", "told"),
+    [
+        (
+            'from claimtrack.samples import mean_of\nmean_of("x", [1.0], "points", data="digits")',
+            60,
+            "cell 3: ValidationError: data: Extra inputs are not permitted",
+        ),
+        ("import time\ntime.sleep(60)", 1, "took more than 1 seconds; compute what is slow in a stage of its own"),
+    ],
+)
+def test_what_a_plugin_does_wrong_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str, seconds: int, told: str
+) -> None:
+    monkeypatch.setattr(notebook, "SECONDS", seconds)
+    source = small(tmp_path, cell)
+    assert told in said(ClaimError, notebook.run_notebook, source, {"output": "x"}, tmp_path / "out")

@@ -28,11 +28,12 @@ data_note: Made up.
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose three claims have been measured."""
-    for folder in ("claims", "paper"):
+    for folder in ("claims", "paper", "profiles"):
         (tmp_path / folder).mkdir()
     shutil.copy(HERE / "dice.py", tmp_path)
     shutil.copy(HERE / "registry.yaml", tmp_path / "claims")
-    (tmp_path / "params.yaml").write_text("{profile: small, rolls: 90, claims: [C01, C02, C03]}\n")
+    for name in ("params.yaml", "profiles/small.yaml"):
+        (tmp_path / name).write_text("{profile: small, rolls: 90, claims: [C01, C02, C03]}\n")
     (tmp_path / "paper" / "prose.yaml").write_text(PROSE)
     (tmp_path / "paper" / "deviations.yaml").write_text("[]\n")
     (tmp_path / "paper" / "references.bib").write_text("@misc{a, title={A}, author={B, C}, year={2026}}\n")
@@ -57,6 +58,20 @@ def test_the_commands_work_anywhere_in_the_project(
     assert claimtrack("seal", "--reason", "first")[0] == 0
     assert claimtrack("check")[:2] == claimtrack("seal", "--check")[:2] == (0, "")
     assert "plans no trials" in refused(claimtrack, "seal", "--reason", "r", "--plan", "--judged-at-seeds", "3")
+
+
+def test_only_a_run_of_a_file_in_profiles_is_pinned(project: Path, claimtrack: Command) -> None:
+    (project / "profiles" / "small.yaml").write_text("{profile: small, rolls: 91, claims: [C01, C02, C03]}\n")
+    assert "params.yaml differs from profiles/small.yaml" in refused(claimtrack, "pin", "--reason", "r")
+    (project / "profiles" / "small.yaml").unlink()
+    assert "or that file is absent" in refused(claimtrack, "pin", "--reason", "r")
+
+
+def test_evidence_of_another_metric_is_refused_where_it_is_measured(project: Path) -> None:
+    path = project / "claims" / "registry.yaml"
+    path.write_text(path.read_text().replace("metric: roll_v1", "metric: roll_v2"))
+    with pytest.raises(ClaimError, match="C01: evidence is of metric 'roll_v1', not 'roll_v2'; correct"):
+        measure("C01")
 
 
 def test_a_number_leads_to_its_trials(project: Path, claimtrack: Command) -> None:

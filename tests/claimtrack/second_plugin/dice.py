@@ -24,8 +24,8 @@ def measure(claim: str, run: Path, settings: Settings) -> Evidence:
     if claim == "C02":
         return evidence_of(claim, settings, "roll_v1", checks=[faces])
     rolls = np.random.default_rng(7).integers(1, 7, (3, settings.rolls))
-    found = evidence_of(claim, settings, "roll_v1", [mean_of("mean_roll", rolls.mean(axis=1), "pips")])
-    return found.model_copy(update={"trials": tuple(sorted(dice(run)))})
+    rolled = mean_of("mean_roll", rolls.mean(axis=1), "pips")
+    return evidence_of(claim, settings, "roll_v1", [rolled], trials=dice(run))
 
 
 def dice(run: Path) -> dict[str, Trial]:
