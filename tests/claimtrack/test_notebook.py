@@ -152,24 +152,23 @@ def test_a_run_leaves_evidence_figures_and_a_page_without_outside_links(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_notebook_without_evidence_leaves_the_former_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [
+        ("1", " left no evidence; end it with `project.keep(evidence, output)`"),
+        (
+            'import pathlib\npathlib.Path(output, "evidence.json").write_text("new")\n\n'
+            '# %%\nraise ValueError("first\\nlast")',
+            ", cell 4: ValueError: last",
+        ),
+    ],
+)
+def test_a_failing_cell_leaves_the_former_evidence(tmp_path: Path, cell: str, told: str) -> None:
     output = tmp_path / "C06"
     output.mkdir()
     (output / "evidence.json").write_text("former", encoding="utf-8")
-    source = small(tmp_path, "1")
-    assert "left no evidence" in said(ClaimError, notebook.run_notebook, source, {"output": str(output)}, output)
-    assert (output / "evidence.json").read_text(encoding="utf-8") == "former"
-
-
-def test_a_failing_cell_leaves_the_former_evidence(results: Path, tmp_path: Path) -> None:
-    output = tmp_path / "C06"
-    output.mkdir()
-    (output / "evidence.json").write_text("former", encoding="utf-8")
-    write = 'import pathlib\npathlib.Path(output, "evidence.json").write_text("new")'
-    cell = f'{write}\n\n# %%\nraise ValueError("first\\nlast")'
     source = small(tmp_path, cell)
-    told = said(ClaimError, notebook.run_notebook, source, {"output": str(output)}, output)
-    assert told == f"{source}, cell 4: ValueError: last"
+    assert said(ClaimError, notebook.run_notebook, source, {"output": str(output)}, output) == f"{source}{told}"
     assert (output / "evidence.json").read_text(encoding="utf-8") == "former"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["C06", "small.py"]
 

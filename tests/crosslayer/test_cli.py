@@ -150,8 +150,6 @@ def test_a_name_that_is_too_long_is_one_line(crosslayer: Command) -> None:
         (("tiny", "--set", "epochs"), "--set epochs is not KEY=VALUE"),
         (("tiny", "--set", "=3"), "--set =3 is not KEY=VALUE"),
         (("tiny", "--set", "data.root=[a"), "--set data.root=[a: the value is not YAML"),
-        (("tiny", "--set", "data.root=!!python/object:os.x {}"), "the value is not YAML"),
-        (("tiny", "--set", "data.root=2020-99-99"), "the value is not YAML"),
         (("xtreme-small",), "data.root is missing"),
     ],
 )
@@ -306,7 +304,7 @@ def test_only_a_recorded_run_becomes_a_crate(crosslayer: Command, place: Path) -
          "claims/udpos or claims/ud is missing or empty"),
         (("--set", "sweep.layers=[1, 3]"), ("encoder", "tiny"),
          "layer 3 cannot be the lower layer of a fusion; it must be 1..2"),
-        ((), ("claim", "tiny", "C99"), "unknown claim 'C99'; the registry has C01, "),
+        ((), ("claim", "tiny", "C99"), "unknown claim 'C99'; the registry has C01, C02, C03, "),
     ],
     ids=["another profile", "no data", "no data of a task", "a layer that the encoder lacks", "an unknown claim"],
 )  # fmt: skip
@@ -338,4 +336,5 @@ def test_doctor_and_ingest_work_from_a_folder_of_the_project(
     shutil.copy(place / "profiles" / "tiny.yaml", place / "params.yaml")
     monkeypatch.chdir(place / "below")
     told = refused(crosslayer, "ingest", "files", "--name", "mine")
-    assert f"{place / 'below' / 'files' / 'trials.csv'} is missing" in told
+    path = place / "below" / "files" / "trials.csv"
+    assert f"{path} is missing; it names the prediction files, with the columns file, task, language" in told

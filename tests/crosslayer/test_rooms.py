@@ -35,8 +35,10 @@ for module in pkgutil.walk_packages(PACKAGE.__path__, "PACKAGE."):
 
 @pytest.mark.parametrize("package", ["claimtrack", *(f"crosslayer.{room}" for room in WITHOUT_TORCH)])
 def test_nothing_after_the_border_needs_torch(package: str) -> None:
-    """And claimtrack needs nothing of this paper."""
-    blocked = {"torch", "transformers", *(["crosslayer"] if package == "claimtrack" else [])}
+    """And claimtrack needs nothing of this paper, metrics and statistics nothing that is slow to load."""
+    slow = {"scipy.stats", "sklearn"}
+    more = {"claimtrack": {"crosslayer"}, "crosslayer.metrics": slow, "crosslayer.stats": slow}
+    blocked = {"torch", "transformers", *more.get(package, ())}
     program = BLOCKED.replace("PACKAGE", package).replace("BLOCK", repr(blocked))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr == ""

@@ -65,10 +65,9 @@ def strangers(clone: Path) -> Path:
     return clone.with_name(f"{clone.name}-strangers.txt")
 
 
-def run(clone: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command, cwd=clone, env=environment(clone), capture_output=True, text=True, check=False, timeout=1800
-    )
+def run(clone: Path, *command: str, variables: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    env = variables or environment(clone)
+    return subprocess.run(command, cwd=clone, env=env, capture_output=True, text=True, check=False, timeout=1800)
 
 
 def crosslayer(clone: Path, *arguments: str) -> None:

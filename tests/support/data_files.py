@@ -66,9 +66,9 @@ def download(root: Path, languages: tuple[str, ...] = ("de", "es"), n: int = 24)
         write(root / f"labels/tatoeba/test-{code}.tsv", order)
 
 
-def read_data(folder: Path, task: TaskName, language: str = "de") -> Reading:
+def read_data(folder: Path, task: TaskName) -> Reading:
     """``data.tsv`` with ``labels.tsv`` beside it as the one format that it has."""
-    return read_file(File(folder / "data.tsv", folder / "labels.tsv", TASKS[task], language, ("DATE",)))
+    return read_file(File(folder / "data.tsv", folder / "labels.tsv", TASKS[task], "de", ("DATE",)))
 
 
 XNLI_HEAD = (

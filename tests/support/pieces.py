@@ -132,8 +132,8 @@ def of_task(entry: Path, claim: str, task: str) -> list[dict[str, Any]]:
     return [part.model_dump(mode="json") for part in evidence_of(entry, claim).parts if part.task == task]
 
 
-def joined(pieces: Pieces, *sources: str, name: str = "grid", profile: Profile | None = None) -> Path:
-    about = (profile or pieces.profile, measures(pieces.claims), pieces.results, None, sources)
+def joined(pieces: Pieces, *sources: str, name: str = "grid") -> Path:
+    about = (pieces.profile, measures(pieces.claims), pieces.results, None, sources)
     return record(name, "A grid", *about, pieces.entry.parent)
 
 

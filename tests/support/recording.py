@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from crosslayer.config import Profile
 from crosslayer.ledger.ledger import record
 from crosslayer.paper.plugin import measures
-from crosslayer.predictions.records import TrialRecord
 from crosslayer.predictions.runs import ResultsRun
 
 QUICK = ("C04",)
@@ -31,14 +29,7 @@ def unequal(one: Path, other: Path) -> set[str]:
     return {name for name in contents | others if contents.get(name) != others.get(name)}
 
 
-def without_scores(records: Iterable[TrialRecord]) -> list[TrialRecord]:
-    """Recording fills in the test scores that made-up trials lack."""
-    return [record.model_copy(update={"test_score": None}) for record in records]
-
-
-def record_all(
-    name: str, profile: Profile, results: Path, ledger: Path, claims: Iterable[str] = QUICK, **how: Any
-) -> Path:
+def record_all(name: str, profile: Profile, results: Path, ledger: Path, claims: Iterable[str] = QUICK) -> Path:
     """Record everything that lies in the results."""
     trials = ResultsRun(results).trials
-    return record(name, "The first piece", profile, measures(claims), results, trials, ledger=ledger, **how)
+    return record(name, "The first piece", profile, measures(claims), results, trials, ledger=ledger)

@@ -15,7 +15,7 @@ from claimtrack.evidence import Interval
 from claimtrack.registry import load_registry
 from claimtrack.report import html, latex, numbers
 from claimtrack.report.bibliography import load_references
-from claimtrack.report.prose import load_deviations, setting
+from claimtrack.report.prose import setting
 from claimtrack.report.text import visible
 from claimtrack.sections import Sections
 from crosslayer.config import TargetPhase
@@ -67,14 +67,6 @@ def test_numbers_as_shown() -> None:
     assert numbers.number(595584, 0) == "595,584"
     assert [numbers.p_value(p) for p in (None, 0.0002, 0.0134, 0.52)] == ["–", "< 0.001", "0.013", "0.52"]
     assert [numbers.seconds(s) for s in (41, 720, 12240)] == ["41 s", "12 min", "3.4 h"]
-
-
-def test_deviations_name_real_settings() -> None:
-    deviations = load_deviations(PAPER / "deviations.yaml")
-    assert len({deviation.id for deviation in deviations}) == len(deviations) > 15
-    for deviation in deviations:
-        for key in deviation.settings:
-            assert setting(OFFLINE, key)
 
 
 def test_settings_are_read_from_the_profile() -> None:

@@ -118,22 +118,6 @@ def test_sentences_of_other_lengths_are_refused(name: str, content: str, line: i
     assert expected in said(DataError, read, tmp_path / name, content, NER, WORDS)
 
 
-FEWER = Gold(np.array([1, 0], np.int8), (1, 1), {4: [1, 3], 3: [0, 2]})
-
-
-@pytest.mark.parametrize(
-    ("labels", "expected"),
-    [
-        ("neutral entailment contradiction neutral", [0, 1]),
-        ("contradiction entailment neutral", [2, 1]),
-        ("neutral neutral", [1, 1]),
-    ],
-)
-def test_predictions_of_all_rows_or_of_those_that_count(labels: str, expected: list[int], tmp_path: Path) -> None:
-    """Of four rows the second and fourth count; of the three that the reader keeps, the first and third."""
-    assert read(tmp_path / "a.txt", "\n".join(labels.split()), XNLI, FEWER).labels.tolist() == expected
-
-
 def test_entities_that_count_as_o_may_be_predicted(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     words, pairs = (replace(gold, outside=("DATE",)) for gold in (WORDS, PAIRS))

@@ -39,9 +39,8 @@ def test_a_layer_alone_is_a_fused_model(tmp_path: Path) -> None:
         ((HEADER, LINE.replace(",3,", ",three,")), "seed: Input should be a valid integer.*'three'"),
         ((HEADER, LINE.replace("a.txt", "../a.txt")), "is not a path below the folder"),
         ((HEADER, LINE.replace(",,8", ",layer_4,8")), "model layer_4 has another layer than 8"),
-        ((HEADER, LINE.replace(",,8", ",layer_99,")), "2: layer 99 is none of 1 to 11, the lower layers"),
         ((HEADER, LINE.replace(",,8", ",layer_0,")), "trials.csv:2: layer 0 is none of 1 to 11"),
-        ((HEADER, LINE.replace(",,8", ",self,12")), "trials.csv:2: layer 12 is none of 1 to 11"),
+        ((HEADER, LINE.replace(",,8", ",self,12")), "2: layer 12 is none of 1 to 11, the lower layers"),
         ((HEADER, LINE.replace(",,8", ",layer_48,").replace("bert-base-multi", "my")), "none of 1 to 47"),
         ((HEADER, LINE.replace(",,8", ",large,")), "'large' names no model"),
         ((HEADER, LINE.replace(",,8", ",half_1,8")), "'half_1' is neither baseline nor layer_X nor a control"),
@@ -53,8 +52,3 @@ def test_a_layer_alone_is_a_fused_model(tmp_path: Path) -> None:
 def test_a_wrong_line_is_named(lines: tuple[str, ...], words: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=words):
         read_manifest(write(tmp_path, *lines))
-
-
-def test_without_a_manifest_its_columns_are_named(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"trials.csv is missing; .* file, task, language"):
-        read_manifest(tmp_path)

@@ -21,7 +21,7 @@ from claimtrack.errors import ResultsError
 from claimtrack.evidence import read_evidence
 from claimtrack.registry import load_registry
 from claimtrack.results import load_all
-from crosslayer.config import EncoderSpec, Profile, load_profile
+from crosslayer.config import EncoderSpec, Profile
 from crosslayer.errors import ConfigError
 from crosslayer.ledger import ledger
 from crosslayer.ledger.compact import without_paths
@@ -31,7 +31,7 @@ from crosslayer.paper.plugin import analysis_of, measures
 from crosslayer.predictions.runs import RecordedRun, ResultsRun
 from crosslayer.stages.verdicts import verdicts
 from one_line import said
-from recording import CLAIMS, SECRET, record_all, unequal, without_scores
+from recording import CLAIMS, SECRET, record_all, unequal
 from repository import ROOT
 
 
@@ -49,7 +49,8 @@ def test_evidence_is_what_the_fresh_run_gives(recorded: Path, results: Path, pro
 @pytest.mark.parametrize(("stage", "task"), [("sweep", "pawsx"), ("sweep", "pos"), ("intermediate", "pos")])
 def test_reads_like_the_fresh_run(recorded: Path, results: Path, stage: Any, task: Any, split: Any) -> None:
     fresh, kept = ResultsRun(results), RecordedRun(recorded)
-    assert without_scores(kept.records(stage, task)) == without_scores(fresh.records(stage, task))
+    bare = [trial.model_copy(update={"test_score": None}) for trial in kept.records(stage, task)]
+    assert bare == [*fresh.records(stage, task)], "recording fills in the test scores that made-up trials lack"
     usable = [trial for trial in fresh.records(stage, task) if trial.outcome == "ok"][::-1]
     assert len(usable) >= 9
     one, other = fresh.table(usable, split), kept.table(usable, split)
@@ -119,12 +120,6 @@ def test_no_path_and_no_text_enters(recorded: Path, results: Path) -> None:
         assert all(name.startswith("score_") for name in schema.names[1:]) == ("scores-" in path.name)
         assert ("log-odds-" in path.name) == (pa.int16() in schema.types)
     assert not (recorded / "probes" / "notes.txt").exists()
-
-
-def test_the_profile_keeps_everything_but_the_path(recorded: Path, profile: Profile) -> None:
-    kept = load_profile(recorded / "profile.yaml")
-    assert kept.data.root == "DIR"
-    assert kept.model_copy(update={"data": profile.data}) == profile
 
 
 def test_an_encoder_from_a_directory_keeps_its_name_only(profile: Profile, tmp_path: Path) -> None:

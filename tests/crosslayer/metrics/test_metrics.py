@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import partial
 from itertools import chain, groupby
 
@@ -15,7 +13,7 @@ from seqeval.metrics import f1_score
 from sklearn.metrics import accuracy_score
 
 from crosslayer.metrics import tagging, task_score
-from crosslayer.metrics.classification import f1_from_counts, share_from_counts
+from crosslayer.metrics.classification import f1_from_counts
 from crosslayer.tasks import TASKS
 
 BIO = TASKS["ner"].labels
@@ -24,23 +22,6 @@ BIO = TASKS["ner"].labels
 def ids(sentences, labels):
     flat = [labels.index(tag) for tags in sentences for tag in tags]
     return np.array(flat), np.repeat(np.arange(len(sentences)), [len(tags) for tags in sentences])
-
-
-def test_metrics_and_stats_stay_on_this_side_of_the_border():
-    """Neither torch nor the slow scipy.stats is loaded by importing the metrics and statistics."""
-    code = (
-        "import sys, crosslayer.metrics, crosslayer.stats; "
-        "sys.exit(any(m in sys.modules for m in ('torch', 'scipy.stats', 'sklearn')))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_scores_of_summed_counts():
-    assert share_from_counts(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist() == [75.0, 0.0]
-    precision, recall = 2 / 5, 2 / 3
-    expected = 200 * precision * recall / (precision + recall)
-    assert f1_from_counts(np.array([2.0, 5.0, 3.0])) == pytest.approx(expected)
-    assert f1_from_counts(np.zeros(3)) == 0
 
 
 sentences_of = lambda tags: st.lists(  # noqa: E731

@@ -200,18 +200,13 @@ def test_more_padding_changes_nothing(
 # Controls
 
 
-def test_self_fusion_adds_attended_last_layer() -> None:
+def test_self_fusion_adds_the_attended_last_layer_and_trains_all_of_its_capacity() -> None:
     module = filled(SelfFusion(WIDTH, SMALL))
     lower, last, mask = layers()
     weights = numpy_weights(ragged(last, LENGTHS), module.aif, training=True)
     expected = [h + h * w for h, w in zip(ragged(last, LENGTHS), weights, strict=True)]
     assert_ragged(module(lower, last, mask), expected)
     assert torch.equal(module(lower, last, mask), module(last, last, mask))
-
-
-def test_self_fusion_trains_all_of_its_capacity() -> None:
-    module = filled(SelfFusion(WIDTH, SMALL))
-    lower, last, mask = layers()
     module(lower, last, mask)[mask].square().sum().backward()
     for name, parameter in module.named_parameters():
         before_norm = name.endswith(("squeeze.bias", "expand.bias"))  # batch norm takes a constant away

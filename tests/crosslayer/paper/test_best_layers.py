@@ -81,25 +81,21 @@ def brute_share(
     return float(np.mean(shares))
 
 
-@pytest.mark.parametrize("task", ["xnli", "pos"])
-def test_excess_complementarity_by_hand(planted: MadeUpRun, task: TaskName) -> None:
+def test_excess_complementarity_by_hand(planted: MadeUpRun, null: MadeUpRun, registry: Registry) -> None:
     evidence = complementarity.measure("C02", planted, PROFILE)
-    part = one(evidence, "excess_complementarity", task)
-    expected, *without = (
-        brute_share(planted, task, "layer_2", seeds) - brute_share(planted, task, "baseline", seeds)
-        for seeds in ((0, 1, 2), (1, 2), (0, 2), (0, 1))
-    )
-    assert part.estimate == pytest.approx(expected)
-    bare = ttest_1samp(3 * expected - 2 * np.array(without), 0).confidence_interval()  # a jackknife
-    assert part.interval.high > bare.high or part.interval.low > bare.low  # items widen, more degrees narrow
-    mended, by_seed = (one(evidence, f"errors_mended_by_{name}", task).estimate for name in ("layer", "seed"))
-    assert mended - by_seed == pytest.approx(part.estimate)
-    broken = one(evidence, "right_answers_broken_by_layer", task).estimate
-    assert broken == pytest.approx(brute_share(planted, task, "layer_2", broken=True))
-
-
-def test_complementarity_verdicts(planted: MadeUpRun, null: MadeUpRun, registry: Registry) -> None:
-    evidence = complementarity.measure("C02", planted, PROFILE)
+    for task in ("xnli", "pos"):
+        part = one(evidence, "excess_complementarity", task)
+        expected, *without = (
+            brute_share(planted, task, "layer_2", seeds) - brute_share(planted, task, "baseline", seeds)
+            for seeds in ((0, 1, 2), (1, 2), (0, 2), (0, 1))
+        )
+        assert part.estimate == pytest.approx(expected)
+        bare = ttest_1samp(3 * expected - 2 * np.array(without), 0).confidence_interval()  # a jackknife
+        assert part.interval.high > bare.high or part.interval.low > bare.low  # items widen, more degrees narrow
+        mended, by_seed = (one(evidence, f"errors_mended_by_{name}", task).estimate for name in ("layer", "seed"))
+        assert mended - by_seed == pytest.approx(part.estimate)
+        broken = one(evidence, "right_answers_broken_by_layer", task).estimate
+        assert broken == pytest.approx(brute_share(planted, task, "layer_2", broken=True))
     assert verdict(registry, evidence) == "reproduced"
     assert verdict(registry, complementarity.measure("C02", null, PROFILE)) in ("inconclusive", "not reproduced")
     part = one(evidence, "dev_selected_minus_self", "ner")

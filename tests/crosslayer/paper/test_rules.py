@@ -65,7 +65,6 @@ EXTRA, VAGUE, FEW = (1.0, 5.0), (-3.0, 5.0), (-2.0, 1.0)
         ("C05", [[SMALL, WIDE, WIDE, WIDE]], "not reproduced"),
         ("C05", [[SMALL]], "not reproduced"),
         ("C05", [[WIDE, WIDE, WIDE, WIDE]], "inconclusive"),
-        ("C05", [[(0.1, 0.4)] * 4], "reproduced"),
         ("C05", [[(0.0, 0.4)] * 4], "not reproduced"),
         ("C05", [[(0.0, 0.5)] * 4], "inconclusive"),
         ("C05", [[None, None, None, None]], "inconclusive"),

@@ -40,17 +40,10 @@ def test_a_table_comes_back_as_it_was(tmp_path: Path) -> None:
         assert back[name].tolist() == frame()[name].tolist()
 
 
-def test_damaged_files_are_refused(tmp_path: Path) -> None:
-    write_predictions(frame(), tmp_path / "p.parquet", N_LABELS)
-    content = (tmp_path / "p.parquet").read_bytes()
-    (tmp_path / "p.parquet").write_bytes(content[: len(content) // 2])
-    with pytest.raises(ResultsError, match="damaged"):
-        read_predictions(tmp_path / "p.parquet")
+def test_a_table_of_other_columns_is_refused(tmp_path: Path) -> None:
     frame().to_parquet(tmp_path / "other.parquet")
     with pytest.raises(ResultsError, match="other columns"):
         read_predictions(tmp_path / "other.parquet")
-    with pytest.raises(ResultsError, match="missing"):
-        read_predictions(tmp_path / "none.parquet")
 
 
 def test_tables_stand_side_by_side_only_on_equal_items() -> None:

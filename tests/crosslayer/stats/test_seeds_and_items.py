@@ -16,14 +16,6 @@ from crosslayer import stats
 from crosslayer.metrics.classification import share_from_counts
 
 
-def test_the_mean_over_seeds_has_students_interval():
-    values = np.array([1.0, 2.0, 4.0, 4.5])
-    found = stats.seed_gain(values)
-    low, high = scipy.stats.t.interval(0.95, 3, np.mean(values), scipy.stats.sem(values))
-    assert (found.interval.low, found.interval.high) == pytest.approx((low, high))
-    assert stats.seed_gain(values[:2]) == stats.Gain(1.5, 2)
-
-
 def test_slopes_are_least_squares_ones():
     rng = np.random.default_rng(19)
     x, y = np.arange(1.0, 12), rng.normal(size=(3, 11))

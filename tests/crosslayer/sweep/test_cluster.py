@@ -82,12 +82,6 @@ def home(folder: Path) -> Path:
     return folder / "results" / "tiny" / "trials" / "sweep" / "pos"
 
 
-def sweep(folder: Path, variables: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        SWEEP, cwd=folder, env=variables, capture_output=True, text=True, check=False, timeout=400
-    )
-
-
 def finished(folder: Path) -> int:
     return sum("/sweep/" in name for name in trials(folder))
 
@@ -172,7 +166,7 @@ def test_lost_workers(prepared: tuple[Path, Path], clone: Path, tmp_path: Path) 
     use(clone, "compute.executor=ray", "compute.workers=2")
     condition = 'spec.model == "self" or spec.model == "layer_1" and not marker.exists()'
     make_attempts_die(clone, condition, tmp_path / "died")
-    ended = sweep(clone, with_token(clone))
+    ended = run(clone, *SWEEP, variables=with_token(clone))
     assert ended.returncode == 0, ended.stderr
     assert (tmp_path / "died").exists()
     assert ended.stderr.count(": failed") == 3
@@ -190,8 +184,8 @@ def test_a_cluster_without_room_or_of_strangers_is_one_line(clone: Path) -> None
     """Ray would wait for ever."""
     with nodes(clone, 1) as (address, _):
         use(clone, "compute.executor=ray", f"compute.address={address}", "compute.threads=2")
-        ended = sweep(clone, with_token(clone))
-        stranger = sweep(clone, {**with_token(clone), "RAY_AUTH_TOKEN": 64 * "f"})
+        ended = run(clone, *SWEEP, variables=with_token(clone))
+        stranger = run(clone, *SWEEP, variables={**with_token(clone), "RAY_AUTH_TOKEN": 64 * "f"})
     assert ended.returncode == stranger.returncode == 2
     assert "it wants a token: set RAY_AUTH_MODE=token" in stranger.stderr.splitlines()[-1]
     assert ended.stderr.splitlines()[-1].startswith("error: no node of the Ray cluster has the 2 processors")

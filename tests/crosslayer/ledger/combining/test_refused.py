@@ -101,7 +101,6 @@ def test_a_plan_may_grow(pieces: Pieces) -> None:
     [
         ("sweep", {"seeds": [0, 2]}, "grid holds pawsx baseline with seed 1, which params.yaml does not plan"),
         ("sweep", {"layers": [1]}, "grid holds pawsx layer_2 with seed 0, which"),
-        ("sweep", {"halves": False}, "grid holds pawsx half_1 with seed 0, which"),
         ("sweep", {"control_layer": 2}, "grid holds pawsx half_1 with seed 0, which"),
         ("intermediate", {"targets": []}, "grid holds pos baseline with seed 0 in intermediate arm none"),
         ("intermediate", {"items": 99}, "intermediate.items is 200 in grid and 99 in params.yaml; set it"),
