@@ -103,7 +103,7 @@ def _finetuning_of(task: TaskName, profile: Profile, folder: Path, rates: Mappin
     parts = [(kind, f"{part / sum(seconds.values()):.0%}") for kind, part in seconds.items()]
     return [
         Sheet(title, head, rows, note),
-        Sheet(f"where its time goes, {TASKS[task].title}", ("what", "share"), parts),
+        Sheet(f"where its time goes, {TASKS[task].title}", ("operations of torch", "share"), parts),
     ]
 
 

@@ -19,17 +19,17 @@ KINDS = {
     "AdamW and clipping": re.compile(r"_fused_adamw_|linalg_vector_norm|_foreach_"),
 }
 """How the names of torch's operations begin; the first kind that fits counts."""
-REST = "other element-wise operations, autograd, Python"
+REST = "other element-wise operations, autograd"
 
 
 def shares(settings: Profile, folder: Path, task: TaskName) -> dict[str, float]:
     """Seconds of a profiled trial by kind of operation; profiling itself adds to the rest."""
     with profile(activities=[ProfilerActivity.CPU]) as found:
-        whole = ours(settings, folder, task).seconds
+        ours(settings, folder, task)
     seconds = dict.fromkeys([*KINDS, REST], 0.0)
     for event in found.key_averages():
         seconds[kind_of(event.key)] += event.self_cpu_time_total / 1e6
-    return seconds | {REST: whole - sum(seconds[kind] for kind in KINDS)}  # Python's own time is no operation
+    return seconds
 
 
 def kind_of(operation: str) -> str:

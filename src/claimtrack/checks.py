@@ -59,7 +59,8 @@ class Suite:
             return ""
         profile = place.profile.profile
         if not self.registry.project.shipped(place.profile, self.folder):
-            return f"no pin for this specification: params.yaml differs from profiles/{profile}.yaml"
+            same = f"params.yaml differs from profiles/{profile}.yaml, or that file is absent"
+            return f"no pin for this specification: {same}"
         return "" if self._pinned(place).claims else f"profile {profile} is not pinned yet; {_pin_command(place)}"
 
     def evidence(self, place: Place, claim: str) -> list[str]:

@@ -17,7 +17,7 @@ from claimtrack.errors import ClaimError, in_one_line
 from claimtrack.export import FORMATS
 from claimtrack.files import write_text
 from claimtrack.importer import read_report, skeleton
-from claimtrack.judging import unknown_names
+from claimtrack.judging import unclaimed, unknown_names
 from claimtrack.notebook import run_notebook
 from claimtrack.pins import pin
 from claimtrack.registry import REGISTRY, Registry, json_schema, load_registry
@@ -112,10 +112,14 @@ def check_claims() -> None:
 
     `pytest claims/` checks the same but for the names, one test each.
     """
-    registry = _project()
-    measured = {c: e for c, e in _run(registry, None).evidence.items() if e.status == "measured"}
-    unknown = [f"{c}: {told}" for c, e in measured.items() for told in unknown_names(registry.entry(c), e)]
-    _complain([*unknown, *Suite.of(Path()).problems()])
+    registry, names = _project(), []
+    for claim, evidence in _run(registry, None).evidence.items():
+        entry = registry.entry(claim)
+        told = list(unknown_names(entry, evidence)) if evidence.status == "measured" else []
+        if not told and registry.project.all_rules[entry.rule].claimed:
+            told = list(unclaimed(entry, evidence))
+        names += [f"{claim}: {line}" for line in told]
+    _complain([*names, *Suite.of(Path()).problems()])
 
 
 @app.command("seal")

@@ -59,7 +59,7 @@ class Measurement(Strict):
         p_value: of the stated test, if any.
         p_adjusted: the same after Holm's correction over the layers of a task, for gains shown layer by layer.
         n_seeds, n_items: what it was computed from.
-        by_seed: the values at the seeds, in their order, where the estimate is the mean of these.
+        by_seed: the values at the seeds, in their order, whose mean is the estimate; empty where not kept.
         judged: whether the verdict rule reads it; the others are shown only.
         note: one sentence for the reader.
     """
@@ -82,6 +82,13 @@ class Measurement(Strict):
     by_seed: tuple[float, ...] = ()
     judged: bool = False
     note: str = ""
+
+    @model_validator(mode="after")
+    def _mean_of_seeds(self) -> Measurement:
+        mean, n = self.estimate or 0.0, len(self.by_seed)
+        if n and (n != self.n_seeds or abs(sum(self.by_seed) / n - mean) > 1e-6 * max(1.0, abs(mean))):
+            raise ValueError(f"by_seed has {n} values, whose mean is not the estimate over {self.n_seeds} seeds")
+        return self
 
     @property
     def subject(self) -> str | None:

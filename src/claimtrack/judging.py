@@ -66,8 +66,7 @@ def judge(entry: Entry, evidence: Evidence | None, setting: Setting, plugin: Plu
 
 
 def unknown_names(entry: Entry, evidence: Evidence) -> Iterator[str]:
-    """Measures, units and tasks that the registry names and the evidence does not have, and judged measures of
-    which nothing is claimed, one line each."""
+    """Measures, units and tasks that the registry names and the evidence does not have, one line each."""
     units = {part.measure: part.unit for part in evidence.parts if part.judged}
     known = ", ".join(units) or "no judged measurement"
     for measure, unit in entry.claimed.named_measures().items():
@@ -75,11 +74,14 @@ def unknown_names(entry: Entry, evidence: Evidence) -> Iterator[str]:
             yield f"claimed names {measure}, the evidence has {known}"
         elif unit and unit != units[measure]:
             yield f"claimed gives {measure} in {unit}, the evidence in {units[measure]}"
-    claimed = entry.claimed.measures
-    for measure in units if claimed and claimed.keys() <= units.keys() else ():
-        if measure not in claimed:
-            yield f"{measure} is judged and nothing is claimed of it; claim something, or give it judged=False"
     about = {part.subject for part in evidence.parts} | {part.task for part in evidence.parts}
     for task in (*entry.claimed.by_task, *entry.claimed.other_metric):
         if task not in about:
             yield f"claimed names {task}, which no measurement is about"
+
+
+def unclaimed(entry: Entry, evidence: Evidence) -> Iterator[str]:
+    """Judged measures of which nothing is claimed, for a rule that reads what is claimed, one line each."""
+    for measure in dict.fromkeys(part.measure for part in evidence.parts if part.judged):
+        if measure not in entry.claimed.measures:
+            yield f"{measure} is judged and nothing is claimed of it; claim something, or give it judged=False"

@@ -94,9 +94,8 @@ def execute(source: Path, notebook: NotebookNode, parameters: Mapping[str, objec
             language="python", extra_arguments=["--log-level=CRITICAL"],
         )  # fmt: skip
     except PapermillExecutionError as error:
-        lines = [line.strip() for line in error.evalue.strip().splitlines()] or [""]
-        of_pydantic = error.ename == "ValidationError"  # which ends with a link
-        said = ": ".join(lines[1:3]) if of_pydantic else lines[-1]
+        lines = [line.strip() for line in error.evalue.strip().splitlines() if "errors.pydantic.dev" not in line]
+        said = ": ".join(lines[1:3] if error.ename == "ValidationError" and lines[1:] else lines[-1:])
         plain = re.sub(r"\x1b\[[0-9;]*m", "", "\n".join(error.traceback))
         frames = [(name, int(line)) for name, line in re.findall(r"^File (.+?):(\d+)", plain, re.M)]
         place = own_place(frames, Path.cwd())

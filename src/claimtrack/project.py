@@ -49,16 +49,19 @@ def evidence_of(
         claim, metric: as in the registry.
         settings: of the run.
         parts, checks, facts: what was measured.
-        missing: what was absent or failed, one line each: for readers. Without a value or a check the claim is
-            `not run`. What a rule shall count as missing is a measurement whose ``estimate`` is ``None``.
+        missing: what was absent or failed, one line each, for readers. Without a value or a check the claim is
+            `not run`. What a rule shall count as missing is a judged measurement whose ``estimate`` is ``None``;
+            its note is added here.
         trials: keys of the trials of `claimtrack.plugin.Plugin` that it was computed from.
     """
     parts, checks = tuple(parts), tuple(checks)
     judged = [place for place, part in enumerate(parts) if part.judged and part.estimate is not None]
+    notes = [part.note for part in parts if part.judged and part.estimate is None and part.note]
     return Evidence(
         claim=claim, profile=settings.profile, metric=metric, parts=parts, checks=checks,
         status="measured" if judged or checks else "missing", headline=judged[0] if judged else None,
-        missing=tuple(missing), facts=dict(facts or {}), trials=tuple(sorted(set(trials))),
+        missing=tuple(dict.fromkeys([*missing, *notes])), facts=dict(facts or {}),
+        trials=tuple(sorted(set(trials))),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from claimtrack.decisions import LEVEL, Decision, Target, decide_each, decide_targets
 from claimtrack.entries import Claimed, Entry, VerdictName
 from claimtrack.evidence import Evidence, Measurement
-from claimtrack.statistics import MIN_SEEDS
+from claimtrack.statistics import MIN_SEEDS, alike
 from claimtrack.wording import counted, decisions_sentence, measure_title, sentence
 
 SMALLEST_EFFECT = 0.5
@@ -72,6 +72,7 @@ class Rule:
         measures: the measures it reads.
         thresholds: its own numbers, beside `decisions.LEVEL` and `MIN_SEEDS`.
         claimed: whether it reads, instead of ``measures``, every measure for which the registry claims something.
+            It leaves out by itself what has fewer than `MIN_SEEDS`.
         seedless: whether no seed need enter; ``n_seeds`` 0 is then fine.
         lacks: what the ``claimed`` of an entry lacks for this rule; empty if nothing.
     """
@@ -136,7 +137,8 @@ def _claimed_each(case: Case) -> Judgement:
             elif part.unit != target.unit:
                 lost[name] = f"measured in {part.unit}, claimed in {target.unit}"
             elif part.interval is None:
-                lost[name] = "all seeds gave one value" if len({*part.by_seed}) == 1 else "without an interval"
+                one = part.by_seed and alike(part.by_seed)
+                lost[name] = "all seeds gave one value" if one else "without an interval"
             else:
                 targets[name] = Target(part, target.refuted_outside, target.bounds, target.within is not None)
     each = decide_targets(targets, len(lost))

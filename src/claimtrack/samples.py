@@ -19,13 +19,15 @@ from scipy.special import stdtr, stdtrit
 from claimtrack.decisions import p_above, p_below
 from claimtrack.errors import ResultsError
 from claimtrack.evidence import Interval, Measurement
-from claimtrack.statistics import Floats
+from claimtrack.statistics import Floats, alike
 
 LEVEL = 0.95
 FEWEST = 2
 """Values behind an interval; verdicts ask for three."""
 MIN_BOOTSTRAP = 20
 """Fewer values give an interval that holds the mean far less often than 95 %: of three normal ones in 74 %."""
+MAX_KEPT = 100
+"""Of more values than these the evidence keeps none."""
 RESAMPLES = 9999
 EXACT = 100_000
 """Most arrangements that `permutation_p` enumerates; beyond, it draws `RESAMPLES` of them."""
@@ -46,8 +48,8 @@ def mean_of(
 
     The interval is Student's t, df = S - 1, with the squared standard error s^2 (1 / S + ``shared``) +
     ``item_variance``, s^2 the sample variance; or the bootstrap's (bias-corrected and accelerated, Efron 1987),
-    which suits skewed values and needs `MIN_BOOTSTRAP` of them. One value has none, nor have equal ones: they do
-    not tell what another seed would give.
+    which suits skewed values and needs `MIN_BOOTSTRAP` of them. One value has none, nor have equal ones without an
+    ``item_variance``: they do not tell what another seed would give.
 
     Args:
         measure, unit: of the measurement.
@@ -59,9 +61,11 @@ def mean_of(
         about: other fields of `Measurement`, for example ``about={"size": 32}``, ``n_items`` or ``judged=False``.
 
     Raises:
-        ResultsError: no value, or one that is not finite; for the bootstrap also too few, or ``shared`` or
-            ``item_variance``, which it cannot know.
+        ResultsError: no value, or one that is not finite; a negative ``shared`` or ``item_variance``; for the
+            bootstrap also too few, or either of these, which it cannot know.
     """
+    if min(shared, item_variance) < 0:
+        raise ResultsError(f"{measure}: shared {shared:g} or item_variance {item_variance:g} is negative")
     if method == "bootstrap" and (shared or item_variance):
         raise ResultsError(f"{measure}: the bootstrap takes no shared and no item variance; use method='t'")
     sample = _sample(measure, values)
@@ -69,15 +73,15 @@ def mean_of(
     if len(sample) >= FEWEST and method == "bootstrap":
         interval = _bootstrap(sample)
     elif len(sample) >= FEWEST:
-        variance, df = float(sample.var(ddof=1)), len(sample) - 1
+        variance, df = 0.0 if alike(sample) else float(sample.var(ddof=1)), len(sample) - 1
         kept = shared * variance + item_variance
         if error := math.sqrt(variance / len(sample) + kept):
             half = float(stdtrit(df, (1 + LEVEL) / 2)) * error
             interval = Interval(low=mean - half, high=mean + half, level=LEVEL, method="Student's t", df=df)
             p = 2 * float(stdtr(df, -abs(mean - null) / error))
-    made = {"judged": True, "p_value": p, "n_seeds": len(sample), "item_variance": kept, **about}
-    found = {"estimate": mean, "interval": interval, "by_seed": sample.tolist()}
-    return Measurement(measure=measure, unit=unit, **found, **made)
+    made: dict[str, Any] = {"judged": True, "p_value": p, "n_seeds": len(sample), "item_variance": kept}
+    made["by_seed"] = sample.tolist() if len(sample) <= MAX_KEPT else ()
+    return Measurement(measure=measure, unit=unit, estimate=mean, interval=interval, **(made | about))
 
 
 def difference_of(
@@ -241,7 +245,7 @@ def _bootstrap(sample: Floats) -> Interval | None:
     method = "bootstrap, BCa"
     if len(sample) < MIN_BOOTSTRAP:
         raise ResultsError(f"a bootstrap of {len(sample)} values is too narrow; it needs {MIN_BOOTSTRAP}")
-    if np.ptp(sample) == 0:
+    if alike(sample):
         return None
     found = bootstrap((sample,), np.mean, n_resamples=RESAMPLES, confidence_level=LEVEL, method="BCa",
                       rng=np.random.default_rng(0)).confidence_interval  # fmt: skip

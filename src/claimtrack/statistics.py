@@ -15,6 +15,13 @@ MIN_SEEDS = 3
 MAX_SEEDS = 1000
 """Beyond this nobody asks how many seeds a decision would take."""
 POWER = 0.8
+ROUNDING = 1e-12
+
+
+def alike(values: npt.ArrayLike) -> bool:
+    """Whether values (n,) are one number but for rounding: they tell nothing of their spread."""
+    sample = np.asarray(values, dtype=np.float64)
+    return bool(np.ptp(sample) <= ROUNDING * max(1.0, np.abs(sample).max()))
 
 
 def holm(p: Floats) -> Floats:

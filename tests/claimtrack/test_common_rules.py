@@ -14,7 +14,7 @@ from claimtrack import rules
 from claimtrack.entries import Claimed, ClaimedMeasure, Entry
 from claimtrack.errors import ClaimError
 from claimtrack.evidence import Evidence, Measurement, read_evidence, write_evidence
-from claimtrack.judging import judge, unknown_names
+from claimtrack.judging import judge, unclaimed
 from claimtrack.plugin import Plugin
 from claimtrack.project import evidence_of
 from claimtrack.rules import Judgement
@@ -116,7 +116,7 @@ def test_what_the_evidence_lacks_is_named() -> None:
     nothing = judged({"each": {"gian": {"sign": "+", "unit": "points"}}}, part(0.9))
     assert nothing.because == "Nothing to measure it from: claimed names gian, the evidence has x."
     claim_x = entry({"each": {"x": {"sign": "+", "unit": "points"}}})
-    [told] = unknown_names(claim_x, evidence([part(0.9), part(0.9, "y")]))
+    [told] = unclaimed(claim_x, evidence([part(0.9), part(0.9, "y")]))
     assert told.startswith("y is judged and nothing is claimed of it")
 
 
@@ -185,10 +185,17 @@ def test_no_claim_is_reproduced_while_a_part_has_too_few_seeds() -> None:
     assert judged(claimed, few).verdict == "inconclusive"
 
 
-def test_seeds_that_all_gave_one_value_decide_nothing() -> None:
-    found = judged({"each": {"x": {"within": 1.0, "unit": "points"}}}, mean_of("x", [0.1] * 9, "points"))
+@pytest.mark.parametrize("values", [[0.1] * 3, [0.1] * 9, [71.3 - 70.4, 68.4 - 67.5, 70.1 - 69.2]], ids=str)
+def test_seeds_that_all_gave_one_value_decide_nothing(values: list[float]) -> None:
+    found = judged({"each": {"x": {"within": 1.0, "unit": "points"}}}, mean_of("x", values, "points"))
     assert found.verdict == "inconclusive"
     assert "missing on x (all seeds gave one value)" in found.because
+
+
+def test_why_nothing_was_measured_is_told() -> None:
+    lost = Measurement(measure="x", estimate=None, unit="points", judged=True, note="all runs failed")
+    found = judged({"each": {"x": {"sign": "+", "unit": "points"}}}, lost, part(0.9, "y"))
+    assert (found.verdict, found.because) == ("not run", "Nothing to measure it from: all runs failed.")
 
 
 def test_something_must_be_claimed() -> None:

@@ -191,6 +191,11 @@ def test_a_failure_names_file_and_line_of_the_projects_code(
             60,
             "cell 3: ValidationError: data: Extra inputs are not permitted",
         ),
+        (
+            'from claimtrack.evidence import Interval\nInterval(low=1, high=0, method="x")',
+            60,
+            "cell 3: ValidationError: Value error, interval low 1.0 lies above high 0.0",
+        ),
         ("import time\ntime.sleep(60)", 1, "took more than 1 seconds; compute what is slow in a stage of its own"),
     ],
 )

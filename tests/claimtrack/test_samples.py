@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from claimtrack.errors import ResultsError
+from claimtrack.evidence import Measurement
 from claimtrack.samples import (
     difference_of,
     equivalence_p,
@@ -37,6 +38,15 @@ def test_a_mean_has_the_interval_and_p_of_a_t_test() -> None:
     assert found.by_seed == tuple(VALUES)
 
 
+@pytest.mark.parametrize("by_seed", [VALUES[1:], [*VALUES[1:], 2.0]])
+def test_values_of_seeds_belong_to_their_estimate(by_seed: list[float]) -> None:
+    kept = mean_of("gain", VALUES, "points").model_dump()
+    with pytest.raises(
+        ValueError, match=f"by_seed has {len(by_seed)} values, whose mean is not the estimate over 6"
+    ):
+        Measurement.model_validate(kept | {"by_seed": by_seed})
+
+
 def test_a_difference_is_paired() -> None:
     found = difference_of("gain", VALUES, OTHERS, "points")
     assert found.p_value == pytest.approx(stats.ttest_rel(VALUES, OTHERS).pvalue)
@@ -49,6 +59,9 @@ def test_neither_one_value_nor_equal_ones_have_an_interval() -> None:
     for method in ("t", "bootstrap"):
         same = mean_of("x", [1.0] * 20, "points", method=method)
         assert (same.estimate, same.interval, same.p_value) == (1.0, None, None)
+    on_items = mean_of("x", [1.0] * 5, "points", item_variance=0.04).interval
+    assert on_items is not None
+    assert on_items.high - 1.0 == pytest.approx(0.2 * stats.t.ppf(0.975, 4))
     with pytest.raises(ResultsError, match="a bootstrap of 19 values is too narrow"):
         mean_of("x", range(19), "points", method="bootstrap")
 
@@ -129,5 +142,7 @@ def test_what_is_no_sample_is_refused() -> None:
     for kept in ({"shared": 0.25}, {"item_variance": 0.1}):
         with pytest.raises(ResultsError, match="the bootstrap takes no shared and no item variance"):
             mean_of("x", VALUES, "points", method="bootstrap", **kept)
+    with pytest.raises(ResultsError, match="item_variance -1 is negative"):
+        mean_of("x", VALUES, "points", item_variance=-1.0)
     with pytest.raises(ResultsError, match="values of 2 seeds and 2 items"):
         item_variance_of([VALUES])

@@ -150,6 +150,7 @@ def test_a_name_that_is_too_long_is_one_line(crosslayer: Command) -> None:
         (("tiny", "--set", "epochs"), "--set epochs is not KEY=VALUE"),
         (("tiny", "--set", "=3"), "--set =3 is not KEY=VALUE"),
         (("tiny", "--set", "data.root=[a"), "--set data.root=[a: the value is not YAML"),
+        (("tiny", "--set", "data.root=!!python/object:os.x {}"), "the value is not YAML"),
         (("xtreme-small",), "data.root is missing"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Set
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,13 @@ def load_prose(path: Path) -> Prose:
 def load_deviations(path: Path) -> tuple[Deviation, ...]:
     """Read ``deviations.yaml``; a `ClaimError` names what is wrong."""
     try:
-        return TypeAdapter(tuple[Deviation, ...]).validate_python(read_yaml(path))
+        found = TypeAdapter(tuple[Deviation, ...]).validate_python(read_yaml(path))
     except ValidationError as error:
         raise ClaimError(f"{path}: {describe(error, Deviation)}") from None
+    for name, n in Counter(deviation.id for deviation in found).items():
+        if n > 1:
+            raise ClaimError(f"{path}: two deviations have the id {name}; give one another id")
+    return found
 
 
 def set_prose(

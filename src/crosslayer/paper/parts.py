@@ -54,9 +54,7 @@ def make_evidence(
 
     Without any judged value its status is ``missing``, with the notes of the judged parts as reasons.
     """
-    notes = [part.note for part in parts if part.judged and part.estimate is None and part.note]
-    lines = dict.fromkeys([*missing, *notes])
-    found = evidence_of(claim, profile, METRICS[claim], parts, missing=lines, facts=facts, trials=trials)
+    found = evidence_of(claim, profile, METRICS[claim], parts, missing=missing, facts=facts, trials=trials)
     return found.model_copy(update={"run": run.name})
 
 

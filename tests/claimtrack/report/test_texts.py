@@ -103,6 +103,7 @@ def test_prose_is_split_at_citations_and_code() -> None:
             "\n  efect:",
             "deviations.yaml: unknown key 0.efect; did you mean effect",
         ),
+        ("deviations.yaml", "- id: encoder", "- id: trunk", "deviations.yaml: two deviations have the id trunk"),
         ("references.bib", "@", "@article{broken,", "references.bib: "),
         ("references.bib", "@inproceedings", "@report", "is a @report, which cannot be set here; use @misc"),
     ],

@@ -15,7 +15,7 @@ from claimtrack.registry import Registry
 from crosslayer import stats
 from crosslayer.config import VariationSpec
 from crosslayer.metrics.tagging import xtreme_pos_span_counts_v1
-from crosslayer.paper import best_layers, complementarity, gains, paper, scores
+from crosslayer.paper import best_layers, complementarity, gains, paper, parts, scores
 from crosslayer.tasks import TASK_NAMES, TASKS
 from synthetic_run import MadeUpRun, make_profile, make_sweep
 
@@ -154,6 +154,16 @@ def test_a_gain_tells_what_each_seed_gained_without_the_seed_of_a_collapsed_laye
     for claim, measure in (("C05", "dev_selected_gain"), ("C06", "cross_fitted_gain")):
         part = one(gains.measure(claim, run, profile), measure, "pawsx")
         assert np.mean(part.by_seed) == pytest.approx(part.estimate)
+
+
+def test_an_empty_run_has_no_gains(registry: Registry) -> None:
+    nothing = gains.measure("C05", MadeUpRun(), PROFILE)
+    assert (nothing.status, verdict(registry, nothing)) == ("missing", "not run")
+
+
+def test_the_layers_of_seeds_are_counted() -> None:
+    assert parts.layers_of_seeds({3: "layer_6", 4: "layer_4", 5: "layer_6"}) == "6 at 2 seeds, 4 at 1"
+    assert parts.layers_of_seeds({3: "layer_6", 4: "layer_4/layer_6"}) == "6 at 1 seed, 4/6 at 1"
 
 
 def test_a_trial_that_stayed_at_chance_never_enters_and_a_frozen_one_does() -> None:

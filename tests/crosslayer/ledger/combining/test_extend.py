@@ -125,6 +125,12 @@ def test_nothing_to_extend_or_nothing_new(pieces: Pieces) -> None:
     pieces.refuses("has no finished trial that is new to grid", lambda: pieces.extend([]))
 
 
+def test_a_damaged_entry_is_not_extended(pieces: Pieces) -> None:
+    entry = pieces.start(lambda t: t.seed == 0)
+    (entry / "trials.json").write_text("[]")
+    assert "trials.json is not what was recorded" in said(ResultsError, pieces.add, lambda t: t.seed == 1)
+
+
 @pytest.mark.parametrize("step", ["write_tables", "write_evidence"])
 def test_an_interrupted_extension_leaves_the_entry(
     step: str, pieces: Pieces, monkeypatch: pytest.MonkeyPatch
