@@ -200,3 +200,6 @@ def test_why_nothing_was_measured_is_told() -> None:
 
 def test_something_must_be_claimed() -> None:
     assert rules.COMMON["claimed_each"].lacks(Claimed()) == "claimed.each or claimed.order"
+    of_measures = entry({"each": {"x": {"sign": "+", "unit": "points"}}}).claimed
+    assert rules.COMMON["all_checks"].lacks(of_measures) == "checks; claimed_each reads measures"
+    assert rules.COMMON["all_checks"].lacks(Claimed()) == ""

@@ -61,6 +61,12 @@ def test_the_registry_loads_with_the_words_of_the_report(home: Path, monkeypatch
         del sys.modules[module]
 
 
+def test_init_tells_what_it_read(tmp_path: Path) -> None:
+    (tmp_path / "report.txt").write_text(REPORT, encoding="utf-8")
+    told = run(tmp_path, sys.executable, "-m", "claimtrack", "init", "told", "--report", "report.txt")
+    assert told == "2 claims and a question in told; next: cd told, make repro, claimtrack todo\n"
+
+
 def test_what_is_blank_is_listed_in_the_order_of_filling(home: Path) -> None:
     """Not in the copies that a report needs."""
     (home / "paper" / "build").mkdir()

@@ -75,6 +75,17 @@ def test_evidence_of_another_metric_is_refused_where_it_is_measured(project: Pat
         measure("C01")
 
 
+def test_a_measure_that_is_judged_without_a_claim_is_named(project: Path, claimtrack: Command) -> None:
+    """Of C01, whose rule reads what is claimed; C03 has a rule of its own."""
+    for claim in ("C01", "C03"):
+        evidence = measure(claim)
+        more = evidence.parts[0].model_copy(update={"measure": "side"})
+        keep(evidence.model_copy(update={"parts": (*evidence.parts, more)}), f"results/small/claims/{claim}")
+    code, out, _ = claimtrack("check")
+    told = "C01: side is judged and nothing is claimed of it; claim something, or give it judged=False\n"
+    assert (code, out) == (1, told)
+
+
 def test_a_number_leads_to_its_trials(project: Path, claimtrack: Command) -> None:
     code, out, _ = claimtrack("why", "C01", "--subject", "d6")
     assert code == 0
